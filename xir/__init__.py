@@ -1,0 +1,1 @@
+"""xir: one graph IR for every deep-learning framework."""

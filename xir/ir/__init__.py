@@ -1,0 +1,1 @@
+"""The graph: types, sizes, nodes, and the few ways to walk and change them."""

@@ -1,0 +1,120 @@
+"""The graph: inputs, outputs, parameters and names. Its nodes are derived from the outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xir.errors import InvalidModelError
+from xir.ir.constant import Constant
+from xir.ir.dims import Dim
+from xir.ir.node import Node, Value
+from xir.ir.walk import toposort
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Parameter:
+    """A named weight: the value that stands for it, its elements, and whether training may change it."""
+
+    value: Value
+    constant: Constant
+    trainable: bool = True
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Constraint:
+    """Something that had to be assumed of sizes (`left == right`), checked when the graph is entered."""
+
+    left: Dim
+    right: Dim
+    reason: str
+
+    def __repr__(self) -> str:
+        """`n == 2*m (add)`."""
+        return f"{self.left!r} == {self.right!r} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Graph:
+    """An immutable model.
+
+    Attributes:
+        name: the model's name.
+        inputs: the values that a caller feeds, in order.
+        outputs: the values that a caller gets, in order; one value may stand twice.
+        output_names: one name an output.
+        parameters: the weights.
+        names: names of inputs, parameters and any other values; those without one are numbered when printed.
+        constraints: what was assumed of symbolic sizes.
+    """
+
+    name: str
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    output_names: tuple[str, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    names: Mapping[Value, str] = field(default_factory=dict[Value, str])
+    constraints: tuple[Constraint, ...] = ()
+    _nodes: list[tuple[Node, ...]] = field(default_factory=list[tuple[Node, ...]], init=False)
+    _labels: dict[Value, str] = field(default_factory=dict[Value, str], init=False)
+    _constants: dict[Value, Constant] = field(default_factory=dict[Value, Constant], init=False)
+
+    def __post_init__(self) -> None:
+        """Names outputs that have none after their values.
+
+        Raises:
+            InvalidModelError: if names and outputs differ in number.
+        """
+        self._constants.update((parameter.value, parameter.constant) for parameter in self.parameters)
+        if not self.output_names:
+            object.__setattr__(self, "output_names", tuple(self.name_of(value) for value in self.outputs))
+        if len(self.output_names) != len(self.outputs):
+            raise InvalidModelError(f"{len(self.outputs)} outputs have {len(self.output_names)} names")
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that the outputs need, in topological order."""
+        if not self._nodes:
+            self._nodes.append(toposort(self.outputs))
+        return self._nodes[0]
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The inputs' names, in order."""
+        return tuple(self.name_of(value) for value in self.inputs)
+
+    def name_of(self, value: Value) -> str:
+        """The value's name; values without one get a number that depends on the graph alone."""
+        named = self.names.get(value)
+        if named is not None:
+            return named
+        if not self._labels:
+            self._label()
+        return self._labels[value] if value in self._labels else "?"
+
+    def _label(self) -> None:
+        taken = set(self.names.values())
+        values = [*self.inputs, *(p.value for p in self.parameters), *(v for n in self.nodes for v in n.outputs)]
+        number = 0
+        for value in values:
+            if value in self.names:
+                continue
+            while str(number) in taken:
+                number += 1
+            self._labels[value] = str(number)
+            number += 1
+
+    def constant_of(self, value: Value) -> Constant | None:
+        """The elements of a parameter or of a literal constant node, or None for any other value."""
+        if value.node is not None:
+            literal = value.node.attributes.get("value") if value.node.op.name == "constant" else None
+            return literal if isinstance(literal, Constant) else None
+        return self._constants.get(value)
+
+    def __repr__(self) -> str:
+        """Name, inputs and outputs; `xir.text` prints the whole."""
+        inputs = ", ".join(f"{self.name_of(value)}: {value.type!r}" for value in self.inputs)
+        outputs = ", ".join(
+            f"{name}: {value.type!r}" for name, value in zip(self.output_names, self.outputs, strict=True)
+        )
+        return f"<graph {self.name!r} ({inputs}) -> ({outputs}), {len(self.nodes)} nodes>"

@@ -1,0 +1,51 @@
+"""Where a node came from: every node carries the foreign layers that it stands for, through every rewrite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xir.errors import Location
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One layer of a foreign model.
+
+    Attributes:
+        framework: `caffe`, `onnx`, ...
+        file: the file's name as it was given, without its folder.
+        layer: the layer's own name.
+        kind: the layer's own type (`Convolution`).
+        path: enclosing modules or scopes, outermost first.
+        location: the place in the file (`line 12`), where the format has one.
+        order: the layer's position among the layers of its file.
+        layout: the permutation from the source's axes to ours (NHWC sources), or None when they agree.
+    """
+
+    framework: str
+    file: str
+    layer: str
+    kind: str
+    path: tuple[str, ...] = ()
+    location: str | None = None
+    order: int = 0
+    layout: tuple[int, ...] | None = None
+
+    def __str__(self) -> str:
+        """`lenet.caffemodel: layer 'conv1' (Convolution)`."""
+        return str(self.where)
+
+    @property
+    def where(self) -> Location:
+        """The source as an error's location."""
+        return Location(self.file, self.layer, self.kind)
+
+
+Sources = tuple[Source, ...]
+
+
+def unite(groups: Iterable[Sources]) -> Sources:
+    """All sources of several nodes, each once, in the order of their files and layers."""
+    found = {source: None for group in groups for source in group}
+    return tuple(sorted(found, key=lambda s: (s.framework, s.file, s.order, s.layer, s.kind)))

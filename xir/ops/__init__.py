@@ -1,0 +1,9 @@
+"""The operator table: one vocabulary in two storeys, one file a family.
+
+Layer operators decompose into core operators; "core" only means "has no `decompose`".
+"""
+
+from xir.ops import constant
+from xir.ops._define import OpDef, definition, op, table
+
+__all__ = ["OpDef", "constant", "definition", "op", "table"]

@@ -1,0 +1,93 @@
+"""Checks that type rules share; each raises InvalidModelError with what was got and what was expected."""
+
+from __future__ import annotations
+
+from xir.errors import InvalidModelError
+from xir.ir.dims import Dim, Shape, equal, floor_divide
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
+
+
+def require_floating(*values: Value) -> None:
+    """Checks that every operand is a floating-point tensor."""
+    for value in values:
+        if not value.dtype.is_floating:
+            raise InvalidModelError(f"a floating-point tensor is needed, got {value.type!r}")
+
+
+def require_dtype(value: Value, *dtypes: DType) -> None:
+    """Checks that the operand has one of the element types."""
+    if value.dtype not in dtypes:
+        raise InvalidModelError(f"a tensor of {' or '.join(map(str, dtypes))} is needed, got {value.type!r}")
+
+
+def require_same_dtype(*values: Value) -> None:
+    """Checks that all operands have one element type."""
+    if any(value.dtype is not values[0].dtype for value in values):
+        raise InvalidModelError("one element type is needed, got " + ", ".join(repr(value.type) for value in values))
+
+
+def require_same_type(*values: Value) -> TensorType:
+    """Checks that all operands have one element type and (as far as it can be told) one shape; returns it."""
+    require_same_dtype(*values)
+    first = values[0].tensor
+    for value in values[1:]:
+        require_same_shape(first.shape, value.shape)
+    return first
+
+
+def require_same_shape(a: Shape, b: Shape) -> None:
+    """Checks that two shapes are equal, or cannot be told apart."""
+    if len(a) != len(b) or any(equal(m, n) is False for m, n in zip(a, b, strict=True)):
+        raise InvalidModelError(f"shapes {list(a)} and {list(b)} differ", hint="broadcasting is a node of its own")
+
+
+def require_rank(value: Value, *ranks: int) -> None:
+    """Checks the number of axes."""
+    if value.rank not in ranks:
+        raise InvalidModelError(f"{' or '.join(map(str, ranks))} axes are needed, got {value.type!r}")
+
+
+def require_rank_at_least(value: Value, rank: int) -> None:
+    """Checks that there are at least `rank` axes."""
+    if value.rank < rank:
+        raise InvalidModelError(f"at least {rank} axes are needed, got {value.type!r}")
+
+
+def require_axis(value: Value, axis: int) -> None:
+    """Checks that `axis` counts from the front and exists."""
+    if not 0 <= axis < value.rank:
+        raise InvalidModelError(f"axis {axis} does not exist in {value.type!r}")
+
+
+def require_axes(value: Value, axes: tuple[int, ...]) -> None:
+    """Checks that all axes exist, and each stands once."""
+    for axis in axes:
+        require_axis(value, axis)
+    if len(set(axes)) != len(axes):
+        raise InvalidModelError(f"axes {list(axes)} name one axis twice")
+
+
+def require_size(dim: Dim, size: Dim, what: str) -> None:
+    """Checks that a size is `size`, or cannot be told apart from it."""
+    if equal(dim, size) is False:
+        raise InvalidModelError(f"{what} must be {size!r}, got {dim!r}")
+
+
+def window_output(size: Dim, window: int, stride: int, padding: tuple[int, int], dilation: int) -> Dim:
+    """How often a window fits: `(size + before + after - (window - 1) * dilation - 1) // stride + 1`.
+
+    (ONNX Conv and pooling with explicit pads.)
+
+    Raises:
+        InvalidModelError: if a parameter is not positive, or the window does not fit once.
+    """
+    if window < 1 or stride < 1 or dilation < 1:
+        raise InvalidModelError(f"window {window}, stride {stride} and dilation {dilation} must be positive")
+    span = size + padding[0] + padding[1] - (window - 1) * dilation - 1
+    count = floor_divide(span, stride) + 1
+    if isinstance(count, int) and count < 1:
+        raise InvalidModelError(
+            f"a window of {window} (dilation {dilation}) does not fit into size {size!r} with padding {list(padding)}"
+        )
+    return count
