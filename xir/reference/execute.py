@@ -1,0 +1,154 @@
+"""Running a graph node by node with the operators' own reference rules.
+
+Dead intermediates are freed as soon as the last node that reads them has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from xir.errors import InvalidModelError, UsageError, XirError
+from xir.ir.constant import Array
+from xir.ir.graph import Graph
+from xir.ir.node import Node, Value
+from xir.ir.types import DType, TensorType, Type
+from xir.ops import definition
+from xir.reference.sizes import Sizes
+
+Observer = Callable[[Node, tuple[Array, ...]], None]
+
+
+def run(
+    graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | None = None
+) -> dict[str, Array]:
+    """The graph's outputs for the given inputs.
+
+    Args:
+        graph: the model.
+        feeds: an array for each input name. Plain lists and numbers take the input's element type; arrays must have it.
+        observe: called with each node and its results, right after it has run.
+
+    Returns:
+        {output name: array}, in the order of the outputs.
+
+    Raises:
+        UsageError: if an input is missing, unknown, or of another type or shape.
+        InvalidModelError: if a node cannot compute; the error names its layer.
+    """
+    sizes = Sizes()
+    arrays = _feed(graph, feeds, sizes)
+    sizes.check_constraints(graph)
+    remaining = _count_reads(graph)
+    for node in graph.nodes:
+        results = _run_node(node, [_read(graph, arrays, value) for value in node.inputs], sizes)
+        if observe is not None:
+            observe(node, results)
+        for value, array in zip(node.outputs, results, strict=True):
+            if value in remaining:
+                arrays[value] = array
+        for value in node.inputs:
+            if value is not None:
+                remaining[value] -= 1
+                if not remaining[value]:
+                    arrays.pop(value, None)
+    return {
+        name: _read_output(graph, arrays, value)
+        for name, value in zip(graph.output_names, graph.outputs, strict=True)
+    }
+
+
+def _feed(graph: Graph, feeds: Mapping[str, ArrayLike], sizes: Sizes) -> dict[Value, Array]:
+    names = graph.input_names
+    missing = [name for name in names if name not in feeds]
+    unknown = [name for name in feeds if name not in names]
+    if missing or unknown:
+        raise UsageError(
+            f"the model takes the inputs {list(names)}; missing {missing}, unknown {unknown}",
+            hint="xir inspect shows the inputs with their types",
+        )
+    arrays: dict[Value, Array] = {}
+    for name, value in zip(names, graph.inputs, strict=True):
+        array = _convert(feeds[name], value.type, f"input {name!r}")
+        sizes.learn(value.tensor, array.shape, f"input {name!r}")
+        arrays[value] = array
+    return arrays
+
+
+def _convert(given: ArrayLike, type: Type, what: str) -> Array:
+    if not isinstance(type, TensorType):
+        raise UsageError(f"{what} has the type {type!r}", hint="tell its type with --input NAME=f32[...]")
+    wanted = type.dtype.dtype
+    if not isinstance(given, np.ndarray | np.generic):
+        return np.asarray(given, dtype=wanted)
+    array = np.asarray(given)
+    if array.dtype != wanted and not (type.dtype is DType.STRING and array.dtype.kind in "UST"):
+        raise UsageError(f"{what} has elements of {array.dtype}, expected {type!r}", hint=f"convert it to {wanted}")
+    return array
+
+
+def _count_reads(graph: Graph) -> dict[Value, int]:
+    reads: dict[Value, int] = {}
+    for value in (*graph.outputs, *(value for node in graph.nodes for value in node.inputs if value is not None)):
+        reads[value] = reads.get(value, 0) + 1
+    return reads
+
+
+def _read(graph: Graph, arrays: Mapping[Value, Array], value: Value | None) -> Array | None:
+    if value is None:
+        return None
+    held = arrays.get(value)
+    if held is not None:
+        return held
+    constant = graph.constant_of(value)
+    if constant is None:
+        raise InvalidModelError(f"{graph.name_of(value)!r} is read, but neither fed, nor a parameter, nor computed")
+    return constant.array()
+
+
+def _read_output(graph: Graph, arrays: Mapping[Value, Array], value: Value) -> Array:
+    array = _read(graph, arrays, value)
+    return np.array(array) if value.node is None else np.asarray(array)
+
+
+def run_node(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
+    """The results of one node whose sizes are all known.
+
+    Raises:
+        InvalidModelError: if it cannot compute; the error names its layer.
+    """
+    return _run_node(node, inputs, Sizes())
+
+
+def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple[Array, ...]:
+    rule = definition(node).reference_rule
+    where = node.source[0].where if node.source else None
+    if rule is None:
+        raise InvalidModelError(f"operator {node.op.name!r} has no reference rule")
+    try:
+        with np.errstate(all="ignore"):
+            result = rule(*inputs, **sizes.fill(node.attributes))
+    except XirError as error:
+        raise error.located(where) if where else error
+    except (ValueError, IndexError, TypeError, MemoryError, OverflowError, ZeroDivisionError) as error:
+        shapes = ", ".join("-" if array is None else f"{array.dtype}{list(array.shape)}" for array in inputs)
+        wrapped = InvalidModelError(f"{node.op.name} cannot compute on {shapes}: {error}")
+        raise (wrapped.located(where) if where else wrapped) from error
+    results = result if isinstance(result, tuple) else (result,)
+    for value, array in zip(node.outputs, results, strict=True):
+        _check_result(node, value.type, array, sizes)
+    return results
+
+
+def _check_result(node: Node, type: Type, array: Array, sizes: Sizes) -> None:
+    if not isinstance(type, TensorType):
+        return
+    try:
+        sizes.learn(type, array.shape, f"the result of {node.op.name}")
+    except UsageError as error:
+        located = InvalidModelError(error.message)
+        raise (located.located(node.source[0].where) if node.source else located) from error
+    if array.dtype != type.dtype.dtype:
+        raise InvalidModelError(f"{node.op.name} made {array.dtype}, the graph says {type!r}")
