@@ -13,7 +13,7 @@ from xir._reading import CHUNK_BYTES, FileSlice, PathLike, file_error
 from xir.errors import FileError, UnsafeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 _NO_TEMPORARY = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT))
 """What open(2) answers to O_TMPFILE where the kernel or the file system does not have it."""
@@ -255,7 +255,7 @@ def _old_mode(path: str) -> int | None:
 
 
 @contextmanager
-def atomic_group(path: PathLike) -> Iterator[AtomicGroup]:
+def atomic_group(path: PathLike) -> Generator[AtomicGroup, None, None]:
     """Writes a model file with data files beside it: on leaving the block all of them stand whole, or none.
 
     A symbolic link at `path` is followed, so the file that it points at is replaced and the link stays. Permissions
@@ -294,7 +294,7 @@ def _sync_folder(folder: int, path: str) -> None:
 
 
 @contextmanager
-def atomic_write(path: PathLike) -> Iterator[OutputFile]:
+def atomic_write(path: PathLike) -> Generator[OutputFile, None, None]:
     """Writes one file that stands whole when the block is left, or not at all; see `atomic_group`.
 
     Raises:

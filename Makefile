@@ -1,0 +1,64 @@
+# What is needed: Linux, make, cc and Python 3.11+ with pip. `make help` lists the commands.
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+ifeq ($(strip $(PYTHON)),)
+$(error xir needs Python 3.11 or newer; none of python3, python3.13, python3.12, python3.11 is: make PYTHON=/path/to/python)
+endif
+
+WORKERS ?= 2
+DEV := .venv/bin
+DEMO := .venv-demo/bin
+COVERED := frontends passes ops
+export XIR_CORPUS_CACHE ?= $(HOME)/.cache/xir-corpus
+# One thread a test worker: the workers share the processor.
+TEST_THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: help demo test checks pytest models bench nightly environment clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+demo: ## install xir afresh, convert a real Caffe model to ONNX, verify it, run it
+	@$(PYTHON) tools/environment.py .venv-demo --extras ort,image
+	@$(PYTHON) tools/fetch_models.py
+	@$(DEMO)/python examples/open_nsfw.py
+
+test: checks pytest ## every check and every test, in an environment of their own
+
+environment: # the development environment, made again when pyproject.toml changes
+	@$(PYTHON) tools/environment.py .venv --extras dev --editable
+
+checks: environment ## only the static checks: style, types, floors, security, sizes
+	@$(DEV)/ruff check --quiet .
+	@$(DEV)/ruff format --quiet --check .
+	@$(DEV)/mypy --no-error-summary
+	@$(DEV)/basedpyright --pythonpath $(DEV)/python --warnings
+	@$(DEV)/lint-imports --no-cache
+	@$(DEV)/python tools/security_lint.py xir cli/xir_cli
+	@$(DEV)/python tools/size_report.py
+
+pytest: environment # the tests with branch coverage, then the gate for each room that is named in COVERED
+	@$(PYTHON) tools/fetch_models.py --optional
+	@$(DEV)/coverage erase
+	@$(TEST_THREADS) $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=
+	@for room in $(COVERED); do \
+		printf 'branch coverage of xir/%s (at least 95): ' $$room; \
+		$(DEV)/coverage report --include="xir/$$room/*" --fail-under=95 --precision=1 --format=total || { \
+			$(DEV)/coverage report --include="xir/$$room/*"; exit 1; }; \
+	done
+
+models: ## fetch the two published models that the demo and the tests use
+	@$(PYTHON) tools/fetch_models.py
+
+bench: environment models ## ratios against other tools, on this machine
+	@$(DEV)/python benchmarks/run.py
+
+nightly: environment models ## the long tests
+	@$(TEST_THREADS) HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal -m nightly
+
+clean: ## remove the environments and what the checks left
+	@rm -rf .venv .venv-demo build dist out .coverage .coverage.* htmlcov *.egg-info \
+		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find xir cli tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
