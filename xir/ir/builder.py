@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -14,7 +14,7 @@ _current: ContextVar[Sources] = ContextVar("xir_source", default=())
 
 
 @contextmanager
-def sourced(*sources: Source) -> Iterator[None]:
+def sourced(*sources: Source) -> Generator[None]:
     """Nodes built inside carry `sources`; an XirError raised inside names the first of them."""
     token = _current.set(unite([sources]))
     try:

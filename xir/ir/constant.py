@@ -84,7 +84,7 @@ class Constant:
         """The elements as little-endian bytes in pieces of at most 1 MiB."""
         flat = np.ascontiguousarray(self.array()).reshape(-1)
         little = flat if flat.dtype.byteorder in "=|<" else flat.astype(flat.dtype.newbyteorder("<"))
-        view = memoryview(little.view(np.uint8))
+        view = little.view(np.uint8).data
         for start in range(0, len(view), _CHUNK):
             yield view[start : start + _CHUNK]
 

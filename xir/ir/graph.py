@@ -90,7 +90,7 @@ class Graph:
             return named
         if not self._labels:
             self._label()
-        return self._labels[value] if value in self._labels else "?"
+        return self._labels.get(value, "?")
 
     def _label(self) -> None:
         taken = set(self.names.values())

@@ -17,9 +17,8 @@ from xir.ir.types import DType, TensorType, Type
 if TYPE_CHECKING:
     from xir.ir.graph import Graph
 
-Attribute: TypeAlias = Union[  # noqa: UP007  a recursive alias needs the old spelling before Python 3.12
-    None, bool, int, float, str, DType, Dim, Constant, "Graph", tuple["Attribute", ...]
-]
+# A recursive alias needs the old spelling of unions before Python 3.12.
+Attribute: TypeAlias = Union[bool, int, float, str, DType, Dim, Constant, "Graph", tuple["Attribute", ...], None]
 
 
 class Op(Protocol):

@@ -95,7 +95,8 @@ def _numpy_type(name: str) -> np.dtype[np.generic]:
         return np.dtype(name)
     import ml_dtypes
 
-    return np.dtype(getattr(ml_dtypes, name))
+    found: np.dtype[np.generic] = np.dtype(getattr(ml_dtypes, name))
+    return found
 
 
 _BY_NAME = {dtype.value[0]: dtype for dtype in DType}

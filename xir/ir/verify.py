@@ -49,7 +49,9 @@ def compatible(a: Type, b: Type) -> bool:
                 and a.rank == b.rank
                 and all(equal(m, n) is not False for m, n in zip(a.shape, b.shape, strict=True))
             )
-        case (SequenceType(), SequenceType()) | (OptionalType(), OptionalType()):
+        case SequenceType(), SequenceType():
+            return compatible(a.element, b.element)
+        case OptionalType(), OptionalType():
             return compatible(a.element, b.element)
         case _:
             return a == b

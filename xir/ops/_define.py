@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from xir.kernel.grammar import Kernel
 
 P = ParamSpec("P")
-R = TypeVar("R", Value, tuple[Value, ...])
+R = TypeVar("R", bound="Value | tuple[Value, ...]")
 Reference = Callable[..., "Array | tuple[Array, ...]"]
 Gradient = Callable[..., Sequence["Value | None"]]
 Decompose = Callable[..., "Value | Sequence[Value]"]

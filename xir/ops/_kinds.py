@@ -28,6 +28,16 @@ _SIMPLE: Mapping[object, Base] = {
     Graph: "graph",
     Dim: "dim",
 }
+_Class = bool | int | str | DType | Constant | Graph | Symbol | Quotient | Extremum | Polynomial
+_CLASSES: Mapping[Base, tuple[type[_Class], ...]] = {
+    "int": (int,),
+    "bool": (bool,),
+    "text": (str,),
+    "dtype": (DType,),
+    "dim": (int, Symbol, Quotient, Extremum, Polynomial),
+    "constant": (Constant,),
+    "graph": (Graph,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +70,8 @@ class Kind:
             raise InvalidModelError(f"must be {self}, got nothing")
         if self.base == "tuple":
             return self._check_tuple(value)
-        if isinstance(value, np.generic):
-            value = value.item()
-        checked = _check_simple(self, value)
+        plain = typing.cast("object", value.item()) if isinstance(value, np.generic) else value
+        checked = _check_simple(self, plain)
         if checked is None:
             raise InvalidModelError(f"must be {self}, got {value!r}")
         return checked
@@ -91,23 +100,22 @@ class Kind:
 
 
 def _check_simple(kind: Kind, value: object) -> Attribute:
-    match kind.base, value:
-        case "bool", bool():
-            return value
-        case ("int" | "dim"), int() if not isinstance(value, bool):
-            return value
-        case "dim", Symbol() | Quotient() | Extremum() | Polynomial():
-            return value
-        case "float", (float() | int()) if not isinstance(value, bool):
-            return float(value)
-        case "text", str():
-            return value
-        case "choice", str() if value in kind.choices:
-            return value
-        case ("dtype", DType()) | ("constant", Constant()) | ("graph", Graph()):
-            return value
-        case _:
-            return None
+    if kind.base == "float":
+        return _check_float(value)
+    if kind.base == "choice":
+        return value if isinstance(value, str) and value in kind.choices else None
+    if isinstance(value, bool) and kind.base != "bool":
+        return None
+    return value if isinstance(value, _CLASSES[kind.base]) else None
+
+
+def _check_float(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, float | int):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def kind_of(annotation: object) -> Kind:
