@@ -74,7 +74,7 @@ def require_size(dim: Dim, size: Dim, what: str) -> None:
         raise InvalidModelError(f"{what} must be {size!r}, got {dim!r}")
 
 
-def window_output(size: Dim, window: int, stride: int, padding: tuple[int, int], dilation: int) -> Dim:
+def window_output(size: Dim, window: Dim, stride: int, padding: tuple[Dim, Dim], dilation: int) -> Dim:
     """How often a window fits: `(size + before + after - (window - 1) * dilation - 1) // stride + 1`.
 
     (ONNX Conv and pooling with explicit pads.)
@@ -82,12 +82,12 @@ def window_output(size: Dim, window: int, stride: int, padding: tuple[int, int],
     Raises:
         InvalidModelError: if a parameter is not positive, or the window does not fit once.
     """
-    if window < 1 or stride < 1 or dilation < 1:
-        raise InvalidModelError(f"window {window}, stride {stride} and dilation {dilation} must be positive")
+    if (isinstance(window, int) and window < 1) or stride < 1 or dilation < 1:
+        raise InvalidModelError(f"window {window!r}, stride {stride} and dilation {dilation} must be positive")
     span = size + padding[0] + padding[1] - (window - 1) * dilation - 1
     count = floor_divide(span, stride) + 1
     if isinstance(count, int) and count < 1:
         raise InvalidModelError(
-            f"a window of {window} (dilation {dilation}) does not fit into size {size!r} with padding {list(padding)}"
+            f"a window of {window!r} (dilation {dilation}) does not fit into size {size!r} with padding {list(padding)}"
         )
     return count
