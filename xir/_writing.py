@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -60,7 +59,7 @@ class OutputFile:
                 if error.errno not in _NO_TEMPORARY:
                     raise
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._temporary = f".xir-{secrets.token_hex(8)}.tmp"
+        self._temporary = _temporary_name()
         return os.open(self._temporary, flags, permissions, dir_fd=self._folder)
 
     def tell(self) -> int:
@@ -122,7 +121,7 @@ class OutputFile:
         """Gives the finished file its name in its folder, in the place of a file that had it."""
         try:
             if self._temporary is None:
-                self._temporary = f".xir-{secrets.token_hex(8)}.tmp"
+                self._temporary = _temporary_name()
                 # Only linkat(2) with a folder follows the link in /proc, and only rename(2) may replace a file.
                 os.link(f"/proc/self/fd/{self._descriptor}", self._temporary, dst_dir_fd=self._folder)
             os.rename(self._temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
@@ -222,6 +221,10 @@ class AtomicGroup:
             output.discard()
 
 
+def _temporary_name() -> str:
+    return f".xir-{os.urandom(8).hex()}.tmp"
+
+
 def _exists(name: str, folder: int) -> bool:
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -238,6 +241,8 @@ def _old_mode(path: str) -> int | None:
         return None
     except OSError as error:
         raise file_error(error, path, "write the file") from error
+    if stat.S_ISLNK(status.st_mode):  # a link that could not be resolved
+        raise file_error(OSError(errno.ELOOP, ""), path, "write the file")
     if stat.S_ISDIR(status.st_mode):
         raise FileError(
             "is a folder; expected the name of a file to write", number=902, file=path, hint="add a file name"
