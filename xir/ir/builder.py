@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from xir.errors import XirError
+from xir.ir.constraints import is_collecting, placed
 from xir.ir.node import Attribute, Node, Op, Value
 from xir.ir.source import Source, Sources, unite
 
@@ -33,4 +34,8 @@ def apply(op: Op, inputs: tuple[Value | None, ...], attributes: Mapping[str, Att
     Raises:
         InvalidModelError: if the operands or attributes do not fit the operator.
     """
-    return Node(op, inputs, attributes, op.infer(inputs, attributes), _current.get())
+    source = _current.get()
+    if not is_collecting():
+        return Node(op, inputs, attributes, op.infer(inputs, attributes), source)
+    with placed(f"{op.name} of {source[0]}" if source else op.name):
+        return Node(op, inputs, attributes, op.infer(inputs, attributes), source)

@@ -1,145 +1,72 @@
 """Sizes that may be unknown until the model runs: integers, symbols, and arithmetic on them.
 
 Grammar:
-    Dim      = int | Symbol | Polynomial
-    Polynomial = sum of integer coefficient * product of (atom ** power)
-    atom     = Symbol | Quotient(floor division) | Extremum(min or max)
+    Dim        = int | Symbol | Quotient | Extremum | Polynomial
+    Polynomial = sum of integer coefficient * Monomial
+    Monomial   = product of (atom ** power)
+    atom       = Symbol | Quotient (floor division) | Extremum (min or max)
 
 Every operation returns the normal form, so equal formulas compare equal: `2 * n // 2` is `n`, and a result that is
-known is a plain `int`. Equality of values is a question with three answers (`equal`): yes, no, cannot be told.
+known is a plain `int`. Equality of values is a question with three answers (`equal`): yes, no, cannot be told. Order
+inside a formula is that of first appearance: it never depends on hashes, and two formulas are equal in any order.
+
+Models are hostile, so a formula is bounded (`MAX_DEPTH`, `MAX_WEIGHT`, `MAX_DEGREE`); an operation that would pass a
+bound raises InvalidModelError. Within the bounds every walk of a formula may recurse.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from functools import partial, reduce
 from typing import Literal, TypeAlias
 
 from xir.errors import InvalidModelError
+from xir.ir._dim_forms import (
+    MAX_DEGREE,
+    MAX_DEPTH,
+    MAX_WEIGHT,
+    ONE,
+    Atom,
+    Dim,
+    Extremum,
+    Monomial,
+    Polynomial,
+    Quotient,
+    Shape,
+    Symbol,
+    SymbolicDim,
+    too_large,
+)
 
-
-class SymbolicDim:
-    """The arithmetic that symbols and polynomials share; every operator returns a normal form."""
-
-    __slots__ = ()
-
-    def __add__(self, other: Dim) -> Dim:
-        """The sum in normal form."""
-        return add(as_dim(self), other)
-
-    def __radd__(self, other: int) -> Dim:
-        """The sum in normal form."""
-        return add(other, as_dim(self))
-
-    def __sub__(self, other: Dim) -> Dim:
-        """The difference in normal form."""
-        return add(as_dim(self), multiply(-1, other))
-
-    def __rsub__(self, other: int) -> Dim:
-        """The difference in normal form."""
-        return add(other, multiply(-1, as_dim(self)))
-
-    def __mul__(self, other: Dim) -> Dim:
-        """The product in normal form."""
-        return multiply(as_dim(self), other)
-
-    def __rmul__(self, other: int) -> Dim:
-        """The product in normal form."""
-        return multiply(other, as_dim(self))
-
-    def __neg__(self) -> Dim:
-        """The negation in normal form."""
-        return multiply(-1, as_dim(self))
-
-    def __floordiv__(self, other: Dim) -> Dim:
-        """The quotient rounded down, in normal form."""
-        return floor_divide(as_dim(self), other)
-
-    def __rfloordiv__(self, other: int) -> Dim:
-        """The quotient rounded down, in normal form."""
-        return floor_divide(other, as_dim(self))
-
-    def __mod__(self, other: Dim) -> Dim:
-        """The remainder `a - b * (a // b)`."""
-        return add(as_dim(self), multiply(-1, multiply(other, floor_divide(as_dim(self), other))))
-
-    def __repr__(self) -> str:
-        """The formula; nameless symbols print as `?`."""
-        return to_text(as_dim(self))
-
-
-class Symbol(SymbolicDim):
-    """A size that is not known yet, with what is known about it.
-
-    Named symbols are equal when their names are; a symbol without a name equals only itself (each data-dependent
-    size is a fresh one, and is numbered only when it is printed).
-    """
-
-    __slots__ = ("divisor", "maximum", "minimum", "name")
-
-    def __init__(
-        self, name: str | None = None, *, minimum: int = 0, maximum: int | None = None, divisor: int = 1
-    ) -> None:
-        """Makes a symbol within [minimum, maximum] that `divisor` divides.
-
-        Raises:
-            InvalidModelError: if the range is empty or the divisor is not positive.
-        """
-        if minimum < 0 or divisor < 1 or (maximum is not None and maximum < minimum):
-            raise InvalidModelError(f"size {name!r} cannot lie in [{minimum}, {maximum}] with divisor {divisor}")
-        self.name, self.minimum, self.maximum, self.divisor = name, minimum, maximum, divisor
-
-    def __eq__(self, other: object) -> bool:
-        """Equality by name, or by identity where there is none."""
-        return self is other or (isinstance(other, Symbol) and self.name is not None and self.name == other.name)
-
-    def __hash__(self) -> int:
-        """The hash that goes with equality."""
-        return object.__hash__(self) if self.name is None else hash(("symbol", self.name))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Quotient(SymbolicDim):
-    """`numerator // denominator` that did not simplify."""
-
-    numerator: Dim
-    denominator: Dim
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Extremum(SymbolicDim):
-    """The smaller or larger of two sizes that could not be told apart."""
-
-    kind: Literal["min", "max"]
-    operands: frozenset[Dim]
-
-
-Atom: TypeAlias = Symbol | Quotient | Extremum
-Monomial: TypeAlias = frozenset[tuple[Atom, int]]
-_ONE: Monomial = frozenset()
-
-
-class Polynomial(SymbolicDim):
-    """A sum of products of atoms, kept as {monomial: coefficient} without zero coefficients."""
-
-    __slots__ = ("_hash", "terms")
-
-    def __init__(self, terms: Mapping[Monomial, int]) -> None:
-        """Wraps terms that are already normal; use the operators to build one."""
-        self.terms = dict(terms)
-        self._hash = hash(frozenset(self.terms.items()))
-
-    def __eq__(self, other: object) -> bool:
-        """Equality of normal forms."""
-        return isinstance(other, Polynomial) and self.terms == other.terms
-
-    def __hash__(self) -> int:
-        """The hash of the normal form."""
-        return self._hash
-
-
-Dim: TypeAlias = int | Symbol | Quotient | Extremum | Polynomial
-Shape: TypeAlias = tuple[Dim, ...]
+__all__ = [
+    "MAX_DEGREE",
+    "MAX_DEPTH",
+    "MAX_WEIGHT",
+    "Bounds",
+    "Dim",
+    "Extremum",
+    "Polynomial",
+    "Quotient",
+    "Shape",
+    "Symbol",
+    "SymbolicDim",
+    "add",
+    "as_dim",
+    "bounds",
+    "ceil_divide",
+    "divides",
+    "equal",
+    "evaluate",
+    "floor_divide",
+    "maximum",
+    "minimum",
+    "multiply",
+    "product",
+    "subtract",
+    "symbols_of",
+    "to_text",
+]
 
 
 def as_dim(value: object) -> Dim:
@@ -153,88 +80,100 @@ def as_dim(value: object) -> Dim:
     return value
 
 
-def _terms(dim: Dim) -> dict[Monomial, int]:
+def _terms(dim: Dim) -> Mapping[Monomial, int]:
     match dim:
         case int():
-            return {_ONE: dim} if dim else {}
+            return {ONE: dim} if dim else {}
         case Polynomial():
             return dim.terms
         case _:
-            return {frozenset({(dim, 1)}): 1}
+            return {Monomial({dim: 1}): 1}
 
 
-def _normal(terms: dict[Monomial, int]) -> Dim:
+def _normal(terms: Mapping[Monomial, int]) -> Dim:
     terms = {monomial: count for monomial, count in terms.items() if count}
     if not terms:
         return 0
     if len(terms) == 1:
         ((monomial, count),) = terms.items()
-        if not monomial:
+        if not monomial.powers:
             return count
-        if count == 1 and len(monomial) == 1:
-            ((atom, power),) = monomial
+        if count == 1 and len(monomial.powers) == 1:
+            ((atom, power),) = monomial.powers
             if power == 1:
                 return atom
     return Polynomial(terms)
 
 
 def add(a: Dim, b: Dim) -> Dim:
-    """a + b in normal form."""
+    """The sum `a + b` in normal form."""
     if isinstance(a, int) and isinstance(b, int):
         return a + b
-    total = dict(_terms(a))
-    for monomial, count in _terms(b).items():
+    return _restored(_sum(_terms(a), _terms(b)))
+
+
+def subtract(a: Dim, b: Dim) -> Dim:
+    """The difference `a - b` in normal form."""
+    return add(a, multiply(-1, b))
+
+
+def _sum(a: Mapping[Monomial, int], b: Mapping[Monomial, int]) -> dict[Monomial, int]:
+    total = dict(a)
+    for monomial, count in b.items():
         total[monomial] = total.get(monomial, 0) + count
-    return _normal(total)
+    return total
 
 
 def multiply(a: Dim, b: Dim) -> Dim:
-    """a * b in normal form."""
+    """The product `a * b` in normal form."""
     if isinstance(a, int) and isinstance(b, int):
         return a * b
+    left, right = _terms(a), _terms(b)
+    if len(left) * len(right) > MAX_WEIGHT:
+        raise too_large()
     total: dict[Monomial, int] = {}
-    for left, m in _terms(a).items():
-        for right, n in _terms(b).items():
-            powers = dict(left)
-            for atom, power in right:
+    for first, m in left.items():
+        for second, n in right.items():
+            powers = dict(first.powers)
+            for atom, power in second.powers:
                 powers[atom] = powers.get(atom, 0) + power
-            total_key = frozenset(powers.items())
-            total[total_key] = total.get(total_key, 0) + m * n
-    return _restore_quotients(total)
+            key = Monomial(powers)
+            total[key] = total.get(key, 0) + m * n
+    return _restored(total)
 
 
-def _restore_quotients(terms: dict[Monomial, int]) -> Dim:
-    """Turns `d * (x // d)` back into x where d divides x exactly."""
-    kept: dict[Monomial, int] = {}
-    restored: list[tuple[int, Dim]] = []
+def _restored(terms: dict[Monomial, int]) -> Dim:
+    """The normal form, `d * (x // d)` turned back into x where d divides x exactly."""
     for monomial, count in terms.items():
-        atom, power = next(iter(monomial)) if len(monomial) == 1 else (None, 0)
-        divisor = atom.denominator if isinstance(atom, Quotient) else None
-        if isinstance(atom, Quotient) and isinstance(divisor, int) and power == 1 and count % divisor == 0:
-            if divides(divisor, atom.numerator):
-                restored.append((count // divisor, atom.numerator))
+        for atom, power in monomial.powers:
+            if not isinstance(atom, Quotient) or not isinstance(atom.denominator, int):
                 continue
-        kept[monomial] = count
-    result = _normal(kept)
-    for count, numerator in restored:
-        result = add(result, _normal({monomial: count * n for monomial, n in _terms(numerator).items()}))
-    return result
+            if count and count % atom.denominator == 0 and divides(atom.denominator, atom.numerator):
+                rest = {a: p for a, p in monomial.powers if a is not atom}
+                if power > 1:
+                    rest[atom] = power - 1
+                inner = multiply(_normal({Monomial(rest): count // atom.denominator}), atom.numerator)
+                others = {m: c for m, c in terms.items() if m is not monomial}
+                return _restored(_sum(others, _terms(inner)))
+    return _normal(terms)
 
 
 def divides(divisor: int, dim: Dim) -> bool:
     """Whether `divisor` surely divides every value of `dim`."""
-    for monomial, count in _terms(dim).items():
-        known = abs(count)
-        for atom, power in monomial:
-            if isinstance(atom, Symbol):
-                known *= atom.divisor**power
-        if known % divisor:
-            return False
-    return True
+    return all(_content(monomial, count) % divisor == 0 for monomial, count in _terms(dim).items())
+
+
+def _content(monomial: Monomial, count: int) -> int:
+    """A number that surely divides every value of one term."""
+    known = abs(count)
+    for atom, power in monomial.powers:
+        if isinstance(atom, Symbol):
+            known *= atom.divisor**power
+    return known
 
 
 def floor_divide(a: Dim, b: Dim) -> Dim:
-    """a // b, rounded down, in normal form.
+    """The quotient `a // b`, rounded down, in normal form; a divisor that may be zero is taken not to be.
 
     Raises:
         InvalidModelError: on division by zero.
@@ -243,64 +182,68 @@ def floor_divide(a: Dim, b: Dim) -> Dim:
         raise InvalidModelError(f"size {to_text(a)} is divided by zero")
     if isinstance(a, int) and isinstance(b, int):
         return a // b
-    if b == 1:
-        return a
-    if equal(a, b) is True:
+    if isinstance(b, int) and b < 0:
+        return floor_divide(multiply(-1, a), -b)
+    if a == b:
         return 1
     exact = _exact_quotient(a, b)
     if exact is not None:
         return exact
-    if isinstance(b, int) and b > 0:
-        whole: dict[Monomial, int] = {}
-        rest: dict[Monomial, int] = {}
-        for monomial, count in _terms(a).items():
-            whole[monomial] = count // b
-            rest[monomial] = count % b
-        remainder = _normal(rest)
-        low, high = bounds(remainder)
-        if low is not None and low >= 0 and high is not None and high < b:
-            return _normal(whole)
-        if _normal(whole) != 0:
-            return add(_normal(whole), floor_divide(remainder, b))
-        if isinstance(remainder, Quotient) and isinstance(remainder.denominator, int):
-            return floor_divide(remainder.numerator, remainder.denominator * b)
-    return Quotient(a, b)
+    return _divide_by_number(a, b) if isinstance(b, int) else Quotient(a, b)
+
+
+def _divide_by_number(a: Dim, b: int) -> Dim:
+    """A floor division by `b` > 1: whole multiples of b come out, divisions inside are joined."""
+    whole = _normal({monomial: count // b for monomial, count in _terms(a).items()})
+    rest = _normal({monomial: count % b for monomial, count in _terms(a).items()})
+    low, high = bounds(rest)
+    if low is not None and low >= 0 and high is not None and high < b:
+        return whole
+    if whole != 0:
+        return add(whole, floor_divide(rest, b))
+    for monomial, count in _terms(rest).items():
+        # (x // d + y) // b == (x + d * y) // (d * b) for whole y: Graham, Knuth, Patashnik, Concrete Mathematics, 3.11
+        atom, power = monomial.powers[0] if len(monomial.powers) == 1 else (None, 0)
+        if count == 1 and power == 1 and isinstance(atom, Quotient) and isinstance(atom.denominator, int):
+            joined = add(atom.numerator, multiply(atom.denominator, subtract(rest, atom)))
+            return floor_divide(joined, atom.denominator * b)
+    return Quotient(rest, b)
 
 
 def _exact_quotient(a: Dim, b: Dim) -> Dim | None:
-    """A / b when b is one monomial that divides every term of a."""
+    """The quotient when b is one monomial that divides every term of a."""
     divisor = _terms(b)
     if len(divisor) != 1:
         return None
     ((below, n),) = divisor.items()
     result: dict[Monomial, int] = {}
     for above, m in _terms(a).items():
-        powers = dict(above)
-        for atom, power in below:
+        powers = dict(above.powers)
+        for atom, power in below.powers:
             powers[atom] = powers.get(atom, 0) - power
         if m % n or any(power < 0 for power in powers.values()):
             return None
-        result[frozenset((atom, power) for atom, power in powers.items() if power)] = m // n
+        result[Monomial({atom: power for atom, power in powers.items() if power})] = m // n
     return _normal(result)
 
 
 def ceil_divide(a: Dim, b: Dim) -> Dim:
-    """a / b rounded up: `-((-a) // b)`, written as `(a + b - 1) // b` so that positive sizes stay readable."""
+    """The quotient rounded up, for a positive `b`; written as `(a + b - 1) // b`, which reads well for sizes."""
     return floor_divide(add(a, add(b, -1)), b)
 
 
 def _extremum(kind: Literal["min", "max"], a: Dim, b: Dim) -> Dim:
-    if isinstance(a, int) and isinstance(b, int):
-        return min(a, b) if kind == "min" else max(a, b)
-    low, high = bounds(add(a, multiply(-1, b)))
-    if low is not None and low >= 0:
-        return b if kind == "min" else a
-    if high is not None and high <= 0:
-        return a if kind == "min" else b
-    operands: set[Dim] = set()
-    for side in (a, b):
-        operands |= side.operands if isinstance(side, Extremum) and side.kind == kind else {side}
-    return Extremum(kind, frozenset(operands))
+    kept = list(a.operands) if isinstance(a, Extremum) and a.kind == kind else [a]
+    for new in b.operands if isinstance(b, Extremum) and b.kind == kind else (b,):
+        if not any(_decides(kind, old, new) for old in kept):
+            kept = [old for old in kept if not _decides(kind, new, old)] + [new]
+    return kept[0] if len(kept) == 1 else Extremum(kind, tuple(kept))
+
+
+def _decides(kind: Literal["min", "max"], a: Dim, b: Dim) -> bool:
+    """Whether `a` surely is the extremum of both."""
+    low, high = bounds(subtract(a, b))
+    return (high is not None and high <= 0) if kind == "min" else (low is not None and low >= 0)
 
 
 def minimum(a: Dim, b: Dim) -> Dim:
@@ -330,9 +273,11 @@ def bounds(dim: Dim) -> Bounds:
 
 
 def _monomial_bounds(monomial: Monomial) -> Bounds:
+    if len(monomial.powers) == 1 and monomial.powers[0][1] == 1:
+        return _atom_bounds(monomial.powers[0][0])
     low: int | None = 1
     high: int | None = 1
-    for atom, power in monomial:
+    for atom, power in monomial.powers:
         atom_low, atom_high = _atom_bounds(atom)
         if atom_low is None or atom_low < 0 or low is None:
             return None, None
@@ -346,33 +291,39 @@ def _atom_bounds(atom: Atom) -> Bounds:
         case Symbol():
             return atom.minimum, atom.maximum
         case Quotient():
-            low, high = bounds(atom.numerator)
-            if not isinstance(atom.denominator, int) or atom.denominator < 0:
-                return (0, high) if low is not None and low >= 0 else (None, None)
-            d = atom.denominator
-            return (None if low is None else low // d), (None if high is None else high // d)
+            return _quotient_bounds(atom)
         case Extremum():
             pairs = [bounds(operand) for operand in atom.operands]
-            choose = min if atom.kind == "min" else max
             lows = [low for low, _ in pairs if low is not None]
             highs = [high for _, high in pairs if high is not None]
-            all_lows, all_highs = len(lows) == len(pairs), len(highs) == len(pairs)
-            some_low = all_lows if atom.kind == "min" else bool(lows)
-            some_high = all_highs if atom.kind == "max" else bool(highs)
-            return (choose(lows) if some_low else None), (choose(highs) if some_high else None)
+            if atom.kind == "min":
+                return (min(lows) if len(lows) == len(pairs) else None), min(highs, default=None)
+            return max(lows, default=None), (max(highs) if len(highs) == len(pairs) else None)
+
+
+def _quotient_bounds(quotient: Quotient) -> Bounds:
+    low, high = bounds(quotient.numerator)
+    divisor = quotient.denominator
+    if isinstance(divisor, int):
+        return (None if low is None else low // divisor), (None if high is None else high // divisor)
+    least, _ = bounds(divisor)
+    positive = low is not None and low >= 0 and least is not None and least >= 0
+    return (0, high) if positive else (None, None)
 
 
 def equal(a: Dim, b: Dim) -> bool | None:
     """Whether two sizes are equal: True, False, or None when it cannot be told before the model runs."""
     if a == b:
         return True
-    difference = add(a, multiply(-1, b))
+    difference = subtract(a, b)
     if isinstance(difference, int):
         return difference == 0
     low, high = bounds(difference)
     if (low is not None and low > 0) or (high is not None and high < 0):
         return False
-    return None
+    terms = _terms(difference)
+    step = math.gcd(*(_content(monomial, count) for monomial, count in terms.items() if monomial.powers))
+    return False if step and terms.get(ONE, 0) % step else None
 
 
 def product(shape: Shape) -> Dim:
@@ -384,22 +335,27 @@ def product(shape: Shape) -> Dim:
 
 
 def symbols_of(dim: Dim) -> Iterator[Symbol]:
-    """The symbols of a formula, in order of their names (nameless ones last, in no promised order)."""
+    """The symbols of a formula, each once: named ones in order of their names, then the others as they appear."""
     found: dict[Symbol, None] = {}
     pending: list[Dim] = [dim]
     while pending:
-        match pending.pop():
-            case int():
-                pass
-            case Symbol() as symbol:
-                found[symbol] = None
-            case Quotient(numerator, denominator):
-                pending += [numerator, denominator]
-            case Extremum(_, operands):
-                pending += operands
-            case Polynomial() as polynomial:
-                pending += [atom for monomial in polynomial.terms for atom, _ in monomial]
+        current = pending.pop()
+        if isinstance(current, Symbol):
+            found[current] = None
+        pending += reversed(_parts(current))
     yield from sorted(found, key=lambda symbol: (symbol.name is None, symbol.name or ""))
+
+
+def _parts(dim: Dim) -> tuple[Dim, ...]:
+    match dim:
+        case int() | Symbol():
+            return ()
+        case Quotient(numerator, denominator):
+            return numerator, denominator
+        case Extremum(_, operands):
+            return operands
+        case Polynomial():
+            return tuple(atom for monomial in dim.terms for atom, _ in monomial.powers)
 
 
 def evaluate(dim: Dim, values: Mapping[Symbol, Dim]) -> Dim:
@@ -412,26 +368,22 @@ def evaluate(dim: Dim, values: Mapping[Symbol, Dim]) -> Dim:
         case Quotient(numerator, denominator):
             return floor_divide(evaluate(numerator, values), evaluate(denominator, values))
         case Extremum(kind, operands):
-            first, *rest = sorted((evaluate(operand, values) for operand in operands), key=to_text)
-            for operand in rest:
-                first = _extremum(kind, first, operand)
-            return first
+            return reduce(partial(_extremum, kind), (evaluate(operand, values) for operand in operands))
         case Polynomial():
             total: Dim = 0
             for monomial, count in dim.terms.items():
-                term: Dim = count
-                for atom, power in monomial:
-                    value = evaluate(atom, values)
-                    for _ in range(power):
-                        term = multiply(term, value)
-                total = add(total, term)
+                total = add(total, multiply(count, _evaluate_monomial(monomial, values)))
             return total
 
 
-def to_text(dim: Dim, names: Mapping[Symbol, str] | None = None) -> str:
-    """The formula as text that `xir.text` parses back: `2*n + 1`, `(h + 1)//2`, `min(a, b)`.
+def _evaluate_monomial(monomial: Monomial, values: Mapping[Symbol, Dim]) -> Dim:
+    return product(tuple(evaluate(atom, values) for atom, power in monomial.powers for _ in range(power)))
 
-    `names` gives the printed names of nameless symbols.
+
+def to_text(dim: Dim, names: Mapping[Symbol, str] | None = None) -> str:
+    """The formula as text that `xir.text` parses back: `2*n + 1`, `(h + 1)//2`, `n - 3*(h//2)`, `min(a, b)`.
+
+    `names` gives the printed names of nameless symbols. Parts are sorted by their text, so equal formulas print alike.
     """
     match dim:
         case int():
@@ -439,13 +391,22 @@ def to_text(dim: Dim, names: Mapping[Symbol, str] | None = None) -> str:
         case Symbol():
             return dim.name if dim.name is not None else (names or {}).get(dim, "?")
         case Quotient(numerator, denominator):
-            return f"({to_text(numerator, names)})//({to_text(denominator, names)})"
+            return f"{_wrapped(numerator, names)}//{_wrapped(denominator, names)}"
         case Extremum(kind, operands):
             return f"{kind}({', '.join(sorted(to_text(operand, names) for operand in operands))})"
         case Polynomial():
             terms = [(_monomial_text(monomial, names), count) for monomial, count in dim.terms.items()]
-            terms.sort(key=lambda term: (term[0] == "", term[0]))
-            return " + ".join(_term_text(text, count) for text, count in terms)
+            terms.sort(key=lambda term: (term[1] < 0, term[0] == "", term[0]))
+            first, *rest = [_term_text(text, abs(count)) for text, count in terms]
+            signs = [" - " if count < 0 else " + " for _, count in terms]
+            lead = "-" if signs[0] == " - " else ""
+            return lead + first + "".join(sign + text for sign, text in zip(signs[1:], rest, strict=True))
+
+
+def _wrapped(dim: Dim, names: Mapping[Symbol, str] | None) -> str:
+    text = to_text(dim, names)
+    plain = isinstance(dim, Symbol | Extremum) or (isinstance(dim, int) and dim >= 0)
+    return text if plain else f"({text})"
 
 
 def _term_text(monomial: str, count: int) -> str:
@@ -455,4 +416,4 @@ def _term_text(monomial: str, count: int) -> str:
 
 
 def _monomial_text(monomial: Monomial, names: Mapping[Symbol, str] | None) -> str:
-    return "*".join(sorted(text for atom, power in monomial for text in [to_text(atom, names)] * power))
+    return "*".join(sorted(text for atom, power in monomial.powers for text in [_wrapped(atom, names)] * power))

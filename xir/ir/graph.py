@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
-from xir.ir.dims import Dim
+from xir.ir.constraints import Constraint
 from xir.ir.node import Node, Value
 from xir.ir.walk import toposort
+
+__all__ = ["Constraint", "Graph", "Parameter"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -19,19 +21,6 @@ class Parameter:
     value: Value
     constant: Constant
     trainable: bool = True
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Constraint:
-    """Something that had to be assumed of sizes (`left == right`), checked when the graph is entered."""
-
-    left: Dim
-    right: Dim
-    reason: str
-
-    def __repr__(self) -> str:
-        """`n == 2*m (add)`."""
-        return f"{self.left!r} == {self.right!r} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 from xir.errors import InvalidModelError
 from xir.ir.builder import apply, sourced
+from xir.ir.constraints import Collected, Constraint, collecting, substituted
 from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Symbol, evaluate
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import substitute
-from xir.ir.walk import users
+from xir.ir.walk import toposort, users
 from xir.limits import MAX_NESTING
 
 
@@ -44,6 +45,7 @@ class Rewriter:
         replace: Callable[[Node, Rewriter], Sequence[Value] | None],
         *,
         leaves: Mapping[Value, Value] | None = None,
+        constraints: tuple[Constraint, ...] | None = None,
     ) -> Graph:
         """The rebuilt graph.
 
@@ -51,14 +53,19 @@ class Rewriter:
             replace: gets each node with its operands already rebuilt and answers the values that take the place of
                 its outputs, or None to keep it. What it builds carries the node's sources.
             leaves: new inputs and parameters for old ones; those that are not named stay.
+            constraints: what takes the place of the graph's own constraints; what the rebuild assumes is added.
 
         Raises:
             InvalidModelError: if a replacement has another number of values.
         """
-        graph = self.graph
-        for value in (*graph.inputs, *(parameter.value for parameter in graph.parameters)):
+        for value in _leaves(self.graph):
             self.map(value, (leaves or {}).get(value, value))
-        for node in graph.nodes:
+        with collecting(self.graph.constraints if constraints is None else constraints) as assumed:
+            self._replace_all(replace)
+        return self._finish(assumed)
+
+    def _replace_all(self, replace: Callable[[Node, Rewriter], Sequence[Value] | None]) -> None:
+        for node in self.graph.nodes:
             rebuilt = self._rebuild(node)
             with sourced(*node.source):
                 replaced = replace(rebuilt, self)
@@ -67,7 +74,6 @@ class Rewriter:
                 raise InvalidModelError(f"{node.op.name}: replaced {len(node.outputs)} outputs by {len(outputs)}")
             for old, new in zip(node.outputs, outputs, strict=True):
                 self.map(old, new)
-        return self._finish()
 
     def _rebuild(self, node: Node) -> Node:
         inputs = tuple(None if value is None else self.new[value] for value in node.inputs)
@@ -82,25 +88,46 @@ class Rewriter:
         with sourced(*node.source):
             return apply(node.op, inputs, node.attributes)
 
-    def _finish(self) -> Graph:
+    def _finish(self, assumed: Collected) -> Graph:
         graph = self.graph
         outputs = tuple(self.new[value] for value in graph.outputs)
-        names: dict[Value, str] = {}
-        for old, name in graph.names.items():
-            new = self.new.get(old)
-            if new is not None:
-                names.setdefault(new, name)
         inputs = tuple(self.new[value] for value in graph.inputs)
         parameters = tuple(Parameter(self.new[p.value], p.constant, p.trainable) for p in graph.parameters)
-        return Graph(graph.name, inputs, outputs, graph.output_names, parameters, names, graph.constraints)
+        return Graph(graph.name, inputs, outputs, graph.output_names, parameters, self._names(outputs), tuple(assumed))
+
+    def _names(self, outputs: tuple[Value, ...]) -> dict[Value, str]:
+        """Old names on the values that live on; a value that stands for several has the name of the first."""
+        old_values = [*_leaves(self.graph), *(value for node in self.graph.nodes for value in node.outputs)]
+        alive = {value for node in toposort(outputs) for value in node.outputs}
+        alive.update(self.new[value] for value in _leaves(self.graph))
+        names: dict[Value, str] = {}
+        for old in old_values:
+            name, new = self.graph.names.get(old), self.new[old]
+            if name is not None and new in alive:
+                names.setdefault(new, name)
+        return names
 
 
-def rewrite(graph: Graph, replace: Callable[[Node, Rewriter], Sequence[Value] | None]) -> Graph:
-    """The graph with every node offered to `replace`, bodies first; see `Rewriter.run`."""
-    return _rewrite(graph, replace, 0)
+def _leaves(graph: Graph) -> tuple[Value, ...]:
+    return (*graph.inputs, *(parameter.value for parameter in graph.parameters))
 
 
-def _rewrite(graph: Graph, replace: Callable[[Node, Rewriter], Sequence[Value] | None], depth: int) -> Graph:
+Replace = Callable[[Node, Rewriter], Sequence[Value] | None]
+"""What a rewrite asks for each node: gets it with its operands rebuilt, answers what takes the place of its outputs."""
+
+
+def rewrite(graph: Graph, replace: Replace) -> Graph:
+    """The graph with every node offered to `replace`, bodies first, each body once; see `Rewriter.run`.
+
+    Parameters that nothing reads any more are dropped.
+
+    Raises:
+        InvalidModelError: if bodies are nested too deep.
+    """
+    return _rewrite(graph, replace, {}, 0)
+
+
+def _rewrite(graph: Graph, replace: Replace, done: dict[Graph, Graph], depth: int) -> Graph:
     if depth > MAX_NESTING:
         raise InvalidModelError(f"bodies are nested more than {MAX_NESTING} deep")
 
@@ -113,7 +140,9 @@ def _rewrite(graph: Graph, replace: Callable[[Node, Rewriter], Sequence[Value] |
         return rebuilt.outputs if replaced is None else replaced
 
     def inner(body: Graph) -> Graph:
-        return _rewrite(body, replace, depth + 1)
+        if body not in done:
+            done[body] = _rewrite(body, replace, done, depth + 1)
+        return done[body]
 
     return drop_unused_parameters(Rewriter(graph).run(with_bodies))
 
@@ -129,13 +158,11 @@ def _map_graphs(attribute: Attribute, change: Callable[[Graph], Graph]) -> Attri
 
 def drop_unused_parameters(graph: Graph) -> Graph:
     """The graph without the parameters that no node and no output reads."""
-    read = set(graph.outputs)
-    for node in graph.nodes:
-        read.update(value for value in node.inputs if value is not None)
+    read = {*graph.outputs, *users(graph)}
     kept = tuple(parameter for parameter in graph.parameters if parameter.value in read)
     if len(kept) == len(graph.parameters):
         return graph
-    dropped = {parameter.value for parameter in graph.parameters} - {parameter.value for parameter in kept}
+    dropped = {parameter.value for parameter in graph.parameters if parameter.value not in read}
     names = {value: name for value, name in graph.names.items() if value not in dropped}
     return Graph(graph.name, graph.inputs, graph.outputs, graph.output_names, kept, names, graph.constraints)
 
@@ -159,14 +186,14 @@ def specialize(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
     """
     if not sizes:
         return graph
-    leaves = {
-        value: Value(substitute(value.type, sizes))
-        for value in (*graph.inputs, *(parameter.value for parameter in graph.parameters))
-        if substitute(value.type, sizes) != value.type
-    }
+    leaves: dict[Value, Value] = {}
+    for value in _leaves(graph):
+        type = substitute(value.type, sizes)
+        if type != value.type:
+            leaves[value] = Value(type)
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         attributes = {name: evaluate_attribute(value, sizes) for name, value in node.attributes.items()}
         return None if attributes == node.attributes else apply(node.op, node.inputs, attributes).outputs
 
-    return Rewriter(graph).run(replace, leaves=leaves)
+    return Rewriter(graph).run(replace, leaves=leaves, constraints=substituted(graph.constraints, sizes))

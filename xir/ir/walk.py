@@ -57,10 +57,13 @@ def bodies(node: Node) -> Iterator[tuple[str, Graph]]:
 
 
 def all_graphs(graph: Graph) -> Iterator[Graph]:
-    """The graph and every body in it, at any depth, outermost first."""
-    pending = [graph]
+    """The graph and every body in it, at any depth, outermost first; a body that stands twice comes once."""
+    pending, seen = [graph], {graph}
     while pending:
         current = pending.pop()
         yield current
         inner = [body for node in current.nodes for _, body in bodies(node)]
-        pending += reversed(inner)
+        for body in reversed(inner):
+            if body not in seen:
+                seen.add(body)
+                pending.append(body)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from xir.errors import InvalidModelError
-from xir.ir.dims import Dim, Shape, equal, floor_divide
+from xir.ir.constraints import assume_equal
+from xir.ir.dims import Dim, Shape, floor_divide
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 
@@ -37,8 +38,8 @@ def require_same_type(*values: Value) -> TensorType:
 
 
 def require_same_shape(a: Shape, b: Shape) -> None:
-    """Checks that two shapes are equal, or cannot be told apart."""
-    if len(a) != len(b) or any(equal(m, n) is False for m, n in zip(a, b, strict=True)):
+    """Checks that two shapes are equal; what cannot be told is assumed, and recorded (`xir.ir.constraints`)."""
+    if len(a) != len(b) or not all(assume_equal(m, n, "shapes are equal") for m, n in zip(a, b, strict=True)):
         raise InvalidModelError(f"shapes {list(a)} and {list(b)} differ", hint="broadcasting is a node of its own")
 
 
@@ -69,8 +70,8 @@ def require_axes(value: Value, axes: tuple[int, ...]) -> None:
 
 
 def require_size(dim: Dim, size: Dim, what: str) -> None:
-    """Checks that a size is `size`, or cannot be told apart from it."""
-    if equal(dim, size) is False:
+    """Checks that a size is `size`; what cannot be told is assumed, and recorded (`xir.ir.constraints`)."""
+    if not assume_equal(dim, size, what):
         raise InvalidModelError(f"{what} must be {size!r}, got {dim!r}")
 
 
