@@ -1,0 +1,175 @@
+"""Normalizations: BatchNorm, the forks' BN, LRN, MVN, Normalize, and Softmax."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xir.frontends._handlers import Handlers
+from xir.frontends.caffe.handlers._geometry import canonical_axis, known
+from xir.frontends.caffe.message import Message
+from xir.frontends.caffe.site import Handler, Site
+from xir.ir.constant import constant_of
+from xir.ir.graph import Parameter
+from xir.ir.node import Value
+from xir.ops._build import channelwise
+from xir.ops.constant import constant
+from xir.ops.elementwise import add, mul
+from xir.ops.norm import batch_norm, l2_normalize, lrn, lrn_within, mean_variance_normalize, softmax
+from xir.ops.shape import broadcast
+
+handlers: Handlers[Handler] = Handlers("caffe")
+
+
+def _filler(value: float) -> Message:
+    return Message("FillerParameter", {"type": ("constant",), "value": (value,)})
+
+
+def _literal(value: float, channels: int) -> Value:
+    return constant(value=constant_of(np.full((channels,), value, np.float32)))
+
+
+def _held(site: Site, value: Value) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    """The elements of a weight that was just entered."""
+    return next(p.constant.array() for p in reversed(site.weights.parameters) if p.value is value)
+
+
+def _replace(site: Site, value: Value, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
+    """Puts other elements into a weight that was just entered; its name and value stay."""
+    parameters = site.weights.parameters
+    index = next(i for i in range(len(parameters) - 1, -1, -1) if parameters[i].value is value)
+    parameters[index] = Parameter(value, constant_of(array), parameters[index].trainable)
+
+
+@handlers.layer("BatchNorm")
+@handlers.layer("MKLBatchNorm")
+def batch_norm_layer(site: Site, x: Value) -> Value:
+    """(x - mean) / sqrt(variance + eps), the blobs being sums over a moving factor (batch_norm_layer.cpp).
+
+    Blob 2 holds the factor: the sums are divided by it, and 0 means that nothing was learned (mean = variance = 0).
+    NVIDIA's and intel's forks may carry a scale and a bias as blobs 3 and 4.
+    """
+    param = site.param("batch_norm_param")
+    param.ignore("moving_average_fraction", "engine", "stats_batch_size", "update_global_stats", "filler")
+    epsilon = param.number("eps")
+    scaled = param.boolean("scale_bias") or site.blob_count == 5
+    param.ignore("scale_filler", "bias_filler", "use_weight_bias", "bias_term", "scale_bias")
+    fused_relu = param.boolean("relu")
+    if fused_relu:
+        raise site.unsupported("relu: true inside BatchNorm is not taken", "put a ReLU layer behind it")
+    channels = known(x.shape[1], "the number of channels") if x.rank > 1 else 1
+    use_global = param.boolean("use_global_stats") if param.has("use_global_stats") else site.phase == "TEST"
+    if not use_global:
+        return _batch_statistics(site, x, epsilon)
+    mean, variance = _statistics(site, channels)
+    if scaled:
+        scale = site.weight(3, "scale", (channels,), _filler(1.0))
+        shift = site.weight(4, "bias", (channels,), _filler(0.0))
+    else:
+        scale, shift = _literal(1.0, channels), _literal(0.0, channels)
+    return batch_norm(x, scale, shift, mean, variance, epsilon=epsilon)
+
+
+def _statistics(site: Site, channels: int) -> tuple[Value, Value]:
+    made_up = not site.blob_count
+    mean = site.weight(0, "mean", (channels,), _filler(0.0), trainable=False)
+    variance = site.weight(1, "variance", (channels,), _filler(1.0 if made_up else 0.0), trainable=False)
+    if made_up:
+        return mean, variance
+    factor = float(np.asarray(site.layer.blobs[2].array()).reshape(-1)[0]) if site.blob_count > 2 else 1.0
+    if factor == 0:
+        site.note("its statistics were never learned (moving factor 0): mean and variance are 0")
+    if factor != 1:
+        reciprocal = np.float32(0 if factor == 0 else 1 / factor)
+        for value in (mean, variance):
+            _replace(site, value, _held(site, value).astype(np.float32) * reciprocal)
+    return mean, variance
+
+
+def _batch_statistics(site: Site, x: Value, epsilon: float) -> Value:
+    """Training: mean and variance of the batch itself, eps inside the root (batch_norm_layer.cpp, Forward_cpu)."""
+    axes = tuple(axis for axis in range(x.rank) if axis != 1)
+    return mean_variance_normalize(x, axes=axes, normalize_variance=True, epsilon=epsilon, outside=False)
+
+
+@handlers.layer("BN")
+@handlers.layer("SyncBN")
+def bn(site: Site, x: Value) -> Value:
+    """PSPNet's and yjxiong's batch norm: blobs slope, bias, mean, and variance (bn_layer.cpp).
+
+    Some PSPNet files hold 1 / sqrt(variance + eps) in the last blob; its layer says so by no field, so the variance is
+    taken as the source has it.
+    """
+    param = site.param("bn_param")
+    param.ignore("momentum", "engine", "frozen")
+    epsilon = param.number("eps")
+    channels = known(x.shape[1], "the number of channels")
+    slope_filler = param.optional_message("slope_filler") or _filler(1.0)
+    shape = (1, channels, 1, 1) if site.blob_count and len(site.layer.blobs[0].shape) == 4 else (channels,)
+    values = [
+        site.weight(index, name, shape, filler, trainable=index < 2)
+        for index, (name, filler) in enumerate((
+            ("slope", slope_filler),
+            ("bias", param.message("bias_filler")),
+            ("mean", _filler(0.0)),
+            ("variance", _filler(1.0)),
+        ))
+    ]
+    scale, shift, mean, variance = (_as_vector(value, channels) for value in values)
+    if site.phase == "TRAIN" and not param.boolean("frozen"):
+        y = _batch_statistics(site, x, epsilon)
+        return add(mul(y, channelwise(scale, y)), channelwise(shift, y))
+    return batch_norm(x, scale, shift, mean, variance, epsilon=epsilon)
+
+
+def _as_vector(value: Value, channels: int) -> Value:
+    from xir.ops.shape import reshape
+
+    return value if value.rank == 1 else reshape(value, shape=(channels,))
+
+
+@handlers.layer("LRN")
+def lrn_layer(site: Site, x: Value) -> Value:
+    """Local response normalization; alpha is divided by the size of the window (lrn_layer.cpp)."""
+    param = site.param("lrn_param")
+    param.ignore("engine")
+    size = param.integer("local_size")
+    alpha, beta, k = param.number("alpha"), param.number("beta"), param.number("k")
+    if param.enum("norm_region") == "ACROSS_CHANNELS":
+        return lrn(x, size=size, alpha=alpha, beta=beta, bias=k)
+    return lrn_within(x, size=size, alpha=alpha, beta=beta, bias=1.0)
+
+
+@handlers.layer("MVN")
+def mvn(site: Site, x: Value) -> Value:
+    """(x - mean) / (sqrt(variance) + eps) over space, or over channels too (mvn_layer.cpp)."""
+    param = site.param("mvn_param")
+    axes = tuple(range(1, x.rank)) if param.boolean("across_channels") else tuple(range(2, x.rank))
+    return mean_variance_normalize(
+        x,
+        axes=axes,
+        normalize_variance=param.boolean("normalize_variance"),
+        epsilon=param.number("eps"),
+        outside=True,
+    )
+
+
+@handlers.layer("Normalize")
+def normalize(site: Site, x: Value) -> Value:
+    """X / sqrt(sum of squares + eps) over channels (or all), times a learned scale (SSD's normalize_layer.cpp)."""
+    param = site.param("norm_param")
+    axes = tuple(range(1, x.rank)) if param.boolean("across_spatial") else (1,)
+    y = l2_normalize(x, axes=axes, epsilon=param.number("eps"), floor=False)
+    filler = param.optional_message("scale_filler") or _filler(1.0)
+    if param.boolean("channel_shared"):
+        scale = site.weight(0, "scale", (), filler)
+        return mul(y, broadcast(scale, shape=y.shape))
+    channels = known(x.shape[1], "the number of channels")
+    return mul(y, channelwise(site.weight(0, "scale", (channels,), filler), y))
+
+
+@handlers.layer("Softmax")
+def softmax_layer(site: Site, x: Value) -> Value:
+    """exp(x) / sum(exp(x)) along `axis` (softmax_layer.cpp)."""
+    param = site.param("softmax_param")
+    param.ignore("engine")
+    return softmax(x, axis=canonical_axis(x, param.integer("axis")))

@@ -1,0 +1,60 @@
+"""What a person may say about how a model is to be read; every frontend takes what concerns it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from xir.ir.graph import Graph
+from xir.ir.types import Type
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """How to read a model.
+
+    Attributes:
+        inputs: types of inputs by name; they replace what the file says.
+        outputs: names of the values to compute, instead of the file's own outputs.
+        prototxt: Caffe: the file that describes the net, instead of the one that is found.
+        phase: Caffe: the phase, `TEST` unless said otherwise.
+        stages: Caffe: stages to be added to those of the file.
+        losses: Caffe: whether loss and metric layers are kept; None keeps them in training only.
+        preprocess: Caffe: makes the data layer's transform_param (mean, scale) part of the graph.
+        mean: Caffe: a `.binaryproto` mean image for `preprocess`, instead of the file's own mean_file.
+        seed: the seed of weights that must be made up.
+        plugins: modules with handlers for layers of the person's own; never named by a model file.
+        trust_links: takes companion files that are links.
+    """
+
+    inputs: Mapping[str, Type] = field(default_factory=dict[str, Type])
+    outputs: Sequence[str] | None = None
+    prototxt: str | None = None
+    phase: Literal["TRAIN", "TEST"] = "TEST"
+    stages: Sequence[str] = ()
+    losses: bool | None = None
+    preprocess: bool = False
+    mean: str | None = None
+    seed: int = 0
+    plugins: Sequence[str] = ()
+    trust_links: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model that was read.
+
+    Attributes:
+        graph: the model.
+        format: the format's name (`caffe`, `onnx`, `xir`).
+        files: the files that it was read from, the named one first.
+        layers: how many layers the foreign model has.
+        notes: what a person should know of how it was read.
+    """
+
+    graph: Graph
+    format: str
+    files: tuple[str, ...]
+    layers: int
+    notes: tuple[str, ...] = ()
