@@ -33,7 +33,7 @@ def _integers(operand: Array) -> list[int]:
 
 @op
 def reshape(x: Value, target: Value | None = None, *, shape: Shape) -> TensorType:
-    """The elements of `x` in row-major order in another shape. (ONNX Reshape, Caffe Reshape and Flatten)
+    """The elements of `x` in row-major order in another shape (ONNX Reshape, Caffe Reshape and Flatten).
 
     x: any tensor; result: `shape`, as many elements. `target`: i64[rank of the result] gives the sizes at run time
     (one of them may be -1: what is left); `shape` then holds what is known of them.
@@ -55,7 +55,7 @@ def _reshape_reference(x: Array, target: Array | None, *, shape: tuple[int, ...]
 
 @op
 def broadcast(x: Value, target: Value | None = None, *, shape: Shape) -> TensorType:
-    """`x` repeated along axes of size 1 and new leading axes. (ONNX Expand; NumPy's trailing alignment)
+    """`x` repeated along axes of size 1 and new leading axes (ONNX Expand; NumPy's trailing alignment).
 
     x: any tensor whose sizes, aligned at the end, are 1 or those of `shape`; result: `shape`. `target`: i64[rank of
     the result] gives the sizes at run time; a 1 there keeps the size of `x`, as ONNX Expand says.
@@ -80,7 +80,7 @@ def _broadcast_reference(x: Array, target: Array | None, *, shape: tuple[int, ..
 
 @op
 def transpose(x: Value, *, perm: tuple[int, ...]) -> TensorType:
-    """`x` with its axes reordered: result axis i is axis perm[i] of `x`. (ONNX Transpose, SSD Permute)
+    """`x` with its axes reordered: result axis i is axis perm[i] of `x` (ONNX Transpose, SSD Permute).
 
     x: any tensor; perm: each axis once; result: `[x.shape[p] for p in perm]`.
     """
@@ -97,7 +97,7 @@ def _transpose_reference(x: Array, *, perm: tuple[int, ...]) -> Array:
 
 @op
 def concat(*values: Value, axis: int) -> TensorType:
-    """The operands one after another along `axis`. (ONNX Concat, Caffe Concat)
+    """The operands one after another along `axis` (ONNX Concat, Caffe Concat).
 
     values: one or more tensors of one dtype, all sizes but that of `axis` equal; result: the sizes of `axis` summed.
     """
@@ -136,7 +136,7 @@ def slice_(
     stops: Shape,
     steps: tuple[int, ...],
 ) -> TensorType:
-    """Every steps[i]-th element of axis axes[i] from starts[i] up to, not with, stops[i]. (ONNX Slice, Caffe Crop)
+    """Every steps[i]-th element of axis axes[i] from starts[i] up to, not with, stops[i] (ONNX Slice, Caffe Crop).
 
     x: any tensor; 0 <= starts[i] <= stops[i] <= size, steps[i] > 0; result: ceil((stops - starts) / steps) along the
     sliced axes. `start`, `stop`: i64[number of axes] give the bounds at run time, read as ONNX Slice does (negative
@@ -185,7 +185,7 @@ def _slice_reference(
 
 @op
 def reverse(x: Value, *, axes: tuple[int, ...]) -> TensorType:
-    """`x` with the elements of each of `axes` in the opposite order. Shape and dtype of `x`. (StableHLO reverse)"""
+    """`x` with the elements of each of `axes` in the opposite order. Shape and dtype of `x` (StableHLO reverse)."""
     require_axes(x, axes)
     return x.tensor
 
@@ -204,7 +204,7 @@ def pad(
     mode: PadMode = "constant",
     value: float = 0.0,
 ) -> TensorType:
-    """`x` with padding[i] = (before, after) elements added to axis i; negative amounts cut off. (ONNX Pad)
+    """`x` with padding[i] = (before, after) elements added to axis i; negative amounts cut off (ONNX Pad).
 
     x: any tensor; result: before + size + after along each axis. Modes: constant (`value`), edge (the last element),
     reflect (mirrored without the last element), wrap (around). Cutting comes first, so modes see what is left.
@@ -255,7 +255,7 @@ def padded(x: Array, padding: tuple[tuple[int, int], ...], mode: PadMode = "cons
 
 @op
 def tile(x: Value, counts: Value | None = None, *, repeats: tuple[Dim, ...]) -> TensorType:
-    """`x` repeated repeats[i] times along axis i. (ONNX Tile, Caffe Tile)
+    """`x` repeated repeats[i] times along axis i (ONNX Tile, Caffe Tile).
 
     x: any tensor; result: size * repeat along each axis. `counts`: i64[rank] gives the repeats at run time.
     """
@@ -275,7 +275,7 @@ def _tile_reference(x: Array, counts: Array | None, *, repeats: tuple[int, ...])
 
 @op
 def split(x: Value, *, axis: int, sizes: Shape) -> tuple[TensorType, ...]:
-    """`x` cut along `axis` into pieces of `sizes`. (ONNX Split, Caffe Slice)
+    """`x` cut along `axis` into pieces of `sizes` (ONNX Split, Caffe Slice).
 
     x: any tensor, its size along `axis` the sum of `sizes`; results: one tensor a piece.
     """
@@ -303,7 +303,7 @@ def _divided(dim: Dim, divisor: int, what: str) -> Dim:
 
 @op
 def depth_to_space(x: Value, *, block: int, order: Literal["depth_first", "column_first"]) -> TensorType:
-    """Channels moved into blocks of pixels. (ONNX DepthToSpace; Shi et al. 2016, pixel shuffle)
+    """Channels moved into blocks of pixels (ONNX DepthToSpace; Shi et al. 2016, pixel shuffle).
 
     x: [N, C * block^2, H, W]; result: [N, C, H * block, W * block]. Channels are read as [block, block, C]
     (depth_first, ONNX DCR) or [C, block, block] (column_first, ONNX CRD, PyTorch PixelShuffle).
@@ -343,7 +343,7 @@ def _depth_to_space_decompose(x: Value, *, block: int, order: Literal["depth_fir
 
 @op
 def space_to_depth(x: Value, *, block: int) -> TensorType:
-    """Blocks of pixels moved into channels, read as [block, block, C]. (ONNX SpaceToDepth)
+    """Blocks of pixels moved into channels, read as [block, block, C] (ONNX SpaceToDepth).
 
     x: [N, C, H * block, W * block]; result: [N, C * block^2, H, W].
     """
@@ -368,7 +368,7 @@ def _space_to_depth_decompose(x: Value, *, block: int) -> Value:
 
 @op
 def channel_shuffle(x: Value, *, groups: int) -> TensorType:
-    """Channels read as [groups, C / groups] and written transposed. (ShuffleNet, Zhang et al. 2018, section 3.1)
+    """Channels read as [groups, C / groups] and written transposed (ShuffleNet, Zhang et al. 2018, section 3.1).
 
     x: [N, C, ...], `groups` divides C; result: the shape of `x`.
     """
@@ -392,7 +392,7 @@ def _channel_shuffle_decompose(x: Value, *, groups: int) -> Value:
 
 @op
 def shape_of(x: Value) -> TensorType:
-    """The sizes of `x`. x: any tensor; result: i64[rank of x]. (ONNX Shape)"""
+    """The sizes of `x`. x: any tensor; result: i64[rank of x] (ONNX Shape)."""
     return TensorType(DType.INT64, (x.rank,))
 
 
@@ -406,7 +406,7 @@ shape_of.no_gradient("sizes are integers and do not depend on the elements")
 
 @op
 def iota(*, shape: Shape, axis: int, dtype: DType) -> TensorType:
-    """The index along `axis`: 0, 1, 2 ... result: `shape` of `dtype`, a number type. (StableHLO iota, ONNX Range)"""
+    """The index along `axis`: 0, 1, 2 ... result: `shape` of `dtype`, a number type (StableHLO iota, ONNX Range)."""
     if not 0 <= axis < len(shape):
         raise InvalidModelError(f"axis {axis} does not exist in a shape of {len(shape)} axes")
     if not (dtype.is_floating or dtype.is_integer):

@@ -1,0 +1,273 @@
+"""Normalizations: by statistics given, of a batch element, of channels, of windows; and softmax."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+
+from xir.errors import InvalidModelError
+from xir.ir.constant import Array
+from xir.ir.node import Value
+from xir.ir.types import TensorType
+from xir.ops._checks import (
+    require_axes,
+    require_axis,
+    require_floating,
+    require_rank,
+    require_rank_at_least,
+    require_same_dtype,
+    require_same_shape,
+    require_size,
+)
+from xir.ops._define import op
+from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.pool import average_pool
+
+
+def _require_channels(x: Value, *parameters: Value) -> None:
+    require_floating(x)
+    require_rank_at_least(x, 2)
+    require_same_dtype(x, *parameters)
+    for parameter in parameters:
+        require_rank(parameter, 1)
+        require_size(parameter.shape[0], x.shape[1], "the size of each parameter")
+
+
+def _column(parameter: Array, rank: int) -> Numbers:
+    """A parameter [C] as [C, 1, ...], to go with [N, C, ...]."""
+    return widened(parameter).reshape(-1, *(1,) * (rank - 2))
+
+
+@op
+def batch_norm(x: Value, scale: Value, shift: Value, mean: Value, variance: Value, *, epsilon: float) -> TensorType:
+    """`(x - mean) / sqrt(variance + epsilon) * scale + shift` for each channel (ONNX BatchNormalization; inference).
+
+    x: [N, C, ...], floating; scale, shift, mean, variance: [C]; result: the shape of `x`. (Ioffe & Szegedy 2015;
+    Caffe's BatchNorm is this with scale 1 and shift 0.)
+    """
+    _require_channels(x, scale, shift, mean, variance)
+    return x.tensor
+
+
+@batch_norm.reference
+def _batch_norm_reference(
+    x: Array, scale: Array, shift: Array, mean: Array, variance: Array, *, epsilon: float
+) -> Array:
+    data = widened(x)
+    spread = widened(variance)
+    factor = widened(scale) / np.sqrt(spread + spread.dtype.type(epsilon))
+    result = (data - _column(mean, x.ndim)) * factor.reshape(-1, *(1,) * (x.ndim - 2)) + _column(shift, x.ndim)
+    return narrowed(result, x)
+
+
+@op
+def lrn(x: Value, *, size: int, alpha: float, beta: float, bias: float) -> TensorType:
+    """`x / (bias + alpha / size * s) ** beta`, s the sum of squares over `size` channels around (ONNX LRN).
+
+    x: [N, C, ...], floating; the sum runs over channels c - (size - 1) // 2 to c + size // 2 as far as they exist;
+    result: the shape of `x`. (Krizhevsky et al. 2012, 3.3; Caffe LRN ACROSS_CHANNELS, lrn_layer.cpp: bias is its k.)
+    """
+    require_floating(x)
+    require_rank_at_least(x, 2)
+    if size < 1:
+        raise InvalidModelError(f"the size must be positive, got {size}")
+    return x.tensor
+
+
+@lrn.reference
+def _lrn_reference(x: Array, *, size: int, alpha: float, beta: float, bias: float) -> Array:
+    data = widened(x)
+    squares = data * data
+    total = squares.copy()
+    for offset in range(1, min(size // 2, x.shape[1] - 1) + 1):
+        total[:, :-offset] += squares[:, offset:]
+    for offset in range(1, min((size - 1) // 2, x.shape[1] - 1) + 1):
+        total[:, offset:] += squares[:, :-offset]
+    number = data.dtype.type
+    return narrowed(data * (number(bias) + number(alpha / size) * total) ** number(-beta), x)
+
+
+@op
+def lrn_within(x: Value, *, size: int, alpha: float, beta: float, bias: float) -> TensorType:
+    """`x / (bias + alpha * m) ** beta`, m the mean of squares in a window of `size` in each plane (Caffe LRN).
+
+    x: [N, C, spatial...], floating; `size` odd; result: the shape of `x`. WITHIN_CHANNEL in lrn_layer.cpp: the mean
+    counts the zeros of a padding of (size - 1) / 2; the layer's bias is always 1, whatever its k.
+    """
+    require_floating(x)
+    require_rank_at_least(x, 3)
+    if size < 1 or size % 2 == 0:
+        raise InvalidModelError(f"an odd size is needed, got {size}")
+    return x.tensor
+
+
+def _around(x: Value | Array, size: int) -> dict[str, tuple[int, ...]]:
+    axes = (x.rank if isinstance(x, Value) else x.ndim) - 2
+    return {"window": (size,) * axes, "strides": (1,) * axes, "dilation": (1,) * axes}
+
+
+@lrn_within.reference
+def _lrn_within_reference(x: Array, *, size: int, alpha: float, beta: float, bias: float) -> Array:
+    data = widened(x)
+    around = ((size // 2, size // 2),) * (x.ndim - 2)
+    rule = average_pool.reference_rule
+    if rule is None:
+        raise InvalidModelError("average_pool has no reference rule")
+    mean = cast("Numbers", rule(data * data, padding=around, counted_padding=around, **_around(x, size)))
+    number = data.dtype.type
+    return narrowed(data * (number(bias) + number(alpha) * mean) ** number(-beta), x)
+
+
+@op
+def mean_variance_normalize(
+    x: Value, *, axes: tuple[int, ...], normalize_variance: bool, epsilon: float, outside: bool
+) -> TensorType:
+    """`x - mean` over `axes`, divided by the standard deviation on request (Caffe MVN, ONNX MeanVarianceNormalization).
+
+    x: any floating tensor; the variance is that of the population; `outside`: the divisor is sqrt(variance) + epsilon
+    (mvn_layer.cpp; ONNX's function body with 1e-9), else sqrt(variance + epsilon); result: the shape of `x`.
+    """
+    require_floating(x)
+    require_axes(x, axes)
+    return x.tensor
+
+
+@mean_variance_normalize.reference
+def _mean_variance_normalize_reference(
+    x: Array, *, axes: tuple[int, ...], normalize_variance: bool, epsilon: float, outside: bool
+) -> Array:
+    return narrowed(_standardized(widened(x), axes, normalize_variance, epsilon, outside), x)
+
+
+def _standardized(x: Numbers, axes: tuple[int, ...], scaled: bool, epsilon: float, outside: bool) -> Numbers:
+    centered: Numbers = x - x.mean(axis=axes, keepdims=True)
+    if not scaled:
+        return centered
+    variance = (centered * centered).mean(axis=axes, keepdims=True)
+    small = x.dtype.type(epsilon)
+    return centered / (np.sqrt(variance) + small if outside else np.sqrt(variance + small))
+
+
+@op
+def l2_normalize(x: Value, *, axes: tuple[int, ...], epsilon: float, floor: bool) -> TensorType:
+    """`x` divided by its Euclidean norm over `axes` (ONNX LpNormalization, SSD Normalize).
+
+    x: any floating tensor; the divisor is sqrt(sum + epsilon) (SSD, normalize_layer.cpp), or with `floor`
+    max(sqrt(sum), epsilon) (PyTorch normalize); result: the shape of `x`.
+    """
+    require_floating(x)
+    require_axes(x, axes)
+    return x.tensor
+
+
+@l2_normalize.reference
+def _l2_normalize_reference(x: Array, *, axes: tuple[int, ...], epsilon: float, floor: bool) -> Array:
+    data = widened(x)
+    total = (data * data).sum(axis=axes, keepdims=True)
+    small = data.dtype.type(epsilon)
+    return narrowed(data / (np.maximum(np.sqrt(total), small) if floor else np.sqrt(total + small)), x)
+
+
+@op
+def instance_norm(x: Value, scale: Value, shift: Value, *, epsilon: float) -> TensorType:
+    """Each plane with mean 0 and variance 1, times `scale` plus `shift` (ONNX InstanceNormalization).
+
+    x: [N, C, spatial...], floating; scale, shift: [C]; the divisor is sqrt(variance + epsilon); result: the shape of
+    `x`. (Ulyanov et al. 2016)
+    """
+    require_rank_at_least(x, 3)
+    _require_channels(x, scale, shift)
+    return x.tensor
+
+
+@instance_norm.reference
+def _instance_norm_reference(x: Array, scale: Array, shift: Array, *, epsilon: float) -> Array:
+    data = _standardized(widened(x), tuple(range(2, x.ndim)), True, epsilon, False)
+    return narrowed(data * _column(scale, x.ndim) + _column(shift, x.ndim), x)
+
+
+@op
+def layer_norm(
+    x: Value, scale: Value | None = None, shift: Value | None = None, *, axis: int, epsilon: float
+) -> TensorType:
+    """Mean 0 and variance 1 over the axes from `axis` on, times `scale` plus `shift` (ONNX LayerNormalization).
+
+    x: any floating tensor; scale, shift: the shape of those axes; the divisor is sqrt(variance + epsilon); result:
+    the shape of `x`. (Ba et al. 2016)
+    """
+    require_floating(x)
+    require_axis(x, axis)
+    for parameter in (scale, shift):
+        if parameter is not None:
+            require_same_dtype(x, parameter)
+            require_same_shape(parameter.shape, x.shape[axis:])
+    return x.tensor
+
+
+@layer_norm.reference
+def _layer_norm_reference(x: Array, scale: Array | None, shift: Array | None, *, axis: int, epsilon: float) -> Array:
+    data = _standardized(widened(x), tuple(range(axis, x.ndim)), True, epsilon, False)
+    if scale is not None:
+        data = data * widened(scale)
+    if shift is not None:
+        data = data + widened(shift)
+    return narrowed(data, x)
+
+
+@op
+def group_norm(x: Value, scale: Value, shift: Value, *, groups: int, epsilon: float) -> TensorType:
+    """Mean 0 and variance 1 over each group of channels, times `scale` plus `shift` (ONNX GroupNormalization).
+
+    x: [N, C, spatial...], floating, `groups` divides C; scale, shift: [C] (ONNX 21); the divisor is
+    sqrt(variance + epsilon); result: the shape of `x`. (Wu & He 2018)
+    """
+    _require_channels(x, scale, shift)
+    channels = x.shape[1]
+    if groups < 1 or (isinstance(channels, int) and channels % groups):
+        raise InvalidModelError(f"the number of channels must be divisible by {groups}, got {channels!r}")
+    return x.tensor
+
+
+@group_norm.reference
+def _group_norm_reference(x: Array, scale: Array, shift: Array, *, groups: int, epsilon: float) -> Array:
+    n, c, *spatial = x.shape
+    grouped = widened(x).reshape(n, groups, c // groups, *spatial)
+    data = _standardized(grouped, tuple(range(2, x.ndim + 1)), True, epsilon, False).reshape(x.shape)
+    return narrowed(data * _column(scale, x.ndim) + _column(shift, x.ndim), x)
+
+
+@op
+def softmax(x: Value, *, axis: int) -> TensorType:
+    """`exp(x) / sum(exp(x))` along `axis` (ONNX Softmax from opset 13, Caffe Softmax).
+
+    x: any floating tensor; result: the shape of `x`. The maximum is subtracted first, so nothing overflows.
+    """
+    require_floating(x)
+    require_axis(x, axis)
+    return x.tensor
+
+
+@softmax.reference
+def _softmax_reference(x: Array, *, axis: int) -> Array:
+    data = widened(x)
+    powers = np.exp(data - data.max(axis=axis, keepdims=True, initial=-np.inf))
+    return narrowed(powers / powers.sum(axis=axis, keepdims=True), x)
+
+
+@op
+def log_softmax(x: Value, *, axis: int) -> TensorType:
+    """`x - log(sum(exp(x)))` along `axis` (ONNX LogSoftmax from opset 13).
+
+    x: any floating tensor; result: the shape of `x`. The maximum is subtracted first, so nothing overflows.
+    """
+    require_floating(x)
+    require_axis(x, axis)
+    return x.tensor
+
+
+@log_softmax.reference
+def _log_softmax_reference(x: Array, *, axis: int) -> Array:
+    data = widened(x)
+    shifted = data - data.max(axis=axis, keepdims=True, initial=-np.inf)
+    return narrowed(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)), x)

@@ -1,0 +1,263 @@
+"""Pooling: the largest, the mean, the norm of each window, and the way back from the largest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+from typing import cast
+
+import numpy as np
+
+from xir.errors import InvalidModelError
+from xir.ir.constant import Array
+from xir.ir.dims import Dim, Shape, bounds
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType, dtype_from_numpy
+from xir.ops._checks import require_dtype, require_floating, require_rank, require_rank_at_least, require_same_shape
+from xir.ops._define import op
+from xir.ops._windows import (
+    KnownPadding,
+    Numbers,
+    Padding,
+    cell_slices,
+    known_sizes,
+    narrowed,
+    pad_spatial,
+    widened,
+    window_sizes,
+)
+
+
+def _pooled(
+    x: Value, window: tuple[int, ...], strides: tuple[int, ...], padding: Padding, dilation: tuple[int, ...]
+) -> Shape:
+    require_rank_at_least(x, 3)
+    return (*x.shape[:2], *window_sizes(x.shape[2:], window, strides, padding, dilation))
+
+
+def _require_comparable(x: Value) -> None:
+    if not (x.dtype.is_floating or x.dtype.is_integer):
+        raise InvalidModelError(f"a number type is needed, got {x.type!r}")
+
+
+def lowest(array: Array) -> float | int:
+    """What a maximum starts from: -inf, or the least integer."""
+    dtype = dtype_from_numpy(array.dtype)
+    return -np.inf if dtype.is_floating else int(np.iinfo(array.dtype).min)
+
+
+@op
+def max_pool(
+    x: Value,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+) -> TensorType:
+    """The largest element in each window (ONNX MaxPool, Caffe Pooling MAX).
+
+    x: [N, C, spatial...], numbers; result: [N, C, out...] with
+    `out = (size + before + after - (window - 1) * dilation - 1) // stride + 1`. Padding never wins: it counts as -inf
+    (the least integer), which is the result where a window covers nothing else (Caffe: -FLT_MAX). A NaN in a window
+    is the result, as in PyTorch; Caffe's comparison skips it. A ceil-mode overhang is padding after the end.
+    """
+    _require_comparable(x)
+    return x.tensor.with_shape(_pooled(x, window, strides, padding, dilation))
+
+
+@max_pool.reference
+def _max_pool_reference(
+    x: Array, *, window: tuple[int, ...], strides: tuple[int, ...], padding: KnownPadding, dilation: tuple[int, ...]
+) -> Array:
+    out = known_sizes(x.shape[2:], window, strides, padding, dilation)
+    data = pad_spatial(widened(x), padding, lowest(x))
+    return narrowed(_separable(np.maximum, data, window, strides, dilation, out), x)
+
+
+def _separable(
+    combine: Callable[..., Numbers],
+    x: Numbers,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    dilation: tuple[int, ...],
+    out: tuple[int, ...],
+) -> Numbers:
+    """Combines the cells of each window, axis by axis: sum of the window's sizes passes instead of their product."""
+    for axis in range(x.ndim - 1, 1, -1):
+        spatial = axis - 2
+        before = (slice(None),) * axis
+        cells = cell_slices((window[spatial],), (strides[spatial],), (dilation[spatial],), (out[spatial],))
+        result = x[(*before, *cells[0])].copy()
+        for cell in cells[1:]:
+            combine(result, x[(*before, *cell)], out=result)
+        x = result
+    return x
+
+
+@op
+def max_pool_with_indices(
+    x: Value,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+) -> tuple[TensorType, TensorType]:
+    """`max_pool` and where each maximum lies (Caffe Pooling with two tops, ONNX MaxPool with Indices).
+
+    x: [N, C, spatial...], numbers; results: the maxima [N, C, out...] and, as i64, their row-major positions within
+    the plane of x (`h * W + w`, Caffe's mask). Of equals the first in row-major order is named, of NaNs the first;
+    -1 where a window covers padding alone.
+    """
+    _require_comparable(x)
+    shape = _pooled(x, window, strides, padding, dilation)
+    return x.tensor.with_shape(shape), TensorType(DType.INT64, shape)
+
+
+@max_pool_with_indices.reference
+def _max_pool_with_indices_reference(
+    x: Array, *, window: tuple[int, ...], strides: tuple[int, ...], padding: KnownPadding, dilation: tuple[int, ...]
+) -> tuple[Array, Array]:
+    spatial = x.shape[2:]
+    out = known_sizes(spatial, window, strides, padding, dilation)
+    data = pad_spatial(widened(x), padding, lowest(x))
+    plane = np.arange(prod(spatial), dtype=np.int64).reshape(1, 1, *spatial)
+    positions = pad_spatial(cast("Numbers", plane), padding, -1)
+    best = np.full((*x.shape[:2], *out), lowest(x), data.dtype)
+    where = np.full(best.shape, -1, np.int64)
+    for cell in cell_slices(window, strides, dilation, out):
+        value = data[(..., *cell)]
+        position = positions[(..., *cell)]
+        better = ((value > best) | ((value != value) & (best == best)) | (where < 0)) & (position >= 0)
+        np.copyto(best, value, where=better)
+        np.copyto(where, position, where=better, casting="unsafe")
+    return narrowed(best, x), where
+
+
+@op
+def max_unpool(x: Value, indices: Value, *, spatial: Shape) -> TensorType:
+    """Each element put at its index, zero elsewhere (ONNX MaxUnpool; Zeiler & Fergus 2014).
+
+    x: [N, C, in...], floating; indices: i64 of that shape, row-major positions in the plane of the result; result:
+    [N, C, spatial...]. Of elements with one index the last in row-major order stays.
+    """
+    require_floating(x)
+    require_rank_at_least(x, 3)
+    require_dtype(indices, DType.INT64)
+    require_same_shape(x.shape, indices.shape)
+    require_rank(x, len(spatial) + 2)
+    return x.tensor.with_shape((*x.shape[:2], *spatial))
+
+
+@max_unpool.reference
+def _max_unpool_reference(x: Array, indices: Array, *, spatial: tuple[int, ...]) -> Array:
+    planes, cells = prod(x.shape[:2]), prod(spatial)
+    flat = cast("np.ndarray[tuple[int, ...], np.dtype[np.int64]]", indices).reshape(planes, -1)
+    if flat.size and not 0 <= int(flat.min()) <= int(flat.max()) < cells:
+        raise InvalidModelError(f"indices must lie in [0, {cells}), got {int(flat.min())} to {int(flat.max())}")
+    result = np.zeros((planes, cells), x.dtype)
+    result[np.arange(planes)[:, None], flat] = x.reshape(planes, -1)
+    return result.reshape(*x.shape[:2], *spatial)
+
+
+@op
+def average_pool(
+    x: Value,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    counted_padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+) -> TensorType:
+    """The mean of each window (ONNX AveragePool, Caffe Pooling AVE).
+
+    x: [N, C, spatial...], floating; result: [N, C, out...] with
+    `out = (size + before + after - (window - 1) * dilation - 1) // stride + 1`. The divisor is the number of the
+    window's cells that lie in the input or in its first `counted_padding` (at most `padding`) cells around: zeros
+    exclude the padding, `padding` includes it, and (p, p) of a padding (p, p + overhang) is Caffe's rule, whose
+    `pool_size` ends at `size + pad` (pooling_layer.cpp), as ONNX's does in ceil mode. A window over nothing that counts
+    is 0 / 0.
+    """
+    require_floating(x)
+    if len(counted_padding) != len(padding):
+        raise InvalidModelError(f"counted padding {list(counted_padding)} does not fit padding {list(padding)}")
+    for pair, counted in zip(padding, counted_padding, strict=True):
+        for size, part in zip(pair, counted, strict=True):
+            least = bounds(size - part)[1]
+            if (isinstance(part, int) and part < 0 and part != size) or (least is not None and least < 0):
+                raise InvalidModelError(f"counted padding {list(counted)} must lie within padding {list(pair)}")
+    return x.tensor.with_shape(_pooled(x, window, strides, padding, dilation))
+
+
+@average_pool.reference
+def _average_pool_reference(
+    x: Array,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: KnownPadding,
+    counted_padding: KnownPadding,
+    dilation: tuple[int, ...],
+) -> Array:
+    out = known_sizes(x.shape[2:], window, strides, padding, dilation)
+    data = pad_spatial(widened(x), padding)
+    total = _separable(np.add, data, window, strides, dilation, out)
+    for axis, size in enumerate(x.shape[2:]):
+        count = _counts(
+            size, window[axis], strides[axis], padding[axis], counted_padding[axis], dilation[axis], out[axis]
+        )
+        total /= count.astype(data.dtype).reshape(-1, *(1,) * (len(out) - 1 - axis))
+    return narrowed(total, x)
+
+
+def _counts(
+    size: int,
+    window: int,
+    stride: int,
+    padding: tuple[int, int],
+    counted: tuple[int, int],
+    dilation: int,
+    out: int,
+) -> Numbers:
+    """How many cells of each window of one axis count."""
+    marks = np.zeros(size + padding[0] + padding[1])
+    marks[padding[0] - counted[0] : len(marks) - padding[1] + counted[1]] = 1
+    cells = cell_slices((window,), (stride,), (dilation,), (out,))
+    return np.sum([marks[cell] for cell in cells], axis=0, dtype=np.float64)
+
+
+@op
+def lp_pool(
+    x: Value,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+    p: float,
+) -> TensorType:
+    """The p-norm of each window, `sum(|x| ** p) ** (1 / p)`, padding zero (ONNX LpPool).
+
+    x: [N, C, spatial...], floating; p > 0; result: [N, C, out...] as `max_pool` says.
+    """
+    require_floating(x)
+    if not p > 0:
+        raise InvalidModelError(f"p must be positive, got {p}")
+    return x.tensor.with_shape(_pooled(x, window, strides, padding, dilation))
+
+
+@lp_pool.reference
+def _lp_pool_reference(
+    x: Array,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: KnownPadding,
+    dilation: tuple[int, ...],
+    p: float,
+) -> Array:
+    out = known_sizes(x.shape[2:], window, strides, padding, dilation)
+    data = pad_spatial(np.abs(widened(x)) ** p, padding)
+    return narrowed(_separable(np.add, data, window, strides, dilation, out) ** (1 / p), x)

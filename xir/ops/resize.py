@@ -1,0 +1,160 @@
+"""Resizing the spatial axes by interpolation, each axis on its own."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xir.errors import InvalidModelError
+from xir.ir.constant import Array
+from xir.ir.dims import Shape
+from xir.ir.node import Value
+from xir.ir.types import TensorType
+from xir.ops._checks import require_rank_at_least
+from xir.ops._define import op
+from xir.ops._windows import Numbers, narrowed, widened
+
+Mode = Literal["nearest", "linear", "cubic"]
+Coordinates = Literal["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"]
+Rounding = Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@op
+def resize(
+    x: Value,
+    *,
+    sizes: Shape,
+    mode: Mode,
+    coordinates: Coordinates,
+    rounding: Rounding = "round_prefer_floor",
+    scales: tuple[float, ...] | None = None,
+    cubic_coefficient: float = -0.75,
+    exclude_outside: bool = False,
+    antialias: bool = False,
+) -> TensorType:
+    """`x` sampled at `sizes` points along its spatial axes (ONNX Resize; Caffe forks' Interp, Upsample).
+
+    x: [N, C, spatial...], numbers; sizes: one a spatial axis; result: [N, C, sizes...]. `coordinates` says where a
+    result's index lies in `x`, `rounding` which neighbour `nearest` takes, as the text of ONNX Resize does; `scales`
+    (result / operand) is used where sizes were rounded, else their ratio. Linear and cubic (Keys 1981, with its
+    coefficient a) sample the edge's elements outside `x`, or with `exclude_outside` spread their weight over the rest;
+    `antialias` widens their filter when shrinking. Integers are interpolated in f64 and rounded half to even.
+    """
+    require_rank_at_least(x, 3)
+    if not (x.dtype.is_floating or x.dtype.is_integer):
+        raise InvalidModelError(f"a number type is needed, got {x.type!r}")
+    axes = x.rank - 2
+    if len(sizes) != axes or (scales is not None and len(scales) != axes):
+        raise InvalidModelError(f"one size (and scale) a spatial axis is needed, got {list(sizes)} and {scales}")
+    if scales is not None and not all(scale > 0 and np.isfinite(scale) for scale in scales):
+        raise InvalidModelError(f"scales must be positive, got {scales}")
+    for size, result in zip(x.shape[2:], sizes, strict=True):
+        if size == 0 and result != 0:
+            raise InvalidModelError(f"an empty axis of {x.type!r} cannot be resized to {result!r}")
+    return x.tensor.with_shape((*x.shape[:2], *sizes))
+
+
+@resize.reference
+def _resize_reference(
+    x: Array,
+    *,
+    sizes: tuple[int, ...],
+    mode: Mode,
+    coordinates: Coordinates,
+    rounding: Rounding,
+    scales: tuple[float, ...] | None,
+    cubic_coefficient: float,
+    exclude_outside: bool,
+    antialias: bool,
+) -> Array:
+    result = x
+    for axis, size in enumerate(sizes):
+        old = x.shape[axis + 2]
+        scale = size / old if scales is None else scales[axis]
+        points = source_points(old, size, scale, coordinates)
+        if mode == "nearest":
+            result = np.take(result, nearest(points, old, rounding), axis=axis + 2)
+        elif size != old or not np.array_equal(points, np.arange(size)):
+            weights = weight_matrix(points, old, scale, mode, cubic_coefficient, exclude_outside, antialias)
+            result = _interpolated(result, weights, axis + 2)
+    if result.dtype == x.dtype:
+        return result
+    if x.dtype.kind in "iu":
+        limits = np.iinfo(x.dtype)
+        result = np.clip(np.rint(cast("Floats", result)), limits.min, limits.max)
+    return narrowed(cast("Numbers", result), x)
+
+
+def _interpolated(x: Array, weights: Floats, axis: int) -> Array:
+    data = widened(x)
+    if data.dtype.kind in "iu":
+        data = data.astype(np.float64)
+    moved = np.matmul(np.moveaxis(data, axis, -1), weights.T.astype(data.dtype))
+    return np.ascontiguousarray(np.moveaxis(moved, -1, axis))
+
+
+def source_points(old: int, new: int, scale: float, coordinates: Coordinates) -> Floats:
+    """Where in [0, old) each of the `new` results lies (`coordinate_transformation_mode` of ONNX Resize)."""
+    index = np.arange(new, dtype=np.float64)
+    match coordinates:
+        case "half_pixel":
+            return (index + 0.5) / scale - 0.5
+        case "pytorch_half_pixel":
+            return (index + 0.5) / scale - 0.5 if new > 1 else np.zeros(new)
+        case "align_corners":
+            return index * ((old - 1) / (new - 1)) if new > 1 else np.zeros(new)
+        case "asymmetric":
+            return index / scale
+        case "half_pixel_symmetric":
+            return old / 2 * (1 - new / (scale * old)) + (index + 0.5) / scale - 0.5
+
+
+def nearest(points: Floats, old: int, rounding: Rounding) -> Integers:
+    """The index that each point takes (`nearest_mode` of ONNX Resize), kept within [0, old)."""
+    match rounding:
+        case "floor":
+            index = np.floor(points)
+        case "ceil":
+            index = np.ceil(points)
+        case "round_prefer_floor":
+            index = np.ceil(points - 0.5)
+        case "round_prefer_ceil":
+            index = np.floor(points + 0.5)
+    return np.clip(index, 0, old - 1).astype(np.int64)
+
+
+def weight_matrix(
+    points: Floats,
+    old: int,
+    scale: float,
+    mode: Mode,
+    coefficient: float,
+    exclude_outside: bool,
+    antialias: bool,
+) -> Floats:
+    """[new, old]: with which weight each result takes each element; rows sum to 1."""
+    reach = 2 if mode == "cubic" else 1
+    stretch = max(1.0, 1 / scale) if antialias else 1.0
+    taps = int(np.ceil(reach * stretch)) * 2
+    first = np.floor(points).astype(np.int64) - taps // 2 + 1
+    index = first[:, None] + np.arange(taps)
+    distance = np.abs(points[:, None] - index) / stretch
+    weights = _cubic(distance, coefficient) if mode == "cubic" else np.maximum(1 - distance, 0)
+    if exclude_outside or antialias:
+        weights = np.where((index >= 0) & (index < old), weights, 0)
+        total = weights.sum(axis=1, keepdims=True)
+        weights = weights / np.where(total == 0, 1, total)
+    matrix = np.zeros((len(points), old))
+    np.add.at(matrix, (np.arange(len(points))[:, None], np.clip(index, 0, max(old - 1, 0))), weights)
+    return matrix
+
+
+def _cubic(distance: Floats, a: float) -> Floats:
+    """The kernel of Keys 1981, equation (4)."""
+    near = ((a + 2) * distance - (a + 3)) * distance * distance + 1
+    far = ((a * distance - 5 * a) * distance + 8 * a) * distance - 4 * a
+    return np.where(distance <= 1, near, np.where(distance < 2, far, 0))
