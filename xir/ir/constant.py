@@ -81,12 +81,21 @@ class Constant:
         return self.data
 
     def chunks(self) -> Iterator[bytes | memoryview]:
-        """The elements as little-endian bytes in pieces of at most 1 MiB."""
+        """The elements as little-endian bytes in pieces of at most 1 MiB; strings as UTF-8 after their lengths."""
+        if self.dtype is DType.STRING:
+            yield from self._text_chunks()
+            return
         flat = np.ascontiguousarray(self.array()).reshape(-1)
         little = flat if flat.dtype.byteorder in "=|<" else flat.astype(flat.dtype.newbyteorder("<"))
         view = little.view(np.uint8).data
         for start in range(0, len(view), _CHUNK):
             yield view[start : start + _CHUNK]
+
+    def _text_chunks(self) -> Iterator[bytes]:
+        """Strings as UTF-8, each after its length in 8 bytes; a piece a string."""
+        for item in self.array().reshape(-1).tolist():
+            encoded = item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogateescape")
+            yield len(encoded).to_bytes(8, "little") + encoded
 
     def digest(self) -> str:
         """The SHA-256 of the bytes, in hexadecimal."""

@@ -5,8 +5,8 @@ A graph is a web of immutable nodes; there is no list of nodes to keep in step. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol, TypeAlias, Union
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol, SupportsIndex, TypeAlias, Union, overload
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
@@ -95,9 +95,10 @@ class PatternValue(Value):
         inputs: the operands of the pattern.
         attributes: the attributes of the pattern; values may be attribute variables.
         name: the variable's name.
+        siblings: the outputs of the same application, when the operator has several; else None.
     """
 
-    __slots__ = ("attributes", "inputs", "name", "op")
+    __slots__ = ("attributes", "inputs", "name", "op", "siblings")
 
     def __init__(
         self,
@@ -113,6 +114,66 @@ class PatternValue(Value):
         self.op = op
         self.inputs = inputs
         self.attributes = dict(attributes or {})
+        self.siblings: PatternOutputs | None = None
+
+
+class PatternOutputs(tuple[Value, ...]):
+    """The outputs of the pattern of an operator with several: `values, indices = top_k(...)`, or `split(...)[0]`.
+
+    Where the number of outputs depends on attributes (`split`) it is not known: outputs are made as they are asked
+    for by index, and unpacking is refused.
+    """
+
+    known: int | None
+    _made: dict[int, PatternValue]
+    _parts: tuple[Op, tuple[Value | None, ...], Mapping[str, object]]
+
+    @classmethod
+    def of(
+        cls, op: Op, inputs: tuple[Value | None, ...], attributes: Mapping[str, object], known: int | None
+    ) -> PatternOutputs:
+        """The outputs of `op`, `known` of them, or any number."""
+        made = cls()
+        made.known, made._made, made._parts = known, {}, (op, inputs, attributes)
+        return made
+
+    def _output(self, index: int) -> PatternValue:
+        if index < 0 or (self.known is not None and index >= self.known):
+            raise IndexError(f"{self._parts[0].name} has no output {index} in a pattern")
+        if index not in self._made:
+            op, inputs, attributes = self._parts
+            self._made[index] = PatternValue(op=op, inputs=inputs, attributes=attributes, index=index)
+            self._made[index].siblings = self
+        return self._made[index]
+
+    @property
+    def made(self) -> tuple[PatternValue, ...]:
+        """The outputs that the pattern names, by index."""
+        return tuple(self._made[index] for index in sorted(self._made))
+
+    @overload
+    def __getitem__(self, key: SupportsIndex, /) -> Value: ...
+    @overload
+    def __getitem__(self, key: slice, /) -> tuple[Value, ...]: ...
+    def __getitem__(self, key: SupportsIndex | slice, /) -> Value | tuple[Value, ...]:
+        """One output, or several."""
+        if isinstance(key, slice):
+            return tuple(self)[key]
+        return self._output(key.__index__())
+
+    def __len__(self) -> int:
+        """The number of outputs.
+
+        Raises:
+            TypeError: if it is not known.
+        """
+        if self.known is None:
+            raise TypeError(f"how many outputs {self._parts[0].name} has depends on its attributes: index the pattern")
+        return self.known
+
+    def __iter__(self) -> Iterator[Value]:
+        """The outputs in order."""
+        return iter([self._output(index) for index in range(len(self))])
 
 
 class Node:

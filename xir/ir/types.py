@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from xir.errors import InvalidModelError
 from xir.ir.dims import Dim, Shape, Symbol, as_dim, evaluate, product, to_text
+from xir.limits import MAX_NESTING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,7 +80,7 @@ class DType(Enum):
     @property
     def is_signed(self) -> bool:
         """Whether this is a number type with a sign."""
-        return self.value[0][0] in "ifbc" and self is not DType.BOOL
+        return self.value[0][0] in "ifbc" and self not in (DType.BOOL, DType.FLOAT8E8M0)
 
 
 _EXTENDED = frozenset(
@@ -137,7 +138,8 @@ class TensorType:
     def __post_init__(self) -> None:
         """Checks that every size is a Dim and no known one is negative."""
         for dim in self.shape:
-            if isinstance(as_dim(dim), int) and isinstance(dim, int) and dim < 0:
+            size = as_dim(dim)
+            if isinstance(size, int) and size < 0:
                 raise InvalidModelError(f"a tensor cannot have the shape {list(self.shape)}: sizes are >= 0")
 
     @property
@@ -175,6 +177,10 @@ class SequenceType:
 
     element: Type
 
+    def __post_init__(self) -> None:
+        """Checks that types are not nested too deep."""
+        _check_depth(self)
+
     def __repr__(self) -> str:
         """`sequence<f32[N]>`."""
         return f"sequence<{self.element!r}>"
@@ -185,6 +191,10 @@ class OptionalType:
     """A value that may be absent (ONNX OptionalProto)."""
 
     element: Type
+
+    def __post_init__(self) -> None:
+        """Checks that types are not nested too deep."""
+        _check_depth(self)
 
     def __repr__(self) -> str:
         """`optional<f32[N]>`."""
@@ -203,6 +213,14 @@ class UnrankedType:
 
 
 Type: TypeAlias = TensorType | SequenceType | OptionalType | UnrankedType
+
+
+def _check_depth(type: Type) -> None:
+    depth = 0
+    while isinstance(type, SequenceType | OptionalType):
+        type, depth = type.element, depth + 1
+    if depth > MAX_NESTING:
+        raise InvalidModelError(f"a type is nested more than {MAX_NESTING} deep")
 
 
 def substitute(type: Type, values: Mapping[Symbol, Dim]) -> Type:

@@ -29,15 +29,30 @@ def verify(graph: Graph) -> None:
         InvalidModelError: at the first rule that is broken.
     """
     for each in all_graphs(graph):
-        _verify_names(each)
-        _verify_leaves(each)
-        known = {*each.inputs, *(parameter.value for parameter in each.parameters)}
-        for node in each.nodes:
-            with sourced(*node.source):
-                _verify_node(each, node, known)
-        for value in each.outputs:
-            if value.node is None and value not in known:
-                raise InvalidModelError(f"G1: an output of graph {each.name!r} is neither made by a node nor an input")
+        try:
+            _verify_one(each)
+        except InvalidModelError as error:
+            if each is not graph:
+                error.message = f"G6: a body breaks a rule: {error.message}"
+            raise
+
+
+def _verify_one(graph: Graph) -> None:
+    _verify_names(graph)
+    _verify_leaves(graph)
+    known = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
+    for node in graph.nodes:
+        with sourced(*node.source):
+            _verify_node(graph, node, known)
+    for value in graph.outputs:
+        if not _is_made(value, known):
+            raise InvalidModelError(f"G1: an output of graph {graph.name!r} is neither made by a node nor an input")
+
+
+def _is_made(value: Value, known: set[Value]) -> bool:
+    if value.node is None:
+        return value in known
+    return value.index < len(value.node.outputs) and value.node.outputs[value.index] is value
 
 
 def compatible(a: Type, b: Type) -> bool:
@@ -59,12 +74,16 @@ def compatible(a: Type, b: Type) -> bool:
 
 def _verify_node(graph: Graph, node: Node, known: set[Value]) -> None:
     for value in node.inputs:
-        if value is not None and value.node is None and value not in known:
+        if value is not None and not _is_made(value, known):
             raise InvalidModelError(
                 f"G1: {node.op.name} in graph {graph.name!r} reads a value that is neither made by a node, "
                 "nor an input, nor a parameter"
             )
-    inferred = node.op.infer(node.inputs, node.attributes)
+    try:
+        inferred = node.op.infer(node.inputs, node.attributes)
+    except InvalidModelError as error:
+        error.message = f"G3: {error.message}"
+        raise
     held = tuple(value.type for value in node.outputs)
     fits = len(inferred) == len(held) and all(compatible(a, b) for a, b in zip(inferred, held, strict=True))
     if not fits:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, cast, get_type_hints, overload
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar, cast, get_args, get_origin, get_type_hints, overload
 
 from xir.errors import InvalidModelError, XirError
 from xir.ir.builder import apply
 from xir.ir.constant import Array
-from xir.ir.node import Attribute, Node, PatternValue, Value
+from xir.ir.node import Attribute, Node, PatternOutputs, PatternValue, Value
 from xir.ir.types import Type
 from xir.ops._kinds import Kind, kind_of
 
@@ -39,6 +39,7 @@ class OpDef(Generic[P, R]):
         operands: names of the fixed operands, in order.
         optional: those of them that may be absent.
         plural: whether it answers a tuple of values, however many.
+        outputs: the number of outputs, or None where it depends on the attributes.
         variadic: the name of the variadic operand, or None.
         kinds: {attribute name: its kind}, in order.
         defaults: {attribute name: its default} for those that have one.
@@ -60,6 +61,7 @@ class OpDef(Generic[P, R]):
         self.has_effect = has_effect
         hints = get_type_hints(rule)
         self.plural = hints["return"] not in _SINGLE
+        self.outputs = _count_outputs(hints["return"])
         parameters = inspect.signature(rule).parameters.values()
         fixed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         named = [p for p in parameters if p.kind is p.KEYWORD_ONLY]
@@ -97,6 +99,8 @@ class OpDef(Generic[P, R]):
             InvalidModelError: if operands or attributes do not fit; the message begins with the operator's name.
         """
         try:
+            if attributes.keys() != self.kinds.keys():
+                raise InvalidModelError(f"the attributes are {list(self.kinds)}, got {list(attributes)}")
             result = cast("Callable[..., Type | tuple[Type, ...]]", self.rule)(*inputs, **attributes)
         except XirError as error:
             prefix = f"{self.name}: "
@@ -131,20 +135,24 @@ class OpDef(Generic[P, R]):
         fixed = list(args[: len(self.operands)])
         for name in self.operands[len(fixed) :]:
             fixed.append(cast("Value | None", keywords.pop(name, None)))
-        for name, value in zip(self.operands, fixed, strict=True):
+        rest = args[len(self.operands) :]
+        for name, value in [*zip(self.operands, fixed, strict=True), *((str(self.variadic), value) for value in rest)]:
             if value is None and name not in self.optional:
                 raise InvalidModelError(f"{self.name}: operand {name!r} is missing")
-        rest = args[len(self.operands) :]
+            if value is not None and not isinstance(cast("object", value), Value):
+                raise InvalidModelError(f"{self.name}: operand {name!r} must be a value of a graph, got {value!r}")
         if rest and self.variadic is None:
             raise InvalidModelError(f"{self.name}: takes {len(self.operands)} operands, got {len(args)}")
         return (*fixed, *rest)
 
     def _pattern(self, inputs: tuple[Value | None, ...], keywords: dict[str, object]) -> Value | tuple[Value, ...]:
         attributes = {**self.defaults, **keywords}
-        first = PatternValue(op=self, inputs=inputs, attributes=attributes)
-        if not self.plural:
-            return first
-        return tuple(PatternValue(op=self, inputs=inputs, attributes=attributes, index=index) for index in range(8))
+        for name in keywords:
+            if name not in self.kinds:
+                raise TypeError(f"{self.name}: unknown attribute {name!r} in a pattern")
+        if self.plural:
+            return PatternOutputs.of(self, inputs, attributes, self.outputs)
+        return PatternValue(op=self, inputs=inputs, attributes=attributes)
 
     def reference(self, rule: F) -> F:
         """Sets the NumPy rule: arrays in the operands' order (None where absent), attributes by keyword."""
@@ -182,6 +190,11 @@ class OpDef(Generic[P, R]):
     def __repr__(self) -> str:
         """The operator's name."""
         return f"<op {self.name}>"
+
+
+def _count_outputs(result: object) -> int | None:
+    items = get_args(result) if get_origin(result) is tuple else (result,)
+    return None if Ellipsis in items else len(items)
 
 
 _SINGLE = (Type, *cast("tuple[object, ...]", Type.__args__))
