@@ -11,7 +11,7 @@ from typing import cast
 
 from xir.errors import InvalidModelError
 from xir.frontends.caffe.blob import Blob
-from xir.frontends.caffe.schema import Category, Field, Schema
+from xir.frontends.caffe.schema import Category, Field, Schema, default_value
 
 
 class Message:
@@ -122,7 +122,7 @@ class Message:
         return cast("int", self._one(name, "integer"))
 
     def number(self, name: str) -> float:
-        """The real number in the field (f32 values of binary files are exact as float), or its declared default.
+        """The real number in the field (`float` fields are rounded to single precision), or its declared default.
 
         Raises:
             InvalidModelError: the field is not set and has no default.
@@ -294,20 +294,12 @@ class Message:
                 f"{self.type}{where} does not set {name!r}, which has no default",
                 hint=f"add `{name}: ...` to the layer's parameters",
             )
-        return _default(field, field.default)
+        return cast("Value", default_value(field))
 
     def _all(self, name: str, category: Category) -> tuple[Value, ...]:
         self._typed(name, category)
         self._consulted.add(name)
         return self._values.get(name, ())
-
-
-def _default(field: Field, text: str) -> Value:
-    if field.category == "integer":
-        return int(text)
-    if field.category == "number":
-        return float(text)
-    return text == "true" if field.category == "boolean" else text
 
 
 Value = int | float | bool | str | bytes | Message | Blob

@@ -12,6 +12,8 @@ from __future__ import annotations
 import difflib
 import functools
 import importlib.resources
+import math
+import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -86,13 +88,17 @@ class Field:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Schema:
-    """All messages and enumerations, found by name (text) or by number and dialect (binary)."""
+    """All messages and enumerations, found by name (text) or by number and dialect (binary).
+
+    `ambiguous` holds the (message, number) pairs that mean different things in different forks.
+    """
 
     fields: tuple[Field, ...]
     names: Mapping[str, Mapping[str, Field]]
     numbers: Mapping[str, Mapping[int, tuple[Field, ...]]]
     enums: Mapping[str, Mapping[str, int]]
     enum_numbers: Mapping[tuple[str, Dialect], Mapping[int, str]]
+    ambiguous: frozenset[tuple[str, int]]
 
     def field(self, message: str, name: str) -> Field | None:
         """The field of `message` called `name` in any dialect, or None."""
@@ -219,6 +225,17 @@ def _build(
         MappingProxyType({message: MappingProxyType(mine) for message, mine in numbers.items()}),
         enums,
         enum_numbers,
+        _ambiguous(numbers),
+    )
+
+
+def _ambiguous(numbers: Mapping[str, Mapping[int, tuple[Field, ...]]]) -> frozenset[tuple[str, int]]:
+    """The (message, number) pairs that mean different things in different forks (another name or type)."""
+    return frozenset(
+        (message, number)
+        for message, mine in numbers.items()
+        for number, candidates in mine.items()
+        if len({(field.name, field.type) for field in candidates}) > 1
     )
 
 
@@ -232,6 +249,21 @@ def _merged(old: Field | None, new: Field) -> Field:
     return replace(first, repeated=repeated, required=first.required and second.required, dialects=cast("tuple[Dialect, ...]", both))
 
 
-def format_dialects(dialects: Iterable[Dialect]) -> str:
-    """Dialects in words: `bvlc, ssd`."""
-    return ", ".join(dialects)
+def round_to_single(value: float) -> float:
+    """The nearest IEEE single, as protobuf stores `float` fields; too large a number becomes an infinity."""
+    try:
+        return float(struct.unpack("<f", struct.pack("<f", value))[0])
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def default_value(field: Field) -> int | float | bool | str | None:
+    """The declared default of a field as a value, or None."""
+    text = field.default
+    if text is None:
+        return None
+    if field.category == "integer":
+        return int(text)
+    if field.category == "number":
+        return round_to_single(float(text)) if field.type == "float" else float(text)
+    return text == "true" if field.category == "boolean" else text
