@@ -35,7 +35,7 @@ checks: environment ## only the static checks: style, types, floors, security, s
 	@$(DEV)/ruff format --quiet --check .
 	@$(DEV)/mypy --no-error-summary
 	@$(DEV)/basedpyright --pythonpath $(DEV)/python --warnings
-	@$(DEV)/lint-imports --no-cache
+	@$(DEV)/lint-imports --no-cache --no-logo
 	@$(DEV)/python tools/security_lint.py xir cli/xir_cli
 	@$(DEV)/python tools/size_report.py
 
