@@ -1,0 +1,22 @@
+"""Trust: two models compared output by output and layer by layer, with a certificate of what was found."""
+
+from xir.verify.certificate import Certificate, LayerDifference
+from xir.verify.check import SEEDS, verify_runners
+from xir.verify.compare import ATOL, RTOL, Difference, compare, compare_boxes
+from xir.verify.runners import OnnxRuntimeRunner, ReferenceRunner, Runner, has_onnxruntime
+
+__all__ = [
+    "ATOL",
+    "RTOL",
+    "SEEDS",
+    "Certificate",
+    "Difference",
+    "LayerDifference",
+    "OnnxRuntimeRunner",
+    "ReferenceRunner",
+    "Runner",
+    "compare",
+    "compare_boxes",
+    "has_onnxruntime",
+    "verify_runners",
+]

@@ -1,0 +1,139 @@
+"""What a verification found, as data: per output, per layer, with seeds and versions."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from xir.verify.compare import Difference
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDifference:
+    """One layer that both sides have.
+
+    Attributes:
+        a: the layer on the first side, in words.
+        b: the layer on the second side, in words.
+        difference: the worst difference over all seeds.
+    """
+
+    a: str
+    b: str
+    difference: Difference
+
+    def to_dict(self) -> dict[str, object]:
+        """The layer as plain data."""
+        return {"a": self.a, "b": self.b, **self.difference.to_dict()}
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The result of comparing two models.
+
+    Attributes:
+        a: the first model's file or name.
+        b: the second model's file or name.
+        runtimes: what ran the two sides.
+        seeds: the seeds of the inputs, or () for inputs that were given.
+        rtol: the relative tolerance.
+        atol: the absolute tolerance.
+        outputs: the worst difference of each output over all seeds.
+        layers: the same for each layer that both sides have, in order, where that was asked for.
+        unpaired: layers of the first side that have no partner.
+        versions: the versions of what took part.
+    """
+
+    a: str
+    b: str
+    runtimes: tuple[str, str]
+    seeds: tuple[int, ...]
+    rtol: float
+    atol: float
+    outputs: tuple[Difference, ...]
+    layers: tuple[LayerDifference, ...] = ()
+    unpaired: tuple[str, ...] = ()
+    versions: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether every output agrees."""
+        return all(output.equal for output in self.outputs)
+
+    @property
+    def first_divergence(self) -> LayerDifference | None:
+        """The first layer, in order, that differs."""
+        return next((layer for layer in self.layers if not layer.difference.equal), None)
+
+    @property
+    def max_absolute(self) -> float:
+        """The largest absolute difference of all outputs."""
+        return max((output.max_absolute for output in self.outputs), default=0.0)
+
+    @property
+    def max_relative(self) -> float:
+        """The largest relative difference of all outputs."""
+        return max((output.max_relative for output in self.outputs), default=0.0)
+
+    def to_dict(self) -> dict[str, object]:
+        """The certificate as plain data, as `--json` prints it."""
+        first = self.first_divergence
+        return {
+            "version": FORMAT_VERSION,
+            "a": self.a,
+            "b": self.b,
+            "runtimes": list(self.runtimes),
+            "passed": self.passed,
+            "seeds": list(self.seeds),
+            "rtol": self.rtol,
+            "atol": self.atol,
+            "outputs": [output.to_dict() for output in self.outputs],
+            "layers": [layer.to_dict() for layer in self.layers],
+            "unpaired": list(self.unpaired),
+            "first_divergence": first.to_dict() if first else None,
+            "versions": dict(self.versions),
+        }
+
+    def to_json(self) -> str:
+        """The certificate as JSON text, the same bytes for the same facts."""
+        return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def summary(self) -> str:
+        """One line in words, as `convert` prints it."""
+        inputs = f"{len(self.seeds)} random inputs" if self.seeds else "the given inputs"
+        state = "verified on" if self.passed else "DIFFERS on"
+        return (
+            f"{state} {inputs}: max |d| {self.max_absolute:.1e}, max rel {self.max_relative:.1e}  "
+            f"({self.runtimes[0]} vs {self.runtimes[1]})"
+        )
+
+
+def versions(extra: Mapping[str, str] | None = None) -> tuple[tuple[str, str], ...]:
+    """The versions of xir, Python and the libraries that took part, by name."""
+    found = {"python": platform.python_version(), **(extra or {})}
+    for package in ("xir-compiler", "numpy", "onnx", "onnxruntime"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return tuple(sorted(found.items()))
+
+
+def worst(differences: list[Difference]) -> Difference:
+    """One difference that stands for several of the same pair: the largest of each measure."""
+    first = differences[0]
+    ulps = [d.max_ulp for d in differences if d.max_ulp is not None]
+    return Difference(
+        first.name,
+        first.shape,
+        max(d.max_absolute for d in differences),
+        max(d.max_relative for d in differences),
+        max(ulps) if ulps else None,
+        max(d.mismatches for d in differences),
+        next((d.reason for d in differences if d.reason is not None), None),
+    )

@@ -1,0 +1,138 @@
+"""Comparing two models: the same inputs into both, every output against its partner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from xir.errors import UsageError
+from xir.ir.constant import Array
+from xir.ir.graph import Graph
+from xir.ir.types import TensorType
+from xir.reference import random_inputs
+from xir.verify.certificate import Certificate, LayerDifference, versions, worst
+from xir.verify.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes
+from xir.verify.layers import Pair, pair_layers, values_of
+from xir.verify.runners import ReferenceRunner, Runner
+
+SEEDS = (0, 1, 2)
+Align = Mapping[str, tuple[int, ...]]
+
+
+def verify_runners(
+    a: Graph,
+    b: Runner,
+    *,
+    names: tuple[str, str],
+    feeds: Mapping[str, Array] | None = None,
+    seeds: Sequence[int] = SEEDS,
+    align: Align | None = None,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    layers_of: Graph | None = None,
+) -> Certificate:
+    """Compares graph `a`, run by the reference, with `b`.
+
+    Inputs and outputs pair by name; where names differ they pair by position.
+
+    Args:
+        a: the first model, whose inputs are made up from `seeds` unless `feeds` gives them.
+        b: the second model.
+        names: what to call the two in the certificate.
+        feeds: the inputs of `a` by name.
+        seeds: seeds of made-up inputs.
+        align: {input or output name of `a`: permutation that brings a's axes to b's order}.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        layers_of: the second model as a graph, to compare layer by layer (by the reference on both sides).
+
+    Raises:
+        UsageError: if the two do not have as many inputs or outputs, or `align` names none of them.
+    """
+    inputs = _pair_names("inputs", a.input_names, b.input_names)
+    outputs = _pair_names("outputs", a.output_names, b.output_names)
+    align = _checked_align(a, align or {})
+    found: dict[str, list[Difference]] = {name: [] for name in outputs}
+    pairs, unpaired = pair_layers(a, layers_of) if layers_of is not None else ([], [])
+    layers: list[list[Difference]] = [[] for _ in pairs]
+    boxes = _box_outputs(a)
+    for given in [feeds] if feeds is not None else [random_inputs(a, seed) for seed in seeds]:
+        other = {inputs[name]: _aligned(array, align.get(name)) for name, array in given.items()}
+        expected, actual = ReferenceRunner(a).run(given), b.run(other)
+        for name, partner in outputs.items():
+            how = compare_boxes if name in boxes else compare
+            want = _aligned(expected[name], align.get(name))
+            found[name].append(how(name, want, actual[partner], rtol=rtol, atol=atol))
+        if layers_of is not None:
+            _compare_layers(a, layers_of, pairs, given, other, layers, (rtol, atol))
+    return Certificate(
+        *names,
+        ("xir reference", b.runtime),
+        () if feeds is not None else tuple(seeds),
+        rtol,
+        atol,
+        tuple(worst(differences) for differences in found.values()),
+        tuple(
+            LayerDifference(pair.a_words, pair.b_words, worst(differences))
+            for pair, differences in zip(pairs, layers, strict=True)
+        ),
+        tuple(unpaired),
+        versions(),
+    )
+
+
+def _pair_names(what: str, a: Sequence[str], b: Sequence[str]) -> dict[str, str]:
+    if len(a) != len(b):
+        raise UsageError(f"the models have {len(a)} and {len(b)} {what}: {list(a)} and {list(b)}")
+    if set(a) == set(b):
+        return {name: name for name in a}
+    return dict(zip(a, b, strict=True))
+
+
+def _checked_align(a: Graph, align: Align) -> Align:
+    ranks = {
+        name: value.type.rank
+        for name, value in (
+            *zip(a.input_names, a.inputs, strict=True),
+            *zip(a.output_names, a.outputs, strict=True),
+        )
+        if isinstance(value.type, TensorType)
+    }
+    for name, perm in align.items():
+        if name not in ranks:
+            raise UsageError(f"--align {name}: neither an input nor an output; known are {list(ranks)}")
+        if sorted(perm) != list(range(ranks[name])):
+            raise UsageError(f"--align {name}={list(perm)}: expected a permutation of {ranks[name]} axes")
+    return align
+
+
+def _aligned(array: Array, perm: tuple[int, ...] | None) -> Array:
+    return array if perm is None else np.ascontiguousarray(array.transpose(perm))
+
+
+def _box_outputs(graph: Graph) -> set[str]:
+    return {
+        name
+        for name, value in zip(graph.output_names, graph.outputs, strict=True)
+        if value.node is not None and value.node.op.name == "detection_output" and value.shape[-1] == BOX_COLUMNS
+    }
+
+
+def _compare_layers(
+    a: Graph,
+    b: Graph,
+    pairs: list[Pair],
+    a_feeds: Mapping[str, Array],
+    b_feeds: Mapping[str, Array],
+    layers: list[list[Difference]],
+    tolerance: tuple[float, float],
+) -> None:
+    held_a = values_of(a, {pair.a for pair in pairs}, a_feeds)
+    b_names = dict(zip(b_feeds, b.input_names, strict=True)) if set(b_feeds) != set(b.input_names) else None
+    renamed = b_feeds if b_names is None else {b_names[name]: array for name, array in b_feeds.items()}
+    held_b = values_of(b, {pair.b for pair in pairs}, renamed)
+    for pair, differences in zip(pairs, layers, strict=True):
+        want = _aligned(held_a[pair.a], pair.layout)
+        rtol, atol = tolerance
+        differences.append(compare(pair.name, want, held_b[pair.b], rtol=rtol, atol=atol))

@@ -1,0 +1,123 @@
+"""How far two arrays are apart: absolute, relative, and in units in the last place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from xir.ir.constant import Array
+
+RTOL = 1e-3
+ATOL = 1e-4
+"""Default tolerances, `|a - b| <= atol + rtol * |a|`: two float32 implementations of a deep net differ in the order of
+their sums alone by about depth * sqrt(fan in) * 2^-24; wrong semantics differ by far more. (rtol as in torch.onnx's
+and tf2onnx's own verification.)"""
+
+BOX_COLUMNS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """The difference of one pair of arrays.
+
+    Attributes:
+        name: what was compared.
+        shape: the shape of the expected array.
+        max_absolute: the largest |a - b| of finite pairs.
+        max_relative: the largest |a - b| / max(|a|, atol).
+        max_ulp: the largest distance in representable numbers, None for arrays that are not floating-point.
+        mismatches: how many elements lie outside the tolerance.
+        reason: why the arrays cannot be compared element by element, or None.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    max_absolute: float = 0.0
+    max_relative: float = 0.0
+    max_ulp: int | None = None
+    mismatches: int = 0
+    reason: str | None = None
+
+    @property
+    def equal(self) -> bool:
+        """Whether every element is within the tolerance."""
+        return self.mismatches == 0 and self.reason is None
+
+    def to_dict(self) -> dict[str, object]:
+        """The difference as plain data."""
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "max_absolute": self.max_absolute,
+            "max_relative": self.max_relative,
+            "max_ulp": self.max_ulp,
+            "mismatches": self.mismatches,
+            "reason": self.reason,
+            "equal": self.equal,
+        }
+
+
+def compare(name: str, expected: Array, actual: Array, *, rtol: float = RTOL, atol: float = ATOL) -> Difference:
+    """The difference between two arrays; NaN equals NaN, infinities equal themselves.
+
+    Args:
+        name: what is compared.
+        expected: [...] any element type.
+        actual: the same shape and kind of elements.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+    """
+    if expected.shape != actual.shape:
+        return Difference(name, expected.shape, reason=f"shapes {list(expected.shape)} and {list(actual.shape)} differ")
+    if expected.dtype.kind in "OUST" or actual.dtype.kind in "OUST":
+        return Difference(name, expected.shape, mismatches=int(np.sum(expected != actual)))
+    wide = np.complex128 if expected.dtype.kind == "c" else np.float64
+    a, b = expected.astype(wide), actual.astype(wide)
+    with np.errstate(all="ignore"):
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        distance = np.where(same, 0.0, np.abs(a - b))
+        outside = ~same & ~(distance <= atol + rtol * np.abs(a))
+        finite = np.where(np.isfinite(distance), distance, 0.0)
+        relative = finite / np.maximum(np.abs(a), atol)
+    return Difference(
+        name,
+        expected.shape,
+        float(finite.max(initial=0.0)),
+        float(np.where(np.isfinite(relative), relative, 0.0).max(initial=0.0)),
+        _ulp(expected, actual),
+        int(outside.sum()),
+    )
+
+
+def _ulp(expected: Array, actual: Array) -> int | None:
+    if expected.dtype != actual.dtype or expected.dtype not in (np.float16, np.float32, np.float64):
+        return None
+    integer = {2: np.int16, 4: np.int32, 8: np.int64}[expected.dtype.itemsize]
+    finite = np.isfinite(expected) & np.isfinite(actual)
+    if not finite.any():
+        return 0
+    ordered: list[Array] = []
+    for array in (expected, actual):
+        bits = np.ascontiguousarray(array[finite]).view(integer).astype(np.int64)
+        ordered.append(np.where(bits < 0, np.int64(np.iinfo(integer).min) - bits, bits))
+    steps = np.abs(ordered[0].astype(np.float64) - ordered[1].astype(np.float64))
+    return int(steps.max(initial=0.0))
+
+
+def compare_boxes(name: str, expected: Array, actual: Array, *, rtol: float = RTOL, atol: float = ATOL) -> Difference:
+    """The difference of two detection outputs [1, 1, K, 7], whose rows are compared as a set of boxes.
+
+    Rows are (image, label, score, x1, y1, x2, y2); the order of equal scores is nobody's promise, so both sides are
+    sorted by image, label and falling score first (SSD's detection_output_layer.cpp).
+    """
+    if expected.shape != actual.shape or expected.shape[-1:] != (BOX_COLUMNS,):
+        return compare(name, expected, actual, rtol=rtol, atol=atol)
+    return compare(name, _sorted_rows(expected, atol), _sorted_rows(actual, atol), rtol=rtol, atol=atol)
+
+
+def _sorted_rows(boxes: Array, atol: float) -> Array:
+    rows = boxes.reshape(-1, BOX_COLUMNS)
+    grid = np.round(rows.astype(np.float64) / max(atol, 1e-12))
+    keys = (grid[:, 6], grid[:, 5], grid[:, 4], grid[:, 3], -grid[:, 2], rows[:, 1], rows[:, 0])
+    return np.asarray(rows[np.lexsort(keys)])
