@@ -36,8 +36,8 @@ class Companion:
 def find_prototxt(weights: PathLike) -> Companion:
     """Looks for the net's description: a prototxt of the same stem, else `deploy.prototxt`, in the same folder.
 
-    `<stem>_deploy.prototxt`, `<stem>-deploy.prototxt` and `<stem>.deploy.prototxt` count as the same stem. Nothing else is chosen:
-    the other prototxts are only listed.
+    `<stem>_deploy.prototxt`, `<stem>-deploy.prototxt` and `<stem>.deploy.prototxt` count as the same stem. Nothing
+    else is chosen: the other prototxts are only listed.
 
     Raises:
         FileError: the folder cannot be read.

@@ -18,7 +18,14 @@ from xir.frontends.caffe.weights import scan_blob
 from xir.frontends.caffe.wire import FIXED32, FIXED64, LENGTH, VARINT, Wire
 from xir.limits import MAX_NAME_BYTES, MEBI, check_size
 
-Reason = Literal["unknown field", "wrong wire type", "unknown enumeration value", "odd truth value", "missing field", "repeated field"]
+Reason = Literal[
+    "unknown field",
+    "wrong wire type",
+    "unknown enumeration value",
+    "odd truth value",
+    "missing field",
+    "repeated field",
+]
 """Why something could not be read as the dialect has it."""
 
 MAX_FINDINGS = 1000
@@ -111,7 +118,8 @@ class Decoder:
                 self._find(type, field.number, "missing field", field.name, start)
         if type in _LAYERS and len(self.findings) > mark:
             name = str((values.get("name") or [""])[0])
-            self.findings[mark:] = [found if found.layer else replace(found, layer=name) for found in self.findings[mark:]]
+            mine = self.findings[mark:]
+            self.findings[mark:] = [found if found.layer else replace(found, layer=name) for found in mine]
         return Message(self.schema, type, values, offset=start)
 
     def _field(self, type: str, number: int) -> Field | None:

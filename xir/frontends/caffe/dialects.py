@@ -112,7 +112,7 @@ def _weigh(wire: Wire, schema: Schema, samples: tuple[_Sample, ...]) -> tuple[Di
     for dialect in CANDIDATES:
         readings[dialect] = _reading(wire, schema, dialect, samples)
     best = min(score for score, _ in readings.values())
-    tied = [dialect for dialect in CANDIDATES if readings[dialect][0] == best]
+    tied: list[Dialect] = [dialect for dialect in CANDIDATES if readings[dialect][0] == best]
     chosen = tied[0]
     if chosen == CANDIDATES[0]:
         return chosen, ()
@@ -124,9 +124,7 @@ def _same(first: list[Message], second: list[Message]) -> bool:
     return len(first) == len(second) and all(a.same(b) for a, b in zip(first, second, strict=True))
 
 
-def _reading(
-    wire: Wire, schema: Schema, dialect: Dialect, samples: tuple[_Sample, ...]
-) -> tuple[int, list[Message]]:
+def _reading(wire: Wire, schema: Schema, dialect: Dialect, samples: tuple[_Sample, ...]) -> tuple[int, list[Message]]:
     """How much of the samples `dialect` leaves unexplained, and what it reads."""
     decoder = Decoder(wire.again(), schema, dialect)
     score, messages = 0, list[Message]()

@@ -146,7 +146,7 @@ def _blob(dataset: h5py.Dataset, layer: str, file: MappedFile) -> Blob:
         raise InvalidModelError(
             f"{what} holds {dataset.dtype}; expected real numbers of 16, 32 or 64 bits", file=file.path, layer=layer
         )
-    shape = tuple(int(size) for size in (dataset.shape or ()))
+    shape = dataset.shape or ()
     count = element_count(shape, what=what, file=file.path)
     return Blob(shape, dtype, _elements(dataset, what, count * ITEM_BYTES[dtype], dtype, file))
 
@@ -159,11 +159,14 @@ def _elements(
     offset = dataset.id.get_offset()
     plain = dataset.chunks is None and dataset.compression is None
     if plain and offset is not None and dataset.dtype.str == numpy_type(dtype):
-        return file.slice(int(offset), size, what=what)
-    stored = int(dataset.id.get_storage_size())
+        return file.slice(offset, size, what=what)
+    stored = dataset.id.get_storage_size()
     if size > max(FREE_ARCHIVE_BYTES, stored * MAX_ARCHIVE_RATIO) or size > MAX_LOADED_BYTES:
         raise UnsafeError(
-            f"{what} unpacks from {stored} to {size} bytes", number=807, file=file.path, hint="the file looks like a bomb"
+            f"{what} unpacks from {stored} to {size} bytes",
+            number=807,
+            file=file.path,
+            hint="this is how bombs look; write the snapshot without compression",
         )
     values = np.ascontiguousarray(dataset[()], dtype=numpy_type(dtype))
     values.flags.writeable = False

@@ -249,12 +249,10 @@ def _upgrade_v0_layer(layer: Message, notes: list[str], file: str | None) -> Mes
         values["type"] = [_V0_TYPES[kind]]
     parameters: dict[str, _Values] = {}
     for name in old.fields():
-        if name in _V0_PLAIN:
-            values[name] = list(old.values(name))
-        elif name == "hdf5_output_param" and kind == "hdf5_output":
+        if name in _V0_PLAIN or (name, kind) == ("hdf5_output_param", "hdf5_output"):
             values[name] = list(old.values(name))
         elif name != "type" and not _place(old, name, kind, parameters):
-            notes.append(f"layer {old.text('name')!r}: {name!r} has no meaning for the old type {kind!r} and was dropped")
+            notes.append(f"layer {old.text('name')!r}: {name!r} means nothing to the old type {kind!r} and was dropped")
     for name, inner in parameters.items():
         values[name] = [_inner(layer, name, inner)]
     return Message(layer.schema, "V1LayerParameter", values, line=layer.line, offset=layer.offset)
@@ -343,7 +341,7 @@ def _upgrade_inputs(net: Message, notes: list[str], file: str | None) -> tuple[M
     if shapes and len(shapes) != len(names):
         _misfit(len(names), f"{len(shapes)} of 'input_shape'; expected one for each", file)
     if not shapes and len(dims) != 4 * len(names):
-        _misfit(len(names), f"{len(dims)} of 'input_dim'; expected four for each (batch, channels, height, width)", file)
+        _misfit(len(names), f"{len(dims)} of 'input_dim'; expected four each (batch, channels, height, width)", file)
     sizes = shapes or tuple(
         Message(net.schema, "BlobShape", {"dim": dims[4 * index : 4 * index + 4]}, line=net.line)
         for index in range(len(names))

@@ -90,7 +90,7 @@ class Message:
 
     def ignore_all(self) -> None:
         """Says that the whole message, and all inside it, is known and without meaning for the caller."""
-        stack = [self]
+        stack: list[Message] = [self]
         while stack:
             message = stack.pop()
             for name, values in message._values.items():

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as member
 from typing import NoReturn
 
 from xir.errors import FormatError, UnsafeError
@@ -55,21 +56,23 @@ class _Frame:
     closing: str
     position: int
     owner: Field | None
-    values: dict[str, list[Value]] = field(default_factory=dict[str, list[Value]])
+    values: dict[str, list[Value]] = member(default_factory=dict[str, list[Value]])
     items: Field | None = None
 
 
 class UnknownFieldError(FormatError):
     """A field that the message does not have; `field_name` and `message_type` say which."""
 
-    def __init__(self, message: str, field_name: str, message_type: str, **known: str | None) -> None:
-        """Builds the error; `known` are the keywords of XirError."""
-        super().__init__(message, **known)  # pyright: ignore
+    def __init__(self, message: str, field_name: str, message_type: str, *, file: str | None, hint: str) -> None:
+        """Builds the error for the field `field_name` of `message_type`."""
+        super().__init__(message, file=file, hint=hint)
         self.field_name = field_name
         self.message_type = message_type
 
 
-def parse_text(text: str, type: str = "NetParameter", *, file: str | None = None, schema: Schema | None = None) -> Message:
+def parse_text(
+    text: str, type: str = "NetParameter", *, file: str | None = None, schema: Schema | None = None
+) -> Message:
     """The message of `type` that `text` holds; the lines of all messages are kept.
 
     Raises:
@@ -118,8 +121,8 @@ class _Parser:
                 self._fast_scalar(top, name, match)
             position = match.end()
         if len(stack) > 1:
-            line = self._line(top.position)
-            self.fail(len(text), f"the text ends inside {top.type}, which opens in line {line}; expected {top.closing!r}")
+            inside = f"inside {top.type}, which opens in line {self._line(top.position)}"
+            self.fail(len(text), f"the text ends {inside}; expected {top.closing!r}")
         return self._message(stack[0])
 
     # --- steps -----------------------------------------------------------------------------------------------------
@@ -205,12 +208,15 @@ class _Parser:
     # --- values ----------------------------------------------------------------------------------------------------
 
     def _scalar(self, field: Field, position: int) -> tuple[Value, int]:
-        if self.text[position : position + 1] in ('"', "'") and position < len(self.text):
+        if self._quote_at(position):
             return self._joined(field, position)
         match = _WORD.match(self.text, position)
         if match is None:
             self._unexpected(position, f"a value for {field.name!r}")
         return self._value(field, match[1] + match[2], position), match.end()
+
+    def _quote_at(self, position: int) -> bool:
+        return self.text.startswith(('"', "'"), position)
 
     def _joined(self, field: Field, position: int) -> tuple[Value, int]:
         """One or more quoted strings, joined."""
@@ -222,7 +228,7 @@ class _Parser:
                 self.fail(after, f"the string {match[1][:60]} has an escape that the text format does not know")
             pieces.append(piece)
             after = match.end()
-        if not pieces or self.text[after : after + 1] in ('"', "'") and after < len(self.text):
+        if not pieces or self._quote_at(after):
             self.fail(after, "a string is not closed on its line")
         joined = b"".join(pieces)
         self._require_string(field, position)
@@ -281,9 +287,9 @@ class _Parser:
         )
 
     def _message(self, frame: _Frame) -> Message:
-        for field in self.schema.required(frame.type):
-            if field.name not in frame.values:
-                self.fail(frame.position, f"{frame.type} must set {field.name!r}")
+        for needed in self.schema.required(frame.type):
+            if needed.name not in frame.values:
+                self.fail(frame.position, f"{frame.type} must set {needed.name!r}")
         return Message(self.schema, frame.type, frame.values, line=self._line(frame.position))
 
     # --- places and errors -----------------------------------------------------------------------------------------
@@ -315,4 +321,5 @@ class _Parser:
     def fail(self, position: int, message: str, hint: str | None = None) -> NoReturn:
         """Raises FormatError with line and column."""
         line, column = self._place(min(position, len(self.text)))
-        raise FormatError(f"line {line}, column {column}: {message}", file=self.file, hint=hint or "correct the text there")
+        where = f"line {line}, column {column}"
+        raise FormatError(f"{where}: {message}", file=self.file, hint=hint or "correct the text there")

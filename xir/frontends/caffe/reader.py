@@ -201,7 +201,9 @@ def read_mean(path: PathLike, *, schema: Schema | None = None) -> Blob:
     if kind != "blob":
         names = {"text": "text", "net": "a net", "solverstate": "a solver's state", "hdf5": "an HDF5 file"}
         raise FormatError(
-            f"the file is {names[kind]}, not a mean", file=file.path, hint="give the .binaryproto that compute_image_mean wrote"
+            f"the file is {names[kind]}, not a mean",
+            file=file.path,
+            hint="give the .binaryproto that Caffe's compute_image_mean wrote",
         )
     return scan_blob(Wire(file), 0, file.size)[0]
 
@@ -243,9 +245,7 @@ def _net(message: Message, file: str | None, dialect: Dialect | None) -> Net:
     whole = upgraded.message
     layers = tuple(make_layer(layer, file=file, weights_file=file) for layer in whole.messages("layer"))
     if not layers:
-        raise FormatError(
-            "the net holds no layers", file=file, hint="give the file with the `layer { ... }` blocks"
-        )
+        raise FormatError("the net holds no layers", file=file, hint="give the file with the `layer { ... }` blocks")
     state = whole.optional_message("state")
     return Net(
         name=whole.text("name"),
@@ -264,7 +264,7 @@ def _binary_net(file: MappedFile, schema: Schema, dialect: Dialect | None) -> tu
     choice = read_binary_net(Wire(file), schema, dialect)
     for finding in choice.findings:
         if finding.reason in _DAMAGE:
-            raise FormatError(str(finding), file=file.path, layer=finding.layer, hint="the file is damaged: fetch it again")
+            raise FormatError(str(finding), file=file.path, hint="the file is damaged: fetch it again")
     net = _net(choice.message, file.path, choice.dialect)
     file.check()
     return net, choice
@@ -389,9 +389,7 @@ def attach(net: Net, weights: Weights) -> tuple[Net, tuple[str, ...], tuple[str,
         InvalidModelError: a weight is left out and nobody shares it.
     """
     known = set(weights.names) | set(weights.layers)
-    layers = tuple(
-        _with_blobs(layer, weights, net) if layer.name in weights.layers else layer for layer in net.layers
-    )
+    layers = tuple(_with_blobs(layer, weights, net) if layer.name in weights.layers else layer for layer in net.layers)
     names = {layer.name for layer in net.layers}
     unused = tuple(name for name, blobs in weights.layers.items() if name not in names and blobs)
     absent = tuple(dict.fromkeys(layer.name for layer in net.layers if layer.name not in known))

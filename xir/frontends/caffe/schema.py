@@ -17,7 +17,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from xir.errors import UsageError
 
@@ -162,7 +162,7 @@ def make_field(
 
 
 def _lines(name: str) -> list[list[str]]:
-    text = importlib.resources.files(__package__).joinpath(name).read_text("utf-8")
+    text = importlib.resources.files("xir.frontends.caffe").joinpath(name).read_text("utf-8")
     return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
 
 
@@ -246,7 +246,7 @@ def _merged(old: Field | None, new: Field) -> Field:
     first, second = (old, new) if DIALECTS.index(old.dialects[0]) <= DIALECTS.index(new.dialects[0]) else (new, old)
     both = tuple(dialect for dialect in DIALECTS if dialect in old.dialects or dialect in new.dialects)
     repeated = old.repeated or new.repeated
-    return replace(first, repeated=repeated, required=first.required and second.required, dialects=cast("tuple[Dialect, ...]", both))
+    return replace(first, repeated=repeated, required=first.required and second.required, dialects=both)
 
 
 def round_to_single(value: float) -> float:

@@ -37,6 +37,8 @@ _TEXT_START = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s|#[^\n]*(?:\n|$))*(?:[A-Za-z_]
 _CORE = frozenset((1, 2, 3, 4, 6, 8, 100))
 """Fields of NetParameter that are the same in all forks: one of another wire type means another kind of file."""
 
+_NUMERIC = frozenset(("integer", "number", "boolean", "enum"))
+
 _SINGLE = frozenset((1, 6))
 """Fields of NetParameter that no file repeats."""
 
@@ -118,8 +120,8 @@ def _may_be(schema: Schema, message: str, counts: dict[tuple[int, int], int]) ->
     wires = {"float": FIXED32, "double": FIXED64}
     for number, kind in counts:
         fields = schema.numbers[message].get(number, ())
-        allowed = {LENGTH if field.category in ("message", "bytes", "text") else wires.get(field.type, VARINT) for field in fields}
-        if any(field.repeated for field in fields):
+        allowed = {wires.get(field.type, VARINT) for field in fields if field.category in _NUMERIC}
+        if any(field.repeated or field.category not in _NUMERIC for field in fields):
             allowed.add(LENGTH)
         if kind not in allowed:
             return False

@@ -128,14 +128,17 @@ def _shape(parts: _Parts) -> tuple[int, ...]:
     return tuple(parts.dims or ())
 
 
-def _finish(
-    parts: _Parts, what: str, path: str | None, *, offset: int | None = None, line: int | None = None
-) -> Blob:
-    given = [name for name, there in (("data", parts.single), ("double_data", parts.double), ("raw_data", parts.raw)) if there]
+def _given(parts: _Parts) -> list[str]:
+    held = (("data", parts.single), ("double_data", parts.double), ("raw_data", parts.raw))
+    return [name for name, there in held if there]
+
+
+def _finish(parts: _Parts, what: str, path: str | None, *, offset: int | None = None, line: int | None = None) -> Blob:
+    given = _given(parts)
     if len(given) > 1:
         raise InvalidModelError(f"{what} holds both {given[0]} and {given[1]}; expected one of them", file=path)
     dtype: BlobType = "f64" if parts.double else "f32"
-    pieces = parts.double or parts.single
+    pieces: list[_Piece] = parts.double or parts.single
     if parts.raw is not None:
         dtype, pieces = _raw_type(parts, what, path), [parts.raw]
     shape = _shape(parts)
@@ -156,7 +159,7 @@ def _raw_type(parts: _Parts, what: str, path: str | None) -> BlobType:
     dtype = _RAW_TYPES[code] if code is not None and code < len(_RAW_TYPES) else None
     if dtype is None:
         raise InvalidModelError(
-            f"{what} holds raw data of type {'(none given)' if code is None else code}; expected 0 to {len(_RAW_TYPES) - 1} (NVIDIA/caffe, enum Type)",
+            f"{what} holds raw data of type {code}; expected 0 to {len(_RAW_TYPES) - 1} (NVIDIA/caffe, enum Type)",
             file=path,
         )
     return dtype

@@ -22,6 +22,8 @@ VARINT, FIXED64, LENGTH, START_GROUP, END_GROUP, FIXED32 = range(6)
 WIRE_NAMES = ("varint", "64-bit", "length-delimited", "group start", "group end", "32-bit", "6", "7")
 """The wire types in words."""
 
+_COUNTED = frozenset((VARINT, LENGTH))
+
 MAX_RECORDS = 1_500_000
 """Fields that one scan reads. A layer takes about 25; weights are one field however large they are."""
 
@@ -93,7 +95,7 @@ class Wire:
         number, wire = tag >> 3, tag & 7
         if number == 0 or number > 0x1FFFFFFF:
             self.fail(position, f"a field has the impossible number {number}")
-        if wire == VARINT or wire == LENGTH:
+        if wire in _COUNTED:
             value, at = self._varint(at, end)
             behind = at + self._base
             if wire == VARINT:
@@ -170,7 +172,7 @@ class Wire:
 
         The first record is known to be one; the run ends at the first other record.
         """
-        number, wire, start, stop = self.record(position, end)
+        _, _, start, _ = self.record(position, end)
         tag = self.read(position, start)
         row = np.dtype([("tag", f"V{len(tag)}"), ("value", type)])
         pieces: list[NDArray[np.generic]] = []
