@@ -26,7 +26,8 @@ def fingerprint(extras: str, editable: bool) -> str:
     digest = hashlib.sha256(f"{sys.version}\n{ROOT}\n{extras}\n{editable}\n".encode())
     files = [ROOT / "pyproject.toml"]
     if not editable:
-        files += sorted(path for folder in SOURCES for path in (ROOT / folder).rglob("*.py"))
+        found = [path for folder in SOURCES for path in (ROOT / folder).rglob("*") if path.is_file()]
+        files += sorted(path for path in found if "__pycache__" not in path.parts)
     for path in files:
         digest.update(f"{path.relative_to(ROOT)}\n".encode() + path.read_bytes())
     return digest.hexdigest()
