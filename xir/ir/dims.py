@@ -395,7 +395,7 @@ def to_text(dim: Dim, names: Mapping[Symbol, str] | None = None) -> str:
         case Extremum(kind, operands):
             return f"{kind}({', '.join(sorted(to_text(operand, names) for operand in operands))})"
         case Polynomial():
-            terms = [(_monomial_text(monomial, names), count) for monomial, count in dim.terms.items()]
+            terms = [(_monomial_text(monomial, count, names), count) for monomial, count in dim.terms.items()]
             terms.sort(key=lambda term: (term[1] < 0, term[0] == "", term[0]))
             first, *rest = [_term_text(text, abs(count)) for text, count in terms]
             signs = [" - " if count < 0 else " + " for _, count in terms]
@@ -415,5 +415,7 @@ def _term_text(monomial: str, count: int) -> str:
     return monomial if count == 1 else f"{count}*{monomial}"
 
 
-def _monomial_text(monomial: Monomial, names: Mapping[Symbol, str] | None) -> str:
+def _monomial_text(monomial: Monomial, count: int, names: Mapping[Symbol, str] | None) -> str:
+    if count == 1 and len(monomial.powers) == 1 and monomial.powers[0][1] == 1:
+        return to_text(monomial.powers[0][0], names)
     return "*".join(sorted(text for atom, power in monomial.powers for text in [_wrapped(atom, names)] * power))

@@ -47,7 +47,7 @@ class Rewriter:
         leaves: Mapping[Value, Value] | None = None,
         constraints: tuple[Constraint, ...] | None = None,
     ) -> Graph:
-        """The rebuilt graph.
+        """The rebuilt graph; the graph itself when nothing changed.
 
         Args:
             replace: gets each node with its operands already rebuilt and answers the values that take the place of
@@ -91,6 +91,9 @@ class Rewriter:
     def _finish(self, assumed: Collected) -> Graph:
         graph = self.graph
         outputs = tuple(self.new[value] for value in graph.outputs)
+        unchanged = outputs == graph.outputs and all(self.new[value] is value for value in _leaves(graph))
+        if unchanged and tuple(assumed) == graph.constraints:
+            return graph
         inputs = tuple(self.new[value] for value in graph.inputs)
         parameters = tuple(Parameter(self.new[p.value], p.constant, p.trainable) for p in graph.parameters)
         return Graph(graph.name, inputs, outputs, graph.output_names, parameters, self._names(outputs), tuple(assumed))
