@@ -1,4 +1,4 @@
-"""Moving elements about: reshape, broadcast, transpose, concatenation, slices, padding."""
+"""Moving elements about: reshape, broadcast, transpose, concatenation, slices, tiles, pixel shuffles."""
 
 from __future__ import annotations
 
@@ -6,29 +6,15 @@ from typing import Literal, cast
 
 import numpy as np
 
-from xir.errors import InvalidModelError
+from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Shape, bounds, ceil_divide, equal, product
-from xir.ir.node import Value
+from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
-from xir.ops._checks import require_axes, require_axis, require_dtype, require_rank_at_least, require_size
+from xir.ops._checks import require_axes, require_axis, require_rank_at_least, require_size
 from xir.ops._define import op
-
-PadMode = Literal["constant", "edge", "reflect", "wrap"]
-
-
-def _require_vector(operand: Value | None, length: int) -> None:
-    """Checks a run-time operand: `length` integers."""
-    if operand is None:
-        return
-    require_dtype(operand, DType.INT32, DType.INT64)
-    if operand.rank != 1:
-        raise InvalidModelError(f"sizes at run time are a vector of integers, got {operand.type!r}")
-    require_size(operand.shape[0], length, "the number of run-time sizes")
-
-
-def _integers(operand: Array) -> list[int]:
-    return [int(item) for item in cast("list[int]", operand.tolist())]
+from xir.ops.padding import integers, require_vector
+from xir.ops.padding import pad as pad
 
 
 @op
@@ -38,7 +24,7 @@ def reshape(x: Value, target: Value | None = None, *, shape: Shape) -> TensorTyp
     x: any tensor; result: `shape`, as many elements. `target`: i64[rank of the result] gives the sizes at run time
     (one of them may be -1: what is left); `shape` then holds what is known of them.
     """
-    _require_vector(target, len(shape))
+    require_vector(target, len(shape))
     if equal(product(shape), x.tensor.elements) is False:
         raise InvalidModelError(f"{x.type!r} cannot take the shape {list(shape)}: the numbers of elements differ")
     return x.tensor.with_shape(shape)
@@ -46,11 +32,23 @@ def reshape(x: Value, target: Value | None = None, *, shape: Shape) -> TensorTyp
 
 @reshape.reference
 def _reshape_reference(x: Array, target: Array | None, *, shape: tuple[int, ...]) -> Array:
-    sizes = shape if target is None else tuple(_integers(target))
+    sizes = shape if target is None else tuple(integers(target))
     try:
         return x.reshape(sizes)
     except ValueError:
         raise InvalidModelError(f"{list(x.shape)} cannot be reshaped to {list(sizes)}") from None
+
+
+@reshape.gradient
+def _reshape_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    return reshape(dy, shape=_operand(node).shape), None
+
+
+def _operand(node: Node) -> Value:
+    x = node.inputs[0]
+    if x is None:
+        raise InvalidModelError(f"{node.op.name}: the operand is missing")
+    return x
 
 
 @op
@@ -60,7 +58,7 @@ def broadcast(x: Value, target: Value | None = None, *, shape: Shape) -> TensorT
     x: any tensor whose sizes, aligned at the end, are 1 or those of `shape`; result: `shape`. `target`: i64[rank of
     the result] gives the sizes at run time; a 1 there keeps the size of `x`, as ONNX Expand says.
     """
-    _require_vector(target, len(shape))
+    require_vector(target, len(shape))
     if x.rank > len(shape):
         raise InvalidModelError(f"{x.type!r} has more axes than the shape {list(shape)}")
     for have, want in zip(x.shape, shape[len(shape) - x.rank :], strict=True):
@@ -71,11 +69,28 @@ def broadcast(x: Value, target: Value | None = None, *, shape: Shape) -> TensorT
 
 @broadcast.reference
 def _broadcast_reference(x: Array, target: Array | None, *, shape: tuple[int, ...]) -> Array:
-    wanted = shape if target is None else tuple(_integers(target))
+    wanted = shape if target is None else tuple(integers(target))
     try:
         return np.broadcast_to(x, wanted if target is None else np.broadcast_shapes(x.shape, wanted))
     except ValueError:
         raise InvalidModelError(f"{list(x.shape)} cannot be broadcast to {list(wanted)}") from None
+
+
+@broadcast.gradient
+def _broadcast_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    from xir.ops.reduce import reduce_sum  # reductions build on these operators
+
+    x = _operand(node)
+    new = dy.rank - x.rank
+    repeated = [axis for axis, size in enumerate(x.shape, new) if size == 1 and dy.shape[axis] != 1]
+    for axis, size in enumerate(x.shape, new):
+        if size != 1 and equal(size, dy.shape[axis]) is not True:
+            raise UnsupportedError(
+                f"whether axis {axis} of {x.type!r} was repeated to {dy.type!r} cannot be told before the model runs",
+                hint="give the model's input sizes with --input",
+            )
+    axes = (*range(new), *repeated)
+    return reshape(reduce_sum(dy, axes=axes, keep_dims=False) if axes else dy, shape=x.shape), None
 
 
 @op
@@ -93,6 +108,12 @@ def transpose(x: Value, *, perm: tuple[int, ...]) -> TensorType:
 @transpose.reference
 def _transpose_reference(x: Array, *, perm: tuple[int, ...]) -> Array:
     return np.transpose(x, perm)
+
+
+@transpose.gradient
+def _transpose_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    perm = cast("tuple[int, ...]", node.attributes["perm"])
+    return (transpose(dy, perm=tuple(perm.index(axis) for axis in range(len(perm)))),)
 
 
 @op
@@ -125,6 +146,18 @@ def _concat_reference(*values: Array, axis: int) -> Array:
     return np.concatenate(values, axis=axis)
 
 
+@concat.gradient
+def _concat_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    axis = cast("int", node.attributes["axis"])
+    pieces: list[Value | None] = []
+    start: Dim = 0
+    for value in node.inputs:
+        stop = start + (0 if value is None else value.shape[axis])
+        pieces.append(slice_(dy, axes=(axis,), starts=(start,), stops=(stop,), steps=(1,)))
+        start = stop
+    return tuple(pieces)
+
+
 @op
 def slice_(
     x: Value,
@@ -145,8 +178,8 @@ def slice_(
     require_axes(x, axes)
     if not len(axes) == len(starts) == len(stops) == len(steps):
         raise InvalidModelError(f"one start, stop and step an axis is needed, got {axes}, {starts}, {stops}, {steps}")
-    _require_vector(start, len(axes))
-    _require_vector(stop, len(axes))
+    require_vector(start, len(axes))
+    require_vector(stop, len(axes))
     sizes = list(x.shape)
     for axis, first, last, step in zip(axes, starts, stops, steps, strict=True):
         if step < 1:
@@ -175,12 +208,39 @@ def _slice_reference(
     stops: tuple[int, ...],
     steps: tuple[int, ...],
 ) -> Array:
-    firsts = starts if start is None else tuple(_integers(start))
-    lasts = stops if stop is None else tuple(_integers(stop))
+    firsts = starts if start is None else tuple(integers(start))
+    lasts = stops if stop is None else tuple(integers(stop))
     index = [slice(None)] * x.ndim
     for axis, first, last, step in zip(axes, firsts, lasts, steps, strict=True):
         index[axis] = slice(first, last, step)
     return x[tuple(index)]
+
+
+@slice_.gradient
+def _slice_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, start, stop = _operand(node), *node.inputs[1:]
+    if start is not None or stop is not None:
+        raise UnsupportedError(
+            "the gradient of slice needs bounds that are known before the model runs",
+            hint="fold the bounds to constants by giving the model's input sizes with --input",
+        )
+    held = node.attributes
+    axes, steps = cast("tuple[int, ...]", held["axes"]), cast("tuple[int, ...]", held["steps"])
+    padding: list[tuple[Dim, Dim]] = [(0, 0)] * x.rank
+    for axis, first, step in zip(axes, cast("Shape", held["starts"]), steps, strict=True):
+        dy = _with_gaps(dy, axis, step)
+        padding[axis] = (first, x.shape[axis] - first - dy.shape[axis])
+    return pad(dy, padding=tuple(padding)), None, None
+
+
+def _with_gaps(x: Value, axis: int, step: int) -> Value:
+    """`x` with `step - 1` zeros after each element along `axis`."""
+    if step == 1:
+        return x
+    front, size, back = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    apart = reshape(x, shape=(*front, size, 1, *back))
+    padding = tuple((0, step - 1 if index == axis + 1 else 0) for index in range(x.rank + 1))
+    return reshape(pad(apart, padding=padding), shape=(*front, size * step, *back))
 
 
 @op
@@ -195,62 +255,9 @@ def _reverse_reference(x: Array, *, axes: tuple[int, ...]) -> Array:
     return np.flip(x, axes)
 
 
-@op
-def pad(
-    x: Value,
-    amounts: Value | None = None,
-    *,
-    padding: tuple[tuple[Dim, Dim], ...],
-    mode: PadMode = "constant",
-    value: float = 0.0,
-) -> TensorType:
-    """`x` with padding[i] = (before, after) elements added to axis i; negative amounts cut off (ONNX Pad).
-
-    x: any tensor; result: before + size + after along each axis. Modes: constant (`value`), edge (the last element),
-    reflect (mirrored without the last element), wrap (around). Cutting comes first, so modes see what is left.
-    `amounts`: i64[2 * rank], all befores and then all afters, gives the padding at run time.
-    """
-    if len(padding) != x.rank:
-        raise InvalidModelError(f"a (before, after) pair an axis is needed, got {len(padding)} for {x.type!r}")
-    _require_vector(amounts, 2 * x.rank)
-    sizes: list[Dim] = []
-    for size, (before, after) in zip(x.shape, padding, strict=True):
-        padded = size + before + after
-        most = bounds(padded)[1]
-        if most is not None and most < 0:
-            raise InvalidModelError(f"padding {before!r}, {after!r} cuts more than the size {size!r} of {x.type!r}")
-        sizes.append(padded)
-    return x.tensor.with_shape(tuple(sizes))
-
-
-@pad.reference
-def _pad_reference(
-    x: Array, amounts: Array | None, *, padding: tuple[tuple[int, int], ...], mode: PadMode, value: float
-) -> Array:
-    if amounts is not None:
-        flat = _integers(amounts)
-        padding = tuple(zip(flat[: x.ndim], flat[x.ndim :], strict=True))
-    return padded(x, padding, mode, value)
-
-
-def padded(x: Array, padding: tuple[tuple[int, int], ...], mode: PadMode = "constant", value: float = 0.0) -> Array:
-    """The array padded as the operator `pad` says; `x` itself when there is nothing to do.
-
-    Raises:
-        InvalidModelError: if an axis is empty and the mode needs an element to repeat.
-    """
-    cut = tuple(slice(max(-b, 0), size - max(-a, 0)) for size, (b, a) in zip(x.shape, padding, strict=True))
-    grown = [(max(before, 0), max(after, 0)) for before, after in padding]
-    x = x[cut]
-    if not any(before or after for before, after in grown):
-        return x
-    if mode == "constant":
-        result = np.full([size + b + a for size, (b, a) in zip(x.shape, grown, strict=True)], value, x.dtype)
-        result[tuple(slice(b, b + size) for size, (b, _) in zip(x.shape, grown, strict=True))] = x
-        return result
-    if any(size == 0 and (b or a) for size, (b, a) in zip(x.shape, grown, strict=True)):
-        raise InvalidModelError(f"an empty axis of {list(x.shape)} cannot be padded in mode {mode!r}")
-    return np.pad(x, grown, mode=mode)
+@reverse.gradient
+def _reverse_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    return (reverse(dy, axes=cast("tuple[int, ...]", node.attributes["axes"])),)
 
 
 @op
@@ -261,7 +268,7 @@ def tile(x: Value, counts: Value | None = None, *, repeats: tuple[Dim, ...]) -> 
     """
     if len(repeats) != x.rank:
         raise InvalidModelError(f"one repeat an axis is needed, got {len(repeats)} for {x.type!r}")
-    _require_vector(counts, x.rank)
+    require_vector(counts, x.rank)
     for repeat in repeats:
         if isinstance(repeat, int) and repeat < 0:
             raise InvalidModelError(f"repeats must be >= 0, got {repeat}")
@@ -270,7 +277,24 @@ def tile(x: Value, counts: Value | None = None, *, repeats: tuple[Dim, ...]) -> 
 
 @tile.reference
 def _tile_reference(x: Array, counts: Array | None, *, repeats: tuple[int, ...]) -> Array:
-    return np.tile(x, repeats if counts is None else tuple(_integers(counts)))
+    return np.tile(x, repeats if counts is None else tuple(integers(counts)))
+
+
+@tile.decompose
+def _tile_decompose(x: Value, counts: Value | None = None, *, repeats: tuple[Dim, ...]) -> Value:
+    apart = reshape(x, shape=tuple(size for each in x.shape for size in (1, each)))
+    both = tuple(size for pair in zip(repeats, x.shape, strict=True) for size in pair)
+    result = tuple(size * repeat for size, repeat in zip(x.shape, repeats, strict=True))
+    if counts is None:
+        return reshape(broadcast(apart, shape=both), shape=result)
+    from xir.ops.elementwise import cast as cast_op  # elementwise operators build on these
+    from xir.ops.elementwise import mul
+
+    rank, counts = x.rank, cast_op(counts, dtype=DType.INT64)
+    sizes = shape_of(x)
+    columns = [reshape(vector, shape=(rank, 1)) for vector in (counts, sizes)]
+    pairs = reshape(concat(*columns, axis=1), shape=(2 * rank,))
+    return reshape(broadcast(apart, pairs, shape=both), mul(counts, sizes), shape=result)
 
 
 @op
@@ -292,6 +316,16 @@ def split(x: Value, *, axis: int, sizes: Shape) -> tuple[TensorType, ...]:
 @split.reference
 def _split_reference(x: Array, *, axis: int, sizes: tuple[int, ...]) -> tuple[Array, ...]:
     return tuple(np.split(x, np.cumsum(sizes)[:-1], axis=axis))
+
+
+@split.decompose
+def _split_decompose(x: Value, *, axis: int, sizes: Shape) -> tuple[Value, ...]:
+    pieces: list[Value] = []
+    start: Dim = 0
+    for size in sizes:
+        pieces.append(slice_(x, axes=(axis,), starts=(start,), stops=(start + size,), steps=(1,)))
+        start = start + size
+    return tuple(pieces)
 
 
 def _divided(dim: Dim, divisor: int, what: str) -> Dim:
