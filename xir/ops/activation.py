@@ -1,0 +1,363 @@
+"""Activations; each decomposes into arithmetic."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+
+from xir.ir.constant import Array
+from xir.ir.node import Node, Value
+from xir.ir.types import TensorType
+from xir.ops._build import scalar_like
+from xir.ops._checks import require_floating, require_same_type
+from xir.ops._define import op
+from xir.ops._numeric import in_float32, require_number
+from xir.ops.compare import greater, greater_equal
+from xir.ops.elementwise import abs_, add, clip, div, erf, exp, log, maximum, minimum, mul, neg, reciprocal, select, sub
+
+
+@op
+def relu(x: Value) -> TensorType:
+    """max(x, 0) (ONNX Relu, Caffe ReLU).
+
+    x: numbers; result: the same type.
+    """
+    require_number(x)
+    return x.tensor
+
+
+@relu.reference
+def _relu_reference(x: Array) -> Array:
+    return in_float32(lambda x: np.maximum(x, x.dtype.type(0)), x)
+
+
+@relu.decompose
+def _relu_decompose(x: Value) -> Value:
+    return maximum(x, scalar_like(x, 0.0))
+
+
+@op
+def leaky_relu(x: Value, *, alpha: float) -> TensorType:
+    """x where x >= 0, alpha * x elsewhere (ONNX LeakyRelu; Maas et al. 2013).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@leaky_relu.reference
+def _leaky_relu_reference(x: Array, *, alpha: float) -> Array:
+    return in_float32(lambda x: np.where(x >= 0, x, x * x.dtype.type(alpha)), x)
+
+
+@leaky_relu.decompose
+def _leaky_relu_decompose(x: Value, *, alpha: float) -> Value:
+    return select(greater_equal(x, scalar_like(x, 0.0)), x, mul(x, scalar_like(x, alpha)))
+
+
+@op
+def prelu(x: Value, slope: Value) -> TensorType:
+    """x where x >= 0, slope * x elsewhere (ONNX PRelu; He et al. 2015).
+
+    x: floating-point numbers; slope: the type of x; result: the same type.
+    """
+    require_floating(x)
+    return require_same_type(x, slope)
+
+
+@prelu.reference
+def _prelu_reference(x: Array, slope: Array) -> Array:
+    return np.asarray(np.where(x >= 0, x, x * slope))
+
+
+@prelu.decompose
+def _prelu_decompose(x: Value, slope: Value) -> Value:
+    return select(greater_equal(x, scalar_like(x, 0.0)), x, mul(x, slope))
+
+
+@op
+def elu(x: Value, *, alpha: float) -> TensorType:
+    """x where x > 0, alpha * (exp(x) - 1) elsewhere (ONNX Elu; Clevert et al. 2015).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@elu.reference
+def _elu_reference(x: Array, *, alpha: float) -> Array:
+    return in_float32(lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))).astype(x.dtype), x)
+
+
+@elu.decompose
+def _elu_decompose(x: Value, *, alpha: float) -> Value:
+    below = sub(exp(minimum(x, scalar_like(x, 0.0))), scalar_like(x, 1.0))
+    return select(greater(x, scalar_like(x, 0.0)), x, mul(below, scalar_like(x, alpha)))
+
+
+@op
+def celu(x: Value, *, alpha: float) -> TensorType:
+    """max(0, x) + min(0, alpha * (exp(x / alpha) - 1)) (ONNX Celu; Barron 2017).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@celu.reference
+def _celu_reference(x: Array, *, alpha: float) -> Array:
+    return in_float32(lambda x: (np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha))).astype(x.dtype), x)
+
+
+@celu.decompose
+def _celu_decompose(x: Value, *, alpha: float) -> Value:
+    below = exp(div(minimum(x, scalar_like(x, 0.0)), scalar_like(x, alpha)))
+    scaled = mul(sub(below, scalar_like(x, 1.0)), scalar_like(x, alpha))
+    return select(greater(x, scalar_like(x, 0.0)), x, scaled)
+
+
+@op
+def selu(x: Value, *, alpha: float, gamma: float) -> TensorType:
+    """gamma * x where x > 0, gamma * alpha * (exp(x) - 1) elsewhere (ONNX Selu; Klambauer et al. 2017).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@selu.reference
+def _selu_reference(x: Array, *, alpha: float, gamma: float) -> Array:
+    return in_float32(lambda x: (gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))).astype(x.dtype), x)
+
+
+@selu.decompose
+def _selu_decompose(x: Value, *, alpha: float, gamma: float) -> Value:
+    return mul(elu(x, alpha=alpha), scalar_like(x, gamma))
+
+
+@op
+def sigmoid(x: Value) -> TensorType:
+    """1 / (1 + exp(-x)), without overflow (ONNX Sigmoid).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@sigmoid.reference
+def _sigmoid_reference(x: Array) -> Array:
+    return in_float32(lambda x: _sigmoid(x), x)
+
+
+@sigmoid.decompose
+def _sigmoid_decompose(x: Value) -> Value:
+    return reciprocal(add(scalar_like(x, 1.0), exp(neg(x))))
+
+
+def _sigmoid(x: Array) -> Array:
+    small = np.exp(-np.abs(x))
+    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(x.dtype))
+
+
+@op
+def tanh(x: Value) -> TensorType:
+    """The hyperbolic tangent (ONNX Tanh).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@tanh.reference
+def _tanh_reference(x: Array) -> Array:
+    return in_float32(lambda x: np.tanh(x), x)
+
+
+@tanh.gradient
+def _tanh_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    y = node.outputs[0]
+    return (mul(dy, sub(scalar_like(y, 1.0), mul(y, y))),)
+
+
+@op
+def hard_sigmoid(x: Value, *, alpha: float, beta: float) -> TensorType:
+    """min(max(alpha * x + beta, 0), 1) (ONNX HardSigmoid).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@hard_sigmoid.reference
+def _hard_sigmoid_reference(x: Array, *, alpha: float, beta: float) -> Array:
+    return in_float32(lambda x: np.clip(x * x.dtype.type(alpha) + x.dtype.type(beta), 0, 1).astype(x.dtype), x)
+
+
+@hard_sigmoid.decompose
+def _hard_sigmoid_decompose(x: Value, *, alpha: float, beta: float) -> Value:
+    line = add(mul(x, scalar_like(x, alpha)), scalar_like(x, beta))
+    return clip(line, minimum=0.0, maximum=1.0)
+
+
+@op
+def hard_swish(x: Value) -> TensorType:
+    """x * min(max(x / 6 + 1/2, 0), 1) (ONNX HardSwish; Howard et al. 2019).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@hard_swish.reference
+def _hard_swish_reference(x: Array) -> Array:
+    return in_float32(lambda x: (x * np.clip(x / 6 + 0.5, 0, 1)).astype(x.dtype), x)
+
+
+@hard_swish.decompose
+def _hard_swish_decompose(x: Value) -> Value:
+    return mul(x, hard_sigmoid(x, alpha=1.0 / 6.0, beta=0.5))
+
+
+@op
+def softplus(x: Value) -> TensorType:
+    """log(1 + exp(x)), without overflow (ONNX Softplus, Caffe BNLL).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@softplus.reference
+def _softplus_reference(x: Array) -> Array:
+    return in_float32(lambda x: np.logaddexp(x, x.dtype.type(0)), x)
+
+
+@softplus.decompose
+def _softplus_decompose(x: Value) -> Value:
+    bend = log(add(scalar_like(x, 1.0), exp(neg(abs_(x)))))
+    return add(maximum(x, scalar_like(x, 0.0)), bend)
+
+
+@op
+def softsign(x: Value) -> TensorType:
+    """x / (1 + |x|) (ONNX Softsign).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@softsign.reference
+def _softsign_reference(x: Array) -> Array:
+    return in_float32(lambda x: x / (1 + np.abs(x)), x)
+
+
+@softsign.decompose
+def _softsign_decompose(x: Value) -> Value:
+    return div(x, add(scalar_like(x, 1.0), abs_(x)))
+
+
+@op
+def swish(x: Value, *, beta: float) -> TensorType:
+    """x * sigmoid(beta * x) (ONNX Swish, Caffe Swish; Ramachandran et al. 2017).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@swish.reference
+def _swish_reference(x: Array, *, beta: float) -> Array:
+    return in_float32(lambda x: x * _sigmoid(x * x.dtype.type(beta)), x)
+
+
+@swish.decompose
+def _swish_decompose(x: Value, *, beta: float) -> Value:
+    return mul(x, sigmoid(mul(x, scalar_like(x, beta))))
+
+
+@op
+def mish(x: Value) -> TensorType:
+    """x * tanh(log(1 + exp(x))) (ONNX Mish; Misra 2019).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@mish.reference
+def _mish_reference(x: Array) -> Array:
+    return in_float32(lambda x: x * np.tanh(np.logaddexp(x, x.dtype.type(0))), x)
+
+
+@mish.decompose
+def _mish_decompose(x: Value) -> Value:
+    return mul(x, tanh(softplus(x)))
+
+
+@op
+def gelu(x: Value, *, approximation: Literal["none", "tanh"]) -> TensorType:
+    """x * P(X <= x) of a standard normal X, exact or by tanh (ONNX Gelu; Hendrycks and Gimpel 2016).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@gelu.reference
+def _gelu_reference(x: Array, *, approximation: Literal["none", "tanh"]) -> Array:
+    return in_float32(lambda x: _gelu(x, approximation), x)
+
+
+@gelu.decompose
+def _gelu_decompose(x: Value, *, approximation: Literal["none", "tanh"]) -> Value:
+    half = mul(x, scalar_like(x, 0.5))
+    one = scalar_like(x, 1.0)
+    if approximation == "none":
+        return mul(half, add(one, erf(mul(x, scalar_like(x, math.sqrt(0.5))))))
+    cube = mul(mul(mul(x, x), x), scalar_like(x, 0.044715))
+    return mul(half, add(one, tanh(mul(add(x, cube), scalar_like(x, math.sqrt(2 / math.pi))))))
+
+
+def _gelu(x: Array, approximation: str) -> Array:
+    wide = x.astype(np.float64)
+    if approximation == "tanh":
+        inner = np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))
+    else:
+        inner = np.vectorize(math.erf, otypes=[np.float64])(wide * math.sqrt(0.5)) if wide.size else wide
+    return np.asarray((0.5 * wide * (1 + inner)).astype(x.dtype))
+
+
+@op
+def thresholded_relu(x: Value, *, alpha: float) -> TensorType:
+    """x where x > alpha, 0 elsewhere (ONNX ThresholdedRelu; Konda et al. 2014).
+
+    x: floating-point numbers; result: the same type.
+    """
+    require_floating(x)
+    return x.tensor
+
+
+@thresholded_relu.reference
+def _thresholded_relu_reference(x: Array, *, alpha: float) -> Array:
+    return in_float32(lambda x: np.where(x > alpha, x, 0).astype(x.dtype), x)
+
+
+@thresholded_relu.decompose
+def _thresholded_relu_decompose(x: Value, *, alpha: float) -> Value:
+    return select(greater(x, scalar_like(x, alpha)), x, scalar_like(x, 0.0))

@@ -1,0 +1,378 @@
+"""Reductions over axes, running sums, and the places of the largest elements."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xir.errors import InvalidModelError
+from xir.ir.builder import apply
+from xir.ir.constant import Array
+from xir.ir.dims import Dim, Shape, bounds
+from xir.ir.node import Node, Value
+from xir.ir.types import DType, TensorType
+from xir.ops._build import scalar_like
+from xir.ops._checks import require_axes, require_axis, require_dtype, require_floating
+from xir.ops._define import op
+from xir.ops._numeric import is_narrow, require_number
+from xir.ops.compare import equal
+from xir.ops.elementwise import abs_, add, cast, div, exp, log, mul, select, sqrt, sub
+from xir.ops.shape import broadcast, reshape
+
+Axes = tuple[int, ...]
+
+
+def _reduced(x: Value, axes: Axes, keep_dims: bool) -> TensorType:
+    require_axes(x, axes)
+    return x.tensor.with_shape(_reduced_shape(x.shape, axes, keep_dims))
+
+
+def _reduced_shape(shape: Shape, axes: Axes, keep_dims: bool) -> Shape:
+    if keep_dims:
+        return tuple(1 if axis in axes else dim for axis, dim in enumerate(shape))
+    return tuple(dim for axis, dim in enumerate(shape) if axis not in axes)
+
+
+def _wide(x: Array) -> Array:
+    return x.astype(np.float32) if is_narrow(x) else x
+
+
+def spread(y: Value, x: Value, axes: Axes) -> Value:
+    """The result of a reduction of `x` repeated along the axes that it lost."""
+    kept = reshape(y, shape=_reduced_shape(x.shape, axes, True))
+    return broadcast(kept, shape=x.shape)
+
+
+@op
+def reduce_sum(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The sum (ONNX ReduceSum).
+
+    x: numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_number(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_sum.reference
+def _reduce_sum_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(np.sum(wide, axis=axes, keepdims=keep_dims)).astype(x.dtype)
+
+
+@reduce_sum.gradient
+def _reduce_sum_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, axes = _reduction(node)
+    return (spread(dy, x, axes),)
+
+
+@op
+def reduce_mean(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The mean; integers round toward zero (ONNX ReduceMean).
+
+    x: numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_number(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_mean.reference
+def _reduce_mean_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(_mean(wide, axes, keep_dims)).astype(x.dtype)
+
+
+@reduce_mean.gradient
+def _reduce_mean_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, axes = _reduction(node)
+    total = reduce_sum(scalar_like(x, 1.0), axes=axes, keep_dims=True)
+    return (div(spread(dy, x, axes), broadcast(total, shape=x.shape)),)
+
+
+@op
+def reduce_max(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The largest element; -inf (or the lowest integer) where there is none (ONNX ReduceMax).
+
+    x: numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_number(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_max.reference
+def _reduce_max_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(np.max(wide, axis=axes, keepdims=keep_dims, initial=_lowest(wide))).astype(x.dtype)
+
+
+@reduce_max.gradient
+def _reduce_max_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, axes = _reduction(node)
+    y = spread(node.outputs[0], x, axes)
+    chosen = cast(equal(x, y), dtype=x.dtype)
+    ties = reduce_sum(chosen, axes=axes, keep_dims=True)
+    return (mul(spread(dy, x, axes), div(chosen, broadcast(ties, shape=x.shape))),)
+
+
+@op
+def reduce_min(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The smallest element; inf (or the highest integer) where there is none (ONNX ReduceMin).
+
+    x: numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_number(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_min.reference
+def _reduce_min_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(np.min(wide, axis=axes, keepdims=keep_dims, initial=_highest(wide))).astype(x.dtype)
+
+
+@reduce_min.gradient
+def _reduce_min_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, axes = _reduction(node)
+    y = spread(node.outputs[0], x, axes)
+    chosen = cast(equal(x, y), dtype=x.dtype)
+    ties = reduce_sum(chosen, axes=axes, keep_dims=True)
+    return (mul(spread(dy, x, axes), div(chosen, broadcast(ties, shape=x.shape))),)
+
+
+@op
+def reduce_prod(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The product (ONNX ReduceProd).
+
+    x: numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_number(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_prod.reference
+def _reduce_prod_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(np.prod(wide, axis=axes, keepdims=keep_dims)).astype(x.dtype)
+
+
+@op
+def reduce_l1(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The sum of absolute values (ONNX ReduceL1).
+
+    x: numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_number(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_l1.reference
+def _reduce_l1_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(np.sum(np.abs(wide), axis=axes, keepdims=keep_dims)).astype(x.dtype)
+
+
+@reduce_l1.decompose
+def _reduce_l1_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
+    return reduce_sum(abs_(x), axes=axes, keep_dims=keep_dims)
+
+
+@op
+def reduce_sum_square(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The sum of squares (ONNX ReduceSumSquare).
+
+    x: numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_number(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_sum_square.reference
+def _reduce_sum_square_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(np.sum(wide * wide, axis=axes, keepdims=keep_dims)).astype(x.dtype)
+
+
+@reduce_sum_square.decompose
+def _reduce_sum_square_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
+    return reduce_sum(mul(x, x), axes=axes, keep_dims=keep_dims)
+
+
+@op
+def reduce_l2(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The square root of the sum of squares (ONNX ReduceL2).
+
+    x: floating-point numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_floating(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_l2.reference
+def _reduce_l2_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(np.sqrt(np.sum(wide * wide, axis=axes, keepdims=keep_dims))).astype(x.dtype)
+
+
+@reduce_l2.decompose
+def _reduce_l2_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
+    return sqrt(reduce_sum_square(x, axes=axes, keep_dims=keep_dims))
+
+
+@op
+def reduce_log_sum_exp(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """log(sum(exp(x))), without overflow (ONNX ReduceLogSumExp).
+
+    x: floating-point numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_floating(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_log_sum_exp.reference
+def _reduce_log_sum_exp_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = _wide(x)
+    return np.asarray(_log_sum_exp(wide, axes, keep_dims)).astype(x.dtype)
+
+
+@reduce_log_sum_exp.decompose
+def _reduce_log_sum_exp_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
+    top = reduce_max(x, axes=axes, keep_dims=True)
+    total = reduce_sum(exp(sub(x, broadcast(top, shape=x.shape))), axes=axes, keep_dims=True)
+    y = add(log(total), top)
+    return y if keep_dims else reshape(y, shape=_reduced_shape(x.shape, axes, False))
+
+
+def _reduction(node: Node) -> tuple[Value, Axes]:
+    """The operand and the axes of a reduction node."""
+    x, axes = node.inputs[0], node.attributes["axes"]
+    if x is None or not isinstance(axes, tuple):
+        raise InvalidModelError(f"{node.op.name} is no reduction")
+    return x, tuple(axis for axis in axes if isinstance(axis, int))
+
+
+def _mean(x: Array, axes: Axes, keep_dims: bool) -> Array:
+    if x.dtype.kind in "iu":
+        return np.asarray(np.trunc(np.mean(x, axis=axes, keepdims=keep_dims, dtype=np.float64)))
+    return np.asarray(np.mean(x, axis=axes, keepdims=keep_dims))
+
+
+def _log_sum_exp(x: Array, axes: Axes, keep_dims: bool) -> Array:
+    top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
+    safe = np.where(np.isfinite(top), top, 0).astype(x.dtype)
+    total = np.log(np.sum(np.exp(x - safe), axis=axes, keepdims=True)) + safe
+    return np.asarray(total if keep_dims else np.squeeze(total, axis=axes))
+
+
+def _lowest(x: Array) -> float | int:
+    return int(np.iinfo(x.dtype).min) if x.dtype.kind in "iu" else -np.inf
+
+
+def _highest(x: Array) -> float | int:
+    return int(np.iinfo(x.dtype).max) if x.dtype.kind in "iu" else np.inf
+
+
+@op
+def cumsum(x: Value, *, axis: int, exclusive: bool = False, reverse: bool = False) -> TensorType:
+    """Running sums along one axis, without the element itself where `exclusive` (ONNX CumSum).
+
+    x: numbers; result: the same type. `reverse` sums from the end.
+    """
+    require_number(x)
+    require_axis(x, axis)
+    return x.tensor
+
+
+@cumsum.reference
+def _cumsum_reference(x: Array, *, axis: int, exclusive: bool, reverse: bool) -> Array:
+    line = np.flip(x, axis) if reverse else x
+    total = np.cumsum(_wide(line), axis=axis, dtype=_wide(line).dtype)
+    if exclusive:
+        total = np.roll(total, 1, axis)
+        total[(slice(None),) * axis + (slice(0, 1),)] = 0
+    return np.asarray(np.flip(total, axis) if reverse else total).astype(x.dtype)
+
+
+@cumsum.gradient
+def _cumsum_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    attributes = dict(node.attributes)
+    attributes["reverse"] = not attributes["reverse"]
+    return (apply(node.op, (dy,), attributes).outputs[0],)
+
+
+@op
+def arg_max(x: Value, *, axis: int, keep_dims: bool, last: bool = False) -> TensorType:
+    """The place of the largest element along an axis; of equal ones the first, or the last (ONNX ArgMax).
+
+    x: numbers, at least one along the axis; result: i64, the axis of size 1 or gone.
+    """
+    require_number(x)
+    require_axis(x, axis)
+    return _reduced(x, (axis,), keep_dims).with_dtype(DType.INT64)
+
+
+@arg_max.reference
+def _arg_max_reference(x: Array, *, axis: int, keep_dims: bool, last: bool) -> Array:
+    if not last:
+        return np.asarray(np.argmax(x, axis=axis, keepdims=keep_dims)).astype(np.int64)
+    place = x.shape[axis] - 1 - np.argmax(np.flip(x, axis), axis=axis, keepdims=keep_dims)
+    return np.asarray(place).astype(np.int64)
+
+
+arg_max.no_gradient("the result is a place, not a number")
+
+
+@op
+def arg_min(x: Value, *, axis: int, keep_dims: bool, last: bool = False) -> TensorType:
+    """The place of the smallest element along an axis; of equal ones the first, or the last (ONNX ArgMin).
+
+    x: numbers, at least one along the axis; result: i64, the axis of size 1 or gone.
+    """
+    require_number(x)
+    require_axis(x, axis)
+    return _reduced(x, (axis,), keep_dims).with_dtype(DType.INT64)
+
+
+@arg_min.reference
+def _arg_min_reference(x: Array, *, axis: int, keep_dims: bool, last: bool) -> Array:
+    if not last:
+        return np.asarray(np.argmin(x, axis=axis, keepdims=keep_dims)).astype(np.int64)
+    place = x.shape[axis] - 1 - np.argmin(np.flip(x, axis), axis=axis, keepdims=keep_dims)
+    return np.asarray(place).astype(np.int64)
+
+
+arg_min.no_gradient("the result is a place, not a number")
+
+
+@op
+def top_k(
+    x: Value, count: Value | None = None, *, k: Dim, axis: int, largest: bool = True, sorted: bool = True
+) -> tuple[TensorType, ...]:
+    """The k largest (or smallest) elements along an axis and their places; equal ones in their order (ONNX TopK).
+
+    x: numbers; results: the elements and, as i64, their places, the axis of size k. `count`: i64[1] gives k at run
+    time. They are always in order, which `sorted=False` allows too.
+    """
+    require_number(x)
+    require_axis(x, axis)
+    if count is not None:
+        require_dtype(count, DType.INT64)
+    low, _ = bounds(x.shape[axis] - k)
+    size = x.shape[axis]
+    if isinstance(k, int) and isinstance(size, int) and (k < 0 or (low is not None and low < 0)):
+        raise InvalidModelError(f"k = {k!r} elements cannot be taken from {x.shape[axis]!r}")
+    type = x.tensor.with_shape((*x.shape[:axis], k, *x.shape[axis + 1 :]))
+    return type, type.with_dtype(DType.INT64)
+
+
+@top_k.reference
+def _top_k_reference(
+    x: Array, count: Array | None, *, k: int, axis: int, largest: bool, sorted: bool
+) -> tuple[Array, ...]:
+    size = k if count is None else int(count.reshape(-1)[0])
+    if not 0 <= size <= x.shape[axis]:
+        raise InvalidModelError(f"k = {size} elements cannot be taken from {x.shape[axis]}")
+    if largest:
+        flipped = np.argsort(np.flip(x, axis), axis=axis, kind="stable")
+        order = np.flip(x.shape[axis] - 1 - flipped, axis)
+    else:
+        order = np.argsort(x, axis=axis, kind="stable")
+    places = np.take(order, np.arange(size), axis=axis)
+    return np.take_along_axis(x, places, axis), places.astype(np.int64)
