@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from xir.errors import InvalidModelError
-from xir.ir.constant import Array
+from xir.errors import InvalidModelError, UnsupportedError
+from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, product
 from xir.ir.node import Value
 from xir.ir.types import TensorType
+from xir.limits import check_inlined
+from xir.ops._build import channelwise
 from xir.ops._checks import (
     require_floating,
     require_rank,
@@ -19,6 +21,11 @@ from xir.ops._checks import (
 )
 from xir.ops._define import op
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.activation import sigmoid, tanh
+from xir.ops.constant import constant
+from xir.ops.elementwise import add, mul
+from xir.ops.matmul import gemm
+from xir.ops.shape import broadcast, concat, reshape, split
 
 
 @op
@@ -59,10 +66,12 @@ def _lstm_unit_reference(c_previous: Array, gates: Array, cont: Array) -> tuple[
 
 
 def _require_sequence(x: Value, cont: Value, w_x: Value, b: Value, w_h: Value, rows: Dim) -> None:
-    """Checks what the recurrent layers share: `rows` rows of weights for the input and for the state."""
+    """Checks what the recurrent layers share: one step or more, `rows` rows of weights for the input."""
     require_floating(x)
     require_same_dtype(x, cont, w_x, b, w_h)
     require_rank_at_least(x, 2)
+    if x.shape[0] == 0:
+        raise InvalidModelError(f"one step or more is needed, got {x.type!r}")
     require_same_shape(cont.shape, x.shape[:2])
     require_same_shape(w_x.shape, (rows, product(x.shape[2:])))
     require_same_shape(b.shape, (rows,))
@@ -209,3 +218,123 @@ def _continued_rnn_reference(
         states[step] = h
     outputs: Numbers = np.tanh(states @ widened(w_o).T + widened(b_o))
     return narrowed(outputs, x), narrowed(h[None], x)
+
+
+@lstm_unit.decompose
+def _lstm_unit_decompose(c_previous: Value, gates: Value, cont: Value) -> tuple[Value, Value]:
+    size = c_previous.shape[1]
+    i, f, o, g = split(gates, axis=1, sizes=(size, size, size, size))
+    forget = mul(channelwise(cont, c_previous, axis=0), sigmoid(f))
+    c = add(mul(forget, c_previous), mul(sigmoid(i), tanh(g)))
+    return c, mul(sigmoid(o), tanh(c))
+
+
+_NODES_PER_STEP = 32
+"""At most so many nodes a step of an unrolled layer makes, its `lstm_unit` taken apart."""
+
+
+def _steps(x: Value) -> int:
+    """The number of steps, small enough to write each of them down.
+
+    Raises:
+        UnsupportedError: if it is not known before the model runs.
+        UnsafeError: if the unrolled layer would have more nodes than `xir.limits` allows.
+    """
+    steps = x.shape[0]
+    if not isinstance(steps, int):
+        raise UnsupportedError(
+            f"a recurrent layer over {steps!r} steps cannot be unrolled: their number must be known",
+            hint="fix the first size of the sequence, for example with --input x=f32[20,1,300]",
+        )
+    check_inlined(steps * _NODES_PER_STEP, what=f"a recurrent layer of {steps} steps")
+    return steps
+
+
+def _rows(x: Value, weight: Value, bias: Value | None) -> Value:
+    """`x: [R, I]` times the transposed `weight: [J, I]`, plus `bias: [J]` in each row."""
+    shape = (x.shape[0], weight.shape[0])
+    addend = None if bias is None else broadcast(bias, shape=shape)
+    return gemm(x, weight, addend, alpha=1.0, beta=1.0, transpose_a=False, transpose_b=True)
+
+
+def _built_inputs(x: Value, w_x: Value, b: Value, x_static: Value | None, w_static: Value | None) -> list[Value]:
+    """What the inputs add to the gates, one [N, rows] a step."""
+    steps, streams = _steps(x), x.shape[1]
+    flat = reshape(x, shape=(steps * streams, w_x.shape[1]))
+    added = reshape(_rows(flat, w_x, b), shape=(steps, streams, w_x.shape[0]))
+    parts = [reshape(part, shape=part.shape[1:]) for part in split(added, axis=0, sizes=(1,) * steps)]
+    if x_static is None or w_static is None:
+        return parts
+    side = _rows(reshape(x_static, shape=(streams, w_static.shape[1])), w_static, None)
+    return [add(part, side) for part in parts]
+
+
+def _built_state(state: Value | None, x: Value, size: Dim) -> Value:
+    """The state before the first step, [N, D]."""
+    if state is not None:
+        return reshape(state, shape=(x.shape[1], size))
+    zero = constant(value=constant_of(np.zeros((), x.dtype.dtype)))
+    return broadcast(zero, shape=(x.shape[1], size))
+
+
+def _marks(cont: Value, steps: int) -> list[Value]:
+    """The continuation marks, one [N] a step."""
+    return [reshape(mark, shape=mark.shape[1:]) for mark in split(cont, axis=0, sizes=(1,) * steps)]
+
+
+def _step_input(h: Value, mark: Value, weight: Value, added: Value) -> Value:
+    """What enters the activations of one step: weight (mark * h) + added."""
+    kept = mul(h, channelwise(mark, h, axis=0))
+    return gemm(kept, weight, added, alpha=1.0, beta=1.0, transpose_a=False, transpose_b=True)
+
+
+def _stacked(states: list[Value]) -> Value:
+    """States [N, D], one a step, as [T, N, D]."""
+    return concat(*(reshape(state, shape=(1, *state.shape)) for state in states), axis=0)
+
+
+@continued_lstm.decompose
+def _continued_lstm_decompose(
+    x: Value,
+    cont: Value,
+    w_x: Value,
+    b: Value,
+    w_h: Value,
+    x_static: Value | None = None,
+    w_static: Value | None = None,
+    h_start: Value | None = None,
+    c_start: Value | None = None,
+) -> tuple[Value, Value, Value]:
+    added = _built_inputs(x, w_x, b, x_static, w_static)
+    size = w_h.shape[1]
+    h, c = _built_state(h_start, x, size), _built_state(c_start, x, size)
+    states: list[Value] = []
+    for mark, part in zip(_marks(cont, len(added)), added, strict=True):
+        c, h = lstm_unit(c, _step_input(h, mark, w_h, part), mark)
+        states.append(h)
+    last = (1, x.shape[1], size)
+    return _stacked(states), reshape(h, shape=last), reshape(c, shape=last)
+
+
+@continued_rnn.decompose
+def _continued_rnn_decompose(
+    x: Value,
+    cont: Value,
+    w_x: Value,
+    b: Value,
+    w_h: Value,
+    w_o: Value,
+    b_o: Value,
+    x_static: Value | None = None,
+    w_static: Value | None = None,
+    h_start: Value | None = None,
+) -> tuple[Value, Value]:
+    added = _built_inputs(x, w_x, b, x_static, w_static)
+    size = w_h.shape[1]
+    h = _built_state(h_start, x, size)
+    states: list[Value] = []
+    for mark, part in zip(_marks(cont, len(added)), added, strict=True):
+        h = tanh(_step_input(h, mark, w_h, part))
+        states.append(h)
+    outputs = tanh(_rows(concat(*states, axis=0), w_o, b_o))
+    return reshape(outputs, shape=(*x.shape[:2], size)), reshape(h, shape=(1, x.shape[1], size))
