@@ -4,10 +4,14 @@ Layer operators decompose into core operators; "core" only means "has no `decomp
 """
 
 from xir.ops import (
+    activation,
+    compare,
     constant,
     conv,
     detection,
     detection_output,
+    elementwise,
+    index,
     matmul,
     norm,
     pool,
@@ -15,6 +19,7 @@ from xir.ops import (
     proposal,
     psroi,
     recurrent,
+    reduce,
     resize,
     roi,
     shape,
@@ -24,11 +29,15 @@ from xir.ops._define import OpDef, definition, op, table
 
 __all__ = [
     "OpDef",
+    "activation",
+    "compare",
     "constant",
     "conv",
     "definition",
     "detection",
     "detection_output",
+    "elementwise",
+    "index",
     "matmul",
     "norm",
     "op",
@@ -37,6 +46,7 @@ __all__ = [
     "proposal",
     "psroi",
     "recurrent",
+    "reduce",
     "resize",
     "roi",
     "shape",

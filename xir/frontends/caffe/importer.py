@@ -198,7 +198,8 @@ class Importer:
             self._problem(layer, error.message, error.hint)
             return None
         made = [result] if isinstance(result, Value) else list(result)
-        unread = layer.unread()
+        # A filler that nobody asked for has no meaning: the weight came from the file, or there is none.
+        unread = [path for path in layer.unread() if "filler" not in path]
         if unread:
             self._problem(layer, f"these parameters are not understood: {', '.join(unread)}", None)
             return None
