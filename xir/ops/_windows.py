@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import product
 from typing import TypeAlias, cast
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Shape
+from xir.ir.node import Node
 from xir.ir.types import dtype_from_numpy
 from xir.ops._checks import window_output
 
@@ -126,3 +128,29 @@ def known_sizes(
 ) -> tuple[int, ...]:
     """`window_sizes` where everything is known."""
     return cast("tuple[int, ...]", window_sizes(spatial, window, strides, padding, dilation))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAttributes:
+    """The window attributes of a node with their types; what its operator does not have changes nothing."""
+
+    window: tuple[int, ...]
+    strides: tuple[int, ...]
+    padding: Padding
+    dilation: tuple[int, ...]
+    input_dilation: tuple[int, ...]
+    groups: int
+
+
+def window_attributes(node: Node) -> WindowAttributes:
+    """Reads them off a node."""
+    held = node.attributes
+    strides = cast("tuple[int, ...]", held["strides"])
+    return WindowAttributes(
+        window=cast("tuple[int, ...]", held.get("window", ())),
+        strides=strides,
+        padding=cast("Padding", held["padding"]),
+        dilation=cast("tuple[int, ...]", held["dilation"]),
+        input_dilation=cast("tuple[int, ...]", held.get("input_dilation", (1,) * len(strides))),
+        groups=cast("int", held.get("groups", 1)),
+    )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import cast
 
 import numpy as np
 
 from xir.errors import InvalidModelError
-from xir.ir.constant import Array
+from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, Shape, product
-from xir.ir.node import Value
+from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
 from xir.ops._checks import require_floating, require_rank, require_rank_at_least, require_same_dtype, require_size
 from xir.ops._columns import convolve, scatter_columns
@@ -17,6 +18,7 @@ from xir.ops._define import op
 from xir.ops._windows import (
     KnownPadding,
     Numbers,
+    Padding,
     cell_slices,
     dilate_spatial,
     dilated,
@@ -25,8 +27,12 @@ from xir.ops._windows import (
     pad_spatial,
     require_window,
     widened,
+    window_attributes,
     window_sizes,
 )
+from xir.ops.constant import constant
+from xir.ops.reduce import reduce_sum
+from xir.ops.shape import reshape, reverse, transpose
 
 
 def _require_groups(channels: Dim, groups: int, what: str) -> None:
@@ -93,6 +99,90 @@ def _conv_reference(
     return narrowed(result, x)
 
 
+def _transposed_weights(w: Value, groups: int) -> Value:
+    """[G * A, B, window...] to [G * B, A, window...], each window turned around."""
+    first, second, *window = w.shape
+    cut = reshape(w, shape=(groups, first // groups, second, *window))
+    moved = transpose(cut, perm=(0, 2, 1, *range(3, w.rank + 1)))
+    joined = reshape(moved, shape=(groups * second, first // groups, *window))
+    return reverse(joined, axes=tuple(range(2, w.rank)))
+
+
+def _spread(
+    y: Value,
+    w: Value,
+    spatial: Shape,
+    *,
+    strides: tuple[int, ...],
+    padding: Padding,
+    dilation: tuple[int, ...],
+    input_dilation: tuple[int, ...],
+    groups: int,
+) -> Value:
+    """The transpose, in its operand, of the convolution with these attributes that made `y` of a `spatial` plane."""
+    pairs: list[tuple[Dim, Dim]] = []
+    for axis, size in enumerate(spatial):
+        reach = (w.shape[axis + 2] - 1) * dilation[axis]
+        before = reach - padding[axis][0]
+        after = dilated(size, input_dilation[axis]) + reach - dilated(y.shape[axis + 2], strides[axis]) - before
+        pairs.append((before, after))
+    return conv(
+        y,
+        _transposed_weights(w, groups),
+        strides=input_dilation,
+        padding=tuple(pairs),
+        dilation=dilation,
+        input_dilation=strides,
+        groups=groups,
+    )
+
+
+def _weight_gradient(
+    x: Value,
+    dy: Value,
+    window: Shape,
+    *,
+    strides: tuple[int, ...],
+    padding: Padding,
+    dilation: tuple[int, ...],
+    input_dilation: tuple[int, ...],
+    groups: int,
+) -> Value:
+    """`x` convolved with `dy`: batch and channels change places, strides and dilation too."""
+    n, channels, *spatial = x.shape
+    inputs = channels // groups
+    cut = transpose(reshape(x, shape=(n, groups, inputs, *spatial)), perm=(2, 1, 0, *range(3, x.rank + 1)))
+    pairs: list[tuple[Dim, Dim]] = []
+    for axis, size in enumerate(spatial):
+        before = padding[axis][0]
+        reach = (window[axis] - 1) * dilation[axis]
+        grown = dilated(dy.shape[axis + 2], strides[axis])
+        pairs.append((before, grown + reach - dilated(size, input_dilation[axis]) - before))
+    result = conv(
+        reshape(cut, shape=(inputs, groups * n, *spatial)),
+        transpose(dy, perm=(1, 0, *range(2, x.rank))),
+        strides=dilation,
+        padding=tuple(pairs),
+        dilation=strides,
+        input_dilation=input_dilation,
+        groups=groups,
+    )
+    return transpose(result, perm=(1, 0, *range(2, x.rank)))
+
+
+@conv.gradient
+def _conv_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, w, bias = node.inputs
+    if x is None or w is None:
+        raise InvalidModelError("conv: an operand is missing")
+    given = window_attributes(node)
+    rest = {"strides": given.strides, "dilation": given.dilation, "input_dilation": given.input_dilation}
+    dx = _spread(dy, w, x.shape[2:], padding=given.padding, groups=given.groups, **rest)
+    dw = _weight_gradient(x, dy, w.shape[2:], padding=given.padding, groups=given.groups, **rest)
+    summed = None if bias is None else reduce_sum(dy, axes=(0, *range(2, x.rank)), keep_dims=False)
+    return dx, dw, summed
+
+
 def transposed_size(size: Dim, window: Dim, stride: int, padding: tuple[Dim, Dim], dilation: int, extra: int) -> Dim:
     """`(size - 1) * stride + (window - 1) * dilation + 1 + extra - before - after` (ONNX ConvTranspose)."""
     return (size - 1) * stride + (window - 1) * dilation + 1 + extra - padding[0] - padding[1]
@@ -152,6 +242,34 @@ def _conv_transpose_reference(
     return narrowed(result, x)
 
 
+@conv_transpose.decompose
+def _conv_transpose_decompose(
+    x: Value,
+    w: Value,
+    bias: Value | None = None,
+    *,
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+    output_padding: tuple[int, ...],
+    groups: int,
+) -> Value:
+    pairs: list[tuple[Dim, Dim]] = []
+    for cells, gap, (before, after), extra in zip(w.shape[2:], dilation, padding, output_padding, strict=True):
+        reach = (cells - 1) * gap
+        pairs.append((reach - before, reach - after + extra))
+    return conv(
+        x,
+        _transposed_weights(w, groups),
+        bias,
+        strides=(1,) * len(strides),
+        padding=tuple(pairs),
+        dilation=dilation,
+        input_dilation=strides,
+        groups=groups,
+    )
+
+
 @op
 def im2col(
     x: Value,
@@ -181,6 +299,52 @@ def _im2col_reference(
     cells = cell_slices(window, strides, dilation, out)
     stacked = np.stack([data[(slice(None), slice(None), *cell)] for cell in cells], axis=2)
     return stacked.reshape(x.shape[0], -1, *out)
+
+
+def _cells(x: Value, window: tuple[int, ...]) -> Value:
+    """Weights [cells of the window, 1, window...] of which each picks one cell."""
+    cells = prod(window)
+    return constant(value=constant_of(np.eye(cells).reshape(cells, 1, *window), x.dtype))
+
+
+@im2col.decompose
+def _im2col_decompose(
+    x: Value,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+) -> Value:
+    n, channels, *spatial = x.shape
+    planes = reshape(x, shape=(n * channels, 1, *spatial))
+    columns = conv(
+        planes,
+        _cells(x, window),
+        strides=strides,
+        padding=padding,
+        dilation=dilation,
+        input_dilation=(1,) * len(window),
+        groups=1,
+    )
+    return reshape(columns, shape=(n, channels * prod(window), *columns.shape[2:]))
+
+
+@im2col.gradient
+def _im2col_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x = node.inputs[0]
+    if x is None:
+        raise InvalidModelError("im2col: the operand is missing")
+    given = window_attributes(node)
+    dx = col2im(
+        dy,
+        spatial=x.shape[2:],
+        window=given.window,
+        strides=given.strides,
+        padding=given.padding,
+        dilation=given.dilation,
+    )
+    return (dx,)
 
 
 @op
@@ -229,3 +393,35 @@ def _col2im_reference(
     for index, cell in enumerate(cells):
         result[(slice(None), slice(None), *cell)] += columns[:, :, index]
     return narrowed(pad_spatial(result, tuple((-before, -after) for before, after in padding)), x)
+
+
+@col2im.decompose
+def _col2im_decompose(
+    x: Value,
+    *,
+    spatial: Shape,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+) -> Value:
+    n, channels, *out = x.shape
+    cells = prod(window)
+    result = _spread(
+        reshape(x, shape=(n * (channels // cells), cells, *out)),
+        _cells(x, window),
+        spatial,
+        strides=strides,
+        padding=padding,
+        dilation=dilation,
+        input_dilation=(1,) * len(window),
+        groups=1,
+    )
+    return reshape(result, shape=(n, channels // cells, *spatial))
+
+
+@col2im.gradient
+def _col2im_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    given = window_attributes(node)
+    dx = im2col(dy, window=given.window, strides=given.strides, padding=given.padding, dilation=given.dilation)
+    return (dx,)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
-from xir.ir.node import Value
+from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
+from xir.ops._build import scalar_like
 from xir.ops._checks import require_rank, require_rank_at_least, require_same_dtype, require_same_shape, require_size
 from xir.ops._define import op
+from xir.ops._wide import narrow, wide
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.elementwise import add, mul
+from xir.ops.shape import transpose
 
 _INTEGERS = (DType.INT32, DType.INT64, DType.UINT32, DType.UINT64)
 
@@ -40,6 +46,17 @@ def matmul(x: Value, y: Value) -> TensorType:
 def _matmul_reference(x: Array, y: Array) -> Array:
     product: Numbers = np.matmul(widened(x), widened(y))
     return narrowed(product, x)
+
+
+@matmul.gradient
+def _matmul_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, y = (cast("Value", value) for value in node.inputs)
+    return matmul(dy, _transposed(y)), matmul(_transposed(x), dy)
+
+
+def _transposed(x: Value) -> Value:
+    """The last two axes exchanged."""
+    return transpose(x, perm=(*range(x.rank - 2), x.rank - 1, x.rank - 2))
 
 
 @op
@@ -77,3 +94,33 @@ def _gemm_reference(
         addend = widened(c)
         result = result + (addend if beta == 1 else addend * result.dtype.type(beta))
     return narrowed(result, a)
+
+
+@gemm.decompose
+def _gemm_decompose(
+    a: Value, b: Value, c: Value | None = None, *, alpha: float, beta: float, transpose_a: bool, transpose_b: bool
+) -> Value:
+    left, right = wide(a), wide(b)
+    result = matmul(_transposed(left) if transpose_a else left, _transposed(right) if transpose_b else right)
+    result = _times(result, alpha)
+    if c is not None:
+        result = add(result, _times(wide(c), beta))
+    return narrow(result, a.dtype)
+
+
+@gemm.gradient
+def _gemm_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    a, b = (cast("Value", value) for value in node.inputs[:2])
+    held = node.attributes
+    scaled = _times(dy, cast("float", held["alpha"]))
+    da = matmul(scaled, b if held["transpose_b"] else _transposed(b))
+    db = matmul(_transposed(a) if not held["transpose_a"] else a, scaled)
+    return (
+        _transposed(da) if held["transpose_a"] else da,
+        _transposed(db) if held["transpose_b"] else db,
+        None if node.inputs[2] is None else _times(dy, cast("float", held["beta"])),
+    )
+
+
+def _times(x: Value, factor: float) -> Value:
+    return x if factor == 1 else mul(x, scalar_like(x, factor))

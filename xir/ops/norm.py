@@ -8,8 +8,10 @@ import numpy as np
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
-from xir.ir.node import Value
+from xir.ir.dims import product
+from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
+from xir.ops._build import channelwise, scalar_like
 from xir.ops._checks import (
     require_axes,
     require_axis,
@@ -21,8 +23,12 @@ from xir.ops._checks import (
     require_size,
 )
 from xir.ops._define import op
+from xir.ops._wide import narrow, wide
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.elementwise import add, div, exp, log, maximum, mul, neg, pow_, reciprocal, sqrt, sub
 from xir.ops.pool import average_pool
+from xir.ops.reduce import reduce_max, reduce_mean, reduce_sum
+from xir.ops.shape import broadcast, reshape
 
 
 def _require_channels(x: Value, *parameters: Value) -> None:
@@ -61,6 +67,36 @@ def _batch_norm_reference(
     return narrowed(result, x)
 
 
+@batch_norm.decompose
+def _batch_norm_decompose(
+    x: Value, scale: Value, shift: Value, mean: Value, variance: Value, *, epsilon: float
+) -> Value:
+    data, spread = wide(x), wide(variance)
+    factor = div(wide(scale), sqrt(add(spread, scalar_like(spread, epsilon))))
+    centered = sub(data, channelwise(wide(mean), data))
+    result = add(mul(centered, channelwise(factor, data)), channelwise(wide(shift), data))
+    return narrow(result, x.dtype)
+
+
+@batch_norm.gradient
+def _batch_norm_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, scale, _, mean, variance = (cast("Value", value) for value in node.inputs)
+    axes = (0, *range(2, x.rank))
+    inverse = reciprocal(sqrt(add(variance, scalar_like(variance, cast("float", node.attributes["epsilon"])))))
+    centered = sub(x, channelwise(mean, x))
+    summed = reduce_sum(dy, axes=axes, keep_dims=False)
+    weighted = reduce_sum(mul(dy, centered), axes=axes, keep_dims=False)
+    factor = mul(scale, inverse)
+    cubed = mul(mul(factor, inverse), inverse)
+    return (
+        mul(dy, channelwise(factor, x)),
+        mul(weighted, inverse),
+        summed,
+        neg(mul(summed, factor)),
+        mul(mul(weighted, cubed), scalar_like(cubed, -0.5)),
+    )
+
+
 @op
 def lrn(x: Value, *, size: int, alpha: float, beta: float, bias: float) -> TensorType:
     """`x / (bias + alpha / size * s) ** beta`, s the sum of squares over `size` channels around (ONNX LRN).
@@ -86,6 +122,28 @@ def _lrn_reference(x: Array, *, size: int, alpha: float, beta: float, bias: floa
         total[:, offset:] += squares[:, :-offset]
     number = data.dtype.type
     return narrowed(data * (number(bias) + number(alpha / size) * total) ** number(-beta), x)
+
+
+@lrn.decompose
+def _lrn_decompose(x: Value, *, size: int, alpha: float, beta: float, bias: float) -> Value:
+    data = wide(x)
+    n, channels, *spatial = x.shape
+    plane = (n, 1, channels, product(tuple(spatial)))
+    padding = (((size - 1) // 2, size // 2), (0, 0))
+    mean = average_pool(
+        reshape(mul(data, data), shape=plane),
+        window=(size, 1),
+        strides=(1, 1),
+        padding=padding,
+        counted_padding=padding,
+        dilation=(1, 1),
+    )
+    return narrow(_divided_by_power(data, reshape(mean, shape=x.shape), alpha, beta, bias), x.dtype)
+
+
+def _divided_by_power(x: Value, mean: Value, alpha: float, beta: float, bias: float) -> Value:
+    base = add(mul(mean, scalar_like(mean, alpha)), scalar_like(mean, bias))
+    return mul(x, pow_(base, scalar_like(base, -beta)))
 
 
 @op
@@ -119,6 +177,14 @@ def _lrn_within_reference(x: Array, *, size: int, alpha: float, beta: float, bia
     return narrowed(data * (number(bias) + number(alpha) * mean) ** number(-beta), x)
 
 
+@lrn_within.decompose
+def _lrn_within_decompose(x: Value, *, size: int, alpha: float, beta: float, bias: float) -> Value:
+    data = wide(x)
+    padding = ((size // 2, size // 2),) * (x.rank - 2)
+    mean = average_pool(mul(data, data), padding=padding, counted_padding=padding, **_around(x, size))
+    return narrow(_divided_by_power(data, mean, alpha, beta, bias), x.dtype)
+
+
 @op
 def mean_variance_normalize(
     x: Value, *, axes: tuple[int, ...], normalize_variance: bool, epsilon: float, outside: bool
@@ -149,6 +215,24 @@ def _standardized(x: Numbers, axes: tuple[int, ...], scaled: bool, epsilon: floa
     return centered / (np.sqrt(variance) + small if outside else np.sqrt(variance + small))
 
 
+@mean_variance_normalize.decompose
+def _mean_variance_normalize_decompose(
+    x: Value, *, axes: tuple[int, ...], normalize_variance: bool, epsilon: float, outside: bool
+) -> Value:
+    return narrow(_standardize(wide(x), axes, normalize_variance, epsilon, outside), x.dtype)
+
+
+def _standardize(x: Value, axes: tuple[int, ...], scaled: bool, epsilon: float, outside: bool) -> Value:
+    """`_standardized` as a graph."""
+    centered = sub(x, broadcast(reduce_mean(x, axes=axes, keep_dims=True), shape=x.shape))
+    if not scaled:
+        return centered
+    variance = reduce_mean(mul(centered, centered), axes=axes, keep_dims=True)
+    small = scalar_like(variance, epsilon)
+    divisor = add(sqrt(variance), small) if outside else sqrt(add(variance, small))
+    return div(centered, broadcast(divisor, shape=x.shape))
+
+
 @op
 def l2_normalize(x: Value, *, axes: tuple[int, ...], epsilon: float, floor: bool) -> TensorType:
     """`x` divided by its Euclidean norm over `axes` (ONNX LpNormalization, SSD Normalize).
@@ -169,6 +253,15 @@ def _l2_normalize_reference(x: Array, *, axes: tuple[int, ...], epsilon: float, 
     return narrowed(data / (np.maximum(np.sqrt(total), small) if floor else np.sqrt(total + small)), x)
 
 
+@l2_normalize.decompose
+def _l2_normalize_decompose(x: Value, *, axes: tuple[int, ...], epsilon: float, floor: bool) -> Value:
+    data = wide(x)
+    total = reduce_sum(mul(data, data), axes=axes, keep_dims=True)
+    small = scalar_like(total, epsilon)
+    divisor = maximum(sqrt(total), small) if floor else sqrt(add(total, small))
+    return narrow(div(data, broadcast(divisor, shape=x.shape)), x.dtype)
+
+
 @op
 def instance_norm(x: Value, scale: Value, shift: Value, *, epsilon: float) -> TensorType:
     """Each plane with mean 0 and variance 1, times `scale` plus `shift` (ONNX InstanceNormalization).
@@ -185,6 +278,17 @@ def instance_norm(x: Value, scale: Value, shift: Value, *, epsilon: float) -> Te
 def _instance_norm_reference(x: Array, scale: Array, shift: Array, *, epsilon: float) -> Array:
     data = _standardized(widened(x), tuple(range(2, x.ndim)), True, epsilon, False)
     return narrowed(data * _column(scale, x.ndim) + _column(shift, x.ndim), x)
+
+
+@instance_norm.decompose
+def _instance_norm_decompose(x: Value, scale: Value, shift: Value, *, epsilon: float) -> Value:
+    data = _standardize(wide(x), tuple(range(2, x.rank)), True, epsilon, False)
+    return narrow(_affine(data, scale, shift), x.dtype)
+
+
+def _affine(x: Value, scale: Value, shift: Value) -> Value:
+    """`x: [N, C, ...]` times `scale: [C]` plus `shift: [C]`."""
+    return add(mul(x, channelwise(wide(scale), x)), channelwise(wide(shift), x))
 
 
 @op
@@ -215,6 +319,18 @@ def _layer_norm_reference(x: Array, scale: Array | None, shift: Array | None, *,
     return narrowed(data, x)
 
 
+@layer_norm.decompose
+def _layer_norm_decompose(
+    x: Value, scale: Value | None = None, shift: Value | None = None, *, axis: int, epsilon: float
+) -> Value:
+    data = _standardize(wide(x), tuple(range(axis, x.rank)), True, epsilon, False)
+    if scale is not None:
+        data = mul(data, broadcast(wide(scale), shape=x.shape))
+    if shift is not None:
+        data = add(data, broadcast(wide(shift), shape=x.shape))
+    return narrow(data, x.dtype)
+
+
 @op
 def group_norm(x: Value, scale: Value, shift: Value, *, groups: int, epsilon: float) -> TensorType:
     """Mean 0 and variance 1 over each group of channels, times `scale` plus `shift` (ONNX GroupNormalization).
@@ -237,6 +353,14 @@ def _group_norm_reference(x: Array, scale: Array, shift: Array, *, groups: int, 
     return narrowed(data * _column(scale, x.ndim) + _column(shift, x.ndim), x)
 
 
+@group_norm.decompose
+def _group_norm_decompose(x: Value, scale: Value, shift: Value, *, groups: int, epsilon: float) -> Value:
+    n, channels, *spatial = x.shape
+    grouped = reshape(wide(x), shape=(n, groups, channels // groups, *spatial))
+    data = _standardize(grouped, tuple(range(2, x.rank + 1)), True, epsilon, False)
+    return narrow(_affine(reshape(data, shape=x.shape), scale, shift), x.dtype)
+
+
 @op
 def softmax(x: Value, *, axis: int) -> TensorType:
     """`exp(x) / sum(exp(x))` along `axis` (ONNX Softmax from opset 13, Caffe Softmax).
@@ -255,6 +379,25 @@ def _softmax_reference(x: Array, *, axis: int) -> Array:
     return narrowed(powers / powers.sum(axis=axis, keepdims=True), x)
 
 
+@softmax.decompose
+def _softmax_decompose(x: Value, *, axis: int) -> Value:
+    powers = exp(_shifted(wide(x), axis))
+    total = reduce_sum(powers, axes=(axis,), keep_dims=True)
+    return narrow(div(powers, broadcast(total, shape=x.shape)), x.dtype)
+
+
+def _shifted(x: Value, axis: int) -> Value:
+    return sub(x, broadcast(reduce_max(x, axes=(axis,), keep_dims=True), shape=x.shape))
+
+
+@softmax.gradient
+def _softmax_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    axis = cast("int", node.attributes["axis"])
+    y = node.outputs[0]
+    total = reduce_sum(mul(dy, y), axes=(axis,), keep_dims=True)
+    return (mul(y, sub(dy, broadcast(total, shape=dy.shape))),)
+
+
 @op
 def log_softmax(x: Value, *, axis: int) -> TensorType:
     """`x - log(sum(exp(x)))` along `axis` (ONNX LogSoftmax from opset 13).
@@ -271,3 +414,17 @@ def _log_softmax_reference(x: Array, *, axis: int) -> Array:
     data = widened(x)
     shifted = data - data.max(axis=axis, keepdims=True, initial=-np.inf)
     return narrowed(shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True)), x)
+
+
+@log_softmax.decompose
+def _log_softmax_decompose(x: Value, *, axis: int) -> Value:
+    shifted = _shifted(wide(x), axis)
+    total = log(reduce_sum(exp(shifted), axes=(axis,), keep_dims=True))
+    return narrow(sub(shifted, broadcast(total, shape=x.shape)), x.dtype)
+
+
+@log_softmax.gradient
+def _log_softmax_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    axis = cast("int", node.attributes["axis"])
+    total = reduce_sum(dy, axes=(axis,), keep_dims=True)
+    return (sub(dy, mul(exp(node.outputs[0]), broadcast(total, shape=dy.shape))),)

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
-from xir.ir.dims import Dim, Shape, bounds
-from xir.ir.node import Value
+from xir.ir.dims import Dim, Shape, bounds, equal, product
+from xir.ir.dims import maximum as maximum_dim
+from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
+from xir.ops._build import scalar_like
 from xir.ops._checks import require_dtype, require_floating, require_rank, require_rank_at_least, require_same_shape
 from xir.ops._define import op
+from xir.ops._wide import narrow, scalar, wide
 from xir.ops._windows import (
     KnownPadding,
     Numbers,
     Padding,
+    WindowAttributes,
     cell_slices,
     known_sizes,
     narrowed,
     pad_spatial,
     widened,
+    window_attributes,
     window_sizes,
 )
+from xir.ops.compare import less
+from xir.ops.conv import conv
+from xir.ops.elementwise import abs_, div, maximum, pow_, select
+from xir.ops.index import scatter_elements
+from xir.ops.padding import pad
+from xir.ops.shape import broadcast, reshape
 
 
 def _pooled(
@@ -95,6 +106,47 @@ def _separable(
     return x
 
 
+@max_pool.gradient
+def _max_pool_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x = node.inputs[0]
+    if x is None:
+        raise InvalidModelError("max_pool: the operand is missing")
+    given = window_attributes(node)
+    _, indices = max_pool_with_indices(
+        x, window=given.window, strides=given.strides, padding=given.padding, dilation=given.dilation
+    )
+    return (_put_back(dy, indices, x.shape, _covers_padding(given)),)
+
+
+def _covers_padding(given: WindowAttributes) -> bool:
+    """Whether a window may lie in the padding alone, where its index is -1."""
+    reach = [(cells - 1) * gap + 1 for cells, gap in zip(given.window, given.dilation, strict=True)]
+    inside = [
+        equal(maximum_dim(size, span - 1), span - 1)
+        for span, pair in zip(reach, given.padding, strict=True)
+        for size in pair
+    ]
+    return not all(answer is True for answer in inside)
+
+
+def _put_back(dy: Value, indices: Value, shape: Shape, covers_padding: bool) -> Value:
+    """A tensor of `shape` with each element of `dy` added at its index; those at -1 are dropped."""
+    if covers_padding:
+        zero = scalar_like(indices, 0)
+        dy = select(less(indices, zero), scalar_like(dy, 0), dy)
+        indices = maximum(indices, zero)
+    return _scattered(dy, indices, shape, "add")
+
+
+def _scattered(x: Value, indices: Value, shape: Shape, reduction: Literal["none", "add"]) -> Value:
+    """A tensor of `shape`, zero but for the elements of `x` at `indices` into each plane."""
+    n, channels, *spatial = shape
+    flat = (*x.shape[:2], product(x.shape[2:]))
+    zeros = broadcast(scalar(x.dtype, 0), shape=(n, channels, product(tuple(spatial))))
+    planes = scatter_elements(zeros, reshape(indices, shape=flat), reshape(x, shape=flat), axis=2, reduction=reduction)
+    return reshape(planes, shape=shape)
+
+
 @op
 def max_pool_with_indices(
     x: Value,
@@ -135,6 +187,14 @@ def _max_pool_with_indices_reference(
     return narrowed(best, x), where
 
 
+@max_pool_with_indices.gradient
+def _max_pool_with_indices_gradient(node: Node, dy: Value, dindices: Value | None) -> tuple[Value | None, ...]:
+    x = node.inputs[0]
+    if x is None:
+        raise InvalidModelError("max_pool_with_indices: the operand is missing")
+    return (_put_back(dy, node.outputs[1], x.shape, _covers_padding(window_attributes(node))),)
+
+
 @op
 def max_unpool(x: Value, indices: Value, *, spatial: Shape) -> TensorType:
     """Each element put at its index, zero elsewhere (ONNX MaxUnpool; Zeiler & Fergus 2014).
@@ -159,6 +219,11 @@ def _max_unpool_reference(x: Array, indices: Array, *, spatial: tuple[int, ...])
     result = np.zeros((planes, cells), x.dtype)
     result[np.arange(planes)[:, None], flat] = x.reshape(planes, -1)
     return result.reshape(*x.shape[:2], *spatial)
+
+
+@max_unpool.decompose
+def _max_unpool_decompose(x: Value, indices: Value, *, spatial: Shape) -> Value:
+    return _scattered(x, indices, (*x.shape[:2], *spatial), "none")
 
 
 @op
@@ -228,6 +293,46 @@ def _counts(
     return np.sum([marks[cell] for cell in cells], axis=0, dtype=np.float64)
 
 
+def _window_sums(
+    x: Value, window: tuple[int, ...], strides: tuple[int, ...], padding: Padding, dilation: tuple[int, ...]
+) -> Value:
+    """The sum of each window, as a convolution of each plane with ones."""
+    n, channels, *spatial = x.shape
+    ones = broadcast(scalar(x.dtype, 1), shape=(1, 1, *window))
+    sums = conv(
+        reshape(x, shape=(n * channels, 1, *spatial)),
+        ones,
+        strides=strides,
+        padding=padding,
+        dilation=dilation,
+        input_dilation=(1,) * len(window),
+        groups=1,
+    )
+    return reshape(sums, shape=(n, channels, *sums.shape[2:]))
+
+
+@average_pool.decompose
+def _average_pool_decompose(
+    x: Value,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    counted_padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+) -> Value:
+    data = wide(x)
+    sums = _window_sums(data, window, strides, padding, dilation)
+    plane = broadcast(scalar(data.dtype, 1), shape=(1, 1, *x.shape[2:]))
+    counted = pad(plane, padding=((0, 0), (0, 0), *counted_padding), value=1.0)
+    rest = tuple(
+        (before - counted_before, after - counted_after)
+        for (before, after), (counted_before, counted_after) in zip(padding, counted_padding, strict=True)
+    )
+    counts = _window_sums(counted, window, strides, rest, dilation)
+    return narrow(div(sums, broadcast(counts, shape=sums.shape)), x.dtype)
+
+
 @op
 def lp_pool(
     x: Value,
@@ -261,3 +366,18 @@ def _lp_pool_reference(
     out = known_sizes(x.shape[2:], window, strides, padding, dilation)
     data = pad_spatial(np.abs(widened(x)) ** p, padding)
     return narrowed(_separable(np.add, data, window, strides, dilation, out) ** (1 / p), x)
+
+
+@lp_pool.decompose
+def _lp_pool_decompose(
+    x: Value,
+    *,
+    window: tuple[int, ...],
+    strides: tuple[int, ...],
+    padding: tuple[tuple[Dim, Dim], ...],
+    dilation: tuple[int, ...],
+    p: float,
+) -> Value:
+    data = abs_(wide(x))
+    sums = _window_sums(pow_(data, scalar_like(data, p)), window, strides, padding, dilation)
+    return narrow(pow_(sums, scalar_like(sums, 1 / p)), x.dtype)

@@ -7,14 +7,21 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from xir.errors import InvalidModelError
-from xir.ir.constant import Array
-from xir.ir.dims import Shape
+from xir.errors import InvalidModelError, UnsupportedError
+from xir.ir.constant import Array, constant_of
+from xir.ir.dims import Shape, product
 from xir.ir.node import Value
-from xir.ir.types import TensorType
+from xir.ir.types import DType, TensorType
 from xir.ops._checks import require_rank_at_least
 from xir.ops._define import op
+from xir.ops._wide import narrow, wide
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.constant import constant
+from xir.ops.elementwise import cast as cast_op
+from xir.ops.elementwise import clip, round_
+from xir.ops.index import gather
+from xir.ops.matmul import matmul
+from xir.ops.shape import reshape, transpose
 
 Mode = Literal["nearest", "linear", "cubic"]
 Coordinates = Literal["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"]
@@ -87,6 +94,53 @@ def _resize_reference(
         limits = np.iinfo(x.dtype)
         result = np.clip(np.rint(cast("Floats", result)), limits.min, limits.max)
     return narrowed(cast("Numbers", result), x)
+
+
+@resize.decompose
+def _resize_decompose(
+    x: Value,
+    *,
+    sizes: Shape,
+    mode: Mode,
+    coordinates: Coordinates,
+    rounding: Rounding,
+    scales: tuple[float, ...] | None,
+    cubic_coefficient: float,
+    exclude_outside: bool,
+    antialias: bool,
+) -> Value:
+    result = wide(x) if x.dtype.is_floating or mode == "nearest" else cast_op(x, dtype=DType.FLOAT64)
+    for axis, (old, size) in enumerate(zip(x.shape[2:], sizes, strict=True), 2):
+        if not (isinstance(old, int) and isinstance(size, int)):
+            raise UnsupportedError(
+                f"resize becomes simpler operators only when its sizes are known, got {x.type!r} to {list(sizes)}",
+                hint="give the model's input sizes with --input",
+            )
+        scale = (size / old if old else 1.0) if scales is None else scales[axis - 2]
+        points = source_points(old, size, scale, coordinates)
+        if mode == "nearest":
+            result = gather(result, _literal(nearest(points, old, rounding), DType.INT64), axis=axis)
+        elif size != old or not np.array_equal(points, np.arange(size)):
+            weights = weight_matrix(points, old, scale, mode, cubic_coefficient, exclude_outside, antialias)
+            result = _multiplied(result, weights, axis)
+    if x.dtype.is_integer and result.dtype is not x.dtype:
+        limits = np.iinfo(x.dtype.dtype)
+        result = clip(round_(result), minimum=float(limits.min), maximum=float(limits.max))
+    return narrow(result, x.dtype)
+
+
+def _literal(array: Floats | Integers, dtype: DType) -> Value:
+    return constant(value=constant_of(array, dtype))
+
+
+def _multiplied(x: Value, weights: Floats, axis: int) -> Value:
+    """Each line of `x` along `axis` times `weights`: one matrix product over all lines."""
+    back = (*range(axis), *range(axis + 1, x.rank))
+    last = transpose(x, perm=(*back, axis))
+    lines = reshape(last, shape=(product(last.shape[:-1]), last.shape[-1]))
+    made = matmul(lines, _literal(weights.T, x.dtype))
+    order = (*range(axis), x.rank - 1, *range(axis, x.rank - 1))
+    return transpose(reshape(made, shape=(*last.shape[:-1], weights.shape[0])), perm=order)
 
 
 def _interpolated(x: Array, weights: Floats, axis: int) -> Array:
