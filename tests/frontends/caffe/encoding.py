@@ -53,7 +53,7 @@ def encode_value(field: Field, value: Value, schema: Schema, dialect: Dialect, p
     if isinstance(value, Message):
         return field_bytes(field.number, encode(value, dialect, packed=packed))
     if isinstance(value, Blob):
-        return field_bytes(field.number, encode_blob(value.array(), packed=packed))
+        return field_bytes(field.number, encode_blob(value.array(), packed=packed, old=len(value.shape) == 4))
     if field.category == "enum":
         return tag(field.number, 0) + varint(schema.enums[field.type][str(value)])
     if isinstance(value, str):
