@@ -1,1 +1,1 @@
-"""The loop IR that all compilers share: grammar, builders, verifier, printer, and the interpreter that is the oracle."""
+"""The loop IR of all compilers: grammar, builders, verifier, printer, and the interpreter that is the oracle."""

@@ -6,8 +6,8 @@
     Statement = For(axis: Axis, extent: Dim, kind: serial | unrolled | vector | parallel | block | thread | warp, body)
               | If(condition: Scalar, then: Statement*, otherwise: Statement*)
               | Let(variable: Variable, value: Scalar)
-              | Store(buffer, indices: Scalar*, value: Scalar, mask: Scalar | None, width)
-              | Accumulate(buffer, indices: Scalar*, function: add | mul | min | max, value, mask: Scalar | None, atomic)
+              | Store(buffer, indices: Scalar*, value, mask: Scalar | None, width)
+              | Accumulate(buffer, indices: Scalar*, function: add | mul | min | max, value, mask, atomic)
               | Allocate(buffer)
               | Barrier
               | AsyncCopy(target: Region, source: Region, group)
