@@ -1,1 +1,82 @@
-"""xir: one graph IR for every deep-learning framework."""
+"""xir: one graph IR for every deep-learning framework.
+
+Every public name is imported when it is first used, so `import xir` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xir.api import (
+        ConversionReport,
+        convert,
+        export,
+        grad,
+        load,
+        optimize,
+        random_inputs,
+        run,
+        verify,
+    )
+    from xir.backends.export.onnx import ExportReport
+    from xir.errors import XirError
+    from xir.ir.dims import Symbol
+    from xir.ir.graph import Graph
+    from xir.ir.types import DType, TensorType
+    from xir.verify import Certificate
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Certificate": "xir.verify",
+    "ConversionReport": "xir.api",
+    "DType": "xir.ir.types",
+    "ExportReport": "xir.backends.export.onnx",
+    "Graph": "xir.ir.graph",
+    "Symbol": "xir.ir.dims",
+    "TensorType": "xir.ir.types",
+    "XirError": "xir.errors",
+    "convert": "xir.api",
+    "export": "xir.api",
+    "grad": "xir.api",
+    "load": "xir.api",
+    "optimize": "xir.api",
+    "random_inputs": "xir.api",
+    "run": "xir.api",
+    "verify": "xir.api",
+}
+
+__all__ = [
+    "Certificate",
+    "ConversionReport",
+    "DType",
+    "ExportReport",
+    "Graph",
+    "Symbol",
+    "TensorType",
+    "XirError",
+    "convert",
+    "export",
+    "grad",
+    "load",
+    "optimize",
+    "random_inputs",
+    "run",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Imports a public name on its first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'xir' has no attribute {name!r}")
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

@@ -1,0 +1,141 @@
+"""Reading any model: the format is found from the content, never from the name alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from xir.errors import FormatError, InvalidModelError
+from xir.files import MappedFile, open_mapped
+from xir.frontends.options import Loaded, LoadOptions
+from xir.ir.graph import Graph
+from xir.ir.rewrite import drop_unused_parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format that xir reads.
+
+    Attributes:
+        name: the short name.
+        title: what it is, in words.
+        suffixes: usual endings of file names.
+        recognize: whether a file, from its content, may be of this format.
+        load: reads one.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    recognize: Callable[[MappedFile], bool]
+    load: Callable[[str, LoadOptions], Loaded]
+
+
+def formats() -> tuple[Format, ...]:
+    """Every format that xir reads, in the order in which they are tried."""
+    return (
+        Format("xir", "xir's own text form", (".xir",), _is_xir, _load_xir),
+        Format("onnx", "ONNX", (".onnx",), _is_onnx, _load_onnx),
+        Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
+    )
+
+
+def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
+    """The model in a file.
+
+    Args:
+        path: the file.
+        options: how to read it.
+
+    Raises:
+        FormatError: if the format is not known; the error says which are.
+        InvalidModelError, UnsupportedError, UnsafeError, FileError: as the format's own reader.
+    """
+    chosen = options or LoadOptions()
+    loaded = recognize(path).load(path, chosen)
+    if chosen.outputs is None:
+        return loaded
+    graph = with_outputs(loaded.graph, chosen.outputs)
+    return Loaded(graph, loaded.format, loaded.files, loaded.layers, loaded.notes)
+
+
+def recognize(path: str) -> Format:
+    """The format of a file, from its content; its name decides only between formats that both may be.
+
+    Raises:
+        FormatError: if no format fits.
+        FileError: if the file cannot be opened.
+    """
+    file = open_mapped(path)
+    if file.size == 0:
+        raise FormatError("the file is empty", file=path)
+    known = formats()
+    name = os.path.basename(path).lower()
+    by_name = [each for each in known if name.endswith(each.suffixes)]
+    others = [each for each in known if each not in by_name]
+    for each in (*by_name, *others):
+        if each.recognize(file):
+            return each
+    if by_name:
+        return by_name[0]
+    raise FormatError(
+        "the file is of no format that xir reads",
+        file=path,
+        hint="xir reads " + ", ".join(f"{each.title} ({', '.join(each.suffixes)})" for each in known),
+    )
+
+
+def with_outputs(graph: Graph, names: Sequence[str]) -> Graph:
+    """The part of a graph that computes the values of these names.
+
+    Raises:
+        InvalidModelError: if there is no value of such a name.
+    """
+    wanted = tuple(names)
+    by_name = {name: value for value, name in graph.names.items()}
+    by_name.update(zip(graph.output_names, graph.outputs, strict=True))
+    unknown = [name for name in wanted if name not in by_name]
+    if unknown or not wanted:
+        raise InvalidModelError(
+            f"there is no value called {unknown[0]!r}" if unknown else "no output is named",
+            hint="xir inspect lists the names",
+        )
+    outputs = tuple(by_name[name] for name in wanted)
+    cut = Graph(graph.name, graph.inputs, outputs, wanted, graph.parameters, graph.names, graph.constraints)
+    return drop_unused_parameters(cut)
+
+
+def _is_xir(file: MappedFile) -> bool:
+    return file.read_at(0, min(file.size, 4)).startswith(b"xir")
+
+
+def _load_xir(path: str, options: LoadOptions) -> Loaded:
+    from xir.text import load_xir
+
+    graph = load_xir(path, trust_links=options.trust_links)
+    return Loaded(graph, "xir", (path,), len(graph.nodes))
+
+
+def _is_onnx(file: MappedFile) -> bool:
+    from xir.frontends.onnx.load import looks_like_onnx
+
+    return looks_like_onnx(file)
+
+
+def _load_onnx(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.onnx.load import load_onnx
+
+    return load_onnx(path, options)
+
+
+def _is_caffe(file: MappedFile) -> bool:
+    from xir.frontends.caffe.reader import recognize as recognize_caffe
+
+    return recognize_caffe(file.path) is not None
+
+
+def _load_caffe(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.caffe.load import load_caffe
+
+    return load_caffe(path, options)

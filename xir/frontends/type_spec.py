@@ -1,0 +1,56 @@
+"""Types as a person writes them: `f32[batch,3,224,224]`."""
+
+from __future__ import annotations
+
+import re
+
+from xir.errors import UsageError, XirError
+from xir.ir.dims import Dim, Symbol
+from xir.ir.types import TensorType, Type, dtype_from_name
+from xir.limits import MAX_RANK, element_count
+
+_FORM = re.compile(r"\s*([a-z][a-z0-9]*)\s*\[([^\[\]]*)\]\s*")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HINT = "write it like f32[1,3,224,224] or f32[batch,3,h,w]"
+
+
+def parse_type(text: str) -> TensorType:
+    """The type that `text` spells: an element type and sizes, each a number or a name.
+
+    Example:
+        >>> parse_type("f32[batch,3,224,224]")
+        f32[batch,3,224,224]
+
+    Raises:
+        UsageError: if it spells none.
+    """
+    match = _FORM.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{text!r} is no tensor type", hint=_HINT)
+    parts = [part.strip() for part in match[2].split(",")] if match[2].strip() else []
+    if len(parts) > MAX_RANK:
+        raise UsageError(f"{len(parts)} axes are too many; at most {MAX_RANK} are taken")
+    try:
+        dtype = dtype_from_name(match[1])
+        shape = tuple(_size(part) for part in parts)
+        element_count([size if isinstance(size, int) else 1 for size in shape])
+    except XirError as error:
+        raise UsageError(f"{text!r}: {error.message}", hint=error.hint or _HINT) from error
+    return TensorType(dtype, shape)
+
+
+def _size(text: str) -> Dim:
+    if text.isascii() and text.isdigit() and len(text) < 20:
+        return int(text)
+    if _NAME.fullmatch(text):
+        return Symbol(text)
+    raise UsageError(f"{text!r} is neither a size nor a name", hint=_HINT)
+
+
+def as_type(spec: str | Type) -> Type:
+    """A type given as text or as it is.
+
+    Raises:
+        UsageError: if the text spells none.
+    """
+    return parse_type(spec) if isinstance(spec, str) else spec
