@@ -1,0 +1,51 @@
+"""Index scalars as affine forms: `constant + sum of coefficient * axis`, where they are affine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xir.ir.dims import Dim, add, multiply
+from xir.kernel.grammar import Apply, Axis, Const, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """`constant + sum of coefficients[axis] * axis`."""
+
+    constant: Dim
+    coefficients: dict[str, Dim]
+
+    def plus(self, other: Affine, sign: int) -> Affine:
+        """The sum (sign 1) or difference (sign -1)."""
+        found = dict(self.coefficients)
+        for axis, count in other.coefficients.items():
+            found[axis] = add(found.get(axis, 0), multiply(sign, count))
+        return Affine(add(self.constant, multiply(sign, other.constant)), found)
+
+    def times(self, factor: Dim) -> Affine:
+        """The multiple."""
+        found = {axis: multiply(count, factor) for axis, count in self.coefficients.items()}
+        return Affine(multiply(self.constant, factor), found)
+
+
+def affine(scalar: Scalar) -> Affine | None:
+    """The affine form of an index, or None where it has none."""
+    match scalar:
+        case Const(value, _) if not isinstance(value, float):
+            return Affine(value, {})
+        case Axis(name):
+            return Affine(0, {name: 1})
+        case Apply("add" | "sub" | "mul" as function, (left, right)):
+            return _combined(function, affine(left), affine(right))
+        case _:
+            return None
+
+
+def _combined(function: str, left: Affine | None, right: Affine | None) -> Affine | None:
+    if left is None or right is None:
+        return None
+    if function != "mul":
+        return left.plus(right, 1 if function == "add" else -1)
+    if not right.coefficients:
+        return left.times(right.constant)
+    return None if left.coefficients else right.times(left.constant)
