@@ -40,7 +40,7 @@ class Lexer:
         kind: label, string, bytes, bits, number, unnamed, word, mark or end.
         token: the current token's characters.
         start: where it begins.
-        depth: how many brackets that may nest are open.
+        depth: how many brackets of sizes and types are open.
     """
 
     __slots__ = ("_next", "depth", "file", "kind", "start", "text", "token")
@@ -133,11 +133,11 @@ class Lexer:
             raise
 
     def enter(self) -> None:
-        """Opens one level of nesting; raises UnsafeError where it is one too many."""
+        """Opens one more bracket of a size or type; raises UnsafeError where it is one too many."""
         self.depth += 1
         if self.depth > MAX_NESTING:
             check_nesting(self.depth, what=f"{self.place()}: the text", file=self.file)
 
     def leave(self) -> None:
-        """Closes one level of nesting."""
+        """Closes a bracket."""
         self.depth -= 1

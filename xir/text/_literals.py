@@ -8,7 +8,7 @@ from typing import TypeAlias, cast
 
 import numpy as np
 
-from xir.errors import FormatError
+from xir.errors import FormatError, InvalidModelError
 from xir.ir.constant import Array, Constant
 from xir.ir.types import DType, TensorType
 
@@ -24,12 +24,12 @@ def strings_of(constant: Constant) -> list[Word]:
     """The elements of a constant of strings: text, or bytes where the model holds bytes.
 
     Raises:
-        FormatError: an element is neither.
+        InvalidModelError: an element is neither.
     """
     result: list[Word] = []
     for item in cast("list[object]", constant.array().reshape(-1).tolist()):
         if not isinstance(item, str | bytes):
-            raise FormatError(f"an element of a tensor of strings is {item!r}; expected text or bytes")
+            raise InvalidModelError(f"an element of a tensor of strings is {item!r}; expected text or bytes")
         result.append(item)
     return result
 

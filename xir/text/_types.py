@@ -88,7 +88,6 @@ class TypeParser:
     def dim(self) -> Dim:
         """A size: a sum of terms."""
         lexer = self.lexer
-        lexer.enter()
         at = lexer.start
         total = self._term()
         while True:
@@ -100,7 +99,6 @@ class TypeParser:
                 break
             with lexer.placed(at):
                 total = add(total, other)
-        lexer.leave()
         return total
 
     def _term(self) -> Dim:
@@ -120,8 +118,10 @@ class TypeParser:
         if lexer.kind == "number":
             return sign * lexer.integer("a whole number")
         if lexer.accept("("):
+            lexer.enter()
             inner = self.dim()
             lexer.expect(")")
+            lexer.leave()
         elif lexer.token in ("min", "max"):
             inner = self._extremum()
         else:
@@ -133,12 +133,14 @@ class TypeParser:
         at = lexer.start
         combine = minimum if lexer.advance() == "min" else maximum
         lexer.expect("(")
+        lexer.enter()
         result = self.dim()
         while lexer.accept(","):
             other = self.dim()
             with lexer.placed(at):
                 result = combine(result, other)
         lexer.expect(")")
+        lexer.leave()
         return result
 
     def _symbol(self) -> Dim:

@@ -11,7 +11,7 @@ Grammar (EBNF; blanks, line ends and `# comments` separate tokens and mean nothi
     constraint  = "constraint" dim "==" dim STRING ;
     node        = LABEL ":" type { "," LABEL ":" type } "=" WORD "(" [ operand { "," operand } ] ")"
                   [ "{" [ attribute { "," attribute } ] "}" ] { source } ;
-    operand     = LABEL | "_" ;                                                 (* "_": absent *)
+    operand     = LABEL | "_" ;                              (* "_" or left out at the end: absent *)
     attribute   = WORD "=" value ;
     value       = INTEGER | FLOAT | "true" | "false" | STRING | dtype | dim | "none" | constant | graph
                 | "[" [ value { "," value } ] "]" ;                             (* the operator's signature decides *)
@@ -36,8 +36,8 @@ Grammar (EBNF; blanks, line ends and `# comments` separate tokens and mean nothi
     BITS        = "0x" { HEX } ;                                     (* the bit pattern of one number *)
     FLOAT       = INTEGER [ "." DIGITS ] [ ( "e" | "E" ) [ sign ] DIGITS ] | [ "-" ] "inf" | "nan" ;
 
-Nesting of graphs, types and sizes together ends at 100. Symbols are known in the whole outermost graph, bodies
-included; labels only in their own graph, and only below the line that makes them.
+Graphs nest up to 100 deep, the brackets of types and sizes likewise. Symbols are known in the whole outermost graph,
+bodies included; labels only in their own graph, and only below the line that makes them.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from xir.errors import FormatError, InvalidModelError
+from xir.errors import FormatError, InvalidModelError, UnsafeError
 from xir.ir.constant import Constant
 from xir.ir.graph import Constraint, Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.source import Source
 from xir.ir.types import TensorType, Type
 from xir.ir.verify import compatible
-from xir.limits import check_name
+from xir.limits import MAX_NESTING, check_name, check_nesting
 from xir.ops import OpDef, table
 from xir.text._lexer import Lexer
 from xir.text._strings import unquote
@@ -115,15 +115,25 @@ def parse_graphs(text: str, *, file: str | None = None, weights: WeightSource | 
 
     graphs: list[Graph] = []
     while lexer.kind != "end":
-        graphs.append(_GraphParser(_values(lexer, weight)).parse(outermost=True))
+        try:
+            graphs.append(_GraphParser(_values(lexer, weight)).parse(outermost=True))
+        except RecursionError:  # the limits fit the interpreter's stack, unless the caller already stands deep in it
+            raise UnsafeError(f"{lexer.place()}: the text nests deeper than the stack", number=804, file=file) from None
     return tuple(graphs)
 
 
 def _values(lexer: Lexer, weight: Callable[[str, str, TensorType], Constant]) -> ValueParser:
     """The parser of values of one outermost graph, whose bodies are graphs again."""
+    depth = 1
 
     def body() -> Graph:
-        return _GraphParser(values).parse(outermost=False)
+        nonlocal depth
+        depth += 1
+        if depth > MAX_NESTING:
+            check_nesting(depth, what=f"{lexer.place()}: a body of the graph", file=lexer.file)
+        graph = _GraphParser(values).parse(outermost=False)
+        depth -= 1
+        return graph
 
     values = ValueParser(lexer, weight, body)
     return values
@@ -146,7 +156,6 @@ class _GraphParser:
     def parse(self, outermost: bool) -> Graph:
         """The graph; the current token is `graph`."""
         lexer = self.lexer
-        lexer.enter()
         lexer.expect("graph")
         name = self.values.string("the graph's name")
         lexer.expect("{")
@@ -163,7 +172,6 @@ class _GraphParser:
                 "a node, an output or '}'" if not self.outputs else "an output or '}'",
                 hint="the order is: symbols (outermost graph), inputs, parameters and constraints, nodes, outputs",
             )
-        lexer.leave()
         return self._finish(name)
 
     def _finish(self, name: str) -> Graph:
@@ -301,6 +309,8 @@ class _GraphParser:
                 inputs.append(None)
             else:
                 inputs.append(self._value(*self._new_label()))
+        while len(inputs) < fixed and definition.operands[len(inputs)] in definition.optional:
+            inputs.append(None)
         if len(inputs) < fixed or (len(inputs) > fixed and definition.variadic is None):
             least = "at least " if definition.variadic else ""
             raise lexer.error(f"{definition.name} takes {least}{fixed} operands, got {len(inputs)}", at=at)

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
+from xir.ir.dims import Dim
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.source import Source
 from xir.ir.types import DType
 from xir.limits import check_nesting
-from xir.ops import OpDef
+from xir.ops import definition
 from xir.text._literals import elements_text, strings_of
 from xir.text._strings import label, quote, quote_bytes
 from xir.text._symbols import SymbolNames
@@ -131,7 +132,7 @@ class _GraphPrinter:
         operands = ", ".join(self._label(value) for value in node.inputs)
         self.pieces.append(f"{results} = {node.op.name}({operands})")
         opening = " {"
-        for name in node.op.kinds if isinstance(node.op, OpDef) else node.attributes:
+        for name in definition(node).kinds:
             self.pieces.append(f"{opening}{name}=")
             self._attribute(node.attributes[name])
             opening = ", "
@@ -153,7 +154,7 @@ class _GraphPrinter:
         else:
             self.pieces.append(self._plain(attribute))
 
-    def _plain(self, attribute: Attribute) -> str:
+    def _plain(self, attribute: bool | float | str | DType | Dim | Constant | None) -> str:
         match attribute:
             case None:
                 return "none"
@@ -167,8 +168,6 @@ class _GraphPrinter:
                 return str(attribute)
             case Constant():
                 return self._constant(attribute)
-            case Graph() | tuple():
-                raise TypeError("bodies and tuples take more than one line's end")
             case _:
                 return self.names.dim(attribute)
 
