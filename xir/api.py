@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from xir.autodiff import grad
 from xir.backends.export.onnx import ExportReport, export_onnx
 from xir.errors import MismatchError, UsageError
+from xir.files import staged_write
 from xir.frontends.load import load_model
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.type_spec import as_type
@@ -207,8 +208,7 @@ def convert(
         atol: absolute tolerance.
 
     Raises:
-        MismatchError: if the written file computes something else; its certificate is in `error.certificate`, and the
-            file is removed unless it replaced an older one, which then is what stays.
+        MismatchError: if the file computes something else; nothing is written then, `error.certificate` says where.
         XirError: everything that reading and writing raise.
     """
     start = time.perf_counter()
@@ -220,17 +220,19 @@ def convert(
     )
     seconds = {"load": time.perf_counter() - start}
     graph = optimize(loaded.graph, level=level, exact=exact)
-    report = export(graph, path, format=format, opset=opset, target=target)
-    seconds["export"] = time.perf_counter() - start - seconds["load"]
-    certificate = None
-    if verify:
-        runner = runner_of(os.fspath(path))
+    if not verify:
+        report = export(graph, path, format=format, opset=opset, target=target)
+        seconds["export"] = time.perf_counter() - start - seconds["load"]
+        return ConversionReport(loaded, loaded.notes, report, None, seconds)
+    with staged_write(path) as staged:
+        report = export(graph, staged, format=format, opset=opset, target=target)
+        seconds["export"] = time.perf_counter() - start - seconds["load"]
         names = (os.path.basename(loaded.files[0]), os.path.basename(os.fspath(path)))
-        certificate = verify_runners(loaded.graph, runner, names=names, seeds=seeds, rtol=rtol, atol=atol)
+        certificate = verify_runners(loaded.graph, runner_of(staged), names=names, seeds=seeds, rtol=rtol, atol=atol)
         seconds["verify"] = time.perf_counter() - start - seconds["load"] - seconds["export"]
         if not certificate.passed:
             raise ConversionMismatch(certificate, os.fspath(path))
-    return ConversionReport(loaded, loaded.notes, report, certificate, seconds)
+    return ConversionReport(loaded, loaded.notes, replace(report, path=os.fspath(path)), certificate, seconds)
 
 
 class ConversionMismatch(MismatchError):

@@ -23,6 +23,7 @@ from xir._reading import (
     read_bytes,
     read_text,
 )
+from xir._staging import staged_write
 from xir._writing import AtomicGroup, OutputFile, atomic_group, atomic_write
 
 __all__ = [
@@ -38,4 +39,5 @@ __all__ = [
     "open_mapped",
     "read_bytes",
     "read_text",
+    "staged_write",
 ]
