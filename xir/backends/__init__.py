@@ -1,0 +1,1 @@
+"""What a graph becomes: files of other formats, and (with the compilers) programs."""

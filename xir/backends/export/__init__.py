@@ -1,0 +1,1 @@
+"""Writing graphs as files of other formats, one room a format."""

@@ -1,0 +1,257 @@
+"""A plan as a ModelProto in pieces. Field numbers are those of onnx.proto (onnx 1.23)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xir.backends.export.onnx import _wire as wire
+from xir.backends.export.onnx._form import OnnxAttribute
+from xir.backends.export.onnx._names import Names
+from xir.backends.export.onnx._plan import Plan, Record
+from xir.backends.export.onnx._tensor import NUMBERS, Payload, payload
+from xir.errors import UnsupportedError
+from xir.ir.constant import Constant
+from xir.ir.dims import Dim, Symbol, to_text
+from xir.ir.node import Value
+from xir.ir.source import Source
+from xir.ir.types import DType, OptionalType, SequenceType, TensorType, Type
+
+SOURCE_KEY = "xir.source"
+"""The key of a node's metadata that holds its source layers, as JSON."""
+
+METADATA_IR_VERSION = 10
+"""The first IR version whose nodes have metadata_props (onnx.proto, Version)."""
+
+_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 6, 7
+"""AttributeProto.AttributeType."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands in the model around the graph.
+
+    Attributes:
+        opset: the version of the default operator set.
+        ir_version: the version of the file format.
+        producer_version: ours.
+        metadata: the model's metadata_props.
+        documentation: the model's doc_string.
+    """
+
+    opset: int
+    ir_version: int
+    producer_version: str
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    documentation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """Where a weight lies in the data file.
+
+    Attributes:
+        location: the data file's name.
+        offset: of its first byte.
+        length: bytes.
+    """
+
+    location: str
+    offset: int
+    length: int
+
+
+def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Value, External]) -> list[wire.Piece]:
+    """The ModelProto in pieces; weights in `external` are only named.
+
+    Raises:
+        UnsupportedError: a value has a type that ONNX cannot name.
+    """
+    graph = _encode_graph(plan, names, header, external)
+    head = b"".join(
+        (
+            wire.integer(1, header.ir_version),
+            wire.text(2, "xir"),
+            wire.text(3, header.producer_version),
+            wire.text(6, header.documentation) if header.documentation else b"",
+        )
+    )
+    tail = b"".join(
+        (
+            wire.data(8, wire.text(1, "") + wire.integer(2, header.opset)),
+            *(wire.entry(14, key, value) for key, value in header.metadata.items()),
+        )
+    )
+    return [head, *wire.nested(7, graph), tail]
+
+
+def _encode_graph(plan: Plan, names: Names, header: Header, external: Mapping[Value, External]) -> list[wire.Piece]:
+    graph = plan.graph
+    pieces: list[wire.Piece] = []
+    metadata = header.ir_version >= METADATA_IR_VERSION
+    for record, name in zip(plan.records, names.nodes, strict=True):
+        pieces += _encode_node(record, name, names, metadata)
+    pieces.append(wire.text(2, graph.name or "model"))
+    for parameter in graph.parameters:
+        name = names.values[parameter.value]
+        pieces += wire.nested(5, encode_tensor(parameter.constant, name, external.get(parameter.value)))
+    for made, constant in plan.literals.items():
+        pieces += wire.nested(5, encode_tensor(constant, names.values[made], None))
+    symbols = _symbol_names(graph.inputs, graph.outputs)
+    for number, values in ((11, graph.inputs), (12, graph.outputs)):
+        for value in values:
+            encoded = wire.text(1, names.values[value]) + wire.data(2, encode_type(value.type, symbols))
+            pieces.append(wire.data(number, encoded))
+    return _merged(pieces)
+
+
+def _merged(pieces: list[wire.Piece]) -> list[wire.Piece]:
+    """Neighbouring bytes as one piece."""
+    merged: list[wire.Piece] = []
+    run: list[bytes] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            run.append(piece)
+            continue
+        merged.append(b"".join(run))
+        merged.append(piece)
+        run = []
+    merged.append(b"".join(run))
+    return merged
+
+
+def _encode_node(record: Record, name: str, names: Names, metadata: bool) -> list[wire.Piece]:
+    inputs = [("" if ref is None else names.values[ref]) for ref in record.inputs]
+    while inputs and not inputs[-1]:
+        inputs.pop()
+    pieces: list[wire.Piece] = [
+        b"".join(
+            (
+                *(wire.text(1, text) for text in inputs),
+                *(wire.text(2, names.values[ref]) for ref in record.outputs),
+                wire.text(3, name),
+                wire.text(4, record.kind),
+            )
+        )
+    ]
+    for key, value in record.attributes.items():
+        pieces += wire.nested(5, _encode_attribute(key, value))
+    if record.source:
+        if metadata:
+            pieces.append(wire.entry(9, SOURCE_KEY, source_text(record.source)))
+        else:
+            pieces.append(wire.text(6, "; ".join(str(source) for source in record.source)))
+    return wire.nested(1, pieces)
+
+
+def source_text(sources: tuple[Source, ...]) -> str:
+    """The sources as JSON: a list of objects, parts that say nothing left out."""
+    return json.dumps([_source_dict(source) for source in sources], ensure_ascii=False, separators=(",", ":"))
+
+
+def _source_dict(source: Source) -> dict[str, object]:
+    full: dict[str, object] = {
+        "framework": source.framework,
+        "file": source.file,
+        "layer": source.layer,
+        "kind": source.kind,
+        "path": list(source.path),
+        "location": source.location,
+        "order": source.order,
+        "layout": None if source.layout is None else list(source.layout),
+    }
+    return {key: value for key, value in full.items() if value not in (None, [], 0)}
+
+
+def _encode_attribute(name: str, value: OnnxAttribute) -> list[wire.Piece]:
+    pieces: list[wire.Piece] = [wire.text(1, name)]
+    match value:
+        case int():
+            pieces.append(wire.integer(3, value) + wire.integer(20, _INT))
+        case float():
+            pieces.append(wire.single(2, value) + wire.integer(20, _FLOAT))
+        case str():
+            pieces.append(wire.text(4, value) + wire.integer(20, _STRING))
+        case Constant():
+            pieces += [*wire.nested(5, encode_tensor(value, "", None)), wire.integer(20, _TENSOR)]
+        case tuple():
+            whole = tuple(item for item in value if isinstance(item, int))
+            if len(whole) == len(value):
+                pieces.append(wire.unpacked_integers(8, whole) + wire.integer(20, _INTS))
+            else:
+                pieces.append(wire.unpacked_floats(7, value) + wire.integer(20, _FLOATS))
+    return pieces
+
+
+def encode_tensor(constant: Constant, name: str, external: External | None) -> list[wire.Piece]:
+    """The TensorProto in pieces."""
+    head = wire.unpacked_integers(1, constant.shape) + wire.integer(2, NUMBERS[constant.dtype])
+    if name:
+        head += wire.text(8, name)
+    if constant.dtype is DType.STRING:
+        return [head + b"".join(wire.data(6, _text_bytes(item)) for item in constant.array().reshape(-1).tolist())]
+    if external is not None:
+        entries = {"location": external.location, "offset": str(external.offset), "length": str(external.length)}
+        tail = b"".join(wire.entry(13, key, value) for key, value in entries.items())
+        return [head + tail + wire.integer(14, 1)]
+    raw = payload(constant)
+    small = _small(raw)
+    if small is not None:
+        return [head + wire.data(9, small)]
+    return [head + wire.varint(9 << 3 | 2) + wire.varint(raw.length), raw]
+
+
+_SMALL_BYTES = 4096
+
+
+def _small(raw: Payload) -> bytes | None:
+    """The bytes of a payload that is not worth a piece of its own."""
+    return b"".join(raw.chunks()) if raw.length <= _SMALL_BYTES else None
+
+
+def _text_bytes(item: object) -> bytes:
+    return item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogateescape")
+
+
+def _symbol_names(*groups: tuple[Value, ...]) -> dict[Symbol, str]:
+    """Names for the nameless symbols of the model's inputs and outputs."""
+    from xir.ir.dims import symbols_of
+
+    found: dict[Symbol, str] = {}
+    taken: set[str] = set()
+    for value in (value for values in groups for value in values):
+        if isinstance(value.type, TensorType):
+            for symbol in (symbol for size in value.type.shape for symbol in symbols_of(size)):
+                if symbol.name is None:
+                    found.setdefault(symbol, "")
+                else:
+                    taken.add(symbol.name)
+    number = 0
+    for symbol in found:
+        while f"unknown_{number}" in taken:
+            number += 1
+        found[symbol] = f"unknown_{number}"
+        number += 1
+    return found
+
+
+def encode_type(type: Type, symbols: Mapping[Symbol, str]) -> bytes:
+    """The TypeProto."""
+    match type:
+        case TensorType(dtype, shape):
+            dims = b"".join(wire.data(1, _encode_size(size, symbols)) for size in shape)
+            return wire.data(1, wire.integer(1, NUMBERS[dtype]) + wire.data(2, dims))
+        case SequenceType(element):
+            return wire.data(4, wire.data(1, encode_type(element, symbols)))
+        case OptionalType(element):
+            return wire.data(9, wire.data(1, encode_type(element, symbols)))
+        case _:
+            raise UnsupportedError(
+                f"a value of type {type!r} cannot be written: ONNX inputs and outputs need a known number of axes",
+                hint="tell the input's type with --input NAME=f32[...]",
+            )
+
+
+def _encode_size(size: Dim, symbols: Mapping[Symbol, str]) -> bytes:
+    return wire.integer(1, size) if isinstance(size, int) else wire.text(2, to_text(size, symbols))

@@ -1,0 +1,324 @@
+"""How one operator is said in ONNX: the vocabulary of the tables, and the check against ONNX's own schemas.
+
+A form looks at one node and answers one of three things: the one ONNX operator that says exactly the same (`Call`),
+simpler operators of ours that do (a value or a tuple of values), or why not (`Refusal`). Legalisation asks until every
+node answers with a `Call`; then the writer asks once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from xir.backends.export.onnx._tensor import NUMBERS
+from xir.ir.builder import apply
+from xir.ir.constant import Array, Constant
+from xir.ir.dims import Shape
+from xir.ir.node import Attribute, Node, Value
+from xir.ir.types import DType, TensorType
+from xir.ops import OpDef, definition
+
+NEWEST_OPSET = 26
+"""The newest operator set that is written: the newest that onnxruntime 1.31 takes."""
+
+OLDEST_OPSET = 11
+"""The oldest operator set that is written (2019): the first with Round, Clip's and Pad's bounds as operands."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fixed:
+    """A small operand that the form itself brings: it becomes an initialiser."""
+
+    array: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """An operand of sizes, i64[number of sizes] (i64[] when `scalar`): an initialiser, or computed where unknown."""
+
+    dims: Shape
+    scalar: bool = False
+
+
+Operand: TypeAlias = Value | Fixed | Sizes | None
+OnnxAttribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | Constant
+Broadcasting = Literal["none", "all", "batch", "last"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One ONNX operator that says exactly what a node says.
+
+    Attributes:
+        kind: ONNX's op_type, of the default domain.
+        inputs: its operands.
+        attributes: its attributes; a float is stored in 32 bits.
+        broadcasting: which operands ONNX broadcasts by itself: all of them against each other, the batch axes (all
+            but the last two) of all, the last operand to what the result needs, or none.
+        precision: the element type that the node's float attributes are stored in: f32, or that of an operand when
+            they are operands in ONNX.
+    """
+
+    kind: str
+    inputs: tuple[Operand, ...]
+    attributes: Mapping[str, OnnxAttribute] = field(default_factory=dict[str, OnnxAttribute])
+    broadcasting: Broadcasting = "none"
+    precision: DType = DType.FLOAT32
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a node has no form at an opset, and which opset would help (None: none would)."""
+
+    reason: str
+    opset: int | None = None
+
+
+Answer: TypeAlias = Call | Refusal | Value | tuple[Value, ...]
+Form: TypeAlias = Callable[[Node, int], Answer]
+
+
+class Forms:
+    """A family's table: operator -> form. A second form of one operator raises."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, *parts: Forms) -> None:
+        """An empty table, or the union of `parts`; raises TypeError where two have one operator."""
+        self._table: dict[str, Form] = {}
+        for part in parts:
+            for name, form in part._table.items():
+                self._enter(name, form)
+
+    def _enter(self, name: str, form: Form) -> None:
+        if name in self._table:
+            raise TypeError(f"operator {name!r} has two ONNX forms")
+        self._table[name] = form
+
+    def of(self, op: OpDef[..., Value] | OpDef[..., tuple[Value, ...]]) -> Callable[[Form], Form]:
+        """Enters the decorated function as the form of `op`; raises TypeError where it has one."""
+
+        def enter(form: Form) -> Form:
+            self._enter(op.name, form)
+            return form
+
+        return enter
+
+    def same(
+        self,
+        op: OpDef[..., Value] | OpDef[..., tuple[Value, ...]],
+        kind: str,
+        *,
+        broadcasting: Broadcasting = "none",
+        **attributes: str,
+    ) -> None:
+        """Enters `op` as ONNX's `kind` with the same operands.
+
+        Args:
+            op: the operator.
+            kind: ONNX's op_type.
+            broadcasting: as in `Call`.
+            attributes: {ONNX's attribute: ours}, for those that have the same values.
+        """
+
+        def form(node: Node, opset: int) -> Answer:
+            values = {theirs: onnx_value(node, ours) for theirs, ours in attributes.items()}
+            return Call(kind, node.inputs, values, broadcasting)
+
+        self._enter(op.name, form)
+
+    def get(self, name: str) -> Form | None:
+        """The form of the operator `name`, or None."""
+        return self._table.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """Every operator that has a form, in alphabetical order."""
+        return tuple(sorted(self._table))
+
+
+def onnx_value(node: Node, name: str) -> OnnxAttribute:
+    """The node's attribute `name` as ONNX holds it: bools as 0 and 1, tuples flat.
+
+    Raises:
+        TypeError: it is of a kind that ONNX attributes cannot hold: a mistake of the form.
+    """
+    value = node.attributes[name]
+    match value:
+        case bool():
+            return int(value)
+        case int() | float() | str() | Constant():
+            return value
+        case DType():
+            return NUMBERS[value]
+        case tuple() if all(isinstance(item, int) for item in value):
+            return tuple(int(item) for item in value if isinstance(item, int))
+        case tuple() if all(isinstance(item, float) for item in value):
+            return tuple(float(item) for item in value if isinstance(item, float))
+        case _:
+            raise TypeError(f"{node.op.name}: attribute {name!r} has no ONNX form")
+
+
+def literal(values: Array | list[int] | float | int | bool, dtype: DType) -> Fixed:
+    """A small operand of the element type `dtype`."""
+    return Fixed(np.asarray(values).astype(dtype.dtype))
+
+
+def ints(node: Node, name: str) -> tuple[int, ...]:
+    """The node's attribute `name`, known to be a tuple of integers."""
+    value = node.attributes[name]
+    if isinstance(value, tuple):
+        return tuple(item for item in value if isinstance(item, int))
+    raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple")
+
+
+def pairs(node: Node, name: str) -> tuple[tuple[int, int], ...]:
+    """The node's attribute `name`, known to be a tuple of integer pairs."""
+    value = node.attributes[name]
+    found: list[tuple[int, int]] = []
+    for item in value if isinstance(value, tuple) else ():
+        match item:
+            case (int() as before, int() as after):
+                found.append((before, after))
+            case _:
+                raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple of pairs")
+    return tuple(found)
+
+
+def whole(node: Node, name: str) -> int:
+    """The node's attribute `name`, known to be an integer or a bool."""
+    value = node.attributes[name]
+    if isinstance(value, int):
+        return int(value)
+    raise TypeError(f"{node.op.name}: attribute {name!r} is no integer")
+
+
+def real(node: Node, name: str) -> float:
+    """The node's attribute `name`, known to be a float."""
+    value = node.attributes[name]
+    if isinstance(value, float):
+        return value
+    raise TypeError(f"{node.op.name}: attribute {name!r} is no float")
+
+
+def shape_in(node: Node, name: str) -> Shape:
+    """The node's attribute `name`, known to be a tuple of sizes."""
+    from xir.ir.dims import as_dim
+
+    value = node.attributes[name]
+    if isinstance(value, tuple):
+        return tuple(as_dim(item) for item in value)
+    raise TypeError(f"{node.op.name}: attribute {name!r} is no shape")
+
+
+def operand(node: Node, index: int = 0) -> Value:
+    """The operand at `index`, known to be there."""
+    value = node.inputs[index]
+    if value is None:
+        raise TypeError(f"{node.op.name}: operand {index} is absent")
+    return value
+
+
+def decomposed(node: Node) -> Answer:
+    """The node by its operator's own decomposition, or a refusal where it has none."""
+    rule = definition(node).decompose_rule
+    if rule is None:
+        return Refusal("no ONNX form")
+    result = rule(*node.inputs, **node.attributes)
+    return result if isinstance(result, Value) else tuple(result)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """What ONNX says of an operator at an opset.
+
+    Attributes:
+        since: the opset of this wording.
+        inputs: the admitted element types of each input; the last stands for all further ones if `variadic`.
+        attributes: the names of its attributes.
+        variadic: whether the last input may be repeated.
+    """
+
+    since: int
+    inputs: tuple[frozenset[DType], ...]
+    attributes: frozenset[str]
+    variadic: bool
+
+
+@cache
+def schema(kind: str, opset: int) -> Schema | None:
+    """ONNX's own schema of `kind` at `opset` (onnx.defs), or None where that opset does not have it."""
+    from onnx import defs
+
+    try:
+        found = defs.get_schema(kind, opset, "")
+    except defs.SchemaError:
+        return None
+    if found.deprecated:
+        return None
+    inputs = tuple(_dtypes(tuple(sorted(formal.types))) for formal in found.inputs)
+    variadic = bool(found.inputs) and found.inputs[-1].option == defs.OpSchema.FormalParameterOption.Variadic
+    return Schema(found.since_version, inputs, frozenset(found.attributes), variadic)
+
+
+_ONNX_TYPES: Mapping[str, DType] = {
+    f"tensor({name})": dtype
+    for name, dtype in {
+        "float": DType.FLOAT32,
+        "double": DType.FLOAT64,
+        "string": DType.STRING,
+        **{dtype.name.lower(): dtype for dtype in DType if dtype.name not in ("FLOAT32", "FLOAT64", "STRING")},
+    }.items()
+}
+
+
+@cache
+def _dtypes(types: tuple[str, ...]) -> frozenset[DType]:
+    return frozenset(_ONNX_TYPES[text] for text in types if text in _ONNX_TYPES)
+
+
+def problem_at(call: Call, opset: int) -> str | None:
+    """Why ONNX's own schema does not admit `call` at `opset`, or None where it does."""
+    found = schema(call.kind, opset)
+    if found is None:
+        return f"ONNX has no {call.kind} at opset {opset}"
+    for name in call.attributes:
+        if name not in found.attributes:
+            return f"{call.kind} of opset {opset} has no attribute {name!r}"
+    if len(call.inputs) > len(found.inputs) and not found.variadic:
+        return f"{call.kind} of opset {opset} takes {len(found.inputs)} operands"
+    for index, given in enumerate(call.inputs):
+        dtype = _dtype_of(given)
+        if dtype is not None and dtype not in found.inputs[min(index, len(found.inputs) - 1)]:
+            return f"{call.kind} of opset {opset} takes no {dtype}"
+    return None
+
+
+def _dtype_of(given: Operand) -> DType | None:
+    match given:
+        case Value():
+            return given.type.dtype if isinstance(given.type, TensorType) else None
+        case Fixed():
+            from xir.ir.types import dtype_from_numpy
+
+            return dtype_from_numpy(given.array.dtype)
+        case Sizes():
+            return DType.INT64
+        case None:
+            return None
+
+
+def helping_opset(call: Call, opset: int) -> int | None:
+    """The first opset after `opset` whose schema admits `call`, or None."""
+    for later in range(opset + 1, NEWEST_OPSET + 1):
+        if problem_at(call, later) is None:
+            return later
+    return None
+
+
+def again(node: Node, inputs: tuple[Value | None, ...], **changes: Attribute) -> tuple[Value, ...]:
+    """The node's operator applied to `inputs`, with `changes` of its attributes."""
+    return apply(node.op, inputs, {**node.attributes, **changes}).outputs

@@ -1,0 +1,273 @@
+"""The order of the ONNX nodes: each of ours once, sizes computed where they are first needed, broadcasts left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xir.backends.export.onnx._form import Call, Fixed, OnnxAttribute, Operand, Sizes
+from xir.backends.export.onnx._sizes import Definitions
+from xir.backends.export.onnx.legalize import answer
+from xir.errors import InvalidModelError, XirError
+from xir.ir.broadcasting import join, needs_broadcast
+from xir.ir.constant import Constant, constant_of
+from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Shape, Symbol, bounds, to_text
+from xir.ir.graph import Graph
+from xir.ir.node import Node, Value
+from xir.ir.source import Sources
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """A tensor of the file that is no value of ours: an initialiser of a form, or a size on its way.
+
+    Attributes:
+        role: what it is, for its name.
+    """
+
+    role: str
+
+
+Ref = Value | Made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One ONNX node, its tensors not yet named.
+
+    Attributes:
+        kind: op_type.
+        inputs: what it reads; None for an absent operand.
+        outputs: what it makes.
+        attributes: its attributes.
+        source: the foreign layers it stands for.
+        role: for nodes that only compute sizes, what they compute.
+    """
+
+    kind: str
+    inputs: tuple[Ref | None, ...]
+    outputs: tuple[Ref, ...]
+    attributes: Mapping[str, OnnxAttribute]
+    source: Sources = ()
+    role: str | None = None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What the file will hold.
+
+    Attributes:
+        graph: the legal graph.
+        opset: the operator set.
+        records: the nodes, in order.
+        literals: the forms' initialisers.
+    """
+
+    graph: Graph
+    opset: int
+    records: list[Record] = field(default_factory=list[Record])
+    literals: dict[Made, Constant] = field(default_factory=dict[Made, Constant])
+    _fixed: dict[tuple[str, tuple[int, ...], bytes], Made] = field(
+        default_factory=dict[tuple[str, tuple[int, ...], bytes], Made]
+    )
+    _sizes: dict[Dim | tuple[Shape, bool], Made] = field(default_factory=dict[Dim | tuple[Shape, bool], Made])
+    _shapes: dict[Value, Made] = field(default_factory=dict[Value, Made])
+    _waiting: dict[Value, tuple[Node, Call]] = field(default_factory=dict[Value, tuple[Node, Call]])
+    _known: Definitions = field(default_factory=Definitions)
+
+    def build(self) -> None:
+        """Fills the plan.
+
+        Raises:
+            InvalidModelError: a size is needed that nothing tells.
+        """
+        for value in self.graph.inputs:
+            self._known.learn(value)
+        outputs = set(self.graph.outputs)
+        for node in self.graph.nodes:
+            call = answer(node, self.opset)
+            if not isinstance(call, Call):
+                raise InvalidModelError(f"{node.op.name} is not legal at opset {self.opset}: legalize the graph first")
+            if node.op.name == "broadcast" and node.inputs[1] is None and node.outputs[0] not in outputs:
+                for value in node.inputs:  # only the last of a chain waits, so that no chain is followed
+                    self._ref(value)
+                self._waiting[node.outputs[0]] = (node, call)
+            else:
+                self._write(node, call)
+
+    def _write(self, node: Node, call: Call) -> None:
+        try:
+            inputs = tuple(self._ref(operand) for operand in self._elided(node, call))
+        except XirError as error:
+            raise error.located(node.source[0].where) if node.source else error from None
+        self.records.append(Record(call.kind, inputs, node.outputs, call.attributes, node.source))
+        for value in node.outputs:
+            self._known.learn(value)
+
+    def _ref(self, operand: Operand) -> Ref | None:
+        match operand:
+            case Value():
+                waiting = self._waiting.pop(operand, None)
+                if waiting is not None:
+                    self._write(*waiting)
+                return operand
+            case Fixed():
+                return self._literal(operand.array)
+            case Sizes():
+                return self._vector(operand)
+            case None:
+                return None
+
+    def _literal(self, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], role: str = "constant") -> Made:
+        key = (array.dtype.name, array.shape, array.tobytes())
+        made = self._fixed.get(key)
+        if made is None:
+            made = self._fixed[key] = Made(role)
+            self.literals[made] = constant_of(array)
+        return made
+
+    def _compute(self, kind: str, inputs: tuple[Ref, ...], role: str, **attributes: OnnxAttribute) -> Made:
+        made = Made(role)
+        self.records.append(Record(kind, inputs, (made,), attributes, role=role))
+        return made
+
+    def _vector(self, sizes: Sizes) -> Made:
+        """The sizes as a vector, or the one size as a scalar."""
+        known = [size for size in sizes.dims if isinstance(size, int)]
+        if len(known) == len(sizes.dims):
+            return self._literal(
+                np.array(known[0] if sizes.scalar else known, np.int64).reshape(() if sizes.scalar else (len(known),))
+            )
+        key = (sizes.dims, sizes.scalar)
+        if key not in self._sizes:
+            self._sizes[key] = self._joined(sizes)
+        return self._sizes[key]
+
+    def _joined(self, sizes: Sizes) -> Made:
+        if sizes.scalar:
+            shape = self._literal(np.zeros(0, np.int64))
+            return self._compute("Reshape", (self._size(sizes.dims[0]), shape), "size")
+        parts: list[Ref] = []
+        run: list[int] = []
+        for size in (*sizes.dims, None):
+            if isinstance(size, int):
+                run.append(size)
+                continue
+            if run:
+                parts.append(self._literal(np.array(run, np.int64)))
+                run = []
+            if size is not None:
+                parts.append(self._size(size))
+        return self._compute("Concat", tuple(parts), "sizes", axis=0)
+
+    def _size(self, size: Dim) -> Made:
+        """One size as i64[1]."""
+        if isinstance(size, int):
+            return self._literal(np.array([size], np.int64))
+        if size not in self._sizes:
+            self._sizes[size] = self._computed_size(size)
+        return self._sizes[size]
+
+    def _computed_size(self, size: Dim) -> Made:
+        found = self._known.find(size)
+        if found is not None:
+            value, axis = found
+            if value not in self._shapes:
+                self._shapes[value] = self._compute("Shape", (self._present(value),), "shape")
+            index = self._literal(np.array([axis], np.int64))
+            return self._compute("Gather", (self._shapes[value], index), to_text(size), axis=0)
+        match size:
+            case Symbol():
+                solved = self._known.solve(size)
+                if solved is not None:
+                    return self._size(solved)
+                raise InvalidModelError(
+                    f"the size {to_text(size)} is needed at run time, and no input or result has it",
+                    hint="give the input a type with this size as a name: --input NAME=f32[...]",
+                )
+            case Quotient(numerator, denominator):
+                return self._quotient(numerator, denominator, to_text(size))
+            case Extremum(kind, operands):
+                ordered = sorted(operands, key=to_text)
+                inputs = tuple(self._size(operand) for operand in ordered)
+                return self._compute("Min" if kind == "min" else "Max", inputs, to_text(size))
+            case Polynomial():
+                return self._polynomial(size)
+            case int():
+                return self._size(size)
+
+    def _present(self, value: Value) -> Ref:
+        ref = self._ref(value)
+        if ref is None:
+            raise InvalidModelError("a size is read from an absent value")
+        return ref
+
+    def _quotient(self, numerator: Dim, denominator: Dim, role: str) -> Made:
+        """ONNX Div truncates; where the numerator may be negative the remainder is taken off first."""
+        above, below = self._size(numerator), self._size(denominator)
+        low = bounds(numerator)[0]
+        if low is None or low < 0:
+            rest = self._compute("Mod", (above, below), "remainder")
+            above = self._compute("Sub", (above, rest), "whole")
+        return self._compute("Div", (above, below), role)
+
+    def _polynomial(self, size: Polynomial) -> Made:
+        terms = sorted(size.terms.items(), key=lambda term: to_text(Polynomial({term[0]: 1})))
+        total: Made | None = None
+        for monomial, count in terms:
+            factors: list[Dim] = [atom for atom, power in monomial for _ in range(power)]
+            factors.sort(key=to_text)
+            if count != 1 or not factors:
+                factors.append(count)
+            term = self._size(factors[0])
+            for factor in factors[1:]:
+                term = self._compute("Mul", (term, self._size(factor)), "product")
+            total = term if total is None else self._compute("Add", (total, term), "sum")
+        return total if total is not None else self._size(0)
+
+    def _elided(self, node: Node, call: Call) -> tuple[Operand, ...]:
+        """The operands, broadcasts left out where ONNX's own broadcasting does the same and the importer sees it."""
+        match call.broadcasting:
+            case "none":
+                return call.inputs
+            case "last":
+                last = call.inputs[-1]
+                bare = _source(last)
+                result = node.outputs[0].shape
+                if bare is None or not isinstance(last, Value) or last.shape != result:
+                    return call.inputs
+                return (*call.inputs[:-1], bare) if needs_broadcast(bare.shape, result) else call.inputs
+            case "all" | "batch":
+                return _elide_all(call.inputs, 2 if call.broadcasting == "batch" else 0)
+
+
+def _source(operand: Operand) -> Value | None:
+    """What a broadcast to known sizes repeats, or None for any other operand."""
+    node = operand.node if isinstance(operand, Value) else None
+    if node is None or node.op.name != "broadcast" or node.inputs[1] is not None:
+        return None
+    return node.inputs[0]
+
+
+def _elide_all(inputs: tuple[Operand, ...], kept: int) -> tuple[Operand, ...]:
+    """Leaves out broadcasts one by one as long as the rest still joins to the same shape.
+
+    Args:
+        inputs: the operands.
+        kept: trailing axes that do not take part.
+    """
+    chosen = [value for value in inputs if isinstance(value, Value)]
+    if len(chosen) != len(inputs) or not any(_source(value) for value in chosen):
+        return inputs
+    for index, value in enumerate(chosen):
+        bare = _source(value)
+        if bare is None or bare.rank < kept or bare.shape[bare.rank - kept :] != value.shape[value.rank - kept :]:
+            continue
+        wanted = value.shape[: value.rank - kept]
+        trial = [*chosen[:index], bare, *chosen[index + 1 :]]
+        joined = join([other.shape[: other.rank - kept] for other in trial])
+        if joined == wanted and needs_broadcast(bare.shape[: bare.rank - kept], wanted):
+            chosen = trial
+    return tuple(chosen)

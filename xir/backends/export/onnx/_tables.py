@@ -1,0 +1,31 @@
+"""All forms, family by family; an operator without one comes apart by its own decomposition."""
+
+from __future__ import annotations
+
+from xir.backends.export.onnx import (
+    activation,
+    constant,
+    conv,
+    elementwise,
+    index,
+    matmul,
+    norm,
+    pool,
+    reduce,
+    shape,
+)
+from xir.backends.export.onnx._form import Forms
+
+FORMS = Forms(
+    constant.forms,
+    elementwise.forms,
+    activation.forms,
+    reduce.forms,
+    shape.forms,
+    index.forms,
+    matmul.forms,
+    conv.forms,
+    pool.forms,
+    norm.forms,
+)
+"""Operator -> form."""

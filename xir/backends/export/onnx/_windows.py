@@ -1,0 +1,63 @@
+"""Padding of sliding windows: what ONNX's attributes can hold, and pads of their own for the rest."""
+
+from __future__ import annotations
+
+from xir.backends.export.onnx._form import ints
+from xir.ir.dims import Dim, as_dim
+from xir.ir.node import Node, Value
+from xir.ops.shape import pad
+
+Padding = tuple[tuple[Dim, Dim], ...]
+KnownPadding = tuple[tuple[int, int], ...]
+
+
+def padding_of(node: Node, name: str = "padding") -> Padding:
+    """The node's attribute `name`, known to be a (before, after) pair for each spatial axis."""
+    value = node.attributes[name]
+    found: list[tuple[Dim, Dim]] = []
+    for item in value if isinstance(value, tuple) else ():
+        if isinstance(item, tuple) and len(item) == 2:
+            found.append((as_dim(item[0]), as_dim(item[1])))
+    return tuple(found)
+
+
+def known_padding(padding: Padding) -> KnownPadding | None:
+    """The padding when all of it is known and none is negative, else None."""
+    known: list[tuple[int, int]] = []
+    for before, after in padding:
+        if not (isinstance(before, int) and isinstance(after, int)) or before < 0 or after < 0:
+            return None
+        known.append((before, after))
+    return tuple(known)
+
+
+def flat_pads(padding: KnownPadding) -> tuple[int, ...]:
+    """ONNX's order: all befores, then all afters."""
+    return (*(before for before, _ in padding), *(after for _, after in padding))
+
+
+def none(padding: Padding) -> KnownPadding:
+    """No padding, for as many axes."""
+    return ((0, 0),) * len(padding)
+
+
+def padded(x: Value, padding: Padding, value: float = 0.0) -> Value:
+    """`x: [N, C, spatial...]` with `padding` of its spatial axes as an operator of its own."""
+    return pad(x, padding=((0, 0), (0, 0), *padding), value=value)
+
+
+def lies_inside(node: Node, padding: KnownPadding) -> bool:
+    """Whether every window surely covers a real element, and onnxruntime takes the padding.
+
+    onnxruntime wants every pad smaller than its window (pool_attributes.h, 'Pad should be smaller than kernel'); then
+    a window without gaps covers an element, and one with gaps does where the axis is not shorter than a gap.
+    """
+    window, dilation = ints(node, "window"), ints(node, "dilation")
+    x = node.inputs[0]
+    sizes = () if x is None else x.shape[2:]
+    for (before, after), extent, gap, size in zip(padding, window, dilation, sizes, strict=True):
+        if before >= extent or after >= extent:
+            return False
+        if gap > 1 and (before or after) and not (isinstance(size, int) and size >= gap):
+            return False
+    return True

@@ -1,0 +1,97 @@
+"""ONNX forms of convolutions; what ONNX's own cannot say becomes slices and pads around it."""
+
+from __future__ import annotations
+
+from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, again, ints, onnx_value, operand, whole
+from xir.backends.export.onnx._windows import flat_pads, known_padding, none, padded, padding_of
+from xir.ir.dims import Dim
+from xir.ir.node import Node, Value
+from xir.ops.conv import conv, conv_transpose
+from xir.ops.shape import pad, reshape
+
+forms = Forms()
+
+
+def _window(w: Value) -> dict[str, OnnxAttribute]:
+    """`kernel_shape` where the weights' window is known; ONNX infers it from the weights otherwise."""
+    window = tuple(size for size in w.shape[2:] if isinstance(size, int))
+    return {"kernel_shape": window} if len(window) == w.rank - 2 else {}
+
+
+@forms.of(conv)
+def _conv(node: Node, opset: int) -> Answer:
+    """Conv; input dilation, and negative or unknown padding, are brought about first."""
+    x, w, bias = operand(node), operand(node, 1), node.inputs[2]
+    gaps, padding = ints(node, "input_dilation"), padding_of(node)
+    if any(step != 1 for step in gaps):
+        return again(node, (_with_gaps(x, gaps), w, bias), input_dilation=(1,) * len(gaps))
+    known = known_padding(padding)
+    if known is None:
+        return again(node, (padded(x, padding), w, bias), padding=none(padding))
+    attributes: dict[str, OnnxAttribute] = {
+        **_window(w),
+        "strides": onnx_value(node, "strides"),
+        "pads": flat_pads(known),
+        "dilations": onnx_value(node, "dilation"),
+        "group": whole(node, "groups"),
+    }
+    return Call("Conv", (x, w) if bias is None else (x, w, bias), attributes)
+
+
+def _with_gaps(x: Value, gaps: tuple[int, ...]) -> Value:
+    """`x: [N, C, spatial...]` with gaps[i] - 1 zeros between neighbours of spatial axis i.
+
+    Every element becomes a row of its own, the zeros are padded behind it, and the last ones are cut off again.
+    """
+    for axis, gap in enumerate(gaps, start=2):
+        if gap == 1 or x.shape[axis] == 0:
+            continue
+        sizes, rank = x.shape, x.rank
+        split: tuple[Dim, ...] = (*sizes[: axis + 1], 1, *sizes[axis + 1 :])
+        amounts = [(0, 0)] * (rank + 1)
+        amounts[axis + 1] = (0, gap - 1)
+        spread = pad(reshape(x, shape=split), padding=tuple(amounts))
+        x = reshape(spread, shape=(*sizes[:axis], sizes[axis] * gap, *sizes[axis + 1 :]))
+        cut = [(0, 0)] * rank
+        cut[axis] = (0, 1 - gap)
+        x = pad(x, padding=tuple(cut))
+    return x
+
+
+@forms.of(conv_transpose)
+def _conv_transpose(node: Node, opset: int) -> Answer:
+    """ConvTranspose; negative or unknown padding is brought about behind it.
+
+    onnxruntime wants the output padding smaller than the stride or the dilation, as PyTorch does; more is padding too.
+    """
+    x, w, bias = operand(node), operand(node, 1), node.inputs[2]
+    padding, extra = padding_of(node), ints(node, "output_padding")
+    strides, dilation = ints(node, "strides"), ints(node, "dilation")
+    known = known_padding(padding)
+    small = all(e < max(s, d) for e, s, d in zip(extra, strides, dilation, strict=True))
+    if known is None or not small:
+        return _padded_result(node, x, w, bias)
+    attributes: dict[str, OnnxAttribute] = {
+        **_window(w),
+        "strides": strides,
+        "pads": flat_pads(known),
+        "dilations": dilation,
+        "output_padding": extra,
+        "group": whole(node, "groups"),
+    }
+    return Call("ConvTranspose", (x, w) if bias is None else (x, w, bias), attributes)
+
+
+def _padded_result(node: Node, x: Value, w: Value, bias: Value | None) -> Answer:
+    """The whole result without bias, cut or padded with zeros, the bias added behind it."""
+    from xir.ops.elementwise import add
+    from xir.ops.shape import broadcast
+
+    padding, extra = padding_of(node), ints(node, "output_padding")
+    (full,) = again(node, (x, w, None), padding=none(padding), output_padding=(0,) * len(extra))
+    cut = tuple((-before, more - after) for (before, after), more in zip(padding, extra, strict=True))
+    result = padded(full, cut)
+    if bias is None:
+        return result
+    column = reshape(bias, shape=(bias.shape[0], *(1,) * (result.rank - 2)))
+    return add(result, broadcast(column, shape=result.shape))

@@ -1,0 +1,165 @@
+"""ONNX forms of arithmetic and comparisons; ONNX broadcasts their operands by itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xir.backends.export.onnx._form import Answer, Call, Fixed, Forms, OnnxAttribute, Operand, Refusal, operand, whole
+from xir.backends.export.onnx._tensor import NUMBERS
+from xir.ir.node import Node
+from xir.ir.types import DType
+from xir.ops import compare, elementwise
+from xir.ops.compare import equal, greater_equal, less_equal, logical_not, logical_or, not_equal
+from xir.ops.elementwise import cast, clip, div, floor, is_inf, mod, mul, sub
+
+forms = Forms()
+
+for _op, _kind in (
+    (elementwise.add, "Add"),
+    (elementwise.sub, "Sub"),
+    (elementwise.mul, "Mul"),
+    (elementwise.div, "Div"),
+    (elementwise.pow_, "Pow"),
+    (elementwise.minimum, "Min"),
+    (elementwise.maximum, "Max"),
+    (elementwise.select, "Where"),
+    (compare.equal, "Equal"),
+    (compare.less, "Less"),
+    (compare.greater, "Greater"),
+    (compare.logical_and, "And"),
+    (compare.logical_or, "Or"),
+    (compare.logical_xor, "Xor"),
+):
+    forms.same(_op, _kind, broadcasting="all")
+
+for _op, _kind in (
+    (elementwise.neg, "Neg"),
+    (elementwise.abs_, "Abs"),
+    (elementwise.sign, "Sign"),
+    (elementwise.exp, "Exp"),
+    (elementwise.log, "Log"),
+    (elementwise.sqrt, "Sqrt"),
+    (elementwise.reciprocal, "Reciprocal"),
+    (elementwise.floor, "Floor"),
+    (elementwise.ceil, "Ceil"),
+    (elementwise.round_, "Round"),
+    (elementwise.erf, "Erf"),
+    (elementwise.sin, "Sin"),
+    (elementwise.cos, "Cos"),
+    (elementwise.tan, "Tan"),
+    (elementwise.asin, "Asin"),
+    (elementwise.acos, "Acos"),
+    (elementwise.atan, "Atan"),
+    (elementwise.sinh, "Sinh"),
+    (elementwise.cosh, "Cosh"),
+    (elementwise.asinh, "Asinh"),
+    (elementwise.acosh, "Acosh"),
+    (elementwise.atanh, "Atanh"),
+    (elementwise.is_nan, "IsNaN"),
+    (compare.logical_not, "Not"),
+):
+    forms.same(_op, _kind)
+
+
+@forms.of(not_equal)
+def _not_equal(node: Node, opset: int) -> Answer:
+    """ONNX has only Equal and Not."""
+    return logical_not(equal(operand(node), operand(node, 1)))
+
+
+@forms.of(less_equal)
+def _less_equal(node: Node, opset: int) -> Answer:
+    """LessOrEqual from opset 12 on; before, two comparisons (a negated Greater would be wrong for NaN)."""
+    x, y = operand(node), operand(node, 1)
+    if opset < 12:
+        return logical_or(compare.less(x, y), equal(x, y))
+    return Call("LessOrEqual", (x, y), broadcasting="all")
+
+
+@forms.of(greater_equal)
+def _greater_equal(node: Node, opset: int) -> Answer:
+    """GreaterOrEqual from opset 12 on; before, two comparisons (a negated Less would be wrong for NaN)."""
+    x, y = operand(node), operand(node, 1)
+    if opset < 12:
+        return logical_or(compare.greater(x, y), equal(x, y))
+    return Call("GreaterOrEqual", (x, y), broadcasting="all")
+
+
+@forms.of(mod)
+def _mod(node: Node, opset: int) -> Answer:
+    """Mod: the sign of the divisor for integers (fmod 0), that of the dividend for any type (fmod 1)."""
+    x, y = operand(node), operand(node, 1)
+    if not whole(node, "floored"):
+        return Call("Mod", (x, y), {"fmod": 1}, broadcasting="all")
+    if x.dtype.is_integer:
+        return Call("Mod", (x, y), {"fmod": 0}, broadcasting="all")
+    return sub(x, mul(floor(div(x, y)), y))
+
+
+_FLOAT8 = frozenset(dtype for dtype in DType if dtype.name.startswith("FLOAT8") and dtype is not DType.FLOAT8E8M0)
+
+
+@forms.of(cast)
+def _cast(node: Node, opset: int) -> Answer:
+    """Cast; to the narrow floats without saturation, as the operator rounds (Cast-19, table of `saturate`)."""
+    dtype = node.attributes["dtype"]
+    if not isinstance(dtype, DType):
+        return Refusal("no element type")
+    attributes: dict[str, OnnxAttribute] = {"to": NUMBERS[dtype]}
+    if dtype in _FLOAT8:
+        attributes["saturate"] = 0
+    needed = _CAST_SINCE.get(dtype, 1)
+    if opset < needed:
+        return Refusal(f"Cast to {dtype}", needed)
+    return Call("Cast", (operand(node),), attributes)
+
+
+_CAST_SINCE = {
+    DType.BFLOAT16: 13,
+    **dict.fromkeys(sorted(_FLOAT8, key=lambda dtype: dtype.name), 19),
+    DType.INT4: 21,
+    DType.UINT4: 21,
+    DType.FLOAT4E2M1: 23,
+    DType.FLOAT8E8M0: 24,
+    DType.INT2: 25,
+    DType.UINT2: 25,
+    DType.FLOAT6E2M3: 28,
+    DType.FLOAT6E3M2: 28,
+}
+"""The opset whose Cast makes an element type (onnx.defs, type constraint T2 of each version)."""
+
+
+@forms.of(clip)
+def _clip(node: Node, opset: int) -> Answer:
+    """Clip with its bounds as scalars of the operand's type."""
+    x = operand(node)
+    bounds: list[Operand] = []
+    for name in ("minimum", "maximum"):
+        bound = node.attributes[name]
+        if not isinstance(bound, float):
+            bounds.append(None)
+            continue
+        stored = _scalar(bound, x.dtype)
+        if stored is None:
+            return Refusal(f"the bound {bound} is no {x.dtype}")
+        bounds.append(stored)
+    while bounds and bounds[-1] is None:
+        bounds.pop()
+    return Call("Clip", (x, *bounds), precision=x.dtype)
+
+
+def _scalar(value: float, dtype: DType) -> Fixed | None:
+    """The bound in the element type; None for a fraction of an integer, saturated beyond the type's range."""
+    if dtype.is_floating:
+        return Fixed(np.asarray(value).astype(dtype.dtype))
+    if not value.is_integer():
+        return None
+    limits = np.iinfo(dtype.dtype)
+    return Fixed(np.asarray(min(max(int(value), int(limits.min)), int(limits.max)), dtype.dtype))
+
+
+@forms.of(is_inf)
+def _is_inf(node: Node, opset: int) -> Answer:
+    """IsInf."""
+    attributes = {"detect_negative": whole(node, "negative"), "detect_positive": whole(node, "positive")}
+    return Call("IsInf", (operand(node),), attributes)

@@ -1,0 +1,138 @@
+"""A graph as an ONNX file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xir.backends.export.onnx._encode import Header
+from xir.backends.export.onnx._names import Names, name_all
+from xir.backends.export.onnx._plan import Plan
+from xir.backends.export.onnx.targets import choose
+from xir.backends.export.onnx.write import write_model
+from xir.files import PathLike
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export did.
+
+    Attributes:
+        path: of the model file.
+        opset: the version of the default operator set.
+        ir_version: the version of the file format.
+        nodes: ONNX nodes written.
+        operators: {op_type: how many}, in alphabetical order.
+        weights: parameters written.
+        size: bytes of the model file.
+        data_file: path of the data file beside it, or None.
+        data_size: its bytes.
+        layers: {source layer: names of the ONNX nodes that stand for it, in order}.
+        results: {source layer: names of the ONNX tensors that its last node makes}.
+        renamed: {name: name in the file} of inputs and outputs whose names were taken.
+    """
+
+    path: str
+    opset: int
+    ir_version: int
+    nodes: int
+    operators: Mapping[str, int]
+    weights: int
+    size: int
+    data_file: str | None = None
+    data_size: int = 0
+    layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    results: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def to_dict(self) -> dict[str, object]:
+        """The report as plain data, as `--json` prints it."""
+        return {
+            "path": self.path,
+            "opset": self.opset,
+            "ir_version": self.ir_version,
+            "nodes": self.nodes,
+            "operators": dict(self.operators),
+            "weights": self.weights,
+            "size": self.size,
+            "data_file": self.data_file,
+            "data_size": self.data_size,
+            "layers": {layer: list(nodes) for layer, nodes in self.layers.items()},
+            "results": {layer: list(names) for layer, names in self.results.items()},
+            "renamed": dict(self.renamed),
+        }
+
+
+def export_onnx(
+    graph: Graph,
+    path: PathLike,
+    *,
+    opset: int | None = None,
+    ir_version: int | None = None,
+    target: str | None = None,
+    external_data: bool | None = None,
+    metadata: Mapping[str, str] | None = None,
+    documentation: str = "",
+) -> ExportReport:
+    """Writes `graph` as an ONNX model, whole or not at all.
+
+    Args:
+        graph: the model.
+        path: of the file to write.
+        opset: the operator set, 11 to 26; by default 21, raised only as far as the graph needs.
+        ir_version: the version of the file format; by default that of the opset's onnx release.
+        target: a runtime and its version (`ort==1.31`, `openvino`, `tensorrt==11.0`, `opencv`) that shall read it.
+        external_data: whether weights go into a data file beside the model; by default only where 2 GB are passed.
+        metadata: the model's metadata_props.
+        documentation: the model's doc_string.
+
+    Raises:
+        UnsupportedError: operators that have no form there: all of them, with what would help.
+        UsageError: versions that contradict each other.
+        FileError: the file cannot be written; an old one is untouched.
+    """
+    from importlib import metadata as packages
+
+    versions, legal = choose(graph, opset, ir_version, target)
+    plan = Plan(legal, versions.opset)
+    plan.build()
+    names = name_all(plan)
+    try:
+        version = packages.version("xir-compiler")
+    except packages.PackageNotFoundError:
+        version = ""
+    header = Header(versions.opset, versions.ir_version, version, dict(metadata or {}), documentation)
+    written = write_model(path, plan, names, header, external_data)
+    operators: dict[str, int] = {}
+    for record in plan.records:
+        operators[record.kind] = operators.get(record.kind, 0) + 1
+    layers, results = _layers(plan, names)
+    folder = os.path.dirname(os.fspath(path))
+    return ExportReport(
+        path=os.fspath(path),
+        opset=versions.opset,
+        ir_version=versions.ir_version,
+        nodes=len(plan.records),
+        operators=dict(sorted(operators.items())),
+        weights=len(legal.parameters),
+        size=written.size,
+        data_file=None if written.data_file is None else os.path.join(folder, written.data_file),
+        data_size=written.data_size,
+        layers=layers,
+        results=results,
+        renamed=names.renamed,
+    )
+
+
+def _layers(plan: Plan, names: Names) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    nodes: dict[str, list[str]] = {}
+    results: dict[str, tuple[str, ...]] = {}
+    for record, name in zip(plan.records, names.nodes, strict=True):
+        made = tuple(names.values[ref] for ref in record.outputs if isinstance(ref, Value))
+        for source in record.source:
+            nodes.setdefault(source.layer, []).append(name)
+            results[source.layer] = made
+    return {layer: tuple(held) for layer, held in nodes.items()}, results

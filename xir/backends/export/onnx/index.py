@@ -1,0 +1,57 @@
+"""ONNX forms of reading and writing by index."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xir.backends.export.onnx._form import (
+    Answer,
+    Call,
+    Fixed,
+    Forms,
+    OnnxAttribute,
+    Refusal,
+    Sizes,
+    operand,
+    whole,
+)
+from xir.ir.dims import as_dim
+from xir.ir.node import Node
+from xir.ir.types import DType
+from xir.ops.index import compress, gather, gather_elements, gather_nd, one_hot, scatter_elements
+
+forms = Forms()
+forms.same(gather, "Gather", axis="axis")
+forms.same(gather_elements, "GatherElements", axis="axis")
+forms.same(compress, "Compress", axis="axis")
+
+_SCATTER_SINCE = {"none": 11, "add": 16, "mul": 16, "max": 18, "min": 18}
+"""The opset whose ScatterElements has a reduction (onnx.defs)."""
+
+
+@forms.of(scatter_elements)
+def _scatter_elements(node: Node, opset: int) -> Answer:
+    """ScatterElements."""
+    reduction = str(node.attributes["reduction"])
+    if opset < _SCATTER_SINCE[reduction]:
+        return Refusal(f"ScatterElements with reduction {reduction!r}", _SCATTER_SINCE[reduction])
+    attributes: dict[str, OnnxAttribute] = {"axis": whole(node, "axis")}
+    if reduction != "none":
+        attributes["reduction"] = reduction
+    return Call("ScatterElements", node.inputs, attributes)
+
+
+@forms.of(gather_nd)
+def _gather_nd(node: Node, opset: int) -> Answer:
+    """GatherND, with batch axes from opset 12 on."""
+    batch = whole(node, "batch_axes")
+    return Call("GatherND", node.inputs, {"batch_dims": batch} if batch else {})
+
+
+@forms.of(one_hot)
+def _one_hot(node: Node, opset: int) -> Answer:
+    """OneHot with the values 0 and 1."""
+    dtype = node.attributes["dtype"]
+    depth = Sizes((as_dim(node.attributes["depth"]),), scalar=True)
+    values = Fixed(np.array([0, 1]).astype(dtype.dtype if isinstance(dtype, DType) else np.float32))
+    return Call("OneHot", (operand(node), depth, values), {"axis": whole(node, "axis")})

@@ -1,0 +1,231 @@
+"""Legalisation: every operator becomes one that ONNX says exactly at an opset, else its pieces, else a named problem."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xir.backends.export.onnx._form import (
+    NEWEST_OPSET,
+    Answer,
+    Call,
+    Forms,
+    Refusal,
+    decomposed,
+    helping_opset,
+    problem_at,
+)
+from xir.backends.export.onnx._tables import FORMS
+from xir.errors import InvalidModelError, Problem, UnsupportedError
+from xir.ir.builder import apply
+from xir.ir.graph import Graph
+from xir.ir.node import Attribute, Node, Value
+from xir.ir.rewrite import Rewriter, rewrite
+from xir.ir.types import DType, TensorType
+from xir.ir.walk import bodies
+from xir.ops.constant import identity
+
+_MAX_ROUNDS = 64
+"""Rounds until nothing changes; decompositions are a few storeys deep."""
+
+
+def legalize(graph: Graph, opset: int) -> Graph:
+    """The graph in operators that ONNX says one to one at `opset`; what import(export(g)) gives back.
+
+    Raises:
+        UnsupportedError: operators that have no form there; all of them are listed, with what would help.
+    """
+    forms = FORMS
+    graph = _with_free_outputs(graph)
+    for _ in range(_MAX_ROUNDS):
+        round_ = _Round(forms, opset)
+        graph = rewrite(graph, round_.replace)
+        if not round_.changed:
+            if round_.refused:
+                raise _unsupported(round_.refused, opset, graph)
+            return graph
+    raise InvalidModelError(f"legalisation for opset {opset} does not come to rest", hint="please report this model")
+
+
+def answer(node: Node, opset: int, forms: Forms = FORMS) -> Answer:
+    """What the tables say of one node: a `Call` that ONNX's schema admits, simpler operators, or a `Refusal`."""
+    form = forms.get(node.op.name)
+    if form is None:
+        return decomposed(node)
+    said = form(node, opset)
+    if isinstance(said, Refusal):
+        return _or_pieces(node, said)
+    if not isinstance(said, Call):
+        return said
+    problem = problem_at(said, opset)
+    if problem is not None:
+        return _or_pieces(node, Refusal(problem, helping_opset(said, opset)))
+    rounded = _rounded(node, said)
+    if rounded is None:
+        return said
+    if _loses(node, said):
+        pieces = decomposed(node)
+        if not isinstance(pieces, Refusal):
+            return pieces
+    return apply(node.op, node.inputs, rounded).outputs
+
+
+def _or_pieces(node: Node, refusal: Refusal) -> Answer:
+    pieces = decomposed(node)
+    return refusal if isinstance(pieces, Refusal) else pieces
+
+
+def _rounded(node: Node, call: Call) -> dict[str, Attribute] | None:
+    """The attributes as the file will hold them (floats in `call.precision`), or None where that changes nothing."""
+    if not call.precision.is_floating:
+        return None
+    rounded = {name: _round(value, call.precision) for name, value in node.attributes.items()}
+    same = all(_identical(value, node.attributes[name]) for name, value in rounded.items())
+    return None if same else rounded
+
+
+def _identical(a: Attribute, b: Attribute) -> bool:
+    if isinstance(a, tuple) and isinstance(b, tuple):
+        return all(_identical(m, n) for m, n in zip(a, b, strict=True))
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or (a != a and b != b)
+    return True
+
+
+def _round(value: Attribute, precision: DType) -> Attribute:
+    if isinstance(value, float):
+        with np.errstate(over="ignore"):
+            return float(np.asarray(value).astype(precision.dtype).astype(np.float64))
+    if isinstance(value, tuple):
+        return tuple(_round(item, precision) for item in value)
+    return value
+
+
+def _loses(node: Node, call: Call) -> bool:
+    """Whether the rounding to f32 would show in the result: the operands are f64."""
+    return call.precision is DType.FLOAT32 and any(
+        value is not None and isinstance(value.type, TensorType) and value.type.dtype is DType.FLOAT64
+        for value in node.inputs
+    )
+
+
+@dataclass(slots=True)
+class _Round:
+    """One walk over the graph; remembers whether anything changed and what was refused."""
+
+    forms: Forms
+    opset: int
+    changed: bool = False
+    refused: list[tuple[Node, Refusal]] = field(default_factory=list[tuple[Node, Refusal]])
+    broadcasts: dict[tuple[Value, TensorType], Value] = field(default_factory=dict[tuple[Value, TensorType], Value])
+
+    def replace(self, node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        merged = self._merged_broadcast(node)
+        if merged is not None:
+            return merged
+        if any(True for _ in bodies(node)):
+            said: Answer = Refusal("bodies are not written yet")
+        else:
+            said = answer(node, self.opset, self.forms)
+        match said:
+            case Call():
+                return None
+            case Refusal():
+                self.refused.append((node, said))
+                return None
+            case Value():
+                self.changed = True
+                return (said,)
+            case _:
+                self.changed = True
+                return said
+
+    def _merged_broadcast(self, node: Node) -> Sequence[Value] | None:
+        """One broadcast for all that say the same, none where nothing changes: ONNX's own broadcasting is the same."""
+        source = node.inputs[0] if node.op.name == "broadcast" and node.inputs[1] is None else None
+        if source is None:
+            return None
+        target = node.outputs[0].tensor
+        if source.shape == target.shape:
+            self.changed = True
+            return (source,)
+        held = self.broadcasts.setdefault((source, target), node.outputs[0])
+        if held is node.outputs[0]:
+            return None
+        self.changed = True
+        return (held,)
+
+
+def _with_free_outputs(graph: Graph) -> Graph:
+    """The graph with an `identity` wherever an output is an input, a parameter, or another output too.
+
+    ONNX names an output by its value, so one value cannot be two outputs, and an output needs a node.
+    """
+    seen: set[Value] = set()
+    outputs: list[Value] = []
+    for value in graph.outputs:
+        free = value.node is not None and value not in seen
+        seen.add(value)
+        outputs.append(value if free else identity(value))
+    if all(new is old for new, old in zip(outputs, graph.outputs, strict=True)):
+        return graph
+    return Graph(
+        graph.name,
+        graph.inputs,
+        tuple(outputs),
+        graph.output_names,
+        graph.parameters,
+        graph.names,
+        graph.constraints,
+    )
+
+
+def layer_name(node: Node, graph: Graph) -> str:
+    """What a person calls the node: its layer's name, else its result's."""
+    return node.source[0].layer if node.source else graph.name_of(node.outputs[0])
+
+
+def _unsupported(refused: Iterable[tuple[Node, Refusal]], opset: int, graph: Graph) -> UnsupportedError:
+    groups: dict[tuple[str, str, int | None], list[str]] = {}
+    for node, refusal in refused:
+        kind = node.source[0].kind if node.source else node.op.name
+        reason = refusal.reason if kind == node.op.name else f"{node.op.name}: {refusal.reason}"
+        groups.setdefault((kind, reason, refusal.opset), []).append(layer_name(node, graph))
+    problems = tuple(
+        Problem(kind, tuple(layers), reason, hint_for(helps)) for (kind, reason, helps), layers in groups.items()
+    )
+    opsets = [helps for _, _, helps in groups]
+    count = sum(len(problem.layers) for problem in problems)
+    lines = [
+        f"{problem.kind} x{len(problem.layers)} ({', '.join(problem.layers[:3])}"
+        f"{', ...' if len(problem.layers) > 3 else ''}): {problem.reason}"
+        for problem in problems
+    ]
+    known = [helps for helps in opsets if helps is not None]
+    hint = hint_for(max(known)) if known and len(known) == len(opsets) else None
+    message = f"{count} of {len(graph.nodes)} nodes have no ONNX form at opset {opset}: " + "; ".join(lines)
+    error = UnsupportedError(message, problems=problems, hint=hint)
+    return error
+
+
+def hint_for(opset: int | None) -> str | None:
+    """`needs opset >= 18: add --opset 18`."""
+    return None if opset is None else f"needs opset >= {opset}: add --opset {opset}"
+
+
+def lowest_opset(graph: Graph, opset: int) -> int:
+    """The lowest opset from `opset` up that can say the graph, or `opset` itself where none can.
+
+    Only what refuses at `opset` is looked at: an opset that admits all of it is tried, up to the newest.
+    """
+    for candidate in range(opset, NEWEST_OPSET + 1):
+        try:
+            legalize(graph, candidate)
+        except UnsupportedError as error:
+            if all(problem.hint is None for problem in error.problems):
+                return opset
+            continue
+        return candidate
+    return opset

@@ -1,0 +1,106 @@
+"""ONNX forms of normalisations."""
+
+from __future__ import annotations
+
+from xir.backends.export.onnx._form import (
+    Answer,
+    Call,
+    Forms,
+    OnnxAttribute,
+    Refusal,
+    again,
+    ints,
+    operand,
+    real,
+    whole,
+)
+from xir.ir.node import Node
+from xir.ops import norm
+from xir.ops.norm import (
+    group_norm,
+    layer_norm,
+    log_softmax,
+    lrn,
+    mean_variance_normalize,
+    softmax,
+)
+from xir.ops.shape import transpose
+
+forms = Forms()
+forms.same(norm.batch_norm, "BatchNormalization", epsilon="epsilon")
+forms.same(norm.instance_norm, "InstanceNormalization", epsilon="epsilon")
+
+
+@forms.of(lrn)
+def _lrn(node: Node, opset: int) -> Answer:
+    """LRN, which divides alpha by the size as Caffe does; onnxruntime's takes [N, C, H, W] alone."""
+    x = operand(node)
+    if x.rank != 4:
+        return Refusal("LRN of other than four axes")
+    attributes: dict[str, OnnxAttribute] = {
+        "size": whole(node, "size"),
+        "alpha": real(node, "alpha"),
+        "beta": real(node, "beta"),
+        "bias": real(node, "bias"),
+    }
+    return Call("LRN", (x,), attributes)
+
+
+_MVN_EPSILON = 1e-9
+"""What MeanVarianceNormalization adds to the standard deviation (function body in onnx.defs, opset 9 and 13)."""
+
+
+@forms.of(mean_variance_normalize)
+def _mean_variance_normalize(node: Node, opset: int) -> Answer:
+    """MeanVarianceNormalization where epsilon is its own, else arithmetic."""
+    own = bool(whole(node, "normalize_variance")) and bool(whole(node, "outside"))
+    if not own or real(node, "epsilon") != _MVN_EPSILON:
+        return Refusal("MeanVarianceNormalization has an epsilon of its own")
+    return Call(
+        "MeanVarianceNormalization", (operand(node),), {"axes": ints(node, "axes")}, precision=operand(node).dtype
+    )
+
+
+@forms.of(layer_norm)
+def _layer_norm(node: Node, opset: int) -> Answer:
+    """LayerNormalization (opset 17), which wants a scale."""
+    x, scale, shift = operand(node), node.inputs[1], node.inputs[2]
+    if scale is None:
+        return Refusal("LayerNormalization needs a scale")
+    inputs = (x, scale) if shift is None else (x, scale, shift)
+    return Call("LayerNormalization", inputs, {"axis": whole(node, "axis"), "epsilon": real(node, "epsilon")})
+
+
+@forms.of(group_norm)
+def _group_norm(node: Node, opset: int) -> Answer:
+    """GroupNormalization with a scale for each channel, which it has from opset 21 on."""
+    if opset < 21:
+        return Refusal("GroupNormalization with a scale for each channel", 21)
+    return Call(
+        "GroupNormalization",
+        node.inputs,
+        {"num_groups": whole(node, "groups"), "epsilon": real(node, "epsilon")},
+    )
+
+
+def _along(node: Node, opset: int, kind: str) -> Answer:
+    """Before opset 13 the operator flattens from `axis` on: the same where `axis` is the last one."""
+    x, axis = operand(node), whole(node, "axis")
+    if opset >= 13 or axis == x.rank - 1:
+        return Call(kind, (x,), {"axis": axis})
+    swap = list(range(x.rank))
+    swap[axis], swap[-1] = swap[-1], swap[axis]
+    (moved,) = again(node, (transpose(x, perm=tuple(swap)),), axis=x.rank - 1)
+    return transpose(moved, perm=tuple(swap))
+
+
+@forms.of(softmax)
+def _softmax(node: Node, opset: int) -> Answer:
+    """Softmax."""
+    return _along(node, opset, "Softmax")
+
+
+@forms.of(log_softmax)
+def _log_softmax(node: Node, opset: int) -> Answer:
+    """LogSoftmax."""
+    return _along(node, opset, "LogSoftmax")

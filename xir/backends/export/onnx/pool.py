@@ -1,0 +1,101 @@
+"""ONNX forms of pooling: ONNX's own operator where it says exactly the same, else a pad of its own first.
+
+ONNX's `ceil_mode` is never used: a Caffe overhang is padding after the end (formats.md and onnxruntime's history show
+that runtimes disagree on ceil_mode with count_include_pad).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, Refusal, again, onnx_value, operand, real
+from xir.backends.export.onnx._windows import (
+    KnownPadding,
+    Padding,
+    flat_pads,
+    known_padding,
+    lies_inside,
+    none,
+    padded,
+    padding_of,
+)
+from xir.ir.constant import constant_of
+from xir.ir.node import Node, Value
+from xir.ops.constant import constant
+from xir.ops.elementwise import div
+from xir.ops.pool import average_pool, lp_pool, max_pool
+from xir.ops.shape import broadcast
+
+forms = Forms()
+
+
+def _attributes(node: Node, padding: KnownPadding) -> dict[str, OnnxAttribute]:
+    """What all pools have; `dilations` only where they say something, for older opsets do not have them."""
+    attributes: dict[str, OnnxAttribute] = {
+        "kernel_shape": onnx_value(node, "window"),
+        "strides": onnx_value(node, "strides"),
+        "pads": flat_pads(padding),
+    }
+    dilation = onnx_value(node, "dilation")
+    if isinstance(dilation, tuple) and any(step != 1 for step in dilation):
+        attributes["dilations"] = dilation
+    return attributes
+
+
+def _lowest(x: Value) -> float:
+    return -np.inf if x.dtype.is_floating else float(np.iinfo(x.dtype.dtype).min)
+
+
+@forms.of(max_pool)
+def _max_pool(node: Node, opset: int) -> Answer:
+    """MaxPool; padding that it cannot hold becomes a pad with the lowest value."""
+    x, padding = operand(node), padding_of(node)
+    known = known_padding(padding)
+    if known is not None and lies_inside(node, known):
+        return Call("MaxPool", (x,), _attributes(node, known))
+    return again(node, (padded(x, padding, _lowest(x)),), padding=none(padding))
+
+
+@forms.of(average_pool)
+def _average_pool(node: Node, opset: int) -> Answer:
+    """AveragePool with all padding counted or none; a counted part of the padding becomes a pad with zeros."""
+    x, padding, counted = operand(node), padding_of(node), padding_of(node, "counted_padding")
+    known, known_counted = known_padding(padding), known_padding(counted)
+    if known is None or known_counted is None:
+        return _counted_average(node, x, padding, counted)
+    uncounted = all(part == (0, 0) for part in known_counted)
+    if lies_inside(node, known) and (uncounted or known_counted == known):
+        return Call("AveragePool", (x,), {**_attributes(node, known), "count_include_pad": int(not uncounted)})
+    if uncounted or known_counted == known:
+        return _counted_average(node, x, padding, counted) if uncounted else _zero_padded(node, x, known, known)
+    return _zero_padded(node, x, known, known_counted)
+
+
+def _zero_padded(node: Node, x: Value, padding: KnownPadding, counted: KnownPadding) -> Answer:
+    """The counted zeros as elements of their own, the rest as padding that does not count."""
+    rest = tuple((b - m, a - n) for (b, a), (m, n) in zip(padding, counted, strict=True))
+    return again(node, (padded(x, counted),), padding=rest, counted_padding=none(padding))
+
+
+def _counted_average(node: Node, x: Value, padding: Padding, counted: Padding) -> Answer:
+    """The mean over zeros divided by the mean of the marks of what counts: for padding that no attribute can hold."""
+    bare = {"padding": none(padding), "counted_padding": none(padding)}
+    one = constant(value=constant_of(np.ones((1,) * x.rank), x.dtype))
+    marks = broadcast(one, shape=(1, 1, *x.shape[2:]))
+    marks = padded(marks, counted, 1.0)
+    marks = padded(marks, tuple((b - m, a - n) for (b, a), (m, n) in zip(padding, counted, strict=True)))
+    (total,) = again(node, (padded(x, padding),), **bare)
+    (share,) = again(node, (marks,), **bare)
+    return div(total, broadcast(share, shape=total.shape))
+
+
+@forms.of(lp_pool)
+def _lp_pool(node: Node, opset: int) -> Answer:
+    """LpPool, whose p is a whole number."""
+    x, padding, p = operand(node), padding_of(node), real(node, "p")
+    known = known_padding(padding)
+    if known is None or not lies_inside(node, known):
+        return again(node, (padded(x, padding),), padding=none(padding))
+    if not p.is_integer():
+        return Refusal(f"LpPool takes whole norms, got p = {p}")
+    return Call("LpPool", (x,), {**_attributes(node, known), "p": int(p)})

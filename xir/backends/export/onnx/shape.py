@@ -1,0 +1,235 @@
+"""ONNX forms of what moves elements about."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from xir.backends.export.onnx._form import (
+    Answer,
+    Call,
+    Fixed,
+    Forms,
+    OnnxAttribute,
+    Operand,
+    Refusal,
+    Sizes,
+    again,
+    ints,
+    literal,
+    onnx_value,
+    operand,
+    real,
+    shape_in,
+    whole,
+)
+from xir.backends.export.onnx._windows import padding_of
+from xir.ir.dims import Dim, Shape, bounds, equal
+from xir.ir.node import Node, Value
+from xir.ir.types import DType
+from xir.ops.shape import (
+    broadcast,
+    concat,
+    depth_to_space,
+    iota,
+    pad,
+    reshape,
+    reverse,
+    shape_of,
+    slice_,
+    space_to_depth,
+    split,
+    tile,
+    transpose,
+)
+
+forms = Forms()
+forms.same(transpose, "Transpose", perm="perm")
+forms.same(concat, "Concat", axis="axis")
+forms.same(shape_of, "Shape")
+forms.same(space_to_depth, "SpaceToDepth", blocksize="block")
+
+_END = (1 << 63) - 1
+"""ONNX Slice clamps an end to the size, so the largest i64 means 'to the end'."""
+
+
+@forms.of(reshape)
+def _reshape(node: Node, opset: int) -> Answer:
+    """Reshape; unknown sizes as 0 (copied) and one -1 (what is left) where that is exact, else computed."""
+    x, target = operand(node), node.inputs[1]
+    if target is not None:
+        return Call("Reshape", (x, _as_i64(target)), _allow_zero(node, opset, run_time=True))
+    shape = shape_in(node, "shape")
+    if any(size == 0 for size in shape):
+        if opset < 14:
+            return Refusal("Reshape to an empty shape needs 'allowzero'", 14)
+        return Call("Reshape", (x, Sizes(shape)), {"allowzero": 1})
+    return Call("Reshape", (x, _target(x.shape, shape)))
+
+
+def _allow_zero(node: Node, opset: int, *, run_time: bool) -> dict[str, OnnxAttribute]:
+    """A run-time target of ours has no 0 that copies: `allowzero` says so from opset 14 on."""
+    return {"allowzero": 1} if run_time and opset >= 14 else {}
+
+
+def _as_i64(value: Value) -> Value:
+    from xir.ops.elementwise import cast
+
+    return value if value.dtype is DType.INT64 else cast(value, dtype=DType.INT64)
+
+
+def _target(have: Shape, want: Shape) -> Operand:
+    """0 where the size at the same place is copied, -1 for one size that the others determine, else all computed."""
+    plain: list[int] = []
+    for axis, size in enumerate(want):
+        if isinstance(size, int):
+            plain.append(size)
+        elif axis < len(have) and equal(have[axis], size) is True:
+            plain.append(0)
+        else:
+            plain.append(-1)
+    if plain.count(-1) > 1 or (-1 in plain and 0 in plain and not _positive(want, plain)):
+        return Sizes(want)
+    return literal(plain, DType.INT64)
+
+
+def _positive(want: Shape, plain: list[int]) -> bool:
+    """Whether the copied sizes are surely not 0, so that what is left is determined."""
+    return all((bounds(size)[0] or 0) > 0 for size, code in zip(want, plain, strict=True) if code == 0)
+
+
+@forms.of(broadcast)
+def _broadcast(node: Node, opset: int) -> Answer:
+    """Expand."""
+    target = node.inputs[1]
+    if target is not None:
+        return Call("Expand", (operand(node), _as_i64(target)))
+    return Call("Expand", (operand(node), Sizes(shape_in(node, "shape"))))
+
+
+@forms.of(slice_)
+def _slice(node: Node, opset: int) -> Answer:
+    """Slice with all its operands; an end at an unknown size is 'to the end'."""
+    x, start, stop = operand(node), node.inputs[1], node.inputs[2]
+    axes = ints(node, "axes")
+    if not axes:
+        return x
+    starts: Operand = start if start is not None else Sizes(shape_in(node, "starts"))
+    stops = shape_in(node, "stops")
+    ends: tuple[Dim, ...] = tuple(
+        _END if not isinstance(size, int) and equal(size, x.shape[axis]) is True else size
+        for axis, size in zip(axes, stops, strict=True)
+    )
+    return Call(
+        "Slice",
+        (
+            x,
+            starts,
+            stop if stop is not None else Sizes(ends),
+            literal(list(axes), DType.INT64),
+            literal(list(ints(node, "steps")), DType.INT64),
+        ),
+    )
+
+
+@forms.of(reverse)
+def _reverse(node: Node, opset: int) -> Answer:
+    """Slice from the last element to before the first, in steps of -1 (ONNX Slice, negative steps)."""
+    x, axes = operand(node), ints(node, "axes")
+    if not axes:
+        return x
+    count = len(axes)
+    return Call(
+        "Slice",
+        (
+            x,
+            literal([-1] * count, DType.INT64),
+            literal([-_END] * count, DType.INT64),
+            literal(list(axes), DType.INT64),
+            literal([-1] * count, DType.INT64),
+        ),
+    )
+
+
+@forms.of(pad)
+def _pad(node: Node, opset: int) -> Answer:
+    """Pad; what is cut off is a slice before it, as the operator says, for runtimes disagree on negative pads."""
+    x, amounts, padding = operand(node), node.inputs[1], padding_of(node)
+    mode = node.attributes["mode"]
+    attributes: dict[str, OnnxAttribute] = {"mode": str(mode)}
+    fill: tuple[Operand, ...] = ()
+    precision = DType.FLOAT32
+    if mode == "constant":
+        fill, precision = (_scalar(real(node, "value"), x.dtype),), x.dtype
+    elif opset < 19 and mode == "wrap":
+        return Refusal("Pad in mode 'wrap'", 19)
+    if amounts is not None:
+        return Call("Pad", (x, _as_i64(amounts), *fill), attributes, precision=precision)
+    if any(isinstance(amount, int) and amount < 0 for pair in padding for amount in pair):
+        return _cut_first(node, x)
+    if all(pair == (0, 0) for pair in padding):
+        return x
+    flat = Sizes((*(before for before, _ in padding), *(after for _, after in padding)))
+    return Call("Pad", (x, flat, *fill), attributes, precision=precision)
+
+
+def _scalar(value: float, dtype: DType) -> Fixed:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Fixed(np.asarray(value).astype(dtype.dtype))
+
+
+def _cut_first(node: Node, x: Value) -> Answer:
+    axes: list[int] = []
+    starts: list[Dim] = []
+    stops: list[Dim] = []
+    rest: list[tuple[Dim, Dim]] = []
+    for axis, (before, after) in enumerate(padding_of(node)):
+        front = -before if isinstance(before, int) and before < 0 else 0
+        back = -after if isinstance(after, int) and after < 0 else 0
+        rest.append((0 if front else before, 0 if back else after))
+        if front or back:
+            axes.append(axis)
+            starts.append(front)
+            stops.append(x.shape[axis] - back)
+    cut = slice_(x, axes=tuple(axes), starts=tuple(starts), stops=tuple(stops), steps=(1,) * len(axes))
+    return again(node, (cut, None), padding=tuple(rest))
+
+
+@forms.of(tile)
+def _tile(node: Node, opset: int) -> Answer:
+    """Tile."""
+    counts = node.inputs[1]
+    return Call("Tile", (operand(node), _as_i64(counts) if counts is not None else Sizes(shape_in(node, "repeats"))))
+
+
+@forms.of(split)
+def _split(node: Node, opset: int) -> Answer:
+    """Split, its sizes an attribute before opset 13 and an operand since."""
+    x, sizes = operand(node), shape_in(node, "sizes")
+    if opset >= 13:
+        return Call("Split", (x, Sizes(sizes)), {"axis": whole(node, "axis")})
+    if not all(isinstance(size, int) for size in sizes):
+        return Refusal("Split into sizes that are not known", 13)
+    return Call("Split", (x,), {"axis": whole(node, "axis"), "split": onnx_value(node, "sizes")})
+
+
+@forms.of(depth_to_space)
+def _depth_to_space(node: Node, opset: int) -> Answer:
+    """DepthToSpace, modes DCR and CRD."""
+    mode = "DCR" if node.attributes["order"] == "depth_first" else "CRD"
+    return Call("DepthToSpace", (operand(node),), {"blocksize": whole(node, "block"), "mode": mode})
+
+
+@forms.of(iota)
+def _iota(node: Node, opset: int) -> Answer:
+    """Range in i64; other element types are cast, other shapes broadcast."""
+    from xir.ops.elementwise import cast
+
+    shape, axis, dtype = shape_in(node, "shape"), whole(node, "axis"), node.attributes["dtype"]
+    if dtype is not DType.INT64 and isinstance(dtype, DType):
+        return cast(iota(shape=shape, axis=axis, dtype=DType.INT64), dtype=dtype)
+    if len(shape) != 1:
+        line = iota(shape=(shape[axis],), axis=0, dtype=DType.INT64)
+        column = reshape(line, shape=(shape[axis], *(1,) * (len(shape) - axis - 1)))
+        return broadcast(column, shape=shape)
+    bounds_ = (literal(0, DType.INT64), Sizes(shape, scalar=True), literal(1, DType.INT64))
+    return Call("Range", bounds_)
