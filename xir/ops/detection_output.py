@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
 
 import numpy as np
 
-from xir.errors import InvalidModelError
+from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Array
-from xir.ir.dims import Dim, Symbol, product
+from xir.ir.dims import Symbol
+from xir.ir.dims import minimum as smaller
 from xir.ir.node import Value
 from xir.ir.types import TensorType
+from xir.ops import elementwise
 from xir.ops._boxes import best_first, suppress
 from xir.ops._checks import require_floating, require_rank, require_same_dtype, require_size
 from xir.ops._define import op
+from xir.ops._detections import BoxCode, best_of_image, by_class, corners, detected, only_best, proper, without
+from xir.ops._rows import narrowed_value, rows_or_none, widened_value
 from xir.ops._windows import Numbers, narrowed, widened
-
-BoxCode = Literal["corner", "center_size", "corner_size"]
+from xir.ops.detection import non_max_suppression
+from xir.ops.shape import concat, reshape, transpose
 
 
 @op
@@ -74,6 +78,8 @@ def _require_attributes(
 ) -> None:
     if classes < 1 or (background is not None and not 0 <= background < classes):
         raise InvalidModelError(f"background {background} must be one of {classes} classes, or nothing")
+    if not foreground(classes, background):
+        raise InvalidModelError("the only class is the background: there is nothing to detect")
     if nms_threshold < 0:
         raise InvalidModelError(f"nms_threshold must be >= 0, got {nms_threshold}")
     if not 0 < eta <= 1:
@@ -85,11 +91,6 @@ def _require_attributes(
 def foreground(classes: int, background: int | None) -> list[int]:
     """The labels that are detected: all but the background."""
     return [label for label in range(classes) if label != background]
-
-
-def priors_of(prior: Value) -> Dim:
-    """The number of prior boxes in `prior: [1, 2, P * 4]`."""
-    return product(prior.shape[2:]) // 4
 
 
 def _decode(offsets: Numbers, boxes: Numbers, variances: Numbers | None, code: BoxCode) -> Numbers:
@@ -138,9 +139,8 @@ def _detection_output_reference(
         for label in foreground(classes, background):
             line = scores[image, label]
             order = best_first(line)
-            if confidence_threshold is not None:
-                order = order[line[order] > line.dtype.type(confidence_threshold)]
-            order = order[:top_k]
+            bound = -math.inf if confidence_threshold is None else confidence_threshold
+            order = order[line[order] > line.dtype.type(bound)][:top_k]
             kept = suppress(boxes[image, 0 if share_location else label][order], nms_threshold, eta=eta)
             found += [(label, int(order[index])) for index in kept]
         for label, index in _best(found, scores[image], keep_top_k):
@@ -157,6 +157,59 @@ def _best(found: list[tuple[int, int]], scores: Numbers, limit: int | None) -> l
         return found
     order = sorted(range(len(found)), key=lambda place: (-float(scores[found[place]]), found[place]))
     return [found[place] for place in sorted(order[:limit])]
+
+
+@detection_output.decompose
+def _detection_output_decompose(
+    location: Value,
+    confidence: Value,
+    prior: Value,
+    *,
+    classes: int,
+    share_location: bool,
+    background: int | None,
+    code: BoxCode,
+    variance_in_target: bool,
+    confidence_threshold: float | None,
+    nms_threshold: float,
+    eta: float,
+    top_k: int | None,
+    keep_top_k: int | None,
+    clip: bool,
+) -> Value:
+    if eta < 1 and nms_threshold > 0.5:
+        raise UnsupportedError(
+            f"adaptive suppression (eta {eta}) cannot be decomposed: NonMaxSuppression knows one threshold only",
+            hint="set eta to 1 in nms_param if a fixed threshold will do",
+        )
+    labels = foreground(classes, background)
+    n, priors, count = location.shape[0], prior.shape[2] // 4, len(labels)
+    table = reshape(widened_value(confidence), shape=(n, priors, classes))
+    scores = transpose(without(table, 2, background), perm=(0, 2, 1))
+    low, high = corners(
+        widened_value(location), widened_value(prior), 1 if share_location else classes, code, variance_in_target
+    )
+    if clip:
+        low, high = (elementwise.clip(corner, minimum=0.0, maximum=1.0) for corner in (low, high))
+    solid, boxes = proper(low, high), concat(low, high, axis=3)
+    if share_location:
+        solid, boxes = (reshape(each, shape=(n, priors, 4)) for each in (solid, boxes))
+    else:
+        solid, boxes = (by_class(without(each, 2, background)) for each in (solid, boxes))
+        scores = reshape(scores, shape=(n * count, 1, priors))
+    most = priors if top_k is None else smaller(priors, top_k)
+    kept = non_max_suppression(
+        solid,
+        scores if most in (0, priors) else only_best(scores, most),
+        max_per_class=0 if keep_top_k == 0 else most,
+        iou_threshold=min(nms_threshold, 1.0),
+        score_threshold=-math.inf if confidence_threshold is None else confidence_threshold,
+        center=False,
+    )
+    if keep_top_k and not (isinstance(most, int) and most * count <= keep_top_k):
+        kept = best_of_image(kept, scores, n, keep_top_k)
+    rows = detected(kept, boxes, scores, n, labels)
+    return rows_or_none(narrowed_value(rows, location), n)
 
 
 detection_output.no_gradient("which boxes stay is a choice; training goes through the loss instead")

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xir.errors import InvalidModelError
-from xir.ir.constant import Array
+from xir.errors import InvalidModelError, UnsupportedError
+from xir.ir.constant import Array, constant_of
+from xir.ir.dims import Dim
 from xir.ir.node import Value
 from xir.ir.types import TensorType
 from xir.ops._checks import require_floating, require_rank
 from xir.ops._define import op
 from xir.ops._windows import Numbers
+from xir.ops.constant import constant
 
 _SAME_RATIO = 1e-6  # prior_box_layer.cpp: ratios nearer than this are one
 
@@ -159,3 +161,44 @@ def _prior_box_reference(
 
 
 prior_box.no_gradient("the boxes depend on sizes only, not on elements")
+
+
+@prior_box.decompose
+def _prior_box_decompose(
+    feature: Value,
+    image: Value,
+    *,
+    min_sizes: tuple[float, ...],
+    max_sizes: tuple[float, ...],
+    aspect_ratios: tuple[float, ...],
+    clip: bool,
+    variances: tuple[float, ...],
+    step_h: float,
+    step_w: float,
+    offset: float,
+    image_height: int,
+    image_width: int,
+) -> Value:
+    fixed = bool(image_height and image_width)
+    size = (image_height, image_width) if fixed else image.shape[2:]
+    boxes = prior_boxes(
+        (_known(feature.shape[2]), _known(feature.shape[3])),
+        (_known(size[0]), _known(size[1])),
+        min_sizes=min_sizes,
+        max_sizes=max_sizes,
+        aspect_ratios=aspect_ratios,
+        clip=clip,
+        variances=variances,
+        steps=(step_h, step_w),
+        offset=offset,
+    )
+    return constant(value=constant_of(boxes, feature.dtype))
+
+
+def _known(size: Dim) -> int:
+    if not isinstance(size, int):
+        raise UnsupportedError(
+            f"prior boxes of a map or image with the size {size!r} cannot be written down: it must be known",
+            hint="fix the input's height and width, for example with --input data=f32[1,3,300,300]",
+        )
+    return size

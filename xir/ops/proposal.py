@@ -8,14 +8,23 @@ from collections.abc import Sequence
 import numpy as np
 
 from xir.errors import InvalidModelError
-from xir.ir.constant import Array
-from xir.ir.dims import Symbol
+from xir.ir.constant import Array, constant_of
+from xir.ir.dims import Dim, Symbol
+from xir.ir.dims import minimum as least_of
 from xir.ir.node import Value
-from xir.ir.types import TensorType
+from xir.ir.types import DType, TensorType
 from xir.ops._boxes import best_first, suppress
+from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating, require_rank, require_same_dtype, require_size
 from xir.ops._define import op
+from xir.ops._rows import column, narrowed_value, part, picked, scaled, shifted, widened_value
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.compare import greater_equal, logical_and
+from xir.ops.constant import constant
+from xir.ops.detection import non_max_suppression
+from xir.ops.elementwise import add, cast, exp, maximum, minimum, mul, select, sub
+from xir.ops.reduce import top_k
+from xir.ops.shape import broadcast, concat, iota, reshape, transpose
 
 
 def anchors(base_size: int, ratios: Sequence[float], scales: Sequence[float]) -> Numbers:
@@ -135,6 +144,78 @@ def _proposal_reference(
     kept = order[suppress(boxes[order], nms_threshold, limit=post_nms_top_n, extra=1.0)]
     rows = np.concatenate([np.zeros((len(kept), 1), boxes.dtype), boxes[kept]], axis=1)
     return narrowed(rows, scores), narrowed(line[kept, None], scores)
+
+
+def _built_anchors(cell: Numbers, height: Dim, width: Dim, stride: int, dtype: DType) -> Value:
+    """The anchors of every cell, [height * width * A, 4]; the map's size may be known at run time only."""
+    across, down = (scaled(iota(shape=(height, width, 1, 1), axis=axis, dtype=dtype), stride) for axis in (1, 0))
+    shape = (height, width, len(cell), 4)
+    shifts = broadcast(concat(across, down, across, down, axis=3), shape=shape)
+    every = add(broadcast(constant(value=constant_of(cell, dtype)), shape=shape), shifts)
+    return reshape(every, shape=(height * width * len(cell), 4))
+
+
+def _built_boxes(base: Value, moves: Value, image_info: Value) -> tuple[Value, Value, Value]:
+    """Boxes [M, 4] moved and clipped to the image, and their sides: width and height, [M, 2]."""
+    near, far = part(base, 1, 0, 2), part(base, 1, 2, 4)
+    size = shifted(sub(far, near), 1)
+    center = add(mul(part(moves, 1, 0, 2), size), add(near, scaled(size, 0.5)))
+    reach = scaled(mul(exp(part(moves, 1, 2, 4)), size), 0.5)
+    info = part(image_info, 0, 0, 1)
+    sizes = concat(part(info, 1, 1, 2), part(info, 1, 0, 1), axis=1)
+    most = broadcast(shifted(sizes, -1), shape=size.shape)
+    low, high = (
+        maximum(minimum(corner, most), scalar_like(corner, 0)) for corner in (sub(center, reach), add(center, reach))
+    )
+    return low, high, shifted(sub(high, low), 1)
+
+
+@proposal.decompose
+def _proposal_decompose(
+    scores: Value,
+    deltas: Value,
+    image_info: Value,
+    *,
+    feature_stride: int,
+    base_size: int,
+    ratios: tuple[float, ...],
+    scales: tuple[float, ...],
+    pre_nms_top_n: int | None,
+    post_nms_top_n: int | None,
+    nms_threshold: float,
+    min_size: float,
+) -> tuple[Value, Value]:
+    cell = anchors(base_size, ratios, scales)
+    count, height, width = len(cell), scores.shape[2], scores.shape[3]
+    total = height * width * count
+    moves = reshape(transpose(widened_value(deltas), perm=(0, 2, 3, 1)), shape=(total, 4))
+    objects = part(widened_value(scores), 1, count, 2 * count)
+    line = reshape(transpose(objects, perm=(0, 2, 3, 1)), shape=(total,))
+    base = _built_anchors(cell, height, width, feature_stride, moves.dtype)
+    info = widened_value(image_info)
+    low, high, sides = _built_boxes(base, moves, info)
+    least = broadcast(scaled(part(part(info, 0, 0, 1), 1, 2, 3), min_size), shape=(total, 1))
+    large = logical_and(*(greater_equal(part(sides, 1, side, side + 1), least) for side in (0, 1)))
+    line = select(reshape(large, shape=(total,)), line, scalar_like(line, -math.inf))
+    boxes = concat(low, high, axis=1)
+    if pre_nms_top_n is not None and not (isinstance(total, int) and total <= pre_nms_top_n):
+        total = least_of(total, pre_nms_top_n)
+        line, order = top_k(line, k=total, axis=0, largest=True, sorted=True)
+        boxes = picked(boxes, order)
+    ends = concat(part(boxes, 1, 0, 2), shifted(part(boxes, 1, 2, 4), 1), axis=1)
+    kept = non_max_suppression(
+        reshape(ends, shape=(1, total, 4)),
+        reshape(line, shape=(1, 1, total)),
+        max_per_class=total if post_nms_top_n is None else post_nms_top_n,
+        iou_threshold=nms_threshold,
+        score_threshold=-math.inf,
+        center=False,
+    )
+    index = column(kept, 2)
+    image = cast(part(kept, 1, 0, 1), dtype=boxes.dtype)
+    rows = concat(image, picked(boxes, index), axis=1)
+    best = reshape(picked(line, index), shape=(rows.shape[0], 1))
+    return narrowed_value(rows, scores), narrowed_value(best, scores)
 
 
 proposal.no_gradient("which boxes stay is a choice; the original propagates no gradient either")

@@ -5,13 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from xir.errors import InvalidModelError
-from xir.ir.constant import Array
+from xir.ir.constant import Array, constant_of
 from xir.ir.node import Value
-from xir.ir.types import TensorType
+from xir.ir.types import DType, TensorType
 from xir.ops._boxes import round_half_away
+from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating, require_rank, require_same_dtype, require_size
 from xir.ops._define import op
+from xir.ops._rows import column, number_vector, part, rounded_half_away, scaled, shifted, widened_value
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.compare import greater
+from xir.ops.constant import constant
+from xir.ops.elementwise import add, cast, ceil, clip, div, floor, maximum, minimum, mul, select, sub
+from xir.ops.index import gather_nd
+from xir.ops.padding import pad
+from xir.ops.reduce import cumsum
+from xir.ops.shape import broadcast, concat, reshape, shape_of
 
 
 @op
@@ -62,10 +71,73 @@ def _psroi_pool_reference(
         if not 0 <= image < x.shape[0]:
             raise InvalidModelError(f"a region names image {image}, the batch has {x.shape[0]}")
         for row in range(group_size):
-            for column in range(group_size):
+            for place in range(group_size):
                 top, bottom = int(tops[region, row]), int(bottoms[region, row])
-                left, right = int(lefts[region, column]), int(rights[region, column])
+                left, right = int(lefts[region, place]), int(rights[region, place])
                 if top < bottom and left < right:
-                    cell = split[image, :, row, column, top:bottom, left:right]
-                    result[region, :, row, column] = cell.mean(axis=(1, 2), dtype=np.float64)
+                    cell = split[image, :, row, place, top:bottom, left:right]
+                    result[region, :, row, place] = cell.mean(axis=(1, 2), dtype=np.float64)
     return narrowed(result, x)
+
+
+def _cut(x: Value, plane: Value, axis: int) -> Value:
+    """`x: [R, cells]` cut to [0, size of that axis of `plane`], as i64."""
+    size = plane.shape[axis]
+    if isinstance(size, int):
+        return cast(clip(x, minimum=0.0, maximum=float(size)), dtype=DType.INT64)
+    most = broadcast(cast(part(shape_of(plane), 0, axis, axis + 1), dtype=x.dtype), shape=x.shape)
+    return cast(maximum(minimum(x, most), scalar_like(x, 0)), dtype=DType.INT64)
+
+
+def _built_bounds(near: Value, far: Value, scale: float, cells: int) -> tuple[Value, Value]:
+    """(floor of the start, ceil of the stop) of each cell along one axis, each [R, cells], from corners [R]."""
+    first = scaled(rounded_half_away(near), scale)
+    last = scaled(shifted(rounded_half_away(far), 1), scale)
+    extent = sub(last, first)
+    step = div(maximum(extent, scalar_like(extent, 0.1)), scalar_like(extent, cells))
+    shape = (*near.shape, cells)
+    origin, width = (broadcast(reshape(line, shape=(*near.shape, 1)), shape=shape) for line in (first, step))
+    starts = broadcast(number_vector([float(cell) for cell in range(cells)], near.dtype), shape=shape)
+    stops = broadcast(number_vector([float(cell + 1) for cell in range(cells)], near.dtype), shape=shape)
+    return floor(add(mul(starts, width), origin)), ceil(add(mul(stops, width), origin))
+
+
+def _integral(x: Value) -> Value:
+    """Sums over all pixels above and left of each corner of a pixel, in f64: [N, C, H + 1, W + 1]."""
+    sums = cumsum(cumsum(cast(x, dtype=DType.FLOAT64), axis=2), axis=3)
+    return pad(sums, padding=((0, 0), (0, 0), (1, 0), (1, 0)))
+
+
+@psroi_pool.decompose
+def _psroi_pool_decompose(
+    x: Value, rois: Value, *, spatial_scale: float, output_channels: int, group_size: int
+) -> Value:
+    """Each cell's sum from four corners of the integral image: differences, so in f64 to lose nothing."""
+    regions = widened_value(rois)
+    left, right = _built_bounds(column(regions, 1), column(regions, 3), spatial_scale, group_size)
+    top, bottom = _built_bounds(column(regions, 2), column(regions, 4), spatial_scale, group_size)
+    count = rois.shape[0]
+    shape = (count, output_channels, group_size, group_size)
+    rows = [
+        broadcast(reshape(_cut(side, x, 2), shape=(count, 1, group_size, 1)), shape=shape) for side in (top, bottom)
+    ]
+    columns = [
+        broadcast(reshape(_cut(side, x, 3), shape=(count, 1, 1, group_size)), shape=shape) for side in (left, right)
+    ]
+    images = broadcast(reshape(cast(column(regions, 0), dtype=DType.INT64), shape=(count, 1, 1, 1)), shape=shape)
+    channel = np.arange(output_channels * group_size * group_size, dtype=np.int64).reshape(shape[1:])
+    channels = broadcast(constant(value=constant_of(channel)), shape=shape)
+    table = _integral(x)
+
+    def corner(row: Value, place: Value) -> Value:
+        parts = [reshape(index, shape=(*shape, 1)) for index in (images, channels, row, place)]
+        return gather_nd(table, concat(*parts, axis=4))
+
+    total = add(
+        sub(corner(rows[1], columns[1]), corner(rows[0], columns[1])),
+        sub(corner(rows[0], columns[0]), corner(rows[1], columns[0])),
+    )
+    area = cast(mul(sub(rows[1], rows[0]), sub(columns[1], columns[0])), dtype=DType.FLOAT64)
+    mean = div(total, maximum(area, scalar_like(area, 1)))
+    result = select(greater(area, scalar_like(area, 0)), mean, scalar_like(mean, 0))
+    return cast(result, dtype=x.dtype)

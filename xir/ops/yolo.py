@@ -7,14 +7,32 @@ from typing import Literal
 import numpy as np
 
 from xir.errors import InvalidModelError
-from xir.ir.constant import Array
+from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Symbol
 from xir.ir.node import Value
-from xir.ir.types import TensorType
+from xir.ir.types import DType, TensorType
 from xir.ops._boxes import best_first, corners_of_centers, suppress
 from xir.ops._checks import require_floating, require_rank, require_same_dtype, require_same_shape, require_size
 from xir.ops._define import op
+from xir.ops._rows import (
+    column,
+    narrowed_value,
+    part,
+    picked,
+    rows_or_none,
+    scaled,
+    shifted,
+    table_of,
+    widened_value,
+)
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.activation import sigmoid
+from xir.ops.constant import constant
+from xir.ops.detection import non_max_suppression
+from xir.ops.elementwise import add, cast, div, exp, mul, sub
+from xir.ops.norm import softmax
+from xir.ops.reduce import arg_max, reduce_max
+from xir.ops.shape import broadcast, concat, iota, reshape, shape_of, transpose
 
 
 @op
@@ -48,6 +66,18 @@ def _reorg_reference(x: Array, *, stride: int, reverse: bool) -> Array:
         return apart.reshape(n, rest, h * stride, w * stride)
     apart = x.reshape(n, rest, h, stride, w, stride).transpose(0, 3, 5, 1, 2, 4)
     return apart.reshape(n, c * stride * stride, h // stride, w // stride)
+
+
+@reorg.decompose
+def _reorg_decompose(x: Value, *, stride: int, reverse: bool) -> Value:
+    n, c, h, w = x.shape
+    rest = c // (stride * stride)
+    if reverse:
+        apart = transpose(reshape(x, shape=(n, stride, stride, rest, h, w)), perm=(0, 3, 4, 1, 5, 2))
+        return reshape(apart, shape=(n, rest, h * stride, w * stride))
+    shape = (n, c * (stride * stride), h // stride, w // stride)
+    apart = transpose(reshape(x, shape=(n, rest, h, stride, w, stride)), perm=(0, 3, 5, 1, 2, 4))
+    return reshape(apart, shape=shape)
 
 
 @op
@@ -114,6 +144,35 @@ def _yolo_boxes_reference(
     return narrowed(boxes, x), narrowed(scores, x)
 
 
+@yolo_boxes.decompose
+def _yolo_boxes_decompose(
+    x: Value,
+    *,
+    classes: int,
+    anchors: tuple[tuple[float, float], ...],
+    anchor_scale: float,
+    class_activation: Literal["softmax", "sigmoid"],
+) -> tuple[Value, Value]:
+    n, _, h, w = x.shape
+    count = len(anchors)
+    wide = widened_value(x)
+    cells = transpose(reshape(wide, shape=(n, count, 5 + classes, h, w)), perm=(0, 3, 4, 1, 2))
+    shape = (n, h, w, count, 2)
+    places = [iota(shape=(h, w, 1, 1), axis=axis, dtype=wide.dtype) for axis in (1, 0)]
+    grid = broadcast(concat(*places, axis=3), shape=shape)
+    sizes = cast(concat(part(shape_of(x), 0, 3, 4), part(shape_of(x), 0, 2, 3), axis=0), dtype=wide.dtype)
+    center = div(add(sigmoid(part(cells, 4, 0, 2)), grid), broadcast(sizes, shape=shape))
+    sides = constant(value=constant_of(np.array(anchors), wide.dtype))
+    raised = mul(exp(part(cells, 4, 2, 4)), broadcast(sides, shape=shape))
+    extent = div(raised, broadcast(scaled(sizes, anchor_scale), shape=shape))
+    chance = part(cells, 4, 5, 5 + classes)
+    chance = softmax(chance, axis=4) if class_activation == "softmax" else sigmoid(chance)
+    scores = mul(chance, broadcast(sigmoid(part(cells, 4, 4, 5)), shape=chance.shape))
+    total = h * w * count
+    boxes = reshape(concat(center, extent, axis=4), shape=(n, total, 4))
+    return narrowed_value(boxes, x), narrowed_value(reshape(scores, shape=(n, total, classes)), x)
+
+
 @op
 def yolo_detection_output(
     boxes: Value, scores: Value, *, confidence_threshold: float, inclusive: bool, nms_threshold: float
@@ -159,6 +218,41 @@ def _yolo_detection_output_reference(
         rows = np.full((boxes.shape[0], 7), -1, pool.dtype)
         rows[:, 0] = np.arange(boxes.shape[0])
     return narrowed(rows.reshape(1, 1, -1, 7), boxes)
+
+
+def _just_below(number: float, dtype: DType) -> float:
+    """The largest number of `dtype` (f32 for narrower ones) under `number`: `> just below` says `>= number`."""
+    kind = np.float64 if dtype is DType.FLOAT64 else np.float32
+    return float(np.nextafter(kind(number), kind(-np.inf)))
+
+
+@yolo_detection_output.decompose
+def _yolo_detection_output_decompose(
+    boxes: Value, scores: Value, *, confidence_threshold: float, inclusive: bool, nms_threshold: float
+) -> Value:
+    wide = widened_value(boxes)
+    n, count = boxes.shape[:2]
+    total = n * count
+    chances = widened_value(scores)
+    best = reshape(reduce_max(chances, axes=(2,), keep_dims=False), shape=(total,))
+    label = reshape(cast(arg_max(chances, axis=2, keep_dims=False), dtype=wide.dtype), shape=(total,))
+    bound = _just_below(confidence_threshold, boxes.dtype) if inclusive else confidence_threshold
+    kept = non_max_suppression(
+        reshape(wide, shape=(1, total, 4)),
+        reshape(best, shape=(1, 1, total)),
+        max_per_class=total,
+        iou_threshold=_just_below(nms_threshold, boxes.dtype),
+        score_threshold=bound,
+        center=True,
+    )
+    index = column(kept, 2)
+    box = picked(reshape(wide, shape=(total, 4)), index)
+    half = scaled(part(box, 1, 2, 4), 0.5)
+    center = part(box, 1, 0, 2)
+    image = cast(column(kept, 0), dtype=wide.dtype)
+    head = table_of([image, picked(shifted(label, 1), index), picked(best, index)])
+    rows = concat(head, sub(center, half), add(center, half), axis=1)
+    return rows_or_none(narrowed_value(rows, boxes), n)
 
 
 yolo_detection_output.no_gradient("which boxes stay is a choice; training goes through the loss instead")
