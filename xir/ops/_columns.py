@@ -26,7 +26,8 @@ def convolve(x: Numbers, w: Numbers, strides: tuple[int, ...], dilation: tuple[i
     elif inputs == 1 and prod(window) <= _CELLS:
         result = _channel_wise(data, weights, strides, dilation, out)
     elif prod(window) == 1:
-        points = data[(..., *(slice(0, (size - 1) * step + 1, step) for size, step in zip(out, strides, strict=True)))]
+        stepped = tuple(slice(0, (size - 1) * step + 1, step) for size, step in zip(out, strides, strict=True))
+        points = data[(slice(None), slice(None), slice(None), *stepped)]
         result = np.matmul(weights.reshape(groups, -1, inputs), points.reshape(n, groups, inputs, -1))
     else:
         result = _by_columns(data, weights, strides, dilation, out)

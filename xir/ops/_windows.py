@@ -14,7 +14,7 @@ from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Shape
 from xir.ir.node import Node
-from xir.ir.types import dtype_from_numpy
+from xir.ir.types import DType, dtype_from_numpy
 from xir.ops._checks import window_output
 
 # The stubs of NumPy know no arithmetic on arrays of any element type; this name stands for "some number type".
@@ -36,6 +36,12 @@ def widened(x: Array) -> Numbers:
 def narrowed(x: Numbers, like: Array) -> Array:
     """The array rounded to the element type of `like`."""
     return x.astype(like.dtype, copy=False)
+
+
+def integer_limits(dtype: DType) -> tuple[int, int]:
+    """The least and the greatest value of an integer type."""
+    values = 1 << dtype.bits
+    return (-(values >> 1), (values >> 1) - 1) if dtype.is_signed else (0, values - 1)
 
 
 def dilated(size: Dim, dilation: int) -> Dim:
@@ -84,10 +90,8 @@ def dilate_spatial(x: Numbers, dilation: tuple[int, ...]) -> Numbers:
     """`x: [N, C, spatial...]` with `dilation - 1` zeros between neighbours; itself when nothing is to do."""
     if all(step == 1 for step in dilation):
         return x
-    spatial = x.shape[2:]
-    result = np.zeros(
-        (*x.shape[:2], *(dilated(size, step) for size, step in zip(spatial, dilation, strict=True))), x.dtype
-    )
+    sizes = [cast("int", dilated(size, step)) for size, step in zip(x.shape[2:], dilation, strict=True)]
+    result = np.zeros((*x.shape[:2], *sizes), x.dtype)
     result[(slice(None), slice(None), *(slice(None, None, step) for step in dilation))] = x
     return result
 

@@ -210,9 +210,10 @@ def _standardized(x: Numbers, axes: tuple[int, ...], scaled: bool, epsilon: floa
     centered: Numbers = x - x.mean(axis=axes, keepdims=True)
     if not scaled:
         return centered
-    variance = (centered * centered).mean(axis=axes, keepdims=True)
+    variance: Numbers = (centered * centered).mean(axis=axes, keepdims=True)
     small = x.dtype.type(epsilon)
-    return centered / (np.sqrt(variance) + small if outside else np.sqrt(variance + small))
+    divisor: Numbers = np.sqrt(variance) + small if outside else np.sqrt(variance + small)
+    return centered / divisor
 
 
 @mean_variance_normalize.decompose

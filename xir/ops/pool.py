@@ -24,6 +24,7 @@ from xir.ops._windows import (
     Padding,
     WindowAttributes,
     cell_slices,
+    integer_limits,
     known_sizes,
     narrowed,
     pad_spatial,
@@ -54,7 +55,7 @@ def _require_comparable(x: Value) -> None:
 def lowest(array: Array) -> float | int:
     """What a maximum starts from: -inf, or the least integer."""
     dtype = dtype_from_numpy(array.dtype)
-    return -np.inf if dtype.is_floating else int(np.iinfo(array.dtype).min)
+    return -np.inf if dtype.is_floating else integer_limits(dtype)[0]
 
 
 @op
@@ -179,8 +180,8 @@ def _max_pool_with_indices_reference(
     best = np.full((*x.shape[:2], *out), lowest(x), data.dtype)
     where = np.full(best.shape, -1, np.int64)
     for cell in cell_slices(window, strides, dilation, out):
-        value = data[(..., *cell)]
-        position = positions[(..., *cell)]
+        value = data[(slice(None), slice(None), *cell)]
+        position = positions[(slice(None), slice(None), *cell)]
         better = ((value > best) | ((value != value) & (best == best)) | (where < 0)) & (position >= 0)
         np.copyto(best, value, where=better)
         np.copyto(where, position, where=better, casting="unsafe")
@@ -289,8 +290,10 @@ def _counts(
     """How many cells of each window of one axis count."""
     marks = np.zeros(size + padding[0] + padding[1])
     marks[padding[0] - counted[0] : len(marks) - padding[1] + counted[1]] = 1
-    cells = cell_slices((window,), (stride,), (dilation,), (out,))
-    return np.sum([marks[cell] for cell in cells], axis=0, dtype=np.float64)
+    counts = np.zeros(out)
+    for cell in cell_slices((window,), (stride,), (dilation,), (out,)):
+        counts += marks[cell]
+    return counts
 
 
 def _window_sums(

@@ -11,11 +11,11 @@ from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Shape, product
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.ops._checks import require_rank_at_least
 from xir.ops._define import op
 from xir.ops._wide import narrow, wide
-from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops._windows import Numbers, integer_limits, narrowed, widened
 from xir.ops.constant import constant
 from xir.ops.elementwise import cast as cast_op
 from xir.ops.elementwise import clip, round_
@@ -82,7 +82,7 @@ def _resize_reference(
     for axis, size in enumerate(sizes):
         old = x.shape[axis + 2]
         scale = size / old if scales is None else scales[axis]
-        points = source_points(old, size, scale, coordinates)
+        points = source_points(old, size, scale, _effective(coordinates, scales))
         if mode == "nearest":
             result = np.take(result, nearest(points, old, rounding), axis=axis + 2)
         elif size != old or not np.array_equal(points, np.arange(size)):
@@ -91,8 +91,8 @@ def _resize_reference(
     if result.dtype == x.dtype:
         return result
     if x.dtype.kind in "iu":
-        limits = np.iinfo(x.dtype)
-        result = np.clip(np.rint(cast("Floats", result)), limits.min, limits.max)
+        low, high = integer_limits(dtype_from_numpy(x.dtype))
+        result = np.clip(np.rint(cast("Floats", result)), low, high)
     return narrowed(cast("Numbers", result), x)
 
 
@@ -117,15 +117,15 @@ def _resize_decompose(
                 hint="give the model's input sizes with --input",
             )
         scale = (size / old if old else 1.0) if scales is None else scales[axis - 2]
-        points = source_points(old, size, scale, coordinates)
+        points = source_points(old, size, scale, _effective(coordinates, scales))
         if mode == "nearest":
             result = gather(result, _literal(nearest(points, old, rounding), DType.INT64), axis=axis)
         elif size != old or not np.array_equal(points, np.arange(size)):
             weights = weight_matrix(points, old, scale, mode, cubic_coefficient, exclude_outside, antialias)
             result = _multiplied(result, weights, axis)
     if x.dtype.is_integer and result.dtype is not x.dtype:
-        limits = np.iinfo(x.dtype.dtype)
-        result = clip(round_(result), minimum=float(limits.min), maximum=float(limits.max))
+        low, high = integer_limits(x.dtype)
+        result = clip(round_(result), minimum=float(low), maximum=float(high))
     return narrow(result, x.dtype)
 
 
@@ -149,6 +149,11 @@ def _interpolated(x: Array, weights: Floats, axis: int) -> Array:
         data = data.astype(np.float64)
     moved = np.matmul(np.moveaxis(data, axis, -1), weights.T.astype(data.dtype))
     return np.ascontiguousarray(np.moveaxis(moved, -1, axis))
+
+
+def _effective(coordinates: Coordinates, scales: tuple[float, ...] | None) -> Coordinates:
+    """Without rounded sizes the symmetric system is half_pixel; saying so keeps its shift at exactly zero."""
+    return "half_pixel" if coordinates == "half_pixel_symmetric" and scales is None else coordinates
 
 
 def source_points(old: int, new: int, scale: float, coordinates: Coordinates) -> Floats:
@@ -198,8 +203,9 @@ def weight_matrix(
     index = first[:, None] + np.arange(taps)
     distance = np.abs(points[:, None] - index) / stretch
     weights = _cubic(distance, coefficient) if mode == "cubic" else np.maximum(1 - distance, 0)
-    if exclude_outside or antialias:
+    if exclude_outside:
         weights = np.where((index >= 0) & (index < old), weights, 0)
+    if exclude_outside or antialias:
         total = weights.sum(axis=1, keepdims=True)
         weights = weights / np.where(total == 0, 1, total)
     matrix = np.zeros((len(points), old))

@@ -1,0 +1,69 @@
+"""Examples of moving elements about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tests.ops.cases import Case, case, normal
+from xir.ir.types import DType
+from xir.ops.padding import pad
+from xir.ops.shape import (
+    broadcast,
+    channel_shuffle,
+    concat,
+    depth_to_space,
+    iota,
+    reshape,
+    reverse,
+    shape_of,
+    slice_,
+    space_to_depth,
+    split,
+    tile,
+    transpose,
+)
+
+
+def cases() -> Iterator[Case]:
+    x = normal(2, 3, 4)
+    yield case(reshape, x, None, shape=(6, 1, 4))
+    yield case(reshape, x, np.array([3, -1]), shape=(3, 8)).noted("sizes at run time")
+    yield case(broadcast, normal(3, 1), None, shape=(2, 3, 4))
+    yield case(broadcast, normal(), None, shape=(2, 3)).noted("a scalar")
+    yield case(broadcast, normal(3, 1), np.array([2, 1, 4]), shape=(2, 3, 4)).noted("sizes at run time")
+    yield case(transpose, x, perm=(2, 0, 1))
+    yield case(concat, x, normal(2, 1, 4), normal(2, 2, 4), axis=1)
+    yield from _slices()
+    yield case(reverse, x, axes=(0, 2))
+    yield from _padding()
+    yield case(tile, x, None, repeats=(2, 1, 3))
+    yield case(tile, x, np.array([2, 1, 3]), repeats=(2, 1, 3)).noted("counts at run time")
+    yield case(split, x, axis=1, sizes=(1, 0, 2))
+    for order in ("depth_first", "column_first"):
+        yield case(depth_to_space, normal(2, 8, 2, 3), block=2, order=order)
+    yield case(space_to_depth, normal(2, 2, 4, 6), block=2)
+    yield case(channel_shuffle, normal(1, 6, 2), groups=3)
+    yield case(shape_of, x)
+    yield case(iota, shape=(2, 3, 2), axis=1, dtype=DType.INT64)
+    yield case(iota, shape=(4,), axis=0, dtype=DType.BFLOAT16)
+
+
+def _slices() -> Iterator[Case]:
+    x = normal(3, 7)
+    yield case(slice_, x, None, None, axes=(1,), starts=(2,), stops=(6,), steps=(1,))
+    yield case(slice_, x, None, None, axes=(1, 0), starts=(1, 0), stops=(7, 3), steps=(3, 2)).noted("steps")
+    yield case(slice_, x, None, None, axes=(1,), starts=(3,), stops=(3,), steps=(2,)).noted("nothing")
+    bounds = {"axes": (1,), "starts": (2,), "stops": (6,), "steps": (1,)}
+    yield case(slice_, x, np.array([-5]), np.array([-1]), **bounds).noted("bounds at run time").differenced()
+
+
+def _padding() -> Iterator[Case]:
+    x = normal(3, 4)
+    yield case(pad, x, None, padding=((1, 0), (2, 3)), value=1.5)
+    yield case(pad, x, None, padding=((-1, 1), (2, -2))).noted("negative")
+    for mode in ("edge", "reflect", "wrap"):
+        yield case(pad, x, None, padding=((1, 2), (0, 3)), mode=mode)
+        yield case(pad, x, None, padding=((-1, 1), (1, -2)), mode=mode).noted("negative")
+    yield case(pad, x, np.array([1, 0, 0, 2]), padding=((1, 0), (0, 2))).noted("amounts at run time")
