@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from xir.errors import InvalidModelError
 from xir.ir.builder import apply, sourced
 from xir.ir.constraints import Collected, Constraint, collecting, substituted
+from xir.ir.constant import Constant
 from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Symbol, evaluate
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
@@ -34,6 +35,10 @@ class Rewriter:
     def uses(self, value: Value) -> int:
         """How many operands and graph outputs read what the new `value` stands for."""
         return self._uses.get(value, 0)
+
+    def constant_of(self, value: Value) -> Constant | None:
+        """The elements of a parameter or literal, of the old graph or made while rebuilding."""
+        return self.graph.constant_of(value)
 
     def map(self, old: Value, new: Value) -> None:
         """Records that `new` stands for `old`."""

@@ -1,0 +1,118 @@
+"""Passes in order, repeated until nothing changes; what fired and what nearly did is kept for `--explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from xir.ir.builder import sourced
+from xir.ir.graph import Graph
+from xir.ir.node import Node, Value
+from xir.ir.rewrite import Rewriter, rewrite
+from xir.ir.source import unite
+from xir.passes._pattern import Match, Rule
+
+MAX_ROUNDS = 20
+"""Rounds of the whole pipeline; each round makes the graph smaller by some law, so real models need two or three."""
+
+MAX_CHAIN = 64
+"""How often rules may follow one another at one node in one round."""
+
+
+@dataclass(slots=True)
+class Trace:
+    """What happened: counts of laws that fired, and near misses with the reason and the layer."""
+
+    fired: dict[str, int] = field(default_factory=dict[str, int])
+    misses: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
+
+    def fire(self, name: str, times: int = 1) -> None:
+        """Counts that a law or pass changed something."""
+        if times:
+            self.fired[name] = self.fired.get(name, 0) + times
+
+    def miss(self, name: str, reason: str, node: Node) -> None:
+        """Notes a near miss."""
+        layers = self.misses.setdefault((name, reason), [])
+        layer = node.source[-1].layer if node.source else node.op.name
+        if layer not in layers:
+            layers.append(layer)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One step of a pipeline.
+
+    Attributes:
+        name: its name, for `--explain` and `passes=`.
+        law: what stays the same, in words.
+        run: graph and trace in, graph out; the same graph when nothing changed.
+        exact: whether the result is bit for bit the same; else it is the same over the reals.
+        level: the lowest optimization level that runs it.
+    """
+
+    name: str
+    law: str
+    run: Callable[[Graph, Trace], Graph]
+    exact: bool = True
+    level: int = 1
+
+
+def apply_rules(graph: Graph, rules: Iterable[Rule], trace: Trace) -> Graph:
+    """The graph with every rule applied where it matches, each node again until none does."""
+    by_root: dict[str, list[Rule]] = {}
+    for each in rules:
+        by_root.setdefault(each.root, []).append(each)
+
+    def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        result: tuple[Value, ...] | None = None
+        current: Node | None = node
+        for _ in range(MAX_CHAIN):
+            if current is None:
+                break
+            made = _first(by_root.get(current.op.name, []), current, rewriter, trace)
+            if made is None:
+                break
+            result = made
+            current = made[0].node if len(made) == 1 else None
+        return result
+
+    return rewrite(graph, replace)
+
+
+def _first(rules: Sequence[Rule], node: Node, rewriter: Rewriter, trace: Trace) -> tuple[Value, ...] | None:
+    for each in rules:
+        found = each.match(node, rewriter)
+        if isinstance(found, str):
+            trace.miss(each.name, found, node)
+        elif isinstance(found, Match):
+            with sourced(*unite(matched.source for matched in found.nodes)):
+                made = each.replace(found)
+            trace.fire(each.name)
+            return made
+    return None
+
+
+def rules_pass(name: str, law: str, rules: Sequence[Rule], *, level: int = 1) -> list[Pass]:
+    """Passes that apply `rules`: one of those that are bit-exact, one of the others."""
+    made: list[Pass] = []
+    for exact, suffix in ((True, ""), (False, "_over_the_reals")):
+        chosen = [each for each in rules if each.exact is exact]
+        if chosen:
+
+            def run(graph: Graph, trace: Trace, chosen: Sequence[Rule] = chosen) -> Graph:
+                return apply_rules(graph, chosen, trace)
+
+            made.append(Pass(name + suffix, law, run, exact, level))
+    return made
+
+
+def run_pipeline(graph: Graph, passes: Sequence[Pass], trace: Trace) -> Graph:
+    """The graph after all passes, repeated until a round changes nothing."""
+    for _ in range(MAX_ROUNDS):
+        before = graph
+        for each in passes:
+            graph = each.run(graph, trace)
+        if graph is before:
+            break
+    return graph
