@@ -15,7 +15,7 @@ from typing import Literal
 from xir.frontends.caffe.message import Message, Value
 from xir.frontends.caffe.schema import Dialect, Field, Schema
 from xir.frontends.caffe.weights import scan_blob
-from xir.frontends.caffe.wire import FIXED32, FIXED64, LENGTH, VARINT, Wire
+from xir.frontends.caffe.wire import BLOB_COST, FIXED32, FIXED64, LENGTH, MESSAGE_COST, VARINT, Wire
 from xir.limits import MAX_NAME_BYTES, MEBI, check_size
 
 Reason = Literal[
@@ -105,6 +105,7 @@ class Decoder:
         position = start
         mark = len(self.findings)
         record = self.wire.record
+        self.wire.charge(MESSAGE_COST)
         while position < end:
             number, wire, content, behind = record(position, end)
             field = self._field(type, number)
@@ -166,6 +167,7 @@ class Decoder:
         if field.type != "BlobProto":
             mine.append(self.message(field.type, content, behind))
             return
+        self.wire.charge(BLOB_COST)
         blob, unknown = scan_blob(self.wire, content, behind)
         mine.append(blob)
         for number, where in unknown:

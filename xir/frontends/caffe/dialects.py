@@ -27,6 +27,9 @@ _EVIDENCE_PER_KIND = 4
 _MAX_SAMPLES = 400
 """Samples that are read with every dialect, over all types."""
 
+_EVIDENCE_RECORDS = 400_000
+"""Fields that are read for evidence, over all samples and dialects."""
+
 _MALFORMED = 100
 """What a layer that cannot be read at all counts for, against 1 for a single finding."""
 
@@ -62,8 +65,10 @@ def read_binary_net(wire: Wire, schema: Schema, dialect: Dialect | None = None) 
     if dialect is not None or not samples:
         return first
     chosen, rivals = _weigh(wire, schema, samples)
-    choice = first if chosen == first.dialect else _decode(wire, schema, chosen)[0]
-    return replace(choice, rivals=rivals)
+    if chosen != first.dialect:
+        del first  # two readings of one large net need not be held at once
+        first, _ = _decode(wire, schema, chosen)
+    return replace(first, rivals=rivals)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +114,9 @@ def _kind(layer: Message) -> str:
 def _weigh(wire: Wire, schema: Schema, samples: tuple[_Sample, ...]) -> tuple[Dialect, tuple[Dialect, ...]]:
     """The dialect that leaves least unexplained, and its rivals."""
     readings: dict[Dialect, tuple[int, list[Message]]] = {}
+    shared = wire.again(_EVIDENCE_RECORDS)
     for dialect in CANDIDATES:
-        readings[dialect] = _reading(wire, schema, dialect, samples)
+        readings[dialect] = _reading(shared, schema, dialect, samples)
     best = min(score for score, _ in readings.values())
     tied: list[Dialect] = [dialect for dialect in CANDIDATES if readings[dialect][0] == best]
     chosen = tied[0]
@@ -126,7 +132,7 @@ def _same(first: list[Message], second: list[Message]) -> bool:
 
 def _reading(wire: Wire, schema: Schema, dialect: Dialect, samples: tuple[_Sample, ...]) -> tuple[int, list[Message]]:
     """How much of the samples `dialect` leaves unexplained, and what it reads."""
-    decoder = Decoder(wire.again(), schema, dialect)
+    decoder = Decoder(wire, schema, dialect)
     score, messages = 0, list[Message]()
     for sample in samples:
         decoder.restart()

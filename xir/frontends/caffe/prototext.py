@@ -10,7 +10,6 @@ required field are errors, as they are there; each names line and column. One re
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from dataclasses import dataclass
 from dataclasses import field as member
 from typing import NoReturn
@@ -22,8 +21,10 @@ from xir.frontends.caffe.schema import Field, Schema, load_schema
 from xir.frontends.caffe.weights import text_blob
 from xir.limits import check_nesting
 
-MAX_VALUES = 2_000_000
-"""Fields of one text file; a layer takes about 20."""
+MAX_VALUES = 1_000_000
+"""What one text holds: a field or a piece of a string counts 1, a message 3 more. A layer takes about 40."""
+
+_MESSAGE_COST = 3
 
 _SKIP = r"(?:[ \t\r\n\f\v]++|\#[^\n]*+)*+"
 _STEP = re.compile(
@@ -44,6 +45,7 @@ _NAME = re.compile(rf"{_SKIP}([A-Za-z_]\w*+){_SKIP}(:?){_SKIP}", re.VERBOSE | re
 _BLANK = re.compile(_SKIP)
 _QUOTED = re.compile(rf"""("(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'){_SKIP}""", re.DOTALL)
 _WORD = re.compile(rf"(-?){_SKIP}([.\w](?:[-+.\w])*+){_SKIP}", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SEPARATOR = re.compile(rf"{_SKIP}[;,]?")
 _CLOSING = {"{": "}", "<": ">"}
 
@@ -55,6 +57,7 @@ class _Frame:
     type: str
     closing: str
     position: int
+    line: int
     owner: Field | None
     values: dict[str, list[Value]] = member(default_factory=dict[str, list[Value]])
     items: Field | None = None
@@ -91,14 +94,13 @@ class _Parser:
         self.text = text
         self.file = file
         self.schema = schema
-        self.escaped = any("\ud800" <= letter <= "\udfff" for letter in text) if not text.isascii() else False
-        self.lines = [0]
-        self.lines.extend(match.end() for match in re.finditer("\n", text))
+        self.escaped = _SURROGATE.search(text) is not None
         self.left = MAX_VALUES
+        self.counted = (0, 1)
 
     def parse(self, type: str) -> Message:
         text, step = self.text, _STEP.match
-        stack = [_Frame(type, "", 0, None)]
+        stack = [_Frame(type, "", 0, 1, None)]
         position = 0
         while True:
             top = stack[-1]
@@ -121,7 +123,7 @@ class _Parser:
                 self._fast_scalar(top, name, match)
             position = match.end()
         if len(stack) > 1:
-            inside = f"inside {top.type}, which opens in line {self._line(top.position)}"
+            inside = f"inside {top.type}, which opens in line {top.line}"
             self.fail(len(text), f"the text ends {inside}; expected {top.closing!r}")
         return self._message(stack[0])
 
@@ -142,14 +144,15 @@ class _Parser:
         if not field.repeated and field.name in stack[-1].values:
             self._twice(field, position)
         check_nesting(len(stack), what="the text", file=self.file)
-        stack.append(_Frame(field.type, _CLOSING[mark], position, field))
+        self._charge(_MESSAGE_COST)
+        stack.append(_Frame(field.type, _CLOSING[mark], position, self._line(position), field))
 
     def _close(self, stack: list[_Frame], position: int, mark: str) -> None:
         frame = stack[-1]
         if frame.owner is None:
             self.fail(position, f"{mark!r} closes nothing")
         if mark != frame.closing:
-            line = self._line(frame.position)
+            line = frame.line
             self.fail(position, f"{mark!r} stands where {frame.closing!r} must close {frame.type} of line {line}")
         stack.pop()
         message = self._message(frame)
@@ -179,7 +182,7 @@ class _Parser:
         if self.text[after : after + 1] == "]":
             return self._separator(after + 1)
         if field.category == "message":
-            stack.append(_Frame(field.type, "]", position, field, items=field))
+            stack.append(_Frame(field.type, "]", position, self._line(position), field, items=field))
             return after
         while True:
             value, after = self._scalar(field, after)
@@ -227,6 +230,7 @@ class _Parser:
             if piece is None:
                 self.fail(after, f"the string {match[1][:60]} has an escape that the text format does not know")
             pieces.append(piece)
+            self._charge(1)
             after = match.end()
         if not pieces or self._quote_at(after):
             self.fail(after, "a string is not closed on its line")
@@ -252,14 +256,7 @@ class _Parser:
             return self.fail(position, str(error))
 
     def _add(self, frame: _Frame, field: Field, value: Value, position: int) -> None:
-        self.left -= 1
-        if self.left < 0:
-            raise UnsafeError(
-                f"the text holds more than {MAX_VALUES} fields",
-                number=806,
-                file=self.file,
-                hint="no real net has so many: the file is damaged or hostile",
-            )
+        self._charge(1)
         values = frame.values.get(field.name)
         if values is None:
             frame.values[field.name] = [value]
@@ -267,6 +264,16 @@ class _Parser:
             values.append(value)
         else:
             self._twice(field, position)
+
+    def _charge(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise UnsafeError(
+                f"the text holds more than {MAX_VALUES} fields",
+                number=806,
+                file=self.file,
+                hint="no real net has so many: the file is damaged or hostile",
+            )
 
     def _field(self, frame: _Frame, name: str, position: int) -> Field:
         found = self.schema.names[frame.type].get(name)
@@ -290,7 +297,7 @@ class _Parser:
         for needed in self.schema.required(frame.type):
             if needed.name not in frame.values:
                 self.fail(frame.position, f"{frame.type} must set {needed.name!r}")
-        return Message(self.schema, frame.type, frame.values, line=self._line(frame.position))
+        return Message(self.schema, frame.type, frame.values, line=frame.line)
 
     # --- places and errors -----------------------------------------------------------------------------------------
 
@@ -303,11 +310,15 @@ class _Parser:
         return match.end() if match else position
 
     def _line(self, position: int) -> int:
-        return bisect_right(self.lines, position)
+        """The line of `position`; asked in the order of the text, all questions together cost one pass."""
+        start, line = self.counted
+        if position < start:
+            return self.text.count("\n", 0, position) + 1
+        self.counted = (position, line + self.text.count("\n", start, position))
+        return self.counted[1]
 
     def _place(self, position: int) -> tuple[int, int]:
-        line = self._line(position)
-        return line, position - self.lines[line - 1] + 1
+        return self._line(position), position - self.text.rfind("\n", 0, position)
 
     def _twice(self, field: Field, position: int) -> NoReturn:
         self.fail(position, f"field {field.name!r} of {field.message} stands twice; it takes one value", "remove one")

@@ -27,7 +27,7 @@ from xir.frontends.caffe.weights import scan_blob
 from xir.frontends.caffe.wire import Wire
 from xir.limits import MEBI, check_size
 
-MAX_PROTOTXT_BYTES = 64 * MEBI
+MAX_PROTOTXT_BYTES = 32 * MEBI
 """Bytes of one prototxt; 20,000 layers take about 10 MB."""
 
 _OTHER_TEXTS: Mapping[str, tuple[str, str]] = {
