@@ -1,8 +1,11 @@
+"""Which prototxt is taken for a caffemodel."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
 from xir.errors import FileError
 from xir.frontends.caffe.companion import find_prototxt
 

@@ -1,8 +1,12 @@
+"""The fork that wrote a binary file, and what its numbers do not explain."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from tests.frontends.caffe.encoding import SCHEMA, encode_text, field_bytes, tag, varint, write
 from xir.errors import FormatError
 from xir.files import open_mapped
 from xir.frontends.caffe.decode import Decoder
@@ -10,8 +14,6 @@ from xir.frontends.caffe.dialects import Choice, read_binary_net
 from xir.frontends.caffe.reader import read_net
 from xir.frontends.caffe.schema import Dialect
 from xir.frontends.caffe.wire import Wire
-
-from tests.frontends.caffe.encoding import SCHEMA, encode_text, field_bytes, tag, varint, write
 
 
 def choose(folder: Path, content: bytes, dialect: Dialect | None = None) -> Choice:

@@ -1,3 +1,5 @@
+"""HDF5 snapshots: their layout, and hostile ones."""
+
 from __future__ import annotations
 
 import sys
@@ -6,16 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.frontends.caffe.encoding import write
 from xir.errors import FormatError, InvalidModelError, MissingExtraError, UnsafeError, XirError
 from xir.files import FileSlice, open_mapped
 from xir.frontends.caffe.hdf5 import read_snapshot
 from xir.frontends.caffe.reader import read, read_weights
 
-from tests.frontends.caffe.encoding import write
-
 h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install xir-compiler[hdf5]")
 NET = """layer { name: 'a' type: 'InnerProduct' param { name: 'w' } param { } top: 'a' }
-         layer { name: 'b' type: 'InnerProduct' param { } param { name: 'w' } top: 'b' } layer { name: 'c/d' } layer { name: 'r' }"""
+         layer { name: 'b' type: 'InnerProduct' param { } param { name: 'w' } top: 'b' }
+         layer { name: 'c/d' } layer { name: 'r' }"""
 
 
 def snapshot(path: Path, fill: Callable[..., object] | None = None) -> Path:
@@ -33,7 +36,9 @@ def snapshot(path: Path, fill: Callable[..., object] | None = None) -> Path:
 
 def test_read_snapshot(tmp_path: Path) -> None:
     layers = read_snapshot(open_mapped(snapshot(tmp_path / "x.caffemodel.h5"))).layers
-    assert {name: {index: (blob.shape, blob.dtype) for index, blob in blobs.items()} for name, blobs in layers.items()} == {
+    assert {
+        name: {index: (blob.shape, blob.dtype) for index, blob in blobs.items()} for name, blobs in layers.items()
+    } == {
         "a": {0: ((2, 3), "f32"), 1: ((2,), "f64")},
         "b": {0: ((3,), "f32")},
         "c": {},
@@ -87,7 +92,11 @@ def bomb(file: object) -> None:
     ("fill", "error", "reason"),
     [
         (lambda f: f["data"].__setitem__("s", h5py.SoftLink("/data/a")), UnsafeError, "is a link .SoftLink."),
-        (lambda f: f["data"].__setitem__("s", h5py.ExternalLink("/etc/x.h5", "/")), UnsafeError, "is a link .ExternalLink."),
+        (
+            lambda f: f["data"].__setitem__("s", h5py.ExternalLink("/etc/x.h5", "/")),
+            UnsafeError,
+            "is a link .ExternalLink.",
+        ),
         (external, XirError, "other files|no weight's number"),
         (virtual, UnsafeError, "takes its data from other files"),
         (bomb, UnsafeError, "unpacks from 0 to"),

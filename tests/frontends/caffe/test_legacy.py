@@ -1,3 +1,5 @@
+"""V0 and V1 nets become V2, as in upgrade_proto.cpp; real Caffe judges where it is installed."""
+
 from __future__ import annotations
 
 import json
@@ -7,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.frontends.caffe.encoding import encode_text, write
 from xir.errors import FormatError, InvalidModelError
 from xir.frontends.caffe.legacy import v1_name
 from xir.frontends.caffe.net import Layer, Net
 from xir.frontends.caffe.reader import net_from_text, read, read_net
 from xir.frontends.caffe.schema import load_schema
-
-from tests.frontends.caffe.encoding import encode_text, write
 
 V0 = """
 name: "old" input: "data" input_dim: 1 input_dim: 3 input_dim: 8 input_dim: 8
@@ -30,8 +32,9 @@ layers { layer { name: "cat" type: "concat" concat_dim: 1 } bottom: "norm1" bott
 layers { layer { name: "ip" type: "innerproduct" num_output: 2 biasterm: false } bottom: "cat" top: "ip" }
 layers { layer { name: "prob" type: "softmax" } bottom: "ip" top: "prob" }
 """
-BLOBS = "blobs { num: 2 channels: 3 height: 3 width: 3 data: [%s] } blobs { num: 1 channels: 1 height: 1 width: 2 data: [7, 8] }"
-WEIGHTS = BLOBS % ", ".join(str(index) for index in range(54))
+NUMBERS = ", ".join(str(index) for index in range(54))
+WEIGHTS = f"""blobs {{ num: 2 channels: 3 height: 3 width: 3 data: [{NUMBERS}] }}
+blobs {{ num: 1 channels: 1 height: 1 width: 2 data: [7, 8] }}"""
 
 
 def v0(blobs: str = "") -> str:
@@ -64,13 +67,22 @@ def test_v0_becomes_v2() -> None:
     conv = layer_of(net, "conv1")
     assert conv.bottoms == ("data",)
     parameters = conv.param("convolution_param")
-    assert (parameters.integers("pad"), parameters.integers("kernel_size"), parameters.integer("num_output")) == ((2,), (3,), 2)
+    assert (parameters.integers("pad"), parameters.integers("kernel_size"), parameters.integer("num_output")) == (
+        (2,),
+        (3,),
+        2,
+    )
     assert parameters.message("weight_filler").number("std") == 0.5
     assert [(spec.lr_mult, spec.decay_mult) for spec in conv.specs] == [(1.0, 1.0), (2.0, 0.0)]
     pool = layer_of(net, "pool1").param("pooling_param")
     assert (pool.enum("pool"), pool.integer("pad"), pool.integer("stride")) == ("AVE", 1, 2)
     norm = layer_of(net, "norm1").param("lrn_param")
-    assert (norm.integer("local_size"), norm.number("alpha"), norm.number("beta"), norm.number("k")) == (3, 0.5, 0.25, 2.0)
+    assert (norm.integer("local_size"), norm.number("alpha"), norm.number("beta"), norm.number("k")) == (
+        3,
+        0.5,
+        0.25,
+        2.0,
+    )
     assert layer_of(net, "drop1").param("dropout_param").number("dropout_ratio") == 0.25
     assert layer_of(net, "cat").param("concat_param").integer("concat_dim") == 1
     assert not layer_of(net, "ip").param("inner_product_param").boolean("bias_term")
@@ -129,7 +141,8 @@ def test_v0_without_type_and_name() -> None:
         ("layers { layer { type: 'warp' name: 'w' } }", "'warp' is no layer type of the oldest form"),
         ("layers { layer { type: 'relu' name: 'r' } bottom: 'x' }", "reads 'x', which no layer before it makes"),
         (
-            "input: 'd' layers { layer { type: 'padding' } bottom: 'd' top: 'p' } layers { layer { type: 'relu' } bottom: 'p' }",
+            "input: 'd' layers { layer { type: 'padding' } bottom: 'd' top: 'p' }"
+            " layers { layer { type: 'relu' } bottom: 'p' }",
             r"feeds '' \(relu\)",
         ),
         ("input: 'a' input_dim: 1", "1 of 'input_dim'; expected four each"),
@@ -148,10 +161,47 @@ def test_a_net_without_layers_is_refused() -> None:
 
 
 def test_v1_names_are_types_of_today() -> None:
-    expected = """AbsVal Accuracy ArgMax BNLL Concat ContrastiveLoss Convolution Data Deconvolution Dropout DummyData Eltwise
-    EuclideanLoss Exp Flatten HDF5Data HDF5Output HingeLoss Im2col ImageData InfogainLoss InnerProduct LRN MVN MemoryData
-    MultinomialLogisticLoss Pooling Power ReLU Sigmoid SigmoidCrossEntropyLoss Silence Slice Softmax SoftmaxWithLoss Split
-    TanH Threshold WindowData""".split()
+    expected = [
+        "AbsVal",
+        "Accuracy",
+        "ArgMax",
+        "BNLL",
+        "Concat",
+        "ContrastiveLoss",
+        "Convolution",
+        "Data",
+        "Deconvolution",
+        "Dropout",
+        "DummyData",
+        "Eltwise",
+        "EuclideanLoss",
+        "Exp",
+        "Flatten",
+        "HDF5Data",
+        "HDF5Output",
+        "HingeLoss",
+        "Im2col",
+        "ImageData",
+        "InfogainLoss",
+        "InnerProduct",
+        "LRN",
+        "MVN",
+        "MemoryData",
+        "MultinomialLogisticLoss",
+        "Pooling",
+        "Power",
+        "ReLU",
+        "Sigmoid",
+        "SigmoidCrossEntropyLoss",
+        "Silence",
+        "Slice",
+        "Softmax",
+        "SoftmaxWithLoss",
+        "Split",
+        "TanH",
+        "Threshold",
+        "WindowData",
+    ]
     kinds = [kind for kind in load_schema().enums["V1LayerParameter.LayerType"] if kind != "NONE"]
     assert sorted(v1_name(kind) for kind in kinds) == expected
     assert v1_name("NONE") == ""
@@ -159,7 +209,8 @@ def test_v1_names_are_types_of_today() -> None:
 
 def test_v1_weights_specs() -> None:
     layer = one("""layers { name: "c" type: CONVOLUTION param: "w" param: "b" blob_share_mode: PERMISSIVE blobs_lr: 1
-                   blobs_lr: 2 blobs_lr: 3 weight_decay: 0.5 include { phase: TRAIN } convolution_param { num_output: 3 } }""")
+                   blobs_lr: 2 blobs_lr: 3 weight_decay: 0.5 include { phase: TRAIN }
+                   convolution_param { num_output: 3 } }""")
     assert layer.kind == "Convolution"
     assert [(spec.name, spec.permissive, spec.lr_mult, spec.decay_mult) for spec in layer.specs] == [
         ("w", True, 1.0, 0.5),
@@ -170,9 +221,13 @@ def test_v1_weights_specs() -> None:
     assert layer.param("convolution_param").integer("num_output") == 3
 
 
-@pytest.mark.parametrize(("kind", "name"), [("DATA", "data_param"), ("IMAGE_DATA", "image_data_param"), ("WINDOW_DATA", "window_data_param")])
+@pytest.mark.parametrize(
+    ("kind", "name"), [("DATA", "data_param"), ("IMAGE_DATA", "image_data_param"), ("WINDOW_DATA", "window_data_param")]
+)
 def test_v1_transformation_fields_move(kind: str, name: str) -> None:
-    layer = one(f'layers {{ type: {kind} {name} {{ scale: 0.5 mean_file: "m" crop_size: 3 mirror: true source: "s" }} }}')
+    layer = one(
+        f'layers {{ type: {kind} {name} {{ scale: 0.5 mean_file: "m" crop_size: 3 mirror: true source: "s" }} }}'
+    )
     transform = layer.param("transform_param")
     assert (transform.number("scale"), transform.text("mean_file"), transform.integer("crop_size")) == (0.5, "m", 3)
     assert transform.boolean("mirror")
@@ -230,7 +285,8 @@ os.environ["GLOG_minloglevel"] = "2"
 import caffe
 net = caffe.Net(sys.argv[1], sys.argv[2], caffe.TEST)
 net.save(sys.argv[3])
-print(json.dumps({name: [[list(b.data.shape), b.data.ravel().tolist()] for b in blobs] for name, blobs in net.params.items()}))
+rows = lambda blobs: [[list(b.data.shape), b.data.ravel().tolist()] for b in blobs]
+print(json.dumps({name: rows(blobs) for name, blobs in net.params.items()}))
 """
 
 
@@ -246,10 +302,16 @@ def test_real_caffe_reads_the_same_weights_from_v0_files(tmp_path: Path) -> None
     python = oracle()
     text, model, saved = tmp_path / "v0.prototxt", tmp_path / "v0.caffemodel", tmp_path / "v2.caffemodel"
     write(text, v0())
-    full = v0(WEIGHTS).replace("biasterm: false }", "biasterm: false blobs { num: 1 channels: 1 height: 2 width: 144 data: [%s] } }" % ", ".join("1" * 288))
+    ones = ", ".join("1" * 288)
+    inner = f"blobs {{ num: 1 channels: 1 height: 2 width: 144 data: [{ones}] }}"
+    full = v0(WEIGHTS).replace("biasterm: false }", f"biasterm: false {inner} }}")
     write(model, encode_text(full))
     done = subprocess.run(
-        [python, "-c", ORACLE, str(text), str(model), str(saved)], capture_output=True, text=True, check=True, timeout=120
+        [python, "-c", ORACLE, str(text), str(model), str(saved)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
     )
     theirs = json.loads(done.stdout.splitlines()[-1])
     mine = {layer.name: layer.blobs for layer in read(model, text).net.layers if layer.blobs}

@@ -1,8 +1,11 @@
+"""Typed access to messages, and what nobody has read."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import pytest
+
 from xir.errors import InvalidModelError
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.prototext import parse_text

@@ -1,6 +1,9 @@
+"""Phases, stages, sharing: net.cpp."""
+
 from __future__ import annotations
 
 import pytest
+
 from xir.errors import InvalidModelError
 from xir.frontends.caffe.net import NetState, Phase, duplicates, filter_net, phases, shared_parameters, stages
 from xir.frontends.caffe.reader import net_from_text
@@ -80,7 +83,8 @@ def test_shared_parameters_point_to_the_first_of_the_name() -> None:
 
 def test_layer_carries_structure_and_counts_it_as_read() -> None:
     text = """layer { name: 'a' type: 'T' bottom: 'x' bottom: 'y' top: 'z' loss_weight: 0.5 phase: TRAIN
-              propagate_down: true propagate_down: false param { lr_mult: 1 } include { phase: TEST } relu_param { negative_slope: 1 } }"""
+              propagate_down: true propagate_down: false param { lr_mult: 1 } include { phase: TEST }
+              relu_param { negative_slope: 1 } }"""
     (layer,) = net_from_text(text, file="f.prototxt").layers
     assert (layer.name, layer.kind, layer.bottoms, layer.tops) == ("a", "T", ("x", "y"), ("z",))
     assert (layer.loss_weights, layer.phase, layer.propagate_down) == ((0.5,), "TRAIN", (True, False))

@@ -1,3 +1,5 @@
+"""The text format, right and wrong."""
+
 from __future__ import annotations
 
 import math
@@ -8,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from xir.errors import FormatError, InvalidModelError, UnsafeError, XirError
 from xir.frontends.caffe import prototext
 from xir.frontends.caffe.message import Message
@@ -83,7 +86,16 @@ def test_parse_text_nan() -> None:
 
 @pytest.mark.parametrize(
     ("word", "value"),
-    [("true", True), ("True", True), ("t", True), ("1", True), ("false", False), ("False", False), ("f", False), ("0", False)],
+    [
+        ("true", True),
+        ("True", True),
+        ("t", True),
+        ("1", True),
+        ("false", False),
+        ("False", False),
+        ("f", False),
+        ("0", False),
+    ],
 )
 def test_parse_text_truth_values(word: str, value: bool) -> None:
     assert layer(f"propagate_down: {word}").booleans("propagate_down") == (value,)
@@ -219,33 +231,47 @@ def test_parse_text_takes_all_published_prototxts(corpus: Path) -> None:
             if not name.endswith(".prototxt"):
                 continue
             text = archive.read(name).decode()
-            try:
-                parse_text(text)
-            except UnknownFieldError as error:
-                assert error.message_type == "NetParameter"
-                parse_text(text, "SolverParameter")
+            message = "SolverParameter" if "solver" in Path(name).name else "NetParameter"
+            assert parse_text(text, message).fields()
             parsed += 1
     assert parsed == 72
 
 
+def exit_code_of(text: str) -> int:
+    """0 where the text parses, else the exit code of the error; any other exception fails the test."""
+    try:
+        parse_text(text)
+    except XirError as error:
+        return error.exit_code
+    return 0
+
+
 TOKENS = st.sampled_from(
-    [*"{}<>[]:;,-#\"'\\\n ", "layer", "name", "dim", "input_dim", "pooling_param", "pool", "MAX", "1", "0x1", "1.5", '"a"', "'b'"]
+    [
+        *"{}<>[]:;,-#\"'\\\n ",
+        "layer",
+        "name",
+        "dim",
+        "input_dim",
+        "pooling_param",
+        "pool",
+        "MAX",
+        "1",
+        "0x1",
+        "1.5",
+        '"a"',
+        "'b'",
+    ]
 )
 
 
 @settings(max_examples=300, deadline=None)
 @given(pieces=st.lists(TOKENS, max_size=30))
 def test_any_text_parses_or_fails_with_one_error(pieces: list[str]) -> None:
-    try:
-        parse_text("".join(pieces))
-    except XirError as error:
-        assert error.code.startswith(("XIR-E3", "XIR-E5", "XIR-E8"))
+    assert exit_code_of("".join(pieces)) in (0, 3, 5, 8)
 
 
 @settings(max_examples=100, deadline=None)
 @given(text=st.text(max_size=60))
 def test_any_unicode_parses_or_fails_with_one_error(text: str) -> None:
-    try:
-        parse_text(text)
-    except XirError as error:
-        assert error.exit_code in (3, 5, 8)
+    assert exit_code_of(text) in (0, 3, 5, 8)

@@ -1,3 +1,5 @@
+"""Whole documents: structure, weights, other files by mistake, damage."""
+
 from __future__ import annotations
 
 import collections
@@ -12,20 +14,28 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.frontends.caffe.encoding import encode_blob, encode_text, field_bytes, write
 from xir.errors import FileError, FormatError, InvalidModelError, UsageError, XirError
 from xir.frontends.caffe.net import filter_net, phases
 from xir.frontends.caffe.reader import Document, attach, net_from_text, read, read_mean, read_net, read_weights
 from xir.frontends.caffe.schema import load_schema, make_field
-
-from tests.frontends.caffe.encoding import encode_blob, encode_text, field_bytes, write
 
 TRAINED = """name: "n" layer { name: "data" type: "Data" top: "data" data_param { source: "x" batch_size: 4 } }
 layer { name: "ip" type: "InnerProduct" bottom: "data" top: "ip" phase: TEST inner_product_param { num_output: 2 }
         blobs { shape { dim: [2, 3] } data: [1, 2, 3, 4, 5, 6] } blobs { shape { dim: 2 } data: [7, 8] } }
 layer { name: "loss" type: "SoftmaxWithLoss" bottom: "ip" top: "loss" blobs { shape { dim: 1 } data: 1 } }"""
 DEPLOY = """layer { name: "in" type: "Input" top: "x" } layer { name: "ip" type: "InnerProduct" bottom: "x" top: "ip" }
-layer { name: "ip" type: "InnerProduct" include { phase: TRAIN } } layer { name: "prob" type: "Softmax" bottom: "ip" top: "p" }"""
-MODELS = ["lenet/lenet_iter_10000", "mtcnn/det1", "mtcnn/det2", "mtcnn/det3", "wechat_qrcode/detect", "wechat_qrcode/sr"]
+layer { name: "ip" type: "InnerProduct" include { phase: TRAIN } }
+layer { name: "prob" type: "Softmax" bottom: "ip" top: "p" }"""
+MODELS = [
+    "lenet/lenet_iter_10000",
+    "mtcnn/det1",
+    "mtcnn/det2",
+    "mtcnn/det3",
+    "wechat_qrcode/detect",
+    "wechat_qrcode/sr",
+]
 
 
 def model(folder: Path, *, prototxt: str | None = None) -> Path:
@@ -78,7 +88,9 @@ def test_comments_may_be_in_any_encoding(tmp_path: Path) -> None:
 
 
 def test_gradients_and_unknown_fields_are_noted(tmp_path: Path) -> None:
-    content = encode_text(TRAINED) + field_bytes(100, field_bytes(7, encode_blob(np.ones(1)) + field_bytes(6, bytes(4)) + field_bytes(50, b"")))
+    content = encode_text(TRAINED) + field_bytes(
+        100, field_bytes(7, encode_blob(np.ones(1)) + field_bytes(6, bytes(4)) + field_bytes(50, b""))
+    )
     notes = " ".join(read(write(tmp_path / "m.caffemodel", content)).notes)
     assert "gradients" in notes
     assert "unknown field BlobProto.50" in notes
@@ -98,7 +110,11 @@ def test_attach_takes_weights_of_another_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "what", "hint"),
     [
-        ("net: 'a.prototxt' base_lr: 0.1", "a solver's settings, not a net; its net is in 'a.prototxt'", "give 'a.prototxt' instead"),
+        (
+            "net: 'a.prototxt' base_lr: 0.1",
+            "a solver's settings, not a net; its net is in 'a.prototxt'",
+            "give 'a.prototxt' instead",
+        ),
         ("train_net: 'a' test_net: 'b' max_iter: 3", "its net is in 'a' and 'b'", "give 'a' instead"),
         ("base_lr: 0.1 solver_mode: GPU", "a solver's settings, not a net", "the net's own prototxt"),
         ("item { name: 'x' label: 1 }", "a label map", "labels are not part"),
@@ -147,7 +163,10 @@ def test_read_mean(tmp_path: Path) -> None:
 
 
 def test_a_users_own_fields(tmp_path: Path) -> None:
-    fields = [make_field("LayerParameter", "my_param", "MyParameter", number=5000), make_field("MyParameter", "gain", "float", number=1)]
+    fields = [
+        make_field("LayerParameter", "my_param", "MyParameter", number=5000),
+        make_field("MyParameter", "gain", "float", number=1),
+    ]
     schema = load_schema().extended(fields)
     net = net_from_text("layer { type: 'My' my_param { gain: 2 } }", schema=schema)
     assert net.layers[0].param("my_param").number("gain") == 2
@@ -201,7 +220,13 @@ def test_real_caffe_sees_the_same_layers_and_weights(corpus: Path, name: str) ->
     path = corpus / "caffe" / f"{name}.caffemodel"
     done = subprocess.run([python, "-c", ORACLE, str(path)], capture_output=True, text=True, check=True, timeout=120)
     mine = [
-        [layer.name, layer.kind, list(layer.bottoms), list(layer.tops), [hashlib.sha256(blob.array().tobytes()).hexdigest() for blob in layer.blobs]]
+        [
+            layer.name,
+            layer.kind,
+            list(layer.bottoms),
+            list(layer.tops),
+            [hashlib.sha256(blob.array().tobytes()).hexdigest() for blob in layer.blobs],
+        ]
         for layer in read_net(path).layers
     ]
     assert mine == json.loads(done.stdout.splitlines()[-1])
@@ -214,16 +239,25 @@ def test_all_published_prototxts(corpus: Path, tmp_path: Path) -> None:
             if not name.endswith(".prototxt"):
                 continue
             path = write(tmp_path / "x.prototxt", archive.read(name))
-            try:
-                net = read_net(path)
-            except FormatError as error:
-                assert "a solver's settings" in error.message
+            if "solver" in Path(name).name:
+                with pytest.raises(FormatError, match="a solver's settings"):
+                    read_net(path)
                 seen["solver"] += 1
                 continue
+            net = read_net(path)
             seen[net.generation] += 1
             for phase in phases(net):
                 assert filter_net(net, phase).layers
     assert seen == {"solver": 25, "V1": 18, "V2": 29}
+
+
+def exit_code_of(path: Path) -> int:
+    """0 where the file reads, else the exit code of the error; any other exception fails the test."""
+    try:
+        read(path)
+    except XirError as error:
+        return error.exit_code
+    return 0
 
 
 def test_damaged_files_end_in_one_error(corpus: Path, tmp_path: Path) -> None:
@@ -236,10 +270,7 @@ def test_damaged_files_end_in_one_error(corpus: Path, tmp_path: Path) -> None:
         for _ in range(index % 7):
             content[generator.randrange(min(len(content), 2000))] ^= 1 << generator.randrange(8)
         path = write(tmp_path / "x.caffemodel", bytes(content))
-        try:
-            read(path)
-        except XirError as error:
-            assert error.exit_code in (3, 5, 8), error
+        assert exit_code_of(path) in (0, 3, 5, 8)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -248,10 +279,7 @@ def test_any_change_of_a_small_net_ends_in_one_error(tmp_path: Path, data: st.Da
     content = bytearray(encode_text(TRAINED))
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
-        read(write(tmp_path / "x.caffemodel", bytes(content)))
-    except XirError as error:
-        assert error.exit_code in (3, 5, 8)
+    assert exit_code_of(write(tmp_path / "x.caffemodel", bytes(content))) in (0, 3, 5, 8)
 
 
 def test_a_file_that_is_cut_short_says_so(tmp_path: Path) -> None:

@@ -1,6 +1,9 @@
+"""The table of messages."""
+
 from __future__ import annotations
 
 import pytest
+
 from xir.errors import UsageError
 from xir.frontends.caffe.schema import (
     DIALECTS,
@@ -87,7 +90,10 @@ def test_owners_lists_the_messages_of_a_name() -> None:
 
 def test_extended_adds_a_users_layer() -> None:
     more = SCHEMA.extended(
-        [make_field("LayerParameter", "my_param", "MyParameter"), make_field("MyParameter", "gain", "float", default="2")]
+        [
+            make_field("LayerParameter", "my_param", "MyParameter"),
+            make_field("MyParameter", "gain", "float", default="2"),
+        ]
     )
     assert more.field("MyParameter", "gain") is not None
     assert SCHEMA.names.get("MyParameter") is None

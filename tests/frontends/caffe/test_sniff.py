@@ -1,14 +1,16 @@
+"""What a file is, from its content."""
+
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+
+from tests.frontends.caffe.encoding import SCHEMA, encode_blob, encode_text, field_bytes, tag, write
 from xir.errors import FormatError
 from xir.files import open_mapped
 from xir.frontends.caffe.reader import recognize
 from xir.frontends.caffe.sniff import sniff
-
-from tests.frontends.caffe.encoding import SCHEMA, encode_blob, encode_text, field_bytes, tag, write
 
 import numpy as np  # isort: skip
 
@@ -29,7 +31,10 @@ import numpy as np  # isort: skip
         (encode_blob(np.ones((1, 3, 2, 2)), old=True), "blob"),
         (encode_blob(np.ones(3)), "blob"),
         (encode_blob(np.ones(3), packed=False), "blob"),
-        (encode_text("iter: 10000 learned_net: 'x.caffemodel' history { shape { dim: 1 } data: 1 }", "SolverState"), "solverstate"),
+        (
+            encode_text("iter: 10000 learned_net: 'x.caffemodel' history { shape { dim: 1 } data: 1 }", "SolverState"),
+            "solverstate",
+        ),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), "hdf5"),
     ],
 )

@@ -1,3 +1,5 @@
+"""The wire format, right and wrong."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,11 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.frontends.caffe.encoding import field_bytes, tag, varint, write
 from xir.errors import FormatError, UnsafeError, XirError
 from xir.files import open_mapped
 from xir.frontends.caffe.wire import FIXED32, LENGTH, VARINT, Wire
-
-from tests.frontends.caffe.encoding import field_bytes, tag, varint, write
 
 
 def scan(wire: Wire) -> list[tuple[int, int, int, int]]:
