@@ -5,7 +5,7 @@ Only `xir.ir.dims` imports this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 from xir.errors import InvalidModelError
@@ -165,33 +165,37 @@ class Extremum(_Formula):
 Atom: TypeAlias = Symbol | Quotient | Extremum
 
 
-class Monomial:
-    """A product of atoms, each with its power; the order of `powers` means nothing."""
-
-    __slots__ = ("_hash", "_key", "powers")
-
-    def __init__(self, powers: Mapping[Atom, int]) -> None:
-        """Takes {atom: power >= 1}.
-
-        Raises:
-            InvalidModelError: if there are more than MAX_DEGREE factors.
-        """
-        if sum(powers.values()) > MAX_DEGREE:
-            raise too_large()
-        self.powers = tuple(powers.items())
-        self._key = frozenset(self.powers)
-        self._hash = hash(self._key)
-
-    def __eq__(self, other: object) -> bool:
-        """Equality of products."""
-        return isinstance(other, Monomial) and self._key == other._key
-
-    def __hash__(self) -> int:
-        """The hash of the product."""
-        return self._hash
+Monomial: TypeAlias = frozenset[tuple[Atom, int]]
+"""A product: (atom, power >= 1) pairs. Made by `monomial`, it is iterated in order of first appearance."""
 
 
-ONE = Monomial({})
+class _Ordered(frozenset[tuple[Atom, int]]):
+    """A set that is iterated in the order in which it was made; order means nothing to equality."""
+
+    __slots__ = ("_powers",)
+
+    _powers: tuple[tuple[Atom, int], ...]
+
+    def __iter__(self) -> Iterator[tuple[Atom, int]]:
+        """The pairs in order."""
+        return iter(self._powers)
+
+
+def monomial(powers: Mapping[Atom, int]) -> Monomial:
+    """The product of {atom: power >= 1}.
+
+    Raises:
+        InvalidModelError: if there are more than MAX_DEGREE factors.
+    """
+    if sum(powers.values()) > MAX_DEGREE:
+        raise too_large()
+    pairs = tuple(powers.items())
+    made = _Ordered(pairs)
+    made._powers = pairs  # pyright: ignore[reportPrivateUsage]  # a frozenset is filled before __init__
+    return made
+
+
+ONE = monomial({})
 """The product of nothing."""
 
 
@@ -203,7 +207,7 @@ class Polynomial(_Formula):
     def __init__(self, terms: Mapping[Monomial, int]) -> None:
         """Wraps terms that are already normal; use the operators to build one."""
         self.terms = dict(terms)
-        atoms = (atom for monomial in terms for atom, _ in monomial.powers)
+        atoms = (atom for product in terms for atom, _ in product)
         numbers = sum(1 + abs(count).bit_length() // 64 for count in terms.values())
         self._measure(frozenset(self.terms.items()), atoms, deeper=0, more=numbers)
 

@@ -38,6 +38,7 @@ from xir.ir._dim_forms import (
     SymbolicDim,
     too_large,
 )
+from xir.ir._dim_forms import monomial as make_monomial
 
 __all__ = [
     "MAX_DEGREE",
@@ -87,7 +88,7 @@ def _terms(dim: Dim) -> Mapping[Monomial, int]:
         case Polynomial():
             return dim.terms
         case _:
-            return {Monomial({dim: 1}): 1}
+            return {make_monomial({dim: 1}): 1}
 
 
 def _normal(terms: Mapping[Monomial, int]) -> Dim:
@@ -96,13 +97,20 @@ def _normal(terms: Mapping[Monomial, int]) -> Dim:
         return 0
     if len(terms) == 1:
         ((monomial, count),) = terms.items()
-        if not monomial.powers:
+        if not monomial:
             return count
-        if count == 1 and len(monomial.powers) == 1:
-            ((atom, power),) = monomial.powers
-            if power == 1:
-                return atom
+        single = _single(monomial)
+        if count == 1 and single is not None:
+            return single
     return Polynomial(terms)
+
+
+def _single(monomial: Monomial) -> Atom | None:
+    """The atom of a product that is one atom and nothing else."""
+    if len(monomial) != 1:
+        return None
+    ((atom, power),) = monomial
+    return atom if power == 1 else None
 
 
 def add(a: Dim, b: Dim) -> Dim:
@@ -134,10 +142,10 @@ def multiply(a: Dim, b: Dim) -> Dim:
     total: dict[Monomial, int] = {}
     for first, m in left.items():
         for second, n in right.items():
-            powers = dict(first.powers)
-            for atom, power in second.powers:
+            powers = dict(first)
+            for atom, power in second:
                 powers[atom] = powers.get(atom, 0) + power
-            key = Monomial(powers)
+            key = make_monomial(powers)
             total[key] = total.get(key, 0) + m * n
     return _restored(total)
 
@@ -145,14 +153,14 @@ def multiply(a: Dim, b: Dim) -> Dim:
 def _restored(terms: dict[Monomial, int]) -> Dim:
     """The normal form, `d * (x // d)` turned back into x where d divides x exactly."""
     for monomial, count in terms.items():
-        for atom, power in monomial.powers:
+        for atom, power in monomial:
             if not isinstance(atom, Quotient) or not isinstance(atom.denominator, int):
                 continue
             if count and count % atom.denominator == 0 and divides(atom.denominator, atom.numerator):
-                rest = {a: p for a, p in monomial.powers if a is not atom}
+                rest = {a: p for a, p in monomial if a is not atom}
                 if power > 1:
                     rest[atom] = power - 1
-                inner = multiply(_normal({Monomial(rest): count // atom.denominator}), atom.numerator)
+                inner = multiply(_normal({make_monomial(rest): count // atom.denominator}), atom.numerator)
                 others = {m: c for m, c in terms.items() if m is not monomial}
                 return _restored(_sum(others, _terms(inner)))
     return _normal(terms)
@@ -166,7 +174,7 @@ def divides(divisor: int, dim: Dim) -> bool:
 def _content(monomial: Monomial, count: int) -> int:
     """A number that surely divides every value of one term."""
     known = abs(count)
-    for atom, power in monomial.powers:
+    for atom, power in monomial:
         if isinstance(atom, Symbol):
             known *= atom.divisor**power
     return known
@@ -203,7 +211,7 @@ def _divide_by_number(a: Dim, b: int) -> Dim:
         return add(whole, floor_divide(rest, b))
     for monomial, count in _terms(rest).items():
         # (x // d + y) // b == (x + d * y) // (d * b) for whole y: Graham, Knuth, Patashnik, Concrete Mathematics, 3.11
-        atom, power = monomial.powers[0] if len(monomial.powers) == 1 else (None, 0)
+        atom, power = next(iter(monomial)) if len(monomial) == 1 else (None, 0)
         if count == 1 and power == 1 and isinstance(atom, Quotient) and isinstance(atom.denominator, int):
             joined = add(atom.numerator, multiply(atom.denominator, subtract(rest, atom)))
             return floor_divide(joined, atom.denominator * b)
@@ -218,12 +226,12 @@ def _exact_quotient(a: Dim, b: Dim) -> Dim | None:
     ((below, n),) = divisor.items()
     result: dict[Monomial, int] = {}
     for above, m in _terms(a).items():
-        powers = dict(above.powers)
-        for atom, power in below.powers:
+        powers = dict(above)
+        for atom, power in below:
             powers[atom] = powers.get(atom, 0) - power
         if m % n or any(power < 0 for power in powers.values()):
             return None
-        result[Monomial({atom: power for atom, power in powers.items() if power})] = m // n
+        result[make_monomial({atom: power for atom, power in powers.items() if power})] = m // n
     return _normal(result)
 
 
@@ -273,11 +281,12 @@ def bounds(dim: Dim) -> Bounds:
 
 
 def _monomial_bounds(monomial: Monomial) -> Bounds:
-    if len(monomial.powers) == 1 and monomial.powers[0][1] == 1:
-        return _atom_bounds(monomial.powers[0][0])
+    single = _single(monomial)
+    if single is not None:
+        return _atom_bounds(single)
     low: int | None = 1
     high: int | None = 1
-    for atom, power in monomial.powers:
+    for atom, power in monomial:
         atom_low, atom_high = _atom_bounds(atom)
         if atom_low is None or atom_low < 0 or low is None:
             return None, None
@@ -322,7 +331,7 @@ def equal(a: Dim, b: Dim) -> bool | None:
     if (low is not None and low > 0) or (high is not None and high < 0):
         return False
     terms = _terms(difference)
-    step = math.gcd(*(_content(monomial, count) for monomial, count in terms.items() if monomial.powers))
+    step = math.gcd(*(_content(monomial, count) for monomial, count in terms.items() if monomial))
     return False if step and terms.get(ONE, 0) % step else None
 
 
@@ -355,7 +364,7 @@ def _parts(dim: Dim) -> tuple[Dim, ...]:
         case Extremum(_, operands):
             return operands
         case Polynomial():
-            return tuple(atom for monomial in dim.terms for atom, _ in monomial.powers)
+            return tuple(atom for monomial in dim.terms for atom, _ in monomial)
 
 
 def evaluate(dim: Dim, values: Mapping[Symbol, Dim]) -> Dim:
@@ -377,7 +386,7 @@ def evaluate(dim: Dim, values: Mapping[Symbol, Dim]) -> Dim:
 
 
 def _evaluate_monomial(monomial: Monomial, values: Mapping[Symbol, Dim]) -> Dim:
-    return product(tuple(evaluate(atom, values) for atom, power in monomial.powers for _ in range(power)))
+    return product(tuple(evaluate(atom, values) for atom, power in monomial for _ in range(power)))
 
 
 def to_text(dim: Dim, names: Mapping[Symbol, str] | None = None) -> str:
@@ -416,6 +425,7 @@ def _term_text(monomial: str, count: int) -> str:
 
 
 def _monomial_text(monomial: Monomial, count: int, names: Mapping[Symbol, str] | None) -> str:
-    if count == 1 and len(monomial.powers) == 1 and monomial.powers[0][1] == 1:
-        return to_text(monomial.powers[0][0], names)
-    return "*".join(sorted(text for atom, power in monomial.powers for text in [_wrapped(atom, names)] * power))
+    single = _single(monomial)
+    if count == 1 and single is not None:
+        return to_text(single, names)
+    return "*".join(sorted(text for atom, power in monomial for text in [_wrapped(atom, names)] * power))

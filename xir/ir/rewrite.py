@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from xir.errors import InvalidModelError
 from xir.ir.builder import apply, sourced
-from xir.ir.constraints import Collected, Constraint, collecting, substituted
 from xir.ir.constant import Constant
+from xir.ir.constraints import Collected, Constraint, collecting, substituted
 from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Symbol, evaluate
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value

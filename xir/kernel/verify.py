@@ -238,9 +238,10 @@ def _region(region: Region, scope: _Scope) -> None:
 
 
 def _matrix(region: Region, transposed: bool) -> tuple[int, int]:
-    fits = len(region.sizes) >= 2 and all(size == 1 for size in region.sizes[:-2])
-    _check(fits, f"K7: the region {list(region.sizes)} of {region.buffer.name} is no matrix")
-    rows, columns = region.sizes[-2], region.sizes[-1]
+    sizes = list(region.sizes)
+    fits = len(sizes) >= 2 and all(size == 1 for size in sizes[:-2])
+    _check(fits, f"K7: the region {sizes} of {region.buffer.name} is no matrix")
+    rows, columns = sizes[-2:]
     return (columns, rows) if transposed else (rows, columns)
 
 

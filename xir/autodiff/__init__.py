@@ -1,0 +1,5 @@
+"""Derivatives as graphs: reverse mode is a function from graphs to graphs."""
+
+from xir.autodiff.reverse import grad
+
+__all__ = ["grad"]
