@@ -43,8 +43,8 @@ def grad(graph: Graph, of: str | Value, wrt: Sequence[str | Value], *, with_valu
         UnsupportedError: if operators on the way have neither gradient nor decomposition; it lists them all.
     """
     result, variables = _find(graph, of), [_find(graph, each) for each in wrt]
-    names = [each if isinstance(each, str) else graph.name_of(each) for each in wrt]
-    of_name = of if isinstance(of, str) else graph.name_of(of)
+    names = [_name(graph, each) for each in wrt]
+    of_name = _name(graph, of)
     _check_request(result, of_name, variables, names)
     work = Graph(graph.name, graph.inputs, (result, *variables), (), graph.parameters, graph.names, graph.constraints)
     work = _expanded(work, len(variables))
@@ -68,6 +68,15 @@ def _find(graph: Graph, wanted: str | Value) -> Value:
     if wanted not in set(known.values()):
         raise UsageError(f"{wanted!r} is no value of the graph {graph.name!r}")
     return wanted
+
+
+def _name(graph: Graph, wanted: str | Value) -> str:
+    """The name under which a derivative is answered: the value's own, else that of the output that it is."""
+    if isinstance(wanted, str):
+        return wanted
+    if wanted not in graph.names and wanted in graph.outputs:
+        return graph.output_names[graph.outputs.index(wanted)]
+    return graph.name_of(wanted)
 
 
 def _check_request(result: Value, of_name: str, variables: Sequence[Value], names: Sequence[str]) -> None:
