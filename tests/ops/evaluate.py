@@ -29,7 +29,9 @@ def evaluate_all(operator: Operator, *arrays: Array | None, **attributes: object
     outputs = results if isinstance(results, tuple) else (results,)
     inputs = tuple(value for value in values if value is not None)
     names = {value: f"in{index}" for index, value in enumerate(inputs)}
-    graph = Graph("test", inputs, tuple(outputs), names=names, output_names=tuple(f"out{i}" for i in range(len(outputs))))
+    graph = Graph(
+        "test", inputs, tuple(outputs), names=names, output_names=tuple(f"out{i}" for i in range(len(outputs)))
+    )
     feeds = {f"in{index}": array for index, array in enumerate(a for a in arrays if a is not None)}
     return tuple(run(graph, feeds).values())
 
@@ -40,7 +42,9 @@ def evaluate(operator: Operator, *arrays: Array | None, **attributes: object) ->
     return result
 
 
-def onnx_results(kind: str, arrays: Sequence[Array | None], results: int = 1, opset: int = 21, **attributes: object) -> list[Array]:
+def onnx_results(
+    kind: str, arrays: Sequence[Array | None], results: int = 1, opset: int = 21, **attributes: object
+) -> list[Array]:
     """What onnxruntime computes for one ONNX operator."""
     import onnxruntime
 
@@ -56,8 +60,6 @@ def onnx_results(kind: str, arrays: Sequence[Array | None], results: int = 1, op
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return [np.asarray(result) for result in session.run(None, dict(present))]
-
-
 
 
 def decomposed(operator: OpDef[..., Value] | OpDef[..., tuple[Value, ...]]) -> Operator:

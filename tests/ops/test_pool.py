@@ -35,7 +35,9 @@ def normal(*shape: int) -> NDArray[np.float32]:
     return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
 
-def onnx_attributes(window: tuple[int, ...], strides: tuple[int, ...], padding: Pads, dilation: tuple[int, ...]) -> dict[str, object]:
+def onnx_attributes(
+    window: tuple[int, ...], strides: tuple[int, ...], padding: Pads, dilation: tuple[int, ...]
+) -> dict[str, object]:
     pads = [before for before, _ in padding] + [after for _, after in padding]
     return {"kernel_shape": window, "strides": strides, "pads": pads, "dilations": dilation}
 
@@ -85,7 +87,9 @@ def test_average_pool_agrees_with_onnxruntime(
     np.testing.assert_allclose(result, expected, rtol=1e-5, atol=1e-6)
 
 
-def caffe_pool(x: NDArray[np.float32], window: int, stride: int, pad: int, method: Literal["max", "average"]) -> NDArray[np.float64]:
+def caffe_pool(
+    x: NDArray[np.float32], window: int, stride: int, pad: int, method: Literal["max", "average"]
+) -> NDArray[np.float64]:
     """The loops of pooling_layer.cpp in ceil mode."""
     sizes = []
     for size in x.shape[2:]:
