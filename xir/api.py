@@ -70,6 +70,11 @@ class ConversionReport:
     certificate: Certificate | None
     seconds: Mapping[str, float]
 
+    @property
+    def parameters(self) -> int:
+        """How many numbers the source's weights hold."""
+        return parameter_count(self.source.graph)
+
     def to_dict(self) -> dict[str, object]:
         """The report as plain data, as `--json` prints it."""
         return {
@@ -78,7 +83,7 @@ class ConversionReport:
                 "format": self.source.format,
                 "files": list(self.source.files),
                 "layers": self.source.layers,
-                "parameters": parameter_count(self.source.graph),
+                "parameters": self.parameters,
             },
             "notes": list(self.notes),
             "export": self.export.to_dict(),
