@@ -13,12 +13,12 @@ from xir.ir.dims import Dim
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops._build import scalar_like
-from xir.ops._rows import column, number_vector, part, picked, picked_nd, scaled, table_of
-from xir.ops.compare import greater
+from xir.ops._rows import column, number_vector, part, picked, picked_nd, scaled
 from xir.ops.constant import constant
 from xir.ops.elementwise import add, cast, exp, maximum, mul, sub
 from xir.ops.index import compress, scatter_elements
-from xir.ops.reduce import reduce_sum, top_k
+from xir.ops.matmul import matmul
+from xir.ops.reduce import top_k
 from xir.ops.shape import broadcast, concat, iota, reshape, transpose
 
 BoxCode = Literal["corner", "center_size", "corner_size"]
@@ -96,8 +96,8 @@ def best_of_image(kept: Value, scores: Value, images: Dim, limit: int) -> Value:
             f"keep_top_k over {p!r} prior boxes cannot be decomposed: their number must be known",
             hint="fix the input's height and width, for example with --input data=f32[1,3,300,300]",
         )
-    stride = number_vector([c * p, p, 1], DType.INT64)
-    place = reduce_sum(mul(kept, broadcast(stride, shape=kept.shape)), axes=(1,), keep_dims=False)
+    stride = constant(value=constant_of(np.array([[c * p], [p], [1]], np.int64)))
+    place = column(matmul(kept, stride), 0)
     lowest = constant(value=constant_of(np.array(-math.inf).astype(scores.dtype.dtype)))
     spread = broadcast(lowest, shape=(images * places,))
     spread = scatter_elements(spread, place, picked_nd(scores, kept), axis=0, reduction="none")
@@ -106,7 +106,7 @@ def best_of_image(kept: Value, scores: Value, images: Dim, limit: int) -> Value:
     blank = broadcast(constant(value=constant_of(np.array(0, np.int64))), shape=(images, places))
     marks = scatter_elements(blank, best, scalar_like(best, 1), axis=1, reduction="none")
     mark = picked(reshape(marks, shape=(images * places,)), place)
-    return compress(kept, greater(mark, scalar_like(mark, 0)), axis=0)
+    return compress(kept, cast(mark, dtype=DType.BOOL), axis=0)
 
 
 def detected(kept: Value, boxes: Value, scores: Value, images: Dim, labels: list[int]) -> Value:
@@ -114,13 +114,15 @@ def detected(kept: Value, boxes: Value, scores: Value, images: Dim, labels: list
 
     scores: [N, C, P] where classes share boxes, [N * C, 1, P] where they do not; `labels` are the C classes' names.
     """
-    names = number_vector([float(label) for label in labels], boxes.dtype)
-    batch = column(kept, 0)
+    names = reshape(number_vector([float(label) for label in labels], boxes.dtype), shape=(len(labels), 1))
+    batch = part(kept, 1, 0, 1)
     if boxes.shape[0] == images and scores.shape[1] == len(labels):
         image, label = cast(batch, dtype=boxes.dtype), picked(names, column(kept, 1))
     else:
-        shape = (images, len(labels))
+        shape = (images, len(labels), 1)
         lines = (iota(shape=shape, axis=0, dtype=boxes.dtype), broadcast(names, shape=shape))
-        image, label = (picked(reshape(line, shape=(images * len(labels),)), batch) for line in lines)
-    place = table_of([batch, column(kept, 2)])
-    return concat(table_of([image, label, picked_nd(scores, kept)]), picked_nd(boxes, place), axis=1)
+        table = (images * len(labels), 1)
+        image, label = (picked(reshape(line, shape=table), column(kept, 0)) for line in lines)
+    score = picked_nd(reshape(scores, shape=(*scores.shape, 1)), kept)
+    box = picked_nd(boxes, concat(batch, part(kept, 1, 2, 3), axis=1))
+    return concat(image, label, score, box, axis=1)

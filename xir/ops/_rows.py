@@ -1,4 +1,8 @@
-"""Graphs of tables of rows whose number only the run tells: columns, rows that are picked, the row for "nothing"."""
+"""Graphs of tables of rows whose number only the run tells: columns, rows that are picked, the row for "nothing".
+
+The number of rows is a symbol of its own for each application of an operator, so these graphs avoid attributes that
+mention it: they slice, gather and concatenate, and let ONNX find sizes by itself.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +27,7 @@ def part(x: Value, axis: int, start: Dim, stop: Dim) -> Value:
 
 def column(table: Value, index: int) -> Value:
     """Column `index` of `table: [K, C]`, [K]."""
-    return reshape(part(table, 1, index, index + 1), shape=table.shape[:1])
-
-
-def table_of(columns: list[Value]) -> Value:
-    """Columns [K] side by side, [K, number of columns]."""
-    return concat(*(reshape(line, shape=(*line.shape, 1)) for line in columns), axis=1)
+    return gather(table, constant(value=constant_of(np.array(index, np.int64))), axis=1)
 
 
 def scaled(x: Value, factor: float) -> Value:
@@ -85,4 +84,5 @@ def rows_or_none(rows: Value, images: Dim) -> Value:
     count = part(shape_of(rows), 0, 0, 1)
     empty = equal(count, scalar_like(count, 0))
     every = concat(rows, compress(spare, broadcast(empty, shape=(images,)), axis=0), axis=0)
-    return reshape(every, shape=(1, 1, *every.shape))
+    target = constant(value=constant_of(np.array([1, 1, -1, 7], np.int64)))
+    return reshape(every, target, shape=(1, 1, *every.shape))

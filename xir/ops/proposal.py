@@ -214,7 +214,7 @@ def _proposal_decompose(
     index = column(kept, 2)
     image = cast(part(kept, 1, 0, 1), dtype=boxes.dtype)
     rows = concat(image, picked(boxes, index), axis=1)
-    best = reshape(picked(line, index), shape=(rows.shape[0], 1))
+    best = picked(reshape(line, shape=(total, 1)), index)
     return narrowed_value(rows, scores), narrowed_value(best, scores)
 
 

@@ -22,7 +22,6 @@ from xir.ops._rows import (
     rows_or_none,
     scaled,
     shifted,
-    table_of,
     widened_value,
 )
 from xir.ops._windows import Numbers, narrowed, widened
@@ -234,8 +233,8 @@ def _yolo_detection_output_decompose(
     n, count = boxes.shape[:2]
     total = n * count
     chances = widened_value(scores)
-    best = reshape(reduce_max(chances, axes=(2,), keep_dims=False), shape=(total,))
-    label = reshape(cast(arg_max(chances, axis=2, keep_dims=False), dtype=wide.dtype), shape=(total,))
+    best = reshape(reduce_max(chances, axes=(2,), keep_dims=False), shape=(total, 1))
+    label = reshape(cast(arg_max(chances, axis=2, keep_dims=False), dtype=wide.dtype), shape=(total, 1))
     bound = _just_below(confidence_threshold, boxes.dtype) if inclusive else confidence_threshold
     kept = non_max_suppression(
         reshape(wide, shape=(1, total, 4)),
@@ -245,13 +244,11 @@ def _yolo_detection_output_decompose(
         score_threshold=bound,
         center=True,
     )
-    index = column(kept, 2)
-    box = picked(reshape(wide, shape=(total, 4)), index)
-    half = scaled(part(box, 1, 2, 4), 0.5)
-    center = part(box, 1, 0, 2)
-    image = cast(column(kept, 0), dtype=wide.dtype)
-    head = table_of([image, picked(shifted(label, 1), index), picked(best, index)])
-    rows = concat(head, sub(center, half), add(center, half), axis=1)
+    box = reshape(wide, shape=(total, 4))
+    half, center = scaled(part(box, 1, 2, 4), 0.5), part(box, 1, 0, 2)
+    every = concat(shifted(label, 1), best, sub(center, half), add(center, half), axis=1)
+    image = cast(part(kept, 1, 0, 1), dtype=wide.dtype)
+    rows = concat(image, picked(every, column(kept, 2)), axis=1)
     return rows_or_none(narrowed_value(rows, boxes), n)
 
 
