@@ -7,6 +7,7 @@ later. Sums of floats narrower than 32 bits are kept in f32, as the references k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -132,6 +133,15 @@ def pointwise(node: Node, value: Callable[..., Scalar]) -> Kernel:
         value: gets a scalar for each operand (None for an absent one), answers the result's element.
     """
     return gather(node, lambda axes: value(*(None if b is None else Load(b, axes) for b in operand_buffers(node))))
+
+
+def elementwise(node: Node, function: str) -> Kernel:
+    """A function of the grammar's FUNCTIONS of the operands' elements."""
+
+    def value(*elements: Scalar) -> Scalar:
+        return Apply(function, elements)
+
+    return pointwise(node, value)
 
 
 def gather(node: Node, value: Callable[[Indices], Scalar]) -> Kernel:
@@ -350,3 +360,13 @@ def flatten(indices: Indices, shape: Shape) -> Scalar:
     for position, size in zip(indices, shape, strict=True):
         flat = position if flat is None else apply("add", apply("mul", flat, index(size)), position)
     return index(0) if flat is None else flat
+
+
+def extreme(dtype: DType, *, highest: bool) -> Const:
+    """The value that no element exceeds: infinity, or the end of an integer type's range."""
+    if dtype.is_floating:
+        return Const(math.inf if highest else -math.inf, dtype)
+    unsigned = not dtype.is_signed
+    if highest:
+        return Const((1 << (dtype.bits - (0 if unsigned else 1))) - 1, dtype)
+    return Const(0 if unsigned else -(1 << (dtype.bits - 1)), dtype)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
 from xir.ir.constant import Array
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
+from xir.kernel import build
+from xir.kernel.grammar import Kernel, Scalar
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating, require_same_type
 from xir.ops._define import op
@@ -40,7 +42,7 @@ def _relu_decompose(x: Value) -> Value:
 
 @op
 def leaky_relu(x: Value, *, alpha: float) -> TensorType:
-    """x where x >= 0, alpha * x elsewhere (ONNX LeakyRelu; Maas et al. 2013).
+    """X where x >= 0, alpha * x elsewhere (ONNX LeakyRelu; Maas et al. 2013).
 
     x: floating-point numbers; result: the same type.
     """
@@ -58,9 +60,22 @@ def _leaky_relu_decompose(x: Value, *, alpha: float) -> Value:
     return select(greater_equal(x, scalar_like(x, 0.0)), x, mul(x, scalar_like(x, alpha)))
 
 
+@leaky_relu.lower
+def _leaky_relu_lower(node: Node) -> Kernel:
+    alpha = cast("float", node.attributes["alpha"])
+
+    def value(x: Scalar) -> Scalar:
+        wide = build.cast(x, build.sum_type(x.dtype))
+        below = build.apply("mul", wide, build.number(alpha, wide.dtype))
+        positive = build.apply("ge", wide, build.number(0, wide.dtype))
+        return build.cast(build.select(positive, wide, below), x.dtype)
+
+    return build.pointwise(node, value)
+
+
 @op
 def prelu(x: Value, slope: Value) -> TensorType:
-    """x where x >= 0, slope * x elsewhere (ONNX PRelu; He et al. 2015).
+    """X where x >= 0, slope * x elsewhere (ONNX PRelu; He et al. 2015).
 
     x: floating-point numbers; slope: the type of x; result: the same type.
     """
@@ -80,7 +95,7 @@ def _prelu_decompose(x: Value, slope: Value) -> Value:
 
 @op
 def elu(x: Value, *, alpha: float) -> TensorType:
-    """x where x > 0, alpha * (exp(x) - 1) elsewhere (ONNX Elu; Clevert et al. 2015).
+    """X where x > 0, alpha * (exp(x) - 1) elsewhere (ONNX Elu; Clevert et al. 2015).
 
     x: floating-point numbers; result: the same type.
     """
@@ -111,7 +126,9 @@ def celu(x: Value, *, alpha: float) -> TensorType:
 
 @celu.reference
 def _celu_reference(x: Array, *, alpha: float) -> Array:
-    return in_float32(lambda x: (np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha))).astype(x.dtype), x)
+    return in_float32(
+        lambda x: (np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha))).astype(x.dtype), x
+    )
 
 
 @celu.decompose
@@ -123,7 +140,7 @@ def _celu_decompose(x: Value, *, alpha: float) -> Value:
 
 @op
 def selu(x: Value, *, alpha: float, gamma: float) -> TensorType:
-    """gamma * x where x > 0, gamma * alpha * (exp(x) - 1) elsewhere (ONNX Selu; Klambauer et al. 2017).
+    """Gamma * x where x > 0, gamma * alpha * (exp(x) - 1) elsewhere (ONNX Selu; Klambauer et al. 2017).
 
     x: floating-point numbers; result: the same type.
     """
@@ -210,7 +227,7 @@ def _hard_sigmoid_decompose(x: Value, *, alpha: float, beta: float) -> Value:
 
 @op
 def hard_swish(x: Value) -> TensorType:
-    """x * min(max(x / 6 + 1/2, 0), 1) (ONNX HardSwish; Howard et al. 2019).
+    """X * min(max(x / 6 + 1/2, 0), 1) (ONNX HardSwish; Howard et al. 2019).
 
     x: floating-point numbers; result: the same type.
     """
@@ -251,7 +268,7 @@ def _softplus_decompose(x: Value) -> Value:
 
 @op
 def softsign(x: Value) -> TensorType:
-    """x / (1 + |x|) (ONNX Softsign).
+    """X / (1 + |x|) (ONNX Softsign).
 
     x: floating-point numbers; result: the same type.
     """
@@ -271,7 +288,7 @@ def _softsign_decompose(x: Value) -> Value:
 
 @op
 def swish(x: Value, *, beta: float) -> TensorType:
-    """x * sigmoid(beta * x) (ONNX Swish, Caffe Swish; Ramachandran et al. 2017).
+    """X * sigmoid(beta * x) (ONNX Swish, Caffe Swish; Ramachandran et al. 2017).
 
     x: floating-point numbers; result: the same type.
     """
@@ -291,7 +308,7 @@ def _swish_decompose(x: Value, *, beta: float) -> Value:
 
 @op
 def mish(x: Value) -> TensorType:
-    """x * tanh(log(1 + exp(x))) (ONNX Mish; Misra 2019).
+    """X * tanh(log(1 + exp(x))) (ONNX Mish; Misra 2019).
 
     x: floating-point numbers; result: the same type.
     """
@@ -311,7 +328,7 @@ def _mish_decompose(x: Value) -> Value:
 
 @op
 def gelu(x: Value, *, approximation: Literal["none", "tanh"]) -> TensorType:
-    """x * P(X <= x) of a standard normal X, exact or by tanh (ONNX Gelu; Hendrycks and Gimpel 2016).
+    """X * P(X <= x) of a standard normal X, exact or by tanh (ONNX Gelu; Hendrycks and Gimpel 2016).
 
     x: floating-point numbers; result: the same type.
     """
@@ -345,7 +362,7 @@ def _gelu(x: Array, approximation: str) -> Array:
 
 @op
 def thresholded_relu(x: Value, *, alpha: float) -> TensorType:
-    """x where x > alpha, 0 elsewhere (ONNX ThresholdedRelu; Konda et al. 2014).
+    """X where x > alpha, 0 elsewhere (ONNX ThresholdedRelu; Konda et al. 2014).
 
     x: floating-point numbers; result: the same type.
     """

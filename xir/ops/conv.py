@@ -12,6 +12,8 @@ from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, Shape, product
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
+from xir.kernel import build
+from xir.kernel.grammar import Kernel, Load, Scalar
 from xir.ops._checks import require_floating, require_rank, require_rank_at_least, require_same_dtype, require_size
 from xir.ops._columns import convolve, scatter_columns
 from xir.ops._define import op
@@ -181,6 +183,38 @@ def _conv_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     dw = _weight_gradient(x, dy, w.shape[2:], padding=given.padding, groups=given.groups, **rest)
     summed = None if bias is None else reduce_sum(dy, axes=(0, *range(2, x.rank)), keep_dims=False)
     return dx, dw, summed
+
+
+@conv.lower
+def _conv_lower(node: Node) -> Kernel:
+    x, w = (build.present(buffer) for buffer in build.operand_buffers(node)[:2])
+    bias = build.operand_buffers(node)[2]
+    given = window_attributes(node)
+    window = build.Window(w.shape[2:], given.strides, given.padding, given.dilation, given.input_dilation)
+
+    def channel(places: build.Indices, reduced: build.Indices) -> Scalar:
+        if given.groups == 1:
+            return reduced[0]
+        group = build.apply("floor_div", places[1], build.index(w.shape[0] // given.groups))
+        return build.apply("add", build.apply("mul", group, build.index(w.shape[1])), reduced[0])
+
+    def element(places: build.Indices, reduced: build.Indices) -> Scalar:
+        cells, inside = window.cells(places[2:], reduced[1:], x.shape[2:])
+        return Load(x, (places[0], channel(places, reduced), *cells), inside)
+
+    def finish(places: build.Indices, total: Scalar) -> Scalar:
+        if bias is None:
+            return total
+        return build.apply("add", total, build.cast(Load(bias, (places[1],)), total.dtype))
+
+    return build.contraction(
+        node,
+        w.shape[1:],
+        left=element,
+        right=lambda places, reduced: Load(w, (places[1], *reduced)),
+        valid=lambda places, reduced: window.cells(places[2:], reduced[1:], x.shape[2:])[1],
+        finish=finish,
+    )
 
 
 def transposed_size(size: Dim, window: Dim, stride: int, padding: tuple[Dim, Dim], dilation: int, extra: int) -> Dim:

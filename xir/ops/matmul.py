@@ -10,6 +10,8 @@ from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
+from xir.kernel import build
+from xir.kernel.grammar import Kernel, Load
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_rank, require_rank_at_least, require_same_dtype, require_same_shape, require_size
 from xir.ops._define import op
@@ -52,6 +54,17 @@ def _matmul_reference(x: Array, y: Array) -> Array:
 def _matmul_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     x, y = (cast("Value", value) for value in node.inputs)
     return matmul(dy, _transposed(y)), matmul(_transposed(x), dy)
+
+
+@matmul.lower
+def _matmul_lower(node: Node) -> Kernel:
+    x, y = (build.present(buffer) for buffer in build.operand_buffers(node))
+    return build.contraction(
+        node,
+        (x.shape[-1],),
+        left=lambda places, inner: Load(x, (*places[:-1], *inner)),
+        right=lambda places, inner: Load(y, (*places[:-2], *inner, places[-1])),
+    )
 
 
 def _transposed(x: Value) -> Value:

@@ -14,6 +14,8 @@ from xir.ir.dims import Dim, Shape, bounds, equal, product
 from xir.ir.dims import maximum as maximum_dim
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
+from xir.kernel import build
+from xir.kernel.grammar import Kernel
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_dtype, require_floating, require_rank, require_rank_at_least, require_same_shape
 from xir.ops._define import op
@@ -117,6 +119,17 @@ def _max_pool_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
         x, window=given.window, strides=given.strides, padding=given.padding, dilation=given.dilation
     )
     return (_put_back(dy, indices, x.shape, _covers_padding(given)),)
+
+
+@max_pool.lower
+def _max_pool_lower(node: Node) -> Kernel:
+    given = window_attributes(node)
+    return build.window(
+        node,
+        build.Window(given.window, given.strides, given.padding, given.dilation),
+        start=build.extreme(node.outputs[0].dtype, highest=False),
+        step=lambda top, element: build.apply("max", top, element),
+    )
 
 
 def _covers_padding(given: WindowAttributes) -> bool:

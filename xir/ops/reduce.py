@@ -10,12 +10,14 @@ from xir.ir.constant import Array
 from xir.ir.dims import Dim, Shape, bounds
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
+from xir.kernel import build
+from xir.kernel.grammar import Kernel
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_axes, require_axis, require_dtype, require_floating
 from xir.ops._define import op
 from xir.ops._numeric import is_narrow, require_number
 from xir.ops.compare import equal
-from xir.ops.elementwise import abs_, add, cast, div, exp, log, mul, select, sqrt, sub
+from xir.ops.elementwise import abs_, add, cast, div, exp, log, mul, sqrt, sub
 from xir.ops.shape import broadcast, reshape
 
 Axes = tuple[int, ...]
@@ -64,6 +66,18 @@ def _reduce_sum_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (spread(dy, x, axes),)
 
 
+@reduce_sum.lower
+def _reduce_sum_lower(node: Node) -> Kernel:
+    x, axes = _reduction(node)
+    kept = build.sum_type(x.dtype)
+    return build.reduce(
+        node,
+        axes,
+        start=build.number(0, kept),
+        step=lambda total, element: build.apply("add", total, build.cast(element, kept)),
+    )
+
+
 @op
 def reduce_mean(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
     """The mean; integers round toward zero (ONNX ReduceMean).
@@ -110,6 +124,13 @@ def _reduce_max_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     chosen = cast(equal(x, y), dtype=x.dtype)
     ties = reduce_sum(chosen, axes=axes, keep_dims=True)
     return (mul(spread(dy, x, axes), div(chosen, broadcast(ties, shape=x.shape))),)
+
+
+@reduce_max.lower
+def _reduce_max_lower(node: Node) -> Kernel:
+    x, axes = _reduction(node)
+    least = build.extreme(x.dtype, highest=False)
+    return build.reduce(node, axes, start=least, step=lambda top, element: build.apply("max", top, element))
 
 
 @op

@@ -11,8 +11,11 @@ from xir.ir.constant import Array
 from xir.ir.dims import Dim, Shape, bounds, ceil_divide, equal, product
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
+from xir.kernel import build
+from xir.kernel.grammar import Kernel, Load
 from xir.ops._checks import require_axes, require_axis, require_rank_at_least, require_size
 from xir.ops._define import op
+from xir.ops._nests import concat_nest, slice_nest
 from xir.ops.padding import integers, require_vector
 from xir.ops.padding import pad as pad
 
@@ -42,6 +45,13 @@ def _reshape_reference(x: Array, target: Array | None, *, shape: tuple[int, ...]
 @reshape.gradient
 def _reshape_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return reshape(dy, shape=_operand(node).shape), None
+
+
+@reshape.lower
+def _reshape_lower(node: Node) -> Kernel:
+    x = build.present(build.operand_buffers(node)[0])
+    shape = node.outputs[0].shape
+    return build.gather(node, lambda axes: Load(x, build.unflatten(build.flatten(axes, shape), x.shape)))
 
 
 def _operand(node: Node) -> Value:
@@ -116,6 +126,13 @@ def _transpose_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (transpose(dy, perm=tuple(perm.index(axis) for axis in range(len(perm)))),)
 
 
+@transpose.lower
+def _transpose_lower(node: Node) -> Kernel:
+    x = build.present(build.operand_buffers(node)[0])
+    perm = cast("tuple[int, ...]", node.attributes["perm"])
+    return build.gather(node, lambda axes: Load(x, tuple(axes[perm.index(axis)] for axis in range(len(perm)))))
+
+
 @op
 def concat(*values: Value, axis: int) -> TensorType:
     """The operands one after another along `axis` (ONNX Concat, Caffe Concat).
@@ -156,6 +173,11 @@ def _concat_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
         pieces.append(slice_(dy, axes=(axis,), starts=(start,), stops=(stop,), steps=(1,)))
         start = stop
     return tuple(pieces)
+
+
+@concat.lower
+def _concat_lower(node: Node) -> Kernel:
+    return concat_nest(node)
 
 
 @op
@@ -231,6 +253,11 @@ def _slice_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
         dy = _with_gaps(dy, axis, step)
         padding[axis] = (first, x.shape[axis] - first - dy.shape[axis])
     return pad(dy, padding=tuple(padding)), None, None
+
+
+@slice_.lower
+def _slice_lower(node: Node) -> Kernel:
+    return slice_nest(node)
 
 
 def _with_gaps(x: Value, axis: int, step: int) -> Value:
