@@ -47,7 +47,7 @@ def index(value: Dim) -> Const:
 
 def number(value: float, dtype: DType) -> Const:
     """A number of a type; an integer type takes its whole part."""
-    return Const(value if dtype.is_floating else int(value), dtype)
+    return Const(float(value) if dtype.is_floating else int(value), dtype)
 
 
 def cast(value: Scalar, dtype: DType) -> Scalar:
