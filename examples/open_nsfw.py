@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 import xir
 from xir.verify import OnnxRuntimeRunner
@@ -20,8 +19,8 @@ MEAN_BGR = np.array([104.0, 117.0, 123.0], np.float32)  # the mean that open_nsf
 SIZE = 224
 
 
-def draw() -> Image.Image:
-    """A picture of our own, [224, 224] RGB: an evening sky over the sea, a sun, a sail."""
+def draw() -> np.ndarray:
+    """A picture of our own, [224, 224, 3] RGB bytes: an evening sky over the sea, a sun, a sail."""
     y, x = np.mgrid[0:SIZE, 0:SIZE] / SIZE
     sky = np.stack([0.95 - 0.3 * y, 0.55 + 0.2 * y, 0.45 + 0.4 * y], axis=-1)
     sea = np.stack([0.1 + 0.1 * y, 0.3 + 0.1 * np.sin(60 * y + 9 * x), 0.45 + 0.05 * np.cos(80 * y)], axis=-1)
@@ -30,7 +29,7 @@ def draw() -> Image.Image:
     sail = (y > 0.3) & (y < 0.62) & (np.abs(x - 0.3) < 0.4 * (y - 0.3))
     picture[sun] = (1.0, 0.9, 0.6)
     picture[sail] = (0.97, 0.97, 0.95)
-    return Image.fromarray((picture.clip(0, 1) * 255).astype(np.uint8))
+    return (picture.clip(0, 1) * 255).astype(np.uint8)
 
 
 def main() -> int:
@@ -48,9 +47,11 @@ def main() -> int:
     print(f"onnx   {target}   opset {report.export.opset}, ir {report.export.ir_version}, {report.export.nodes} nodes")
     print(certificate.summary() if certificate else "not verified")
 
+    from PIL import Image  # an extra: xir itself does not need it
+
     image = draw()
-    image.save(picture)
-    pixels = np.asarray(image, np.float32)[..., ::-1] - MEAN_BGR
+    Image.fromarray(image).save(picture)
+    pixels = image[..., ::-1].astype(np.float32) - MEAN_BGR
     feeds = {"data": np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])}
     before = xir.run(xir.load(model), feeds)["prob"][0]
     runner = OnnxRuntimeRunner(str(target))

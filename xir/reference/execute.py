@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from xir.errors import InvalidModelError, UsageError, XirError
+from xir.errors import InvalidModelError, UnsafeError, UsageError
+from xir.ir.builder import sourced
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
@@ -21,9 +22,7 @@ from xir.reference.sizes import Sizes
 Observer = Callable[[Node, tuple[Array, ...]], None]
 
 
-def run(
-    graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | None = None
-) -> dict[str, Array]:
+def run(graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | None = None) -> dict[str, Array]:
     """The graph's outputs for the given inputs.
 
     Args:
@@ -55,8 +54,7 @@ def run(
                 if not remaining[value]:
                     arrays.pop(value, None)
     return {
-        name: _read_output(graph, arrays, value)
-        for name, value in zip(graph.output_names, graph.outputs, strict=True)
+        name: _read_output(graph, arrays, value) for name, value in zip(graph.output_names, graph.outputs, strict=True)
     }
 
 
@@ -124,22 +122,24 @@ def run_node(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
 
 def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple[Array, ...]:
     rule = definition(node).reference_rule
-    where = node.source[0].where if node.source else None
     if rule is None:
         raise InvalidModelError(f"operator {node.op.name!r} has no reference rule")
-    try:
-        with np.errstate(all="ignore"):
-            result = rule(*inputs, **sizes.fill(node.attributes))
-    except XirError as error:
-        raise error.located(where) if where else error
-    except (ValueError, IndexError, TypeError, MemoryError, OverflowError, ZeroDivisionError) as error:
-        shapes = ", ".join("-" if array is None else f"{array.dtype}{list(array.shape)}" for array in inputs)
-        wrapped = InvalidModelError(f"{node.op.name} cannot compute on {shapes}: {error}")
-        raise (wrapped.located(where) if where else wrapped) from error
-    results = result if isinstance(result, tuple) else (result,)
-    for value, array in zip(node.outputs, results, strict=True):
-        _check_result(node, value.type, array, sizes)
+    with sourced(*node.source):
+        try:
+            with np.errstate(all="ignore"):
+                result = rule(*inputs, **sizes.fill(node.attributes))
+        except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+            raise InvalidModelError(f"{node.op.name} cannot compute on {_types(inputs)}: {error}") from error
+        except MemoryError as error:
+            raise UnsafeError(f"{node.op.name} needs more memory than there is, on {_types(inputs)}") from error
+        results = result if isinstance(result, tuple) else (result,)
+        for value, array in zip(node.outputs, results, strict=True):
+            _check_result(node, value.type, array, sizes)
     return results
+
+
+def _types(arrays: Sequence[Array | None]) -> str:
+    return ", ".join("nothing" if array is None else f"{array.dtype}{list(array.shape)}" for array in arrays)
 
 
 def _check_result(node: Node, type: Type, array: Array, sizes: Sizes) -> None:
@@ -148,7 +148,6 @@ def _check_result(node: Node, type: Type, array: Array, sizes: Sizes) -> None:
     try:
         sizes.learn(type, array.shape, f"the result of {node.op.name}")
     except UsageError as error:
-        located = InvalidModelError(error.message)
-        raise (located.located(node.source[0].where) if node.source else located) from error
+        raise InvalidModelError(error.message) from error
     if array.dtype != type.dtype.dtype:
         raise InvalidModelError(f"{node.op.name} made {array.dtype}, the graph says {type!r}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Protocol
 
-from xir.errors import MissingExtraError, MismatchError
+from xir.errors import MismatchError, MissingExtraError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.reference import run
