@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.node import Value
-from xir.ir.types import DType
+from xir.ir.types import DType, dtype_from_numpy
+from xir.ops._windows import Numbers, widened
 
-_NARROW_BYTES = 2
+__all__ = ["Numbers", "erf_of", "in_float32", "integer_range", "require_number"]
 
 
 def require_number(*values: Value) -> None:
@@ -25,14 +27,19 @@ def require_number(*values: Value) -> None:
             raise InvalidModelError(f"numbers are needed, got {value.type!r}")
 
 
-def is_narrow(x: Array) -> bool:
-    """Whether the elements are floats of at most 16 bits, NumPy's or ml_dtypes'."""
-    return x.dtype.kind == "V" or x.dtype == np.float16 or (x.dtype.kind == "f" and x.dtype.itemsize <= _NARROW_BYTES)
-
-
 def in_float32(function: Callable[..., Array], x: Array, *others: Array) -> Array:
     """function(x, ...) in the element type of `x`, computed in float32 where that is narrower."""
-    if not is_narrow(x):
-        return np.asarray(function(x, *others))
-    wide = [other.astype(np.float32) for other in (x, *others)]
-    return np.asarray(function(*wide)).astype(x.dtype)
+    return np.asarray(function(widened(x), *map(widened, others))).astype(x.dtype, copy=False)
+
+
+def erf_of(x: Numbers) -> Numbers:
+    """The error function of each element, in f64 (math.erf), rounded to the element type of `x`."""
+    flat = x.astype(np.float64).reshape(-1).tolist()
+    made = np.fromiter(map(math.erf, flat), np.float64, len(flat)).reshape(x.shape)
+    return made.astype(x.dtype, copy=False)
+
+
+def integer_range(x: Array) -> tuple[int, int]:
+    """The lowest and highest number of an integer array's element type."""
+    dtype = dtype_from_numpy(x.dtype)
+    return (-(1 << dtype.bits - 1), (1 << dtype.bits - 1) - 1) if dtype.is_signed else (0, (1 << dtype.bits) - 1)

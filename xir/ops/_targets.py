@@ -76,7 +76,9 @@ class Scores:
     def picked(self) -> tuple[Integers, ...]:
         """Coordinates in `x` of the labels' scores."""
         rows, columns = self.labels.shape
-        return np.arange(rows).reshape(-1, 1), self.labels, np.arange(columns).reshape(1, -1)
+        first: Integers = np.arange(rows).reshape(rows, 1)
+        last: Integers = np.arange(columns).reshape(1, columns)
+        return first, self.labels, last
 
 
 def scores_of(x: Array, labels: Array, axis: int, ignore_label: int | None) -> Scores:

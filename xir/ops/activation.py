@@ -15,9 +15,26 @@ from xir.kernel.grammar import Kernel, Scalar
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating, require_same_type
 from xir.ops._define import op
-from xir.ops._numeric import in_float32, require_number
-from xir.ops.compare import greater, greater_equal
-from xir.ops.elementwise import abs_, add, clip, div, erf, exp, log, maximum, minimum, mul, neg, reciprocal, select, sub
+from xir.ops._numeric import Numbers, erf_of, require_number
+from xir.ops._windows import narrowed, widened
+from xir.ops.compare import greater
+from xir.ops.elementwise import (
+    abs_,
+    add,
+    clip,
+    div,
+    erf,
+    exp,
+    log,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    operands,
+    reciprocal,
+    select,
+    sub,
+)
 
 
 @op
@@ -31,8 +48,16 @@ def relu(x: Value) -> TensorType:
 
 
 @relu.reference
-def _relu_reference(x: Array) -> Array:
-    return in_float32(lambda x: np.maximum(x, x.dtype.type(0)), x)
+def _relu_reference(x: Numbers) -> Array:
+    data = widened(x)
+    return narrowed(np.maximum(data, 0), x)
+
+
+@relu.gradient
+def _relu_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    """Nothing flows back at 0 (relu_layer.cpp)."""
+    y, zero = node.outputs[0], scalar_like(dy, 0.0)
+    return (select(greater(y, zero), dy, zero),)
 
 
 @relu.decompose
@@ -42,7 +67,7 @@ def _relu_decompose(x: Value) -> Value:
 
 @op
 def leaky_relu(x: Value, *, alpha: float) -> TensorType:
-    """X where x >= 0, alpha * x elsewhere (ONNX LeakyRelu; Maas et al. 2013).
+    """The leaky ReLU: x where x >= 0, alpha * x elsewhere (ONNX LeakyRelu; Maas et al. 2013).
 
     x: floating-point numbers; result: the same type.
     """
@@ -51,13 +76,14 @@ def leaky_relu(x: Value, *, alpha: float) -> TensorType:
 
 
 @leaky_relu.reference
-def _leaky_relu_reference(x: Array, *, alpha: float) -> Array:
-    return in_float32(lambda x: np.where(x >= 0, x, x * x.dtype.type(alpha)), x)
+def _leaky_relu_reference(x: Numbers, *, alpha: float) -> Array:
+    data = widened(x)
+    return narrowed(np.where(data >= 0, data, data * data.dtype.type(alpha)), x)
 
 
 @leaky_relu.decompose
 def _leaky_relu_decompose(x: Value, *, alpha: float) -> Value:
-    return select(greater_equal(x, scalar_like(x, 0.0)), x, mul(x, scalar_like(x, alpha)))
+    return select(greater(x, scalar_like(x, 0.0)), x, mul(x, scalar_like(x, alpha)))
 
 
 @leaky_relu.lower
@@ -75,7 +101,7 @@ def _leaky_relu_lower(node: Node) -> Kernel:
 
 @op
 def prelu(x: Value, slope: Value) -> TensorType:
-    """X where x >= 0, slope * x elsewhere (ONNX PRelu; He et al. 2015).
+    """The parametric ReLU: x where x >= 0, slope * x elsewhere (ONNX PRelu; He et al. 2015).
 
     x: floating-point numbers; slope: the type of x; result: the same type.
     """
@@ -84,18 +110,19 @@ def prelu(x: Value, slope: Value) -> TensorType:
 
 
 @prelu.reference
-def _prelu_reference(x: Array, slope: Array) -> Array:
-    return np.asarray(np.where(x >= 0, x, x * slope))
+def _prelu_reference(x: Numbers, slope: Numbers) -> Array:
+    data = widened(x)
+    return narrowed(np.where(data >= 0, data, data * widened(slope)), x)
 
 
 @prelu.decompose
 def _prelu_decompose(x: Value, slope: Value) -> Value:
-    return select(greater_equal(x, scalar_like(x, 0.0)), x, mul(x, slope))
+    return select(greater(x, scalar_like(x, 0.0)), x, mul(x, slope))
 
 
 @op
 def elu(x: Value, *, alpha: float) -> TensorType:
-    """X where x > 0, alpha * (exp(x) - 1) elsewhere (ONNX Elu; Clevert et al. 2015).
+    """The exponential unit: x where x > 0, alpha * (exp(x) - 1) elsewhere (ONNX Elu; Clevert et al. 2015).
 
     x: floating-point numbers; result: the same type.
     """
@@ -104,8 +131,9 @@ def elu(x: Value, *, alpha: float) -> TensorType:
 
 
 @elu.reference
-def _elu_reference(x: Array, *, alpha: float) -> Array:
-    return in_float32(lambda x: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))).astype(x.dtype), x)
+def _elu_reference(x: Numbers, *, alpha: float) -> Array:
+    data = widened(x)
+    return narrowed(np.where(data > 0, data, alpha * np.expm1(np.minimum(data, 0))), x)
 
 
 @elu.decompose
@@ -125,10 +153,9 @@ def celu(x: Value, *, alpha: float) -> TensorType:
 
 
 @celu.reference
-def _celu_reference(x: Array, *, alpha: float) -> Array:
-    return in_float32(
-        lambda x: (np.maximum(x, 0) + np.minimum(0, alpha * np.expm1(np.minimum(x, 0) / alpha))).astype(x.dtype), x
-    )
+def _celu_reference(x: Numbers, *, alpha: float) -> Array:
+    data = widened(x)
+    return narrowed(np.maximum(data, 0) + np.minimum(0, alpha * np.expm1(np.minimum(data, 0) / alpha)), x)
 
 
 @celu.decompose
@@ -140,7 +167,7 @@ def _celu_decompose(x: Value, *, alpha: float) -> Value:
 
 @op
 def selu(x: Value, *, alpha: float, gamma: float) -> TensorType:
-    """Gamma * x where x > 0, gamma * alpha * (exp(x) - 1) elsewhere (ONNX Selu; Klambauer et al. 2017).
+    """The scaled exponential unit: gamma times `elu(x, alpha)` (ONNX Selu; Klambauer et al. 2017).
 
     x: floating-point numbers; result: the same type.
     """
@@ -149,8 +176,9 @@ def selu(x: Value, *, alpha: float, gamma: float) -> TensorType:
 
 
 @selu.reference
-def _selu_reference(x: Array, *, alpha: float, gamma: float) -> Array:
-    return in_float32(lambda x: (gamma * np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0)))).astype(x.dtype), x)
+def _selu_reference(x: Numbers, *, alpha: float, gamma: float) -> Array:
+    data = widened(x)
+    return narrowed(gamma * np.where(data > 0, data, alpha * np.expm1(np.minimum(data, 0))), x)
 
 
 @selu.decompose
@@ -169,8 +197,9 @@ def sigmoid(x: Value) -> TensorType:
 
 
 @sigmoid.reference
-def _sigmoid_reference(x: Array) -> Array:
-    return in_float32(lambda x: _sigmoid(x), x)
+def _sigmoid_reference(x: Numbers) -> Array:
+    data = widened(x)
+    return narrowed(_sigmoid(data), x)
 
 
 @sigmoid.decompose
@@ -178,9 +207,16 @@ def _sigmoid_decompose(x: Value) -> Value:
     return reciprocal(add(scalar_like(x, 1.0), exp(neg(x))))
 
 
-def _sigmoid(x: Array) -> Array:
-    small = np.exp(-np.abs(x))
-    return np.asarray(np.where(x >= 0, 1 / (1 + small), small / (1 + small)).astype(x.dtype))
+@sigmoid.gradient
+def _sigmoid_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    y = node.outputs[0]
+    return (mul(dy, mul(y, sub(scalar_like(y, 1.0), y))),)
+
+
+def _sigmoid(x: Numbers) -> Numbers:
+    """1 / (1 + exp(-x)) by the exponential that does not overflow."""
+    small: Numbers = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + small), small / (1 + small))
 
 
 @op
@@ -194,8 +230,9 @@ def tanh(x: Value) -> TensorType:
 
 
 @tanh.reference
-def _tanh_reference(x: Array) -> Array:
-    return in_float32(lambda x: np.tanh(x), x)
+def _tanh_reference(x: Numbers) -> Array:
+    data = widened(x)
+    return narrowed(np.tanh(data), x)
 
 
 @tanh.gradient
@@ -215,8 +252,9 @@ def hard_sigmoid(x: Value, *, alpha: float, beta: float) -> TensorType:
 
 
 @hard_sigmoid.reference
-def _hard_sigmoid_reference(x: Array, *, alpha: float, beta: float) -> Array:
-    return in_float32(lambda x: np.clip(x * x.dtype.type(alpha) + x.dtype.type(beta), 0, 1).astype(x.dtype), x)
+def _hard_sigmoid_reference(x: Numbers, *, alpha: float, beta: float) -> Array:
+    data = widened(x)
+    return narrowed(np.clip(alpha * data + beta, 0, 1), x)
 
 
 @hard_sigmoid.decompose
@@ -227,7 +265,7 @@ def _hard_sigmoid_decompose(x: Value, *, alpha: float, beta: float) -> Value:
 
 @op
 def hard_swish(x: Value) -> TensorType:
-    """X * min(max(x / 6 + 1/2, 0), 1) (ONNX HardSwish; Howard et al. 2019).
+    """The hard swish: x * min(max(x / 6 + 1/2, 0), 1) (ONNX HardSwish; Howard et al. 2019).
 
     x: floating-point numbers; result: the same type.
     """
@@ -236,8 +274,9 @@ def hard_swish(x: Value) -> TensorType:
 
 
 @hard_swish.reference
-def _hard_swish_reference(x: Array) -> Array:
-    return in_float32(lambda x: (x * np.clip(x / 6 + 0.5, 0, 1)).astype(x.dtype), x)
+def _hard_swish_reference(x: Numbers) -> Array:
+    data = widened(x)
+    return narrowed(data * np.clip(data / 6 + 0.5, 0, 1), x)
 
 
 @hard_swish.decompose
@@ -256,8 +295,9 @@ def softplus(x: Value) -> TensorType:
 
 
 @softplus.reference
-def _softplus_reference(x: Array) -> Array:
-    return in_float32(lambda x: np.logaddexp(x, x.dtype.type(0)), x)
+def _softplus_reference(x: Numbers) -> Array:
+    data = widened(x)
+    return narrowed(np.logaddexp(data, 0), x)
 
 
 @softplus.decompose
@@ -266,9 +306,15 @@ def _softplus_decompose(x: Value) -> Value:
     return add(maximum(x, scalar_like(x, 0.0)), bend)
 
 
+@softplus.gradient
+def _softplus_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    (x,) = operands(node)
+    return (mul(dy, sigmoid(x)),)
+
+
 @op
 def softsign(x: Value) -> TensorType:
-    """X / (1 + |x|) (ONNX Softsign).
+    """The soft sign: x / (1 + |x|) (ONNX Softsign).
 
     x: floating-point numbers; result: the same type.
     """
@@ -277,8 +323,9 @@ def softsign(x: Value) -> TensorType:
 
 
 @softsign.reference
-def _softsign_reference(x: Array) -> Array:
-    return in_float32(lambda x: x / (1 + np.abs(x)), x)
+def _softsign_reference(x: Numbers) -> Array:
+    data = widened(x)
+    return narrowed(data / (1 + np.abs(data)), x)
 
 
 @softsign.decompose
@@ -288,7 +335,7 @@ def _softsign_decompose(x: Value) -> Value:
 
 @op
 def swish(x: Value, *, beta: float) -> TensorType:
-    """X * sigmoid(beta * x) (ONNX Swish, Caffe Swish; Ramachandran et al. 2017).
+    """The swish: x * sigmoid(beta * x) (ONNX Swish, Caffe Swish; Ramachandran et al. 2017).
 
     x: floating-point numbers; result: the same type.
     """
@@ -297,8 +344,9 @@ def swish(x: Value, *, beta: float) -> TensorType:
 
 
 @swish.reference
-def _swish_reference(x: Array, *, beta: float) -> Array:
-    return in_float32(lambda x: x * _sigmoid(x * x.dtype.type(beta)), x)
+def _swish_reference(x: Numbers, *, beta: float) -> Array:
+    data = widened(x)
+    return narrowed(data * _sigmoid(beta * data), x)
 
 
 @swish.decompose
@@ -308,7 +356,7 @@ def _swish_decompose(x: Value, *, beta: float) -> Value:
 
 @op
 def mish(x: Value) -> TensorType:
-    """X * tanh(log(1 + exp(x))) (ONNX Mish; Misra 2019).
+    """The mish: x * tanh(log(1 + exp(x))) (ONNX Mish; Misra 2019).
 
     x: floating-point numbers; result: the same type.
     """
@@ -317,8 +365,9 @@ def mish(x: Value) -> TensorType:
 
 
 @mish.reference
-def _mish_reference(x: Array) -> Array:
-    return in_float32(lambda x: x * np.tanh(np.logaddexp(x, x.dtype.type(0))), x)
+def _mish_reference(x: Numbers) -> Array:
+    data = widened(x)
+    return narrowed(data * np.tanh(np.logaddexp(data, 0)), x)
 
 
 @mish.decompose
@@ -328,7 +377,7 @@ def _mish_decompose(x: Value) -> Value:
 
 @op
 def gelu(x: Value, *, approximation: Literal["none", "tanh"]) -> TensorType:
-    """X * P(X <= x) of a standard normal X, exact or by tanh (ONNX Gelu; Hendrycks and Gimpel 2016).
+    """The Gaussian unit: x * P(X <= x) of a standard normal X, exact or by tanh (ONNX Gelu; Hendrycks and Gimpel 2016).
 
     x: floating-point numbers; result: the same type.
     """
@@ -337,8 +386,9 @@ def gelu(x: Value, *, approximation: Literal["none", "tanh"]) -> TensorType:
 
 
 @gelu.reference
-def _gelu_reference(x: Array, *, approximation: Literal["none", "tanh"]) -> Array:
-    return in_float32(lambda x: _gelu(x, approximation), x)
+def _gelu_reference(x: Numbers, *, approximation: Literal["none", "tanh"]) -> Array:
+    data = widened(x)
+    return narrowed(_gelu(data, approximation), x)
 
 
 @gelu.decompose
@@ -351,18 +401,18 @@ def _gelu_decompose(x: Value, *, approximation: Literal["none", "tanh"]) -> Valu
     return mul(half, add(one, tanh(mul(add(x, cube), scalar_like(x, math.sqrt(2 / math.pi))))))
 
 
-def _gelu(x: Array, approximation: str) -> Array:
-    wide = x.astype(np.float64)
+def _gelu(x: Numbers, approximation: Literal["none", "tanh"]) -> Numbers:
+    data = x.astype(np.float64)
     if approximation == "tanh":
-        inner = np.tanh(math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3))
+        inner: Numbers = np.tanh(math.sqrt(2 / math.pi) * (data + 0.044715 * data**3))
     else:
-        inner = np.vectorize(math.erf, otypes=[np.float64])(wide * math.sqrt(0.5)) if wide.size else wide
-    return np.asarray((0.5 * wide * (1 + inner)).astype(x.dtype))
+        inner = erf_of(data * math.sqrt(0.5))
+    return 0.5 * data * (1 + inner)
 
 
 @op
 def thresholded_relu(x: Value, *, alpha: float) -> TensorType:
-    """X where x > alpha, 0 elsewhere (ONNX ThresholdedRelu; Konda et al. 2014).
+    """The thresholded ReLU: x where x > alpha, 0 elsewhere (ONNX ThresholdedRelu; Konda et al. 2014).
 
     x: floating-point numbers; result: the same type.
     """
@@ -371,8 +421,9 @@ def thresholded_relu(x: Value, *, alpha: float) -> TensorType:
 
 
 @thresholded_relu.reference
-def _thresholded_relu_reference(x: Array, *, alpha: float) -> Array:
-    return in_float32(lambda x: np.where(x > alpha, x, 0).astype(x.dtype), x)
+def _thresholded_relu_reference(x: Numbers, *, alpha: float) -> Array:
+    data = widened(x)
+    return narrowed(np.where(data > alpha, data, 0), x)
 
 
 @thresholded_relu.decompose

@@ -16,7 +16,10 @@ _REASON = "the result is not a number"
 
 @op
 def equal(x: Value, y: Value) -> TensorType:
-    """Whether x equals y; NaN equals nothing (ONNX Equal). x, y: tensors of one type and shape; result: bool, that shape."""
+    """Whether x equals y; NaN equals nothing (ONNX Equal).
+
+    x, y: tensors of one type and shape; result: bool, that shape.
+    """
     return require_same_type(x, y).with_dtype(DType.BOOL)
 
 
@@ -30,7 +33,10 @@ equal.no_gradient(_REASON)
 
 @op
 def not_equal(x: Value, y: Value) -> TensorType:
-    """Whether x differs from y (ONNX Not(Equal)). x, y: tensors of one type and shape; result: bool, that shape."""
+    """Whether x differs from y (ONNX Not(Equal)).
+
+    x, y: tensors of one type and shape; result: bool, that shape.
+    """
     return require_same_type(x, y).with_dtype(DType.BOOL)
 
 
@@ -44,7 +50,10 @@ not_equal.no_gradient(_REASON)
 
 @op
 def less(x: Value, y: Value) -> TensorType:
-    """Whether x < y (ONNX Less). x, y: numbers of one type and shape; result: bool, that shape."""
+    """Whether x < y (ONNX Less).
+
+    x, y: numbers of one type and shape; result: bool, that shape.
+    """
     require_number(x)
     return require_same_type(x, y).with_dtype(DType.BOOL)
 
@@ -59,7 +68,10 @@ less.no_gradient(_REASON)
 
 @op
 def less_equal(x: Value, y: Value) -> TensorType:
-    """Whether x <= y (ONNX LessOrEqual). x, y: numbers of one type and shape; result: bool, that shape."""
+    """Whether x <= y (ONNX LessOrEqual).
+
+    x, y: numbers of one type and shape; result: bool, that shape.
+    """
     require_number(x)
     return require_same_type(x, y).with_dtype(DType.BOOL)
 
@@ -74,7 +86,10 @@ less_equal.no_gradient(_REASON)
 
 @op
 def greater(x: Value, y: Value) -> TensorType:
-    """Whether x > y (ONNX Greater). x, y: numbers of one type and shape; result: bool, that shape."""
+    """Whether x > y (ONNX Greater).
+
+    x, y: numbers of one type and shape; result: bool, that shape.
+    """
     require_number(x)
     return require_same_type(x, y).with_dtype(DType.BOOL)
 
@@ -89,7 +104,10 @@ greater.no_gradient(_REASON)
 
 @op
 def greater_equal(x: Value, y: Value) -> TensorType:
-    """Whether x >= y (ONNX GreaterOrEqual). x, y: numbers of one type and shape; result: bool, that shape."""
+    """Whether x >= y (ONNX GreaterOrEqual).
+
+    x, y: numbers of one type and shape; result: bool, that shape.
+    """
     require_number(x)
     return require_same_type(x, y).with_dtype(DType.BOOL)
 
@@ -104,7 +122,10 @@ greater_equal.no_gradient(_REASON)
 
 @op
 def logical_and(x: Value, y: Value) -> TensorType:
-    """Whether both hold (ONNX And). x, y: bool of one shape; result: bool, that shape."""
+    """Whether both hold (ONNX And).
+
+    x, y: bool of one shape; result: bool, that shape.
+    """
     require_dtype(x, DType.BOOL)
     return require_same_type(x, y)
 
@@ -119,7 +140,10 @@ logical_and.no_gradient(_REASON)
 
 @op
 def logical_or(x: Value, y: Value) -> TensorType:
-    """Whether one or both hold (ONNX Or). x, y: bool of one shape; result: bool, that shape."""
+    """Whether one or both hold (ONNX Or).
+
+    x, y: bool of one shape; result: bool, that shape.
+    """
     require_dtype(x, DType.BOOL)
     return require_same_type(x, y)
 
@@ -134,7 +158,10 @@ logical_or.no_gradient(_REASON)
 
 @op
 def logical_xor(x: Value, y: Value) -> TensorType:
-    """Whether exactly one holds (ONNX Xor). x, y: bool of one shape; result: bool, that shape."""
+    """Whether exactly one holds (ONNX Xor).
+
+    x, y: bool of one shape; result: bool, that shape.
+    """
     require_dtype(x, DType.BOOL)
     return require_same_type(x, y)
 
@@ -149,7 +176,10 @@ logical_xor.no_gradient(_REASON)
 
 @op
 def logical_not(x: Value) -> TensorType:
-    """Whether x does not hold (ONNX Not). x: bool; result: bool, the same shape."""
+    """Whether x does not hold (ONNX Not).
+
+    x: bool; result: bool, the same shape.
+    """
     require_dtype(x, DType.BOOL)
     return x.tensor
 

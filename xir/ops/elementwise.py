@@ -12,7 +12,7 @@ from xir.ops import compare
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating
 from xir.ops._define import op
-from xir.ops._numeric import Numbers, in_float32, require_number
+from xir.ops._numeric import Numbers, in_float32, integer_range, require_number
 from xir.ops.arithmetic import abs_ as abs_
 from xir.ops.arithmetic import add as add
 from xir.ops.arithmetic import div as div
@@ -116,9 +116,8 @@ def _cast_reference(x: Numbers, *, dtype: DType) -> Array:
         x = x.real
     if dtype is DType.BOOL:
         return np.asarray(x != 0)
-    if x.dtype.kind == "V" and dtype.is_integer:  # ml_dtypes' floats
-        x = x.astype(np.float32)
-    return x.astype(dtype.dtype)
+    narrow = x.dtype.kind == "V" and dtype.is_integer  # ml_dtypes' floats
+    return (x.astype(np.float32) if narrow else x).astype(dtype.dtype)
 
 
 @cast.gradient
@@ -187,6 +186,6 @@ is_inf.no_gradient("the result is not a number")
 def _bound(bound: float, x: Numbers) -> Numbers:
     """The bound in the element type of `x`; one beyond an integer's range is the end of the range."""
     if x.dtype.kind in "iu":
-        limits = np.iinfo(x.dtype)
-        bound = min(max(bound, int(limits.min)), int(limits.max))
+        lowest, highest = integer_range(x)
+        bound = min(max(bound, lowest), highest)
     return np.asarray(bound).astype(x.dtype)

@@ -1,20 +1,23 @@
-"""Choosing elements by whole numbers."""
+"""Picking and placing elements by their indices; a negative index counts from the end, as in ONNX."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xir.errors import InvalidModelError
-from xir.ir.constant import Array
-from xir.ir.dims import Dim, Symbol
-from xir.ir.node import Value
+from xir.ir.constant import Array, constant_of
+from xir.ir.dims import Dim, Shape, Symbol, bounds, equal, product
+from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
-from xir.ops._build import channelwise
+from xir.ops import compare, elementwise
+from xir.ops._build import scalar_like
 from xir.ops._checks import (
     require_axis,
     require_dtype,
+    require_floating,
     require_rank,
     require_rank_at_least,
     require_same_dtype,
@@ -22,30 +25,42 @@ from xir.ops._checks import (
     require_size,
 )
 from xir.ops._define import op
-from xir.ops.elementwise import add
+from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.constant import constant
+from xir.ops.reduce import cumsum, reduce_prod, reduce_sum
+from xir.ops.shape import broadcast, concat, iota, pad, reshape, shape_of, slice_
+
+Reduction = Literal["none", "add", "mul", "max", "min"]
+Integers = NDArray[np.int64]
 
 
 def _require_indices(indices: Value) -> None:
     require_dtype(indices, DType.INT32, DType.INT64)
 
 
-def _checked(indices: Array, size: int) -> Array:
-    """Indices counted from the front.
+def _from_front(indices: Array, size: int) -> Integers:
+    """The indices counted from the front.
 
     Raises:
         InvalidModelError: if one lies outside [-size, size).
     """
-    if indices.size and (indices.min() < -size or indices.max() >= size):
-        raise InvalidModelError(f"indices reach from {indices.min()} to {indices.max()}, the axis has {size} elements")
-    return np.where(indices < 0, indices + size, indices)
+    whole: Integers = indices.astype(np.int64)
+    wrong: Integers = whole[(whole < -size) | (whole >= size)]
+    if wrong.size:
+        raise InvalidModelError(f"index {int(wrong[0])} does not exist on an axis of {size}")
+    return np.where(whole < 0, whole + size, whole)
+
+
+def _axis(node: Node) -> int:
+    return cast("int", node.attributes["axis"])
 
 
 @op
 def gather(x: Value, indices: Value, *, axis: int) -> TensorType:
-    """Slices of `x` along an axis (ONNX Gather, Caffe BatchReindex).
+    """The slices of `x` along `axis` that `indices` names (ONNX Gather; Caffe BatchReindex, on axis 0).
 
-    x: any tensor [..., S, ...]; indices: i32 or i64 of any shape, in [-S, S); result: the indices' shape in the place
-    of the axis.
+    x: any tensor; indices: i32 or i64 of any shape, within [-size, size) of the axis; result: x's dtype, the axes of
+    `indices` in the place of the axis.
     """
     _require_indices(indices)
     require_axis(x, axis)
@@ -54,127 +69,284 @@ def gather(x: Value, indices: Value, *, axis: int) -> TensorType:
 
 @gather.reference
 def _gather_reference(x: Array, indices: Array, *, axis: int) -> Array:
-    return np.take(x, _checked(indices, x.shape[axis]), axis=axis)
+    return np.take(x, _from_front(indices, x.shape[axis]), axis=axis)
+
+
+@gather.gradient
+def _gather_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    """The slices of `dy`, added where they came from."""
+    x, indices = elementwise.operands(node)
+    axis = _axis(node)
+    count, after = product(indices.shape), x.shape[axis + 1 :]
+    flat = (*x.shape[:axis], count, *after)
+    places = broadcast(reshape(indices, shape=(count, *(1,) * len(after))), shape=flat)
+    return _placed(x, places, reshape(dy, shape=flat), axis), None
+
+
+def _placed(x: Value, indices: Value, updates: Value, axis: int) -> Value:
+    """Zeros like `x` with `updates` added at `indices`."""
+    return scatter_elements(scalar_like(x, 0.0), indices, updates, axis=axis, reduction="add")
+
+
+def _require_elements(x: Value, indices: Value, axis: int) -> None:
+    """Checks the operands of an element-wise gather or scatter."""
+    _require_indices(indices)
+    require_axis(x, axis)
+    require_rank(indices, x.rank)
+    for at, (size, count) in enumerate(zip(x.shape, indices.shape, strict=True)):
+        if at != axis and _is_more(count, size):
+            raise InvalidModelError(f"indices {indices.type!r} reach beyond {x.type!r} on axis {at}")
+
+
+def _is_more(a: Dim, b: Dim) -> bool:
+    """Whether a > b for sure."""
+    low = bounds(a - b)[0]
+    return low is not None and low > 0
+
+
+def _places(indices: Array, x: Array, axis: int) -> tuple[Integers, ...]:
+    """The coordinates in `x` that element-wise `indices` along `axis` stand for."""
+    for at, (count, size) in enumerate(zip(indices.shape, x.shape, strict=True)):
+        if at != axis and count > size:
+            raise InvalidModelError(f"indices {list(indices.shape)} reach beyond {list(x.shape)} on axis {at}")
+    coordinates: list[Integers] = list(np.ix_(*(np.arange(size) for size in indices.shape)))
+    coordinates[axis] = _from_front(indices, x.shape[axis])
+    return tuple(coordinates)
 
 
 @op
 def gather_elements(x: Value, indices: Value, *, axis: int) -> TensorType:
-    """One element for each index, the other coordinates being the index's own (ONNX GatherElements).
+    """`x` at the places of `indices`, but for the coordinate on `axis`, which it holds (ONNX GatherElements).
 
-    x: any tensor; indices: i32 or i64 with as many axes, no larger than x except along `axis`; result: their shape.
+    x: any tensor of rank >= 1; indices: i32 or i64 of the same rank, within [-size, size) of the axis, on the other
+    axes no longer than `x`; result: x's dtype, the shape of `indices`.
     """
-    _require_indices(indices)
-    require_axis(x, axis)
-    require_rank(indices, x.rank)
+    _require_elements(x, indices, axis)
     return x.tensor.with_shape(indices.shape)
 
 
 @gather_elements.reference
 def _gather_elements_reference(x: Array, indices: Array, *, axis: int) -> Array:
-    window = tuple(slice(None) if at == axis else slice(0, size) for at, size in enumerate(indices.shape))
-    return np.take_along_axis(x[window], _checked(indices, x.shape[axis]), axis=axis)
+    return x[_places(indices, x, axis)]
+
+
+@gather_elements.gradient
+def _gather_elements_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, indices = elementwise.operands(node)
+    return _placed(x, indices, dy, _axis(node)), None
 
 
 @op
-def scatter_elements(
-    x: Value,
-    indices: Value,
-    updates: Value,
-    *,
-    axis: int,
-    reduction: Literal["none", "add", "mul", "max", "min"],
-) -> TensorType:
-    """`x` with elements replaced by, or joined with, `updates` (ONNX ScatterElements).
+def scatter_elements(x: Value, indices: Value, updates: Value, *, axis: int, reduction: Reduction) -> TensorType:
+    """`x` with `updates` put at, or combined with what stands at, the places of `indices` (ONNX ScatterElements).
 
-    x: any tensor; indices: i32 or i64 with as many axes; updates: the element type of x, the shape of the indices;
-    result: the type of x. Of several updates of one element the last one stays where nothing is joined.
+    x: any tensor of rank >= 1, of numbers unless `reduction` is "none"; indices: i32 or i64 of the same rank, within
+    [-size, size) of the axis, on the other axes no longer than `x`; updates: x's dtype, the shape of `indices`;
+    result: the type of `x`. With "none" a place that is named twice keeps the last update (ONNX leaves that open).
     """
-    _require_indices(indices)
-    require_axis(x, axis)
-    require_rank(indices, x.rank)
+    _require_elements(x, indices, axis)
     require_same_dtype(x, updates)
-    require_same_shape(indices.shape, updates.shape)
+    require_same_shape(updates.shape, indices.shape)
+    if reduction != "none" and not (x.dtype.is_floating or x.dtype.is_integer):
+        raise InvalidModelError(f"reduction {reduction!r} needs numbers, got {x.type!r}")
     return x.tensor
 
 
 @scatter_elements.reference
-def _scatter_elements_reference(x: Array, indices: Array, updates: Array, *, axis: int, reduction: str) -> Array:
-    y = x.copy()
-    places: list[Array] = [np.asarray(grid) for grid in np.indices(indices.shape, sparse=True)]
-    places[axis] = _checked(indices, x.shape[axis])
+def _scatter_elements_reference(x: Array, indices: Array, updates: Array, *, axis: int, reduction: Reduction) -> Array:
+    places = _places(indices, x, axis)
     if reduction == "none":
-        y[tuple(places)] = updates
-    else:
-        join = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}[reduction]
-        join.at(y, tuple(places), updates)
-    return y
+        copy = x.copy()
+        copy[places] = updates
+        return copy
+    result: Numbers = widened(x).copy()
+    combine = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}[reduction]
+    combine.at(result, places, widened(updates))
+    return narrowed(result, x)
+
+
+@scatter_elements.gradient
+def _scatter_elements_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    x, indices, updates = elementwise.operands(node)
+    axis = _axis(node)
+    taken = gather_elements(dy, indices, axis=axis)
+    match node.attributes["reduction"]:
+        case "none":
+            kept = scatter_elements(dy, indices, scalar_like(updates, 0.0), axis=axis, reduction="none")
+            return kept, None, taken
+        case "add":
+            return dy, None, taken
+        case "mul":
+            factors = scatter_elements(scalar_like(x, 1.0), indices, updates, axis=axis, reduction="mul")
+            whole = gather_elements(node.outputs[0], indices, axis=axis)
+            return elementwise.mul(dy, factors), None, elementwise.div(elementwise.mul(taken, whole), updates)
+        case _:
+            return _extremum_gradient(node, dy, axis)
+
+
+def _extremum_gradient(node: Node, dy: Value, axis: int) -> tuple[Value | None, ...]:
+    """The gradient of a maximum or minimum, in equal parts to all elements that reach it."""
+    x, indices, updates = elementwise.operands(node)
+    y = node.outputs[0]
+    kept = elementwise.cast(compare.equal(x, y), dtype=x.dtype)
+    reached = elementwise.cast(compare.equal(updates, gather_elements(y, indices, axis=axis)), dtype=x.dtype)
+    winners = scatter_elements(kept, indices, reached, axis=axis, reduction="add")
+    part = elementwise.div(dy, winners)
+    return elementwise.mul(kept, part), None, elementwise.mul(reached, gather_elements(part, indices, axis=axis))
 
 
 @op
 def gather_nd(x: Value, indices: Value, *, batch_axes: int = 0) -> TensorType:
-    """Slices of `x`, each named by its first coordinates (ONNX GatherND).
+    """The slices of `x` at the coordinates that stand along the last axis of `indices` (ONNX GatherND).
 
-    x: [B..., S1...Sr, ...]; indices: i64 [B..., P..., r]; result: [B..., P..., ...]. The first `batch_axes` axes agree.
+    x: [batch..., D_1 ... D_k, rest...]; indices: i32 or i64 [batch..., places..., k], each within [-D, D);
+    result: x's dtype, [batch..., places..., rest...]. The first `batch_axes` axes go together.
     """
-    require_dtype(indices, DType.INT64)
+    _require_indices(indices)
     require_rank_at_least(indices, batch_axes + 1)
-    depth = indices.shape[-1]
-    if not isinstance(depth, int) or batch_axes + depth > x.rank:
-        raise InvalidModelError(f"indices {indices.type!r} name {depth!r} axes of {x.type!r}, which has too few")
+    depth = _depth(indices)
+    if batch_axes < 0 or batch_axes + depth > x.rank:
+        raise InvalidModelError(f"{batch_axes} batch axes and {depth} coordinates are too many for {x.type!r}")
     require_same_shape(x.shape[:batch_axes], indices.shape[:batch_axes])
     return x.tensor.with_shape((*indices.shape[:-1], *x.shape[batch_axes + depth :]))
 
 
+def _depth(indices: Value) -> int:
+    """The number of coordinates of a place."""
+    depth = indices.shape[-1]
+    if not isinstance(depth, int):
+        raise InvalidModelError(f"the number of coordinates must be known, got {indices.type!r}")
+    return depth
+
+
 @gather_nd.reference
 def _gather_nd_reference(x: Array, indices: Array, *, batch_axes: int) -> Array:
-    depth, batch = indices.shape[-1], indices.shape[:batch_axes]
-    grid = np.indices(batch, sparse=True)
-    tail = (1,) * (indices.ndim - 1 - batch_axes)
-    places: list[Array] = [np.asarray(axis).reshape((*axis.shape, *tail)) for axis in grid]
-    places += [_checked(indices[..., at], x.shape[batch_axes + at]) for at in range(depth)]
-    return np.asarray(x[tuple(places)]) if places else np.broadcast_to(x, (*indices.shape[:-1], *x.shape)).copy()
+    places = indices.shape[:-1]
+    batch: tuple[Integers, ...] = np.indices(places, sparse=True)[:batch_axes]
+    inner = (_from_front(indices[..., at], x.shape[batch_axes + at]) for at in range(indices.shape[-1]))
+    coordinates = (*batch, *inner)
+    if coordinates:
+        return x[coordinates]
+    return np.broadcast_to(x, (*places, *x.shape))
+
+
+@gather_nd.decompose
+def _gather_nd_decompose(x: Value, indices: Value, *, batch_axes: int = 0) -> Value:
+    """One index over the coordinates in row-major order, then one element-wise gather."""
+    inner, rest = x.shape[batch_axes : batch_axes + _depth(indices)], x.shape[batch_axes + _depth(indices) :]
+    groups, places, width = product(x.shape[:batch_axes]), product(indices.shape[batch_axes:-1]), product(rest)
+    table = reshape(x, shape=(groups, product(inner), width))
+    rows = reshape(_row_major(x, indices, batch_axes), shape=(groups, places, 1))
+    picked = gather_elements(table, broadcast(rows, shape=(groups, places, width)), axis=1)
+    return reshape(picked, shape=(*indices.shape[:-1], *rest))
+
+
+def _row_major(x: Value, indices: Value, first: int) -> Value:
+    """Coordinates [places..., k] over the k axes of `x` from `first` on, as one index each: i64 [places...]."""
+    whole = elementwise.cast(indices, dtype=DType.INT64)
+    last = first + _depth(indices)
+    extents = broadcast(_sizes(x, first, last), shape=whole.shape)
+    negative = compare.less(whole, scalar_like(whole, 0))
+    front = elementwise.select(negative, elementwise.add(whole, extents), whole)
+    # One step on an axis passes over all elements of the axes after it.
+    steps = [reduce_prod(_sizes(x, at + 1, last), axes=(0,), keep_dims=True) for at in range(first, last)]
+    weights = broadcast(concat(*steps, axis=0), shape=whole.shape) if steps else whole
+    return reduce_sum(elementwise.mul(front, weights), axes=(whole.rank - 1,), keep_dims=False)
+
+
+def _sizes(x: Value, first: int, last: int) -> Value:
+    """The sizes of axes [first, last) of `x` as an i64 vector: a literal when all are known."""
+    known = [size for size in x.shape[first:last] if isinstance(size, int)]
+    if len(known) == last - first:
+        return constant(value=constant_of(np.asarray(known, np.int64)))
+    return slice_(shape_of(x), axes=(0,), starts=(first,), stops=(last,), steps=(1,))
 
 
 @op
 def one_hot(indices: Value, *, depth: Dim, axis: int, dtype: DType) -> TensorType:
-    """1 where the coordinate along a new axis is the index, else 0; indices outside give zeros (ONNX OneHot).
+    """1 where the coordinate on the new axis `axis` is the index, 0 elsewhere (ONNX OneHot with the values 0 and 1).
 
-    indices: i32 or i64 of any shape, negative ones counting from the end; result: `dtype`, a new axis of size `depth`.
+    indices: i32 or i64 of any shape; one outside [-depth, depth) gives zeros alone; result: `dtype`, the shape of
+    `indices` with an axis of `depth` put in at `axis`.
     """
     _require_indices(indices)
     if not 0 <= axis <= indices.rank:
-        raise InvalidModelError(f"a new axis cannot stand at {axis} of {indices.type!r}")
-    return TensorType(dtype, (*indices.shape[:axis], depth, *indices.shape[axis:]))
+        raise InvalidModelError(f"the new axis must lie in [0, {indices.rank}], got {axis}")
+    if dtype is DType.STRING:
+        raise InvalidModelError("numbers or bools are needed, got str")
+    return TensorType(dtype, _with_axis(indices.shape, axis, depth))
+
+
+def _with_axis(shape: Shape, axis: int, size: Dim) -> Shape:
+    return (*shape[:axis], size, *shape[axis:])
 
 
 @one_hot.reference
 def _one_hot_reference(indices: Array, *, depth: int, axis: int, dtype: DType) -> Array:
-    counted = np.expand_dims(np.where(indices < 0, indices + depth, indices), axis)
-    line = np.arange(depth).reshape((depth, *((1,) * (indices.ndim - axis))))
-    return np.asarray(counted == line).astype(dtype.dtype)
+    whole: Integers = indices.astype(np.int64)
+    front = np.expand_dims(np.where(whole < 0, whole + depth, whole), axis)
+    line = np.arange(depth).reshape((depth, *(1,) * (indices.ndim - axis)))
+    return np.equal(front, line).astype(dtype.dtype)
 
 
-one_hot.no_gradient("the operand is a place, not a number")
+@one_hot.decompose
+def _one_hot_decompose(indices: Value, *, depth: Dim, axis: int, dtype: DType) -> Value:
+    sizes = _with_axis(indices.shape, axis, depth)
+    whole = elementwise.cast(indices, dtype=DType.INT64)
+    index = broadcast(reshape(whole, shape=_with_axis(indices.shape, axis, 1)), shape=sizes)
+    line = iota(shape=sizes, axis=axis, dtype=DType.INT64)
+    shifted = elementwise.add(index, _filled(depth, index))
+    front = elementwise.select(compare.less(index, scalar_like(index, 0)), shifted, index)
+    return elementwise.cast(compare.equal(front, line), dtype=dtype)
+
+
+def _filled(size: Dim, like: Value) -> Value:
+    """`size` everywhere in an i64 tensor of the shape of `like`."""
+    if isinstance(size, int):
+        return scalar_like(like, size)
+    line = broadcast(constant(value=constant_of(np.asarray(False))), shape=(size,))
+    return broadcast(shape_of(line), shape=like.shape)
+
+
+one_hot.no_gradient("the result is a step function of whole numbers")
 
 
 @op
 def compress(x: Value, condition: Value, *, axis: int) -> TensorType:
-    """The slices of `x` along an axis for which the condition holds (ONNX Compress, Caffe Filter).
+    """The slices of `x` along `axis` for which `condition` holds, in order (ONNX Compress, Caffe Filter).
 
-    x: any tensor [..., S, ...]; condition: bool [S]; result: [..., K, ...], K known only when it has run.
+    x: any tensor; condition: bool [n], n at most the size of the axis: the slices behind it are left out; result: x's
+    dtype and shape, with a size on `axis` that only the run tells.
     """
     require_dtype(condition, DType.BOOL)
-    require_axis(x, axis)
     require_rank(condition, 1)
-    require_size(condition.shape[0], x.shape[axis], "the length of the condition")
-    size = x.shape[axis]
-    kept = Symbol(maximum=size if isinstance(size, int) else None)
-    return x.tensor.with_shape((*x.shape[:axis], kept, *x.shape[axis + 1 :]))
+    require_axis(x, axis)
+    count = condition.shape[0]
+    if _is_more(count, x.shape[axis]):
+        raise InvalidModelError(f"a condition of {count!r} is longer than axis {axis} of {x.type!r}")
+    return x.tensor.with_shape((*x.shape[:axis], Symbol(maximum=bounds(count)[1]), *x.shape[axis + 1 :]))
 
 
 @compress.reference
 def _compress_reference(x: Array, condition: Array, *, axis: int) -> Array:
-    return np.compress(condition, x, axis=axis)
+    if condition.size > x.shape[axis]:
+        raise InvalidModelError(f"a condition of {condition.size} is longer than axis {axis} of {list(x.shape)}")
+    return np.take(x, np.flatnonzero(condition), axis=axis)
+
+
+@compress.gradient
+def _compress_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    """A slice that was kept is the slice of [zeros, dy] as far on as slices were kept so far; others read the zeros."""
+    x, condition = elementwise.operands(node)
+    axis = _axis(node)
+    kept = elementwise.cast(condition, dtype=DType.INT64)
+    rows = elementwise.mul(cumsum(kept, axis=0), kept)
+    behind = x.shape[axis] - condition.shape[0]
+    if equal(behind, 0) is not True:
+        rows = pad(rows, padding=((0, behind),))
+    zero = constant(value=constant_of(np.zeros((), x.dtype.dtype)))
+    zeros = broadcast(zero, shape=(*x.shape[:axis], 1, *x.shape[axis + 1 :]))
+    return gather(concat(zeros, dy, axis=axis), rows, axis=axis), None
 
 
 compress.host("the size of the result depends on the data")
@@ -182,26 +354,28 @@ compress.host("the size of the result depends on the data")
 
 @op
 def embedding(indices: Value, weight: Value, bias: Value | None = None) -> TensorType:
-    """Rows of a table, plus a bias (Caffe Embed, embed_layer.cpp).
+    """The row of `weight` for each index, plus `bias` (Caffe Embed, embed_layer.cpp).
 
-    indices: i32 or i64 of any shape [...]; weight: [R, D]; bias: [D]; result: [..., D].
+    indices: i32 or i64 of any shape, within [-K, K) (Caffe checks [0, K), in debug builds alone); weight: [K, D],
+    floating; bias: [D]; result: weight's dtype, the axes of `indices` and D.
     """
     _require_indices(indices)
+    require_floating(weight)
     require_rank(weight, 2)
     if bias is not None:
-        require_rank(bias, 1)
         require_same_dtype(weight, bias)
-        require_size(bias.shape[0], weight.shape[1], "the length of the bias")
+        require_rank(bias, 1)
+        require_size(bias.shape[0], weight.shape[1], "the size of the bias")
     return weight.tensor.with_shape((*indices.shape, weight.shape[1]))
 
 
 @embedding.reference
 def _embedding_reference(indices: Array, weight: Array, bias: Array | None) -> Array:
-    rows = np.take(weight, _checked(indices, weight.shape[0]), axis=0)
-    return rows if bias is None else np.asarray(rows + bias)
+    rows = np.take(weight, _from_front(indices, weight.shape[0]), axis=0)
+    return rows if bias is None else narrowed(widened(rows) + widened(bias), weight)
 
 
 @embedding.decompose
 def _embedding_decompose(indices: Value, weight: Value, bias: Value | None = None) -> Value:
     rows = gather(weight, indices, axis=0)
-    return rows if bias is None else add(rows, channelwise(bias, rows, axis=rows.rank - 1))
+    return rows if bias is None else elementwise.add(rows, broadcast(bias, shape=rows.shape))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from xir.errors import InvalidModelError
@@ -15,9 +17,11 @@ from xir.kernel.grammar import Kernel
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_axes, require_axis, require_dtype, require_floating
 from xir.ops._define import op
-from xir.ops._numeric import is_narrow, require_number
+from xir.ops._numeric import Numbers, integer_range, require_number
+from xir.ops._wide import narrow, wide
+from xir.ops._windows import widened
 from xir.ops.compare import equal
-from xir.ops.elementwise import abs_, add, cast, div, exp, log, mul, sqrt, sub
+from xir.ops.elementwise import abs_, add, cast, div, exp, is_inf, log, mul, select, sqrt, sub
 from xir.ops.shape import broadcast, reshape
 
 Axes = tuple[int, ...]
@@ -32,10 +36,6 @@ def _reduced_shape(shape: Shape, axes: Axes, keep_dims: bool) -> Shape:
     if keep_dims:
         return tuple(1 if axis in axes else dim for axis, dim in enumerate(shape))
     return tuple(dim for axis, dim in enumerate(shape) if axis not in axes)
-
-
-def _wide(x: Array) -> Array:
-    return x.astype(np.float32) if is_narrow(x) else x
 
 
 def spread(y: Value, x: Value, axes: Axes) -> Value:
@@ -55,8 +55,8 @@ def reduce_sum(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorTyp
 
 
 @reduce_sum.reference
-def _reduce_sum_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_sum_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(np.sum(wide, axis=axes, keepdims=keep_dims)).astype(x.dtype)
 
 
@@ -89,8 +89,8 @@ def reduce_mean(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorTy
 
 
 @reduce_mean.reference
-def _reduce_mean_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_mean_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(_mean(wide, axes, keep_dims)).astype(x.dtype)
 
 
@@ -112,8 +112,8 @@ def reduce_max(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorTyp
 
 
 @reduce_max.reference
-def _reduce_max_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_max_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(np.max(wide, axis=axes, keepdims=keep_dims, initial=_lowest(wide))).astype(x.dtype)
 
 
@@ -144,8 +144,8 @@ def reduce_min(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorTyp
 
 
 @reduce_min.reference
-def _reduce_min_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_min_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(np.min(wide, axis=axes, keepdims=keep_dims, initial=_highest(wide))).astype(x.dtype)
 
 
@@ -169,9 +169,23 @@ def reduce_prod(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorTy
 
 
 @reduce_prod.reference
-def _reduce_prod_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_prod_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(np.prod(wide, axis=axes, keepdims=keep_dims)).astype(x.dtype)
+
+
+@reduce_prod.gradient
+def _reduce_prod_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    """The product of the other elements: the whole over x; where x is the only 0, the product of the rest."""
+    x, axes = _reduction(node)
+    zero, one = scalar_like(x, 0.0), scalar_like(x, 1.0)
+    is_zero = equal(x, zero)
+    others = select(is_zero, one, x)
+    product = broadcast(reduce_prod(others, axes=axes, keep_dims=True), shape=x.shape)
+    zeros = broadcast(reduce_sum(cast(is_zero, dtype=x.dtype), axes=axes, keep_dims=True), shape=x.shape)
+    at_zero = select(equal(zeros, one), product, zero)
+    elsewhere = select(equal(zeros, zero), div(product, others), zero)
+    return (mul(spread(dy, x, axes), select(is_zero, at_zero, elsewhere)),)
 
 
 @op
@@ -185,14 +199,14 @@ def reduce_l1(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType
 
 
 @reduce_l1.reference
-def _reduce_l1_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_l1_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(np.sum(np.abs(wide), axis=axes, keepdims=keep_dims)).astype(x.dtype)
 
 
 @reduce_l1.decompose
 def _reduce_l1_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
-    return reduce_sum(abs_(x), axes=axes, keep_dims=keep_dims)
+    return narrow(reduce_sum(abs_(wide(x)), axes=axes, keep_dims=keep_dims), x.dtype)
 
 
 @op
@@ -206,14 +220,14 @@ def reduce_sum_square(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> Te
 
 
 @reduce_sum_square.reference
-def _reduce_sum_square_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_sum_square_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(np.sum(wide * wide, axis=axes, keepdims=keep_dims)).astype(x.dtype)
 
 
 @reduce_sum_square.decompose
 def _reduce_sum_square_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
-    return reduce_sum(mul(x, x), axes=axes, keep_dims=keep_dims)
+    return narrow(reduce_sum(mul(wide(x), wide(x)), axes=axes, keep_dims=keep_dims), x.dtype)
 
 
 @op
@@ -227,14 +241,23 @@ def reduce_l2(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType
 
 
 @reduce_l2.reference
-def _reduce_l2_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_l2_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(np.sqrt(np.sum(wide * wide, axis=axes, keepdims=keep_dims))).astype(x.dtype)
 
 
 @reduce_l2.decompose
 def _reduce_l2_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
-    return sqrt(reduce_sum_square(x, axes=axes, keep_dims=keep_dims))
+    return narrow(sqrt(reduce_sum_square(wide(x), axes=axes, keep_dims=keep_dims)), x.dtype)
+
+
+@reduce_l2.gradient
+def _reduce_l2_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    """The element over the norm; 0 where the norm is, and has no derivative."""
+    x, axes = _reduction(node)
+    norm = spread(node.outputs[0], x, axes)
+    zero = scalar_like(x, 0.0)
+    return (mul(spread(dy, x, axes), select(equal(norm, zero), zero, div(x, norm))),)
 
 
 @op
@@ -248,17 +271,27 @@ def reduce_log_sum_exp(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> T
 
 
 @reduce_log_sum_exp.reference
-def _reduce_log_sum_exp_reference(x: Array, *, axes: Axes, keep_dims: bool) -> Array:
-    wide = _wide(x)
+def _reduce_log_sum_exp_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    wide = widened(x)
     return np.asarray(_log_sum_exp(wide, axes, keep_dims)).astype(x.dtype)
 
 
 @reduce_log_sum_exp.decompose
 def _reduce_log_sum_exp_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
-    top = reduce_max(x, axes=axes, keep_dims=True)
-    total = reduce_sum(exp(sub(x, broadcast(top, shape=x.shape))), axes=axes, keep_dims=True)
-    y = add(log(total), top)
+    data = wide(x)
+    most = reduce_max(data, axes=axes, keep_dims=True)
+    # An infinity minus itself is no number: with one among the elements, the plain formula is right.
+    top = select(is_inf(most), scalar_like(most, 0.0), most)
+    total = reduce_sum(exp(sub(data, broadcast(top, shape=x.shape))), axes=axes, keep_dims=True)
+    y = narrow(add(log(total), top), x.dtype)
     return y if keep_dims else reshape(y, shape=_reduced_shape(x.shape, axes, False))
+
+
+@reduce_log_sum_exp.gradient
+def _reduce_log_sum_exp_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    """The softmax."""
+    x, axes = _reduction(node)
+    return (mul(spread(dy, x, axes), exp(sub(x, spread(node.outputs[0], x, axes)))),)
 
 
 def _reduction(node: Node) -> tuple[Value, Axes]:
@@ -269,13 +302,17 @@ def _reduction(node: Node) -> tuple[Value, Axes]:
     return x, tuple(axis for axis in axes if isinstance(axis, int))
 
 
-def _mean(x: Array, axes: Axes, keep_dims: bool) -> Array:
+def _mean(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
     if x.dtype.kind in "iu":
-        return np.asarray(np.trunc(np.mean(x, axis=axes, keepdims=keep_dims, dtype=np.float64)))
+        count = max(math.prod(x.shape[axis] for axis in axes), 1)
+        total = np.asarray(
+            np.sum(x, axis=axes, keepdims=keep_dims, dtype=np.int64 if x.dtype.kind == "i" else np.uint64)
+        )
+        return np.sign(total) * (np.abs(total) // count)
     return np.asarray(np.mean(x, axis=axes, keepdims=keep_dims))
 
 
-def _log_sum_exp(x: Array, axes: Axes, keep_dims: bool) -> Array:
+def _log_sum_exp(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
     top = np.max(x, axis=axes, keepdims=True, initial=-np.inf)
     safe = np.where(np.isfinite(top), top, 0).astype(x.dtype)
     total = np.log(np.sum(np.exp(x - safe), axis=axes, keepdims=True)) + safe
@@ -283,11 +320,11 @@ def _log_sum_exp(x: Array, axes: Axes, keep_dims: bool) -> Array:
 
 
 def _lowest(x: Array) -> float | int:
-    return int(np.iinfo(x.dtype).min) if x.dtype.kind in "iu" else -np.inf
+    return integer_range(x)[0] if x.dtype.kind in "iu" else -np.inf
 
 
 def _highest(x: Array) -> float | int:
-    return int(np.iinfo(x.dtype).max) if x.dtype.kind in "iu" else np.inf
+    return integer_range(x)[1] if x.dtype.kind in "iu" else np.inf
 
 
 @op
@@ -302,9 +339,9 @@ def cumsum(x: Value, *, axis: int, exclusive: bool = False, reverse: bool = Fals
 
 
 @cumsum.reference
-def _cumsum_reference(x: Array, *, axis: int, exclusive: bool, reverse: bool) -> Array:
+def _cumsum_reference(x: Numbers, *, axis: int, exclusive: bool, reverse: bool) -> Array:
     line = np.flip(x, axis) if reverse else x
-    total = np.cumsum(_wide(line), axis=axis, dtype=_wide(line).dtype)
+    total = np.cumsum(widened(line), axis=axis, dtype=widened(line).dtype)
     if exclusive:
         total = np.roll(total, 1, axis)
         total[(slice(None),) * axis + (slice(0, 1),)] = 0
@@ -330,7 +367,7 @@ def arg_max(x: Value, *, axis: int, keep_dims: bool, last: bool = False) -> Tens
 
 
 @arg_max.reference
-def _arg_max_reference(x: Array, *, axis: int, keep_dims: bool, last: bool) -> Array:
+def _arg_max_reference(x: Numbers, *, axis: int, keep_dims: bool, last: bool) -> Array:
     if not last:
         return np.asarray(np.argmax(x, axis=axis, keepdims=keep_dims)).astype(np.int64)
     place = x.shape[axis] - 1 - np.argmax(np.flip(x, axis), axis=axis, keepdims=keep_dims)
@@ -352,7 +389,7 @@ def arg_min(x: Value, *, axis: int, keep_dims: bool, last: bool = False) -> Tens
 
 
 @arg_min.reference
-def _arg_min_reference(x: Array, *, axis: int, keep_dims: bool, last: bool) -> Array:
+def _arg_min_reference(x: Numbers, *, axis: int, keep_dims: bool, last: bool) -> Array:
     if not last:
         return np.asarray(np.argmin(x, axis=axis, keepdims=keep_dims)).astype(np.int64)
     place = x.shape[axis] - 1 - np.argmin(np.flip(x, axis), axis=axis, keepdims=keep_dims)
@@ -385,7 +422,7 @@ def top_k(
 
 @top_k.reference
 def _top_k_reference(
-    x: Array, count: Array | None, *, k: int, axis: int, largest: bool, sorted: bool
+    x: Numbers, count: Numbers | None, *, k: int, axis: int, largest: bool, sorted: bool
 ) -> tuple[Array, ...]:
     size = k if count is None else int(count.reshape(-1)[0])
     if not 0 <= size <= x.shape[axis]:
@@ -397,3 +434,14 @@ def _top_k_reference(
         order = np.argsort(x, axis=axis, kind="stable")
     places = np.take(order, np.arange(size), axis=axis)
     return np.take_along_axis(x, places, axis), places.astype(np.int64)
+
+
+@top_k.gradient
+def _top_k_gradient(node: Node, dy: Value, d_places: Value) -> tuple[Value | None, ...]:
+    """The gradients go back to the places that the elements came from."""
+    from xir.ops.index import scatter_elements  # picking by index builds on reductions
+
+    x, axis = node.inputs[0], node.attributes["axis"]
+    if x is None or not isinstance(axis, int):
+        raise InvalidModelError("top_k: operand or axis is missing")
+    return scatter_elements(scalar_like(x, 0.0), node.outputs[1], dy, axis=axis, reduction="add"), None
