@@ -78,7 +78,7 @@ def _require_attributes(
 ) -> None:
     if classes < 1 or (background is not None and not 0 <= background < classes):
         raise InvalidModelError(f"background {background} must be one of {classes} classes, or nothing")
-    if not foreground(classes, background):
+    if classes == 1 and background is not None:
         raise InvalidModelError("the only class is the background: there is nothing to detect")
     if nms_threshold < 0:
         raise InvalidModelError(f"nms_threshold must be >= 0, got {nms_threshold}")

@@ -11,6 +11,7 @@ from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim
 from xir.ir.node import Value
 from xir.ir.types import TensorType
+from xir.limits import MAX_FOLDED_BYTES, check_size
 from xir.ops._checks import require_floating, require_rank
 from xir.ops._define import op
 from xir.ops._windows import Numbers
@@ -111,14 +112,19 @@ def prior_boxes(
     steps: tuple[float, float],
     offset: float,
 ) -> Numbers:
-    """What `prior_box` gives for (height, width) of the map and of the image, in f64: [1, 2, H * W * B * 4]."""
+    """What `prior_box` gives for (height, width) of the map and of the image, in f64: [1, 2, H * W * B * 4].
+
+    Raises:
+        UnsafeError: if it takes more than `xir.limits.MAX_FOLDED_BYTES`; SSD512 takes 1.5 MB.
+    """
+    half = _box_sizes(min_sizes, max_sizes, aspect_ratios) / 2
+    check_size(2 * feature[0] * feature[1] * half.nbytes * 2, MAX_FOLDED_BYTES, what="the list of prior boxes")
     if not all(steps):
         steps = (image[0] / max(feature[0], 1), image[1] / max(feature[1], 1))
     centers = [
         ((np.arange(cells).astype(np.float32) + np.float32(offset)) * np.float32(step)).astype(np.float64)
         for cells, step in zip(feature, steps, strict=True)
     ]
-    half = _box_sizes(min_sizes, max_sizes, aspect_ratios) / 2
     boxes = np.empty((*feature, len(half), 4))
     for axis, center in enumerate((centers[1][None, :, None], centers[0][:, None, None])):
         boxes[..., axis] = (center - half[:, axis]) / image[1 - axis]
