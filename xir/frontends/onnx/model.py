@@ -1,0 +1,152 @@
+"""The messages of an ONNX file as they stand there, known to no operator (onnx.proto of onnx 1.23)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from xir.files import FileSlice
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A TensorProto.
+
+    Attributes:
+        name: its name.
+        dims: its shape.
+        dtype: TensorProto.DataType, a number.
+        raw: the bytes of raw_data, where they lie.
+        values: the elements of a typed data field, as stored there (f16 as integers and so on).
+        strings: the elements of string_data.
+        external: where the bytes lie in another file: {key: value}, or None.
+    """
+
+    name: str
+    dims: tuple[int, ...]
+    dtype: int
+    raw: FileSlice | None = None
+    values: NDArray[np.generic] | None = None
+    strings: tuple[bytes, ...] = ()
+    external: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dimension:
+    """One size: a number, a name, or neither."""
+
+    value: int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TypeInfo:
+    """A TypeProto: a tensor (`shape` None: unknown number of axes), a sequence, an optional, or something else.
+
+    Attributes:
+        kind: `tensor`, `sequence`, `optional`, or the name of what xir has not.
+        dtype: of a tensor.
+        shape: of a tensor.
+        element: of a sequence or an optional.
+    """
+
+    kind: str
+    dtype: int = 0
+    shape: tuple[Dimension, ...] | None = None
+    element: TypeInfo | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValueInfo:
+    """A ValueInfoProto: a name and, when it is told, a type."""
+
+    name: str
+    type: TypeInfo | None
+
+
+AttributeValue = int | float | bytes | Tensor | tuple[int, ...] | tuple[float, ...] | tuple[bytes, ...] | None
+"""What an attribute holds; None for kinds that no handler takes (graphs, types, sparse tensors)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribute:
+    """An AttributeProto.
+
+    Attributes:
+        name: its name.
+        kind: what it holds, in onnx.proto's word (`INTS`).
+        value: what it holds.
+        reference: the function attribute that it stands for, or an empty string.
+    """
+
+    name: str
+    kind: str
+    value: AttributeValue
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxNode:
+    """A NodeProto.
+
+    Attributes:
+        name: its name, which may be empty.
+        kind: op_type.
+        domain: the operator set's name; empty for ONNX's own.
+        inputs: names of tensors; an empty one is absent.
+        outputs: names of tensors; an empty one is not wanted.
+        attributes: {name: attribute}.
+        metadata: {key: value}.
+        order: its position in the graph.
+    """
+
+    name: str
+    kind: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Attribute]
+    metadata: Mapping[str, str]
+    order: int
+
+    @property
+    def label(self) -> str:
+        """Its name, or that of its first output."""
+        return self.name or next((name for name in self.outputs if name), f"node {self.order}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxGraph:
+    """A GraphProto."""
+
+    name: str
+    nodes: tuple[OnnxNode, ...]
+    initializers: tuple[Tensor, ...]
+    inputs: tuple[ValueInfo, ...]
+    outputs: tuple[ValueInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxModel:
+    """A ModelProto.
+
+    Attributes:
+        path: the file's path as it was given.
+        ir_version: the version of the file format.
+        opsets: {domain: version}.
+        graph: the graph.
+        producer: who wrote it.
+        metadata: {key: value}.
+        extras: parts of the file that xir does not read: {what: how many}.
+    """
+
+    path: str
+    ir_version: int
+    opsets: Mapping[str, int]
+    graph: OnnxGraph
+    producer: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    extras: Mapping[str, int] = field(default_factory=dict[str, int])
