@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from xir.autodiff import grad
-from xir.errors import UnsupportedError, UsageError
+from xir.errors import InvalidModelError, UnsupportedError, UsageError
 from xir.ir.builder import sourced
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol
@@ -18,6 +18,7 @@ from xir.ir.node import Value
 from xir.ir.source import Source
 from xir.ir.types import DType, TensorType
 from xir.ir.verify import verify
+from xir.ops import OpDef
 from xir.ops.activation import leaky_relu, relu, sigmoid, swish, tanh
 from xir.ops.compare import less
 from xir.ops.conv import conv
@@ -238,3 +239,28 @@ def test_impossible_requests_are_refused(of: str, wrt: list[str | Value], messag
     graph = Graph("g", (x, i), (total(y),), ("loss",), names={x: "x", i: "i", y: "y"})
     with pytest.raises(UsageError, match=message):
         grad(graph, of, wrt)
+
+
+def odd(x: Value) -> TensorType:
+    """An operator whose rules are wrong, for the tests below."""
+    return x.tensor
+
+
+def derived_by(slot: str, rule: Callable[..., object]) -> None:
+    operator = OpDef(odd)
+    getattr(operator, slot)(lambda *given: rule(operator, *given))
+    x = value(2)
+    grad(Graph("g", (x,), (total(operator(x)),), ("loss",), names={x: "x"}), "loss", ["x"])
+
+
+@pytest.mark.parametrize(
+    ("slot", "rule", "message"),
+    [
+        ("gradient", lambda operator, node, dy: (dy, dy), "odd: 2 gradients for 1 operands"),
+        ("gradient", lambda operator, node, dy: (total(dy),), r"odd: the gradient of f64\[2\] is f64\[\]"),
+        ("decompose", lambda operator, x: operator(x), "operators decompose into each other more than 100 times"),
+    ],
+)
+def test_wrong_rules_are_found(slot: str, rule: Callable[..., object], message: str) -> None:
+    with pytest.raises(InvalidModelError, match=message):
+        derived_by(slot, rule)
