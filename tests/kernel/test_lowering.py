@@ -21,7 +21,7 @@ from xir.ops.conv import conv
 from xir.ops.elementwise import add
 from xir.ops.matmul import matmul
 from xir.ops.pool import max_pool
-from xir.ops.reduce import reduce_max, reduce_sum
+from xir.ops.reduce import arg_max, reduce_max, reduce_sum
 from xir.ops.shape import concat, reshape, slice_, transpose
 from xir.reference.execute import run_node
 
@@ -103,6 +103,15 @@ def test_reductions_of_nothing(reduce: object) -> None:
 def test_the_largest_of_a_nan_is_a_nan() -> None:
     held = np.array([[1, np.nan], [2, 3]], np.float32)
     check(reduce_max(value(DType.FLOAT32, 2, 2), axes=(1,), keep_dims=False), arrays={0: held})
+
+
+@pytest.mark.parametrize("last", [True, False])
+@pytest.mark.parametrize("keep_dims", [True, False])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_the_place_of_the_largest(axis: int, keep_dims: bool, last: bool) -> None:
+    held = np.array([[1, 3, 3, 2], [np.nan, 5, np.nan, 1], [-np.inf, -np.inf, -np.inf, -np.inf]], np.float32)
+    check(arg_max(value(DType.FLOAT32, 3, 4), axis=axis, keep_dims=keep_dims, last=last), arrays={0: held})
+    check(arg_max(value(DType.INT8, 2, 3, 4), axis=axis, keep_dims=keep_dims, last=last))
 
 
 @pytest.mark.parametrize("dtype", [*FLOATS, DType.INT8], ids=str)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import typing
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from xir.ir.dims import Dim, Shape, bounds
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.kernel import build
-from xir.kernel.grammar import Kernel
+from xir.kernel.grammar import Const, Kernel, Load, Scalar
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_axes, require_axis, require_dtype, require_floating
 from xir.ops._define import op
@@ -375,6 +376,33 @@ def _arg_max_reference(x: Numbers, *, axis: int, keep_dims: bool, last: bool) ->
 
 
 arg_max.no_gradient("the result is a place, not a number")
+
+
+@arg_max.lower
+def _arg_max_lower(node: Node) -> Kernel:
+    x = build.present(build.operand_buffers(node)[0])
+    axis, last = typing.cast("int", node.attributes["axis"]), node.attributes["last"]
+
+    def step(places: build.Indices, reduced: build.Indices, carried: build.Indices) -> tuple[Scalar, Scalar]:
+        kept = list(places) if len(places) == len(x.shape) else [*places[:axis], reduced[0], *places[axis:]]
+        kept[axis] = reduced[0]
+        element, (top, place) = Load(x, tuple(kept)), carried
+        better = build.apply("ge" if last else "gt", element, top)
+        if x.dtype.is_floating:  # a NaN is larger than any number, and the first of several wins, or the last
+            new = build.apply("is_nan", element)
+            held = build.apply("is_nan", top)
+            better = build.select(held, new if last else Const(False, DType.BOOL), build.apply("or", better, new))
+        return build.select(better, element, top), build.select(better, reduced[0], place)
+
+    return build.reduction(
+        node,
+        build.Reduction(
+            extents=(x.shape[axis],),
+            start=(build.extreme(x.dtype, highest=False), build.index(0)),
+            step=step,
+            finish=lambda places, carried: (carried[1],),
+        ),
+    )
 
 
 @op
