@@ -1,0 +1,52 @@
+"""Rewrites of graphs that compute the same: laws, passes of laws, and what `xir optimize --explain` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xir.errors import UsageError
+from xir.ir.graph import Graph
+from xir.passes import identity
+from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
+
+__all__ = ["Pass", "Trace", "optimize", "passes"]
+
+
+def passes() -> tuple[Pass, ...]:
+    """Every pass, in the order in which they run."""
+    return tuple(rules_pass("identities", "operators that hand their operand on are left out", identity.RULES))
+
+
+def optimize(
+    graph: Graph,
+    *,
+    level: int = 2,
+    passes: Sequence[str] | None = None,
+    exact: bool = False,
+    trace: Trace | None = None,
+) -> Graph:
+    """The graph made smaller and faster by laws that keep what it computes.
+
+    Args:
+        graph: the model; it stays as it is.
+        level: 0 changes nothing, 1 cleans up, 2 also folds layers into each other.
+        passes: names of passes to run instead of those of the level.
+        exact: only laws that keep every bit of the results.
+        trace: notes what fired and what nearly did.
+
+    Raises:
+        UsageError: if a pass is not known.
+    """
+    table = {each.name: each for each in _all()}
+    if passes is None:
+        chosen = [each for each in table.values() if each.level <= level]
+    else:
+        for name in passes:
+            if name not in table:
+                raise UsageError(f"there is no pass {name!r}", hint=f"known are {', '.join(table)}")
+        chosen = [table[name] for name in passes]
+    chosen = [each for each in chosen if each.exact or not exact]
+    return run_pipeline(graph, chosen, trace if trace is not None else Trace()) if chosen else graph
+
+
+_all = passes
