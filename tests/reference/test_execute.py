@@ -69,7 +69,7 @@ def test_wrong_feeds_are_refused(feeds: dict[str, np.ndarray], words: str) -> No
 @pytest.mark.parametrize("size", [0, 3, 10])
 def test_a_size_outside_its_symbol_is_refused(size: int) -> None:
     x = vector(N)
-    with pytest.raises(UsageError, match="multiple of 2"):
+    with pytest.raises(UsageError, match="2 divides it"):
         run(graph_of(relu(x), inputs=(x,)), {"in0": np.zeros(size, np.float32)})
 
 

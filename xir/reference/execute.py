@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from xir.errors import InvalidModelError, UnsafeError, UsageError
 from xir.ir.builder import sourced
 from xir.ir.constant import Array
+from xir.ir.constraints import check_constraints
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, Type
@@ -39,7 +40,7 @@ def run(graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | Non
     """
     sizes = Sizes()
     arrays = _feed(graph, feeds, sizes)
-    sizes.check_constraints(graph)
+    check_constraints(graph.constraints, sizes.known)
     remaining = _count_reads(graph)
     for node in graph.nodes:
         results = _run_node(node, [_read(graph, arrays, value) for value in node.inputs], sizes)
@@ -48,11 +49,11 @@ def run(graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | Non
         for value, array in zip(node.outputs, results, strict=True):
             if value in remaining:
                 arrays[value] = array
-        for value in node.inputs:
-            if value is not None:
-                remaining[value] -= 1
-                if not remaining[value]:
-                    arrays.pop(value, None)
+        for operand in node.inputs:
+            if operand is not None:
+                remaining[operand] -= 1
+                if not remaining[operand]:
+                    arrays.pop(operand, None)
     return {
         name: _read_output(graph, arrays, value) for name, value in zip(graph.output_names, graph.outputs, strict=True)
     }

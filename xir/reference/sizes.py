@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xir.errors import UsageError
+from xir.ir.constraints import check_symbol
 from xir.ir.dims import Dim, Symbol, evaluate
-from xir.ir.graph import Graph
 from xir.ir.node import Attribute
 from xir.ir.rewrite import evaluate_attribute
 from xir.ir.types import TensorType
@@ -29,32 +29,12 @@ class Sizes:
             raise UsageError(f"{what} has {len(shape)} axes {list(shape)}, expected {type!r}")
         for dim, size in zip(type.shape, shape, strict=True):
             if isinstance(dim, Symbol) and dim not in self.known:
-                self._check_symbol(dim, size, what)
+                check_symbol(dim, size)
                 self.known[dim] = size
         for axis, (dim, size) in enumerate(zip(type.shape, shape, strict=True)):
             expected = evaluate(dim, self.known)
             if isinstance(expected, int) and expected != size:
                 raise UsageError(f"{what} has the shape {list(shape)}: axis {axis} must be {expected} ({type!r})")
-
-    def _check_symbol(self, symbol: Symbol, size: int, what: str) -> None:
-        below = size < symbol.minimum
-        above = symbol.maximum is not None and size > symbol.maximum
-        if below or above or size % symbol.divisor:
-            raise UsageError(
-                f"{what}: size {symbol!r} = {size} must lie in [{symbol.minimum}, {symbol.maximum}] "
-                f"and be a multiple of {symbol.divisor}"
-            )
-
-    def check_constraints(self, graph: Graph) -> None:
-        """Checks what the graph assumes of sizes, as far as it is known.
-
-        Raises:
-            UsageError: if an assumption does not hold.
-        """
-        for constraint in graph.constraints:
-            left, right = evaluate(constraint.left, self.known), evaluate(constraint.right, self.known)
-            if isinstance(left, int) and isinstance(right, int) and left != right:
-                raise UsageError(f"the model needs {constraint!r}; here {left} is not {right}")
 
     def fill(self, attributes: Mapping[str, Attribute]) -> Mapping[str, Attribute]:
         """The attributes with every known symbol replaced by its size."""

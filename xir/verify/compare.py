@@ -93,14 +93,15 @@ def compare(name: str, expected: Array, actual: Array, *, rtol: float = RTOL, at
 def _ulp(expected: Array, actual: Array) -> int | None:
     if expected.dtype != actual.dtype or expected.dtype not in (np.float16, np.float32, np.float64):
         return None
-    integer = {2: np.int16, 4: np.int32, 8: np.int64}[expected.dtype.itemsize]
+    width = expected.dtype.itemsize
+    lowest = np.int64(-(1 << (8 * width - 1)))
     finite = np.isfinite(expected) & np.isfinite(actual)
     if not finite.any():
         return 0
     ordered: list[Array] = []
     for array in (expected, actual):
-        bits = np.ascontiguousarray(array[finite]).view(integer).astype(np.int64)
-        ordered.append(np.where(bits < 0, np.int64(np.iinfo(integer).min) - bits, bits))
+        bits = np.ascontiguousarray(array[finite]).view(f"<i{width}").astype(np.int64)
+        ordered.append(np.where(bits < 0, lowest - bits, bits))
     steps = np.abs(ordered[0].astype(np.float64) - ordered[1].astype(np.float64))
     return int(steps.max(initial=0.0))
 
