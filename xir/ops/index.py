@@ -222,7 +222,7 @@ def _depth(indices: Value) -> int:
 @gather_nd.reference
 def _gather_nd_reference(x: Array, indices: Array, *, batch_axes: int) -> Array:
     places = indices.shape[:-1]
-    batch: tuple[Integers, ...] = np.indices(places, sparse=True)[:batch_axes]
+    batch: tuple[Integers, ...] = tuple(np.indices(places)[:batch_axes])
     inner = (_from_front(indices[..., at], x.shape[batch_axes + at]) for at in range(indices.shape[-1]))
     coordinates = (*batch, *inner)
     if coordinates:

@@ -304,13 +304,12 @@ def _reduction(node: Node) -> tuple[Value, Axes]:
 
 
 def _mean(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
-    if x.dtype.kind in "iu":
-        count = max(math.prod(x.shape[axis] for axis in axes), 1)
-        total = np.asarray(
-            np.sum(x, axis=axes, keepdims=keep_dims, dtype=np.int64 if x.dtype.kind == "i" else np.uint64)
-        )
-        return np.sign(total) * (np.abs(total) // count)
-    return np.asarray(np.mean(x, axis=axes, keepdims=keep_dims))
+    """The mean; of nothing 0 / 0, or 0 for integers."""
+    count = math.prod(x.shape[axis] for axis in axes)
+    if x.dtype.kind not in "iu":
+        return np.asarray(np.sum(x, axis=axes, keepdims=keep_dims) / np.asarray(count, x.dtype))
+    total = np.asarray(np.sum(x, axis=axes, keepdims=keep_dims, dtype=np.int64 if x.dtype.kind == "i" else np.uint64))
+    return np.sign(total) * (np.abs(total) // max(count, 1))
 
 
 def _log_sum_exp(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
