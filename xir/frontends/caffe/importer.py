@@ -6,26 +6,27 @@ import difflib
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Literal
 
-from xir.errors import InvalidModelError, Location, Problem, UnsupportedError
+from xir.errors import InvalidModelError, Location, Problem, UnsupportedError, UsageError, XirError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.inputs import (
-    check_overrides,
-    data_inputs,
-    declared_inputs,
-    example_type,
-    missing_input,
-)
-from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, SINK
+from xir.frontends.caffe.blobs import Blobs, finished_names
+from xir.frontends.caffe.inputs import check_overrides, data_inputs, declared_inputs, missing_input
+from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING
 from xir.frontends.caffe.net import Layer, Net, Phase, shared_parameters
+from xir.frontends.caffe.preprocess import Preprocessing, preprocess
+from xir.frontends.caffe.propose import candidates, fallback
 from xir.frontends.caffe.site import Handler, Site, Weights
 from xir.ir.builder import sourced
+from xir.ir.constant import Constant
+from xir.ir.constraints import Collected, collecting
+from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.source import Source
-from xir.ir.types import Type
+from xir.ir.types import TensorType, Type
 
 Losses = Literal["drop", "keep"]
 
@@ -39,24 +40,6 @@ class Imported:
 
 
 @dataclass(slots=True)
-class Blobs:
-    """The blobs of a net while it is walked: who holds which value now, and who read it.
-
-    Attributes:
-        current: {blob name: its value after the layers so far}.
-        unread: blob names that nobody has read since they were made, in order (Caffe's available blobs).
-        labels: names of blobs that come from labels alone.
-        poisoned: blobs that a refused layer would have made.
-    """
-
-    current: dict[str, Value] = field(default_factory=dict[str, Value])
-    unread: dict[str, None] = field(default_factory=dict[str, None])
-    labels: set[str] = field(default_factory=set[str])
-    poisoned: set[str] = field(default_factory=set[str])
-    names: dict[Value, str] = field(default_factory=dict[Value, str])
-
-
-@dataclass(slots=True)
 class Importer:
     """One import of one net in one phase.
 
@@ -66,8 +49,14 @@ class Importer:
         phase: the phase.
         losses: whether loss and metric layers are dropped or kept.
         overrides: types of inputs as the person gave them.
+        wanted: names of the values to compute, None for what no layer reads.
+        whole: the net before it was filtered: its data layers of other phases tell about inputs that nobody makes.
+        preprocessing: what to put in front of the input, None for nothing.
+        plugins: {layer type: the plugin that handles it}.
         nearby: prototxts near the file, for the error about missing shapes.
         seed: the seed of made-up weights.
+        trust_links: takes companion files that are links.
+        trial: this import only tries whether sizes fit.
     """
 
     net: Net
@@ -75,8 +64,14 @@ class Importer:
     phase: Phase = "TEST"
     losses: Losses = "drop"
     overrides: Mapping[str, Type] = field(default_factory=dict[str, Type])
+    wanted: Sequence[str] | None = None
+    whole: Net | None = None
+    preprocessing: Preprocessing | None = None
+    plugins: Mapping[str, str] = field(default_factory=dict[str, str])
     nearby: Sequence[str] = ()
     seed: int = 0
+    trust_links: bool = False
+    trial: bool = False
     notes: list[str] = field(default_factory=list[str])
     inputs: dict[str, Value] = field(default_factory=dict[str, Value])
     blobs: Blobs = field(default_factory=Blobs)
@@ -85,11 +80,13 @@ class Importer:
     )
     weights: Weights = field(init=False)
     read_later: dict[str, int] = field(default_factory=dict[str, int])
+    batch: Symbol = field(default_factory=lambda: Symbol("N", minimum=1))
 
     def __post_init__(self) -> None:
         """Finds the shared weights, and which layers read which blobs last."""
         self.weights = Weights(shared_parameters(self.net), self.seed)
         self.weights.taken.update(top for layer in self.net.layers for top in layer.tops)
+        self.weights.taken.update(layer.name for layer in self.net.layers)
         for index, layer in enumerate(self.net.layers):
             if not self._dropped(layer):
                 self.read_later.update(dict.fromkeys(layer.bottoms, index))
@@ -100,30 +97,38 @@ class Importer:
         Raises:
             UnsupportedError: with every layer that cannot be taken.
             InvalidModelError: if the net contradicts itself.
+            UsageError: if a wanted output does not exist.
         """
-        for name in self.net.inputs:
-            self._add_input(name, self.overrides.get(name), Location(self.net.file), None)
-        for index, layer in enumerate(self.net.layers):
-            with sourced(self._source(layer, index)):
-                self._take(layer, index)
+        with collecting() as assumed:
+            for name in self.net.inputs:
+                self._add_input(name, self.overrides.get(name), None)
+            for index, layer in enumerate(self.net.layers):
+                with sourced(self._source(layer, index)):
+                    try:
+                        self._take(layer, index)
+                    except XirError as error:
+                        raise error.located(layer.location) from error.__cause__
         self._report_problems()
-        check_overrides(self.overrides, set(self.inputs), list(self.inputs))
-        return Imported(self._graph(), tuple(self._all_notes()))
+        check_overrides(self.overrides, tuple(self.inputs))
+        return Imported(self._graph(assumed), tuple(self._all_notes()))
 
     def _take(self, layer: Layer, index: int) -> None:
         if self._dropped(layer):
             self._drop(layer)
         elif layer.kind == "Input":
-            layer.parameters.ignore("input_param")
-            types = declared_inputs(layer)
-            self._add_inputs(layer, index, types)
+            self._add_inputs(layer, declared_inputs(layer))
         elif layer.kind in DATA or (layer.kind == "Python" and not layer.bottoms):
-            self._add_inputs(layer, index, data_inputs(layer, self.net))
+            self._add_data(layer, index)
         else:
             self._apply(layer, index)
 
     def _dropped(self, layer: Layer) -> bool:
-        return layer.kind in SINK or (self.losses == "drop" and layer.kind in LOSS | METRIC)
+        if layer.kind in SINK:
+            return True
+        if self.losses == "keep":
+            return False
+        python_loss = layer.kind == "Python" and any(layer.loss_weights)
+        return python_loss or layer.kind in LOSS or layer.kind in METRIC or layer.kind in TRAINING
 
     def _drop(self, layer: Layer) -> None:
         for bottom in layer.bottoms:
@@ -135,27 +140,73 @@ class Importer:
         elif layer.kind != "Silence":
             self.notes.append(f"layer {layer.name!r} ({layer.kind}) writes files: dropped")
 
-    def _add_inputs(self, layer: Layer, index: int, types: Mapping[str, Type]) -> None:
+    # --- inputs ----------------------------------------------------------------------------------------------------
+
+    def _batch(self, layer: Layer) -> Dim:
+        """The batch of a data layer: that of the type which the person gave for its data, else `N`."""
+        given = self.overrides.get(layer.tops[0]) if layer.tops else None
+        return given.shape[0] if isinstance(given, TensorType) and given.rank else self.batch
+
+    def _add_inputs(self, layer: Layer, types: Mapping[str, TensorType]) -> None:
         for position, top in enumerate(layer.tops):
-            chosen = self.overrides.get(top, types.get(top))
-            is_label = position > 0 and layer.kind != "Input"
-            if layer.kind != "Input" and self.read_later.get(top, -1) < index:
+            first = layer if position == 0 and not self.inputs else None
+            self._add_input(top, self.overrides.get(top, types.get(top)), layer, first)
+
+    def _add_data(self, layer: Layer, index: int) -> None:
+        """The tops of a data layer that a layer after it reads; those behind the first are labels."""
+        types = data_inputs(layer, self.net, self._batch(layer))
+        for position, top in enumerate(layer.tops):
+            if self.read_later.get(top, -1) < index:
                 continue
-            self._add_input(top, chosen, layer.location, layer)
-            if is_label:
+            self._add_input(top, self.overrides.get(top, types.get(top)), layer, layer if position == 0 else None)
+            if position > 0:
                 self.blobs.labels.add(top)
 
-    def _add_input(self, name: str, type: Type | None, where: Location, layer: Layer | None) -> None:
+    def _add_input(self, name: str, type: Type | None, layer: Layer | None, pictures: Layer | None = None) -> None:
         if type is None:
-            label = layer.name if layer is not None else ""
-            raise missing_input(name, label, example_type(None), self.nearby).located(where)
+            where = layer.location if layer is not None else Location(self.net.file)
+            raise missing_input(name, "", self._example(name, layer), self.nearby).located(where)
         if name in self.inputs:
             raise InvalidModelError(f"two layers make the input {name!r}")
         value = Value(type)
         self.inputs[name] = value
-        self.blobs.current[name] = value
         self.blobs.names[value] = name
-        self.blobs.unread[name] = None
+        made = value
+        if self.preprocessing is not None and pictures is not None:
+            made = self._preprocessed(value, name, pictures, self.preprocessing)
+        self.blobs.make(name, made, f"{name}_preprocessed")
+        self.blobs.labels.discard(name)
+
+    def _preprocessed(self, value: Value, name: str, layer: Layer, wanted: Preprocessing) -> Value:
+        def add(label: str, constant: Constant) -> Value:
+            return self.weights.add((-1, len(self.weights.parameters)), label, constant, False)
+
+        source = layer if layer.kind in DATA else wanted.source
+        return preprocess(value, name, source, wanted, add, self.notes)
+
+    def _example(self, name: str, layer: Layer | None) -> str:
+        """The type to propose for an input: the first common size with which the net's weights agree."""
+        net = self.whole or self.net
+        if not self.trial:
+            for type in candidates(name, net, layer, self.batch):
+                try:
+                    # Handlers consult the same messages again; nothing of a trial is kept.
+                    replace_overrides = {**self.overrides, name: type}
+                    Importer(
+                        self.net, self.handlers, self.phase, self.losses, replace_overrides, whole=self.whole, trial=True
+                    ).run()
+                except XirError:
+                    continue
+                return repr(type)
+        return fallback(name, net, layer)
+
+    def _elsewhere(self, name: str) -> Layer | None:
+        """A data layer of another phase or stage that makes the blob."""
+        if self.whole is None:
+            return None
+        return next((layer for layer in self.whole.layers if layer.kind in DATA and name in layer.tops), None)
+
+    # --- layers ----------------------------------------------------------------------------------------------------
 
     def _bottom(self, layer: Layer, name: str) -> Value | None:
         if name in self.blobs.poisoned:
@@ -165,6 +216,9 @@ class Importer:
             return value
         if self._dropped(layer):
             return None
+        maker = self._elsewhere(name)
+        if maker is not None:
+            return self._borrow(maker, name)
         later = next((other.name for other in self.net.layers if name in other.tops), None)
         close = difflib.get_close_matches(name, list(self.blobs.current), 1)
         raise InvalidModelError(
@@ -174,30 +228,58 @@ class Importer:
             hint=f"did you mean {close[0]!r}?" if close else "look at the names of bottoms and tops",
         )
 
+    def _borrow(self, maker: Layer, name: str) -> Value:
+        """An input for a blob that a data layer makes only in another phase or stage (a caffemodel's training net)."""
+        types = data_inputs(maker, self.whole or self.net, self._batch(maker))
+        first = maker.tops[0] == name
+        self._add_input(name, self.overrides.get(name, types.get(name)), maker, maker if first else None)
+        if not first:
+            self.blobs.labels.add(name)
+        self.notes.append(f"layer {maker.name!r} ({maker.kind}) of another phase or stage tells the input {name!r}")
+        return self.blobs.current[name]
+
+    def _kind(self, layer: Layer) -> str:
+        """The type by which a handler is found; a Python layer's is its module and class."""
+        if layer.kind != "Python":
+            return layer.kind
+        param = layer.param("python_param")
+        return f"Python:{param.text('module')}.{param.text('layer')}"
+
     def _apply(self, layer: Layer, index: int) -> None:
         bottoms = [self._bottom(layer, bottom) for bottom in layer.bottoms]
-        handler = self.handlers.get(layer.kind)
+        kind = self._kind(layer)
+        handler = self.handlers.get(kind)
         made: Sequence[Value] | None = None
         if handler is None:
-            close = difflib.get_close_matches(layer.kind, list(self.handlers.kinds()), 1)
-            hint = "add a handler with --plugin MODULE" + (f"; did you mean {close[0]!r}?" if close else "")
-            self._problem(layer, "this layer type is not known", hint)
+            self._refuse(layer, kind)
         elif all(bottom is not None for bottom in bottoms):
-            made = self._call(handler, layer, index, [bottom for bottom in bottoms if bottom is not None])
+            made = self._call(handler, kind, layer, index, [bottom for bottom in bottoms if bottom is not None])
         if made is None:
             self.blobs.poisoned.update(layer.tops)
             return
-        self._hand_on(layer, made)
+        self.blobs.hand_on(layer, made)
 
-    def _call(self, handler: Handler, layer: Layer, index: int, bottoms: list[Value]) -> Sequence[Value] | None:
+    def _refuse(self, layer: Layer, kind: str) -> None:
+        if kind in REFUSED:
+            self._problem(layer, REFUSED[kind], "drop the layer, or add a handler with --plugin MODULE")
+        elif layer.kind == "Python":
+            reason = f"the code of the Python layer {kind.removeprefix('Python:')} is not part of the model"
+            self._problem(layer, reason, f"add a handler for {kind!r} with --plugin MODULE")
+        else:
+            close = difflib.get_close_matches(kind, list(self.handlers.kinds()), 1)
+            hint = "add a handler with --plugin MODULE" + (f"; did you mean {close[0]!r}?" if close else "")
+            self._problem(layer, "this layer type is not known", hint)
+
+    def _call(
+        self, handler: Handler, kind: str, layer: Layer, index: int, bottoms: list[Value]
+    ) -> Sequence[Value] | None:
         _check_arity(handler, len(bottoms))
-        site = Site(layer, index, self.phase, self.weights, self.notes, self.overrides)
+        site = Site(layer, index, self.phase, self.weights, self.notes, self.trust_links)
         try:
-            result = handler(site, *bottoms)
+            made = self._made(handler, kind, site, bottoms)
         except UnsupportedError as error:
             self._problem(layer, error.message, error.hint)
             return None
-        made = [result] if isinstance(result, Value) else list(result)
         # A filler that nobody asked for has no meaning: the weight came from the file, or there is none.
         unread = [path for path in layer.unread() if "filler" not in path]
         if unread:
@@ -207,23 +289,26 @@ class Importer:
             raise InvalidModelError(f"the layer has {len(layer.tops)} tops, its type makes {len(made)}")
         return made
 
-    def _hand_on(self, layer: Layer, made: Sequence[Value]) -> None:
-        blobs = self.blobs
-        from_labels = bool(layer.bottoms) and all(bottom in blobs.labels for bottom in layer.bottoms)
-        for bottom in layer.bottoms:
-            blobs.unread.pop(bottom, None)
-        for top, value in zip(layer.tops, made, strict=False):
-            blobs.poisoned.discard(top)
-            blobs.current[top] = value
-            blobs.unread.pop(top, None)
-            blobs.unread[top] = None
-            if from_labels:
-                blobs.labels.add(top)
-            else:
-                blobs.labels.discard(top)
+    def _made(self, handler: Handler, kind: str, site: Site, bottoms: list[Value]) -> list[Value]:
+        plugin = self.plugins.get(kind)
+        try:
+            result = handler(site, *bottoms)
+        except XirError as error:
+            if plugin is not None:
+                error.message = f"plugin {plugin}: {error.message}"
+            raise
+        except Exception as error:
+            if plugin is None:
+                raise
+            raise UsageError(
+                f"plugin {plugin} failed: {type(error).__name__}: {error}", hint="this is a mistake of the plugin"
+            ) from error
+        return [result] if isinstance(result, Value) else list(result)
 
     def _problem(self, layer: Layer, reason: str, hint: str | None) -> None:
         self.problems.setdefault((layer.kind, reason, hint), []).append(layer.name)
+
+    # --- results ---------------------------------------------------------------------------------------------------
 
     def _report_problems(self) -> None:
         if not self.problems:
@@ -238,32 +323,41 @@ class Importer:
             file=self.net.file,
         )
 
-    def _graph(self) -> Graph:
-        blobs = self.blobs
-        outputs = [
-            name for name in blobs.unread if name not in blobs.labels and blobs.current[name].node is not None
-        ]
+    def _graph(self, assumed: Collected) -> Graph:
+        names = finished_names(self.blobs, self.weights.names)
+        outputs = self._outputs(names)
+        return Graph(
+            self.net.name or PurePath(self.net.file or "net").stem,
+            tuple(self.inputs.values()),
+            tuple(outputs.values()),
+            tuple(outputs),
+            tuple(self.weights.parameters),
+            names,
+            tuple(assumed),
+        )
+
+    def _outputs(self, names: Mapping[Value, str]) -> dict[str, Value]:
+        if self.wanted is not None:
+            return self._wanted_outputs(names, self.wanted)
+        outputs = self.blobs.outputs()
         if not outputs:
             raise InvalidModelError(
                 "nothing is left to compute: every layer is dropped, or the net is empty",
                 file=self.net.file,
-                hint="is this a solver, or a net of another phase? try --phase train",
+                hint="is this a net of another phase? try --phase train",
             )
-        names = {**self.weights.names, **blobs.names}
-        taken = set(names.values())
-        for name, value in blobs.current.items():
-            if value not in names and name not in taken:
-                names[value] = name
-                taken.add(name)
-        graph = Graph(
-            self.net.name or PurePath(self.net.file or "net").stem,
-            tuple(self.inputs.values()),
-            tuple(blobs.current[name] for name in outputs),
-            tuple(outputs),
-            tuple(self.weights.parameters),
-            names,
-        )
-        return graph
+        return outputs
+
+    def _wanted_outputs(self, names: Mapping[Value, str], wanted: Sequence[str]) -> dict[str, Value]:
+        known = {name: value for value, name in names.items() if value.node is not None} | self.blobs.computed()
+        for name in wanted:
+            if name not in known:
+                close = difflib.get_close_matches(name, list(known), 3)
+                hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"some are {list(known)[-5:]}"
+                raise UsageError(f"the net computes nothing called {name!r}", hint=hint)
+        if not wanted:
+            raise UsageError("no output is left", hint="name at least one output")
+        return {name: known[name] for name in wanted}
 
     def _all_notes(self) -> list[str]:
         filled = self.weights.filled
@@ -278,9 +372,14 @@ class Importer:
         return Source("caffe", file, layer.name, layer.kind, (), place, index)
 
 
+@lru_cache(maxsize=256)
+def _signature(handler: Handler) -> inspect.Signature:
+    return inspect.signature(handler)
+
+
 def _check_arity(handler: Handler, bottoms: int) -> None:
     try:
-        inspect.signature(handler).bind(None, *[None] * bottoms)
+        _signature(handler).bind(None, *[None] * bottoms)
     except TypeError:
-        names = [name for name in inspect.signature(handler).parameters][1:]
+        names = list(_signature(handler).parameters)[1:]
         raise InvalidModelError(f"the layer has {bottoms} bottoms; its type takes {', '.join(names)}") from None

@@ -10,18 +10,24 @@ from collections.abc import Mapping, Sequence
 from xir.errors import InvalidModelError
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.net import Layer, Net
-from xir.ir.dims import Dim, Symbol
+from xir.ir.dims import Dim
 from xir.ir.types import DType, TensorType, Type
 from xir.limits import element_count
 
 _PARAMS = {
     "Data": "data_param",
     "ImageData": "image_data_param",
+    "ImageSegData": "image_data_param",
     "HDF5Data": "hdf5_data_param",
     "MemoryData": "memory_data_param",
     "WindowData": "window_data_param",
     "DummyData": "dummy_data_param",
 }
+
+_KEEPS_CHANNELS = frozenset({
+    "BatchNorm", "BN", "Bias", "Dropout", "Flatten", "LRN", "MVN", "Power", "ReLU", "Scale", "Split",
+})  # fmt: skip
+"""Layers behind an input whose readers still tell its channels."""
 
 
 def declared_inputs(layer: Layer) -> dict[str, TensorType]:
@@ -33,31 +39,28 @@ def declared_inputs(layer: Layer) -> dict[str, TensorType]:
     shapes = layer.param("input_param").messages("shape")
     if not shapes:
         return {}
+    return _each(layer, [shape.integers("dim") for shape in shapes], "the input")
+
+
+def _each(layer: Layer, shapes: Sequence[tuple[int, ...]], what: str) -> dict[str, TensorType]:
     if len(shapes) not in (1, len(layer.tops)):
         raise InvalidModelError(f"the layer has {len(layer.tops)} tops and {len(shapes)} shapes; expected 1 or as many")
+    for dims in shapes:
+        element_count(dims, what=what)
     chosen = list(shapes) * len(layer.tops) if len(shapes) == 1 else list(shapes)
-    return {top: _type_of(shape) for top, shape in zip(layer.tops, chosen, strict=True)}
+    return {top: TensorType(DType.FLOAT32, dims) for top, dims in zip(layer.tops, chosen, strict=True)}
 
 
-def _type_of(shape: Message) -> TensorType:
-    dims = shape.integers("dim")
-    element_count(dims, what="the input")
-    return TensorType(DType.FLOAT32, dims)
-
-
-def data_inputs(layer: Layer, net: Net) -> dict[str, Type]:
-    """The types of a data layer's tops, as far as they can be found out; the batch is symbolic (`N`).
+def data_inputs(layer: Layer, net: Net, batch: Dim) -> dict[str, TensorType]:
+    """The types of a data layer's tops, as far as they can be found out, for batches of `batch`.
 
     The first top is the data, the others are labels of one number an item (base_data_layer.cpp).
     """
     if layer.kind == "DummyData":
         return _dummy_inputs(layer)
-    found: dict[str, Type] = {}
-    if not layer.tops:
-        return found
-    batch: Dim = Symbol("N", minimum=1)
+    found: dict[str, TensorType] = {}
     spatial = _spatial(layer)
-    channels = None if spatial is None else _channels(layer.tops[0], net, spatial)
+    channels = None if spatial is None or not layer.tops else _channels(layer, net, spatial)
     if spatial is not None and channels is not None:
         found[layer.tops[0]] = TensorType(DType.FLOAT32, (batch, channels, *spatial))
     for top in layer.tops[1:]:
@@ -65,53 +68,71 @@ def data_inputs(layer: Layer, net: Net) -> dict[str, Type]:
     return found
 
 
-def _dummy_inputs(layer: Layer) -> dict[str, Type]:
+def _dummy_inputs(layer: Layer) -> dict[str, TensorType]:
+    """DummyData names its shapes, in today's form or as four numbers each (dummy_data_layer.cpp)."""
     param = layer.param("dummy_data_param")
-    param.ignore("data_filler")
-    shapes: list[Sequence[int]] = [shape.integers("dim") for shape in param.messages("shape")]
-    legacy = [param.integers(name) for name in ("num", "channels", "height", "width")]
+    shapes = [shape.integers("dim") for shape in param.messages("shape")]
     if not shapes:
-        shapes = [list(dims) for dims in zip(*legacy, strict=True)]
-    if len(shapes) == 1:
-        shapes = shapes * len(layer.tops)
-    if len(shapes) != len(layer.tops):
-        raise InvalidModelError(f"the layer has {len(layer.tops)} tops and {len(shapes)} shapes; expected 1 or as many")
-    for shape in shapes:
-        element_count(shape, what="the dummy data")
-    return {
-        top: TensorType(DType.FLOAT32, tuple(shape)) for top, shape in zip(layer.tops, shapes, strict=True)
-    }
+        legacy = [param.integers(name) for name in ("num", "channels", "height", "width")]
+        if len({len(values) for values in legacy}) != 1:
+            raise InvalidModelError("num, channels, height and width must stand equally often (dummy_data_layer.cpp)")
+        shapes = list(zip(*legacy, strict=True))
+    return _each(layer, shapes, "the dummy data")
 
 
 def _spatial(layer: Layer) -> tuple[int, int] | None:
-    """Height and width: the crop size, else the size that images are brought to."""
-    crop = layer.param("transform_param").optional_integer("crop_size")
-    name = _PARAMS.get(layer.kind)
-    param = layer.param(name) if name is not None else None
-    if not crop and param is not None and name in ("data_param", "image_data_param", "window_data_param"):
-        crop = param.optional_integer("crop_size")
+    """Height and width: the crop size, else the size that pictures are brought to."""
+    transform = layer.param("transform_param")
+    crop = transform.optional_integer("crop_size")
+    both = (
+        _two(transform, "crop_height", "crop_width")
+        or _two(transform, "crop_h", "crop_w")
+        or _two(transform.message("resize_param"), "height", "width")
+    )
     if crop:
         return crop, crop
-    if param is not None and name == "image_data_param":
-        height, width = param.optional_integer("new_height"), param.optional_integer("new_width")
-        return (height, width) if height and width else None
-    if param is not None and name == "memory_data_param":
-        height, width = param.optional_integer("height"), param.optional_integer("width")
-        return (height, width) if height and width else None
-    return None
+    name = _PARAMS.get(layer.kind)
+    if both or name is None:
+        return both
+    param = layer.param(name)
+    if name in ("data_param", "image_data_param", "window_data_param"):
+        old = param.optional_integer("crop_size")  # V0 and V1 had it here
+        if old:
+            return old, old
+    if name == "image_data_param":
+        return _two(param, "new_height", "new_width")
+    return _two(param, "height", "width") if name == "memory_data_param" else None
 
 
-def _channels(top: str, net: Net, spatial: tuple[int, int]) -> int | None:
+def _two(param: Message, height: str, width: str) -> tuple[int, int] | None:
+    sizes = param.optional_integer(height), param.optional_integer(width)
+    return (sizes[0], sizes[1]) if sizes[0] and sizes[1] else None
+
+
+def _channels(layer: Layer, net: Net, spatial: tuple[int, int]) -> int | None:
+    if layer.kind == "MemoryData":
+        return layer.param("memory_data_param").optional_integer("channels")
+    transform = layer.param("transform_param")
+    if transform.boolean("force_gray"):
+        return 1
+    means = len(transform.numbers("mean_value"))
+    return first_channels(layer.tops[0], net, spatial) or (means if means > 1 else None)
+
+
+def first_channels(top: str, net: Net, spatial: tuple[int, int] | None) -> int | None:
+    """The channels of a blob as the first weights that read it tell, also behind layers that keep them."""
+    names = {top}
     for layer in net.layers:
-        if layer.kind == "MemoryData" and top in layer.tops:
-            return layer.param("memory_data_param").optional_integer("channels")
-        if top not in layer.bottoms or not layer.blobs:
+        if names.isdisjoint(layer.bottoms):
             continue
-        shape = layer.blobs[0].shape
+        if layer.kind in _KEEPS_CHANNELS:
+            names.update(layer.tops)
+        shape = layer.blobs[0].shape if layer.blobs else ()
         if layer.kind == "Convolution" and len(shape) == 4:
             return shape[1] * layer.param("convolution_param").integer("group")
-        if layer.kind == "InnerProduct" and len(shape) >= 2 and shape[-1] % (spatial[0] * spatial[1]) == 0:
-            return shape[-1] // (spatial[0] * spatial[1])
+        area = spatial[0] * spatial[1] if spatial is not None else 0
+        if layer.kind == "InnerProduct" and len(shape) >= 2 and area and shape[-1] % area == 0:
+            return shape[-1] // area
     return None
 
 
@@ -125,19 +146,15 @@ def missing_input(name: str, layer: str, example: str, nearby: Sequence[str] = (
     )
 
 
-def example_type(channels: int | None) -> str:
-    """The type to propose in an error when sizes are unknown."""
-    return f"f32[1,{channels or 3},224,224]"
-
-
-def check_overrides(inputs: Mapping[str, Type], used: set[str], known: Sequence[str]) -> None:
+def check_overrides(inputs: Mapping[str, Type], used: Sequence[str]) -> None:
     """Refuses an `--input` that names no input of the model.
 
     Raises:
         InvalidModelError: if there is such a name.
     """
+    known = set(used)
     for name in inputs:
-        if name not in used:
+        if name not in known:
             raise InvalidModelError(
-                f"--input {name}: the model has no input of that name", number=508, hint=f"its inputs: {list(known)}"
+                f"--input {name}: the model has no input of that name", number=508, hint=f"its inputs: {list(used)}"
             )

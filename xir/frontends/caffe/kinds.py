@@ -1,6 +1,11 @@
-"""Which layer types are data sources, losses and metrics, or only keep books (facts: caffe.proto and the forks)."""
+"""Which layer types are data sources, losses and metrics, or only keep books, and which are refused, and why.
+
+(caffe.proto and the layers of the forks)
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 DATA = frozenset({
     "Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "DummyData", "AnnotatedData", "VideoData", "BoxData",
@@ -18,5 +23,34 @@ LOSS = frozenset({
 METRIC = frozenset({"Accuracy", "SegAccuracy", "DetectionEvaluate", "EvalDetection"})
 """Layers that only measure."""
 
+TRAINING = frozenset({"BoxAnnotatorOHEM"})
+"""Layers that only choose what losses look at."""
+
 SINK = frozenset({"Silence", "HDF5Output", "MatWrite"})
 """Layers without tops: they swallow blobs, or write them to a file, which a graph does not do."""
+
+_MATCHES = "it matches predictions with labels as it trains; a graph has no operator for it"
+_GATHERS = "it gathers its result over all batches of a test, which a graph does not do"
+_LABELLED = "it needs labels of the picture: weakly supervised training, not inference"
+_FILTER = "it is a recursive filter steered by a second picture, for which there is no operator"
+
+REFUSED: Mapping[str, str] = {
+    "MultiBoxLoss": _MATCHES,
+    "RegionLoss": _MATCHES,
+    "SmoothL1LossOHEM": _MATCHES,
+    "SoftmaxWithLossOHEM": _MATCHES,
+    "BoxAnnotatorOHEM": _MATCHES,
+    "SegAccuracy": _GATHERS,
+    "DetectionEvaluate": _GATHERS,
+    "EvalDetection": _GATHERS,
+    "BiasChannel": _LABELLED,
+    "AdaptiveBiasChannel": _LABELLED,
+    "UniqueLabel": _LABELLED,
+    "DomainTransform": _FILTER,
+    "DomainTransformForwardOnly": _FILTER,
+    "DenseCRF": "it infers a random field over all pairs of pixels, for which there is no operator: run it afterwards",
+    "DetectNetTransformation": "it draws augmentations of labelled pictures; a deploy net does not have it",
+    "TRT": "it holds an engine of TensorRT, not a network",
+    "Resize": "its fields differ from fork to fork, and none of them is known",
+}
+"""Known types without a handler, and the reason that a person is told."""

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from xir.errors import XirError
 from xir.frontends._handlers import Handlers
 from xir.frontends.caffe.handlers import HANDLERS
 from xir.frontends.caffe.importer import Importer
-from xir.frontends.caffe.net import filter_net
-from xir.frontends.caffe.reader import Document, read
+from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING
+from xir.frontends.caffe.net import Layer, Net, filter_net
+from xir.frontends.caffe.plugins import Plugin, extended, installed_plugins, load_plugins, merged, owners
+from xir.frontends.caffe.preprocess import Preprocessing
+from xir.frontends.caffe.prototext import UnknownFieldError
+from xir.frontends.caffe.reader import Document, read, read_mean
+from xir.frontends.caffe.schema import load_schema
 from xir.frontends.caffe.site import Handler
 from xir.frontends.options import Loaded, LoadOptions
+
+_NO_HANDLER = DATA | LOSS | METRIC | SINK | TRAINING | REFUSED.keys() | {"Input", "Python"}
 
 
 def load_caffe(path: str, options: LoadOptions, handlers: Handlers[Handler] = HANDLERS) -> Loaded:
@@ -25,22 +33,72 @@ def load_caffe(path: str, options: LoadOptions, handlers: Handlers[Handler] = HA
         FormatError, InvalidModelError, UnsafeError, FileError: the file is damaged, contradicts itself, or asks for
             too much.
         UnsupportedError: with every layer that cannot be taken.
+        UsageError: an option does not fit the file, or a plugin is wrong.
     """
-    document = read(path, options.prototxt)
+    document, plugins, table = _read(path, options, handlers)
     net = filter_net(document.net, options.phase, stages=options.stages)
     keep = options.losses if options.losses is not None else options.phase == "TRAIN"
     nearby = document.companion.candidates if document.companion is not None else ()
     importer = Importer(
         replace(net, notes=document.notes),
-        handlers,
+        table,
         phase=options.phase,
         losses="keep" if keep else "drop",
         overrides=options.inputs,
+        wanted=options.outputs,
+        whole=document.net,
+        preprocessing=_preprocessing(document, net, options),
+        plugins=owners(plugins),
         nearby=nearby,
         seed=options.seed,
+        trust_links=options.trust_links,
     )
     imported = importer.run()
     return Loaded(imported.graph, "caffe", _files(path, document), len(net.layers), imported.notes)
+
+
+def _read(
+    path: str, options: LoadOptions, handlers: Handlers[Handler]
+) -> tuple[Document, tuple[Plugin, ...], Handlers[Handler]]:
+    """The document, with the plugins that the person named, and the installed ones where something is not known."""
+    plugins = load_plugins(options.plugins)
+    table = merged(handlers, plugins)
+    schema = extended(load_schema(), plugins)
+    try:
+        document = read(path, options.prototxt, schema=schema)
+    except UnknownFieldError:
+        more = installed_plugins()
+        if not any(plugin.fields for plugin in more):
+            raise
+        return read(path, options.prototxt, schema=extended(schema, more)), (*plugins, *more), merged(table, more)
+    if not _unknown(document.net, table):
+        return document, plugins, table
+    more = installed_plugins()
+    return document, (*plugins, *more), merged(table, more)
+
+
+def _unknown(net: Net, handlers: Handlers[Handler]) -> bool:
+    return any(layer.kind not in handlers and layer.kind not in _NO_HANDLER for layer in net.layers)
+
+
+def _preprocessing(document: Document, net: Net, options: LoadOptions) -> Preprocessing | None:
+    """What to put in front of the input; a deploy net's is told by the training net that the weights' file holds."""
+    if not options.preprocess:
+        return None
+    mean = read_mean(options.mean) if options.mean is not None else None
+    source = None
+    if not any(layer.kind in DATA for layer in net.layers) and document.weights is not None:
+        source = _training_data(document.weights)
+    return Preprocessing(mean, source, options.trust_links)
+
+
+def _training_data(weights: str) -> Layer | None:
+    """The first data layer with a transform_param in a caffemodel's own net."""
+    try:
+        net = read(weights, companion=False).net
+    except XirError:
+        return None  # an HDF5 snapshot has no net; the caffemodel itself was read before
+    return next((one for one in net.layers if one.kind in DATA and one.parameters.has("transform_param")), None)
 
 
 def _files(path: str, document: Document) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.files import FileSlice
 from xir.frontends.caffe.blob import Blob
+from xir.frontends.caffe.companion_blob import blob_beneath
 from xir.frontends.caffe.fillers import fill
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.net import Layer, Phase
@@ -18,8 +19,9 @@ from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Dim
 from xir.ir.graph import Parameter
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType, Type
+from xir.ir.types import DType, TensorType
 from xir.limits import MAX_FILLED_BYTES, byte_count
+from xir.ops.shape import reshape
 
 Handler: TypeAlias = Callable[..., "Value | Sequence[Value]"]
 
@@ -85,7 +87,17 @@ class Site:
     phase: Phase
     weights: Weights
     notes: list[str]
-    inputs: Mapping[str, Type] = field(default_factory=dict[str, Type])
+    trust_links: bool = False
+
+    def companion_blob(self, name: str) -> Blob:
+        """The blob of a `.binaryproto` that the model names; it must lie beneath the model's folder.
+
+        Raises:
+            UnsafeError: the name leaves the folder, or passes a link.
+            FileError: there is no such file.
+            FormatError, InvalidModelError: it holds something else.
+        """
+        return blob_beneath(self.layer.file, name, trust_links=self.trust_links)
 
     def param(self, name: str) -> Message:
         """The layer's parameter message (`"convolution_param"`), empty where it is not set."""
@@ -106,11 +118,19 @@ class Site:
         self.notes.append(f"layer {self.layer.name!r} ({self.layer.kind}): {text}")
 
     def weight(
-        self, index: int, name: str, shape: Sequence[Dim], filler: Message | None = None, *, trainable: bool = True
+        self,
+        index: int,
+        name: str,
+        shape: Sequence[Dim],
+        filler: Message | None = None,
+        *,
+        trainable: bool = True,
+        factor: float = 1.0,
     ) -> Value:
         """The layer's weight `index` (Caffe's blob order) as an f32 parameter called `<layer>.<name>`.
 
-        Without weights in the file it is made up by `filler`, and said aloud.
+        Without weights in the file it is made up by `filler`, and said aloud. Elements from the file are multiplied
+        by `factor`, once for all layers that share the weight.
 
         Raises:
             InvalidModelError: if the blob is missing or has another shape, or the shape cannot be known.
@@ -126,6 +146,8 @@ class Site:
         if known is not None:
             return self._shared(known, wanted, index)
         constant = self._constant(index, wanted, filler, key)
+        if factor != 1 and self.blob_count:
+            constant = constant_of(constant.array().astype(np.float32) * np.float32(factor))
         return self.weights.add(self.weights.shared.get(key, key), f"{self.layer.name}.{name}", constant, trainable)
 
     def _constant(self, index: int, shape: tuple[int, ...], filler: Message | None, key: tuple[int, int]) -> Constant:
@@ -150,8 +172,6 @@ class Site:
         specs = self.layer.specs
         held = value.tensor.static_shape or ()
         if index < len(specs) and specs[index].permissive and np.prod(held) == np.prod(shape):
-            from xir.ops.shape import reshape
-
             return reshape(value, shape=shape)
         raise InvalidModelError(f"weight {index} is shared and has the shape {list(held)}, expected {list(shape)}")
 

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers import activation, convolution, linear, norm, pooling, shape
+from xir.frontends.caffe.handlers import (
+    activation,
+    convolution,
+    detection,
+    linear,
+    loss,
+    norm,
+    other,
+    pooling,
+    recurrent,
+    reduction,
+    region,
+    resize,
+    shape,
+)
 from xir.frontends.caffe.site import Handler
 
 HANDLERS: Handlers[Handler] = Handlers("caffe").merge(
@@ -13,5 +27,12 @@ HANDLERS: Handlers[Handler] = Handlers("caffe").merge(
     linear.handlers,
     norm.handlers,
     shape.handlers,
+    resize.handlers,
+    reduction.handlers,
+    recurrent.handlers,
+    detection.handlers,
+    region.handlers,
+    loss.handlers,
+    other.handlers,
 )
 """Layer type -> handler, for every type that xir knows by itself."""

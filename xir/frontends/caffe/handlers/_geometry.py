@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xir.errors import InvalidModelError
 from xir.frontends.caffe.message import Message
+from xir.frontends.caffe.schema import load_schema
 from xir.ir.dims import Dim, Shape, as_dim
 from xir.ir.node import Value
 
@@ -49,6 +50,31 @@ def per_axis(param: Message, name: str, axes: int, default: int | None, short: s
     if len(given) not in (1, axes):
         raise InvalidModelError(f"{name} stands {len(given)} times; expected once, or once for each of {axes} axes")
     return given * axes if len(given) == 1 else given
+
+
+def pair(param: Message, short: str, name: str, default: int | None) -> tuple[int, int]:
+    """A value for height and width: `name`, or `<short>_h` and `<short>_w`, never both (pooling_layer.cpp, LayerSetUp).
+
+    Raises:
+        InvalidModelError: if both forms are used, one of the two is missing, or there is none and no default.
+    """
+    height, width = param.optional_integer(f"{short}_h"), param.optional_integer(f"{short}_w")
+    both = param.optional_integer(name)
+    if both is not None and (height is not None or width is not None):
+        raise InvalidModelError(f"either {name}, or {short}_h and {short}_w, may be given, not both")
+    if (height is None) != (width is None):
+        raise InvalidModelError(f"{short}_h and {short}_w must both be given")
+    if height is not None and width is not None:
+        return height, width
+    if both is None and default is None:
+        raise InvalidModelError(f"{name}, or {short}_h and {short}_w, must be given")
+    chosen = both if both is not None else default or 0
+    return chosen, chosen
+
+
+def constant_filler(value: float) -> Message:
+    """A filler that makes `value` everywhere: what a layer takes where the file names no filler."""
+    return Message(load_schema(), "FillerParameter", {"type": ("constant",), "value": (value,)})
 
 
 def _given(value: int | None, default: int | None, what: str) -> int:

@@ -116,10 +116,10 @@ def affine(x: Value, scale: float, shift: float) -> Value:
 def power(site: Site, x: Value) -> Value:
     """(shift + scale * x) ** power (power_layer.cpp)."""
     param = site.param("power_param")
-    exponent = param.number("power")
+    exponent, scale, shift = param.number("power"), param.number("scale"), param.number("shift")
     if exponent == 0:
         return scalar_like(x, 1.0)
-    y = affine(x, param.number("scale"), param.number("shift"))
+    y = affine(x, scale, shift)
     y = y if exponent == 1 else pow_(y, scalar_like(y, exponent))
     return identity(x) if y is x else y
 
@@ -151,15 +151,26 @@ def logarithm(site: Site, x: Value) -> Value:
     return affine(log(affine(x, param.number("scale"), param.number("shift"))), 1.0 / log_base, 0.0)
 
 
-@handlers.layer("Dropout")
 @handlers.layer("SpatialDropout")
+def spatial_dropout(site: Site, x: Value) -> Value:
+    """The identity in testing (intel's spatial_dropout_layer.cpp)."""
+    site.param("spatial_dropout_param").ignore("dropout_ratio")
+    _note_training(site)
+    return identity(x)
+
+
+def _note_training(site: Site) -> None:
+    if site.phase == "TRAIN":
+        site.note("training draws random numbers; the graph passes the values on unchanged")
+
+
+@handlers.layer("Dropout")
 def dropout(site: Site, x: Value) -> Value:
-    """The identity in testing; what training does is undone there (dropout_layer.cpp); yjxiong's may scale instead."""
+    """The identity in testing; what training does is undone there (dropout_layer.cpp); rfcn's may scale instead."""
     param = site.param("dropout_param")
     ratio = param.number("dropout_ratio")
     param.ignore("engine", "random_seed")
-    if site.phase == "TRAIN":
-        site.note("training draws random numbers; the graph passes the values on unchanged")
+    _note_training(site)
     if not param.boolean("scale_train"):
         return mul(x, scalar_like(x, 1.0 - ratio))
     return identity(x)

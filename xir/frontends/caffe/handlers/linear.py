@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import canonical_axis, count, known, require_axes, require_positive
+from xir.frontends.caffe.handlers._geometry import (
+    canonical_axis,
+    constant_filler,
+    count,
+    known,
+    require_axes,
+    require_positive,
+)
 from xir.frontends.caffe.handlers.activation import affine, relu_or_leaky
-from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.node import Value
 from xir.ir.types import DType
@@ -84,18 +90,13 @@ def scale(site: Site, x: Value, factor: Value | None = None) -> Value:
     axis = 0 if factor is not None and factor.rank == 0 else canonical_axis(x, param.integer("axis"))
     blob = 0
     if factor is None:
-        factor = site.weight(0, "scale", _weight_shape(x, axis, axes), filler or _ones(param))
+        factor = site.weight(0, "scale", _weight_shape(x, axis, axes), filler or constant_filler(1.0))
         blob = 1
     y = mul(x, _spread(factor, x, axis))
     if not with_bias:
         return y
     shape = tuple(known(dim, "the size of a weight") for dim in factor.shape)
     return add(y, _spread(site.weight(blob, "bias", shape, bias_filler), x, axis))
-
-
-def _ones(param: Message) -> Message:
-    """A filler that makes ones: what ScaleLayer takes where the file gives none (scale_layer.cpp, LayerSetUp)."""
-    return Message("FillerParameter", {"type": ("constant",), "value": (1.0,)})
 
 
 @handlers.layer("Bias")
@@ -120,8 +121,11 @@ def eltwise(site: Site, *xs: Value) -> Value:
         require_same_shape(xs[0].shape, x.shape)
     operation = param.enum("operation")
     coefficients = param.numbers("coeff")
-    if coefficients and (operation != "SUM" or len(coefficients) != len(xs)):
+    if coefficients and (operation == "PROD" or len(coefficients) != len(xs)):
         raise InvalidModelError(f"coeff needs operation SUM and one number for each of {len(xs)} bottoms")
+    if coefficients and operation == "MAX":
+        site.note("coeff has no meaning with operation MAX (eltwise_layer.cpp)")
+        coefficients = ()
     terms = [affine(x, c, 0.0) for x, c in zip(xs, coefficients, strict=True)] if coefficients else list(xs)
     combine = {"SUM": add, "PROD": mul, "MAX": maximum}[operation]
     y = terms[0]

@@ -4,40 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import canonical_axis, known
-from xir.frontends.caffe.message import Message
+from xir.frontends.caffe.handlers._geometry import canonical_axis, constant_filler, known, require_axes
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.constant import constant_of
-from xir.ir.graph import Parameter
 from xir.ir.node import Value
 from xir.ops._build import channelwise
 from xir.ops.constant import constant
 from xir.ops.elementwise import add, mul
 from xir.ops.norm import batch_norm, l2_normalize, lrn, lrn_within, mean_variance_normalize, softmax
-from xir.ops.shape import broadcast
+from xir.ops.shape import broadcast, reshape
 
 handlers: Handlers[Handler] = Handlers("caffe")
 
 
-def _filler(value: float) -> Message:
-    return Message("FillerParameter", {"type": ("constant",), "value": (value,)})
-
-
 def _literal(value: float, channels: int) -> Value:
     return constant(value=constant_of(np.full((channels,), value, np.float32)))
-
-
-def _held(site: Site, value: Value) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """The elements of a weight that was just entered."""
-    return next(p.constant.array() for p in reversed(site.weights.parameters) if p.value is value)
-
-
-def _replace(site: Site, value: Value, array: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:
-    """Puts other elements into a weight that was just entered; its name and value stay."""
-    parameters = site.weights.parameters
-    index = next(i for i in range(len(parameters) - 1, -1, -1) if parameters[i].value is value)
-    parameters[index] = Parameter(value, constant_of(array), parameters[index].trainable)
 
 
 @handlers.layer("BatchNorm")
@@ -56,36 +39,53 @@ def batch_norm_layer(site: Site, x: Value) -> Value:
     fused_relu = param.boolean("relu")
     if fused_relu:
         raise site.unsupported("relu: true inside BatchNorm is not taken", "put a ReLU layer behind it")
-    channels = known(x.shape[1], "the number of channels") if x.rank > 1 else 1
-    use_global = param.boolean("use_global_stats") if param.has("use_global_stats") else site.phase == "TEST"
-    if not use_global:
-        return _batch_statistics(site, x, epsilon)
-    mean, variance = _statistics(site, channels)
-    if scaled:
-        scale = site.weight(3, "scale", (channels,), _filler(1.0))
-        shift = site.weight(4, "bias", (channels,), _filler(0.0))
+    given = param.optional_boolean("use_global_stats")
+    use_global = given if given is not None else site.phase == "TEST"
+    wide = x if x.rank > 1 else reshape(x, shape=(x.shape[0], 1))  # one axis counts as one channel
+    channels = known(wide.shape[1], "the number of channels")
+    scale, shift = _affine(site, channels, scaled)
+    if use_global:
+        mean, variance = _statistics(site, channels)
+        y = batch_norm(
+            wide,
+            scale if scale is not None else _literal(1.0, channels),
+            shift if shift is not None else _literal(0.0, channels),
+            mean,
+            variance,
+            epsilon=epsilon,
+        )
     else:
-        scale, shift = _literal(1.0, channels), _literal(0.0, channels)
-    return batch_norm(x, scale, shift, mean, variance, epsilon=epsilon)
+        y = _batch_statistics(wide, epsilon)
+        y = y if scale is None or shift is None else _scaled(y, scale, shift)
+    return y if x.rank > 1 else reshape(y, shape=x.shape)
+
+
+def _affine(site: Site, channels: int, scaled: bool) -> tuple[Value | None, Value | None]:
+    if not scaled:
+        return None, None
+    return (
+        site.weight(3, "scale", (channels,), constant_filler(1.0)),
+        site.weight(4, "bias", (channels,), constant_filler(0.0)),
+    )
+
+
+def _scaled(y: Value, scale: Value, shift: Value) -> Value:
+    return add(mul(y, channelwise(scale, y)), channelwise(shift, y))
 
 
 def _statistics(site: Site, channels: int) -> tuple[Value, Value]:
-    made_up = not site.blob_count
-    mean = site.weight(0, "mean", (channels,), _filler(0.0), trainable=False)
-    variance = site.weight(1, "variance", (channels,), _filler(1.0 if made_up else 0.0), trainable=False)
-    if made_up:
-        return mean, variance
+    held = site.blob_count > 0
     factor = float(np.asarray(site.layer.blobs[2].array()).reshape(-1)[0]) if site.blob_count > 2 else 1.0
     if factor == 0:
         site.note("its statistics were never learned (moving factor 0): mean and variance are 0")
-    if factor != 1:
-        reciprocal = np.float32(0 if factor == 0 else 1 / factor)
-        for value in (mean, variance):
-            _replace(site, value, _held(site, value).astype(np.float32) * reciprocal)
+    reciprocal = 0.0 if factor == 0 else float(np.float32(1) / np.float32(factor))
+    mean = site.weight(0, "mean", (channels,), constant_filler(0.0), trainable=False, factor=reciprocal)
+    filler = constant_filler(0.0 if held else 1.0)
+    variance = site.weight(1, "variance", (channels,), filler, trainable=False, factor=reciprocal)
     return mean, variance
 
 
-def _batch_statistics(site: Site, x: Value, epsilon: float) -> Value:
+def _batch_statistics(x: Value, epsilon: float) -> Value:
     """Training: mean and variance of the batch itself, eps inside the root (batch_norm_layer.cpp, Forward_cpu)."""
     axes = tuple(axis for axis in range(x.rank) if axis != 1)
     return mean_variance_normalize(x, axes=axes, normalize_variance=True, epsilon=epsilon, outside=False)
@@ -94,36 +94,33 @@ def _batch_statistics(site: Site, x: Value, epsilon: float) -> Value:
 @handlers.layer("BN")
 @handlers.layer("SyncBN")
 def bn(site: Site, x: Value) -> Value:
-    """PSPNet's and yjxiong's batch norm: blobs slope, bias, mean, and variance (bn_layer.cpp).
+    """PSPNet's and yjxiong's batch norm: blobs slope, bias, mean, and variance (hszhao/PSPNet, bn_layer.cpp).
 
-    Some PSPNet files hold 1 / sqrt(variance + eps) in the last blob; its layer says so by no field, so the variance is
-    taken as the source has it.
+    Blob 3 is the moving average of the VARIANCE: its Forward_cpu adds eps to it and raises it to -0.5 itself.
     """
     param = site.param("bn_param")
-    param.ignore("momentum", "engine", "frozen")
+    param.ignore("momentum", "engine")
+    frozen = param.boolean("frozen")
     epsilon = param.number("eps")
     channels = known(x.shape[1], "the number of channels")
-    slope_filler = param.optional_message("slope_filler") or _filler(1.0)
+    slope_filler = param.optional_message("slope_filler") or constant_filler(1.0)
     shape = (1, channels, 1, 1) if site.blob_count and len(site.layer.blobs[0].shape) == 4 else (channels,)
     values = [
         site.weight(index, name, shape, filler, trainable=index < 2)
         for index, (name, filler) in enumerate((
             ("slope", slope_filler),
             ("bias", param.message("bias_filler")),
-            ("mean", _filler(0.0)),
-            ("variance", _filler(1.0)),
+            ("mean", constant_filler(0.0)),
+            ("variance", constant_filler(1.0)),
         ))
     ]
     scale, shift, mean, variance = (_as_vector(value, channels) for value in values)
-    if site.phase == "TRAIN" and not param.boolean("frozen"):
-        y = _batch_statistics(site, x, epsilon)
-        return add(mul(y, channelwise(scale, y)), channelwise(shift, y))
+    if site.phase == "TRAIN" and not frozen:
+        return _scaled(_batch_statistics(x, epsilon), scale, shift)
     return batch_norm(x, scale, shift, mean, variance, epsilon=epsilon)
 
 
 def _as_vector(value: Value, channels: int) -> Value:
-    from xir.ops.shape import reshape
-
     return value if value.rank == 1 else reshape(value, shape=(channels,))
 
 
@@ -133,6 +130,9 @@ def lrn_layer(site: Site, x: Value) -> Value:
     param = site.param("lrn_param")
     param.ignore("engine")
     size = param.integer("local_size")
+    if size % 2 == 0:
+        raise InvalidModelError(f"local_size must be odd, got {size} (lrn_layer.cpp)")
+    require_axes(x, 4)
     alpha, beta, k = param.number("alpha"), param.number("beta"), param.number("k")
     if param.enum("norm_region") == "ACROSS_CHANNELS":
         return lrn(x, size=size, alpha=alpha, beta=beta, bias=k)
@@ -159,7 +159,7 @@ def normalize(site: Site, x: Value) -> Value:
     param = site.param("norm_param")
     axes = tuple(range(1, x.rank)) if param.boolean("across_spatial") else (1,)
     y = l2_normalize(x, axes=axes, epsilon=param.number("eps"), floor=False)
-    filler = param.optional_message("scale_filler") or _filler(1.0)
+    filler = param.optional_message("scale_filler") or constant_filler(1.0)
     if param.boolean("channel_shared"):
         scale = site.weight(0, "scale", (), filler)
         return mul(y, broadcast(scale, shape=y.shape))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from xir.errors import InvalidModelError
+from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import known, require_axes, require_positive
+from xir.frontends.caffe.handlers._geometry import known, pair, require_axes, require_positive
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.dims import Dim, ceil_divide, equal, floor_divide, minimum
 from xir.ir.node import Value
-from xir.ops.elementwise import add, cast, div, mul
+from xir.ops.compare import greater
+from xir.ops.elementwise import cast, div, mul, select
 from xir.ops._build import scalar_like
 from xir.ops.pool import average_pool, max_pool, max_pool_with_indices
 from xir.ops.reduce import reduce_max, reduce_mean
@@ -19,7 +20,9 @@ from xir.ops.shape import concat, reshape
 
 handlers: Handlers[Handler] = Handlers("caffe")
 
-_SMALLEST = 1.1754943508222875e-38  # FLT_MIN of float.h: the stochastic layer's sums start there
+
+_SOLID = {"kernel_size_3d": 0, "stride_3d": 1, "pad_3d": 0}
+"""Intel's fields for three spatial axes, and what stands where one is missing."""
 
 
 class Geometry(NamedTuple):
@@ -34,13 +37,19 @@ class Geometry(NamedTuple):
 @handlers.layer("Pooling")
 def pooling(site: Site, x: Value) -> Value | tuple[Value, ...]:
     """Max, average or stochastic pooling; a second top gets the mask of a max pooling."""
-    require_axes(x, 4)
     param = site.param("pooling_param")
+    solid = any(param.has(name) for name in _SOLID)
+    require_axes(x, 5 if solid else 4)
     param.ignore("engine", "axis")
     method = param.enum("pool")
     if param.boolean("global_pooling"):
         return _global(site, param, x, method)
-    geometry = _geometry(param, x)
+    return _pooled(site, x, method, _geometry(param, x, method), param.boolean("avg_include_pad"))
+
+
+def _pooled(
+    site: Site, x: Value, method: str, geometry: Geometry, include_pad: bool
+) -> Value | tuple[Value, ...]:
     ones = (1,) * len(geometry.window)
     match method:
         case "MAX" if site.top_count > 1:
@@ -53,65 +62,81 @@ def pooling(site: Site, x: Value) -> Value | tuple[Value, ...]:
                 x, window=geometry.window, strides=geometry.strides, padding=geometry.padding, dilation=ones
             )
         case "AVE":
-            return _average(x, geometry, include_pad=param.boolean("avg_include_pad"))
+            return _average(x, geometry, include_pad=include_pad)
         case "STOCHASTIC" if site.phase == "TEST":
             return _stochastic(x, geometry)
         case _:
             raise site.unsupported(f"pool: {method} draws random numbers in training", "use --phase test")
 
 
-def _global(site: Site, param: Message, x: Value, method: str) -> Value:
+def _global(site: Site, param: Message, x: Value, method: str) -> Value | tuple[Value, ...]:
     if any(param.has(name) for name in ("kernel_size", "kernel_h", "kernel_w")):
         raise InvalidModelError("with global_pooling: true no kernel size may be given (pooling_layer.cpp)")
     param.ignore("avg_include_pad", "round_mode", "ceil_mode", "torch_pooling")
-    pads = [param.integer("pad"), param.integer("pad_h"), param.integer("pad_w")]
-    strides = [param.integer("stride"), param.optional_integer("stride_h") or 1, param.optional_integer("stride_w") or 1]
-    if any(pads) or any(stride != 1 for stride in strides):
+    if pair(param, "pad", "pad", 0) != (0, 0) or pair(param, "stride", "stride", 1) != (1, 1):
         raise InvalidModelError("with global_pooling: true pad must be 0 and stride 1 (pooling_layer.cpp)")
-    if site.top_count > 1:
-        raise site.unsupported("a mask of a global pooling is not taken")
-    match method:
-        case "MAX":
-            return reduce_max(x, axes=(2, 3), keep_dims=True)
-        case "AVE":
-            return reduce_mean(x, axes=(2, 3), keep_dims=True)
-        case _:
-            raise site.unsupported(f"pool: {method} with global_pooling is not taken")
+    axes = tuple(range(2, x.rank))
+    if method == "MAX" and site.top_count == 1:
+        return reduce_max(x, axes=axes, keep_dims=True)
+    if method == "AVE":
+        return reduce_mean(x, axes=axes, keep_dims=True)
+    window = tuple(known(size, "the size to pool") for size in x.shape[2:])
+    none = (0,) * len(window)
+    return _pooled(site, x, method, Geometry(window, (1,) * len(window), none, ((0, 0),) * len(window)), True)
 
 
-def _geometry(param: Message, x: Value) -> Geometry:
-    window = _pair(param, "kernel", "kernel_size", None)
-    strides = _pair(param, "stride", "stride", 1)
-    pad = _pair(param, "pad", "pad", 0)
+def _geometry(param: Message, x: Value, method: str) -> Geometry:
+    window, strides, pad = _sizes(param)
     require_positive("kernel and stride", *window, *strides)
+    if any(pad) and method == "STOCHASTIC":
+        raise InvalidModelError("padding is only for average and max pooling (pooling_layer.cpp)")
     if any(p >= w for p, w in zip(pad, window, strict=True)):
         raise InvalidModelError(f"pad {list(pad)} must be smaller than the kernel {list(window)} (pooling_layer.cpp)")
     up = param.enum("round_mode") == "CEIL" and param.boolean("ceil_mode") and not param.boolean("torch_pooling")
+    return _covering(x, window, strides, pad, up)
+
+
+def _sizes(param: Message) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Kernel, strides and pads for two axes, or for three in intel's `_3d` fields."""
+    if any(param.has(name) for name in _SOLID):
+        axes = 3
+        window, strides, pad = (
+            given * axes if len(given) == 1 else given or (default,) * axes
+            for given, default in ((param.integers(name), default) for name, default in _SOLID.items())
+        )
+        if not all(len(values) == axes for values in (window, strides, pad)):
+            raise InvalidModelError("kernel_size_3d, stride_3d and pad_3d stand once, or once for each of 3 axes")
+        return window, strides, pad
+    return pair(param, "kernel", "kernel_size", None), pair(param, "stride", "stride", 1), pair(param, "pad", "pad", 0)
+
+
+def _covering(
+    x: Value, window: tuple[int, ...], strides: tuple[int, ...], pad: tuple[int, ...], up: bool
+) -> Geometry:
+    """The geometry in which the windows reach just as far as Caffe's; any padding makes all axes drop late windows."""
+    padded = any(pad)
     padding = tuple(
-        (p, p + _overhang(size, w, s, p, up))
+        (p, p + _overhang(size, w, s, p, up, padded))
         for size, w, s, p in zip(x.shape[2:], window, strides, pad, strict=True)
     )
     return Geometry(window, strides, pad, padding)
 
 
-def _pair(param: Message, short: str, name: str, default: int | None) -> tuple[int, int]:
-    height, width = param.optional_integer(f"{short}_h"), param.optional_integer(f"{short}_w")
-    both = param.optional_integer(name)
-    if height is not None and width is not None:
-        return height, width
-    if both is None and default is None:
-        raise InvalidModelError(f"{name}, or {short}_h and {short}_w, must be given (pooling_layer.cpp)")
-    chosen = both if both is not None else default or 0
-    return chosen, chosen
+def _overhang(size: Dim, window: int, stride: int, pad: int, up: bool, padded: bool) -> int:
+    """How far the last window reaches behind the padding (less than 0: how much of it no window reaches).
 
-
-def _overhang(size: Dim, window: int, stride: int, pad: int, up: bool) -> int:
-    """How far the last window reaches behind the padding; it must begin inside the input or its padding before."""
+    (pooling_layer.cpp, Reshape: sizes round up; with padding on any axis, windows that begin at or behind the input's
+    end and the padding before it are left out.)
+    """
     divide = ceil_divide if up else floor_divide
     outputs = divide(size + 2 * pad - window, stride) + 1
-    if pad:
-        last = ceil_divide(size + pad, stride)  # windows that begin at or behind size + pad are left out
-        outputs = minimum(outputs, last)
+    if padded:
+        outputs = minimum(outputs, ceil_divide(size + pad, stride))
+    elif isinstance(size, int) and isinstance(outputs, int) and (outputs - 1) * stride >= size:
+        raise UnsupportedError(
+            f"the last window of {window} with stride {stride} lies behind the {size} elements: Caffe gives no number",
+            hint="use round_mode: FLOOR, or a stride that is not larger than the kernel",
+        )
     reach = (outputs - 1) * stride + window
     overhang = reach - (size + 2 * pad)
     if isinstance(overhang, int):
@@ -141,12 +166,15 @@ def _average(x: Value, geometry: Geometry, *, include_pad: bool) -> Value:
 
 
 def _stochastic(x: Value, geometry: Geometry) -> Value:
-    """In testing: the sum of squares over the sum of a window (pooling_layer.cu, StoPoolForwardTest)."""
-    if any(geometry.pad):
-        raise InvalidModelError("padding is only for average and max pooling (pooling_layer.cpp)")
+    """In testing: the sum of squares over the sum of a window, 0 unless that is positive.
+
+    (pooling_layer.cu, StoPoolForwardTest; its sums start at FLT_MIN, which no other sum of floats shows.)
+    """
     squares = _average(mul(x, x), geometry, include_pad=False)
     means = _average(x, geometry, include_pad=False)
-    return div(squares, add(means, scalar_like(means, _SMALLEST)))
+    zero = scalar_like(means, 0.0)
+    positive = greater(means, zero)
+    return select(positive, div(squares, select(positive, means, scalar_like(means, 1.0))), zero)
 
 
 @handlers.layer("SPP")
@@ -157,8 +185,10 @@ def spatial_pyramid_pooling(site: Site, x: Value) -> Value:
     param.ignore("engine")
     height, width = known(x.shape[2], "the height"), known(x.shape[3], "the width")
     levels = [_spp_level(site, x, height, width, 2**level, param.enum("pool")) for level in range(_levels(param))]
+    if len(levels) == 1:
+        return levels[0]  # one level is a pooling layer alone, not flattened
     flat = [reshape(y, shape=(y.shape[0], y.shape[1] * y.shape[2] * y.shape[3])) for y in levels]
-    return flat[0] if len(flat) == 1 else concat(*flat, axis=1)
+    return concat(*flat, axis=1)
 
 
 def _levels(param: Message) -> int:
@@ -169,16 +199,25 @@ def _levels(param: Message) -> int:
 
 
 def _spp_level(site: Site, x: Value, height: int, width: int, bins: int, method: str) -> Value:
+    """One level: kernel ceil(size / bins), pad so that bins kernels cover the input (spp_layer.cpp, GetPoolingParam)."""
     window = (-(-height // bins), -(-width // bins))
     pad = ((window[0] * bins - height + 1) // 2, (window[1] * bins - width + 1) // 2)
-    padding = tuple(
-        (p, p + _overhang(size, w, w, p, True)) for size, w, p in zip((height, width), window, pad, strict=True)
-    )
-    geometry = Geometry(window, window, pad, padding)
-    match method:
-        case "MAX":
-            return max_pool(x, window=window, strides=window, padding=padding, dilation=(1, 1))
-        case "AVE":
-            return _average(x, geometry, include_pad=True)
-        case _:
-            raise site.unsupported(f"pool: {method} in a pyramid is not taken")
+    if any(p >= w for p, w in zip(pad, window, strict=True)):
+        raise InvalidModelError(f"{height} x {width} is too small for {bins} x {bins} bins (spp_layer.cpp)")
+    made = _pooled(site, x, method, _covering(x, window, window, pad, True), True)
+    return made if isinstance(made, Value) else made[0]
+
+
+@handlers.layer("Pooling3D")
+def pooling_3d(site: Site, x: Value) -> Value | tuple[Value, ...]:
+    """Pooling over length, height and width; sizes round up as in two dimensions (C3D's pooling3d_layer.cpp)."""
+    require_axes(x, 5)
+    param = site.param("pooling3d_param")
+    size, stride, pad = param.integer("kernel_size"), param.integer("stride"), param.integer("pad")
+    window = (param.integer("kernel_depth"), size, size)
+    strides = (param.integer("temporal_stride"), stride, stride)
+    pads = (param.integer("temporal_pad"), pad, pad)
+    require_positive("kernel and stride", *window, *strides)
+    if any(p >= w for p, w in zip(pads, window, strict=True)):
+        raise InvalidModelError(f"pad {list(pads)} must be smaller than the kernel {list(window)}")
+    return _pooled(site, x, param.enum("pool"), _covering(x, window, strides, pads, True), True)

@@ -15,7 +15,7 @@ from xir.ops._build import scalar_like
 from xir.ops.constant import identity
 from xir.ops.elementwise import cast
 from xir.ops.index import compress, gather
-from xir.ops.shape import channel_shuffle, concat, reshape, slice_, split, tile, transpose
+from xir.ops.shape import channel_shuffle, concat, depth_to_space, reshape, slice_, split, tile, transpose
 
 handlers: Handlers[Handler] = Handlers("caffe")
 
@@ -77,10 +77,15 @@ def flatten(site: Site, x: Value) -> Value:
 
 @handlers.layer("Reshape")
 def reshape_layer(site: Site, x: Value) -> Value:
-    """New sizes for a range of axes: 0 copies a size, one -1 takes what is left (reshape_layer.cpp)."""
+    """New sizes for a range of axes: 0 copies a size, one -1 takes what is left (reshape_layer.cpp).
+
+    Intel's `pixelshuffler` moves channels into blocks of pixels instead (Shi et al. 2016).
+    """
     param = site.param("reshape_param")
     if param.integer("pixelshuffler") != 1:
-        raise site.unsupported("pixelshuffler is not taken")
+        param.ignore("shape", "axis", "num_axes")
+        require_positive("pixelshuffler", param.integer("pixelshuffler"))
+        return depth_to_space(x, block=param.integer("pixelshuffler"), order="column_first")
     wanted = param.message("shape").integers("dim")
     first = param.integer("axis")
     start = first if first >= 0 else x.rank + first + 1
@@ -174,6 +179,14 @@ def filter_layer(site: Site, *xs: Value) -> tuple[Value, ...]:
     flat = selector if selector.rank == 1 else reshape(selector, shape=(selector.shape[0],))
     chosen = not_equal(flat, scalar_like(flat, 0.0))
     return tuple(compress(x, chosen, axis=0) for x in data)
+
+
+@handlers.layer("PixelShuffle")
+def pixel_shuffle(site: Site, x: Value) -> Value:
+    """Moves channels into blocks of pixels (Shi et al. 2016)."""
+    factor = site.param("pixel_shuffle_param").integer("upscale_factor")
+    require_positive("upscale_factor", factor)
+    return depth_to_space(x, block=factor, order="column_first")
 
 
 @handlers.layer("ShuffleChannel")
