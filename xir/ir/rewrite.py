@@ -15,7 +15,7 @@ from xir.ir.constraints import Collected, Constraint, collecting, substituted
 from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Symbol, evaluate
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
-from xir.ir.types import substitute
+from xir.ir.types import TensorType, substitute
 from xir.ir.walk import toposort, users
 from xir.limits import MAX_NESTING
 
@@ -27,6 +27,7 @@ class Rewriter:
         """Starts a rebuild of `graph`."""
         self.graph = graph
         self.new: dict[Value, Value] = {}
+        self._sizes: dict[Symbol, Dim] = {}
         self._uses: dict[Value, int] = {}
         self._old_uses = {value: len(readers) for value, readers in users(graph).items()}
         for value in graph.outputs:
@@ -41,9 +42,17 @@ class Rewriter:
         return self.graph.constant_of(value)
 
     def map(self, old: Value, new: Value) -> None:
-        """Records that `new` stands for `old`."""
+        """Records that `new` stands for `old`, and its sizes for the nameless symbols that `old` has.
+
+        Such a symbol (the number of boxes that a suppression keeps) is a fresh one whenever a type is inferred again,
+        and the attributes of later nodes mention it: they follow.
+        """
         self.new[old] = new
         self._uses[new] = self._uses.get(new, 0) + self._old_uses.get(old, 0)
+        if isinstance(old.type, TensorType) and isinstance(new.type, TensorType) and old.type.rank == new.type.rank:
+            for before, after in zip(old.type.shape, new.type.shape, strict=True):
+                if isinstance(before, Symbol) and before.name is None and before != after:
+                    self._sizes.setdefault(before, after)
 
     def run(
         self,
@@ -82,6 +91,11 @@ class Rewriter:
 
     def _rebuild(self, node: Node) -> Node:
         inputs = tuple(None if value is None else self.new[value] for value in node.inputs)
+        if self._sizes:
+            attributes = {name: evaluate_attribute(value, self._sizes) for name, value in node.attributes.items()}
+            if attributes != node.attributes:
+                with sourced(*node.source):
+                    return apply(node.op, inputs, attributes)
         if all(new is old for new, old in zip(inputs, node.inputs, strict=True)):
             return node
         same = all(

@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from xir.ir.dims import Symbol, SymbolicDim, symbols_of
 from xir.ir.node import Attribute, Node, Value
+from xir.ir.types import TensorType, Type
 
 if TYPE_CHECKING:
     from xir.ir.graph import Graph
 
 
 def toposort(outputs: Iterable[Value]) -> tuple[Node, ...]:
-    """The nodes that `outputs` need, each after those that it needs; operands are visited from first to last."""
+    """The nodes that `outputs` need, each after those that it needs; operands are visited from first to last.
+
+    A node whose attributes mention a size that another node finds out (the number of boxes that a suppression keeps)
+    needs that node too, though no operand leads there: `broadcast(0, shape=[K])` must wait for K.
+    """
+    ends = tuple(outputs)
+    order = _ordered(ends, {})
+    makers = _makers(order)
+    if not makers:
+        return order
+    needed = {node: found for node in order if (found := _needed_makers(node, makers))}
+    place = {node: index for index, node in enumerate(order)}
+    if all(place[maker] < place[node] for node, found in needed.items() for maker in found):
+        return order
+    return _ordered(ends, needed)
+
+
+def _ordered(outputs: Iterable[Value], needed: Mapping[Node, Sequence[Node]]) -> tuple[Node, ...]:
+    """The nodes in order of depth first, each after its operands' nodes and those that `needed` names for it."""
     order: list[Node] = []
+    entered: set[Node] = set()
     finished: set[Node] = set()
     for output in outputs:
         stack: list[tuple[Node, bool]] = [] if output.node is None else [(output.node, False)]
@@ -25,11 +46,57 @@ def toposort(outputs: Iterable[Value]) -> tuple[Node, ...]:
                 finished.add(node)
                 order.append(node)
                 continue
+            entered.add(node)
             stack.append((node, True))
             for value in reversed(node.inputs):
                 if value is not None and value.node is not None and value.node not in finished:
                     stack.append((value.node, False))
+            # Only these edges could close a circle, in a graph that contradicts itself; an entered node ends it.
+            stack += [(maker, False) for maker in reversed(needed.get(node, ())) if maker not in entered]
     return tuple(order)
+
+
+def _symbols(types: Iterable[Type]) -> dict[Symbol, None]:
+    """The nameless symbols in the shapes of tensors, by first appearance."""
+    found: dict[Symbol, None] = {}
+    for type in types:
+        if isinstance(type, TensorType):
+            for dim in type.shape:
+                if not isinstance(dim, int):
+                    found.update((symbol, None) for symbol in symbols_of(dim) if symbol.name is None)
+    return found
+
+
+def _attribute_symbols(node: Node) -> list[Symbol]:
+    """The nameless symbols that the node's attributes mention, as often as they do."""
+    found: list[Symbol] = []
+    pending: list[Attribute] = list(node.attributes.values())
+    while pending:
+        item = pending.pop()
+        if isinstance(item, tuple):
+            pending += item
+        elif isinstance(item, SymbolicDim):
+            found += [symbol for symbol in symbols_of(item) if symbol.name is None]
+    return found
+
+
+def _makers(order: Sequence[Node]) -> dict[Symbol, Node]:
+    """For each nameless symbol the node whose results have it while neither its operands nor its attributes do."""
+    makers: dict[Symbol, Node] = {}
+    for node in order:
+        made = _symbols(value.type for value in node.outputs)
+        if made:
+            had = _symbols(value.type for value in node.inputs if value is not None)
+            had.update((symbol, None) for symbol in _attribute_symbols(node))
+            for symbol in made:
+                if symbol not in had:
+                    makers.setdefault(symbol, node)
+    return makers
+
+
+def _needed_makers(node: Node, makers: Mapping[Symbol, Node]) -> list[Node]:
+    found = (makers.get(symbol) for symbol in _attribute_symbols(node))
+    return list(dict.fromkeys(maker for maker in found if maker is not None and maker is not node))
 
 
 def users(graph: Graph) -> dict[Value, list[tuple[Node, int]]]:
