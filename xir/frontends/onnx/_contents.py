@@ -39,11 +39,7 @@ class Contents:
             if current in self._known:
                 pending.pop()
                 continue
-            missing = [
-                operand
-                for operand in self._followed(current)
-                if operand not in self._known
-            ]
+            missing = [operand for operand in self._followed(current) if operand not in self._known]
             if missing:
                 pending += missing
                 continue
@@ -192,5 +188,3 @@ _RULES: Mapping[str, Rule] = {
     "reduce_prod": _product,
     "reduce_sum": _total,
 }
-
-

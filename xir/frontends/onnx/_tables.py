@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._versions import Handler, Versions
-from xir.frontends.onnx.handlers import activation, conv, elementwise, index, matmul, norm, pool, reduce, shape
+from xir.frontends.onnx.handlers import (
+    activation,
+    conv,
+    detection,
+    elementwise,
+    index,
+    matmul,
+    norm,
+    pool,
+    reduce,
+    resize,
+    shape,
+)
 
 HANDLERS: Handlers[Handler] = Handlers(
     "onnx",
@@ -17,6 +29,8 @@ HANDLERS: Handlers[Handler] = Handlers(
     conv.handlers,
     pool.handlers,
     norm.handlers,
+    resize.handlers,
+    detection.handlers,
 )
 """`operator-version` -> handler."""
 

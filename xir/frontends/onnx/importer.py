@@ -30,9 +30,7 @@ SOURCE_KEY = "xir.source"
 """The key of a node's metadata in which xir's exporter keeps the layers that a node stands for."""
 
 
-def import_onnx(
-    path: PathLike, *, inputs: Mapping[str, Type] | None = None, trust_links: bool = False
-) -> Graph:
+def import_onnx(path: PathLike, *, inputs: Mapping[str, Type] | None = None, trust_links: bool = False) -> Graph:
     """The model at `path` as a graph.
 
     Args:
@@ -213,9 +211,7 @@ class _Importer:
             if not name:
                 continue
             if name in self.values:
-                raise InvalidModelError(
-                    f"{name!r} is made twice", file=self.file, layer=node.label, kind=node.kind
-                )
+                raise InvalidModelError(f"{name!r} is made twice", file=self.file, layer=node.label, kind=node.kind)
             self.values[name] = value
 
     def _operand(self, node: OnnxNode, name: str) -> Value | None:

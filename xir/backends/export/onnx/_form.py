@@ -17,7 +17,7 @@ import numpy as np
 from xir.backends.export.onnx._tensor import NUMBERS
 from xir.ir.builder import apply
 from xir.ir.constant import Array, Constant
-from xir.ir.dims import Shape
+from xir.ir.dims import Dim, Shape
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import DType, TensorType
 from xir.ops import OpDef, definition
@@ -61,6 +61,7 @@ class Call:
             but the last two) of all, the last operand to what the result needs, or none.
         precision: the element type that the node's float attributes are stored in: f32, or that of an operand when
             they are operands in ONNX.
+        modulo: {output: size} for results of which ours is the remainder of a division by a size.
     """
 
     kind: str
@@ -68,6 +69,7 @@ class Call:
     attributes: Mapping[str, OnnxAttribute] = field(default_factory=dict[str, OnnxAttribute])
     broadcasting: Broadcasting = "none"
     precision: DType = DType.FLOAT32
+    modulo: Mapping[int, Dim] = field(default_factory=dict[int, Dim])
 
 
 @dataclass(frozen=True, slots=True)

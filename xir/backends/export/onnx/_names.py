@@ -53,35 +53,36 @@ def name_all(plan: Plan) -> Names:
     The node that completes a layer has the layer's name, its other nodes are `layer/OpType`. Inputs come first, then
     outputs, weights, and values that have a name; other values are called like their nodes.
     """
-    graph = plan.graph
     nodes = _node_names(plan)
-    unique = Unique()
-    values: dict[Ref, str] = {}
-    renamed: dict[str, str] = {}
-
-    def settle(value: Ref, wanted: str) -> None:
-        values[value] = unique.take(wanted)
-
-    for value, name in zip(graph.inputs, graph.input_names, strict=True):
-        settle(value, name)
-    for value, name in zip(graph.outputs, graph.output_names, strict=True):
-        settle(value, name)
-        if values[value] != name:
-            renamed[name] = values[value]
-    for parameter in graph.parameters:
-        settle(parameter.value, graph.name_of(parameter.value))
+    values, renamed, unique = _boundary_names(plan)
     for record in plan.records:
         for ref in record.outputs:
-            if isinstance(ref, Value) and ref not in values and ref in graph.names:
-                settle(ref, graph.names[ref])
+            if isinstance(ref, Value) and ref not in values and ref in plan.graph.names:
+                values[ref] = unique.take(plan.graph.names[ref])
     for record, node in zip(plan.records, nodes, strict=True):
         for index, ref in enumerate(record.outputs):
             if ref not in values:
-                settle(ref, node if index == 0 else f"{node}:{index}")
+                values[ref] = unique.take(node if index == 0 else f"{node}:{index}")
     owners = _owners(plan, nodes)
     for made in plan.literals:
-        settle(made, f"{owners.get(made, 'shared')}/{made.role}")
+        values[made] = unique.take(f"{owners.get(made, 'shared')}/{made.role}")
     return Names(values, nodes, renamed)
+
+
+def _boundary_names(plan: Plan) -> tuple[dict[Ref, str], dict[str, str], Unique]:
+    """Names of inputs, outputs and weights, and which of the outputs could not keep theirs."""
+    graph, unique = plan.graph, Unique()
+    values: dict[Ref, str] = {}
+    renamed: dict[str, str] = {}
+    for value, name in zip(graph.inputs, graph.input_names, strict=True):
+        values[value] = unique.take(name)
+    for value, name in zip(graph.outputs, graph.output_names, strict=True):
+        values[value] = unique.take(name)
+        if values[value] != name:
+            renamed[name] = values[value]
+    for parameter in graph.parameters:
+        values[parameter.value] = unique.take(graph.name_of(parameter.value))
+    return values, renamed, unique
 
 
 def _node_names(plan: Plan) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from xir.backends.export.onnx.legalize import answer
 from xir.errors import InvalidModelError, XirError
 from xir.ir.broadcasting import join, needs_broadcast
 from xir.ir.constant import Constant, constant_of
-from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Shape, Symbol, bounds, to_text
+from xir.ir.dims import Atom, Dim, Extremum, Polynomial, Quotient, Shape, Symbol, bounds, to_text
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.source import Sources
@@ -91,8 +91,8 @@ class Plan:
             if not isinstance(call, Call):
                 raise InvalidModelError(f"{node.op.name} is not legal at opset {self.opset}: legalize the graph first")
             if node.op.name == "broadcast" and node.inputs[1] is None and node.outputs[0] not in outputs:
-                for value in node.inputs:  # only the last of a chain waits, so that no chain is followed
-                    self._ref(value)
+                for source in node.inputs:  # only the last of a chain waits, so that no chain is followed
+                    self._ref(source)
                 self._waiting[node.outputs[0]] = (node, call)
             else:
                 self._write(node, call)
@@ -102,7 +102,11 @@ class Plan:
             inputs = tuple(self._ref(operand) for operand in self._elided(node, call))
         except XirError as error:
             raise error.located(node.source[0].where) if node.source else error from None
-        self.records.append(Record(call.kind, inputs, node.outputs, call.attributes, node.source))
+        outputs: list[Ref] = [Made("whole") if index in call.modulo else out for index, out in enumerate(node.outputs)]
+        self.records.append(Record(call.kind, inputs, tuple(outputs), call.attributes, node.source))
+        for index, size in call.modulo.items():
+            operands = (outputs[index], self._size(size))
+            self.records.append(Record("Mod", operands, (node.outputs[index],), {}, node.source))
         for value in node.outputs:
             self._known.learn(value)
 
@@ -217,7 +221,7 @@ class Plan:
         terms = sorted(size.terms.items(), key=lambda term: to_text(Polynomial({term[0]: 1})))
         total: Made | None = None
         for monomial, count in terms:
-            factors: list[Dim] = [atom for atom, power in monomial for _ in range(power)]
+            factors = _factors(monomial)
             factors.sort(key=to_text)
             if count != 1 or not factors:
                 factors.append(count)
@@ -241,6 +245,10 @@ class Plan:
                 return (*call.inputs[:-1], bare) if needs_broadcast(bare.shape, result) else call.inputs
             case "all" | "batch":
                 return _elide_all(call.inputs, 2 if call.broadcasting == "batch" else 0)
+
+
+def _factors(monomial: Iterable[tuple[Atom, int]]) -> list[Dim]:
+    return [atom for atom, power in monomial for _ in range(power)]
 
 
 def _source(operand: Operand) -> Value | None:

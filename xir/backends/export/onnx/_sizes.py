@@ -42,7 +42,7 @@ class Definitions:
             return
         (symbol,) = symbols
         factor = size.terms.get(frozenset({(symbol, 1)}))
-        offset = size.terms.get(frozenset(), 0)
+        offset = next((count for monomial, count in size.terms.items() if not monomial), 0)
         if factor is None or len(size.terms) > (2 if offset else 1):
             return
         read = _Read(size)

@@ -6,12 +6,14 @@ from xir.backends.export.onnx import (
     activation,
     constant,
     conv,
+    detection,
     elementwise,
     index,
     matmul,
     norm,
     pool,
     reduce,
+    resize,
     shape,
 )
 from xir.backends.export.onnx._form import Forms
@@ -27,5 +29,7 @@ FORMS = Forms(
     conv.forms,
     pool.forms,
     norm.forms,
+    resize.forms,
+    detection.forms,
 )
 """Operator -> form."""

@@ -119,3 +119,10 @@ def _packed(constant: Constant, bits: int) -> Iterator[bytes]:
         piece = np.asarray(flat[start : start + step])
         spread = np.unpackbits(piece[:, None], axis=1, bitorder="little")[:, :bits]
         yield np.packbits(spread.reshape(-1), bitorder="little").tobytes()
+
+
+def integer_limits(dtype: DType) -> tuple[int, int]:
+    """The least and the largest number of an integer type."""
+    if dtype.is_signed:
+        return -(1 << (dtype.bits - 1)), (1 << (dtype.bits - 1)) - 1
+    return 0, (1 << dtype.bits) - 1

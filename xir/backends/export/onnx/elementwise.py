@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from xir.backends.export.onnx._form import Answer, Call, Fixed, Forms, OnnxAttribute, Operand, Refusal, operand, whole
-from xir.backends.export.onnx._tensor import NUMBERS
+from xir.backends.export.onnx._tensor import NUMBERS, integer_limits
+from xir.ir.constant import constant_of
 from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops import compare, elementwise
 from xir.ops.compare import equal, greater_equal, less_equal, logical_not, logical_or, not_equal
-from xir.ops.elementwise import cast, clip, div, floor, is_inf, mod, mul, sub
+from xir.ops.constant import constant
+from xir.ops.elementwise import cast, clip, div, floor, is_inf, mod, mul, neg, pow_, sub
+from xir.ops.shape import broadcast
 
 forms = Forms()
 
@@ -19,7 +24,6 @@ for _op, _kind in (
     (elementwise.sub, "Sub"),
     (elementwise.mul, "Mul"),
     (elementwise.div, "Div"),
-    (elementwise.pow_, "Pow"),
     (elementwise.minimum, "Min"),
     (elementwise.maximum, "Max"),
     (elementwise.select, "Where"),
@@ -32,8 +36,7 @@ for _op, _kind in (
 ):
     forms.same(_op, _kind, broadcasting="all")
 
-for _op, _kind in (
-    (elementwise.neg, "Neg"),
+for _unary, _kind in (
     (elementwise.abs_, "Abs"),
     (elementwise.sign, "Sign"),
     (elementwise.exp, "Exp"),
@@ -58,7 +61,30 @@ for _op, _kind in (
     (elementwise.is_nan, "IsNaN"),
     (compare.logical_not, "Not"),
 ):
-    forms.same(_op, _kind)
+    forms.same(_unary, _kind)
+
+
+@forms.of(neg)
+def _neg(node: Node, opset: int) -> Answer:
+    """Neg; integers without a sign, which it does not take, are subtracted from 0 and wrap around."""
+    x = operand(node)
+    if x.dtype.is_signed:
+        return Call("Neg", (x,))
+    return sub(broadcast(constant(value=constant_of(np.zeros((), x.dtype.dtype))), shape=x.shape), x)
+
+
+_POW_INTEGERS = (DType.INT32, DType.INT64)
+"""The integers that Pow takes from opset 12 on (onnx.defs, type constraint T)."""
+
+
+@forms.of(pow_)
+def _pow(node: Node, opset: int) -> Answer:
+    """Pow; integers that it does not take are raised in f64, as the operator's reference does."""
+    x, y = operand(node), operand(node, 1)
+    if not x.dtype.is_integer or (x.dtype in _POW_INTEGERS and opset >= 12):
+        return Call("Pow", (x, y), broadcasting="all")
+    wide = pow_(cast(x, dtype=DType.FLOAT64), cast(y, dtype=DType.FLOAT64))
+    return cast(wide, dtype=x.dtype)
 
 
 @forms.of(not_equal)
@@ -114,9 +140,12 @@ def _cast(node: Node, opset: int) -> Answer:
     return Call("Cast", (operand(node),), attributes)
 
 
-_CAST_SINCE = {
+_CAST_SINCE: Mapping[DType, int] = {
     DType.BFLOAT16: 13,
-    **dict.fromkeys(sorted(_FLOAT8, key=lambda dtype: dtype.name), 19),
+    DType.FLOAT8E4M3FN: 19,
+    DType.FLOAT8E4M3FNUZ: 19,
+    DType.FLOAT8E5M2: 19,
+    DType.FLOAT8E5M2FNUZ: 19,
     DType.INT4: 21,
     DType.UINT4: 21,
     DType.FLOAT4E2M1: 23,
@@ -154,8 +183,8 @@ def _scalar(value: float, dtype: DType) -> Fixed | None:
         return Fixed(np.asarray(value).astype(dtype.dtype))
     if not value.is_integer():
         return None
-    limits = np.iinfo(dtype.dtype)
-    return Fixed(np.asarray(min(max(int(value), int(limits.min)), int(limits.max)), dtype.dtype))
+    low, high = integer_limits(dtype)
+    return Fixed(np.asarray(min(max(int(value), low), high)).astype(dtype.dtype))
 
 
 @forms.of(is_inf)

@@ -12,6 +12,7 @@ from xir.backends.export.onnx._form import (
     OnnxAttribute,
     Refusal,
     Sizes,
+    again,
     operand,
     whole,
 )
@@ -19,6 +20,7 @@ from xir.ir.dims import as_dim
 from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops.index import compress, gather, gather_elements, gather_nd, one_hot, scatter_elements
+from xir.ops.shape import reshape
 
 forms = Forms()
 forms.same(gather, "Gather", axis="axis")
@@ -50,8 +52,11 @@ def _gather_nd(node: Node, opset: int) -> Answer:
 
 @forms.of(one_hot)
 def _one_hot(node: Node, opset: int) -> Answer:
-    """OneHot with the values 0 and 1."""
-    dtype = node.attributes["dtype"]
+    """OneHot with the values 0 and 1; ONNX's indices have an axis."""
+    indices, dtype = operand(node), node.attributes["dtype"]
+    if indices.rank == 0:
+        (hot,) = again(node, (reshape(indices, shape=(1,)),), axis=1)
+        return reshape(hot, shape=node.outputs[0].shape)
     depth = Sizes((as_dim(node.attributes["depth"]),), scalar=True)
     values = Fixed(np.array([0, 1]).astype(dtype.dtype if isinstance(dtype, DType) else np.float32))
-    return Call("OneHot", (operand(node), depth, values), {"axis": whole(node, "axis")})
+    return Call("OneHot", (indices, depth, values), {"axis": whole(node, "axis")})

@@ -1,4 +1,4 @@
-"""Legalisation: every operator becomes one that ONNX says exactly at an opset, else its pieces, else a named problem."""
+"""Legalisation: every operator becomes one that ONNX says exactly at an opset, else its pieces, else a problem."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, Refusal, again, onnx_value, operand, real
+from xir.backends.export.onnx._tensor import integer_limits
 from xir.backends.export.onnx._windows import (
     KnownPadding,
     Padding,
@@ -20,10 +21,11 @@ from xir.backends.export.onnx._windows import (
     padding_of,
 )
 from xir.ir.constant import constant_of
+from xir.ir.dims import product
 from xir.ir.node import Node, Value
 from xir.ops.constant import constant
 from xir.ops.elementwise import div
-from xir.ops.pool import average_pool, lp_pool, max_pool
+from xir.ops.pool import average_pool, lp_pool, max_pool, max_pool_with_indices
 from xir.ops.shape import broadcast
 
 forms = Forms()
@@ -43,7 +45,7 @@ def _attributes(node: Node, padding: KnownPadding) -> dict[str, OnnxAttribute]:
 
 
 def _lowest(x: Value) -> float:
-    return -np.inf if x.dtype.is_floating else float(np.iinfo(x.dtype.dtype).min)
+    return -np.inf if x.dtype.is_floating else float(integer_limits(x.dtype)[0])
 
 
 @forms.of(max_pool)
@@ -54,6 +56,17 @@ def _max_pool(node: Node, opset: int) -> Answer:
     if known is not None and lies_inside(node, known):
         return Call("MaxPool", (x,), _attributes(node, known))
     return again(node, (padded(x, padding, _lowest(x)),), padding=none(padding))
+
+
+@forms.of(max_pool_with_indices)
+def _max_pool_with_indices(node: Node, opset: int) -> Answer:
+    """MaxPool with its indices, which count through the whole tensor: their remainder counts through the plane."""
+    x, padding = operand(node), padding_of(node)
+    known = known_padding(padding)
+    if known is None or not lies_inside(node, known):
+        return Refusal("MaxPool names no index in a window that may cover padding alone")
+    plane = product(x.shape[2:])
+    return Call("MaxPool", (x,), _attributes(node, known), modulo={1: plane})
 
 
 @forms.of(average_pool)

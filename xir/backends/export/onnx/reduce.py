@@ -11,6 +11,7 @@ from xir.backends.export.onnx._form import (
     Operand,
     Refusal,
     Sizes,
+    again,
     ints,
     literal,
     onnx_value,
@@ -22,10 +23,15 @@ from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops import reduce
 from xir.ops.constant import identity
-from xir.ops.elementwise import abs_, mul
+from xir.ops.elementwise import abs_, cast, mul
 from xir.ops.reduce import arg_max, arg_min, cumsum, top_k
 
 forms = Forms()
+
+
+_SMALL = (DType.INT8, DType.UINT8, DType.INT16, DType.UINT16)
+_WIDENED = ("ReduceSum", "ReduceMean", "ReduceProd")
+"""Reductions that take no integers of 8 and 16 bits (onnx.defs): in 32 bits the low bits come out the same."""
 
 
 def _reduction(kind: str, operand_since: int) -> Form:
@@ -33,6 +39,10 @@ def _reduction(kind: str, operand_since: int) -> Form:
         axes = ints(node, "axes")
         if not axes:
             return _of_nothing(node)
+        x = operand(node)
+        if kind in _WIDENED and x.dtype in _SMALL:
+            (wide,) = again(node, (cast(x, dtype=DType.INT32),))
+            return cast(wide, dtype=x.dtype)
         keep: dict[str, OnnxAttribute] = {"keepdims": whole(node, "keep_dims")}
         if opset >= operand_since:
             return Call(kind, (operand(node), literal(list(axes), DType.INT64)), keep)

@@ -54,21 +54,21 @@ _END = (1 << 63) - 1
 
 @forms.of(reshape)
 def _reshape(node: Node, opset: int) -> Answer:
-    """Reshape; unknown sizes as 0 (copied) and one -1 (what is left) where that is exact, else computed."""
+    """Reshape; unknown sizes as 0 (copied) and one -1 (what is left) where that is exact, else computed.
+
+    A run-time target of ours has no 0 that copies: `allowzero` says so from opset 14 on.
+    """
     x, target = operand(node), node.inputs[1]
-    if target is not None:
-        return Call("Reshape", (x, _as_i64(target)), _allow_zero(node, opset, run_time=True))
     shape = shape_in(node, "shape")
+    if target is not None and target.node is not None and target.node.op.name == "constant":
+        return reshape(x, shape=shape)
+    if target is not None:
+        return Call("Reshape", (x, _as_i64(target)), {"allowzero": 1} if opset >= 14 else {})
     if any(size == 0 for size in shape):
         if opset < 14:
             return Refusal("Reshape to an empty shape needs 'allowzero'", 14)
         return Call("Reshape", (x, Sizes(shape)), {"allowzero": 1})
     return Call("Reshape", (x, _target(x.shape, shape)))
-
-
-def _allow_zero(node: Node, opset: int, *, run_time: bool) -> dict[str, OnnxAttribute]:
-    """A run-time target of ours has no 0 that copies: `allowzero` says so from opset 14 on."""
-    return {"allowzero": 1} if run_time and opset >= 14 else {}
 
 
 def _as_i64(value: Value) -> Value:

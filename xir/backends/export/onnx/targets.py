@@ -1,4 +1,4 @@
-"""Which operator set and file version to write: what the person asks for, what a runtime takes, what the graph needs."""
+"""Which operator set and file version to write: what is asked for, what a runtime takes, what the graph needs."""
 
 from __future__ import annotations
 

@@ -57,14 +57,13 @@ def write_model(path: PathLike, plan: Plan, names: Names, header: Header, extern
         FileError: the disk refuses.
     """
     with atomic_group(path) as group:
-        outside: dict[Value, External] = {}
         data_name: str | None = None
         data_size = 0
-        pieces = [] if external else encode_model(plan, names, header, outside)
+        pieces = [] if external else encode_model(plan, names, header, {})
         if external or (external is None and wire.size_of(pieces) > MAX_MESSAGE_BYTES):
             stem = os.path.basename(os.fspath(path))
-            outside, data_name, data_size = _write_data(group, stem, plan)
-            pieces = encode_model(plan, names, header, outside)
+            places, data_name, data_size = _write_data(group, stem, plan)
+            pieces = encode_model(plan, names, header, places)
         size = wire.size_of(pieces)
         if size > MAX_MESSAGE_BYTES:
             raise UnsupportedError(

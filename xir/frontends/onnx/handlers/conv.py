@@ -80,9 +80,7 @@ def _padding_for(
     mode: str,
 ) -> tuple[tuple[Dim, Dim], ...]:
     found: list[tuple[Dim, Dim]] = []
-    for size, result, extent, step, gap, more in zip(
-        x.shape[2:], sizes, window, strides, dilation, extra, strict=True
-    ):
+    for size, result, extent, step, gap, more in zip(x.shape[2:], sizes, window, strides, dilation, extra, strict=True):
         total = maximum(step * (size - 1) + more + (extent - 1) * gap + 1 - result, 0)
         half = floor_divide(total, 2)
         found.append((half, total - half) if mode == "SAME_UPPER" else (total - half, half))

@@ -53,9 +53,7 @@ def group(site: Site, x: Value, scale: Value, shift: Value) -> Value:
     """GroupNormalization with a scale for each channel, computed in f32."""
     if site.integer("stash_type", 1) != 1:
         site.refuse("group normalization computed in another type than f32")
-    return norm.group_norm(
-        x, scale, shift, groups=site.integer("num_groups"), epsilon=site.real("epsilon", _EPSILON)
-    )
+    return norm.group_norm(x, scale, shift, groups=site.integer("num_groups"), epsilon=site.real("epsilon", _EPSILON))
 
 
 @handlers.layer(*versions("LRN", 1, 13))

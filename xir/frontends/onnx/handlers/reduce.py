@@ -7,13 +7,13 @@ from typing import Protocol
 from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
+from xir.ir.dims import Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise, reduce
 from xir.ops.constant import identity
 from xir.ops.elementwise import abs_, log, mul
 from xir.ops.reduce import arg_max, arg_min, cumsum, reduce_sum, top_k
-from xir.ir.dims import Symbol
 
 handlers: Handlers[Handler] = Handlers("onnx")
 

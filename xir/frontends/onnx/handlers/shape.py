@@ -12,7 +12,7 @@ from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Dim, Shape, Symbol, bounds, floor_divide, maximum, minimum
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops import compare, elementwise, shape
+from xir.ops import compare, shape
 from xir.ops.constant import constant, identity
 from xir.ops.elementwise import add, mul, select
 from xir.ops.shape import broadcast, concat, iota, pad, reshape, reverse, shape_of, slice_, split, tile, transpose
@@ -310,7 +310,9 @@ def padded_by_operands(site: Site, x: Value, pads: Value, value: Value | None = 
 
 
 @handlers.layer(*versions("Pad", 18))
-def padded_along_axes(site: Site, x: Value, pads: Value, value: Value | None = None, axes: Value | None = None) -> Value:
+def padded_along_axes(
+    site: Site, x: Value, pads: Value, value: Value | None = None, axes: Value | None = None
+) -> Value:
     """Pad with the axes that it pads."""
     return _padded_by_operands(site, x, pads, value, axes, _MODES[:3])
 
@@ -384,9 +386,7 @@ def sliced(
     return _sliced(site, x, known_starts, known_ends, chosen, jumps)
 
 
-def _sliced(
-    site: Site, x: Value, starts: Shape, ends: Shape, axes: tuple[int, ...], steps: tuple[int, ...]
-) -> Value:
+def _sliced(site: Site, x: Value, starts: Shape, ends: Shape, axes: tuple[int, ...], steps: tuple[int, ...]) -> Value:
     if not len(starts) == len(ends) == len(axes) == len(steps):
         site.invalid(f"{len(starts)} starts, {len(ends)} ends, {len(axes)} axes and {len(steps)} steps")
     axes = site.axes(axes, x.rank)
@@ -459,5 +459,3 @@ def _sliced_at_run_time(
         else lasts,
         steps=steps,
     )
-
-

@@ -1,0 +1,112 @@
+"""What the tests of the exporter share: small graphs, and the comparison of what a graph means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from xir.backends.export.onnx import ExportReport, export_onnx
+from xir.ir.constant import Array, Constant, constant_of
+from xir.ir.dims import Dim, Symbol, evaluate, symbols_of, to_text
+from xir.ir.graph import Graph, Parameter
+from xir.ir.node import Attribute, Value
+from xir.ir.types import DType, TensorType
+
+
+class Net:
+    """A graph on its way: inputs and weights by name."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Value] = []
+        self.parameters: list[Parameter] = []
+        self.names: dict[Value, str] = {}
+
+    def input(self, name: str, *shape: Dim, dtype: DType = DType.FLOAT32) -> Value:
+        value = Value(TensorType(dtype, shape))
+        self.inputs.append(value)
+        self.names[value] = name
+        return value
+
+    def weight(self, name: str, array: Array) -> Value:
+        constant = constant_of(array)
+        value = Value(constant.type)
+        self.parameters.append(Parameter(value, constant))
+        self.names[value] = name
+        return value
+
+    def normal(self, name: str, *shape: int, seed: int = 0) -> Value:
+        drawn = np.random.default_rng([seed, *shape]).normal(size=shape).astype(np.float32)
+        return self.weight(name, drawn)
+
+    def graph(self, **outputs: Value) -> Graph:
+        return Graph(
+            "net",
+            tuple(self.inputs),
+            tuple(outputs.values()),
+            tuple(outputs),
+            tuple(self.parameters),
+            self.names,
+        )
+
+
+def meaning(graph: Graph) -> list[object]:
+    """What a graph computes, without names of inner values and without sources: equal lists, equal graphs."""
+    numbers: dict[Value, int] = {}
+    symbols: dict[Symbol, Dim] = {}
+
+    def size(dim: Dim) -> str:
+        for symbol in symbols_of(dim):
+            if symbol.name is None:
+                symbols.setdefault(symbol, Symbol(f"?{len(symbols)}"))
+        return to_text(evaluate(dim, symbols))
+
+    def attribute(value: Attribute) -> object:
+        match value:
+            case Constant():
+                return (value.type.dtype, value.shape, value.digest())
+            case tuple():
+                return tuple(attribute(item) for item in value)
+            case None | bool() | int() | float() | str() | DType() | Graph():
+                return repr(value)
+            case _:
+                return size(value)
+
+    def shape(value: Value) -> object:
+        return (value.dtype, tuple(size(dim) for dim in value.shape))
+
+    def number(value: Value | None) -> object:
+        if value is None:
+            return None
+        constant = graph.constant_of(value) if value.node is None else None
+        if constant is not None:
+            return (constant.dtype, constant.shape, constant.digest())
+        return numbers.setdefault(value, len(numbers))
+
+    found: list[object] = [(graph.name_of(value), shape(value), number(value)) for value in graph.inputs]
+    for node in graph.nodes:
+        attributes = {name: attribute(value) for name, value in node.attributes.items()}
+        operands = tuple(number(value) for value in node.inputs)
+        results = tuple((number(value), shape(value)) for value in node.outputs)
+        found.append((node.op.name, operands, attributes, results))
+    found += [(name, number(value)) for name, value in zip(graph.output_names, graph.outputs, strict=True)]
+    return found
+
+
+def checked(graph: Graph, path: Path, **options: object) -> ExportReport:
+    """Exports and runs ONNX's own checker with shape inference on the file."""
+    import onnx
+
+    report = export_onnx(graph, path, **options)  # type: ignore[arg-type]  # the test names them
+    onnx.checker.check_model(str(path), full_check=True)
+    return report
+
+
+def by_onnxruntime(path: Path, feeds: Mapping[str, Array]) -> list[Array]:
+    """The outputs of the file under onnxruntime."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(4)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return [np.asarray(array) for array in session.run(None, dict(feeds))]

@@ -1,0 +1,87 @@
+"""ONNX form of interpolation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from xir.backends.export.onnx._form import (
+    Answer,
+    Call,
+    Fixed,
+    Forms,
+    OnnxAttribute,
+    Operand,
+    Refusal,
+    Sizes,
+    again,
+    operand,
+    real,
+    shape_in,
+    whole,
+)
+from xir.backends.export.onnx._tensor import integer_limits
+from xir.ir.dims import Shape
+from xir.ir.node import Node, Value
+from xir.ir.types import DType
+from xir.ops.elementwise import cast, clip, round_
+from xir.ops.resize import resize
+
+forms = Forms()
+
+
+@forms.of(resize)
+def _resize(node: Node, opset: int) -> Answer:
+    """Resize, by sizes or, where they are what ONNX computes from them, by scales."""
+    x, mode = operand(node), str(node.attributes["mode"])
+    coordinates, sizes = str(node.attributes["coordinates"]), shape_in(node, "sizes")
+    if x.dtype.is_integer and mode != "nearest":
+        return _rounded(node, x)
+    if coordinates == "half_pixel_symmetric" and opset < 19:
+        return Refusal("Resize with half_pixel_symmetric", 19)
+    attributes: dict[str, OnnxAttribute] = {"mode": mode, "coordinate_transformation_mode": coordinates}
+    if mode == "nearest":
+        attributes["nearest_mode"] = str(node.attributes["rounding"])
+    if mode == "cubic":
+        attributes["cubic_coeff_a"] = real(node, "cubic_coefficient")
+    if whole(node, "exclude_outside"):
+        attributes["exclude_outside"] = 1
+    if whole(node, "antialias"):
+        if opset < 18:
+            return Refusal("Resize with antialias", 18)
+        attributes["antialias"] = 1
+    nothing = Fixed(np.zeros(0, np.float32)) if opset < 13 else None
+    scales = _scales(node)
+    if scales is None:
+        return Call("Resize", (x, nothing, nothing, Sizes((*x.shape[:2], *sizes))), attributes)
+    if not _are_sizes(x.shape[2:], scales, sizes):
+        return Refusal("Resize has scales or sizes, not both")
+    full: Operand = Fixed(np.array([1.0, 1.0, *scales], np.float32))
+    return Call("Resize", (x, nothing, full), attributes)
+
+
+def _rounded(node: Node, x: Value) -> Answer:
+    """Integers are interpolated as floats and rounded; ONNX leaves open how, and runtimes cut off."""
+    wide = DType.FLOAT32 if x.dtype.bits <= 16 else DType.FLOAT64
+    (result,) = again(node, (cast(x, dtype=wide),))
+    low, high = integer_limits(x.dtype)
+    return cast(clip(round_(result), minimum=float(low), maximum=float(high)), dtype=x.dtype)
+
+
+def _scales(node: Node) -> tuple[float, ...] | None:
+    value = node.attributes["scales"]
+    if not isinstance(value, tuple):
+        return None
+    return tuple(float(np.float32(item)) for item in value if isinstance(item, float))
+
+
+def _are_sizes(have: Shape, scales: tuple[float, ...], sizes: Shape) -> bool:
+    """Whether ONNX's `floor(size * scale)` gives the sizes, in f32 as runtimes multiply."""
+    for size, scale, result in zip(have, scales, sizes, strict=True):
+        if isinstance(size, int):
+            if math.floor(float(np.float32(size) * np.float32(scale))) != result:
+                return False
+        elif not scale.is_integer() or size * int(scale) != result:
+            return False
+    return True
