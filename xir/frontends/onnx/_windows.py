@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xir.frontends.onnx._site import Site
-from xir.ir.dims import Dim, Shape, ceil_divide, floor_divide, maximum
+from xir.ir.dims import Dim, Shape, ceil_divide, floor_divide, maximum, minimum
 
 Padding = tuple[tuple[Dim, Dim], ...]
 
@@ -80,26 +80,15 @@ def padding_of(
 
 
 def _with_overhang(size: Dim, window: int, stride: int, padding: tuple[Dim, Dim], gap: int) -> tuple[Dim, Dim]:
-    """`ceil_mode` as padding after the end; a last window that would start behind the input and its front padding is
-    dropped (ONNX MaxPool, note on ceil_mode: 'sliding windows that would start in the right padded region').
+    """`ceil_mode` as padding after the end.
+
+    A last window that would start behind the input and its front padding is dropped (ONNX MaxPool, note on ceil_mode:
+    'sliding windows that would start in the right padded region').
     """
     before, after = padding
     span = (window - 1) * gap + 1
     room = size + before + after - span
     steps = ceil_divide(room, stride)
     last = floor_divide(size + before - 1, stride)
-    steps = steps if _surely_inside(steps, last) else _smaller(steps, last)
+    steps = minimum(steps, last)
     return before, after + maximum(steps * stride - room, 0)
-
-
-def _surely_inside(steps: Dim, last: Dim) -> bool:
-    from xir.ir.dims import bounds
-
-    low = bounds(last - steps)[0]
-    return low is not None and low >= 0
-
-
-def _smaller(a: Dim, b: Dim) -> Dim:
-    from xir.ir.dims import minimum
-
-    return minimum(a, b)

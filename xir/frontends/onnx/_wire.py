@@ -96,14 +96,19 @@ class Wire:
             elif wire == VARINT:
                 value, position = self.varint(position, end)
                 yield number, wire, value, position
-            elif wire in (FIXED64, FIXED32):
-                size = 8 if wire == FIXED64 else 4
-                if end - position < size:
-                    self.fail(start, f"field {number} takes {size} bytes, {end - position} are left")
+            else:
+                size = self._fixed(start, number, wire, end - position)
                 yield number, wire, position, position + size
                 position += size
-            else:
-                self.fail(start, f"field {number} has wire type {wire}, which ONNX does not use")
+
+    def _fixed(self, start: int, number: int, wire: int, left: int) -> int:
+        """The bytes that a field of fixed size takes."""
+        size = {FIXED64: 8, FIXED32: 4}.get(wire, 0)
+        if not size:
+            self.fail(start, f"field {number} has wire type {wire}, which ONNX does not use")
+        if left < size:
+            self.fail(start, f"field {number} takes {size} bytes, {left} are left")
+        return size
 
     def child(self, span: Span, record: Record) -> Span:
         """The message that a field holds, one level deeper.
@@ -151,12 +156,12 @@ class Wire:
 
     def integers(self, record: Record) -> list[int]:
         """The number or the packed numbers that a field holds, signed."""
-        number, wire, start, stop = record
+        number, wire, start, _ = record
         if wire == VARINT:
             return [self.integer(record)]
         if wire != LENGTH:
             self.fail(start, f"field {number} should hold numbers")
-        return self.packed(record).astype(np.int64).tolist()
+        return [int(value) for value in self.packed(record).astype(np.int64)]
 
     def packed(self, record: Record) -> NDArray[np.uint64]:
         """Packed varints as unsigned 64-bit numbers."""

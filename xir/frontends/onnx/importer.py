@@ -13,7 +13,7 @@ from xir.frontends.onnx._contents import Contents
 from xir.frontends.onnx._site import Scope, Site
 from xir.frontends.onnx._tables import VERSIONS
 from xir.frontends.onnx._versions import NEWEST_OPSET, Entry
-from xir.frontends.onnx.model import OnnxModel, OnnxNode, TypeInfo, ValueInfo
+from xir.frontends.onnx.model import Dimension, OnnxModel, OnnxNode, TypeInfo, ValueInfo
 from xir.frontends.onnx.reader import read_model
 from xir.frontends.onnx.tensors import TensorStore, dtype_of
 from xir.ir.builder import sourced
@@ -145,17 +145,7 @@ class _Importer:
         dtype = dtype_of(found.dtype, what, self.file)
         result: Type = UnrankedType(dtype)
         if found.shape is not None:
-            sizes: list[Dim] = []
-            for size in found.shape:
-                if size.value is not None:
-                    if size.value < 0:
-                        raise InvalidModelError(f"{what} has the size {size.value}")
-                    sizes.append(size.value)
-                elif size.name is not None:
-                    sizes.append(symbols.setdefault(size.name, Symbol(size.name)))
-                else:
-                    sizes.append(Symbol())
-            result = TensorType(dtype, tuple(sizes))
+            result = TensorType(dtype, tuple(_size(size, what, symbols) for size in found.shape))
         for wrapper in reversed(wrappers):
             result = SequenceType(result) if wrapper == "sequence" else OptionalType(result)
         return result
@@ -267,6 +257,14 @@ class _Importer:
         )
 
 
+def _size(size: Dimension, what: str, symbols: dict[str, Symbol]) -> Dim:
+    if size.value is not None:
+        if size.value < 0:
+            raise InvalidModelError(f"{what} has the size {size.value}")
+        return size.value
+    return Symbol() if size.name is None else symbols.setdefault(size.name, Symbol(size.name))
+
+
 def _opset(model: OnnxModel) -> int:
     version = model.opsets.get("", 1 if model.ir_version < 3 else 0)
     if version == 0 and any(not node.domain for node in model.graph.nodes):
@@ -286,10 +284,10 @@ def _former(node: OnnxNode) -> tuple[Source, ...]:
     if text is None:
         return ()
     try:
-        items = json.loads(text)
+        items: object = json.loads(text)
     except (ValueError, RecursionError):
         return ()
-    sources = [_source(item) for item in items] if isinstance(items, list) else []
+    sources = [_source(item) for item in _list(items)]
     return tuple(source for source in sources if source is not None)
 
 

@@ -6,11 +6,13 @@ that it has and xir does not need (doc strings, type annotations of inner tensor
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 from numpy.typing import NDArray
 
 from xir.errors import FormatError
-from xir.files import FileSlice, PathLike, open_mapped
+from xir.files import PathLike, open_mapped
 from xir.frontends.onnx._wire import FIXED32, Record, Span, Wire
 from xir.frontends.onnx.model import (
     Attribute,
@@ -58,6 +60,36 @@ def read_model(path: PathLike) -> OnnxModel:
     return reader.model(Span(0, file.size))
 
 
+@dataclass(slots=True)
+class _Head:
+    """What stands around the graph, as it is found."""
+
+    ir_version: int = 0
+    producer: str = ""
+    graph: OnnxGraph | None = None
+    opsets: dict[str, int] = field(default_factory=dict[str, int])
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(slots=True)
+class _Lists:
+    """The repeated values of an attribute, as they are found."""
+
+    floats: list[float] = field(default_factory=list[float])
+    ints: list[int] = field(default_factory=list[int])
+    strings: list[bytes] = field(default_factory=list[bytes])
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Parts of the file that are not read, counted."""
+
+    counts: dict[str, int] = field(default_factory=dict[str, int])
+
+    def note(self, what: str) -> None:
+        self.counts[what] = self.counts.get(what, 0) + 1
+
+
 class _Reader:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
@@ -66,42 +98,44 @@ class _Reader:
         self.wire.fail(record[2] if record[1] == 2 else record[3], f"{message} has no field {record[0]}")
 
     def model(self, span: Span) -> OnnxModel:
-        wire = self.wire
-        ir_version, producer = 0, ""
-        graph: OnnxGraph | None = None
-        opsets: dict[str, int] = {}
-        metadata: dict[str, str] = {}
-        extras: dict[str, int] = {}
+        wire, head, parts = self.wire, _Head(), _Parts()
         for record in wire.records(span):
             match record[0]:
-                case 1:
-                    ir_version = wire.integer(record)
-                case 2:
-                    producer = wire.text(record)
                 case 7:
-                    if graph is not None:
+                    if head.graph is not None:
                         wire.fail(record[2], "the model has two graphs")
-                    graph = self.graph(wire.child(span, record), extras)
+                    head.graph = self.graph(wire.child(span, record), parts)
                 case 8:
                     domain, version = self.opset(wire.child(span, record))
-                    opsets[domain] = version
+                    head.opsets[domain] = version
                 case 14:
                     key, value = self.entry(wire.child(span, record))
-                    metadata[key] = value
+                    head.metadata[key] = value
                 case 20 | 25:
-                    what = "training information" if record[0] == 20 else "local functions"
-                    extras[what] = extras.get(what, 0) + 1
-                case 3 | 4 | 5 | 6 | 26:
-                    pass
+                    parts.note("training information" if record[0] == 20 else "local functions")
                 case _:
-                    self._unknown("ModelProto", record)
-        if graph is None or not ir_version:
+                    self.head(record, head)
+        if head.graph is None or not head.ir_version:
             raise FormatError(
-                "the file holds no ONNX model: it has no " + ("graph" if graph is None else "ir_version"),
+                "the file holds no ONNX model: it has no " + ("graph" if head.graph is None else "ir_version"),
                 file=wire.file.path,
                 hint="is it another kind of file?",
             )
-        return OnnxModel(wire.file.path, ir_version, opsets, graph, producer, metadata, extras)
+        return OnnxModel(
+            wire.file.path, head.ir_version, head.opsets, head.graph, head.producer, head.metadata, parts.counts
+        )
+
+    def head(self, record: Record, head: _Head) -> None:
+        """Fields of ModelProto that are plain values; versions and domains of the producer change nothing."""
+        match record[0]:
+            case 1:
+                head.ir_version = self.wire.integer(record)
+            case 2:
+                head.producer = self.wire.text(record)
+            case 3 | 4 | 5 | 6 | 26:
+                pass
+            case _:
+                self._unknown("ModelProto", record)
 
     def opset(self, span: Span) -> tuple[str, int]:
         wire, domain, version = self.wire, "", 0
@@ -127,7 +161,7 @@ class _Reader:
                     self._unknown("StringStringEntryProto", record)
         return key, value
 
-    def graph(self, span: Span, extras: dict[str, int]) -> OnnxGraph:
+    def graph(self, span: Span, parts: _Parts) -> OnnxGraph:
         wire, name = self.wire, ""
         nodes: list[OnnxNode] = []
         initializers: list[Tensor] = []
@@ -146,8 +180,7 @@ class _Reader:
                 case 12:
                     outputs.append(self.value_info(wire.child(span, record)))
                 case 14 | 15:
-                    what = "quantization annotations" if record[0] == 14 else "sparse initializers"
-                    extras[what] = extras.get(what, 0) + 1
+                    parts.note("quantization annotations" if record[0] == 14 else "sparse initializers")
                 case 10 | 13 | 16:
                     pass
                 case _:
@@ -186,47 +219,55 @@ class _Reader:
         return OnnxNode(texts[3], kind, domain, tuple(inputs), tuple(outputs), attributes, metadata, order)
 
     def attribute(self, span: Span) -> Attribute:
-        wire = self.wire
-        name = reference = ""
-        kind = 0
-        single: dict[int, AttributeValue] = {}
-        floats: list[float] = []
-        ints: list[int] = []
-        strings: list[bytes] = []
+        wire, kind = self.wire, 0
+        texts = {1: "", 21: ""}
+        single: dict[int, AttributeValue] = {1: 0.0, 2: 0, 3: b""}
+        lists = _Lists()
         for record in wire.records(span):
             match record[0]:
-                case 1:
-                    name = wire.text(record)
+                case 1 | 21:
+                    texts[record[0]] = wire.text(record)
                 case 20:
                     kind = wire.integer(record)
-                case 21:
-                    reference = wire.text(record)
-                case 2:
-                    if record[1] != FIXED32:
-                        wire.fail(record[3], "an attribute's f should be a 32-bit float")
-                    single[1] = float(wire.numbers(record, np.dtype("<f4")).astype(np.float64)[0])
-                case 3:
-                    single[2] = wire.integer(record)
-                case 4:
-                    single[3] = wire.bytes(record)
-                case 5:
-                    single[4] = self.tensor(wire.child(span, record))
-                case 7:
-                    floats += wire.numbers(record, np.dtype("<f4")).astype(np.float64).tolist()
-                case 8:
-                    ints += wire.integers(record)
-                case 9:
-                    strings.append(wire.bytes(record))
+                case 2 | 3 | 4 | 5:
+                    single[record[0] - 1] = self.single(span, record)
+                case 7 | 8 | 9:
+                    self.repeated(record, lists)
                 case 6 | 10 | 11 | 13 | 14 | 15 | 22 | 23:
                     pass
                 case _:
                     self._unknown("AttributeProto", record)
-        values: dict[int, AttributeValue] = {6: tuple(floats), 7: tuple(ints), 8: tuple(strings), **single}
+        name, reference = texts[1], texts[21]
         if kind not in _KINDS and not reference:
             wire.fail(span.start, f"attribute {name!r} has the unknown type {kind}")
-        empty: dict[int, AttributeValue] = {1: 0.0, 2: 0, 3: b""}
-        value = values.get(kind, empty.get(kind))
-        return Attribute(name, _KINDS.get(kind, "reference"), value, reference)
+        single |= {6: tuple(lists.floats), 7: tuple(lists.ints), 8: tuple(lists.strings)}
+        return Attribute(name, _KINDS.get(kind, "reference"), single.get(kind), reference)
+
+    def single(self, span: Span, record: Record) -> AttributeValue:
+        """The one value of an attribute: f, i, s or t."""
+        wire = self.wire
+        match record[0]:
+            case 2:
+                if record[1] != FIXED32:
+                    wire.fail(record[3], "an attribute's f should be a 32-bit float")
+                return float(wire.numbers(record, np.dtype("<f4")).astype(np.float64)[0])
+            case 3:
+                return wire.integer(record)
+            case 4:
+                return wire.bytes(record)
+            case _:
+                return self.tensor(wire.child(span, record))
+
+    def repeated(self, record: Record, found: _Lists) -> None:
+        """More values of an attribute: floats, ints or strings."""
+        wire = self.wire
+        match record[0]:
+            case 7:
+                found.floats += wire.numbers(record, np.dtype("<f4")).astype(np.float64).tolist()
+            case 8:
+                found.ints += wire.integers(record)
+            case _:
+                found.strings.append(wire.bytes(record))
 
     def tensor(self, span: Span) -> Tensor:
         return _TensorReader(self).read(span)
@@ -316,16 +357,16 @@ class _TensorReader:
         self.strings: list[bytes] = []
 
     def read(self, span: Span) -> Tensor:
-        wire, name, dtype, location = self.wire, "", 0, 0
+        wire, name, raw = self.wire, "", None
+        numbers = {2: 0, 14: 0}
         dims: list[int] = []
-        raw: FileSlice | None = None
         external: dict[str, str] = {}
         for record in wire.records(span):
             match record[0]:
                 case 1:
                     dims += wire.integers(record)
-                case 2:
-                    dtype = wire.integer(record)
+                case 2 | 14:
+                    numbers[record[0]] = wire.integer(record)
                 case 8:
                     name = wire.text(record)
                 case 9:
@@ -333,19 +374,13 @@ class _TensorReader:
                 case 13:
                     key, value = self.reader.entry(wire.child(span, record))
                     external[key] = value
-                case 14:
-                    location = wire.integer(record)
-                case 3:
-                    wire.fail(record[2], "a tensor in segments is not ONNX's own any more")
-                case 12 | 16:
-                    pass
                 case _:
                     self.data(record)
-        values = self.values(span)
+        values, location = self.values(span), numbers[14]
         if location not in (0, 1):
             wire.fail(span.start, f"tensor {name!r} lies at the unknown data_location {location}")
         stored = external if location == 1 else None
-        return Tensor(name, tuple(dims), dtype, raw, values, tuple(self.strings), stored)
+        return Tensor(name, tuple(dims), numbers[2], raw, values, tuple(self.strings), stored)
 
     def data(self, record: Record) -> None:
         wire = self.wire
@@ -359,6 +394,10 @@ class _TensorReader:
             case 6:
                 self.strings.append(wire.bytes(record))
                 return
+            case 12 | 16:
+                return
+            case 3:
+                wire.fail(record[2], "a tensor in segments is not ONNX's own any more")
             case _:
                 wire.fail(record[3], f"TensorProto has no field {record[0]}")
         self.pieces.setdefault(record[0], []).append(piece)

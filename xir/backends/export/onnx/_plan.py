@@ -13,7 +13,7 @@ from xir.backends.export.onnx.legalize import answer
 from xir.errors import InvalidModelError, XirError
 from xir.ir.broadcasting import join, needs_broadcast
 from xir.ir.constant import Constant, constant_of
-from xir.ir.dims import Atom, Dim, Extremum, Polynomial, Quotient, Shape, Symbol, bounds, to_text
+from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Shape, Symbol, bounds, to_text
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.source import Sources
@@ -247,7 +247,7 @@ class Plan:
                 return _elide_all(call.inputs, 2 if call.broadcasting == "batch" else 0)
 
 
-def _factors(monomial: Iterable[tuple[Atom, int]]) -> list[Dim]:
+def _factors(monomial: Iterable[tuple[Dim, int]]) -> list[Dim]:
     return [atom for atom, power in monomial for _ in range(power)]
 
 

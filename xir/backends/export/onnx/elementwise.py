@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from xir.backends.export.onnx._form import Answer, Call, Fixed, Forms, OnnxAttribute, Operand, Refusal, operand, whole
+from xir.backends.export.onnx._form import Answer, Call, Fixed, Forms, OnnxAttribute, Refusal, again, operand, whole
 from xir.backends.export.onnx._tensor import NUMBERS, integer_limits
 from xir.ir.constant import constant_of
 from xir.ir.node import Node
@@ -162,29 +162,31 @@ _CAST_SINCE: Mapping[DType, int] = {
 def _clip(node: Node, opset: int) -> Answer:
     """Clip with its bounds as scalars of the operand's type."""
     x = operand(node)
-    bounds: list[Operand] = []
-    for name in ("minimum", "maximum"):
-        bound = node.attributes[name]
-        if not isinstance(bound, float):
-            bounds.append(None)
-            continue
-        stored = _scalar(bound, x.dtype)
-        if stored is None:
+    given = {name: node.attributes[name] for name in ("minimum", "maximum")}
+    stored = {name: _stored(bound, x.dtype) for name, bound in given.items() if isinstance(bound, float)}
+    for name, bound in stored.items():
+        if not bound.is_integer() and x.dtype.is_integer:
             return Refusal(f"the bound {bound} is no {x.dtype}")
-        bounds.append(stored)
+        if bound != given[name]:
+            return again(node, (x,), **stored)
+    bounds = [_scalar(stored[name], x.dtype) if name in stored else None for name in given]
     while bounds and bounds[-1] is None:
         bounds.pop()
-    return Call("Clip", (x, *bounds), precision=x.dtype)
+    return Call("Clip", (x, *bounds), precision=DType.FLOAT64)
 
 
-def _scalar(value: float, dtype: DType) -> Fixed | None:
-    """The bound in the element type; None for a fraction of an integer, saturated beyond the type's range."""
+def _stored(value: float, dtype: DType) -> float:
+    """The bound as the element type holds it: rounded, and for integers saturated."""
+    if dtype.is_floating:
+        return float(np.asarray(value).astype(dtype.dtype).astype(np.float64))
+    low, high = integer_limits(dtype)
+    return min(max(value, float(low)), float(high))
+
+
+def _scalar(value: float, dtype: DType) -> Fixed:
     if dtype.is_floating:
         return Fixed(np.asarray(value).astype(dtype.dtype))
-    if not value.is_integer():
-        return None
-    low, high = integer_limits(dtype)
-    return Fixed(np.asarray(min(max(int(value), low), high)).astype(dtype.dtype))
+    return Fixed(np.asarray(min(int(value), integer_limits(dtype)[1])).astype(dtype.dtype))
 
 
 @forms.of(is_inf)

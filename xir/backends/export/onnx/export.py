@@ -110,16 +110,16 @@ def export_onnx(
     for record in plan.records:
         operators[record.kind] = operators.get(record.kind, 0) + 1
     layers, results = _layers(plan, names)
-    folder = os.path.dirname(os.fspath(path))
+    name: str = os.fspath(path)
     return ExportReport(
-        path=os.fspath(path),
+        path=name,
         opset=versions.opset,
         ir_version=versions.ir_version,
         nodes=len(plan.records),
         operators=dict(sorted(operators.items())),
         weights=len(legal.parameters),
         size=written.size,
-        data_file=None if written.data_file is None else os.path.join(folder, written.data_file),
+        data_file=None if written.data_file is None else os.path.join(os.path.dirname(name), written.data_file),
         data_size=written.data_size,
         layers=layers,
         results=results,

@@ -41,16 +41,9 @@ def _resize(node: Node, opset: int) -> Answer:
     if coordinates == "half_pixel_symmetric" and opset < 19:
         return Refusal("Resize with half_pixel_symmetric", 19)
     attributes: dict[str, OnnxAttribute] = {"mode": mode, "coordinate_transformation_mode": coordinates}
-    if mode == "nearest":
-        attributes["nearest_mode"] = str(node.attributes["rounding"])
-    if mode == "cubic":
-        attributes["cubic_coeff_a"] = real(node, "cubic_coefficient")
-    if whole(node, "exclude_outside"):
-        attributes["exclude_outside"] = 1
-    if whole(node, "antialias"):
-        if opset < 18:
-            return Refusal("Resize with antialias", 18)
-        attributes["antialias"] = 1
+    if whole(node, "antialias") and opset < 18:
+        return Refusal("Resize with antialias", 18)
+    attributes |= _details(node, mode)
     nothing = Fixed(np.zeros(0, np.float32)) if opset < 13 else None
     scales = _scales(node)
     if scales is None:
@@ -59,6 +52,19 @@ def _resize(node: Node, opset: int) -> Answer:
         return Refusal("Resize has scales or sizes, not both")
     full: Operand = Fixed(np.array([1.0, 1.0, *scales], np.float32))
     return Call("Resize", (x, nothing, full), attributes)
+
+
+def _details(node: Node, mode: str) -> dict[str, OnnxAttribute]:
+    """The attributes that say something other than ONNX's default in this mode."""
+    details: dict[str, OnnxAttribute] = {}
+    if mode == "nearest":
+        details["nearest_mode"] = str(node.attributes["rounding"])
+    if mode == "cubic":
+        details["cubic_coeff_a"] = real(node, "cubic_coefficient")
+    for name in ("exclude_outside", "antialias"):
+        if whole(node, name):
+            details[name] = 1
+    return details
 
 
 def _rounded(node: Node, x: Value) -> Answer:

@@ -61,8 +61,8 @@ def write_model(path: PathLike, plan: Plan, names: Names, header: Header, extern
         data_size = 0
         pieces = [] if external else encode_model(plan, names, header, {})
         if external or (external is None and wire.size_of(pieces) > MAX_MESSAGE_BYTES):
-            stem = os.path.basename(os.fspath(path))
-            places, data_name, data_size = _write_data(group, stem, plan)
+            name: str = os.fspath(path)
+            places, data_name, data_size = _write_data(group, os.path.basename(name), plan)
             pieces = encode_model(plan, names, header, places)
         size = wire.size_of(pieces)
         if size > MAX_MESSAGE_BYTES:

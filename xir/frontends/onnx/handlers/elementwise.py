@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -53,7 +53,7 @@ for _kind, _binary_op, _since in (
 ):
     handlers.layer(*versions(_kind, *_since))(_binary(_binary_op))
 
-for _kind, _unary_op, _since in (
+_UNARY: tuple[tuple[str, Callable[[Value], Value], tuple[int, ...]], ...] = (
     ("Neg", elementwise.neg, (6, 13)),
     ("Abs", elementwise.abs_, (6, 13)),
     ("Sign", elementwise.sign, (9, 13)),
@@ -79,8 +79,9 @@ for _kind, _unary_op, _since in (
     ("IsNaN", elementwise.is_nan, (9, 13, 20)),
     ("Not", compare.logical_not, (1,)),
     ("Identity", identity, (1, 13, 14, 16, 19, 21, 23, 24, 25)),
-):
-    handlers.layer(*versions(_kind, *_since))(_unary(_unary_op))
+)
+for _kind, _unary_op, _versions in _UNARY:
+    handlers.layer(*versions(_kind, *_versions))(_unary(_unary_op))
 
 
 @handlers.layer(*versions("Pow", 7, 12, 13, 15))
@@ -172,16 +173,18 @@ def cast(site: Site, x: Value) -> Value:
     site.ignore("round_mode")
     if site.has("round_mode") and dtype is DType.FLOAT8E8M0:
         site.refuse("the rounding of a cast to f8e8m0")
-    if dtype.name.startswith("FLOAT8") and dtype is not DType.FLOAT8E8M0 and saturate and x.dtype.is_floating:
-        largest = float(np.asarray(_largest(dtype)))
-        x = clip(x, minimum=-largest, maximum=largest)
+    if dtype in _LARGEST and saturate and x.dtype.is_floating:
+        x = clip(x, minimum=-_LARGEST[dtype], maximum=_LARGEST[dtype])
     return elementwise.cast(x, dtype=dtype)
 
 
-def _largest(dtype: DType) -> float:
-    import ml_dtypes
-
-    return float(ml_dtypes.finfo(dtype.dtype).max)
+_LARGEST: Mapping[DType, float] = {
+    DType.FLOAT8E4M3FN: 448.0,
+    DType.FLOAT8E4M3FNUZ: 240.0,
+    DType.FLOAT8E5M2: 57344.0,
+    DType.FLOAT8E5M2FNUZ: 57344.0,
+}
+"""The largest numbers of the narrow floats (onnx docs/docsgen/source/technical/float8.md, 'E4M3FN and E5M2')."""
 
 
 @handlers.layer(*versions("Constant", 1, 9, 11, 12, 13, 19, 21, 23, 24, 25))

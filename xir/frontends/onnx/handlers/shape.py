@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from xir.frontends._handlers import Handlers
@@ -356,7 +358,7 @@ def _padded_at_run_time(x: Value, pads: Value, mode: str, fill: float) -> Value:
     return pad(x, pads, padding=pairs, mode=_mode(mode), value=fill)
 
 
-def _mode(mode: str) -> shape.PadMode:
+def _mode(mode: str) -> Literal["constant", "edge", "reflect", "wrap"]:
     match mode:
         case "reflect" | "edge" | "wrap":
             return mode
