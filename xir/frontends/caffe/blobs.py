@@ -89,7 +89,7 @@ def finished_names(blobs: Blobs, weights: Mapping[Value, str]) -> dict[Value, st
             name = f"{maker}_before" if number == 1 else f"{maker}_before_{number}"
         names[value] = name
         taken.add(name)
-    for name, value in blobs.current.items():
+    for value in blobs.current.values():
         if value not in names and value.node is not None:
             preferred = blobs.makers.get(value, "")
             if preferred and preferred not in taken:

@@ -24,6 +24,8 @@ def blob_beneath(model: str | None, name: str, *, trust_links: bool = False) -> 
     file = open_beneath(os.path.dirname(model or ""), name, trust_links=trust_links)
     if sniff(file, load_schema()) != "blob":
         raise FormatError(
-            "the file is not a single blob (.binaryproto)", file=file.path, hint="give the file that Caffe's tools wrote"
+            "the file is not a single blob (.binaryproto)",
+            file=file.path,
+            hint="give the file that Caffe's tools wrote",
         )
     return scan_blob(Wire(file), 0, file.size)[0]

@@ -189,16 +189,20 @@ class Importer:
         net = self.whole or self.net
         if not self.trial:
             for type in candidates(name, net, layer, self.batch):
-                try:
-                    # Handlers consult the same messages again; nothing of a trial is kept.
-                    replace_overrides = {**self.overrides, name: type}
-                    Importer(
-                        self.net, self.handlers, self.phase, self.losses, replace_overrides, whole=self.whole, trial=True
-                    ).run()
-                except XirError:
-                    continue
-                return repr(type)
+                if self._fits({**self.overrides, name: type}):
+                    return repr(type)
         return fallback(name, net, layer)
+
+    def _fits(self, overrides: Mapping[str, Type]) -> bool:
+        """Whether the net can be imported with these inputs; nothing of the trial is kept."""
+        trial = Importer(
+            self.net, self.handlers, self.phase, self.losses, overrides, whole=self.whole, seed=self.seed, trial=True
+        )
+        try:
+            trial.run()
+        except XirError:
+            return False
+        return True
 
     def _elsewhere(self, name: str) -> Layer | None:
         """A data layer of another phase or stage that makes the blob."""
@@ -363,7 +367,8 @@ class Importer:
         filled = self.weights.filled
         if not filled:
             return [*self.net.notes, *self.notes]
-        text = f"no weights in the file for {len(filled)} layers ({', '.join(filled[:5])}{', ...' if filled[5:] else ''})"
+        some = ", ".join([*filled[:5], *(["..."] if filled[5:] else [])])
+        text = f"no weights in the file for {len(filled)} layers ({some})"
         return [*self.net.notes, *self.notes, f"{text}: made up by their fillers with seed {self.seed}"]
 
     def _source(self, layer: Layer, index: int) -> Source:

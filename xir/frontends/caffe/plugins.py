@@ -66,7 +66,9 @@ def merged(handlers: Handlers[Handler], plugins: Sequence[Plugin]) -> Handlers[H
         try:
             table.merge(plugin.handlers)
         except TypeError as error:
-            raise UsageError(f"plugin {plugin.name}: {error}", hint="remove the handler, or give its kind another name") from None
+            raise UsageError(
+                f"plugin {plugin.name}: {error}", hint="remove the handler, or give its kind another name"
+            ) from None
     return table
 
 

@@ -66,7 +66,7 @@ def preprocess(
     if y is x:
         notes.append(f"input {name!r}: there is nothing to preprocess")
         return x
-    notes.append(f"input {name!r} takes pictures as Caffe decodes them (BGR, 0 to 255): mean and scale are in the graph")
+    notes.append(f"input {name!r} takes pictures as Caffe decodes them (BGR, 0 to 255): the graph subtracts and scales")
     if layer is not None:
         _tell_rest(layer, name, notes)
     return y

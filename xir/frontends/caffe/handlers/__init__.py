@@ -20,7 +20,8 @@ from xir.frontends.caffe.handlers import (
 )
 from xir.frontends.caffe.site import Handler
 
-HANDLERS: Handlers[Handler] = Handlers("caffe").merge(
+HANDLERS: Handlers[Handler] = Handlers(
+    "caffe",
     convolution.handlers,
     pooling.handlers,
     activation.handlers,

@@ -138,6 +138,4 @@ def im2col_layer(site: Site, x: Value) -> Value:
     param = site.param("convolution_param")
     param.ignore(*_TUNING, "num_output", "bias_term", "group")
     windows = _Windows(site, param, x)
-    return im2col(
-        x, window=windows.kernel, strides=windows.strides, padding=windows.padding, dilation=windows.dilation
-    )
+    return im2col(x, window=windows.kernel, strides=windows.strides, padding=windows.padding, dilation=windows.dilation)

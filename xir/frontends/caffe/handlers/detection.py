@@ -11,7 +11,8 @@ from xir.frontends.caffe.handlers.loss import flattened
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.node import Value
-from xir.ops.detection_output import BoxCode, detection_output
+from xir.ops._detections import BoxCode
+from xir.ops.detection_output import detection_output
 from xir.ops.prior import expanded_aspect_ratios, prior_box
 from xir.ops.shape import concat
 from xir.ops.yolo import reorg, yolo_boxes, yolo_detection_output
@@ -142,7 +143,7 @@ def yolo_output(site: Site, *xs: Value) -> Value:
         raise InvalidModelError(f"coords must be 4, got {param.integer('coords')}")
     if len(anchors) < number or number < 1:
         raise InvalidModelError(f"num_box {number} needs as many pairs of biases, got {len(anchors)}")
-    made: list[tuple[Value, Value]] = []
+    made: list[tuple[Value, ...]] = []
     for x in xs:
         _square(site, x)
         made.append(
@@ -169,7 +170,7 @@ def yolov3_output(site: Site, *xs: Value) -> Value:
         )
     require_positive("num_box, mask_group_num and anchors_scale", number, groups, *scales)
     step = len(mask) // groups
-    made: list[tuple[Value, Value]] = []
+    made: list[tuple[Value, ...]] = []
     for index, x in enumerate(xs):
         _square(site, x)
         chosen = mask[index * step : index * step + number]
@@ -187,10 +188,13 @@ def yolov3_output(site: Site, *xs: Value) -> Value:
     return _joined(made, param, inclusive=False)
 
 
-def _joined(made: list[tuple[Value, Value]], param: Message, *, inclusive: bool) -> Value:
+def _joined(made: list[tuple[Value, ...]], param: Message, *, inclusive: bool) -> Value:
     if not made:
         raise InvalidModelError("one bottom or more is needed")
-    boxes, scores = (concat(*parts, axis=1) if len(parts) > 1 else parts[0] for parts in zip(*made, strict=True))
+    boxes, scores = (
+        concat(*parts, axis=1) if len(parts) > 1 else parts[0]
+        for parts in ([pair[side] for pair in made] for side in (0, 1))
+    )
     return yolo_detection_output(
         boxes,
         scores,

@@ -144,23 +144,17 @@ def hinge(site: Site, x: Value, labels: Value) -> Value:
 def contrastive(site: Site, x: Value, y: Value, similar: Value) -> Value:
     """Pulls pairs together or pushes them `margin` apart (contrastive_loss_layer.cpp)."""
     param = site.param("contrastive_loss_param")
-    return contrastive_loss(
-        x, y, similar, margin=param.number("margin"), legacy=param.boolean("legacy_version")
-    )
+    return contrastive_loss(x, y, similar, margin=param.number("margin"), legacy=param.boolean("legacy_version"))
 
 
 @handlers.layer("SmoothL1Loss")
-def smooth_l1(
-    site: Site, x: Value, y: Value, inside: Value | None = None, outside: Value | None = None
-) -> Value:
+def smooth_l1(site: Site, x: Value, y: Value, inside: Value | None = None, outside: Value | None = None) -> Value:
     """Quadratic near 0, linear farther off, weighted inside and outside (smooth_L1_loss_layer.cpp)."""
     loss = site.param("loss_param")
     none = loss.optional_enum("normalization") == "NONE"
     loss.ignore("ignore_label", "normalize", "pre_fixed_normalizer")
     sigma = site.param("smooth_l1_loss_param").number("sigma")
-    return smooth_l1_loss(
-        x, y, inside, outside, sigma=sigma, normalization="none" if none else "batch_size"
-    )
+    return smooth_l1_loss(x, y, inside, outside, sigma=sigma, normalization="none" if none else "batch_size")
 
 
 @handlers.layer("Accuracy")

@@ -107,12 +107,14 @@ def bn(site: Site, x: Value) -> Value:
     shape = (1, channels, 1, 1) if site.blob_count and len(site.layer.blobs[0].shape) == 4 else (channels,)
     values = [
         site.weight(index, name, shape, filler, trainable=index < 2)
-        for index, (name, filler) in enumerate((
-            ("slope", slope_filler),
-            ("bias", param.message("bias_filler")),
-            ("mean", constant_filler(0.0)),
-            ("variance", constant_filler(1.0)),
-        ))
+        for index, (name, filler) in enumerate(
+            (
+                ("slope", slope_filler),
+                ("bias", param.message("bias_filler")),
+                ("mean", constant_filler(0.0)),
+                ("variance", constant_filler(1.0)),
+            )
+        )
     ]
     scale, shift, mean, variance = (_as_vector(value, channels) for value in values)
     if site.phase == "TRAIN" and not frozen:

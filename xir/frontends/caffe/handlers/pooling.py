@@ -11,9 +11,9 @@ from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.dims import Dim, ceil_divide, equal, floor_divide, minimum
 from xir.ir.node import Value
+from xir.ops._build import scalar_like
 from xir.ops.compare import greater
 from xir.ops.elementwise import cast, div, mul, select
-from xir.ops._build import scalar_like
 from xir.ops.pool import average_pool, max_pool, max_pool_with_indices
 from xir.ops.reduce import reduce_max, reduce_mean
 from xir.ops.shape import concat, reshape
@@ -47,9 +47,7 @@ def pooling(site: Site, x: Value) -> Value | tuple[Value, ...]:
     return _pooled(site, x, method, _geometry(param, x, method), param.boolean("avg_include_pad"))
 
 
-def _pooled(
-    site: Site, x: Value, method: str, geometry: Geometry, include_pad: bool
-) -> Value | tuple[Value, ...]:
+def _pooled(site: Site, x: Value, method: str, geometry: Geometry, include_pad: bool) -> Value | tuple[Value, ...]:
     ones = (1,) * len(geometry.window)
     match method:
         case "MAX" if site.top_count > 1:
@@ -110,9 +108,7 @@ def _sizes(param: Message) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int,
     return pair(param, "kernel", "kernel_size", None), pair(param, "stride", "stride", 1), pair(param, "pad", "pad", 0)
 
 
-def _covering(
-    x: Value, window: tuple[int, ...], strides: tuple[int, ...], pad: tuple[int, ...], up: bool
-) -> Geometry:
+def _covering(x: Value, window: tuple[int, ...], strides: tuple[int, ...], pad: tuple[int, ...], up: bool) -> Geometry:
     """The geometry in which the windows reach just as far as Caffe's; any padding makes all axes drop late windows."""
     padded = any(pad)
     padding = tuple(
@@ -199,7 +195,7 @@ def _levels(param: Message) -> int:
 
 
 def _spp_level(site: Site, x: Value, height: int, width: int, bins: int, method: str) -> Value:
-    """One level: kernel ceil(size / bins), pad so that bins kernels cover the input (spp_layer.cpp, GetPoolingParam)."""
+    """One level: kernel ceil(size / bins), padded so that bins kernels cover the input (spp_layer.cpp)."""
     window = (-(-height // bins), -(-width // bins))
     pad = ((window[0] * bins - height + 1) // 2, (window[1] * bins - width + 1) // 2)
     if any(p >= w for p, w in zip(pad, window, strict=True)):

@@ -63,9 +63,7 @@ def lstm(site: Site, *xs: Value) -> list[Value]:
     size = _outputs(param)
     bottoms = _Bottoms(site, param, xs, 2)
     w_x, b, w_static = _input_weights(site, param, bottoms, 4 * size)
-    w_h = site.weight(
-        2 if w_static is None else 3, "weight_hidden", (4 * size, size), param.message("weight_filler")
-    )
+    w_h = site.weight(2 if w_static is None else 3, "weight_hidden", (4 * size, size), param.message("weight_filler"))
     h_start, c_start = bottoms.states or (None, None)
     made = continued_lstm(bottoms.x, bottoms.cont, w_x, b, w_h, bottoms.static, w_static, h_start, c_start)
     return list(made[: site.top_count])

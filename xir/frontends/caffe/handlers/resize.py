@@ -97,9 +97,7 @@ def unpooling(site: Site, x: Value, mask: Value | None = None) -> Value:
     return _spread_windows(site, x, (1, 1) if method == "MAX" else window, strides, sizes, method)
 
 
-def _unpooled(
-    param: Message, x: Value, window: tuple[int, int], strides: tuple[int, int]
-) -> tuple[int, int]:
+def _unpooled(param: Message, x: Value, window: tuple[int, int], strides: tuple[int, int]) -> tuple[int, int]:
     """The result's size: given, or max((n - 1) * stride + kernel, n * stride + 1) (unpooling_layer.cpp, Reshape)."""
     both = param.optional_integer("unpool_size")
     given = param.optional_integer("unpool_h"), param.optional_integer("unpool_w")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
 from xir.frontends.caffe.handlers._geometry import canonical_axis, count, known, require_axes, require_positive
@@ -10,8 +12,8 @@ from xir.frontends.caffe.site import Handler, Site
 from xir.ir.dims import Dim, Shape, equal, floor_divide, product
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops.compare import not_equal
 from xir.ops._build import scalar_like
+from xir.ops.compare import not_equal
 from xir.ops.constant import identity
 from xir.ops.elementwise import cast
 from xir.ops.index import compress, gather
@@ -41,7 +43,6 @@ def concat_layer(site: Site, *xs: Value) -> Value:
 def slice_layer(site: Site, x: Value) -> tuple[Value, ...]:
     """Cuts at the given points, or into equal parts (slice_layer.cpp)."""
     param = site.param("slice_param")
-    param.ignore("engine")
     axis = _axis(param, x, "slice_dim")
     points, tops = param.integers("slice_point"), site.top_count
     size = x.shape[axis]
@@ -49,7 +50,7 @@ def slice_layer(site: Site, x: Value) -> tuple[Value, ...]:
         if len(points) != tops - 1 or list(points) != sorted(set(points)) or points[0] < 1:
             raise InvalidModelError(f"{tops} tops need {tops - 1} growing slice points, got {list(points)}")
         edges: list[Dim] = [0, *points, size]
-        sizes: list[Dim] = [stop - start for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+        sizes: list[Dim] = [stop - start for start, stop in pairwise(edges)]
     else:
         part = floor_divide(size, tops)
         if equal(part * tops, size) is not True:
