@@ -18,6 +18,8 @@ from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.ir.verify import verify
+from xir.kernel.interpret import interpret
+from xir.kernel.verify import verify as verify_kernel
 from xir.ops import table
 from xir.ops.elementwise import add, mul
 from xir.ops.reduce import reduce_sum
@@ -26,6 +28,7 @@ from xir.text import held_weights, parse_graph, print_graph, same_graph
 
 CASES = tuple(all_cases())
 OPERATORS = tuple(table().values())
+LOWERED = tuple(each for each in CASES if each.op.lower_rule is not None)
 DECOMPOSED = tuple(each for each in CASES if each.op.decompose_rule is not None)
 
 
@@ -175,6 +178,17 @@ def test_the_decomposition_makes_what_the_reference_makes(case: Case) -> None:
     verify(graph)
     assert case.op.name not in {node.op.name for node in graph.nodes}, "it is in its own decomposition"
     compare(case, tuple(run(graph, feeds).values()))
+
+
+@pytest.mark.parametrize("case", LOWERED, ids=names(LOWERED))
+def test_the_interpreted_kernel_makes_what_the_reference_makes(case: Case) -> None:
+    graph, feeds = graph_of(case)
+    node, rule = graph.outputs[0].node, case.op.lower_rule
+    assert node is not None
+    assert rule is not None
+    kernel = rule(node)
+    verify_kernel(kernel)
+    compare(case, interpret(kernel, list(feeds.values()), {}))
 
 
 @pytest.mark.parametrize(("case", "decomposed"), BATCHED, ids=[f"{each}{'-decomposed' * d}" for each, d in BATCHED])

@@ -75,10 +75,8 @@ class Scores:
     @property
     def picked(self) -> tuple[Integers, ...]:
         """Coordinates in `x` of the labels' scores."""
-        rows, columns = self.labels.shape
-        first: Integers = np.arange(rows).reshape(rows, 1)
-        last: Integers = np.arange(columns).reshape(1, columns)
-        return first, self.labels, last
+        rows, columns = int(self.labels.shape[0]), int(self.labels.shape[1])
+        return np.arange(rows)[:, np.newaxis], self.labels, np.arange(columns)[np.newaxis]
 
 
 def scores_of(x: Array, labels: Array, axis: int, ignore_label: int | None) -> Scores:

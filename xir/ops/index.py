@@ -224,7 +224,7 @@ def _gather_nd_reference(x: Array, indices: Array, *, batch_axes: int) -> Array:
     places = indices.shape[:-1]
     batch: tuple[Integers, ...] = tuple(np.indices(places)[:batch_axes])
     inner = (_from_front(indices[..., at], x.shape[batch_axes + at]) for at in range(indices.shape[-1]))
-    coordinates = (*batch, *inner)
+    coordinates: tuple[Integers, ...] = (*batch, *inner)
     if coordinates:
         return x[coordinates]
     return np.broadcast_to(x, (*places, *x.shape))
@@ -286,7 +286,8 @@ def _one_hot_reference(indices: Array, *, depth: int, axis: int, dtype: DType) -
     whole: Integers = indices.astype(np.int64)
     front = np.expand_dims(np.where(whole < 0, whole + depth, whole), axis)
     line = np.arange(depth).reshape((depth, *(1,) * (indices.ndim - axis)))
-    return np.equal(front, line).astype(dtype.dtype)
+    hits: NDArray[np.bool_] = front == line
+    return hits.astype(dtype.dtype)
 
 
 @one_hot.decompose

@@ -58,11 +58,8 @@ def _probabilities(x: Numbers) -> Numbers:
     return cast("Numbers", raised / raised.sum(axis=1, keepdims=True))
 
 
-def _operand(node: Node, index: int) -> Value:
-    value = node.inputs[index]
-    if value is None:
-        raise InvalidModelError(f"{node.op.name}: operand {index} is missing")
-    return value
+def _operands(node: Node) -> tuple[Value, ...]:
+    return cast("tuple[Value, ...]", node.inputs)
 
 
 def _class_attributes(node: Node) -> tuple[int, int | None, Normalization]:
@@ -115,7 +112,8 @@ def _softmax_cross_entropy_decompose(
 def _softmax_cross_entropy_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     """Probability minus 1 at the label, whatever the clamp says (Backward_cpu)."""
     axis, ignore_label, normalization = _class_attributes(node)
-    scores = score_values(_operand(node, 0), _operand(node, 1), axis, ignore_label)
+    x, labels = _operands(node)
+    scores = score_values(x, labels, axis, ignore_label)
     ones = scores.along_classes(scores.masked(scalar_like(_flat(scores), 1.0)))
     gradient = sub(mul(softmax(scores.x, axis=1), ones), scores.picked())
     return _weighted(scores, gradient, dy, normalization), None
@@ -176,8 +174,9 @@ def _infogain_loss_decompose(
 def _infogain_loss_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     """Probability times the sum of the label's row, minus the row (Backward_cpu); nothing flows into the matrix."""
     axis, ignore_label, normalization = _class_attributes(node)
-    scores = score_values(_operand(node, 0), _operand(node, 1), axis, ignore_label)
-    rows = _gain_rows(scores, _operand(node, 2))
+    x, labels, gain = _operands(node)
+    scores = score_values(x, labels, axis, ignore_label)
+    rows = _gain_rows(scores, gain)
     sums = reduce_sum(rows, axes=(1,), keep_dims=False)
     gradient = sub(mul(softmax(scores.x, axis=1), scores.along_classes(sums)), rows)
     if scores.valid is not None:
@@ -307,19 +306,15 @@ def _sigmoid_cross_entropy_decompose(
 @sigmoid_cross_entropy.gradient
 def _sigmoid_cross_entropy_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     """Sigmoid minus target (Backward_cpu); nothing flows into the targets."""
-    x, targets = _operand(node, 0), _operand(node, 1)
-    _, ignore_label, normalization = _class_attributes_of_targets(node)
+    x, targets = _operands(node)
+    ignore_label = cast("int | None", node.attributes["ignore_label"])
+    normalization = cast("Normalization", node.attributes["normalization"])
     score, target = wide(x), reshape(wide(targets), shape=x.shape)
     valid = _valid_targets(target, ignore_label)
     divisor = normalizer_value(normalization, x.shape[0], product(x.shape[1:]), valid, score.dtype)
     gradient = sub(sigmoid(score), target)
     kept = gradient if valid is None else select(valid, gradient, scalar_like(gradient, 0.0))
     return narrow(mul(kept, broadcast(div(wide(dy), divisor), shape=x.shape)), x.dtype), None
-
-
-def _class_attributes_of_targets(node: Node) -> tuple[None, int | None, Normalization]:
-    held = node.attributes
-    return None, cast("int | None", held["ignore_label"]), cast("Normalization", held["normalization"])
 
 
 @op

@@ -297,10 +297,7 @@ def _reduce_log_sum_exp_gradient(node: Node, dy: Value) -> tuple[Value | None, .
 
 def _reduction(node: Node) -> tuple[Value, Axes]:
     """The operand and the axes of a reduction node."""
-    x, axes = node.inputs[0], node.attributes["axes"]
-    if x is None or not isinstance(axes, tuple):
-        raise InvalidModelError(f"{node.op.name} is no reduction")
-    return x, tuple(axis for axis in axes if isinstance(axis, int))
+    return typing.cast("Value", node.inputs[0]), typing.cast("Axes", node.attributes["axes"])
 
 
 def _mean(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
@@ -308,8 +305,9 @@ def _mean(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
     count = math.prod(x.shape[axis] for axis in axes)
     if x.dtype.kind not in "iu":
         return np.asarray(np.sum(x, axis=axes, keepdims=keep_dims) / np.asarray(count, x.dtype))
-    total = np.asarray(np.sum(x, axis=axes, keepdims=keep_dims, dtype=np.int64 if x.dtype.kind == "i" else np.uint64))
-    return np.sign(total) * (np.abs(total) // max(count, 1))
+    widest = np.int64 if x.dtype.kind == "i" else np.uint64
+    total = typing.cast("Numbers", np.sum(x, axis=axes, keepdims=keep_dims, dtype=widest))
+    return np.asarray(np.sign(total) * (np.abs(total) // max(count, 1)))
 
 
 def _log_sum_exp(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
@@ -468,7 +466,5 @@ def _top_k_gradient(node: Node, dy: Value, d_places: Value) -> tuple[Value | Non
     """The gradients go back to the places that the elements came from."""
     from xir.ops.index import scatter_elements  # picking by index builds on reductions
 
-    x, axis = node.inputs[0], node.attributes["axis"]
-    if x is None or not isinstance(axis, int):
-        raise InvalidModelError("top_k: operand or axis is missing")
+    x, axis = typing.cast("Value", node.inputs[0]), typing.cast("int", node.attributes["axis"])
     return scatter_elements(scalar_like(x, 0.0), node.outputs[1], dy, axis=axis, reduction="add"), None
