@@ -8,6 +8,7 @@ from collections.abc import Callable
 import ml_dtypes
 import numpy as np
 import pytest
+from onnx import helper
 
 from tests.ops.evaluate import Operator, evaluate, onnx_results
 from xir.errors import InvalidModelError
@@ -15,6 +16,7 @@ from xir.ir.constant import Array
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops import elementwise as ew
+from xir.ops.activation import tanh
 
 SPECIAL = np.array([0.0, -0.0, 1.5, -1.5, 2.5, -0.5, 0.5, np.inf, -np.inf, np.nan, 1e-40, 3e38], np.float32)
 SMALL = np.linspace(-0.99, 0.99, 9).astype(np.float32)
@@ -120,8 +122,6 @@ def test_integers_wrap_around() -> None:
 def test_narrow_floats_are_rounded_once(dtype: type[np.generic]) -> None:
     x = np.linspace(-3, 3, 41).astype(dtype)
     exact = np.array([math.tanh(float(v)) for v in x])
-    from xir.ops.activation import tanh
-
     np.testing.assert_array_equal(evaluate(tanh, x), exact.astype(np.float32).astype(dtype))
 
 
@@ -160,8 +160,6 @@ def test_bounds_beyond_an_integer_type_bind_nothing() -> None:
 
 @pytest.mark.parametrize("target", [np.int8, np.int32, np.int64, np.uint8, np.float16, np.float64, np.bool_])
 def test_casts_as_in_onnxruntime(target: type[np.generic]) -> None:
-    from onnx import helper
-
     x = np.array([0.0, 1.7, 2.5, 100.0, -0.0], np.float32)
     (theirs,) = onnx_results("Cast", [x], to=helper.np_dtype_to_tensor_dtype(np.dtype(target)))
     ours = evaluate(ew.cast, x, dtype=next(d for d in DType if d is not DType.STRING and d.dtype == np.dtype(target)))
@@ -206,3 +204,11 @@ def test_operands_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(InvalidModelError, match=words):
         operator(*operands, **attributes)
+
+
+@pytest.mark.parametrize("dtype", [DType.INT4, DType.UINT2, DType.COMPLEX64, DType.BOOL, DType.STRING])
+@pytest.mark.parametrize("operator", [ew.mul, ew.minimum])
+def test_types_that_only_are_stored_take_no_part_in_arithmetic(operator: Operator, dtype: DType) -> None:
+    with pytest.raises(InvalidModelError, match="numbers are needed") as caught:
+        operator(value(dtype, 2), value(dtype, 2))
+    assert caught.value.hint == "cast to f32 or i32 first"

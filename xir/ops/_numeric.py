@@ -10,21 +10,25 @@ import numpy as np
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.node import Value
-from xir.ir.types import DType, dtype_from_numpy
+from xir.ir.types import dtype_from_numpy
 from xir.ops._windows import Numbers, widened
 
 __all__ = ["Numbers", "erf_of", "in_float32", "integer_range", "require_number"]
 
+_INTEGER_BITS = 8
+
 
 def require_number(*values: Value) -> None:
-    """Checks that every operand holds numbers: neither bools nor strings.
+    """Checks that every operand holds numbers to compute with: floats, or integers of 8 bits and more.
+
+    Integers of 4 and 2 bits are stored, moved and cast, but no ONNX operator of arithmetic takes them or complex ones.
 
     Raises:
         InvalidModelError: if one does not.
     """
     for value in values:
-        if value.dtype in (DType.BOOL, DType.STRING):
-            raise InvalidModelError(f"numbers are needed, got {value.type!r}")
+        if not (value.dtype.is_floating or (value.dtype.is_integer and value.dtype.bits >= _INTEGER_BITS)):
+            raise InvalidModelError(f"numbers are needed, got {value.type!r}", hint="cast to f32 or i32 first")
 
 
 def in_float32(function: Callable[..., Array], x: Array, *others: Array) -> Array:
