@@ -4,66 +4,50 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from xir.backends.export.onnx._encode import Header
 from xir.backends.export.onnx._names import Names, name_all
 from xir.backends.export.onnx._plan import Plan
 from xir.backends.export.onnx.targets import choose
 from xir.backends.export.onnx.write import write_model
+from xir.backends.export.report import ExportReport
 from xir.files import PathLike
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 
 
+__all__ = ["ExportPlan", "ExportReport", "export_onnx", "plan_onnx"]
+
+
 @dataclass(frozen=True, slots=True)
-class ExportReport:
-    """What an export did.
+class ExportPlan:
+    """What an export would write.
 
     Attributes:
-        path: of the model file.
         opset: the version of the default operator set.
         ir_version: the version of the file format.
-        nodes: ONNX nodes written.
+        nodes: ONNX nodes.
         operators: {op_type: how many}, in alphabetical order.
-        weights: parameters written.
-        size: bytes of the model file.
-        data_file: path of the data file beside it, or None.
-        data_size: its bytes.
-        layers: {source layer: names of the ONNX nodes that stand for it, in order}.
-        results: {source layer: names of the ONNX tensors that its last node makes}.
-        renamed: {name: name in the file} of inputs and outputs whose names were taken.
     """
 
-    path: str
     opset: int
     ir_version: int
     nodes: int
     operators: Mapping[str, int]
-    weights: int
-    size: int
-    data_file: str | None = None
-    data_size: int = 0
-    layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    results: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
-    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
 
-    def to_dict(self) -> dict[str, object]:
-        """The report as plain data, as `--json` prints it."""
-        return {
-            "path": self.path,
-            "opset": self.opset,
-            "ir_version": self.ir_version,
-            "nodes": self.nodes,
-            "operators": dict(self.operators),
-            "weights": self.weights,
-            "size": self.size,
-            "data_file": self.data_file,
-            "data_size": self.data_size,
-            "layers": {layer: list(nodes) for layer, nodes in self.layers.items()},
-            "results": {layer: list(names) for layer, names in self.results.items()},
-            "renamed": dict(self.renamed),
-        }
+
+def plan_onnx(graph: Graph, *, opset: int | None = None, target: str | None = None) -> ExportPlan:
+    """What `export_onnx` would write, without writing.
+
+    Raises:
+        UnsupportedError: operators that have no form there: all of them, with what would help.
+        UsageError: versions that contradict each other.
+    """
+    versions, legal = choose(graph, opset, None, target)
+    plan = Plan(legal, versions.opset)
+    plan.build()
+    return ExportPlan(versions.opset, versions.ir_version, len(plan.records), _count(plan))
 
 
 def export_onnx(
@@ -106,9 +90,6 @@ def export_onnx(
         version = ""
     header = Header(versions.opset, versions.ir_version, version, dict(metadata or {}), documentation)
     written = write_model(path, plan, names, header, external_data)
-    operators: dict[str, int] = {}
-    for record in plan.records:
-        operators[record.kind] = operators.get(record.kind, 0) + 1
     layers, results = _layers(plan, names)
     name: str = os.fspath(path)
     return ExportReport(
@@ -116,7 +97,7 @@ def export_onnx(
         opset=versions.opset,
         ir_version=versions.ir_version,
         nodes=len(plan.records),
-        operators=dict(sorted(operators.items())),
+        operators=_count(plan),
         weights=len(legal.parameters),
         size=written.size,
         data_file=None if written.data_file is None else os.path.join(os.path.dirname(name), written.data_file),
@@ -125,6 +106,13 @@ def export_onnx(
         results=results,
         renamed=names.renamed,
     )
+
+
+def _count(plan: Plan) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for record in plan.records:
+        found[record.kind] = found.get(record.kind, 0) + 1
+    return dict(sorted(found.items()))
 
 
 def _layers(plan: Plan, names: Names) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:

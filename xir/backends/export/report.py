@@ -1,0 +1,65 @@
+"""What an export did, as data; every format's exporter answers with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What an export did.
+
+    Attributes:
+        path: of the model file.
+        opset: ONNX: the version of the default operator set; else None.
+        ir_version: ONNX: the version of the file format; else None.
+        nodes: nodes written.
+        operators: {kind of node: how many}, in alphabetical order.
+        weights: parameters written.
+        size: bytes of the model file.
+        data_file: path of the data file beside it, or None.
+        data_size: its bytes.
+        layers: {source layer: names of the written nodes that stand for it, in order}.
+        results: {source layer: names of the written tensors that its last node makes}.
+        renamed: {name: name in the file} of inputs and outputs whose names were taken.
+        format: the format's short name.
+    """
+
+    path: str
+    opset: int | None
+    ir_version: int | None
+    nodes: int
+    operators: Mapping[str, int]
+    weights: int
+    size: int
+    data_file: str | None = None
+    data_size: int = 0
+    layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    results: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    renamed: Mapping[str, str] = field(default_factory=dict[str, str])
+    format: str = "onnx"
+
+    @property
+    def transposes(self) -> int:
+        """How many of the written nodes only reorder axes."""
+        return self.operators.get("Transpose", 0) + self.operators.get("transpose", 0)
+
+    def to_dict(self) -> dict[str, object]:
+        """The report as plain data, as `--json` prints it."""
+        return {
+            "format": self.format,
+            "path": self.path,
+            "opset": self.opset,
+            "ir_version": self.ir_version,
+            "nodes": self.nodes,
+            "transposes": self.transposes,
+            "operators": dict(self.operators),
+            "weights": self.weights,
+            "size": self.size,
+            "data_file": self.data_file,
+            "data_size": self.data_size,
+            "layers": {layer: list(nodes) for layer, nodes in self.layers.items()},
+            "results": {layer: list(names) for layer, names in self.results.items()},
+            "renamed": dict(self.renamed),
+        }
