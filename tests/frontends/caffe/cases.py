@@ -15,7 +15,9 @@ def _labels(shape: tuple[int, ...], classes: int, seed: int = 5) -> np.ndarray:
 
 
 def _pooling(id: str, body: str, *, cv2: bool = True, tops: str = "y", size: tuple[int, int] = (7, 9)) -> Case:
-    return Case(f"pooling {id}", {"data": (2, 3, *size)}, one("Pooling", f"pooling_param {{ {body} }}", tops=tops), cv2=cv2)
+    return Case(
+        f"pooling {id}", {"data": (2, 3, *size)}, one("Pooling", f"pooling_param {{ {body} }}", tops=tops), cv2=cv2
+    )
 
 
 def _filtered(
@@ -61,7 +63,9 @@ POOLING = (
     _pooling("average padded", "pool: AVE kernel_size: 3 stride: 2 pad: 1"),
     _pooling("average padded overhang", "pool: AVE kernel_size: 3 stride: 2 pad: 1", size=(6, 8)),
     _pooling("average large pad", "pool: AVE kernel_size: 5 stride: 3 pad: 4", size=(6, 8), cv2=False),
-    _pooling("average h and w", "pool: AVE kernel_h: 2 kernel_w: 4 stride_h: 1 stride_w: 3 pad_h: 1 pad_w: 2", cv2=False),
+    _pooling(
+        "average h and w", "pool: AVE kernel_h: 2 kernel_w: 4 stride_h: 1 stride_w: 3 pad_h: 1 pad_w: 2", cv2=False
+    ),
     _pooling("one window", "pool: AVE kernel_size: 8 stride: 2", size=(7, 7), cv2=False),
     _pooling("global max", "pool: MAX global_pooling: true"),
     _pooling("global average", "pool: AVE global_pooling: true"),

@@ -94,13 +94,14 @@ def one(kind: str, body: str = "", bottoms: str = "data", tops: str = "y", name:
 
 
 def caffemodel(text: str, weights: Mapping[str, Sequence[np.ndarray]]) -> bytes:
-    """The binary form of a net with blobs in its layers."""
+    """The weights of a net in binary form: layers by name and type, with their blobs and nothing else."""
     net = parse_text(text, "NetParameter")
     layers = []
     for message in net.messages("layer"):
         arrays = weights.get(message.text("name"), ())
         blobs = [Blob(array.shape, "f32", array) for array in arrays]
-        layers.append(message.edited({"blobs": blobs}) if blobs else message)
+        rest = [name for name in message.fields() if name not in ("name", "type", "bottom", "top")]
+        layers.append(message.edited({"blobs": blobs}, drop=rest))
     return encode(net.edited({"layer": layers}))
 
 
@@ -119,7 +120,11 @@ def opencv(text: Path, model: Path, feeds: Arrays, outputs: Sequence[str]) -> Ar
     for name, array in feeds.items():
         net.setInput(array, name)
     known = set(net.getLayerNames())  # some layers go by their name there, some by their top
-    makers = {top: one.text("name") for one in parse_text(text.read_text(), "NetParameter").messages("layer") for top in one.texts("top")}
+    makers = {
+        top: one.text("name")
+        for one in parse_text(text.read_text(), "NetParameter").messages("layer")
+        for top in one.texts("top")
+    }
     made = net.forward([makers[name] if makers[name] in known else name for name in outputs])
     return dict(zip(outputs, made, strict=True))
 
@@ -167,5 +172,3 @@ def job(case: Case, folder: Path, seed: int = 0) -> dict[str, str]:
         "id": case.id, "prototxt": str(text), "caffemodel": str(model), "feeds": str(feeds), "phase": case.phase,
         "out": out,
     }  # fmt: skip
-
-

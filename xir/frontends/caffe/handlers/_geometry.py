@@ -33,6 +33,17 @@ def known(dim: Dim, what: str) -> int:
     return dim
 
 
+def channel_count(x: Value) -> int:
+    """The size of axis 1, which must exist and be known.
+
+    Raises:
+        InvalidModelError: if it is not so.
+    """
+    if x.rank < 2:
+        raise InvalidModelError(f"a channel axis is needed, got {x.type!r}")
+    return known(x.shape[1], "the number of channels")
+
+
 def per_axis(param: Message, name: str, axes: int, default: int | None, short: str) -> tuple[int, ...]:
     """`name` for each of `axes` spatial axes: repeated, or as `<short>_h` and `<short>_w`.
 
@@ -101,6 +112,17 @@ def require_axes(x: Value, count: int) -> None:
     """
     if x.rank != count:
         raise InvalidModelError(f"{count} axes are needed, got {x.type!r}")
+
+
+def batch_size(x: Value) -> Dim:
+    """The size of axis 0, which must exist.
+
+    Raises:
+        InvalidModelError: if it does not.
+    """
+    if not x.rank:
+        raise InvalidModelError(f"a batch axis is needed, got {x.type!r}")
+    return x.shape[0]
 
 
 def count(shape: Shape) -> Dim:

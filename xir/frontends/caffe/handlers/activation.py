@@ -6,7 +6,7 @@ import math
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import known
+from xir.frontends.caffe.handlers._geometry import channel_count
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.node import Value
 from xir.ops._build import channelwise, scalar_like
@@ -47,7 +47,7 @@ def prelu_layer(site: Site, x: Value) -> Value:
     if param.boolean("channel_shared"):
         slope = site.weight(0, "slope", (), filler)
         return prelu(x, broadcast(slope, shape=x.shape))
-    channels = known(x.shape[1], "the number of channels")
+    channels = channel_count(x)
     return prelu(x, channelwise(site.weight(0, "slope", (channels,), filler), x))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import canonical_axis, known, per_axis, require_positive
+from xir.frontends.caffe.handlers._geometry import canonical_axis, channel_count, per_axis, require_positive
 from xir.frontends.caffe.handlers.activation import relu_or_leaky
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
@@ -46,7 +46,6 @@ def convolution(site: Site, *xs: Value) -> list[Value]:
 def convolution_3d(site: Site, x: Value) -> Value:
     """Convolution over three spatial axes; the parameters are those of Convolution in C3D's spelling."""
     param = site.param("convolution3d_param")
-    param.ignore("engine")
     if x.rank != 5:
         raise InvalidModelError(f"[N, C, L, H, W] is needed, got {x.type!r}")
     size, depth = param.integer("kernel_size"), param.integer("kernel_depth")
@@ -72,11 +71,11 @@ def convolution_3d(site: Site, x: Value) -> Value:
 @handlers.layer("DepthwiseConvolution")
 def depthwise_convolution(site: Site, x: Value) -> Value:
     """Convolution with one group a channel; `group` may be left out (the forks' depthwise_conv_layer.cpp)."""
-    return _convolution(site, x, known(x.shape[1], "the number of channels"))
+    return _convolution(site, x, channel_count(x))
 
 
 def _channels(x: Value, groups: int, outputs: int) -> int:
-    channels = known(x.shape[1], "the number of channels")
+    channels = channel_count(x)
     require_positive("num_output and group", outputs, groups)
     if channels % groups or outputs % groups:
         raise InvalidModelError(f"{channels} channels and {outputs} outputs do not divide into {groups} groups")

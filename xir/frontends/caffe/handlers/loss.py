@@ -6,7 +6,7 @@ from typing import Literal, cast
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import canonical_axis, count, require_positive
+from xir.frontends.caffe.handlers._geometry import batch_size, canonical_axis, count, require_positive
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site, constant_from_blob
 from xir.ir.constant import Constant
@@ -170,4 +170,4 @@ def accuracy_layer(site: Site, x: Value, labels: Value) -> list[Value]:
 
 def flattened(x: Value) -> Value:
     """[N, ...] as [N, K]."""
-    return x if x.rank == 2 else reshape(x, shape=(x.shape[0], count(x.shape[1:])))
+    return x if x.rank == 2 else reshape(x, shape=(batch_size(x), count(x.shape[1:])))

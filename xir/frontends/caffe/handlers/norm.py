@@ -6,7 +6,13 @@ import numpy as np
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import canonical_axis, constant_filler, known, require_axes
+from xir.frontends.caffe.handlers._geometry import (
+    batch_size,
+    canonical_axis,
+    channel_count,
+    constant_filler,
+    require_axes,
+)
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.constant import constant_of
 from xir.ir.node import Value
@@ -41,8 +47,8 @@ def batch_norm_layer(site: Site, x: Value) -> Value:
         raise site.unsupported("relu: true inside BatchNorm is not taken", "put a ReLU layer behind it")
     given = param.optional_boolean("use_global_stats")
     use_global = given if given is not None else site.phase == "TEST"
-    wide = x if x.rank > 1 else reshape(x, shape=(x.shape[0], 1))  # one axis counts as one channel
-    channels = known(wide.shape[1], "the number of channels")
+    wide = x if x.rank > 1 else reshape(x, shape=(batch_size(x), 1))  # one axis counts as one channel
+    channels = channel_count(wide)
     scale, shift = _affine(site, channels, scaled)
     if use_global:
         mean, variance = _statistics(site, channels)
@@ -102,7 +108,7 @@ def bn(site: Site, x: Value) -> Value:
     param.ignore("momentum", "engine")
     frozen = param.boolean("frozen")
     epsilon = param.number("eps")
-    channels = known(x.shape[1], "the number of channels")
+    channels = channel_count(x)
     slope_filler = param.optional_message("slope_filler") or constant_filler(1.0)
     shape = (1, channels, 1, 1) if site.blob_count and len(site.layer.blobs[0].shape) == 4 else (channels,)
     values = [
@@ -165,7 +171,7 @@ def normalize(site: Site, x: Value) -> Value:
     if param.boolean("channel_shared"):
         scale = site.weight(0, "scale", (), filler)
         return mul(y, broadcast(scale, shape=y.shape))
-    channels = known(x.shape[1], "the number of channels")
+    channels = channel_count(x)
     return mul(y, channelwise(site.weight(0, "scale", (channels,), filler), y))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import canonical_axis, count, known, require_positive
+from xir.frontends.caffe.handlers._geometry import batch_size, canonical_axis, count, known, require_positive
 from xir.frontends.caffe.handlers.activation import affine
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.node import Value
@@ -82,7 +82,7 @@ def arg_max_layer(site: Site, x: Value) -> Value:
     if axis is not None:
         values, places = _best(x, number, canonical_axis(x, axis))
         return values if with_value else places
-    flat = identity(x) if x.rank == 2 else reshape(x, shape=(x.shape[0], count(x.shape[1:])))
+    flat = identity(x) if x.rank == 2 else reshape(x, shape=(batch_size(x), count(x.shape[1:])))
     values, places = _best(flat, number, 1)
     tail = (1,) * max(x.rank - 3, 0)
     shape = (x.shape[0], 1, number, *tail)

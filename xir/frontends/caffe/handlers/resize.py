@@ -6,7 +6,7 @@ import numpy as np
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import known, pair, require_axes, require_positive
+from xir.frontends.caffe.handlers._geometry import channel_count, known, pair, require_axes, require_positive
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.constant import constant_of
@@ -113,7 +113,7 @@ def _spread_windows(
     site: Site, x: Value, window: tuple[int, int], strides: tuple[int, int], sizes: tuple[int, int], method: str
 ) -> Value:
     """Each element over its window, windows summed: a transposed convolution of every channel by itself."""
-    channels = known(x.shape[1], "the number of channels")
+    channels = channel_count(x)
     reach = tuple(
         (known(size, "the size to unpool") - 1) * stride + extent
         for size, stride, extent in zip(x.shape[2:], strides, window, strict=True)

@@ -35,6 +35,8 @@ def concat_layer(site: Site, *xs: Value) -> Value:
     """Joins along an axis (concat_layer.cpp)."""
     param = site.param("concat_param")
     param.ignore("engine", "per_fla_fuse")
+    if not xs:
+        raise InvalidModelError("one bottom or more is needed")
     axis = _axis(param, xs[0], "concat_dim")
     return identity(xs[0]) if len(xs) == 1 else concat(*xs, axis=axis)
 
@@ -174,8 +176,10 @@ def batch_reindex(site: Site, x: Value, indices: Value) -> Value:
 @handlers.layer("Filter")
 def filter_layer(site: Site, *xs: Value) -> tuple[Value, ...]:
     """Items of the batch of which the selector, the last bottom, is not 0 (filter_layer.cpp)."""
+    if len(xs) < 2:
+        raise InvalidModelError(f"data and a selector are needed, got {len(xs)} bottoms")
     *data, selector = xs
-    if not data or any(dim != 1 for dim in selector.shape[1:]):
+    if any(dim != 1 for dim in selector.shape[1:]):
         raise InvalidModelError("the last bottom must be a selector with one number an item")
     flat = selector if selector.rank == 1 else reshape(selector, shape=(selector.shape[0],))
     chosen = not_equal(flat, scalar_like(flat, 0.0))
