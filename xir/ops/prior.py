@@ -18,6 +18,7 @@ from xir.ops._windows import Numbers
 from xir.ops.constant import constant
 
 _SAME_RATIO = 1e-6  # prior_box_layer.cpp: ratios nearer than this are one
+_SMALLEST_RATIO = 1e-30  # its inverse is an f32 still
 
 
 def expanded_aspect_ratios(ratios: Sequence[float], flip: bool) -> tuple[float, ...]:
@@ -25,10 +26,15 @@ def expanded_aspect_ratios(ratios: Sequence[float], flip: bool) -> tuple[float, 
 
     (prior_box_layer.cpp, LayerSetUp: 1 stands first; a ratio is dropped if it is there already, its inverse is not
     looked for.) Ratios are f32, as the protobuf field is.
+
+    Raises:
+        InvalidModelError: a ratio is not positive, or so small or large that its inverse is no f32.
     """
     held = [1.0]
     for given in ratios:
         ratio = float(np.float32(given))
+        if not _SMALLEST_RATIO <= ratio <= 1 / _SMALLEST_RATIO:
+            raise InvalidModelError(f"aspect ratio {given}: expected a positive number")
         if any(abs(ratio - other) < _SAME_RATIO for other in held):
             continue
         held.append(ratio)

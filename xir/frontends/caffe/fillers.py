@@ -6,17 +6,32 @@ The numbers are not Caffe's (its random generator is not ours) but have the same
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from xir.errors import InvalidModelError
-from xir.limits import byte_count
+from xir.errors import InvalidModelError, UnsafeError
+from xir.files import FileSlice, MappedFile, file_error
+from xir.limits import MEBI, byte_count, element_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xir.frontends.caffe.message import Message
+
+HELD_BYTES = 16 * MEBI
+"""Bytes of one made-up weight that stay in memory; a larger one goes to a temporary file."""
+
+PIECE = MEBI
+"""Elements that are drawn at a time."""
+
+_MAX_UNITBALL_BYTES = 64 * MEBI
+"""Bytes of a positive_unitball weight, whose rows must be known whole before one element is."""
+
+_Draw: TypeAlias = "Callable[[int, int], NDArray[np.float32]]"
 
 
 def fill(filler: Message, shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float32]:
@@ -25,39 +40,99 @@ def fill(filler: Message, shape: tuple[int, ...], generator: np.random.Generator
     Raises:
         InvalidModelError: if the filler's type is not one of Caffe's, or does not fit the shape.
     """
-    byte_count(shape, 32)
+    array = np.empty(element_count(shape), np.float32)
+    start = 0
+    for piece in fill_pieces(filler, shape, generator):
+        array[start : start + piece.size] = piece
+        start += piece.size
+    return array.reshape(shape)
+
+
+def fill_file(filler: Message, shape: tuple[int, ...], generator: np.random.Generator) -> FileSlice:
+    """The elements that `fill` gives, in a temporary file without a name: a large weight takes no memory.
+
+    Raises:
+        InvalidModelError: as `fill`.
+        FileError: the temporary file cannot be written.
+    """
+    try:
+        with tempfile.TemporaryFile(prefix="xir-") as file:
+            for piece in fill_pieces(filler, shape, generator):
+                file.write(piece.astype("<f4", copy=False).data)
+            file.flush()
+            return MappedFile("a temporary file of made-up weights", os.dup(file.fileno())).whole()
+    except OSError as error:
+        raise file_error(error, tempfile.gettempdir(), "write made-up weights to a temporary file") from error
+
+
+def fill_pieces(
+    filler: Message, shape: tuple[int, ...], generator: np.random.Generator
+) -> Iterator[NDArray[np.float32]]:
+    """The elements of `fill` in row-major order, at most `PIECE` at a time.
+
+    Raises:
+        InvalidModelError: as `fill`.
+        UnsafeError: a filler that must see all elements at once is asked for too many.
+    """
+    count = element_count(shape)
     filler.ignore("sparse")
+    draw = _drawing(filler, shape, generator)
+    for start in range(0, count, PIECE):
+        yield draw(start, min(PIECE, count - start))
+
+
+def _drawing(filler: Message, shape: tuple[int, ...], generator: np.random.Generator) -> _Draw:
+    """What gives the elements [start, start + count) of a filler, called with rising starts."""
     kind = filler.text("type")
     match kind:
         case "constant":
-            array = np.full(shape, filler.number("value"), np.float32)
+            value = np.float32(filler.number("value"))
+            return lambda start, count: np.full(count, value, np.float32)
         case "gaussian":
-            array = _gaussian(filler, shape, generator)
+            return _normal(generator, filler.number("std"), filler.number("mean"))
         case "uniform":
-            array = generator.uniform(filler.number("min"), filler.number("max"), shape).astype(np.float32)
+            return _uniform(generator, filler.number("min"), filler.number("max"))
         case "xavier":
             limit = math.sqrt(3.0 / _fan(filler, shape))
-            array = generator.uniform(-limit, limit, shape).astype(np.float32)
+            return _uniform(generator, -limit, limit)
         case "msra":
-            array = _normal(generator, shape) * np.float32(math.sqrt(2.0 / _fan(filler, shape)))
+            return _normal(generator, math.sqrt(2.0 / _fan(filler, shape)), 0.0)
         case "positive_unitball":
-            raw = generator.uniform(0.0, 1.0, shape).astype(np.float32)
-            flat = raw.reshape(shape[0] if shape else 1, -1)
-            array = (flat / flat.sum(axis=1, keepdims=True)).reshape(shape)
+            return _unitball(shape, generator)
         case "bilinear":
-            array = _bilinear(shape)
+            return _bilinear(shape)
         case _:
             known = "constant, gaussian, uniform, xavier, msra, positive_unitball, bilinear"
             raise InvalidModelError(f"filler type {kind!r} is not one of {known} (filler.hpp)")
-    return array
 
 
-def _normal(generator: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    return generator.standard_normal(shape, dtype=np.float32)
+def _normal(generator: np.random.Generator, std: float, mean: float) -> _Draw:
+    def draw(_start: int, count: int) -> NDArray[np.float32]:
+        drawn = generator.standard_normal(count, dtype=np.float32)
+        return drawn * np.float32(std) + np.float32(mean)
+
+    return draw
 
 
-def _gaussian(filler: Message, shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float32]:
-    return _normal(generator, shape) * np.float32(filler.number("std")) + np.float32(filler.number("mean"))
+def _uniform(generator: np.random.Generator, low: float, high: float) -> _Draw:
+    def draw(_start: int, count: int) -> NDArray[np.float32]:
+        return generator.random(count, dtype=np.float32) * np.float32(high - low) + np.float32(low)
+
+    return draw
+
+
+def _unitball(shape: tuple[int, ...], generator: np.random.Generator) -> _Draw:
+    """Positive numbers whose sum over each first index is one (filler.hpp, PositiveUnitballFiller)."""
+    if byte_count(shape, 32) > _MAX_UNITBALL_BYTES:
+        raise UnsafeError(
+            f"a positive_unitball filler is asked for {list(shape)}; at most {_MAX_UNITBALL_BYTES} bytes are made up",
+            number=808,
+            hint="give the caffemodel that belongs to this prototxt",
+        )
+    rows = generator.random((shape[0] if shape else 1, math.prod(shape[1:])), dtype=np.float32)
+    total = rows.sum(axis=1, keepdims=True)
+    flat = np.divide(rows, total, out=np.zeros_like(rows), where=total > 0).reshape(-1)
+    return lambda start, count: flat[start : start + count]
 
 
 def _fan(filler: Message, shape: tuple[int, ...]) -> float:
@@ -74,11 +149,17 @@ def _fan(filler: Message, shape: tuple[int, ...]) -> float:
             return max(fan_in, 1.0)
 
 
-def _bilinear(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def _bilinear(shape: tuple[int, ...]) -> _Draw:
     if len(shape) != 4 or shape[2] != shape[3]:
         raise InvalidModelError(f"the bilinear filler needs a square 4-axis blob, got {list(shape)} (filler.hpp)")
     width = shape[3]
     factor = math.ceil(width / 2.0)
-    center = (2 * factor - 1 - factor % 2) / (2.0 * factor)
-    line = 1 - np.abs(np.arange(width, dtype=np.float64) / factor - center)
-    return np.broadcast_to(np.outer(line, line), shape).astype(np.float32)
+
+    def draw(start: int, count: int) -> NDArray[np.float32]:
+        place = np.arange(start, start + count)
+        center = (2 * factor - 1 - factor % 2) / (2.0 * factor)
+        across = 1 - np.abs(place % width / factor - center)
+        down = 1 - np.abs(place // width % width / factor - center)
+        return np.asarray(across * down, np.float32)
+
+    return draw

@@ -12,7 +12,7 @@ from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.files import FileSlice
 from xir.frontends.caffe.blob import Blob
 from xir.frontends.caffe.companion_blob import blob_beneath
-from xir.frontends.caffe.fillers import fill
+from xir.frontends.caffe.fillers import HELD_BYTES, fill, fill_file
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.net import Layer, Phase
 from xir.ir.constant import Constant, constant_of
@@ -75,7 +75,10 @@ class Weights:
                 number=808,
                 hint="give the caffemodel that belongs to this prototxt",
             )
-        return constant_of(fill(filler, shape, np.random.default_rng((self.seed, *key))))
+        generator = np.random.default_rng((self.seed, *key))
+        if byte_count(shape, 32) <= HELD_BYTES:
+            return constant_of(fill(filler, shape, generator))
+        return Constant(TensorType(DType.FLOAT32, shape), fill_file(filler, shape, generator))
 
 
 @dataclass(slots=True)
