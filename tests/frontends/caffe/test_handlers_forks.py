@@ -56,8 +56,14 @@ WRITTEN_OUT: list[tuple[Case, Oracle]] = [
         Case("ELU with lambda", IMAGE, one("ELU", "elu_param { lambda: 1.5 }")),
         lambda f, w: 1.5 * np.where(f["data"] > 0, f["data"], np.expm1(f["data"])),
     ),
-    (Case("Dropout scaled", IMAGE, one("Dropout", "dropout_param { dropout_ratio: 0.2 scale_train: false }")), lambda f, w: 0.8 * f["data"]),
-    (Case("SpatialDropout", IMAGE, one("SpatialDropout", "spatial_dropout_param { dropout_ratio: 0.2 }")), lambda f, w: f["data"]),
+    (
+        Case("Dropout scaled", IMAGE, one("Dropout", "dropout_param { dropout_ratio: 0.2 scale_train: false }")),
+        lambda f, w: 0.8 * f["data"],
+    ),
+    (
+        Case("SpatialDropout", IMAGE, one("SpatialDropout", "spatial_dropout_param { dropout_ratio: 0.2 }")),
+        lambda f, w: f["data"],
+    ),
     (
         Case("BN", IMAGE, one("BN"), {"it": _BN}, positive=[("it", 3)]),
         lambda f, w: (f["data"] - w["it"][2]) / np.sqrt(w["it"][3] + 1e-5) * w["it"][0] + w["it"][1],
@@ -67,34 +73,69 @@ WRITTEN_OUT: list[tuple[Case, Oracle]] = [
         lambda f, w: _normal(f["data"], (0, 2, 3), 1e-5) * w["it"][0] + w["it"][1],
     ),
     (
-        Case("SyncBN frozen", IMAGE, one("SyncBN", "bn_param { frozen: true }"), {"it": [(4,)] * 4}, positive=[("it", 3)], phase="TRAIN"),
-        lambda f, w: (f["data"] - _column(w["it"][2])) / np.sqrt(_column(w["it"][3]) + 1e-5) * _column(w["it"][0]) + _column(w["it"][1]),
+        Case(
+            "SyncBN frozen",
+            IMAGE,
+            one("SyncBN", "bn_param { frozen: true }"),
+            {"it": [(4,)] * 4},
+            positive=[("it", 3)],
+            phase="TRAIN",
+        ),
+        lambda f, w: (
+            (f["data"] - _column(w["it"][2])) / np.sqrt(_column(w["it"][3]) + 1e-5) * _column(w["it"][0])
+            + _column(w["it"][1])
+        ),
     ),
     (
-        Case("BatchNorm of the batch", IMAGE, one("BatchNorm", "batch_norm_param { use_global_stats: false }"), {"it": [(4,), (4,), (1,)]}),
+        Case(
+            "BatchNorm of the batch",
+            IMAGE,
+            one("BatchNorm", "batch_norm_param { use_global_stats: false }"),
+            {"it": [(4,), (4,), (1,)]},
+        ),
         lambda f, w: _normal(f["data"], (0, 2, 3), 1e-5),
     ),
     (
         Case(
-            "BatchNorm scaled", IMAGE, one("BatchNorm", "batch_norm_param { scale_bias: true }"),
-            {"it": [(4,), (4,), (1,), (4,), (4,)]}, positive=[("it", 1), ("it", 2)],
+            "BatchNorm scaled",
+            IMAGE,
+            one("BatchNorm", "batch_norm_param { scale_bias: true }"),
+            {"it": [(4,), (4,), (1,), (4,), (4,)]},
+            positive=[("it", 1), ("it", 2)],
         ),
-        lambda f, w: (f["data"] - _column(w["it"][0] / w["it"][2]))
-        / np.sqrt(_column(w["it"][1] / w["it"][2]) + 1e-5) * _column(w["it"][3]) + _column(w["it"][4]),
+        lambda f, w: (
+            (f["data"] - _column(w["it"][0] / w["it"][2]))
+            / np.sqrt(_column(w["it"][1] / w["it"][2]) + 1e-5)
+            * _column(w["it"][3])
+            + _column(w["it"][4])
+        ),
     ),
     (
         Case(
-            "BatchNorm scaled of the batch", IMAGE, one("BatchNorm", "batch_norm_param { scale_bias: true use_global_stats: false }"),
+            "BatchNorm scaled of the batch",
+            IMAGE,
+            one("BatchNorm", "batch_norm_param { scale_bias: true use_global_stats: false }"),
             {"it": [(4,), (4,), (1,), (4,), (4,)]},
         ),
         lambda f, w: _normal(f["data"], (0, 2, 3), 1e-5) * _column(w["it"][3]) + _column(w["it"][4]),
     ),
     (
-        Case("BatchNorm of numbers", {"data": (5,)}, one("BatchNorm"), {"it": [(1,), (1,), (1,)]}, positive=[("it", 1), ("it", 2)]),
+        Case(
+            "BatchNorm of numbers",
+            {"data": (5,)},
+            one("BatchNorm"),
+            {"it": [(1,), (1,), (1,)]},
+            positive=[("it", 1), ("it", 2)],
+        ),
         lambda f, w: (f["data"] - w["it"][0] / w["it"][2]) / np.sqrt(w["it"][1] / w["it"][2] + 1e-5),
     ),
     (
-        Case("Normalize by channel", IMAGE, one("Normalize", "norm_param { across_spatial: false channel_shared: false }"), {"it": [(4,)]}),
+        Case(
+            "Normalize by channel",
+            IMAGE,
+            one("Normalize", "norm_param { across_spatial: false channel_shared: false }"),
+            {"it": [(4,)]},
+        ),
         lambda f, w: f["data"] / np.sqrt((f["data"] ** 2).sum(1, keepdims=True) + 1e-10) * _column(w["it"][0]),
     ),
     (
@@ -106,11 +147,19 @@ WRITTEN_OUT: list[tuple[Case, Oracle]] = [
         lambda f, w: f["s"][:, :, None, None] * f["x"] + f["y0"],
     ),
     (
-        Case("Axpy of four axes", {"s": (2, 4, 1, 1), "x": (2, 4, 3, 3), "y0": (2, 4, 3, 3)}, one("Axpy", "", "s x y0")),
+        Case(
+            "Axpy of four axes", {"s": (2, 4, 1, 1), "x": (2, 4, 3, 3), "y0": (2, 4, 3, 3)}, one("Axpy", "", "s x y0")
+        ),
         lambda f, w: f["s"] * f["x"] + f["y0"],
     ),
-    (Case("SpatialProduct", {"x": (2, 4, 3, 5), "m": (2, 1, 3, 5)}, one("SpatialProduct", "", "x m")), lambda f, w: f["x"] * f["m"]),
-    (Case("Permute", {"data": (2, 3, 4, 5)}, one("Permute", "permute_param { order: 0 order: 2 order: 3 }")), lambda f, w: f["data"].transpose(0, 2, 3, 1)),
+    (
+        Case("SpatialProduct", {"x": (2, 4, 3, 5), "m": (2, 1, 3, 5)}, one("SpatialProduct", "", "x m")),
+        lambda f, w: f["x"] * f["m"],
+    ),
+    (
+        Case("Permute", {"data": (2, 3, 4, 5)}, one("Permute", "permute_param { order: 0 order: 2 order: 3 }")),
+        lambda f, w: f["data"].transpose(0, 2, 3, 1),
+    ),
     (
         Case("ShuffleChannel", {"data": (1, 6, 2, 2)}, one("ShuffleChannel", "shuffle_channel_param { group: 3 }")),
         lambda f, w: f["data"].reshape(1, 3, 2, 2, 2).swapaxes(1, 2).reshape(1, 6, 2, 2),
@@ -123,66 +172,145 @@ WRITTEN_OUT: list[tuple[Case, Oracle]] = [
         Case("Reshape shuffles", {"data": (1, 8, 2, 3)}, one("Reshape", "reshape_param { pixelshuffler: 2 }")),
         lambda f, w: f["data"].reshape(1, 2, 2, 2, 2, 3).transpose(0, 1, 4, 2, 5, 3).reshape(1, 2, 4, 6),
     ),
-    (Case("CropCenter", IMAGE, one("CropCenter", "crop_param { offset: 1 offset: 2 }")), lambda f, w: f["data"][:, :, 1:-1, 2:-2]),
-    (Case("CropCenter of one", IMAGE, one("CropCenter", "crop_param { offset: 1 }")), lambda f, w: f["data"][:, :, 1:-1, 1:-1]),
+    (
+        Case("CropCenter", IMAGE, one("CropCenter", "crop_param { offset: 1 offset: 2 }")),
+        lambda f, w: f["data"][:, :, 1:-1, 2:-2],
+    ),
+    (
+        Case("CropCenter of one", IMAGE, one("CropCenter", "crop_param { offset: 1 }")),
+        lambda f, w: f["data"][:, :, 1:-1, 1:-1],
+    ),
     (Case("Gather", {"data": (2, 3)}, one("Gather")), lambda f, w: f["data"]),
     (Case("Scatter", {"data": (2, 3)}, one("Scatter")), lambda f, w: f["data"]),
-    (Case("MnActivation", {"data": (2, 3)}, one("MnActivation", "mn_activation_param { num_nodes_in: 2 }")), lambda f, w: f["data"]),
-    (Case("Interp size", IMAGE, one("Interp", "interp_param { height: 9 width: 5 }")), lambda f, w: _interp(f["data"], 9, 5)),
-    (Case("Interp zoom", IMAGE, one("Interp", "interp_param { zoom_factor: 3 }")), lambda f, w: _interp(f["data"], 16, 22)),
-    (Case("Interp shrink", IMAGE, one("Interp", "interp_param { shrink_factor: 2 }")), lambda f, w: _interp(f["data"], 3, 4)),
-    (Case("Interp both", IMAGE, one("Interp", "interp_param { shrink_factor: 2 zoom_factor: 2 }")), lambda f, w: _interp(f["data"], 5, 7)),
+    (
+        Case("MnActivation", {"data": (2, 3)}, one("MnActivation", "mn_activation_param { num_nodes_in: 2 }")),
+        lambda f, w: f["data"],
+    ),
+    (
+        Case("Interp size", IMAGE, one("Interp", "interp_param { height: 9 width: 5 }")),
+        lambda f, w: _interp(f["data"], 9, 5),
+    ),
+    (
+        Case("Interp zoom", IMAGE, one("Interp", "interp_param { zoom_factor: 3 }")),
+        lambda f, w: _interp(f["data"], 16, 22),
+    ),
+    (
+        Case("Interp shrink", IMAGE, one("Interp", "interp_param { shrink_factor: 2 }")),
+        lambda f, w: _interp(f["data"], 3, 4),
+    ),
+    (
+        Case("Interp both", IMAGE, one("Interp", "interp_param { shrink_factor: 2 zoom_factor: 2 }")),
+        lambda f, w: _interp(f["data"], 5, 7),
+    ),
     (
         Case("Interp crops", IMAGE, one("Interp", "interp_param { height: 6 width: 6 pad_beg: -1 pad_end: -2 }")),
         lambda f, w: _interp(f["data"][:, :, 1:-2, 1:-2], 6, 6),
     ),
     (Case("Interp same", IMAGE, one("Interp", "interp_param { height: 6 width: 8 }")), lambda f, w: f["data"]),
-    (Case("Upsample", IMAGE, one("Upsample", "upsample_param { scale: 3 }")), lambda f, w: f["data"].repeat(3, 2).repeat(3, 3)),
-    (Case("Upsample h and w", IMAGE, one("Upsample", "upsample_param { scale_h: 2 scale_w: 1 }")), lambda f, w: f["data"].repeat(2, 2)),
     (
-        Case("BatchReduction", {"data": (6, 3)}, one("BatchReduction", "batch_reduction_param { reduction_param { operation: MEAN } }")),
+        Case("Upsample", IMAGE, one("Upsample", "upsample_param { scale: 3 }")),
+        lambda f, w: f["data"].repeat(3, 2).repeat(3, 3),
+    ),
+    (
+        Case("Upsample h and w", IMAGE, one("Upsample", "upsample_param { scale_h: 2 scale_w: 1 }")),
+        lambda f, w: f["data"].repeat(2, 2),
+    ),
+    (
+        Case(
+            "BatchReduction",
+            {"data": (6, 3)},
+            one("BatchReduction", "batch_reduction_param { reduction_param { operation: MEAN } }"),
+        ),
         lambda f, w: f["data"].mean(0),
     ),
     (
-        Case("BatchReduction levels", {"data": (2, 5, 3)}, one("BatchReduction", "batch_reduction_param { level: 1 level: 2 reduction_param { axis: 1 } }")),
+        Case(
+            "BatchReduction levels",
+            {"data": (2, 5, 3)},
+            one("BatchReduction", "batch_reduction_param { level: 1 level: 2 reduction_param { axis: 1 } }"),
+        ),
         lambda f, w: np.stack([f["data"][:, 0], f["data"][:, 1:].sum(1)], 1),
     ),
     (
-        Case("BatchReduction of one level", {"data": (4, 3)}, one("BatchReduction", "batch_reduction_param { level: 2 }")),
+        Case(
+            "BatchReduction of one level", {"data": (4, 3)}, one("BatchReduction", "batch_reduction_param { level: 2 }")
+        ),
         lambda f, w: f["data"].sum(0, keepdims=True),
     ),
     (
         Case(
-            "Convolution3D", {"data": (1, 2, 4, 5, 5)},
-            one("Convolution3D", "convolution3d_param { num_output: 3 kernel_size: 3 kernel_depth: 2 }"), {"it": [(3, 2, 2, 3, 3), (3,)]},
+            "Convolution3D",
+            {"data": (1, 2, 4, 5, 5)},
+            one("Convolution3D", "convolution3d_param { num_output: 3 kernel_size: 3 kernel_depth: 2 }"),
+            {"it": [(3, 2, 2, 3, 3), (3,)]},
         ),
         lambda f, w: _conv(f["data"], w["it"][0]) + w["it"][1].reshape(1, 3, 1, 1, 1),
     ),
     (
-        Case("Pooling3D", {"data": (1, 2, 4, 4, 4)}, one("Pooling3D", "pooling3d_param { kernel_size: 2 kernel_depth: 2 stride: 2 temporal_stride: 2 }")),
+        Case(
+            "Pooling3D",
+            {"data": (1, 2, 4, 4, 4)},
+            one("Pooling3D", "pooling3d_param { kernel_size: 2 kernel_depth: 2 stride: 2 temporal_stride: 2 }"),
+        ),
         lambda f, w: f["data"].reshape(1, 2, 2, 2, 2, 2, 2, 2).max((3, 5, 7)),
     ),
     (
-        Case("Pooling of three axes", {"data": (1, 2, 4, 4, 4)}, one("Pooling", "pooling_param { pool: AVE kernel_size_3d: 2 stride_3d: 2 stride_3d: 2 stride_3d: 2 }")),
+        Case(
+            "Pooling of three axes",
+            {"data": (1, 2, 4, 4, 4)},
+            one("Pooling", "pooling_param { pool: AVE kernel_size_3d: 2 stride_3d: 2 stride_3d: 2 stride_3d: 2 }"),
+        ),
         lambda f, w: f["data"].reshape(1, 2, 2, 2, 2, 2, 2, 2).mean((3, 5, 7)),
     ),
     (
-        Case("Pooling without padding", {"data": (1, 1, 4, 4)}, one("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 avg_include_pad: false }")),
+        Case(
+            "Pooling without padding",
+            {"data": (1, 1, 4, 4)},
+            one("Pooling", "pooling_param { pool: AVE kernel_size: 3 stride: 2 pad: 1 avg_include_pad: false }"),
+        ),
         lambda f, w: _average_without_padding(f["data"]),
     ),
-    (Case("Pooling down", {"data": (1, 2, 5, 5)}, one("Pooling", "pooling_param { pool: MAX kernel_size: 2 stride: 2 round_mode: FLOOR }")), lambda f, w: f["data"][:, :, :4, :4].reshape(1, 2, 2, 2, 2, 2).max((3, 5))),
-    (Case("Pooling as torch", {"data": (1, 2, 5, 5)}, one("Pooling", "pooling_param { pool: MAX kernel_size: 2 stride: 2 ceil_mode: false }")), lambda f, w: f["data"][:, :, :4, :4].reshape(1, 2, 2, 2, 2, 2).max((3, 5))),
     (
-        Case("Pooling stochastic", {"data": (1, 1, 4, 4)}, one("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 }")),
+        Case(
+            "Pooling down",
+            {"data": (1, 2, 5, 5)},
+            one("Pooling", "pooling_param { pool: MAX kernel_size: 2 stride: 2 round_mode: FLOOR }"),
+        ),
+        lambda f, w: f["data"][:, :, :4, :4].reshape(1, 2, 2, 2, 2, 2).max((3, 5)),
+    ),
+    (
+        Case(
+            "Pooling as torch",
+            {"data": (1, 2, 5, 5)},
+            one("Pooling", "pooling_param { pool: MAX kernel_size: 2 stride: 2 ceil_mode: false }"),
+        ),
+        lambda f, w: f["data"][:, :, :4, :4].reshape(1, 2, 2, 2, 2, 2).max((3, 5)),
+    ),
+    (
+        Case(
+            "Pooling stochastic",
+            {"data": (1, 1, 4, 4)},
+            one("Pooling", "pooling_param { pool: STOCHASTIC kernel_size: 2 stride: 2 }"),
+        ),
         lambda f, w: _stochastic(f["data"]),
     ),
     (
-        Case("Convolution with relu", IMAGE, one("Convolution", "convolution_param { num_output: 3 kernel_size: 1 relu: true }"), {"it": [(3, 4, 1, 1), (3,)]}),
+        Case(
+            "Convolution with relu",
+            IMAGE,
+            one("Convolution", "convolution_param { num_output: 3 kernel_size: 1 relu: true }"),
+            {"it": [(3, 4, 1, 1), (3,)]},
+        ),
         lambda f, w: np.maximum(_conv(f["data"], w["it"][0]) + _column(w["it"][1]), 0),
     ),
     *(
         (
-            Case(kind, IMAGE, one(kind, "convolution_param { num_output: 4 kernel_size: 1 bias_term: false }"), {"it": [(4, 1, 1, 1)]}),
+            Case(
+                kind,
+                IMAGE,
+                one(kind, "convolution_param { num_output: 4 kernel_size: 1 bias_term: false }"),
+                {"it": [(4, 1, 1, 1)]},
+            ),
             lambda f, w: f["data"] * w["it"][0].reshape(1, 4, 1, 1),
         )
         for kind in ("ConvolutionDepthwise", "DepthwiseConvolution")
@@ -192,42 +320,70 @@ WRITTEN_OUT: list[tuple[Case, Oracle]] = [
         lambda f, w: np.abs(f["a"] - f["b"]).sum() / 3,
     ),
     (
-        Case("SmoothL1Loss", {"a": (3, 4), "b": (3, 4), "i": (3, 4), "o": (3, 4)}, one("SmoothL1Loss", "", "a b i o"), losses=True),
+        Case(
+            "SmoothL1Loss",
+            {"a": (3, 4), "b": (3, 4), "i": (3, 4), "o": (3, 4)},
+            one("SmoothL1Loss", "", "a b i o"),
+            losses=True,
+        ),
         lambda f, w: (f["o"] * _huber(f["i"] * (f["a"] - f["b"]))).sum() / 3,
     ),
     (
-        Case("SmoothL1Loss over 1", {"a": (3, 4), "b": (3, 4)}, one("SmoothL1Loss", "loss_param { normalization: NONE }", "a b"), losses=True),
+        Case(
+            "SmoothL1Loss over 1",
+            {"a": (3, 4), "b": (3, 4)},
+            one("SmoothL1Loss", "loss_param { normalization: NONE }", "a b"),
+            losses=True,
+        ),
         lambda f, w: _huber(f["a"] - f["b"]).sum(),
     ),
     (
         Case(
-            "Unpooling by mask", {"data": (1, 2, 4, 4)},
+            "Unpooling by mask",
+            {"data": (1, 2, 4, 4)},
             layer("p", "Pooling", "data", "p m", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }")
             + one("Unpooling", "unpooling_param { kernel_size: 2 stride: 2 unpool_size: 4 }", "p m"),
         ),
-        lambda f, w: np.where(f["data"] == f["data"].reshape(1, 2, 2, 2, 2, 2).max((3, 5)).repeat(2, 2).repeat(2, 3), f["data"], 0),
+        lambda f, w: np.where(
+            f["data"] == f["data"].reshape(1, 2, 2, 2, 2, 2).max((3, 5)).repeat(2, 2).repeat(2, 3), f["data"], 0
+        ),
     ),
     (
         Case(
-            "Upsample by mask", {"data": (1, 2, 4, 4)},
+            "Upsample by mask",
+            {"data": (1, 2, 4, 4)},
             layer("p", "Pooling", "data", "p m", "pooling_param { pool: MAX kernel_size: 2 stride: 2 }")
             + one("Upsample", "upsample_param { scale: 2 }", "p m"),
         ),
-        lambda f, w: np.where(f["data"] == f["data"].reshape(1, 2, 2, 2, 2, 2).max((3, 5)).repeat(2, 2).repeat(2, 3), f["data"], 0),
+        lambda f, w: np.where(
+            f["data"] == f["data"].reshape(1, 2, 2, 2, 2, 2).max((3, 5)).repeat(2, 2).repeat(2, 3), f["data"], 0
+        ),
     ),
     (
-        Case("Unpooling tiles", {"data": (1, 2, 3, 2)}, one("Unpooling", "unpooling_param { unpool: TILE kernel_size: 2 stride: 2 unpool_h: 6 unpool_w: 4 }")),
+        Case(
+            "Unpooling tiles",
+            {"data": (1, 2, 3, 2)},
+            one("Unpooling", "unpooling_param { unpool: TILE kernel_size: 2 stride: 2 unpool_h: 6 unpool_w: 4 }"),
+        ),
         lambda f, w: f["data"].repeat(2, 2).repeat(2, 3),
     ),
     (
-        Case("Unpooling averages", {"data": (1, 2, 3, 2)}, one("Unpooling", "unpooling_param { unpool: AVE kernel_size: 2 stride: 2 }")),
+        Case(
+            "Unpooling averages",
+            {"data": (1, 2, 3, 2)},
+            one("Unpooling", "unpooling_param { unpool: AVE kernel_size: 2 stride: 2 }"),
+        ),
         lambda f, w: np.pad(f["data"].repeat(2, 2).repeat(2, 3) / 4, ((0, 0), (0, 0), (0, 1), (0, 1))),
     ),
     (
-        Case("Unpooling to corners", {"data": (1, 1, 2, 2)}, one("Unpooling", "unpooling_param { kernel_size: 2 stride: 2 }")),
+        Case(
+            "Unpooling to corners",
+            {"data": (1, 1, 2, 2)},
+            one("Unpooling", "unpooling_param { kernel_size: 2 stride: 2 }"),
+        ),
         lambda f, w: np.pad(np.kron(f["data"][0, 0], [[1, 0], [0, 0]]), ((0, 1), (0, 1)))[None, None],
     ),
-]  # fmt: skip
+]
 
 
 def _huber(x: np.ndarray) -> np.ndarray:
@@ -257,32 +413,66 @@ def test_agrees_with_the_sum_written_out(case: Case, oracle: Oracle, tmp_path: P
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
-_PRIOR = "prior_box_param { min_size: 20 max_size: 40 aspect_ratio: 2 flip: true clip: false variance: 0.1 variance: 0.1 variance: 0.2 variance: 0.2 step: 8 }"
+_PRIOR = (
+    "prior_box_param { min_size: 20 max_size: 40 aspect_ratio: 2 flip: "
+    "true clip: false variance: 0.1 variance: 0.1 variance: 0.2 variance: 0.2 step: 8 }"
+)
 _HEADS = {"data": (1, 3, 32, 32), "map": (1, 2, 4, 4), "loc": (1, 4 * 4 * 4 * 4), "conf": (1, 4 * 4 * 4 * 3)}
 
 OPENCV = (
     Case("PriorBox", {"map": (1, 2, 3, 4), "data": (1, 3, 32, 32)}, one("PriorBox", _PRIOR, "map data")),
-    Case("PriorBox without step", {"map": (1, 2, 3, 4), "data": (1, 3, 30, 40)}, one("PriorBox", "prior_box_param { min_size: 20 aspect_ratio: 3 flip: true clip: true variance: 0.1 }", "map data")),
     Case(
-        "DetectionOutput", _HEADS,
+        "PriorBox without step",
+        {"map": (1, 2, 3, 4), "data": (1, 3, 30, 40)},
+        one(
+            "PriorBox",
+            "prior_box_param { min_size: 20 aspect_ratio: 3 flip: true clip: true variance: 0.1 }",
+            "map data",
+        ),
+    ),
+    Case(
+        "DetectionOutput",
+        _HEADS,
         layer("prior", "PriorBox", "map data", "prior", _PRIOR)
         + layer("soft", "Reshape", "conf", "c3", "reshape_param { shape { dim: 0 dim: -1 dim: 3 } }")
         + layer("softmax", "Softmax", "c3", "p3", "softmax_param { axis: 2 }")
         + layer("flat", "Flatten", "p3", "p")
-        + one("DetectionOutput", "detection_output_param { num_classes: 3 share_location: true background_label_id: 0 code_type: CENTER_SIZE keep_top_k: 20 confidence_threshold: 0.3 nms_param { nms_threshold: 0.45 top_k: 30 } }", "loc p prior"),
+        + one(
+            "DetectionOutput",
+            (
+                "detection_output_param { num_classes: 3 share_location: true "
+                "background_label_id: 0 code_type: CENTER_SIZE keep_top_k: 20 "
+                "confidence_threshold: 0.3 nms_param { nms_threshold: 0.45 top_k: 30 } }"
+            ),
+            "loc p prior",
+        ),
     ),
-    Case("Normalize", {"data": (1, 4, 3, 3)}, one("Normalize", "norm_param { across_spatial: false channel_shared: false }"), {"it": [(4,)]}),
-    Case("Permute", {"data": (2, 3, 4, 5)}, one("Permute", "permute_param { order: 0 order: 2 order: 3 order: 1 }")),
-    Case("Convolution without bias", IMAGE, one("Convolution", "convolution_param { num_output: 3 kernel_size: 3 bias_term: false }"), {"it": [(3, 4, 3, 3)]}),
     Case(
-        "ROIPooling", {"data": (1, 3, 8, 8), "rois": (4, 5)}, one("ROIPooling", "roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.5 }", "data rois"),
+        "Normalize",
+        {"data": (1, 4, 3, 3)},
+        one("Normalize", "norm_param { across_spatial: false channel_shared: false }"),
+        {"it": [(4,)]},
+    ),
+    Case("Permute", {"data": (2, 3, 4, 5)}, one("Permute", "permute_param { order: 0 order: 2 order: 3 order: 1 }")),
+    Case(
+        "Convolution without bias",
+        IMAGE,
+        one("Convolution", "convolution_param { num_output: 3 kernel_size: 3 bias_term: false }"),
+        {"it": [(3, 4, 3, 3)]},
+    ),
+    Case(
+        "ROIPooling",
+        {"data": (1, 3, 8, 8), "rois": (4, 5)},
+        one("ROIPooling", "roi_pooling_param { pooled_h: 2 pooled_w: 3 spatial_scale: 0.5 }", "data rois"),
         make={"rois": np.array([[0, 0, 0, 7, 7], [0, 2, 4, 15, 11], [0, 3, 3, 3, 3], [0, 1, 2, 9, 14]], np.float32)},
     ),
     Case(
-        "PSROIPooling", {"data": (1, 12, 8, 8), "rois": (3, 5)}, one("PSROIPooling", "psroi_pooling_param { output_dim: 3 group_size: 2 spatial_scale: 0.5 }", "data rois"),
+        "PSROIPooling",
+        {"data": (1, 12, 8, 8), "rois": (3, 5)},
+        one("PSROIPooling", "psroi_pooling_param { output_dim: 3 group_size: 2 spatial_scale: 0.5 }", "data rois"),
         make={"rois": np.array([[0, 0, 0, 7, 7], [0, 2, 4, 15, 11], [0, 1, 2, 9, 14]], np.float32)},
     ),
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("case", OPENCV, ids=lambda case: case.id)

@@ -1,4 +1,4 @@
-"""Every layer type that Caffe, its forks and deployed prototxts have, and what becomes of it: the table is the answer."""
+"""Every layer type of Caffe, its forks and deployed prototxts, and what becomes of it: the table is the answer."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAININ
 
 BVLC = {
     "handled": """
-        AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop Deconvolution
-        Dropout ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HingeLoss Im2col InfogainLoss InnerProduct LRN LSTM
-        LSTMUnit Log MVN MultinomialLogisticLoss PReLU Parameter Pooling Power RNN ReLU Reduction Reshape SPP Scale Sigmoid
-        SigmoidCrossEntropyLoss Slice Softmax SoftmaxWithLoss Split Swish TanH Threshold Tile
+        AbsVal Accuracy ArgMax BNLL BatchNorm BatchReindex Bias Clip Concat ContrastiveLoss Convolution Crop
+        Deconvolution Dropout ELU Eltwise Embed EuclideanLoss Exp Filter Flatten HingeLoss Im2col InfogainLoss
+        InnerProduct LRN LSTM LSTMUnit Log MVN MultinomialLogisticLoss PReLU Parameter Pooling Power RNN ReLU
+        Reduction Reshape SPP Scale Sigmoid SigmoidCrossEntropyLoss Slice Softmax SoftmaxWithLoss Split Swish
+        TanH Threshold Tile
     """,
     "input": "Data DummyData HDF5Data ImageData Input MemoryData WindowData",
     "swallowed": "HDF5Output Silence",
@@ -22,34 +23,30 @@ BVLC = {
 
 FORKS = {
     "handled": """
-        Axpy BN BatchReduction DetectionOutput Gather Interp L1Loss MKLBatchNorm MnActivation Normalize PSROIPooling Permute
-        PriorBox ROIPooling Reorg Scatter SmoothL1Loss SpatialDropout SpatialProduct SyncBN
+        Axpy BN BatchReduction DetectionOutput Gather Interp L1Loss MKLBatchNorm MnActivation Normalize
+        PSROIPooling Permute PriorBox ROIPooling Reorg Scatter SmoothL1Loss SpatialDropout SpatialProduct
+        SyncBN
     """,
     "input": "AnnotatedData BoxData ImageSegData MatRead SegData VideoData",
     "swallowed": "MatWrite",
     "refused": """
-        AdaptiveBiasChannel BiasChannel BoxAnnotatorOHEM DenseCRF DetectNetTransformation DetectionEvaluate DomainTransform
-        DomainTransformForwardOnly EvalDetection MultiBoxLoss RegionLoss SegAccuracy SmoothL1LossOHEM SoftmaxWithLossOHEM
-        TRT UniqueLabel
+        AdaptiveBiasChannel BiasChannel BoxAnnotatorOHEM DenseCRF DetectNetTransformation DetectionEvaluate
+        DomainTransform DomainTransformForwardOnly EvalDetection MultiBoxLoss RegionLoss SegAccuracy
+        SmoothL1LossOHEM SoftmaxWithLossOHEM TRT UniqueLabel
     """,
 }
 """The 43 types that forks add."""
 
 DEPLOYED = {
     "handled": """
-        Upsample ShuffleChannel ConvolutionDepthwise DepthwiseConvolution ReLU6 ROIAlign Proposal YoloDetectionOutput
-        Yolov3DetectionOutput Convolution3D Pooling3D Unpooling CropCenter PixelShuffle
+        Upsample ShuffleChannel ConvolutionDepthwise DepthwiseConvolution ReLU6 ROIAlign Proposal
+        YoloDetectionOutput Yolov3DetectionOutput Convolution3D Pooling3D Unpooling CropCenter PixelShuffle
     """,
     "refused": "Resize",
 }
 """Seen only in converters and deployed prototxts."""
 
-ROWS = [
-    (kind, state)
-    for table in (BVLC, FORKS, DEPLOYED)
-    for state, kinds in table.items()
-    for kind in kinds.split()
-]  # fmt: skip
+ROWS = [(kind, state) for table in (BVLC, FORKS, DEPLOYED) for state, kinds in table.items() for kind in kinds.split()]
 
 
 def _state(kind: str) -> str:

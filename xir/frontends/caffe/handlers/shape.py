@@ -6,7 +6,14 @@ from itertools import pairwise
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import canonical_axis, count, known, require_axes, require_positive
+from xir.frontends.caffe.handlers._geometry import (
+    batch_size,
+    canonical_axis,
+    count,
+    known,
+    require_axes,
+    require_positive,
+)
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.dims import Dim, Shape, equal, floor_divide, product
@@ -181,7 +188,7 @@ def filter_layer(site: Site, *xs: Value) -> tuple[Value, ...]:
     *data, selector = xs
     if any(dim != 1 for dim in selector.shape[1:]):
         raise InvalidModelError("the last bottom must be a selector with one number an item")
-    flat = selector if selector.rank == 1 else reshape(selector, shape=(selector.shape[0],))
+    flat = selector if selector.rank == 1 else reshape(selector, shape=(batch_size(selector),))
     chosen = not_equal(flat, scalar_like(flat, 0.0))
     return tuple(compress(x, chosen, axis=0) for x in data)
 
