@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
-from typing import Protocol
+from typing import IO, BinaryIO, Protocol, cast
+
+import numpy as np
 
 from xir.errors import MismatchError, MissingExtraError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.reference import run
+from xir.verify._child import Header, Result, items, receive, send
 
 
 class Runner(Protocol):
@@ -44,7 +53,7 @@ class Runner(Protocol):
 class ReferenceRunner:
     """A graph run by the reference."""
 
-    runtime = "xir reference"
+    runtime = "reference"
 
     def __init__(self, graph: Graph) -> None:
         """Runs `graph`."""
@@ -58,41 +67,80 @@ class ReferenceRunner:
 
 
 class OnnxRuntimeRunner:
-    """An ONNX file run by onnxruntime on the CPU."""
+    """An ONNX file run by onnxruntime on the CPU, in a process of its own: a model that kills it does not kill us."""
 
     def __init__(self, path: str | bytes) -> None:
         """Opens the file at `path`, or the model that the bytes hold.
 
         Raises:
             MissingExtraError: if onnxruntime is not installed.
-            MismatchError: if onnxruntime refuses the file.
+            MismatchError: if onnxruntime refuses the file, or dies of it.
         """
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise MissingExtraError("onnxruntime is not installed", hint="pip install 'xir-compiler[ort]'") from error
-        self.runtime = f"onnxruntime {onnxruntime.__version__}"
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            file = path if isinstance(path, str) else None
-            raise MismatchError(f"{self.runtime} refuses the file: {error}", number=602, file=file) from error
-        self.input_names: Sequence[str] = [item.name for item in self._session.get_inputs()]
-        self.output_names: Sequence[str] = [item.name for item in self._session.get_outputs()]
+        if not has_onnxruntime():
+            raise MissingExtraError("onnxruntime is not installed", hint="pip install 'xir-compiler[ort]'")
+        self.runtime = "onnxruntime"
+        self._file = path if isinstance(path, str) else None
+        self._process = _start()
+        weakref.finalize(self, _stop, self._process)
+        content = np.frombuffer(path, np.uint8) if isinstance(path, bytes) else None
+        header, _ = self._ask({"path": os.path.abspath(path) if isinstance(path, str) else ""}, [content])
+        self.runtime = str(header["runtime"])
+        if "error" in header:
+            raise MismatchError(f"{self.runtime} refuses the file: {header['error']}", number=602, file=self._file)
+        self.input_names: Sequence[str] = [str(name) for name in items(header["inputs"])]
+        self.output_names: Sequence[str] = [str(name) for name in items(header["outputs"])]
 
     def run(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
         """The file's outputs.
 
         Raises:
-            MismatchError: if onnxruntime fails.
+            MismatchError: if onnxruntime fails, or dies.
         """
+        header, results = self._ask({"feeds": list(feeds)}, list(feeds.values()))
+        if "error" in header:
+            raise MismatchError(f"{self.runtime} fails: {header['error']}", number=602)
+        return {name: np.asarray(result) for name, result in zip(self.output_names, results, strict=True)}
+
+    def _ask(self, header: Mapping[str, object], arrays: Sequence[Result]) -> tuple[Header, list[Result]]:
         try:
-            results = self._session.run(None, feeds)
-        except Exception as error:
-            raise MismatchError(f"{self.runtime} fails: {error}", number=602) from error
-        return dict(zip(self.output_names, results, strict=True))
+            send(_pipe(self._process.stdin), header, arrays)
+            return receive(_pipe(self._process.stdout))
+        except (OSError, EOFError) as error:
+            code = self._process.wait()
+            died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+            raise MismatchError(
+                f"{self.runtime} died of the model: {died}",
+                number=602,
+                file=self._file,
+                hint="the model makes onnxruntime crash: do not serve it",
+            ) from error
+
+
+def _start() -> subprocess.Popen[bytes]:
+    """A process that waits for a model; it imports what this one can import, and nothing of the current folder."""
+    folders = os.pathsep.join(folder for folder in sys.path if folder)
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "xir.verify._child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": folders},
+    )
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+
+
+def _pipe(pipe: IO[bytes] | None) -> BinaryIO:
+    if pipe is None:
+        raise EOFError
+    return cast("BinaryIO", pipe)
 
 
 def has_onnxruntime() -> bool:
