@@ -1,0 +1,34 @@
+"""Which cases run together, each batch in a process of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from tests.hostile import caffe_files, caffe_nets, mistakes, onnx_files, xir_files
+from tests.hostile.case import Case, unique
+
+BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
+    "caffemodel": caffe_files.small_binary,
+    "prototxt": caffe_files.small_text,
+    "real caffemodel": caffe_files.corpus_binary,
+    "real prototxt": caffe_files.corpus_text,
+    "numbers": caffe_nets.numbers,
+    "structures": caffe_nets.structures,
+    "names": caffe_nets.names,
+    "blobs": caffe_nets.weights,
+    "other files": mistakes.others,
+    "companions": mistakes.wrong_companions,
+    "hdf5": mistakes.hdf5,
+    "onnx": onnx_files.damaged,
+    "onnx external data": onnx_files.external_data,
+    "onnx tensors": onnx_files.tensors,
+    "onnx graphs": onnx_files.graphs,
+    "xir": xir_files.text,
+    "xir companions": xir_files.companions,
+}
+"""Name -> its cases."""
+
+
+def cases(batch: str) -> Iterator[Case]:
+    """The cases of a batch, made one at a time."""
+    return unique(BATCHES[batch]())
