@@ -20,7 +20,7 @@ if TYPE_CHECKING:
         run,
         verify,
     )
-    from xir.backends.export.onnx import ExportReport
+    from xir.backends.export.report import ExportReport
     from xir.errors import XirError
     from xir.ir.dims import Symbol
     from xir.ir.graph import Graph
@@ -33,7 +33,7 @@ _HOMES = {
     "Certificate": "xir.verify",
     "ConversionReport": "xir.api",
     "DType": "xir.ir.types",
-    "ExportReport": "xir.backends.export.onnx",
+    "ExportReport": "xir.backends.export.report",
     "Graph": "xir.ir.graph",
     "Symbol": "xir.ir.dims",
     "TensorType": "xir.ir.types",

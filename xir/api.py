@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from numpy.typing import ArrayLike
 
 from xir.autodiff import grad
-from xir.backends.export.onnx import ExportReport, export_onnx
+from xir.backends.export.report import ExportReport
 from xir.errors import MismatchError, UsageError
 from xir.files import staged_write
-from xir.frontends.load import load_model
+from xir.frontends.adjust import with_input_names, with_nchw_inputs
+from xir.frontends.load import load_model, recognize
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.type_spec import as_type
+from xir.inspect.conversion import ConversionPlan, ConversionReport
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.types import Type
-from xir.passes import optimize
+from xir.passes import Trace, optimize
 from xir.reference import random_inputs, run
 from xir.text import save_xir
 from xir.verify import (
@@ -32,17 +34,24 @@ from xir.verify import (
     OnnxRuntimeRunner,
     ReferenceRunner,
     Runner,
+    check_memory,
     has_onnxruntime,
+    peak_bytes,
     verify_runners,
 )
 
+if TYPE_CHECKING:
+    from xir.backends.export.onnx import ExportPlan
+
 __all__ = [
+    "ConversionPlan",
     "ConversionReport",
     "convert",
     "export",
     "grad",
     "load",
     "optimize",
+    "plan_conversion",
     "random_inputs",
     "run",
     "verify",
@@ -50,50 +59,8 @@ __all__ = [
 
 TypeSpec: TypeAlias = "str | Type"
 Model: TypeAlias = "str | os.PathLike[str] | Graph"
-
-
-@dataclass(frozen=True, slots=True)
-class ConversionReport:
-    """What a conversion did.
-
-    Attributes:
-        source: the format, files and size of the source.
-        notes: what a person should know of how it was read.
-        export: what was written.
-        certificate: the verification, or None when it was not asked for.
-        seconds: how long reading, exporting and verifying took.
-    """
-
-    source: Loaded
-    notes: tuple[str, ...]
-    export: ExportReport
-    certificate: Certificate | None
-    seconds: Mapping[str, float]
-
-    @property
-    def parameters(self) -> int:
-        """How many numbers the source's weights hold."""
-        return parameter_count(self.source.graph)
-
-    def to_dict(self) -> dict[str, object]:
-        """The report as plain data, as `--json` prints it."""
-        return {
-            "version": 1,
-            "source": {
-                "format": self.source.format,
-                "files": list(self.source.files),
-                "layers": self.source.layers,
-                "parameters": self.parameters,
-            },
-            "notes": list(self.notes),
-            "export": self.export.to_dict(),
-            "certificate": self.certificate.to_dict() if self.certificate is not None else None,
-        }
-
-
-def parameter_count(graph: Graph) -> int:
-    """How many numbers the weights of a graph hold."""
-    return sum(parameter.constant.elements for parameter in graph.parameters)
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Told what is being done, how many of its steps are done, and how many there are."""
 
 
 def load(
@@ -165,13 +132,47 @@ def export(
         FileError: if the file cannot be written.
     """
     name = os.fspath(path)
-    chosen = format or os.path.splitext(name)[1].lstrip(".").lower()
+    chosen = export_format(name, format)
     if chosen == "onnx":
+        from xir.backends.export.onnx import export_onnx
+
         return export_onnx(graph, name, opset=opset, target=target)
-    if chosen == "xir":
-        save_xir(graph, name)
-        return ExportReport.plain("xir", name, len(graph.nodes))
-    raise UsageError(f"{chosen!r} is no format that xir writes", hint="name the file .onnx or .xir, or use --to")
+    if opset is not None or target is not None:
+        raise UsageError(f"an opset or a target is for ONNX, not for {chosen}")
+    save_xir(graph, name)
+    return _xir_report(graph, name)
+
+
+EXPORTS = ("onnx", "xir")
+"""The formats that are written."""
+
+
+def export_format(path: str, format: str | None = None) -> str:
+    """The format to write: `format`, or what the file's ending says.
+
+    Raises:
+        UsageError: if it is none that xir writes.
+    """
+    chosen = (format or os.path.splitext(path)[1].lstrip(".")).lower()
+    if chosen not in EXPORTS:
+        raise UsageError(f"{chosen!r} is no format that xir writes", hint="name the file .onnx or .xir, or use --to")
+    return chosen
+
+
+def _xir_report(graph: Graph, path: str) -> ExportReport:
+    operators: dict[str, int] = {}
+    for node in graph.nodes:
+        operators[node.op.name] = operators.get(node.op.name, 0) + 1
+    return ExportReport(
+        path,
+        None,
+        None,
+        len(graph.nodes),
+        dict(sorted(operators.items())),
+        len(graph.parameters),
+        os.path.getsize(path),
+        format="xir",
+    )
 
 
 def convert(
@@ -183,14 +184,19 @@ def convert(
     prototxt: str | os.PathLike[str] | None = None,
     inputs: Mapping[str, TypeSpec] | None = None,
     outputs: Sequence[str] | None = None,
+    rename_inputs: Mapping[str, str] | None = None,
+    nchw_inputs: Sequence[str] = (),
     format: str | None = None,
     opset: int | None = None,
     target: str | None = None,
     level: int = 2,
+    passes: Sequence[str] | None = None,
     exact: bool = False,
+    trace: Trace | None = None,
     seeds: Sequence[int] = SEEDS,
     rtol: float = RTOL,
     atol: float = ATOL,
+    progress: Progress | None = None,
 ) -> ConversionReport:
     """Reads a model, optimizes it, writes it, and verifies what was written against what was read.
 
@@ -203,41 +209,125 @@ def convert(
         prototxt: see `load`.
         inputs: see `load`.
         outputs: see `load`.
+        rename_inputs: {input: its name in the written file}.
+        nchw_inputs: inputs [N, H, W, C] that the written file shall take as [N, C, H, W].
         format: see `export`.
         opset: see `export`.
         target: see `export`.
         level: how much to optimize; 0 keeps the graph as it was read.
+        passes: see `optimize`.
         exact: allows only bit-exact optimizations.
+        trace: see `xir.passes.optimize`.
         seeds: seeds of the verification's inputs.
         rtol: relative tolerance.
         atol: absolute tolerance.
+        progress: told what is being done.
 
     Raises:
         MismatchError: if the file computes something else; nothing is written then, `error.certificate` says where.
+        UnsafeError: if the verification would need more memory than `xir.verify.MAX_RUN_BYTES`.
         XirError: everything that reading and writing raise.
     """
-    start = time.perf_counter()
-    chosen = load_options(options, prototxt, inputs, outputs)
+    tell = progress or _silent
+    clock = _Clock()
+    chosen = export_format(os.fspath(path), format)
+    tell("reading", 0, 1)
+    loaded = _read(source, load_options(options, prototxt, inputs, outputs), rename_inputs, nchw_inputs)
+    if verify:
+        check_memory(loaded.graph, what="the verification")
+    clock.stop("load")
+    tell("optimizing", 0, 1)
+    graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, trace=trace)
+    clock.stop("optimize")
+    tell("writing", 0, 1)
+    if not verify:
+        report = export(graph, path, format=chosen, opset=opset, target=target)
+        clock.stop("export")
+        return ConversionReport(loaded, loaded.notes, report, None, clock.seconds)
+    with staged_write(path) as staged:
+        report = export(graph, staged, format=chosen, opset=opset, target=target)
+        clock.stop("export")
+        certificate = verify_runners(
+            loaded.graph,
+            runner_of(staged, chosen),
+            names=(os.path.basename(loaded.files[0]), os.path.basename(os.fspath(path))),
+            seeds=seeds,
+            rtol=rtol,
+            atol=atol,
+            progress=lambda done, total: tell("verifying", done, total),
+        )
+        clock.stop("verify")
+        if not certificate.passed:
+            raise ConversionMismatch(certificate, os.fspath(path))
+    return ConversionReport(loaded, loaded.notes, _moved(report, os.fspath(path)), certificate, clock.seconds)
+
+
+def plan_conversion(
+    source: Model,
+    path: str | os.PathLike[str],
+    *,
+    options: LoadOptions | None = None,
+    rename_inputs: Mapping[str, str] | None = None,
+    nchw_inputs: Sequence[str] = (),
+    format: str | None = None,
+    opset: int | None = None,
+    target: str | None = None,
+    level: int = 2,
+    passes: Sequence[str] | None = None,
+    exact: bool = False,
+) -> ConversionPlan:
+    """Everything that `convert` checks before it writes: reading, optimizing, and every operator's form.
+
+    Raises:
+        UnsupportedError: with every layer, attribute and element type that the source's reader, or else the target,
+            does not take.
+        XirError: everything else that reading raises.
+    """
+    chosen = export_format(os.fspath(path), format)
+    loaded = _read(source, options or LoadOptions(), rename_inputs, nchw_inputs)
+    graph = optimize(loaded.graph, level=level, passes=passes, exact=exact)
+    planned: ExportPlan | None = None
+    if chosen == "onnx":
+        from xir.backends.export.onnx import plan_onnx
+
+        planned = plan_onnx(graph, opset=opset, target=target)
+    return ConversionPlan(loaded, chosen, planned, peak_bytes(loaded.graph))
+
+
+class _Clock:
+    """The seconds that each step took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def stop(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = now - self._since
+        self._since = now
+
+
+def _silent(what: str, done: int, total: int) -> None:
+    """Tells nobody."""
+
+
+def _read(
+    source: Model, options: LoadOptions, rename_inputs: Mapping[str, str] | None, nchw_inputs: Sequence[str]
+) -> Loaded:
     loaded = (
         Loaded(source, "graph", (source.name,), len(source.nodes))
         if isinstance(source, Graph)
-        else load_model(os.fspath(source), chosen)
+        else load_model(os.fspath(source), options)
     )
-    seconds = {"load": time.perf_counter() - start}
-    graph = optimize(loaded.graph, level=level, exact=exact)
-    if not verify:
-        report = export(graph, path, format=format, opset=opset, target=target)
-        seconds["export"] = time.perf_counter() - start - seconds["load"]
-        return ConversionReport(loaded, loaded.notes, report, None, seconds)
-    with staged_write(path) as staged:
-        report = export(graph, staged, format=format, opset=opset, target=target)
-        seconds["export"] = time.perf_counter() - start - seconds["load"]
-        names = (os.path.basename(loaded.files[0]), os.path.basename(os.fspath(path)))
-        certificate = verify_runners(loaded.graph, runner_of(staged), names=names, seeds=seeds, rtol=rtol, atol=atol)
-        seconds["verify"] = time.perf_counter() - start - seconds["load"] - seconds["export"]
-        if not certificate.passed:
-            raise ConversionMismatch(certificate, os.fspath(path))
-    return ConversionReport(loaded, loaded.notes, replace(report, path=os.fspath(path)), certificate, seconds)
+    graph = with_input_names(with_nchw_inputs(loaded.graph, nchw_inputs), rename_inputs or {})
+    return replace(loaded, graph=graph)
+
+
+def _moved(report: ExportReport, path: str) -> ExportReport:
+    """The report of a staged file that now stands at `path`."""
+    data = report.data_file
+    beside = None if data is None else os.path.join(os.path.dirname(path), os.path.basename(data))
+    return replace(report, path=path, data_file=beside)
 
 
 class ConversionMismatch(MismatchError):
@@ -254,11 +344,12 @@ class ConversionMismatch(MismatchError):
         self.certificate = certificate
 
 
-def runner_of(path: str) -> Runner:
-    """What runs a written file: onnxruntime for ONNX where it is installed, else the reference."""
-    if path.lower().endswith(".onnx") and has_onnxruntime():
+def runner_of(path: str, format: str | None = None, options: LoadOptions | None = None) -> Runner:
+    """What runs a file: onnxruntime for ONNX where it is installed, else the reference."""
+    chosen = format or recognize(path).name
+    if chosen == "onnx" and has_onnxruntime():
         return OnnxRuntimeRunner(path)
-    return ReferenceRunner(load_model(path).graph)
+    return ReferenceRunner(load_model(path, options).graph)
 
 
 def verify(
@@ -272,6 +363,7 @@ def verify(
     atol: float = ATOL,
     seeds: Sequence[int] = SEEDS,
     options: LoadOptions | None = None,
+    progress: Progress | None = None,
 ) -> Certificate:
     """Compares two models on the same inputs.
 
@@ -285,13 +377,16 @@ def verify(
         rtol: relative tolerance.
         atol: absolute tolerance.
         seeds: seeds of made-up inputs.
-        options: how to read both files.
+        options: how to read the first file; the second one is told only what concerns every format.
+        progress: told what is being done.
 
     Raises:
         UsageError: if the two have not as many inputs and outputs.
     """
+    tell = progress or _silent
+    tell("reading", 0, 1)
     first = a if isinstance(a, Graph) else load_model(os.fspath(a), options).graph
-    runner, second = _second_side(b, per_layer)
+    runner, second = _second_side(b, per_layer, second_options(options))
     feeds: dict[str, Array] | None = None
     if inputs is not None:
         import numpy as np
@@ -307,17 +402,24 @@ def verify(
         rtol=rtol,
         atol=atol,
         layers_of=second,
+        progress=lambda done, total: tell("comparing", done, total),
     )
 
 
-def _second_side(b: Model, per_layer: bool) -> tuple[Runner, Graph | None]:
+def second_options(options: LoadOptions | None) -> LoadOptions:
+    """What concerns the second of two files too: seed, plugins and links, but no names of the first one's inputs."""
+    chosen = options or LoadOptions()
+    return LoadOptions(seed=chosen.seed, plugins=chosen.plugins, trust_links=chosen.trust_links)
+
+
+def _second_side(b: Model, per_layer: bool, options: LoadOptions) -> tuple[Runner, Graph | None]:
     if isinstance(b, Graph):
         return ReferenceRunner(b), b if per_layer else None
     path = os.fspath(b)
-    graph = load_model(path).graph if per_layer else None
-    if graph is not None and not has_onnxruntime():
+    graph = load_model(path, options).graph if per_layer else None
+    if graph is not None and (recognize(path).name != "onnx" or not has_onnxruntime()):
         return ReferenceRunner(graph), graph
-    return runner_of(path), graph
+    return runner_of(path, None, options), graph
 
 
 def _name(model: Model) -> str:

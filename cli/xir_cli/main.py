@@ -58,7 +58,12 @@ def _show_version(context: click.Context, _: click.Parameter, value: bool) -> No
 
 def _group() -> Commands:
     version = click.Option(
-        ["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Print the version."
+        ["--version"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=_show_version,
+        help="Print the version.",
     )
     return Commands(
         name="xir",

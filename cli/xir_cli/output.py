@@ -1,4 +1,4 @@
-"""Standard output and standard error: text for people, or one versioned JSON document; everything else goes to error."""
+"""Standard output (text for people, or one versioned JSON document) and standard error (everything else)."""
 
 from __future__ import annotations
 

@@ -3,10 +3,12 @@
 from xir.verify.certificate import Certificate, LayerDifference
 from xir.verify.check import SEEDS, verify_runners
 from xir.verify.compare import ATOL, RTOL, Difference, compare, compare_boxes
+from xir.verify.memory import MAX_RUN_BYTES, check_memory, peak_bytes
 from xir.verify.runners import OnnxRuntimeRunner, ReferenceRunner, Runner, has_onnxruntime
 
 __all__ = [
     "ATOL",
+    "MAX_RUN_BYTES",
     "RTOL",
     "SEEDS",
     "Certificate",
@@ -15,8 +17,10 @@ __all__ = [
     "OnnxRuntimeRunner",
     "ReferenceRunner",
     "Runner",
+    "check_memory",
     "compare",
     "compare_boxes",
     "has_onnxruntime",
+    "peak_bytes",
     "verify_runners",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from xir.reference import random_inputs
 from xir.verify.certificate import Certificate, LayerDifference, versions, worst
 from xir.verify.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes
 from xir.verify.layers import Pair, pair_layers, values_of
+from xir.verify.memory import check_memory
 from xir.verify.runners import ReferenceRunner, Runner
 
 SEEDS = (0, 1, 2)
@@ -31,6 +32,7 @@ def verify_runners(
     rtol: float = RTOL,
     atol: float = ATOL,
     layers_of: Graph | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Certificate:
     """Compares graph `a`, run by the reference, with `b`.
 
@@ -46,9 +48,11 @@ def verify_runners(
         rtol: relative tolerance.
         atol: absolute tolerance.
         layers_of: the second model as a graph, to compare layer by layer (by the reference on both sides).
+        progress: told how many of the inputs are compared, and how many there are.
 
     Raises:
         UsageError: if the two do not have as many inputs or outputs, or `align` names none of them.
+        UnsafeError: if inputs are made up and their run would need more memory than `MAX_RUN_BYTES`.
     """
     inputs = _pair_names("inputs", a.input_names, b.input_names)
     outputs = _pair_names("outputs", a.output_names, b.output_names)
@@ -57,7 +61,14 @@ def verify_runners(
     pairs, unpaired = pair_layers(a, layers_of) if layers_of is not None else ([], [])
     layers: list[list[Difference]] = [[] for _ in pairs]
     boxes = _box_outputs(a)
-    for given in [feeds] if feeds is not None else [random_inputs(a, seed) for seed in seeds]:
+    if feeds is None:
+        for graph in (a,) if layers_of is None else (a, layers_of):
+            check_memory(graph, what="the comparison")
+    rounds = 1 if feeds is not None else len(seeds)
+    for done in range(rounds):
+        if progress is not None:
+            progress(done, rounds)
+        given = feeds if feeds is not None else random_inputs(a, seeds[done])
         other = {inputs[name]: _aligned(array, align.get(name)) for name, array in given.items()}
         expected, actual = ReferenceRunner(a).run(given), b.run(other)
         for name, partner in outputs.items():
@@ -68,7 +79,7 @@ def verify_runners(
             _compare_layers(a, layers_of, pairs, given, other, layers, (rtol, atol))
     return Certificate(
         *names,
-        ("xir reference", b.runtime),
+        ("reference", b.runtime),
         () if feeds is not None else tuple(seeds),
         rtol,
         atol,

@@ -16,7 +16,6 @@ from xir.files import PathLike
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 
-
 __all__ = ["ExportPlan", "ExportReport", "export_onnx", "plan_onnx"]
 
 

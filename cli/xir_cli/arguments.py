@@ -1,0 +1,222 @@
+"""Options that several commands have, and how their words are read."""
+
+from __future__ import annotations
+
+import functools
+import glob
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar, cast
+
+import click
+
+from xir.errors import FileError, UsageError
+from xir_cli.settings import Settings, settings_of
+
+if TYPE_CHECKING:
+    from xir.frontends.options import LoadOptions
+    from xir.verify.certificate import Certificate
+
+F = TypeVar("F", bound=Callable[..., object])
+
+ROUNDS = 3
+"""Made-up inputs that a verification compares."""
+
+
+def reading_options(function: F) -> F:
+    """The options that say how a model is to be read; the command gets them as `options: LoadOptions`."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: object,
+        inputs: tuple[str, ...],
+        outputs: tuple[str, ...],
+        prototxt: str | None,
+        phase: str,
+        stages: tuple[str, ...],
+        losses: bool | None,
+        preprocess: bool,
+        mean: str | None,
+        **rest: object,
+    ) -> object:
+        from xir.frontends.type_spec import parse_type
+
+        if mean is not None and not preprocess:
+            raise UsageError("--mean says nothing without --preprocess", hint="add --preprocess")
+        options = replace(
+            plain_options(settings_of(click.get_current_context())),
+            inputs={name: parse_type(text) for name, text in pairs("--input", inputs).items()},
+            outputs=outputs or None,
+            prototxt=prototxt,
+            phase="TRAIN" if phase.upper() == "TRAIN" else "TEST",
+            stages=stages,
+            losses=losses,
+            preprocess=preprocess,
+            mean=mean,
+        )
+        return function(*args, options=options, **rest)
+
+    decorated: Callable[..., object] = wrapped
+    for option in reversed(_READING):
+        decorated = option(decorated)
+    return cast("F", decorated)
+
+
+_READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] = (
+    click.option("--input", "inputs", multiple=True, metavar="NAME=TYPE", help="Type an input: data=f32[N,3,h,w]."),
+    click.option("--output", "outputs", multiple=True, metavar="NAME", help="Compute this value; may be repeated."),
+    click.option("--prototxt", metavar="FILE", help="Caffe: the net's description."),
+    click.option(
+        "--phase", type=click.Choice(["TRAIN", "TEST"], case_sensitive=False), default="TEST", help="Caffe: the phase."
+    ),
+    click.option("--stage", "stages", multiple=True, metavar="NAME", help="Caffe: a stage of the net's rules."),
+    click.option("--losses/--no-losses", default=None, help="Caffe: keep loss and metric layers, or drop them."),
+    click.option("--preprocess", is_flag=True, help="Caffe: make transform_param (mean, scale) part of the graph."),
+    click.option("--mean", metavar="FILE", help="Caffe: the .binaryproto mean for --preprocess."),
+)
+
+
+def plain_options(settings: Settings) -> LoadOptions:
+    """What the global options say of reading."""
+    from xir.frontends.options import LoadOptions
+
+    return LoadOptions(seed=settings.seed, plugins=tuple(settings.plugins), trust_links=settings.trust_links)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    """How two models are compared.
+
+    Attributes:
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        seeds: seeds of made-up inputs.
+        certificate: the file to write the certificate to, or None.
+    """
+
+    rtol: float
+    atol: float
+    seeds: tuple[int, ...]
+    certificate: str | None
+
+    def write(self, certificate: Certificate | None) -> None:
+        """Writes the certificate where it was asked for."""
+        from xir.files import atomic_write
+
+        if self.certificate is not None and certificate is not None:
+            with atomic_write(self.certificate) as file:
+                file.write(certificate.to_json().encode())
+
+
+def comparing_options(function: F) -> F:
+    """The options of a comparison; the command gets them as `comparing: Comparing`."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: object, rtol: float | None, atol: float | None, certificate: str | None, **rest: object
+    ) -> object:
+        from xir.verify.compare import ATOL, RTOL
+
+        settings = settings_of(click.get_current_context())
+        comparing = Comparing(
+            RTOL if rtol is None else rtol,
+            ATOL if atol is None else atol,
+            tuple(settings.seed + number for number in range(ROUNDS)),
+            certificate,
+        )
+        return function(*args, comparing=comparing, **rest)
+
+    decorated: Callable[..., object] = wrapped
+    for option in (
+        click.option("--certificate", metavar="FILE", help="Write the comparison's certificate, JSON."),
+        click.option("--atol", type=click.FloatRange(min=0), help="Absolute tolerance (1e-4)."),
+        click.option("--rtol", type=click.FloatRange(min=0), help="Relative tolerance (1e-3)."),
+    ):
+        decorated = option(decorated)
+    return cast("F", decorated)
+
+
+def pairs(option: str, words: Sequence[str]) -> dict[str, str]:
+    """The words `NAME=VALUE` of an option as a table.
+
+    The name ends at the last `=` that leaves a value, because names of tensors may hold one and values do not.
+
+    Raises:
+        UsageError: a word has no `=`, or a name stands twice.
+    """
+    found: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.rpartition("=")
+        if not equals or not name or not value:
+            raise UsageError(f"{option} {word}: expected NAME=VALUE")
+        if name in found:
+            raise UsageError(f"{option} names {name!r} twice")
+        found[name] = value
+    return found
+
+
+def permutations(words: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """The words of `--align`: `data=0,2,3,1` brings the first model's axes to the second one's order.
+
+    Raises:
+        UsageError: a value is no list of numbers.
+    """
+    found: dict[str, tuple[int, ...]] = {}
+    for name, value in pairs("--align", words).items():
+        parts = value.split(",")
+        if not all(part.isascii() and part.isdigit() for part in parts):
+            raise UsageError(f"--align {name}={value}: expected axes, such as {name}=0,2,3,1")
+        found[name] = tuple(int(part) for part in parts)
+    return found
+
+
+def expanded(words: Sequence[str]) -> list[str]:
+    """The files that the words name: each stands for itself where it exists, else it is a pattern.
+
+    Raises:
+        FileError: a pattern fits no file.
+    """
+    found: list[str] = []
+    for word in words:
+        if os.path.lexists(word) or not glob.has_magic(word):
+            found.append(word)
+            continue
+        fitting = sorted(path for path in glob.glob(word, recursive=True) if os.path.isfile(path))
+        if not fitting:
+            raise FileError("no file fits the pattern", file=word, hint="check the spelling of the path")
+        found += fitting
+    return list(dict.fromkeys(found))
+
+
+def same_file(a: str, b: str) -> bool:
+    """Whether two paths lead to one place, be there a file or not."""
+    if os.path.realpath(a) == os.path.realpath(b):
+        return True
+    try:
+        return os.path.samefile(a, b)
+    except OSError:
+        return False
+
+
+def refuse_overwriting(written: dict[str, str | None], read: Sequence[str | None]) -> None:
+    """Refuses to write over what is read, or two things into one file.
+
+    Args:
+        written: {option: path} of what will be written.
+        read: paths of what is read.
+
+    Raises:
+        UsageError: two of them are one file.
+    """
+    taken: dict[str, str] = {}
+    for option, path in written.items():
+        if path is None:
+            continue
+        for source in read:
+            if source is not None and same_file(path, source):
+                raise UsageError(f"{option} {path} is the file that is read", hint="choose another name for the result")
+        for other, held in taken.items():
+            if same_file(path, held):
+                raise UsageError(f"{option} and {other} are one file: {path}", hint="choose two names")
+        taken[option] = path

@@ -1,0 +1,230 @@
+"""`xir convert`: models become files of another format, verified before they take their place."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from xir.errors import UsageError
+from xir_cli.arguments import Comparing, comparing_options, expanded, pairs, reading_options, refuse_overwriting
+from xir_cli.batch import Batch, run_batch
+from xir_cli.output import Output
+from xir_cli.progress import ProgressLine
+from xir_cli.settings import Settings, WritingCommand
+from xir_cli.words import output_lines, plan_lines, report_lines
+
+if TYPE_CHECKING:
+    from xir.api import Progress
+    from xir.frontends.options import LoadOptions
+    from xir.inspect.conversion import ConversionPlan, ConversionReport
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a model is to be converted."""
+
+    options: LoadOptions
+    comparing: Comparing
+    format: str | None
+    opset: int | None
+    target: str | None
+    rename_inputs: Mapping[str, str]
+    nchw_inputs: tuple[str, ...]
+    level: int
+    exact: bool
+    verify: bool
+    dry_run: bool
+    map: str | None
+
+
+@click.command(cls=WritingCommand)
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@click.option("-o", "--out", metavar="FILE", help="The file to write.")
+@click.option("--out-dir", metavar="FOLDER", help="The folder to write into, for several models.")
+@click.option("--keep-going", is_flag=True, help="Several models: go on after a failure.")
+@click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, help="Several models: how many at a time (1).")
+@click.option("--to", "format", type=click.Choice(["onnx", "xir"]), help="The format; else the file's ending decides.")
+@click.option("--opset", type=int, metavar="N", help="ONNX: the operator set (21, or what the target takes).")
+@click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino, ...")
+@click.option("--rename-inputs", metavar="OLD=NEW,...", help="Other names for inputs.")
+@click.option("--inputs-as-nchw", "nchw_inputs", metavar="NAME,...", help="Take inputs [N,H,W,C] as [N,C,H,W].")
+@click.option("--level", type=click.IntRange(0, 2), default=2, help="How much to optimize: 0, 1 or 2 (2).")
+@click.option("--exact", is_flag=True, help="Only optimizations that keep every bit.")
+@click.option(
+    "--no-verify",
+    "verify",
+    is_flag=True,
+    flag_value=False,
+    default=True,
+    help="Do not run source and result to compare.",
+)
+@click.option("--map", metavar="FILE", help="Write which layer became which nodes, JSON.")
+@click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@reading_options
+@comparing_options
+@click.pass_obj
+def command(
+    settings: Settings,
+    models: tuple[str, ...],
+    out: str | None,
+    out_dir: str | None,
+    keep_going: bool,
+    jobs: int,
+    format: str | None,
+    opset: int | None,
+    target: str | None,
+    rename_inputs: str | None,
+    nchw_inputs: str | None,
+    level: int,
+    exact: bool,
+    verify: bool,
+    map: str | None,
+    dry_run: bool,
+    options: LoadOptions,
+    comparing: Comparing,
+) -> int:
+    r"""Convert models, and verify what was written.
+
+    The result is compared with the source on three made-up inputs before it takes its place; where they differ,
+    nothing is written and the exit code is 6.
+
+    \b
+    xir convert model.caffemodel -o model.onnx
+    xir convert model.caffemodel -o model.onnx --input data=f32[N,3,224,224]
+    xir convert 'models/*.caffemodel' --out-dir onnx --keep-going -j 2
+    """
+    renamed = pairs("--rename-inputs", rename_inputs.split(",") if rename_inputs else ())
+    turned = tuple(nchw_inputs.split(",")) if nchw_inputs else ()
+    wishes = Wishes(options, comparing, format, opset, target, renamed, turned, level, exact, verify, dry_run, map)
+    sources = expanded(models)
+    _check(wishes, out, out_dir, sources)
+    if out is not None:
+        return _convert_one(settings, sources[0], out, wishes)
+    targets = tuple(_targets(sources, str(out_dir), format or "onnx"))
+    _make_folder(str(out_dir), dry_run)
+    return run_batch(
+        settings, Batch(targets, keep_going, jobs), lambda source, path: _do(source, path, wishes).to_dict()
+    )
+
+
+def _check(wishes: Wishes, out: str | None, out_dir: str | None, sources: Sequence[str]) -> None:
+    """Refuses what contradicts itself, before anything is read."""
+    if (out is None) == (out_dir is None):
+        raise UsageError("one of -o FILE (one model) and --out-dir FOLDER (several) is needed")
+    if out is not None and len(sources) != 1:
+        raise UsageError(f"-o names one file for {len(sources)} models", hint="use --out-dir FOLDER")
+    if out_dir is not None and (wishes.comparing.certificate is not None or wishes.map is not None):
+        raise UsageError("--certificate and --map are for one model", hint="convert the models one by one")
+    if wishes.comparing.certificate is not None and not wishes.verify:
+        raise UsageError("--certificate needs the verification that --no-verify leaves out")
+    if out is not None:
+        written = {"-o": out, "--certificate": wishes.comparing.certificate, "--map": wishes.map}
+        refuse_overwriting(written, (*sources, wishes.options.prototxt, wishes.options.mean))
+
+
+def _targets(sources: Sequence[str], folder: str, format: str) -> Iterator[tuple[str, str]]:
+    """Each model and the file that it becomes: its own name with the format's ending."""
+    taken: dict[str, str] = {}
+    for source in sources:
+        name = os.path.basename(source)
+        stem = name.removesuffix(".h5").rpartition(".")[0] or name
+        path = os.path.join(folder, f"{stem}.{format}")
+        if path in taken:
+            raise UsageError(f"{taken[path]} and {source} would both become {path}", hint="convert them one by one")
+        taken[path] = source
+        refuse_overwriting({"--out-dir": path}, sources)
+        yield source, path
+
+
+def _make_folder(folder: str, dry_run: bool) -> None:
+    from xir.files import file_error
+
+    if not dry_run:
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError as error:
+            raise file_error(error, folder, "make the folder") from error
+
+
+def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None) -> ConversionReport | ConversionPlan:
+    """Converts one model, or plans it."""
+    from xir.api import convert, plan_conversion
+
+    if wishes.dry_run:
+        return plan_conversion(
+            source,
+            path,
+            options=wishes.options,
+            rename_inputs=wishes.rename_inputs,
+            nchw_inputs=wishes.nchw_inputs,
+            format=wishes.format,
+            opset=wishes.opset,
+            target=wishes.target,
+            level=wishes.level,
+            exact=wishes.exact,
+        )
+    return convert(
+        source,
+        path,
+        verify=wishes.verify,
+        options=wishes.options,
+        rename_inputs=wishes.rename_inputs,
+        nchw_inputs=wishes.nchw_inputs,
+        format=wishes.format,
+        opset=wishes.opset,
+        target=wishes.target,
+        level=wishes.level,
+        exact=wishes.exact,
+        seeds=wishes.comparing.seeds,
+        rtol=wishes.comparing.rtol,
+        atol=wishes.comparing.atol,
+        progress=progress,
+    )
+
+
+def _convert_one(settings: Settings, source: str, path: str, wishes: Wishes) -> int:
+    from xir.api import ConversionMismatch
+    from xir.inspect.conversion import ConversionPlan
+
+    output = Output(settings)
+    try:
+        with ProgressLine(output, os.path.basename(source)) as progress:
+            done = _do(source, path, wishes, progress)
+    except ConversionMismatch as error:
+        for line in output_lines(error.certificate):
+            output.say(line, level=-1)
+        wishes.comparing.write(error.certificate)
+        raise
+    if isinstance(done, ConversionPlan):
+        notes, lines = done.source.notes, plan_lines(done, path)
+    else:
+        notes, lines = done.notes, report_lines(done)
+        wishes.comparing.write(done.certificate)
+        _write_map(wishes.map, done)
+    for note in notes:
+        output.note(note)
+    for line in lines:
+        output.line(line)
+    output.document(done.to_dict())
+    return 0
+
+
+def _write_map(path: str | None, report: ConversionReport) -> None:
+    """Writes which layer became which nodes."""
+    from xir.files import atomic_write
+
+    if path is None:
+        return
+    export = report.export
+    layers = {
+        layer: {"nodes": list(nodes), "results": list(export.results.get(layer, ()))}
+        for layer, nodes in export.layers.items()
+    }
+    content = {"version": 1, "source": list(report.source.files), "model": export.path, "layers": layers}
+    with atomic_write(path) as file:
+        file.write((json.dumps(content, indent=2) + "\n").encode())

@@ -1,0 +1,72 @@
+"""Results in words, as people read them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xir.frontends.options import Loaded
+    from xir.inspect.conversion import ConversionPlan, ConversionReport
+    from xir.verify.certificate import Certificate
+
+_UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def amount(number: float) -> str:
+    """A count as people say it: 25.6M, 980."""
+    for size, unit in _UNITS:
+        if number >= size:
+            return f"{number / size:.1f}{unit}"
+    return f"{number:g}"
+
+
+def short(number: float) -> str:
+    """A small number without padding in its exponent: 2.1e-2, 1e-4."""
+    mantissa, _, exponent = f"{number:.1e}".partition("e")
+    return f"{mantissa.removesuffix('.0')}e{int(exponent)}" if number else "0"
+
+
+def source_line(source: Loaded, width: int) -> str:
+    """`caffe  resnet.prototxt + resnet.caffemodel   229 layers, 25.6M weights`."""
+    from xir.inspect.conversion import parameter_count
+
+    files = " + ".join(os.path.basename(file) for file in source.files)
+    weights = amount(parameter_count(source.graph))
+    return f"{source.format.ljust(width)}  {files}   {source.layers} layers, {weights} weights"
+
+
+def report_lines(report: ConversionReport) -> list[str]:
+    """What a conversion did: what was read, what was written, and the proof."""
+    export = report.export
+    width = max(len(report.source.format), len(export.format))
+    versions = f"  opset {export.opset}, ir {export.ir_version}" if export.opset is not None else ""
+    data = f" + {os.path.basename(export.data_file)}" if export.data_file else ""
+    return [
+        source_line(report.source, width),
+        f"{export.format.ljust(width)}  {export.path}{data}{versions}   {export.nodes} nodes, "
+        f"{export.transposes} transposes",
+        "not verified" if report.certificate is None else report.certificate.summary(),
+    ]
+
+
+def plan_lines(plan: ConversionPlan, path: str) -> list[str]:
+    """What a conversion would do."""
+    width = max(len(plan.source.format), len(plan.format))
+    planned = plan.export
+    versions = f"  opset {planned.opset}, ir {planned.ir_version}   {planned.nodes} nodes" if planned else ""
+    return [
+        source_line(plan.source, width),
+        f"{plan.format.ljust(width)}  {path}{versions}",
+        f"everything is supported; a verification holds {amount(plan.memory)}B at a time; nothing was written",
+    ]
+
+
+def output_lines(certificate: Certificate) -> list[str]:
+    """A line for each output that differs."""
+    return [
+        f"  {output.name} {list(output.shape)}  "
+        + (output.reason or f"max|d|={short(output.max_absolute)}, {output.mismatches} elements outside the tolerance")
+        for output in certificate.outputs
+        if not output.equal
+    ]

@@ -1,0 +1,1 @@
+"""Reports on models for people: what a conversion did, summaries, drawings, coverage."""
