@@ -93,14 +93,14 @@ def one(kind: str, body: str = "", bottoms: str = "data", tops: str = "y", name:
     return layer(name, kind, bottoms, tops, body)
 
 
-def caffemodel(text: str, weights: Mapping[str, Sequence[np.ndarray]]) -> bytes:
-    """The weights of a net in binary form: layers by name and type, with their blobs and nothing else."""
+def caffemodel(text: str, weights: Mapping[str, Sequence[np.ndarray]], *, whole: bool = False) -> bytes:
+    """The weights of a net in binary form: layers by name and type with their blobs; `whole`: with their parameters."""
     net = parse_text(text, "NetParameter")
     layers = []
     for message in net.messages("layer"):
         arrays = weights.get(message.text("name"), ())
         blobs = [Blob(array.shape, "f32", array) for array in arrays]
-        rest = [name for name in message.fields() if name not in ("name", "type", "bottom", "top")]
+        rest = [name for name in message.fields() if not whole and name not in ("name", "type", "bottom", "top")]
         layers.append(message.edited({"blobs": blobs}, drop=rest))
     return encode(net.edited({"layer": layers}))
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.frontends.caffe.encoding import encode_blob
 from tests.frontends.caffe.nets import declare, layer, one
 from xir.errors import InvalidModelError, UnsupportedError, XirError
 from xir.frontends.caffe.handlers import HANDLERS
 from xir.frontends.caffe.load import load_caffe
 from xir.frontends.options import LoadOptions
+from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
+from xir.ir.types import DType, TensorType
 
 X = {"data": (2, 4, 6, 8)}
 ROWS = {"data": (3, 6)}
@@ -456,3 +460,57 @@ def test_any_rank_and_number_of_bottoms_ends_in_a_graph_or_one_clear_error(kind:
                 load(tmp_path, text, losses=True)
             except XirError:
                 continue
+
+
+def _matrix(tmp_path: Path, shape: tuple[int, ...]) -> str:
+    (tmp_path / "h.binaryproto").write_bytes(encode_blob(np.arange(np.prod(shape), dtype=np.float32).reshape(shape)))
+    loss = one("InfogainLoss", 'infogain_loss_param { source: "h.binaryproto" }', "data l")
+    return declare({"data": (3, 4), "l": (3,)}) + loss
+
+
+def test_a_gain_matrix_of_a_file(tmp_path: Path) -> None:
+    graph = load(tmp_path, _matrix(tmp_path, (1, 1, 4, 4)), losses=True)
+    (literal,) = (node for node in graph.nodes if node.op.name == "constant")
+    assert literal.outputs[0].shape == (1, 1, 4, 4)
+
+
+def test_a_gain_matrix_of_another_size(tmp_path: Path) -> None:
+    with pytest.raises(InvalidModelError, match="expected 4 x 4 numbers"):
+        load(tmp_path, _matrix(tmp_path, (3, 3)), losses=True)
+
+
+def test_a_gain_matrix_for_unknown_classes(tmp_path: Path) -> None:
+    inputs = {"data": TensorType(DType.FLOAT32, (3, Symbol("C")))}
+    with pytest.raises(InvalidModelError, match="the number of classes is"):
+        load(tmp_path, _matrix(tmp_path, (4, 4)), losses=True, inputs=inputs)
+
+
+def _wide(tmp_path: Path, body: str, width: Dim) -> Graph:
+    inputs = {"data": TensorType(DType.FLOAT32, (1, 2, 8, width))}
+    return load(
+        tmp_path, declare({"data": (1, 2, 8, 8)}) + one("Pooling", f"pooling_param {{ {body} }}"), inputs=inputs
+    )
+
+
+@pytest.mark.parametrize("body", ["kernel_size: 3 pad: 1", "kernel_size: 2 stride: 2 round_mode: FLOOR"])
+def test_pooling_of_an_unknown_width(body: str, tmp_path: Path) -> None:
+    assert _wide(tmp_path, body, Symbol("W", minimum=8)).outputs[0].rank == 4
+
+
+def test_pooling_that_an_unknown_width_decides(tmp_path: Path) -> None:
+    with pytest.raises(InvalidModelError, match="cover the unknown size") as caught:
+        _wide(tmp_path, "kernel_size: 3 stride: 2", Symbol("W", minimum=8))
+    assert "--input" in str(caught.value.hint)
+
+
+def test_a_weight_that_nobody_can_make_up(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(
+        'from xir.frontends._handlers import Handlers\nhandlers = Handlers("caffe")\n'
+        '@handlers.layer("Mine")\ndef mine(site, x):\n    return site.weight(0, "w", x.shape)\n'
+    )
+    text = declare({"data": (2, 3)}) + one("Mine")
+    with pytest.raises(InvalidModelError, match="cannot be made up"):
+        load(tmp_path, text, plugins=[str(plugin)])
+    with pytest.raises(InvalidModelError, match="depends on an unknown size"):
+        load(tmp_path, text, plugins=[str(plugin)], inputs={"data": TensorType(DType.FLOAT32, (Symbol("N"), 3))})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import PurePath
 from typing import Literal
@@ -84,6 +84,7 @@ class Importer:
 
     def __post_init__(self) -> None:
         """Finds the shared weights, and which layers read which blobs last."""
+        self.net = replace(self.net, layers=tuple(_with_top(layer) for layer in self.net.layers))
         self.weights = Weights(shared_parameters(self.net), self.seed)
         self.weights.taken.update(top for layer in self.net.layers for top in layer.tops)
         self.weights.taken.update(layer.name for layer in self.net.layers)
@@ -270,8 +271,9 @@ class Importer:
             reason = f"the code of the Python layer {kind.removeprefix('Python:')} is not part of the model"
             self._problem(layer, reason, f"add a handler for {kind!r} with --plugin MODULE")
         else:
-            close = difflib.get_close_matches(kind, list(self.handlers.kinds()), 1)
-            hint = "add a handler with --plugin MODULE" + (f"; did you mean {close[0]!r}?" if close else "")
+            known = {name.lower(): name for name in self.handlers.kinds()}
+            close = difflib.get_close_matches(kind.lower(), list(known), 1)
+            hint = "add a handler with --plugin MODULE" + (f"; did you mean {known[close[0]]!r}?" if close else "")
             self._problem(layer, "this layer type is not known", hint)
 
     def _call(
@@ -375,6 +377,11 @@ class Importer:
         file = PurePath(layer.file or self.net.file or "").name
         place = f"line {layer.line}" if layer.line is not None else None
         return Source("caffe", file, layer.name, layer.kind, (), place, index)
+
+
+def _with_top(layer: Layer) -> Layer:
+    """A loss without a top makes one of its own (net.cpp, AutoTopBlobs)."""
+    return replace(layer, tops=(layer.name or "loss",)) if layer.kind in LOSS and not layer.tops else layer
 
 
 @lru_cache(maxsize=256)

@@ -6,7 +6,7 @@ import math
 
 from xir.errors import InvalidModelError
 from xir.frontends._handlers import Handlers
-from xir.frontends.caffe.handlers._geometry import channel_count
+from xir.frontends.caffe.handlers._geometry import channel_count, constant_filler
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.node import Value
 from xir.ops._build import channelwise, scalar_like
@@ -17,6 +17,9 @@ from xir.ops.elementwise import abs_, add, cast, clip, exp, log, mul, pow_
 from xir.ops.shape import broadcast
 
 handlers: Handlers[Handler] = Handlers("caffe")
+
+
+_SLOPE = 0.25  # prelu_layer.cpp, LayerSetUp: the slope where the file names no filler
 
 
 def relu_or_leaky(x: Value, slope: float) -> Value:
@@ -43,7 +46,7 @@ def relu6_layer(site: Site, x: Value) -> Value:
 def prelu_layer(site: Site, x: Value) -> Value:
     """A slope a channel, or one for all (prelu_layer.cpp)."""
     param = site.param("prelu_param")
-    filler = param.optional_message("filler")
+    filler = param.optional_message("filler") or constant_filler(_SLOPE)
     if param.boolean("channel_shared"):
         slope = site.weight(0, "slope", (), filler)
         return prelu(x, broadcast(slope, shape=x.shape))
