@@ -222,7 +222,7 @@ def names() -> Iterator[Case]:
             "convolution_param { num_output: 2 kernel_size: 1 } }\n"
         )
         yield case(f"{title} everywhere", "m.prototxt", text.encode())
-        yield case(f"{title} as type", "m.prototxt", (INPUT + _layer(quoted, '"x"')).encode())
+        yield case(f"{title} as type", "m.prototxt", (INPUT + _layer(quoted, '"data"')).encode())
         yield case(f"{title} as bottom", "m.prototxt", (INPUT + _layer('"ReLU"', quoted)).encode())
         yield case(f"{title} in binary", "m.caffemodel", encode_text(text) if name else b"\x0a\x00")
     yield case("not UTF-8", "m.caffemodel", encode_text(INPUT) + field_bytes(100, field_bytes(1, b"\xff\xfe")))

@@ -22,11 +22,11 @@ BATCH_SECONDS = 900
 """Keeps a hang from blocking the tests; a batch takes some seconds."""
 
 
-def run_batch(batch: str, extra: dict[str, str]) -> list[dict[str, Any]]:
+def run_batch(batch: str, extra: dict[str, str], *arguments: str) -> list[dict[str, Any]]:
     """The outcomes of a batch, the case that killed the process among them."""
     environment = {**os.environ, "PYTHONPATH": f"{REPOSITORY}", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     process = subprocess.run(
-        [sys.executable, "-m", "tests.hostile.worker", batch],
+        [sys.executable, "-m", "tests.hostile.worker", batch, *arguments],
         cwd=REPOSITORY,
         env=environment | extra,
         capture_output=True,
@@ -60,4 +60,33 @@ def test_damaged_real_models_end_in_one_clear_error(batch: str, corpus: Path, op
     cache = open_nsfw.parent.parent
     outcomes = run_batch(batch, {"XIR_CORPUS": str(corpus), "XIR_CORPUS_CACHE": str(cache)})
     assert {outcome["name"].split(":")[0] for outcome in outcomes} >= {"det1", "lenet", "detect", "open_nsfw"}
+    assert told(outcomes) == ""
+
+
+VERIFIED = ("onnx graphs",)
+"""Batches that are verified too in every run: their models are valid, and onnxruntime refuses them or dies of some."""
+
+
+@pytest.mark.parametrize(
+    "batch",
+    [
+        *VERIFIED,
+        *(
+            pytest.param(name, marks=pytest.mark.nightly)
+            for name in (
+                "numbers",
+                "names",
+                "onnx",
+                "onnx tensors",
+                "onnx external data",
+                "caffemodel",
+                "prototxt",
+                "xir",
+            )
+        ),
+    ],
+)
+def test_verification_of_hostile_files_ends_in_one_clear_error(batch: str) -> None:
+    outcomes = run_batch(batch, {}, "verify")
+    assert outcomes
     assert told(outcomes) == ""

@@ -1,4 +1,4 @@
-"""Runs one batch under limits and prints a line of JSON for each case: `python -m tests.hostile.worker BATCH`.
+"""Runs one batch under limits and prints a line of JSON for each case: `python -m tests.hostile.worker BATCH [verify]`.
 
 Every case must end in success or in one `XirError` with one of the case's exit codes; on an error nothing is written
 and an old output file stays as it was. Memory is limited by RLIMIT_AS; the time limit only keeps a hang from blocking
@@ -52,8 +52,12 @@ def lay_out(case: Case, folder: Path) -> Path:
     return folder / case.model
 
 
-def run(case: Case, folder: Path) -> dict[str, object]:
-    """One case, judged: `problem` is None where everything is right."""
+def run(case: Case, folder: Path, verify: bool) -> dict[str, object]:
+    """One case, judged: `problem` is None where everything is right.
+
+    With `verify`, the conversion is verified too, and exit code 6 is right as well: onnxruntime may refuse the file,
+    or die of it.
+    """
     model = lay_out(case, folder)
     before = sorted(os.listdir(folder))
     start, exit_code, code, told, problem = time.process_time(), 0, "", "", None
@@ -61,13 +65,13 @@ def run(case: Case, folder: Path) -> dict[str, object]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            api.convert(model, folder / OUTPUT, verify=False)
+            api.convert(model, folder / OUTPUT, verify=verify)
     except XirError as error:
         exit_code, code, told = error.exit_code, error.code, str(error)
     except (Exception, Hang):  # whatever escapes is what is looked for
         problem, exit_code = traceback.format_exc(limit=-6), 1
     seconds = time.process_time() - start
-    problem = problem or _judge(case, folder, before, exit_code, told)
+    problem = problem or _judge(case.endings | ({6} if verify else set()), folder, before, exit_code, told)
     return {
         "name": case.name,
         "exit": exit_code,
@@ -79,9 +83,9 @@ def run(case: Case, folder: Path) -> dict[str, object]:
     }
 
 
-def _judge(case: Case, folder: Path, before: list[str], exit_code: int, told: str) -> str | None:
-    if exit_code not in case.endings:
-        return f"ended with {exit_code}; expected one of {sorted(case.endings)}: {told}"
+def _judge(endings: frozenset[int], folder: Path, before: list[str], exit_code: int, told: str) -> str | None:
+    if exit_code not in endings:
+        return f"ended with {exit_code}; expected one of {sorted(endings)}: {told}"
     if exit_code and (folder / OUTPUT).read_bytes() != OLD:
         return "the old output is gone"
     if exit_code and sorted(os.listdir(folder)) != before:
@@ -108,12 +112,12 @@ def _on_alarm(_signal: int, _frame: object) -> NoReturn:
     raise Hang
 
 
-def main(batch: str) -> int:
+def main(batch: str, verify: bool) -> int:
     """Runs a batch; the exit code is 0 where every case could be run."""
     signal.signal(signal.SIGALRM, _on_alarm)
     for first in islice(cases(batch), 1):  # loads what is loaded lazily, before the limit is set
         with tempfile.TemporaryDirectory() as name:
-            run(first, Path(name))
+            run(first, Path(name), verify)
     limit = _address_space() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for case in cases(batch):
@@ -121,7 +125,7 @@ def main(batch: str) -> int:
             sys.stdout.write(json.dumps({"start": case.name}) + "\n")
             sys.stdout.flush()
             signal.alarm(HANG_SECONDS)
-            outcome = run(case, Path(name))
+            outcome = run(case, Path(name), verify)
             signal.alarm(0)
         sys.stdout.write(json.dumps(outcome) + "\n")
         sys.stdout.flush()
@@ -129,4 +133,4 @@ def main(batch: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1], "verify" in sys.argv[2:]))
