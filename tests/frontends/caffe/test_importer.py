@@ -239,6 +239,13 @@ def test_chosen_outputs(tmp_path: Path) -> None:
     assert [value.node.op.name for value in graph.outputs if value.node] == ["relu", "tanh", "conv"]
 
 
+def test_weights_that_no_output_needs_are_left_out(tmp_path: Path) -> None:
+    text = declare(X) + layer("c", "Convolution", "data", "c", CONV) + layer("d", "Convolution", "c", "d", CONV)
+    graph = _load(tmp_path, text, outputs=["c"]).graph
+    assert [graph.name_of(parameter.value) for parameter in graph.parameters] == ["c.weight", "c.bias"]
+    assert "d" not in graph.names.values()
+
+
 @pytest.mark.parametrize(("outputs", "words"), [(["tt"], "nothing called 'tt'"), ([], "no output is left")])
 def test_chosen_outputs_that_do_not_exist(outputs: list[str], words: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=words):

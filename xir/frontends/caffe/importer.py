@@ -27,6 +27,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.source import Source
 from xir.ir.types import TensorType, Type
+from xir.ir.walk import toposort
 
 Losses = Literal["drop", "keep"]
 
@@ -332,13 +333,16 @@ class Importer:
     def _graph(self, assumed: Collected) -> Graph:
         names = finished_names(self.blobs, self.weights.names)
         outputs = self._outputs(names)
+        nodes = toposort(outputs.values())
+        live = {value for node in nodes for value in (*node.inputs, *node.outputs) if value is not None}
+        live.update(self.inputs.values())
         return Graph(
             self.net.name or PurePath(self.net.file or "net").stem,
             tuple(self.inputs.values()),
             tuple(outputs.values()),
             tuple(outputs),
-            tuple(self.weights.parameters),
-            names,
+            tuple(parameter for parameter in self.weights.parameters if parameter.value in live),
+            {value: name for value, name in names.items() if value in live},
             tuple(assumed),
         )
 
