@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
@@ -33,7 +33,7 @@ class Terminated(BaseException):
 
 
 @contextmanager
-def terminating() -> Iterator[None]:
+def terminating() -> Generator[None]:
     """Turns SIGTERM into `Terminated` inside the block; does nothing outside the main thread."""
     if threading.current_thread() is not threading.main_thread():
         yield

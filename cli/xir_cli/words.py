@@ -62,6 +62,24 @@ def plan_lines(plan: ConversionPlan, path: str) -> list[str]:
     ]
 
 
+def certificate_lines(certificate: Certificate) -> list[str]:
+    """What a comparison found: the first layer that differs, the outputs that differ, and the summary."""
+    lines: list[str] = []
+    first = certificate.first_divergence
+    if first is not None:
+        found = first.difference
+        distance = found.reason or f"max|d|={short(found.max_absolute)} > {short(certificate.atol)}"
+        cause = f"; likely cause: {first.cause}" if first.cause else ""
+        lines.append(f"first divergence: {found.name} ({first.a} -> {first.b}) {distance}{cause}")
+    lines += output_lines(certificate)
+    if certificate.layers:
+        same = sum(layer.difference.equal for layer in certificate.layers)
+        without = f", {len(certificate.unpaired)} without a partner" if certificate.unpaired else ""
+        lines.append(f"{same} of {len(certificate.layers)} layers agree{without}")
+    lines.append(certificate.summary())
+    return lines
+
+
 def output_lines(certificate: Certificate) -> list[str]:
     """A line for each output that differs."""
     return [

@@ -21,15 +21,17 @@ class LayerDifference:
         a: the layer on the first side, in words.
         b: the layer on the second side, in words.
         difference: the worst difference over all seeds.
+        cause: what probably makes the difference, where there is one.
     """
 
     a: str
     b: str
     difference: Difference
+    cause: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """The layer as plain data."""
-        return {"a": self.a, "b": self.b, **self.difference.to_dict()}
+        return {"a": self.a, "b": self.b, **self.difference.to_dict(), "cause": self.cause}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,8 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether every output agrees."""
-        return all(output.equal for output in self.outputs)
+        """Whether every output agrees, and every layer where layers were compared."""
+        return all(output.equal for output in self.outputs) and self.first_divergence is None
 
     @property
     def first_divergence(self) -> LayerDifference | None:

@@ -11,10 +11,11 @@ from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.types import TensorType
 from xir.reference import random_inputs
+from xir.verify.causes import likely_cause
 from xir.verify.certificate import Certificate, LayerDifference, versions, worst
 from xir.verify.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes
-from xir.verify.layers import Pair, pair_layers, values_of
-from xir.verify.memory import check_memory
+from xir.verify.layers import pair_layers, values_of
+from xir.verify.memory import check_held, check_memory
 from xir.verify.runners import ReferenceRunner, Runner
 
 SEEDS = (0, 1, 2)
@@ -57,9 +58,8 @@ def verify_runners(
     inputs = _pair_names("inputs", a.input_names, b.input_names)
     outputs = _pair_names("outputs", a.output_names, b.output_names)
     align = _checked_align(a, align or {})
+    layers = _Layers(a, layers_of, (rtol, atol)) if layers_of is not None else None
     found: dict[str, list[Difference]] = {name: [] for name in outputs}
-    pairs, unpaired = pair_layers(a, layers_of) if layers_of is not None else ([], [])
-    layers: list[list[Difference]] = [[] for _ in pairs]
     boxes = _box_outputs(a)
     if feeds is None:
         for graph in (a,) if layers_of is None else (a, layers_of):
@@ -70,27 +70,57 @@ def verify_runners(
             progress(done, rounds)
         given = feeds if feeds is not None else random_inputs(a, seeds[done])
         other = {inputs[name]: _aligned(array, align.get(name)) for name, array in given.items()}
-        expected, actual = ReferenceRunner(a).run(given), b.run(other)
+        expected = ReferenceRunner(a).run(given) if layers is None else layers.compare(given, other)
+        actual = b.run(other)
         for name, partner in outputs.items():
             how = compare_boxes if name in boxes else compare
             want = _aligned(expected[name], align.get(name))
             found[name].append(how(name, want, actual[partner], rtol=rtol, atol=atol))
-        if layers_of is not None:
-            _compare_layers(a, layers_of, pairs, given, other, layers, (rtol, atol))
     return Certificate(
         *names,
-        ("reference", b.runtime),
+        (ReferenceRunner.runtime, b.runtime),
         () if feeds is not None else tuple(seeds),
         rtol,
         atol,
         tuple(worst(differences) for differences in found.values()),
-        tuple(
-            LayerDifference(pair.a_words, pair.b_words, worst(differences))
-            for pair, differences in zip(pairs, layers, strict=True)
-        ),
-        tuple(unpaired),
+        layers.found() if layers is not None else (),
+        tuple(layers.unpaired) if layers is not None else (),
         versions(),
     )
+
+
+class _Layers:
+    """The layers that two graphs share, compared on one set of inputs after the other."""
+
+    def __init__(self, a: Graph, b: Graph, tolerance: tuple[float, float]) -> None:
+        self.a, self.b = a, b
+        self.rtol, self.atol = tolerance
+        self.pairs, self.unpaired = pair_layers(a, b)
+        self.differences: list[list[Difference]] = [[] for _ in self.pairs]
+        check_held([pair.a for pair in self.pairs], [pair.b for pair in self.pairs])
+
+    def compare(self, a_feeds: Mapping[str, Array], b_feeds: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Compares every pair and returns the first side's outputs."""
+        held_a, outputs = values_of(self.a, {pair.a for pair in self.pairs}, a_feeds)
+        held_b, _ = values_of(self.b, {pair.b for pair in self.pairs}, self._named(b_feeds))
+        for pair, differences in zip(self.pairs, self.differences, strict=True):
+            differences.append(compare(pair.name, held_a[pair.a], held_b[pair.b], rtol=self.rtol, atol=self.atol))
+        return outputs
+
+    def _named(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The feeds by the graph's own names, which a runtime may spell differently."""
+        if set(feeds) == set(self.b.input_names):
+            return feeds
+        return dict(zip(self.b.input_names, feeds.values(), strict=True))
+
+    def found(self) -> tuple[LayerDifference, ...]:
+        """Each pair's worst difference, with the likely cause where there is one."""
+        result: list[LayerDifference] = []
+        for pair, differences in zip(self.pairs, self.differences, strict=True):
+            difference = worst(differences)
+            cause = None if difference.equal else likely_cause(pair, self.a, self.b)
+            result.append(LayerDifference(pair.a_words, pair.b_words, difference, cause))
+        return tuple(result)
 
 
 def _pair_names(what: str, a: Sequence[str], b: Sequence[str]) -> dict[str, str]:
@@ -128,22 +158,3 @@ def _box_outputs(graph: Graph) -> set[str]:
         for name, value in zip(graph.output_names, graph.outputs, strict=True)
         if value.node is not None and value.node.op.name == "detection_output" and value.shape[-1] == BOX_COLUMNS
     }
-
-
-def _compare_layers(
-    a: Graph,
-    b: Graph,
-    pairs: list[Pair],
-    a_feeds: Mapping[str, Array],
-    b_feeds: Mapping[str, Array],
-    layers: list[list[Difference]],
-    tolerance: tuple[float, float],
-) -> None:
-    held_a = values_of(a, {pair.a for pair in pairs}, a_feeds)
-    b_names = dict(zip(b_feeds, b.input_names, strict=True)) if set(b_feeds) != set(b.input_names) else None
-    renamed = b_feeds if b_names is None else {b_names[name]: array for name, array in b_feeds.items()}
-    held_b = values_of(b, {pair.b for pair in pairs}, renamed)
-    for pair, differences in zip(pairs, layers, strict=True):
-        want = _aligned(held_a[pair.a], pair.layout)
-        rtol, atol = tolerance
-        differences.append(compare(pair.name, want, held_b[pair.b], rtol=rtol, atol=atol))

@@ -91,7 +91,7 @@ def compare(name: str, expected: Array, actual: Array, *, rtol: float = RTOL, at
 
 
 def _ulp(expected: Array, actual: Array) -> int | None:
-    if expected.dtype != actual.dtype or expected.dtype not in (np.float16, np.float32, np.float64):
+    if expected.dtype != actual.dtype or expected.dtype.name not in ("float16", "float32", "float64"):
         return None
     width = expected.dtype.itemsize
     lowest = np.int64(-(1 << (8 * width - 1)))

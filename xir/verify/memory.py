@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xir.errors import UnsafeError
 from xir.ir.dims import Dim, Symbol, evaluate, symbols_of
 from xir.ir.graph import Graph
@@ -34,9 +36,10 @@ def peak_bytes(graph: Graph) -> int:
             held[value] = bytes_of(value, sizes)
             total += held[value]
         peak = max(peak, total)
-        for value in dict.fromkeys((*node.inputs, *node.outputs)):
-            if value in held and value is not None and last.get(value, index) == index and value not in kept:
-                total -= held.pop(value)
+        read = (value for value in node.inputs if value is not None)
+        for done in dict.fromkeys((*read, *node.outputs)):
+            if done in held and last.get(done, index) == index and done not in kept:
+                total -= held.pop(done)
     return peak
 
 
@@ -71,4 +74,23 @@ def check_memory(graph: Graph, *, what: str, limit: int = MAX_RUN_BYTES) -> None
             f"{what} needs {needed / GIBI:.1f} GiB for intermediate results; at most {limit / GIBI:.1f} GiB are taken",
             number=810,
             hint="give a smaller --input NAME=f32[...]; convert can do without verification: --no-verify",
+        )
+
+
+def check_held(*sides: Sequence[Value]) -> None:
+    """Refuses to keep so many results for a comparison layer by layer that they pass `MAX_RUN_BYTES`.
+
+    Args:
+        sides: the values that are kept on each side.
+
+    Raises:
+        UnsafeError: they need more.
+    """
+    sizes: dict[Symbol, Dim] = {}
+    needed = sum(bytes_of(value, sizes) for side in sides for value in side)
+    if needed > MAX_RUN_BYTES:
+        raise UnsafeError(
+            f"comparing every layer holds {needed / GIBI:.1f} GiB; at most {MAX_RUN_BYTES / GIBI:.1f} GiB are taken",
+            number=810,
+            hint="give a smaller --input NAME=f32[...], or compare a part with --output",
         )

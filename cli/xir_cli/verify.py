@@ -1,0 +1,71 @@
+"""`xir verify`: two models on the same inputs, output by output and layer by layer."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from xir.errors import MismatchError
+from xir_cli.arguments import Comparing, comparing_options, permutations, reading_options, refuse_overwriting
+from xir_cli.feeds import read_feeds
+from xir_cli.output import Output
+from xir_cli.progress import ProgressLine
+from xir_cli.settings import Command, Settings
+from xir_cli.words import certificate_lines
+
+if TYPE_CHECKING:
+    from xir.frontends.options import LoadOptions
+
+
+@click.command(cls=Command)
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@click.option("--per-layer", is_flag=True, help="Compare every layer that both have, and name the first that differs.")
+@click.option("--align", multiple=True, metavar="NAME=AXES", help="A's axes in B's order: data=0,2,3,1.")
+@click.option("--feed", multiple=True, metavar="NAME=FILE", help="An input of A from a .npy file; or one .npz.")
+@reading_options
+@comparing_options
+@click.pass_obj
+def command(
+    settings: Settings,
+    a: str,
+    b: str,
+    per_layer: bool,
+    align: tuple[str, ...],
+    feed: tuple[str, ...],
+    options: LoadOptions,
+    comparing: Comparing,
+) -> int:
+    r"""Compare two models on the same inputs; exit code 6 where they differ.
+
+    A is run by the reference, B by onnxruntime where it is an ONNX file and onnxruntime is installed, else by the
+    reference. Options of reading concern A.
+
+    \b
+    xir verify model.caffemodel model.onnx --per-layer
+    xir verify nchw.caffemodel nhwc.onnx --align data=0,2,3,1
+    """
+    from xir.api import verify
+
+    refuse_overwriting({"--certificate": comparing.certificate}, (a, b))
+    output = Output(settings)
+    with ProgressLine(output, f"{os.path.basename(a)}, {os.path.basename(b)}") as progress:
+        certificate = verify(
+            a,
+            b,
+            inputs=read_feeds(feed) or None,
+            per_layer=per_layer,
+            align=permutations(align),
+            rtol=comparing.rtol,
+            atol=comparing.atol,
+            seeds=comparing.seeds,
+            options=options,
+            progress=progress,
+        )
+    comparing.write(certificate)
+    for line in certificate_lines(certificate):
+        output.line(line)
+    output.document(certificate.to_dict())
+    return 0 if certificate.passed else MismatchError.number // 100
