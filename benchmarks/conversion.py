@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from measure import Figure, Process, Samples, alternate, command, timed, watch
-from vgg import write_vgg
+from nets import write_vgg
 
-ROUNDS = 5
+ROUNDS = 7
 STEP = 1 << 20
 MEMORY_GOAL = 300.0
 """MiB of anonymous memory."""

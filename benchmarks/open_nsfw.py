@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,9 @@ def _conversions(weights: Path, target: Path) -> list[Figure]:
 def _runs(weights: Path, model: Path) -> list[Figure]:
     import xir
 
-    graph = xir.load(weights)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        graph = xir.load(weights)
     feeds = xir.random_inputs(graph, 0)
     picture = next(iter(feeds.values()))
     tasks: dict[str, Callable[[], Any]] = {"reference": lambda: xir.run(graph, feeds)}

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from measure import Figure, Samples, command, watch
+from nets import layered_net
 
 SIZES = (1_000, 5_000, 10_000, 20_000)
 ROUNDS = 3
@@ -37,28 +38,3 @@ def scaling() -> list[Figure]:
     growth = per_layer[20_000] / per_layer[5_000]
     figures.append(Figure("time per layer, 20,000 / 5,000 layers", growth, "x", GOAL_GROWTH, "linear growth is 1"))
     return figures
-
-
-def layered_net(count: int) -> str:
-    """A chain of `count` layers: convolutions 1x1, ReLUs, sums with an earlier blob, and concatenations.
-
-    Every eighth layer joins two blobs of 4 channels to 8, and the convolution behind it leads back to 4.
-    """
-    lines = [
-        'name: "layers"',
-        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [1, 4, 4, 4] } } }',
-    ]
-    top = before = "data"
-    for index in range(1, count):
-        name, step = f"l{index}", index % 8
-        if step in (1, 4, 6):
-            body = f'type: "Convolution" bottom: "{top}" convolution_param {{ num_output: 4 kernel_size: 1 }}'
-        elif step in (2, 5):
-            body = f'type: "ReLU" bottom: "{top}"'
-        elif step in (3, 7):
-            body = f'type: "Eltwise" bottom: "{top}" bottom: "{before}"'
-        else:
-            body = f'type: "Concat" bottom: "{top}" bottom: "{before}"'
-        lines.append(f'layer {{ name: "{name}" {body} top: "{name}" }}')
-        before, top = (top if step != 0 else before), name
-    return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ import pytest
 
 from xir.errors import FileError, InvalidModelError, UnsafeError
 from xir.frontends.caffe import fillers
-from xir.frontends.caffe.fillers import fill, fill_file, fill_pieces
+from xir.frontends.caffe.fillers import FillFile, fill, fill_pieces
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.prototext import parse_text
 
@@ -80,7 +80,15 @@ def test_pieces_and_the_file_hold_what_the_array_holds(kind: str, monkeypatch: p
     pieces = list(fill_pieces(asked, shape, rng()))
     assert max(piece.size for piece in pieces) == 64
     np.testing.assert_array_equal(np.concatenate(pieces).reshape(shape), whole)
-    np.testing.assert_array_equal(fill_file(asked, shape, rng()).array("<f4", shape), whole)
+    held = FillFile().add(asked, shape, rng())
+    np.testing.assert_array_equal(held.array("<f4", shape), whole)
+
+
+def test_a_weight_in_the_file_stays_what_it_is_when_others_are_added() -> None:
+    file, asked = FillFile(), filler('type: "gaussian" std: 1')
+    held = [file.add(asked, (size,), np.random.default_rng(size)) for size in (5, 700, 3)]
+    for slice_, size in zip(held, (5, 700, 3), strict=True):
+        np.testing.assert_array_equal(slice_.array("<f4", (size,)), fill(asked, (size,), np.random.default_rng(size)))
 
 
 @pytest.mark.parametrize("shape", [(), (0,), (0, 3), (3, 0)])
@@ -109,4 +117,4 @@ def test_a_temporary_folder_that_takes_nothing_is_named(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(fillers.tempfile, "TemporaryFile", refuse)
     with pytest.raises(FileError, match="made-up weights"):
-        fill_file(filler(""), (4,), rng())
+        FillFile()

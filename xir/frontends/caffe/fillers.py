@@ -8,22 +8,23 @@ from __future__ import annotations
 import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsafeError
 from xir.files import FileSlice, MappedFile, file_error
-from xir.limits import MEBI, byte_count, element_count
+from xir.limits import MAX_FILLED_BYTES, MEBI, byte_count, element_count
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from xir.frontends.caffe.message import Message
 
-HELD_BYTES = 16 * MEBI
-"""Bytes of one made-up weight that stay in memory; a larger one goes to a temporary file."""
+HELD_BYTES = 32 * MEBI
+"""Bytes of made-up weights that one model holds in memory; what comes after them goes to a temporary file."""
 
 PIECE = MEBI
 """Elements that are drawn at a time."""
@@ -48,19 +49,45 @@ def fill(filler: Message, shape: tuple[int, ...], generator: np.random.Generator
     return array.reshape(shape)
 
 
-def fill_file(filler: Message, shape: tuple[int, ...], generator: np.random.Generator) -> FileSlice:
-    """The elements that `fill` gives, in a temporary file without a name: a large weight takes no memory.
+class FillFile:
+    """A temporary file without a name that takes made-up weights: many of them need little memory.
 
-    Raises:
-        InvalidModelError: as `fill`.
-        FileError: the temporary file cannot be written.
+    The file has its full (sparse) size and the same modification time from the start, for the weights that are in it
+    must not look changed when another one is added.
     """
-    try:
-        with tempfile.TemporaryFile(prefix="xir-") as file:
+
+    def __init__(self, size: int = MAX_FILLED_BYTES) -> None:
+        """A file of `size` bytes.
+
+        Raises:
+            FileError: the temporary folder takes none.
+        """
+        with _file_errors():
+            self._file = tempfile.TemporaryFile(prefix="xir-")  # noqa: SIM115 - it lives as long as the weights
+            self._file.truncate(size)
+            os.utime(self._file.fileno(), ns=(0, 0))
+            self._mapped = MappedFile("a temporary file of made-up weights", os.dup(self._file.fileno()))
+
+    def add(self, filler: Message, shape: tuple[int, ...], generator: np.random.Generator) -> FileSlice:
+        """The elements that `fill` gives, little-endian, in the file.
+
+        Raises:
+            InvalidModelError, UnsafeError: as `fill_pieces`.
+            FileError: the temporary file cannot be written.
+        """
+        start = self._file.tell()
+        with _file_errors():
             for piece in fill_pieces(filler, shape, generator):
-                file.write(piece.astype("<f4", copy=False).data)
-            file.flush()
-            return MappedFile("a temporary file of made-up weights", os.dup(file.fileno())).whole()
+                self._file.write(piece.astype("<f4", copy=False).data)
+            self._file.flush()
+            os.utime(self._file.fileno(), ns=(0, 0))
+        return self._mapped.slice(start, self._file.tell() - start, what="the made-up weight")
+
+
+@contextmanager
+def _file_errors() -> Generator[None]:
+    try:
+        yield
     except OSError as error:
         raise file_error(error, tempfile.gettempdir(), "write made-up weights to a temporary file") from error
 

@@ -12,7 +12,7 @@ from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.files import FileSlice
 from xir.frontends.caffe.blob import Blob
 from xir.frontends.caffe.companion_blob import blob_beneath
-from xir.frontends.caffe.fillers import HELD_BYTES, fill, fill_file
+from xir.frontends.caffe.fillers import HELD_BYTES, FillFile, fill
 from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.net import Layer, Phase
 from xir.ir.constant import Constant, constant_of
@@ -44,6 +44,7 @@ class Weights:
     _made: dict[tuple[int, int], Value] = field(default_factory=dict[tuple[int, int], Value])
     taken: set[str] = field(default_factory=set[str])
     _filled_bytes: int = 0
+    _file: FillFile | None = None
 
     def add(self, key: tuple[int, int], name: str, constant: Constant, trainable: bool) -> Value:
         """Enters a weight under a name that is made unique."""
@@ -76,9 +77,10 @@ class Weights:
                 hint="give the caffemodel that belongs to this prototxt",
             )
         generator = np.random.default_rng((self.seed, *key))
-        if byte_count(shape, 32) <= HELD_BYTES:
+        if self._filled_bytes <= HELD_BYTES:
             return constant_of(fill(filler, shape, generator))
-        return Constant(TensorType(DType.FLOAT32, shape), fill_file(filler, shape, generator))
+        self._file = self._file or FillFile()
+        return Constant(TensorType(DType.FLOAT32, shape), self._file.add(filler, shape, generator))
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""VGG-16 with random weights: a prototxt and a caffemodel of 553 MB, written in pieces so that memory stays small.
+"""Made-up nets: VGG-16 with random weights, 553 MB written in pieces so that memory stays small, and long chains.
 
-Layers and sizes: Simonyan and Zisserman 2014, table 1, column D. Field numbers: BVLC/caffe, caffe.proto (NetParameter,
-LayerParameter, BlobProto, BlobShape).
+Layers and sizes of VGG-16: Simonyan and Zisserman 2014, table 1, column D. Field numbers: BVLC/caffe, caffe.proto
+(NetParameter, LayerParameter, BlobProto, BlobShape).
 """
 
 from __future__ import annotations
@@ -143,3 +143,28 @@ def _varint(value: int) -> bytes:
         value >>= 7
     pieces.append(value)
     return bytes(pieces)
+
+
+def layered_net(count: int) -> str:
+    """A chain of `count` layers: convolutions 1x1, ReLUs, sums with an earlier blob, and concatenations.
+
+    Every eighth layer joins two blobs of 4 channels to 8, and the convolution behind it leads back to 4.
+    """
+    lines = [
+        'name: "layers"',
+        'layer { name: "data" type: "Input" top: "data" input_param { shape { dim: [1, 4, 4, 4] } } }',
+    ]
+    top = before = "data"
+    for index in range(1, count):
+        name, step = f"l{index}", index % 8
+        if step in (1, 4, 6):
+            body = f'type: "Convolution" bottom: "{top}" convolution_param {{ num_output: 4 kernel_size: 1 }}'
+        elif step in (2, 5):
+            body = f'type: "ReLU" bottom: "{top}"'
+        elif step in (3, 7):
+            body = f'type: "Eltwise" bottom: "{top}" bottom: "{before}"'
+        else:
+            body = f'type: "Concat" bottom: "{top}" bottom: "{before}"'
+        lines.append(f'layer {{ name: "{name}" {body} top: "{name}" }}')
+        before, top = (top if step != 0 else before), name
+    return "\n".join(lines) + "\n"
