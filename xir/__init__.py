@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         optimize,
         random_inputs,
         run,
+        show,
         verify,
     )
     from xir.backends.export.report import ExportReport
@@ -45,6 +46,7 @@ _HOMES = {
     "optimize": "xir.api",
     "random_inputs": "xir.api",
     "run": "xir.api",
+    "show": "xir.api",
     "verify": "xir.api",
 }
 
@@ -64,6 +66,7 @@ __all__ = [
     "optimize",
     "random_inputs",
     "run",
+    "show",
     "verify",
 ]
 

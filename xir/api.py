@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from xir.autodiff import grad
 from xir.backends.export.report import ExportReport
 from xir.errors import MismatchError, UsageError
-from xir.files import staged_write
+from xir.files import atomic_write, staged_write
 from xir.frontends.adjust import with_input_names, with_nchw_inputs
 from xir.frontends.load import load_model, recognize
 from xir.frontends.options import Loaded, LoadOptions
@@ -53,7 +53,9 @@ __all__ = [
     "optimize",
     "plan_conversion",
     "random_inputs",
+    "read",
     "run",
+    "show",
     "verify",
 ]
 
@@ -92,6 +94,42 @@ def load(
     for note in loaded.notes:
         warnings.warn(note, stacklevel=2)
     return loaded.graph
+
+
+def read(source: Model, options: LoadOptions | None = None) -> Loaded:
+    """What `load` reads, with what a person should know of it: format, files, layers, notes.
+
+    Args:
+        source: the file, or a graph.
+        options: how to read it.
+
+    Raises:
+        XirError: see `xir.errors` for the kinds.
+    """
+    return _read(source, options or LoadOptions(), None, ())
+
+
+def show(graph: Graph, path: str | os.PathLike[str], *, format: str | None = None) -> None:
+    """Draws a graph as a file.
+
+    Args:
+        graph: the model.
+        path: the file to write.
+        format: `svg` or `dot`; without it the file's ending decides.
+
+    Raises:
+        UsageError: if the format is neither.
+        FileError: if the file cannot be written.
+    """
+    from xir.inspect.picture import picture_of, to_dot
+    from xir.inspect.svg import to_svg
+
+    drawings = {"svg": to_svg, "dot": to_dot, "gv": to_dot}
+    chosen = format or os.path.splitext(os.fspath(path))[1].lstrip(".").lower()
+    if chosen not in drawings:
+        raise UsageError(f"{chosen!r} is no format of drawings", hint="name the file .svg or .dot")
+    with atomic_write(path) as file:
+        file.write(drawings[chosen](picture_of(graph)).encode("utf-8", "backslashreplace"))
 
 
 def load_options(

@@ -22,7 +22,9 @@ def amount(number: float) -> str:
 
 
 def short(number: float) -> str:
-    """A small number without padding in its exponent: 2.1e-2, 1e-4."""
+    """A number in few characters, without padding in its exponent: 2.1e-2, 1e-4, 2.7."""
+    if 0.1 <= number < 1e4:
+        return f"{number:.2g}"
     mantissa, _, exponent = f"{number:.1e}".partition("e")
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}" if number else "0"
 
