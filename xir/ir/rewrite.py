@@ -29,6 +29,7 @@ class Rewriter:
         self.new: dict[Value, Value] = {}
         self._sizes: dict[Symbol, Dim] = {}
         self._uses: dict[Value, int] = {}
+        self._added: dict[Value, tuple[Parameter, str]] = {}
         self._old_uses = {value: len(readers) for value, readers in users(graph).items()}
         for value in graph.outputs:
             self._old_uses[value] = self._old_uses.get(value, 0) + 1
@@ -39,7 +40,25 @@ class Rewriter:
 
     def constant_of(self, value: Value) -> Constant | None:
         """The elements of a parameter or literal, of the old graph or made while rebuilding."""
-        return self.graph.constant_of(value)
+        added = self._added.get(value)
+        return self.graph.constant_of(value) if added is None else added[0].constant
+
+    def parameter(self, constant: Constant, name: str, *, trainable: bool = True) -> Value:
+        """A new weight, called `name` where the one that had the name is not read any more, else with a number.
+
+        Args:
+            constant: the elements.
+            name: the wanted name, mostly that of the weight it takes the place of.
+            trainable: whether training may change it.
+        """
+        value = Value(constant.type)
+        self._added[value] = (Parameter(value, constant, trainable), name)
+        return value
+
+    def name_of(self, value: Value) -> str | None:
+        """The name of a weight of the old graph or of a new one, or None."""
+        added = self._added.get(value)
+        return self.graph.names.get(value) if added is None else added[1]
 
     def map(self, old: Value, new: Value) -> None:
         """Records that `new` stands for `old`, and its sizes for the nameless symbols that `old` has.
@@ -114,7 +133,10 @@ class Rewriter:
         if unchanged and tuple(assumed) == graph.constraints:
             return graph
         inputs = tuple(self.new[value] for value in graph.inputs)
-        parameters = tuple(Parameter(self.new[p.value], p.constant, p.trainable) for p in graph.parameters)
+        parameters = (
+            *(Parameter(self.new[p.value], p.constant, p.trainable) for p in graph.parameters),
+            *(parameter for parameter, _ in self._added.values()),
+        )
         return Graph(graph.name, inputs, outputs, graph.output_names, parameters, self._names(outputs), tuple(assumed))
 
     def _names(self, outputs: tuple[Value, ...]) -> dict[Value, str]:
@@ -127,7 +149,24 @@ class Rewriter:
             name, new = self.graph.names.get(old), self.new[old]
             if name is not None and new in alive:
                 names.setdefault(new, name)
-        return names
+        return self._name_added(names, outputs) if self._added else names
+
+    def _name_added(self, names: dict[Value, str], outputs: tuple[Value, ...]) -> dict[Value, str]:
+        """Names for the new weights; the weights that they replace give theirs up when nothing reads them."""
+        read = {value for node in toposort(outputs) for value in node.inputs if value is not None} | set(outputs)
+        unread = {self.new[parameter.value] for parameter in self.graph.parameters} - read
+        kept = {value: name for value, name in names.items() if value not in unread}
+        taken = set(kept.values())
+        for value, (_, wanted) in self._added.items():
+            if value not in read:
+                continue
+            name, number = wanted, 1
+            while name in taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            taken.add(name)
+            kept[value] = name
+        return kept
 
 
 def _leaves(graph: Graph) -> tuple[Value, ...]:

@@ -92,6 +92,13 @@ class OpDef(Generic[P, R]):
         node = apply(self, inputs, self.attributes(keywords))
         return cast("R", node.outputs if self.plural else node.outputs[0])
 
+    def pattern(self, *operands: Value | None) -> Value:
+        """The pattern of an application to `operands`, whatever its attributes; for rewrite rules (`xir.passes`).
+
+        Operands that are left out must be absent.
+        """
+        return PatternValue(op=self, inputs=self._bind(operands, {}))
+
     def infer(self, inputs: Sequence[Value | None], attributes: Mapping[str, Attribute]) -> tuple[Type, ...]:
         """The types of the outputs.
 

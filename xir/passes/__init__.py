@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from xir.errors import UsageError
 from xir.ir.graph import Graph
-from xir.passes import identity
+from xir.passes import algebra, batch_norm, common, folding, identity
 from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
 
 __all__ = ["Pass", "Trace", "optimize", "passes"]
@@ -14,7 +14,13 @@ __all__ = ["Pass", "Trace", "optimize", "passes"]
 
 def passes() -> tuple[Pass, ...]:
     """Every pass, in the order in which they run."""
-    return tuple(rules_pass("identities", "operators that hand their operand on are left out", identity.RULES))
+    return (
+        *rules_pass("identities", "operators that hand their operand on are left out", identity.RULES),
+        folding.PASS,
+        *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
+        common.PASS,
+        *rules_pass("batch_norm", "scales and shifts of channels go into weights", batch_norm.RULES, level=2),
+    )
 
 
 def optimize(

@@ -32,6 +32,9 @@ COMMUTATIVE = frozenset({
 })  # fmt: skip
 """Operators whose two operands may change places."""
 
+NOT_NEAR = ""
+"""What a condition answers when the match is not even a near miss, and nobody wants to hear of it."""
+
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -145,11 +148,13 @@ class Rule:
             if why is None:
                 return found
             reason = reason or why
-        return reason
+        return reason or None
 
     def _refusal(self, match: Match) -> str | None:
         if self.single_use:
             for node in match.nodes[1:]:
+                if all(value is None or match.rewriter.constant_of(value) is not None for value in node.inputs):
+                    continue  # what hangs on constants alone costs nothing to have twice
                 readers = max((match.rewriter.uses(value) for value in node.outputs), default=0)
                 if readers > 1:
                     return f"the result of {node.op.name} has {readers} readers"
@@ -209,9 +214,7 @@ def _match_node(pattern: PatternValue, node: Node, match: Match) -> Iterator[Mat
         yield from _match_operands(pattern.inputs, node.inputs[::-1], grown)
 
 
-def _match_operands(
-    patterns: Sequence[Value | None], values: Sequence[Value | None], match: Match
-) -> Iterator[Match]:
+def _match_operands(patterns: Sequence[Value | None], values: Sequence[Value | None], match: Match) -> Iterator[Match]:
     if not patterns:
         yield match
         return

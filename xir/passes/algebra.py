@@ -1,0 +1,237 @@
+"""Laws of operators that move elements about; every one is bit-exact."""
+
+from __future__ import annotations
+
+from xir.ir.dims import Shape
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops.activation import relu
+from xir.ops.elementwise import cast, neg
+from xir.ops.shape import broadcast, concat, pad, reshape, slice_, tile, transpose
+from xir.passes._pattern import NOT_NEAR, Match, rule, rule_with
+
+Perm = tuple[int, ...]
+
+
+@rule_with(single_use=False)
+def double_transpose(x: Value, p: Perm, q: Perm) -> Value:
+    """transpose(transpose(x, p), q) == transpose(x, p[q])"""
+    return transpose(transpose(x, perm=p), perm=q)
+
+
+@double_transpose.build
+def _(x: Value, p: Perm, q: Perm) -> Value:
+    return transpose(x, perm=tuple(p[axis] for axis in q))
+
+
+@rule
+def transpose_nothing(x: Value, p: Perm) -> Value:
+    """transpose(x, (0, 1, 2, ...)) == x"""
+    return transpose(x, perm=p)
+
+
+@transpose_nothing.condition
+def _(match: Match) -> str | None:
+    perm = match.attributes["p"]
+    rank = match.values["x"].rank
+    return None if perm == tuple(range(rank)) else NOT_NEAR
+
+
+@transpose_nothing.build
+def _(x: Value, p: Perm) -> Value:
+    return x
+
+
+@rule
+def transpose_of_ones_is_reshape(x: Value, p: Perm) -> Value:
+    """transpose(x, p) == reshape(x, p's shape) when p keeps the order of the axes that are longer than 1"""
+    return transpose(x, perm=p)
+
+
+@transpose_of_ones_is_reshape.condition
+def _(match: Match) -> str | None:
+    perm, shape = match.attributes["p"], match.values["x"].shape
+    long = [axis for axis in perm if isinstance(axis, int) and shape[axis] != 1] if isinstance(perm, tuple) else []
+    if perm == tuple(range(len(shape))):
+        return NOT_NEAR
+    return None if long == sorted(long) else NOT_NEAR
+
+
+@transpose_of_ones_is_reshape.build
+def _(x: Value, p: Perm) -> Value:
+    return reshape(x, shape=tuple(x.shape[axis] for axis in p))
+
+
+@rule_with(single_use=False)
+def double_reshape(x: Value, a: Shape, b: Shape) -> Value:
+    """reshape(reshape(x, a), b) == reshape(x, b)"""
+    return reshape(reshape(x, shape=a), shape=b)
+
+
+@double_reshape.build
+def _(x: Value, a: Shape, b: Shape) -> Value:
+    return reshape(x, shape=b)
+
+
+@rule
+def reshape_nothing(x: Value, a: Shape) -> Value:
+    """reshape(x, x.shape) == x"""
+    return reshape(x, shape=a)
+
+
+@reshape_nothing.condition
+def _(match: Match) -> str | None:
+    return None if match.attributes["a"] == match.values["x"].shape else NOT_NEAR
+
+
+@reshape_nothing.build
+def _(x: Value, a: Shape) -> Value:
+    return x
+
+
+@rule_with(single_use=False)
+def double_broadcast(x: Value, a: Shape, b: Shape) -> Value:
+    """broadcast(broadcast(x, a), b) == broadcast(x, b)"""
+    return broadcast(broadcast(x, shape=a), shape=b)
+
+
+@double_broadcast.build
+def _(x: Value, a: Shape, b: Shape) -> Value:
+    return broadcast(x, shape=b)
+
+
+@rule
+def broadcast_nothing(x: Value, a: Shape) -> Value:
+    """broadcast(x, x.shape) == x"""
+    return broadcast(x, shape=a)
+
+
+@broadcast_nothing.condition
+def _(match: Match) -> str | None:
+    return None if match.attributes["a"] == match.values["x"].shape else NOT_NEAR
+
+
+@broadcast_nothing.build
+def _(x: Value, a: Shape) -> Value:
+    return x
+
+
+@rule
+def concat_of_one(x: Value, axis: int) -> Value:
+    """concat(x) == x"""
+    return concat(x, axis=axis)
+
+
+@concat_of_one.build
+def _(x: Value, axis: int) -> Value:
+    return x
+
+
+@rule
+def cast_nothing(x: Value, dtype: DType) -> Value:
+    """cast(x, x.dtype) == x"""
+    return cast(x, dtype=dtype)
+
+
+@cast_nothing.condition
+def _(match: Match) -> str | None:
+    return None if match.attributes["dtype"] is match.values["x"].dtype else NOT_NEAR
+
+
+@cast_nothing.build
+def _(x: Value, dtype: DType) -> Value:
+    return x
+
+
+@rule
+def slice_nothing(x: Value, axes: Perm, starts: Shape, stops: Shape, steps: Perm) -> Value:
+    """slice(x, 0, its size, 1) == x"""
+    return slice_(x, axes=axes, starts=starts, stops=stops, steps=steps)
+
+
+@slice_nothing.condition
+def _(match: Match) -> str | None:
+    node = match.nodes[0]
+    x = match.values["x"]
+    steps = match.attributes["steps"]
+    whole = node.outputs[0].shape == x.shape and isinstance(steps, tuple) and all(step == 1 for step in steps)
+    return None if whole else NOT_NEAR
+
+
+@slice_nothing.build
+def _(x: Value, axes: Perm, starts: Shape, stops: Shape, steps: Perm) -> Value:
+    return x
+
+
+@rule
+def tile_nothing(x: Value, repeats: Perm) -> Value:
+    """tile(x, 1, 1, ...) == x"""
+    return tile(x, repeats=repeats)
+
+
+@tile_nothing.condition
+def _(match: Match) -> str | None:
+    repeats = match.attributes["repeats"]
+    return None if isinstance(repeats, tuple) and all(count == 1 for count in repeats) else NOT_NEAR
+
+
+@tile_nothing.build
+def _(x: Value, repeats: Perm) -> Value:
+    return x
+
+
+@rule
+def pad_nothing(x: Value, padding: tuple[tuple[int, int], ...]) -> Value:
+    """pad(x, 0) == x"""
+    return pad(x, padding=padding)
+
+
+@pad_nothing.condition
+def _(match: Match) -> str | None:
+    padding = match.attributes["padding"]
+    return None if isinstance(padding, tuple) and all(pair == (0, 0) for pair in padding) else NOT_NEAR
+
+
+@pad_nothing.build
+def _(x: Value, padding: tuple[tuple[int, int], ...]) -> Value:
+    return x
+
+
+@rule_with(single_use=False)
+def double_relu(x: Value) -> Value:
+    """relu(relu(x)) == relu(x)"""
+    return relu(relu(x))
+
+
+@double_relu.build
+def _(x: Value) -> Value:
+    return relu(x)
+
+
+@rule_with(single_use=False)
+def double_negation(x: Value) -> Value:
+    """-(-x) == x"""
+    return neg(neg(x))
+
+
+@double_negation.build
+def _(x: Value) -> Value:
+    return x
+
+
+RULES = (
+    double_transpose,
+    transpose_nothing,
+    transpose_of_ones_is_reshape,
+    double_reshape,
+    reshape_nothing,
+    double_broadcast,
+    broadcast_nothing,
+    concat_of_one,
+    cast_nothing,
+    slice_nothing,
+    tile_nothing,
+    pad_nothing,
+    double_relu,
+    double_negation,
+)
