@@ -41,8 +41,9 @@ checks: environment ## only the static checks: style, types, floors, security, s
 
 pytest: environment # the tests with branch coverage, then the gate for each room that is named in COVERED
 	@$(PYTHON) tools/fetch_models.py --optional
+	@$(PYTHON) tools/real_caffe.py .venv-caffe
 	@$(DEV)/coverage erase
-	@$(TEST_THREADS) $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=
+	@$(TEST_THREADS) XIR_CAFFE_PYTHON="$${XIR_CAFFE_PYTHON:-$$(ls -d $$PWD/.venv-caffe/bin/python 2>/dev/null)}" $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=
 	@for room in $(COVERED); do \
 		printf 'branch coverage of xir/%s (at least 95): ' $$room; \
 		$(DEV)/coverage report --include="xir/$$room/*" --fail-under=95 --precision=1 --format=total || { \
@@ -59,6 +60,6 @@ nightly: environment models ## the long tests
 	@$(TEST_THREADS) HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal -m nightly
 
 clean: ## remove the environments and what the checks left
-	@rm -rf .venv .venv-demo build dist out .coverage .coverage.* htmlcov *.egg-info \
+	@rm -rf .venv .venv-demo .venv-caffe build dist out .coverage .coverage.* htmlcov *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find xir cli tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
