@@ -86,12 +86,14 @@ class Flops:
         """Every result is a sum over a window and its channels; w: [O, C / groups, window...]."""
         results = prod(self.shape(node.outputs[0]))
         bias = results if len(node.inputs) > 2 and node.inputs[2] is not None else 0
-        return 2 * results * prod(self.shape(node.inputs[1])[1:]) + bias
+        _, weight, *_ = node.inputs
+        return 2 * results * prod(self.shape(weight)[1:]) + bias
 
     def transposed(self, node: Node) -> int:
         """Every element is added to a window of every channel; w: [C, O / groups, window...]."""
         bias = prod(self.shape(node.outputs[0])) if len(node.inputs) > 2 and node.inputs[2] is not None else 0
-        return 2 * prod(self.shape(node.inputs[0])) * prod(self.shape(node.inputs[1])[1:]) + bias
+        x, weight, *_ = node.inputs
+        return 2 * prod(self.shape(x)) * prod(self.shape(weight)[1:]) + bias
 
     def product(self, node: Node) -> int:
         """Every result is a sum over the shared axis, whose size is what the first operand's elements leave."""

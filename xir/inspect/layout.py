@@ -41,8 +41,8 @@ def place(widths: Sequence[float], arrows: Sequence[tuple[int, int]], gap: float
         layers[layer].append(box)
     _order(layers, above, below)
     centers = [0.0] * len(widths)
-    for layer in layers:
-        _spread(layer, above, widths, gap, centers)
+    for boxes in layers:
+        _spread(boxes, above, widths, gap, centers)
     return [Place(depth[box], centers[box]) for box in range(len(widths))]
 
 

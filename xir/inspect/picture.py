@@ -60,9 +60,9 @@ def picture_of(graph: Graph) -> Picture:
     for node in graph.nodes:
         place = len(boxes)
         boxes.append(_box(node, graph))
-        for value in node.inputs:
-            if value in made:
-                arrows.append(Arrow(made[value], place, repr(value.type)))
+        for operand in node.inputs:
+            if operand in made:
+                arrows.append(Arrow(made[operand], place, repr(operand.type)))
         made.update((value, place) for value in node.outputs)
     for value, name in zip(graph.outputs, graph.output_names, strict=True):
         if value in made:

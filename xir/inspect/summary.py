@@ -140,8 +140,8 @@ def summarize(model: Loaded, *, names: bool = False) -> Summary:
 
 def layer_of(node: Node) -> Source | None:
     """The layer of the file that was read: an ONNX node that xir wrote carries the layers before it too."""
-    own = [source for source in node.source if source.framework == "onnx"]
-    return (own or list(node.source) or [None])[-1]
+    own = [source for source in node.source if source.framework == "onnx"] or node.source
+    return own[-1] if own else None
 
 
 def _rows(graph: Graph) -> list[_Row]:

@@ -1,0 +1,410 @@
+"""Reading, writing and checking as one job: what `convert` and `optimize_model` do."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from xir.backends.export.report import ExportReport
+from xir.errors import MismatchError, UsageError
+from xir.files import staged_write
+from xir.frontends.adjust import with_input_names, with_nchw_inputs
+from xir.frontends.load import load_model, recognize
+from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.type_spec import as_type
+from xir.inspect.conversion import ConversionPlan, ConversionReport, parameter_count
+from xir.inspect.optimization import NearMiss, OptimizationReport
+from xir.ir.graph import Graph
+from xir.ir.types import Type
+from xir.passes import Trace, optimize
+from xir.text import save_xir
+from xir.verify import (
+    ATOL,
+    RTOL,
+    SEEDS,
+    Certificate,
+    OnnxRuntimeRunner,
+    ReferenceRunner,
+    Runner,
+    check_memory,
+    has_onnxruntime,
+    peak_bytes,
+    verify_runners,
+)
+
+if TYPE_CHECKING:
+    from xir.backends.export.onnx import ExportPlan
+
+
+TypeSpec: TypeAlias = "str | Type"
+Model: TypeAlias = "str | os.PathLike[str] | Graph"
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Told what is being done, how many of its steps are done, and how many there are."""
+
+
+def read(source: Model, options: LoadOptions | None = None) -> Loaded:
+    """What `load` reads, with what a person should know of it: format, files, layers, notes.
+
+    Args:
+        source: the file, or a graph.
+        options: how to read it.
+
+    Raises:
+        XirError: see `xir.errors` for the kinds.
+    """
+    return _read(source, options or LoadOptions(), None, ())
+
+
+def load_options(
+    options: LoadOptions | None,
+    prototxt: str | os.PathLike[str] | None,
+    inputs: Mapping[str, TypeSpec] | None,
+    outputs: Sequence[str] | None,
+) -> LoadOptions:
+    """`options` with what was said beside them."""
+    chosen = options or LoadOptions()
+    if prototxt is not None:
+        chosen = replace(chosen, prototxt=os.fspath(prototxt))
+    if inputs:
+        chosen = replace(chosen, inputs={name: as_type(spec) for name, spec in inputs.items()})
+    return chosen if outputs is None else replace(chosen, outputs=tuple(outputs))
+
+
+def export(
+    graph: Graph,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    opset: int | None = None,
+    target: str | None = None,
+) -> ExportReport:
+    """Writes a graph as a file, whole or not at all.
+
+    Args:
+        graph: the model.
+        path: the file to write.
+        format: `onnx` or `xir`; without it the file's ending decides.
+        opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
+        target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
+
+    Raises:
+        UsageError: if the format is not known.
+        UnsupportedError: with everything that the format or target lacks.
+        FileError: if the file cannot be written.
+    """
+    name = os.fspath(path)
+    chosen = export_format(name, format)
+    if chosen == "onnx":
+        from xir.backends.export.onnx import export_onnx
+
+        return export_onnx(graph, name, opset=opset, target=target)
+    if opset is not None or target is not None:
+        raise UsageError(f"an opset or a target is for ONNX, not for {chosen}")
+    save_xir(graph, name)
+    return _xir_report(graph, name)
+
+
+EXPORTS = ("onnx", "xir")
+"""The formats that are written."""
+
+
+def export_format(path: str, format: str | None = None) -> str:
+    """The format to write: `format`, or what the file's ending says.
+
+    Raises:
+        UsageError: if it is none that xir writes.
+    """
+    chosen = (format or os.path.splitext(path)[1].lstrip(".")).lower()
+    if chosen not in EXPORTS:
+        raise UsageError(f"{chosen!r} is no format that xir writes", hint="name the file .onnx or .xir, or use --to")
+    return chosen
+
+
+def _xir_report(graph: Graph, path: str) -> ExportReport:
+    operators: dict[str, int] = {}
+    for node in graph.nodes:
+        operators[node.op.name] = operators.get(node.op.name, 0) + 1
+    return ExportReport(
+        path,
+        None,
+        None,
+        len(graph.nodes),
+        dict(sorted(operators.items())),
+        len(graph.parameters),
+        os.path.getsize(path),
+        format="xir",
+    )
+
+
+def convert(
+    source: Model,
+    path: str | os.PathLike[str],
+    *,
+    verify: bool = True,
+    options: LoadOptions | None = None,
+    prototxt: str | os.PathLike[str] | None = None,
+    inputs: Mapping[str, TypeSpec] | None = None,
+    outputs: Sequence[str] | None = None,
+    rename_inputs: Mapping[str, str] | None = None,
+    nchw_inputs: Sequence[str] = (),
+    format: str | None = None,
+    opset: int | None = None,
+    target: str | None = None,
+    level: int = 2,
+    passes: Sequence[str] | None = None,
+    exact: bool = False,
+    trace: Trace | None = None,
+    seeds: Sequence[int] = SEEDS,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    progress: Progress | None = None,
+) -> ConversionReport:
+    """Reads a model, optimizes it, writes it, and verifies what was written against what was read.
+
+    Args:
+        source: the file, or a graph.
+        path: the file to write.
+        verify: replays the source by the reference and the written file by onnxruntime (or the reference, where
+            onnxruntime is not installed) on inputs made from `seeds`.
+        options: how to read the source.
+        prototxt: see `load`.
+        inputs: see `load`.
+        outputs: see `load`.
+        rename_inputs: {input: its name in the written file}.
+        nchw_inputs: inputs [N, H, W, C] that the written file shall take as [N, C, H, W].
+        format: see `export`.
+        opset: see `export`.
+        target: see `export`.
+        level: how much to optimize; 0 keeps the graph as it was read.
+        passes: see `optimize`.
+        exact: allows only bit-exact optimizations.
+        trace: see `xir.passes.optimize`.
+        seeds: seeds of the verification's inputs.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        progress: told what is being done.
+
+    Raises:
+        MismatchError: if the file computes something else; nothing is written then, `error.certificate` says where.
+        UnsafeError: if the verification would need more memory than `xir.verify.MAX_RUN_BYTES`.
+        XirError: everything that reading and writing raise.
+    """
+    tell = progress or silent
+    clock = _Clock()
+    chosen = export_format(os.fspath(path), format)
+    tell("reading", 0, 1)
+    loaded = _read(source, load_options(options, prototxt, inputs, outputs), rename_inputs, nchw_inputs)
+    if verify:
+        check_memory(loaded.graph, what="the verification")
+    clock.stop("load")
+    tell("optimizing", 0, 1)
+    graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, trace=trace)
+    clock.stop("optimize")
+    check = _Check(tuple(seeds), rtol, atol) if verify else None
+
+    def write(to: str) -> ExportReport:
+        return export(graph, to, format=chosen, opset=opset, target=target)
+
+    return _write(loaded, os.fspath(path), write, chosen, check, clock, tell)
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """How what was written is compared with what was read."""
+
+    seeds: tuple[int, ...]
+    rtol: float
+    atol: float
+
+
+def _write(
+    loaded: Loaded,
+    path: str,
+    write: Callable[[str], ExportReport],
+    format: str,
+    check: _Check | None,
+    clock: _Clock,
+    tell: Progress,
+) -> ConversionReport:
+    """Writes a file, and lets it take its place only when it computes what `loaded` does."""
+    tell("writing", 0, 1)
+    if check is None:
+        report = write(path)
+        clock.stop("export")
+        return ConversionReport(loaded, loaded.notes, report, None, clock.seconds)
+    with staged_write(path) as staged:
+        report = write(staged)
+        clock.stop("export")
+        certificate = verify_runners(
+            loaded.graph,
+            runner_of(staged, format),
+            names=(os.path.basename(loaded.files[0]), os.path.basename(path)),
+            seeds=check.seeds,
+            rtol=check.rtol,
+            atol=check.atol,
+            progress=lambda done, total: tell("verifying", done, total),
+        )
+        clock.stop("verify")
+        if not certificate.passed:
+            raise ConversionMismatch(certificate, path)
+    return ConversionReport(loaded, loaded.notes, _moved(report, path), certificate, clock.seconds)
+
+
+def optimize_model(
+    source: Model,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    options: LoadOptions | None = None,
+    level: int = 2,
+    passes: Sequence[str] | None = None,
+    exact: bool = False,
+    verify: bool = True,
+    format: str | None = None,
+    opset: int | None = None,
+    target: str | None = None,
+    seeds: Sequence[int] = SEEDS,
+    rtol: float = RTOL,
+    atol: float = ATOL,
+    progress: Progress | None = None,
+) -> OptimizationReport:
+    """Reads a model, optimizes it, tells what was done and what nearly was, and writes it like `convert` does.
+
+    Args:
+        source: the file, or a graph.
+        path: the file to write; None writes nothing.
+        options: how to read the source.
+        level: see `optimize`.
+        passes: see `optimize`.
+        exact: see `optimize`.
+        verify: see `convert`.
+        format: see `export`.
+        opset: see `export`.
+        target: see `export`.
+        seeds: see `convert`.
+        rtol: see `convert`.
+        atol: see `convert`.
+        progress: told what is being done.
+
+    Raises:
+        XirError: everything that `convert` raises.
+    """
+    tell, clock, trace = progress or silent, _Clock(), Trace()
+    chosen = "" if path is None else export_format(os.fspath(path), format)
+    tell("reading", 0, 1)
+    loaded = read(source, options)
+    if path is not None and verify:
+        check_memory(loaded.graph, what="the verification")
+    clock.stop("load")
+    tell("optimizing", 0, 1)
+    graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, trace=trace)
+    clock.stop("optimize")
+    written: ConversionReport | None = None
+    if path is not None:
+        check = _Check(tuple(seeds), rtol, atol) if verify else None
+
+        def write(to: str) -> ExportReport:
+            return export(graph, to, format=chosen, opset=opset, target=target)
+
+        written = _write(loaded, os.fspath(path), write, chosen, check, clock, tell)
+    return OptimizationReport(
+        loaded,
+        len(loaded.graph.nodes),
+        len(graph.nodes),
+        parameter_count(graph),
+        dict(trace.fired),
+        tuple(NearMiss(law, reason, tuple(layers)) for (law, reason), layers in trace.misses.items()),
+        written,
+    )
+
+
+def plan_conversion(
+    source: Model,
+    path: str | os.PathLike[str],
+    *,
+    options: LoadOptions | None = None,
+    rename_inputs: Mapping[str, str] | None = None,
+    nchw_inputs: Sequence[str] = (),
+    format: str | None = None,
+    opset: int | None = None,
+    target: str | None = None,
+    level: int = 2,
+    passes: Sequence[str] | None = None,
+    exact: bool = False,
+) -> ConversionPlan:
+    """Everything that `convert` checks before it writes: reading, optimizing, and every operator's form.
+
+    Raises:
+        UnsupportedError: with every layer, attribute and element type that the source's reader, or else the target,
+            does not take.
+        XirError: everything else that reading raises.
+    """
+    chosen = export_format(os.fspath(path), format)
+    loaded = _read(source, options or LoadOptions(), rename_inputs, nchw_inputs)
+    graph = optimize(loaded.graph, level=level, passes=passes, exact=exact)
+    planned: ExportPlan | None = None
+    if chosen == "onnx":
+        from xir.backends.export.onnx import plan_onnx
+
+        planned = plan_onnx(graph, opset=opset, target=target)
+    return ConversionPlan(loaded, chosen, planned, peak_bytes(loaded.graph))
+
+
+class _Clock:
+    """The seconds that each step took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def stop(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = now - self._since
+        self._since = now
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Tells nobody."""
+
+
+def _read(
+    source: Model, options: LoadOptions, rename_inputs: Mapping[str, str] | None, nchw_inputs: Sequence[str]
+) -> Loaded:
+    loaded = (
+        Loaded(source, "graph", (source.name,), len(source.nodes))
+        if isinstance(source, Graph)
+        else load_model(os.fspath(source), options)
+    )
+    graph = with_input_names(with_nchw_inputs(loaded.graph, nchw_inputs), rename_inputs or {})
+    return replace(loaded, graph=graph)
+
+
+def _moved(report: ExportReport, path: str) -> ExportReport:
+    """The report of a staged file that now stands at `path`."""
+    data = report.data_file
+    beside = None if data is None else os.path.join(os.path.dirname(path), os.path.basename(data))
+    return replace(report, path=path, data_file=beside)
+
+
+class ConversionMismatch(MismatchError):
+    """A conversion computes something else than its source."""
+
+    def __init__(self, certificate: Certificate, path: str) -> None:
+        """Says which output differs most."""
+        bad = [output.name for output in certificate.outputs if not output.equal]
+        super().__init__(
+            f"the written file computes something else: {certificate.summary()}; outputs {bad}",
+            file=path,
+            hint="xir verify SOURCE FILE --per-layer finds the first layer that differs",
+        )
+        self.certificate = certificate
+
+
+def runner_of(path: str, format: str | None = None, options: LoadOptions | None = None) -> Runner:
+    """What runs a file: onnxruntime for ONNX where it is installed, else the reference."""
+    chosen = format or recognize(path).name
+    if chosen == "onnx" and has_onnxruntime():
+        return OnnxRuntimeRunner(path)
+    return ReferenceRunner(load_model(path, options).graph)

@@ -1,0 +1,184 @@
+"""Which operator comes from and goes to which format, read off the tables of handlers and forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType, ModuleType
+from typing import cast
+
+from xir.ir.node import Value
+from xir.ops import OpDef, table
+
+_HANDLER_ROOMS = ("xir.frontends.", "xir.ops._build")
+_MAX_ITEMS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCoverage:
+    """One operator.
+
+    Attributes:
+        name: the operator's name.
+        family: the file that defines it.
+        storey: `core`, or `layer` where it decomposes.
+        caffe: Caffe layer types whose handlers build it.
+        onnx: ONNX operators whose handlers build it.
+        export: `direct` where ONNX export has a form for it, `pieces` where it goes by its decomposition, else None.
+        reference: whether it has a NumPy rule.
+        gradient: whether it has a gradient rule.
+        no_gradient: why there is none, or None.
+        decompose: whether it has a decomposition.
+        lower: whether it has a lowering.
+        host: why every target runs the reference, or None.
+    """
+
+    name: str
+    family: str
+    storey: str
+    caffe: tuple[str, ...]
+    onnx: tuple[str, ...]
+    export: str | None
+    reference: bool
+    gradient: bool
+    no_gradient: str | None
+    decompose: bool
+    lower: bool
+    host: str | None
+
+    def to_dict(self) -> dict[str, object]:
+        """The operator as plain data."""
+        return {
+            "name": self.name,
+            "family": self.family,
+            "storey": self.storey,
+            "import": {"caffe": list(self.caffe), "onnx": list(self.onnx)},
+            "export": {"onnx": self.export, "xir": "direct"},
+            "reference": self.reference,
+            "gradient": self.gradient,
+            "no_gradient": self.no_gradient,
+            "decompose": self.decompose,
+            "lower": self.lower,
+            "host": self.host,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """The coverage table.
+
+    Attributes:
+        operators: every operator, by name.
+        caffe: every Caffe layer type that is read.
+        onnx: every ONNX operator that is read, with the opsets whose wordings are known.
+        refused: Caffe layer types that are known and refused, with the reason.
+    """
+
+    operators: tuple[OperatorCoverage, ...]
+    caffe: tuple[str, ...]
+    onnx: Mapping[str, tuple[int, ...]]
+    refused: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, object]:
+        """The table as plain data, as `--json` prints it."""
+        return {
+            "version": 1,
+            "operators": [operator.to_dict() for operator in self.operators],
+            "caffe": list(self.caffe),
+            "onnx": {kind: list(since) for kind, since in self.onnx.items()},
+            "refused": {"caffe": dict(self.refused)},
+        }
+
+
+def coverage() -> Coverage:
+    """The coverage table of this version."""
+    from xir.backends.export.onnx import FORMS
+    from xir.frontends.caffe.handlers import HANDLERS as CAFFE
+    from xir.frontends.caffe.kinds import REFUSED
+    from xir.frontends.onnx import HANDLERS as ONNX
+
+    reader = _Reader()
+    caffe = _by_operator((kind, reader.operators(handler)) for kind, handler in sorted(CAFFE.items()))
+    onnx = _by_operator((_kind(key), reader.operators(handler)) for key, handler in sorted(ONNX.items()))
+    since: dict[str, list[int]] = {}
+    for key in ONNX.kinds():
+        since.setdefault(_kind(key), []).append(int(key.rpartition("-")[2]))
+    operators = tuple(
+        OperatorCoverage(
+            name,
+            definition.family,
+            "core" if definition.decompose_rule is None else "layer",
+            caffe.get(name, ()),
+            onnx.get(name, ()),
+            "direct" if FORMS.get(name) is not None else ("pieces" if definition.decompose_rule is not None else None),
+            definition.reference_rule is not None,
+            definition.gradient_rule is not None,
+            definition.no_gradient_reason,
+            definition.decompose_rule is not None,
+            definition.lower_rule is not None,
+            definition.host_reason,
+        )
+        for name, definition in sorted(table().items())
+    )
+    return Coverage(operators, CAFFE.kinds(), {kind: tuple(sorted(held)) for kind, held in since.items()}, REFUSED)
+
+
+def _kind(key: str) -> str:
+    """The operator of a key such as `Softmax-13`."""
+    return key.rpartition("-")[0]
+
+
+def _by_operator(built: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, dict[str, None]] = {}
+    for kind, operators in built:
+        for operator in operators:
+            found.setdefault(operator, {})[kind] = None
+    return {operator: tuple(kinds) for operator, kinds in found.items()}
+
+
+class _Reader:
+    """Reads off a handler's code which operators it names, through the helpers of its room and what it closes over."""
+
+    def __init__(self) -> None:
+        self._known: dict[FunctionType, tuple[str, ...]] = {}
+
+    def operators(self, handler: Callable[..., object]) -> tuple[str, ...]:
+        """The operators that a handler can build, by name."""
+        if not isinstance(handler, FunctionType):
+            return ()
+        if handler not in self._known:
+            found: dict[str, None] = {}
+            pending: list[object] = [handler]
+            seen: set[FunctionType] = set()
+            while pending:
+                item = pending.pop()
+                if isinstance(item, OpDef):
+                    found[cast("OpDef[..., Value]", item).name] = None
+                elif isinstance(item, Mapping | tuple) and len(cast("tuple[object, ...]", item)) <= _MAX_ITEMS:
+                    held = cast("Mapping[object, object] | tuple[object, ...]", item)
+                    pending += held.values() if isinstance(held, Mapping) else held
+                elif isinstance(item, FunctionType) and item not in seen and _is_ours(item):
+                    seen.add(item)
+                    pending += _mentioned(item)
+            self._known[handler] = tuple(sorted(found))
+        return self._known[handler]
+
+
+def _is_ours(function: FunctionType) -> bool:
+    return function.__module__.startswith(_HANDLER_ROOMS)
+
+
+def _mentioned(function: FunctionType) -> list[object]:
+    """What a function's code names among its globals, the modules that these are, and what it closes over."""
+    found: list[object] = []
+    codes: list[CodeType] = [function.__code__]
+    space = function.__globals__
+    while codes:
+        code = codes.pop()
+        codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        named = [space[name] for name in code.co_names if name in space]
+        modules = [item for item in named if isinstance(item, ModuleType)]
+        found += [item for item in named if not isinstance(item, ModuleType)]
+        found += [vars(module)[name] for module in modules for name in code.co_names if name in vars(module)]
+    found += [cell.cell_contents for cell in function.__closure__ or ()]
+    return found

@@ -1,0 +1,46 @@
+"""Which formats are read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from xir.frontends.load import formats
+
+
+@dataclass(frozen=True, slots=True)
+class FormatSupport:
+    """One format.
+
+    Attributes:
+        name: its short name.
+        title: what it is, in words.
+        suffixes: usual endings of file names.
+        reads: whether it is read.
+        writes: whether it is written.
+    """
+
+    name: str
+    title: str
+    suffixes: tuple[str, ...]
+    reads: bool
+    writes: bool
+
+    def to_dict(self) -> dict[str, object]:
+        """The format as plain data."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "suffixes": list(self.suffixes),
+            "reads": self.reads,
+            "writes": self.writes,
+        }
+
+
+def supported_formats(written: Sequence[str]) -> tuple[FormatSupport, ...]:
+    """Every format.
+
+    Args:
+        written: names of the formats that are written.
+    """
+    return tuple(FormatSupport(each.name, each.title, each.suffixes, True, each.name in written) for each in formats())
