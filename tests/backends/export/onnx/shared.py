@@ -51,47 +51,53 @@ class Net:
         )
 
 
-def meaning(graph: Graph) -> list[object]:
-    """What a graph computes, without names of inner values and without sources: equal lists, equal graphs."""
-    numbers: dict[Value, int] = {}
-    symbols: dict[Symbol, Dim] = {}
+class _Meaning:
+    """Numbers for values and nameless symbols, in the order in which they are met."""
 
-    def size(dim: Dim) -> str:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.numbers: dict[Value, int] = {}
+        self.symbols: dict[Symbol, Dim] = {}
+
+    def size(self, dim: Dim) -> str:
         for symbol in symbols_of(dim):
             if symbol.name is None:
-                symbols.setdefault(symbol, Symbol(f"?{len(symbols)}"))
-        return to_text(evaluate(dim, symbols))
+                self.symbols.setdefault(symbol, Symbol(f"?{len(self.symbols)}"))
+        return to_text(evaluate(dim, self.symbols))
 
-    def attribute(value: Attribute) -> object:
+    def attribute(self, value: Attribute) -> object:
         match value:
             case Constant():
                 return (value.type.dtype, value.shape, value.digest())
             case tuple():
-                return tuple(attribute(item) for item in value)
+                return tuple(self.attribute(item) for item in value)
             case None | bool() | int() | float() | str() | DType() | Graph():
                 return repr(value)
             case _:
-                return size(value)
+                return self.size(value)
 
-    def shape(value: Value) -> object:
-        return (value.dtype, tuple(size(dim) for dim in value.shape))
+    def shape(self, value: Value) -> object:
+        return (value.dtype, tuple(self.size(dim) for dim in value.shape))
 
-    def number(value: Value | None) -> object:
+    def number(self, value: Value | None) -> object:
         if value is None:
             return None
-        constant = graph.constant_of(value) if value.node is None else None
+        constant = self.graph.constant_of(value) if value.node is None else None
         if constant is not None:
             return (constant.dtype, constant.shape, constant.digest())
-        return numbers.setdefault(value, len(numbers))
+        return self.numbers.setdefault(value, len(self.numbers))
 
-    found: list[object] = [(graph.name_of(value), shape(value), number(value)) for value in graph.inputs]
+
+def meaning(graph: Graph) -> list[object]:
+    """What a graph computes, without names of inner values and without sources: equal lists, equal graphs."""
+    on = _Meaning(graph)
+    found: list[object] = [(graph.name_of(value), on.shape(value), on.number(value)) for value in graph.inputs]
     for node in graph.nodes:
-        attributes = {name: attribute(value) for name, value in node.attributes.items()}
-        operands = tuple(number(value) for value in node.inputs)
-        results = tuple((number(value), shape(value)) for value in node.outputs)
+        attributes = {name: on.attribute(value) for name, value in node.attributes.items()}
+        operands = tuple(on.number(value) for value in node.inputs)
+        results = tuple((on.number(value), on.shape(value)) for value in node.outputs)
         found.append((node.op.name, operands, attributes, results))
-    found += [(name, number(value)) for name, value in zip(graph.output_names, graph.outputs, strict=True)]
-    return found
+    return found + [(name, on.number(value)) for name, value in zip(graph.output_names, graph.outputs, strict=True)]
 
 
 def checked(graph: Graph, path: Path, **options: object) -> ExportReport:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from xir.backends.export.onnx._form import ints
+import math
+
+from xir.backends.export.onnx._form import again, ints
+from xir.ir.builder import sourced
 from xir.ir.dims import Dim, as_dim
 from xir.ir.node import Node, Value
 from xir.ops.shape import pad
@@ -44,6 +47,31 @@ def none(padding: Padding) -> KnownPadding:
 def padded(x: Value, padding: Padding, value: float = 0.0) -> Value:
     """`x: [N, C, spatial...]` with `padding` of its spatial axes as an operator of its own."""
     return pad(x, padding=((0, 0), (0, 0), *padding), value=value)
+
+
+def shielded(x: Value, window: tuple[int, ...] | None) -> Value | None:
+    """`x` with -0.0 in place of the 0.0 of a pad that makes it, or None where it is well as it is.
+
+    onnxruntime (1.31, pad_fusion.cc) takes a pad with 0.0 for padding of the pool behind it. For a maximum that is
+    wrong, since its padding never wins (`window` None: always shield), and a pad as large as the window is then
+    refused. It compares bits, so -0.0, which is the same number, keeps the pad.
+    """
+    node = x.node
+    while node is not None and node.op.name == "identity" and node.inputs[0] is not None:
+        node = node.inputs[0].node
+    if node is None or node.op.name != "pad" or not _fills_with_zero(node):
+        return None
+    amounts = zip(window or (), padding_of(node)[2:], strict=False)
+    if window is not None and all(isinstance(b, int) and isinstance(a, int) and max(b, a) < w for w, (b, a) in amounts):
+        return None
+    with sourced(*node.source):
+        return again(node, node.inputs, value=-0.0)[0]
+
+
+def _fills_with_zero(node: Node) -> bool:
+    value = node.attributes["value"]
+    constant = node.attributes["mode"] == "constant" and node.outputs[0].dtype.is_floating
+    return constant and isinstance(value, float) and value == 0 and math.copysign(1, value) > 0
 
 
 def lies_inside(node: Node, padding: KnownPadding) -> bool:

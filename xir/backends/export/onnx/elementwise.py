@@ -6,7 +6,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from xir.backends.export.onnx._form import Answer, Call, Fixed, Forms, OnnxAttribute, Refusal, again, operand, whole
+from xir.backends.export.onnx._form import (
+    Answer,
+    Call,
+    Fixed,
+    Forms,
+    OnnxAttribute,
+    Refusal,
+    again,
+    operand,
+    problem_at,
+    whole,
+)
 from xir.backends.export.onnx._tensor import NUMBERS, integer_limits
 from xir.ir.constant import constant_of
 from xir.ir.node import Node
@@ -95,20 +106,18 @@ def _not_equal(node: Node, opset: int) -> Answer:
 
 @forms.of(less_equal)
 def _less_equal(node: Node, opset: int) -> Answer:
-    """LessOrEqual from opset 12 on; before, two comparisons (a negated Greater would be wrong for NaN)."""
+    """LessOrEqual from opset 12 on (bf16: 16); before, two comparisons (a negated Greater would be wrong for NaN)."""
     x, y = operand(node), operand(node, 1)
-    if opset < 12:
-        return logical_or(compare.less(x, y), equal(x, y))
-    return Call("LessOrEqual", (x, y), broadcasting="all")
+    call = Call("LessOrEqual", (x, y), broadcasting="all")
+    return logical_or(compare.less(x, y), equal(x, y)) if problem_at(call, opset) else call
 
 
 @forms.of(greater_equal)
 def _greater_equal(node: Node, opset: int) -> Answer:
-    """GreaterOrEqual from opset 12 on; before, two comparisons (a negated Less would be wrong for NaN)."""
+    """GreaterOrEqual from opset 12 on (bf16: 16); before, two comparisons (a negated Less would be wrong for NaN)."""
     x, y = operand(node), operand(node, 1)
-    if opset < 12:
-        return logical_or(compare.greater(x, y), equal(x, y))
-    return Call("GreaterOrEqual", (x, y), broadcasting="all")
+    call = Call("GreaterOrEqual", (x, y), broadcasting="all")
+    return logical_or(compare.greater(x, y), equal(x, y)) if problem_at(call, opset) else call
 
 
 @forms.of(mod)

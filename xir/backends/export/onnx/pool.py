@@ -8,7 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, Refusal, again, onnx_value, operand, real
+from xir.backends.export.onnx._form import (
+    Answer,
+    Call,
+    Forms,
+    OnnxAttribute,
+    Refusal,
+    again,
+    ints,
+    onnx_value,
+    operand,
+    real,
+)
 from xir.backends.export.onnx._tensor import integer_limits
 from xir.backends.export.onnx._windows import (
     KnownPadding,
@@ -19,6 +30,7 @@ from xir.backends.export.onnx._windows import (
     none,
     padded,
     padding_of,
+    shielded,
 )
 from xir.ir.constant import constant_of
 from xir.ir.dims import product
@@ -52,6 +64,9 @@ def _lowest(x: Value) -> float:
 def _max_pool(node: Node, opset: int) -> Answer:
     """MaxPool; padding that it cannot hold becomes a pad with the lowest value."""
     x, padding = operand(node), padding_of(node)
+    own = shielded(x, None)
+    if own is not None:
+        return again(node, (own,))
     known = known_padding(padding)
     if known is not None and lies_inside(node, known):
         return Call("MaxPool", (x,), _attributes(node, known))
@@ -73,6 +88,9 @@ def _max_pool_with_indices(node: Node, opset: int) -> Answer:
 def _average_pool(node: Node, opset: int) -> Answer:
     """AveragePool with all padding counted or none; a counted part of the padding becomes a pad with zeros."""
     x, padding, counted = operand(node), padding_of(node), padding_of(node, "counted_padding")
+    own = shielded(x, ints(node, "window"))
+    if own is not None:
+        return again(node, (own,))
     known, known_counted = known_padding(padding), known_padding(counted)
     if known is None or known_counted is None:
         return _counted_average(node, x, padding, counted)

@@ -1,0 +1,246 @@
+"""import(export(graph)) is the legal graph, op by op; the file is clean and computes what the reference computes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.backends.export.onnx.shared import Net, by_onnxruntime, checked, meaning
+from tests.ops.cases import Case, all_cases
+from tests.ops.test_table import graph_of
+from xir.backends.export.onnx import legalize
+from xir.errors import UnsupportedError
+from xir.frontends.onnx import import_onnx
+from xir.ir.constant import Array
+from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ops.activation import leaky_relu, prelu, relu
+from xir.ops.conv import conv
+from xir.ops.elementwise import add, maximum, mul, sub
+from xir.ops.matmul import gemm, matmul
+from xir.ops.norm import softmax
+from xir.ops.pool import average_pool, max_pool
+from xir.ops.reduce import reduce_mean, reduce_sum
+from xir.ops.shape import broadcast, concat, pad, reshape, slice_, transpose
+from xir.reference import random_inputs, run
+
+CASES = tuple(all_cases())
+IDS = [f"{index}-{each}" for index, each in enumerate(CASES)]
+OPSETS = (11, 13, 17, 18, 21, 26)
+
+DIFFERS_BY_DESIGN = {
+    "at run time": "the file does not tell the sizes that the example gives beside the run-time operand",
+    "max_pool_with_indices": "ONNX counts indices through the whole tensor: a remainder is taken behind it",
+}
+NO_KERNEL = ("NOT_IMPLEMENTED", "MLDataType", "bfloat16", "data type is not supported")
+"""What onnxruntime says where ONNX admits an element type and its CPU has no kernel for it."""
+
+RUNTIME_DIFFERS = {
+    "windows over padding alone": "onnxruntime's maximum of nothing is -FLT_MAX, as Caffe's",
+    "over nothing": "onnxruntime's mean of nothing is 0",
+    "all of them": "an unsorted top-k has no promised order",
+    "reduce_max(float64)": "onnxruntime's maximum in f64 skips NaN",
+    "reduce_min(float64)": "onnxruntime's minimum in f64 skips NaN",
+}
+
+# f16 and bf16 keep 11 and 8 bits, and runtimes round after every step; f32 loses a few units in sums of tens.
+TOLERANCE = {2: 2e-2, 4: 2e-4, 8: 2e-4}
+
+
+def _is_named(case: Case, table: dict[str, str]) -> bool:
+    return any(text in str(case) for text in table)
+
+
+def _legal(graph: Graph, opset: int) -> Graph | None:
+    """The legal graph, or None where the opset refuses for a named reason; an opset that would help must help."""
+    try:
+        return legalize(graph, opset)
+    except UnsupportedError as error:
+        refusal = error
+    assert refusal.problems
+    assert all(problem.reason for problem in refusal.problems)
+    helps = re.search(r"--opset (\d+)", refusal.hint or "")
+    if helps:
+        legalize(graph, int(helps[1]))
+    return None
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_every_operator_comes_back_at_every_opset(case: Case, tmp_path: Path) -> None:
+    graph, _ = graph_of(case)
+    for opset in OPSETS:
+        legal = _legal(graph, opset)
+        if legal is None:
+            continue
+        checked(graph, tmp_path / "m.onnx", opset=opset)
+        back = import_onnx(tmp_path / "m.onnx")
+        if not _is_named(case, DIFFERS_BY_DESIGN):
+            assert meaning(back) == meaning(legal), opset
+
+
+@pytest.mark.parametrize("case", CASES, ids=IDS)
+def test_every_operator_computes_the_same_under_onnxruntime(case: Case, tmp_path: Path) -> None:
+    if _is_named(case, RUNTIME_DIFFERS):
+        pytest.skip("onnxruntime's own way")
+    graph, feeds = graph_of(case)
+    if any(array.dtype.kind == "V" for array in feeds.values()):
+        pytest.skip("onnxruntime's Python takes no such arrays")
+    want = list(run(graph, feeds).values())
+    for opset in (11, 21):
+        if _legal(graph, opset) is None:
+            continue
+        checked(graph, tmp_path / "m.onnx", opset=opset)
+        try:
+            got = by_onnxruntime(tmp_path / "m.onnx", feeds)
+        except Exception as error:
+            if not any(text in str(error) for text in NO_KERNEL):
+                raise
+            continue
+        for expected, have in zip(want, got, strict=True):
+            _assert_close(have, expected)
+
+
+def _assert_close(have: Array, want: Array) -> None:
+    if want.dtype.kind in "OV" and have.dtype == np.uint8:
+        have = have.view(want.dtype)
+    assert have.shape == want.shape
+    if want.dtype.kind == "O":
+        assert have.tolist() == want.tolist()
+        return
+    assert have.dtype == want.dtype
+    bound = TOLERANCE.get(want.dtype.itemsize, 0.0)
+    np.testing.assert_allclose(have.astype(np.float64), want.astype(np.float64), rtol=bound, atol=bound)
+
+
+def _window(draw: st.DrawFn) -> dict[str, Any]:
+    """A window each of whose places covers an element: what a maximum of nothing is, runtimes do not agree on."""
+    window = tuple(draw(st.integers(1, 3)) for _ in range(2))
+    padding = tuple((draw(st.integers(0, size - 1)), draw(st.integers(0, size - 1))) for size in window)
+    return {"window": window, "strides": (draw(st.integers(1, 2)),) * 2, "padding": padding, "dilation": (1, 1)}
+
+
+def _channels(x: Value) -> int:
+    assert isinstance(x.shape[1], int)
+    return x.shape[1]
+
+
+def _height(x: Value) -> int:
+    assert isinstance(x.shape[2], int)
+    return x.shape[2]
+
+
+def _relu(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return relu(x)
+
+
+def _leaky(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return leaky_relu(x, alpha=draw(st.floats(0.001, 1.0)))
+
+
+def _prelu(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    slope = reshape(net.normal(name, _channels(x)), shape=(_channels(x), 1, 1))
+    return prelu(x, broadcast(slope, shape=x.shape))
+
+
+def _bias(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return add(x, broadcast(net.normal(name, _channels(x), 1, 1), shape=x.shape))
+
+
+def _scale(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return mul(broadcast(net.normal(name), shape=x.shape), x)
+
+
+def _centered(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return maximum(x, sub(x, broadcast(reduce_mean(x, axes=(2, 3), keep_dims=True), shape=x.shape)))
+
+
+def _conv(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    out = draw(st.integers(1, 3))
+    padding = tuple((draw(st.integers(-1, 2)), draw(st.integers(0, 2))) for _ in range(2))
+    return conv(
+        x,
+        net.normal(name, out, _channels(x), 2, 2),
+        net.normal(f"{name}b", out),
+        strides=(1, 1),
+        padding=padding if _height(x) >= 4 else ((1, 1), (1, 1)),
+        dilation=(1, 1),
+        input_dilation=draw(st.sampled_from([(1, 1), (1, 2)])),
+        groups=1,
+    )
+
+
+def _grown(x: Value) -> Value:
+    return pad(x, padding=((0, 0), (0, 0), (1, 1), (1, 1)))
+
+
+def _max(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return max_pool(_grown(x), **_window(draw))
+
+
+def _mean(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    words = _window(draw)
+    counted = tuple((draw(st.integers(0, b)), draw(st.integers(0, a))) for b, a in words["padding"])
+    return average_pool(_grown(x), counted_padding=counted, **words)
+
+
+def _pad(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return pad(x, padding=((0, 0), (0, 1), (-1 if _height(x) > 3 else 0, 1), (0, 2)), value=0.5)
+
+
+def _cut(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return slice_(x, axes=(2,), starts=(0,), stops=(max(_height(x) - 1, 1),), steps=(1,))
+
+
+def _turned(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return transpose(x, perm=(0, 1, 3, 2))
+
+
+def _joined(draw: st.DrawFn, net: Net, x: Value, name: str) -> Value:
+    return concat(x, reduce_sum(x, axes=(1,), keep_dims=True), axis=1)
+
+
+STEPS = (_relu, _leaky, _prelu, _bias, _scale, _centered, _conv, _max, _mean, _pad, _cut, _turned, _joined)
+"""Operators on `x: [N, C, H, W]` whose result is an image again."""
+
+
+@st.composite
+def nets(draw: st.DrawFn) -> Graph:
+    """A random net on images, with an unknown batch size or a known one."""
+    net = Net()
+    batch = draw(st.sampled_from([1, 2, Symbol("batch")]))
+    x = net.input("data", batch, draw(st.integers(1, 3)), 6, 6)
+    for index in range(draw(st.integers(1, 6))):
+        x = draw(st.sampled_from(STEPS))(draw, net, x, f"w{index}")
+    flat = reshape(x, shape=(x.shape[0], x.shape[1] * x.shape[2] * x.shape[3]))
+    if draw(st.booleans()):
+        size = flat.shape[1]
+        assert isinstance(size, int)
+        c = net.normal("fc_bias", 3)
+        bias = broadcast(c, shape=(flat.shape[0], 3)) if draw(st.booleans()) else None
+        flat = gemm(flat, net.normal("fc", 3, size), bias, alpha=1.0, beta=1.0, transpose_a=False, transpose_b=True)
+    else:
+        size = flat.shape[1]
+        assert isinstance(size, int)
+        flat = matmul(flat, net.normal("fc", size, 2))
+    return net.graph(prob=softmax(flat, axis=1), features=x)
+
+
+@settings(max_examples=40, deadline=None)
+@given(graph=nets(), opset=st.sampled_from(OPSETS))
+def test_random_nets_come_back_and_compute_the_same(
+    graph: Graph, opset: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path = tmp_path_factory.mktemp("net") / "m.onnx"
+    legal = legalize(graph, opset)
+    checked(graph, path, opset=opset)
+    assert meaning(import_onnx(path)) == meaning(legal)
+    feeds = random_inputs(graph, seed=0)
+    for want, have in zip(run(graph, feeds).values(), by_onnxruntime(path, feeds), strict=True):
+        np.testing.assert_allclose(have, want, rtol=1e-3, atol=1e-4)
