@@ -22,6 +22,9 @@ VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 MAX_RECORDS = 2_000_000
 """Fields of one file that are read; a node takes 20 to 40, and a weight's bytes are one field."""
 
+MESSAGE_COST = 3
+"""Fields that an inner message counts as, besides its own: it takes as long to build as they take to read."""
+
 Record = tuple[int, int, int, int]
 """(field number, wire type, value of a number or start of the content, end of the content)."""
 
@@ -121,6 +124,7 @@ class Wire:
         if wire != LENGTH:
             self.fail(span.start, f"field {number} should hold a message")
         check_nesting(span.depth + 1, file=self.file.path)
+        self.charge(MESSAGE_COST)
         return Span(start, stop, span.depth + 1)
 
     def text(self, record: Record) -> str:
