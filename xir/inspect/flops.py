@@ -85,22 +85,20 @@ class Flops:
     def convolution(self, node: Node) -> int:
         """Every result is a sum over a window and its channels; w: [O, C / groups, window...]."""
         results = prod(self.shape(node.outputs[0]))
-        bias = results if len(node.inputs) > 2 and node.inputs[2] is not None else 0
-        _, weight, *_ = node.inputs
-        return 2 * results * prod(self.shape(weight)[1:]) + bias
+        bias = results if _operand(node, 2) is not None else 0
+        return 2 * results * prod(self.shape(_operand(node, 1))[1:]) + bias
 
     def transposed(self, node: Node) -> int:
         """Every element is added to a window of every channel; w: [C, O / groups, window...]."""
-        bias = prod(self.shape(node.outputs[0])) if len(node.inputs) > 2 and node.inputs[2] is not None else 0
-        x, weight, *_ = node.inputs
-        return 2 * prod(self.shape(x)) * prod(self.shape(weight)[1:]) + bias
+        bias = prod(self.shape(node.outputs[0])) if _operand(node, 2) is not None else 0
+        return 2 * prod(self.shape(_operand(node, 0))) * prod(self.shape(_operand(node, 1))[1:]) + bias
 
     def product(self, node: Node) -> int:
         """Every result is a sum over the shared axis, whose size is what the first operand's elements leave."""
         results = self.shape(node.outputs[0])
         rows = prod(results[:-1])
-        shared = prod(self.shape(node.inputs[0])) // rows if rows else 0
-        bias = prod(results) if len(node.inputs) > 2 and node.inputs[2] is not None else 0
+        shared = prod(self.shape(_operand(node, 0))) // rows if rows else 0
+        bias = prod(results) if _operand(node, 2) is not None else 0
         return 2 * prod(results) * shared + bias
 
     def window(self, node: Node) -> int:
@@ -122,6 +120,10 @@ _RULES: Mapping[str, Callable[[Flops, Node], int]] = {
     "lp_pool": Flops.window,
 }
 """Operators whose work is not one operation an element."""
+
+
+def _operand(node: Node, index: int) -> Value | None:
+    return node.inputs[index] if index < len(node.inputs) else None
 
 
 def _pieces(node: Node) -> list[Node]:
