@@ -169,6 +169,13 @@ def test_new_nodes_carry_the_current_source() -> None:
     assert unite([(second,), (first, second)]) == (first, second)
 
 
+def test_of_very_many_sources_the_ends_are_kept() -> None:
+    many = tuple(Source("caffe", "f", f"l{order}", "ReLU", order=order) for order in range(1000))
+    kept = unite([many[500:], many[:500]])
+    assert kept == (*many[:32], *many[-32:])
+    assert unite([kept, many[:1]]) == kept
+
+
 def test_an_error_names_the_layer() -> None:
     layer = Source("caffe", "a.prototxt", "conv1", "Convolution")
     named = r"a\.prototxt: layer 'conv1' \(Convolution\): add: f32\[2\] and"

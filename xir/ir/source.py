@@ -44,8 +44,18 @@ class Source:
 
 Sources = tuple[Source, ...]
 
+MAX_SOURCES = 64
+"""Sources that one node carries. A chain of 20,000 equal layers that collapses into one node would else carry all of
+them through every step, which is quadratic; real fusions unite less than ten."""
+
 
 def unite(groups: Iterable[Sources]) -> Sources:
-    """All sources of several nodes, each once, in the order of their files and layers."""
+    """All sources of several nodes, each once, in the order of their files and layers.
+
+    Of more than `MAX_SOURCES` the first and the last ones are kept.
+    """
     found = {source: None for group in groups for source in group}
-    return tuple(sorted(found, key=lambda s: (s.framework, s.file, s.order, s.layer, s.kind)))
+    united = sorted(found, key=lambda s: (s.framework, s.file, s.order, s.layer, s.kind))
+    if len(united) > MAX_SOURCES:
+        united = [*united[: MAX_SOURCES // 2], *united[-(MAX_SOURCES // 2) :]]
+    return tuple(united)
