@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -153,10 +153,17 @@ def test_made_up_weights_need_no_memory(tmp_path: Path) -> None:
     assert (tmp_path / "out.onnx").stat().st_size > 170e6
 
 
-def calls_of_a_conversion(folder: Path, layers: int) -> int:
+def equal_layers(count: int) -> str:
+    """A chain of one layer again and again, which a rule makes into one node."""
+    head = 'layer { name: "l0" type: "Input" top: "l0" input_param { shape { dim: [1, 2] } } }\n'
+    lines = (f'layer {{ name: "l{i}" type: "ReLU" bottom: "l{i - 1}" top: "l{i}" }}\n' for i in range(1, count))
+    return head + "".join(lines)
+
+
+def calls_of_a_conversion(folder: Path, net: Callable[[int], str], layers: int) -> int:
     """How many functions of Python and of C a conversion calls."""
     source = folder / f"net{layers}.prototxt"
-    source.write_text(layered_net(layers), encoding="utf-8")
+    source.write_text(net(layers), encoding="utf-8")
     count = 0
 
     def counted(_frame: object, event: str, _argument: object) -> None:
@@ -172,10 +179,11 @@ def calls_of_a_conversion(folder: Path, layers: int) -> int:
     return count
 
 
-def test_the_work_of_a_conversion_grows_with_the_layers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("net", [layered_net, equal_layers])
+def test_the_work_of_a_conversion_grows_with_the_layers(net: Callable[[int], str], tmp_path: Path) -> None:
     """Three times the layers are three times the calls; a quadratic step would show in the last part."""
-    calls_of_a_conversion(tmp_path, 40)
-    once, twice, thrice = (calls_of_a_conversion(tmp_path, 400 * times) for times in (1, 2, 3))
+    calls_of_a_conversion(tmp_path, net, 40)
+    once, twice, thrice = (calls_of_a_conversion(tmp_path, net, 400 * times) for times in (1, 2, 3))
     assert once > 400
     assert thrice - twice == pytest.approx(twice - once, rel=0.05)
 
