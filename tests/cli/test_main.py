@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.cli.commands import NET, UNSUPPORTED, call, command_line, environment, small, spawn
 
+from tests.cli.commands import NET, UNSUPPORTED, call, command_line, environment, small, spawn
 from xir_cli.main import COMMANDS, main
 
 HEAVY = {"numpy", "onnx", "onnxruntime", "rich", "google.protobuf", "importlib.metadata", "ml_dtypes"}

@@ -98,13 +98,17 @@ def _weights(graph: Graph, nodes: list[Node]) -> list[Constant]:
 def _weights_differ(ours: list[Constant], theirs: list[Constant]) -> bool:
     """Whether two equally shaped sets of weights hold different numbers."""
     first, second = sorted(ours, key=_shape), sorted(theirs, key=_shape)
-    if not first or [each.shape for each in first] != [each.shape for each in second]:
+    if not first or [_shape(each) for each in first] != [_shape(each) for each in second]:
         return False
-    return any(not np.array_equal(x.array(), y.array(), equal_nan=True) for x, y in zip(first, second, strict=True))
+    return any(
+        not np.array_equal(x.array().reshape(-1), y.array().reshape(-1), equal_nan=True)
+        for x, y in zip(first, second, strict=True)
+    )
 
 
 def _shape(constant: Constant) -> tuple[int, ...]:
-    return constant.shape
+    """The sizes other than 1: a bias is [C] here and [1, C, 1, 1] there."""
+    return tuple(size for size in constant.shape if size != 1)
 
 
 def _attributes_that_differ(ours: list[Node], theirs: list[Node]) -> list[str]:

@@ -1,0 +1,94 @@
+"""`xir inspect`, `optimize`, `ops`, `formats` and `doctor`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.commands import call, small
+from xir.ops import table
+
+
+def test_inspect_shows_layers_and_totals(tmp_path, capsys):
+    done = call(capsys, "inspect", small(tmp_path))
+    assert done.code == 0, done.err
+    rows = [line.split() for line in done.out.splitlines()]
+    assert ["conv1", "Convolution", "f32[1,4,6,6]", "112", "7.9k"] in rows
+    assert done.out.splitlines()[-1].startswith("5 layers, ")
+
+
+def test_inspect_draws(tmp_path, capsys):
+    call(capsys, "inspect", small(tmp_path), "--svg", tmp_path / "a.svg", "--dot", tmp_path / "a.dot")
+    assert (tmp_path / "a.svg").read_text().startswith("<svg ")
+    assert (tmp_path / "a.dot").read_text().startswith("digraph ")
+
+
+def test_inspect_lists_names(tmp_path, capsys):
+    values = call(capsys, "inspect", small(tmp_path), "--names", "--json").document["values"]
+    assert {"name": "pool1", "type": "f32[1,4,3,3]"} in values
+
+
+def test_optimize_writes_and_explains(tmp_path, capsys):
+    done = call(capsys, "optimize", small(tmp_path), "-o", tmp_path / "a.xir", "--explain")
+    assert done.code == 0, done.err
+    assert "operators became" in done.out
+    assert "verified on 3 random inputs" in done.out
+    assert (tmp_path / "a.xir").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "nothing is asked for"),
+        (("--explain", "--passes", "nothing"), "there is no pass 'nothing'"),
+        (("--explain", "--certificate", "c"), "--certificate needs a verification"),
+    ],
+)
+def test_optimize_refuses(tmp_path, capsys, words, said):
+    done = call(capsys, "optimize", small(tmp_path), *words)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_optimize_at_level_0_changes_nothing(tmp_path, capsys):
+    document = call(capsys, "optimize", small(tmp_path), "--explain", "--level", "0", "--json").document
+    assert (document["before"], document["fired"]) == (document["after"], {})
+
+
+def test_ops_is_the_coverage_table(capsys):
+    found = {each["name"]: each for each in call(capsys, "ops", "--json").document["operators"]}
+    assert set(found) == set(table())
+    assert found["conv"]["import"]["onnx"] == ["Conv", "ConvTranspose"]
+    assert "Convolution" in found["conv"]["import"]["caffe"]
+    assert (found["conv"]["export"]["onnx"], found["prior_box"]["export"]["onnx"]) == ("direct", "pieces")
+
+
+def test_ops_as_text(capsys):
+    assert call(capsys, "ops").out.splitlines()[0].split() == [
+        "operator", "rules", "from", "Caffe", "from", "ONNX", "to", "ONNX",
+    ]  # fmt: skip
+
+
+def test_formats(capsys):
+    found = call(capsys, "formats", "--json").document["formats"]
+    assert {each["name"]: (each["reads"], each["writes"]) for each in found} == {
+        "xir": (True, True),
+        "onnx": (True, True),
+        "caffe": (True, False),
+    }
+
+
+def test_doctor_names_what_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr("xir.inspect.environment._version", lambda name: None if name == "h5py" else "1")
+    done = call(capsys, "doctor")
+    assert done.code == 0
+    assert "pip install 'xir-compiler[hdf5]'" in done.out
+
+
+def test_doctor_is_7_where_a_needed_library_is_missing(capsys, monkeypatch):
+    monkeypatch.setattr("xir.inspect.environment._version", lambda name: None if name == "numpy" else "1")
+    assert call(capsys, "doctor").code == 7
+
+
+def test_doctor_is_9_where_a_folder_cannot_be_written(capsys, monkeypatch):
+    monkeypatch.setattr("xir.inspect.environment._writable", lambda folder: False)
+    assert call(capsys, "doctor").code == 9
