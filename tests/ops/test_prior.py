@@ -131,3 +131,9 @@ def test_a_hostile_map_is_refused_before_its_boxes_are_made() -> None:
 def test_the_map_has_four_axes() -> None:
     with pytest.raises(InvalidModelError, match="4 axes"):
         evaluate(prior_box, normal(1, 2, 5), IMAGE, **PLAIN)
+
+
+@pytest.mark.parametrize("ratio", [0.0, -1.0, float("nan"), float("inf"), 1e-45])
+def test_an_aspect_ratio_that_is_no_positive_number_is_refused(ratio: float) -> None:
+    with pytest.raises(InvalidModelError, match="aspect ratio"):
+        expanded_aspect_ratios([ratio], flip=True)
