@@ -18,6 +18,7 @@ from xir.frontends.onnx.reader import read_model
 from xir.frontends.onnx.tensors import TensorStore, dtype_of
 from xir.ir.builder import sourced
 from xir.ir.constant import Constant
+from xir.ir.constraints import Collected, collecting
 from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
@@ -74,6 +75,10 @@ class _Importer:
         self.problems: dict[tuple[str, str, str | None], list[str]] = {}
 
     def graph(self) -> Graph:
+        with collecting() as assumed:
+            return self._graph(assumed)
+
+    def _graph(self, assumed: Collected) -> Graph:
         graph = self.model.graph
         self._refuse_extras()
         self._read_weights()
@@ -93,6 +98,7 @@ class _Importer:
             tuple(info.name for info in graph.outputs),
             tuple(self.parameters),
             names,
+            tuple(assumed),
         )
         return drop_unused_parameters(_with_live_names(built))
 
@@ -323,4 +329,6 @@ def _with_live_names(graph: Graph) -> Graph:
     live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
     live.update(value for node in graph.nodes for value in node.outputs)
     names = {value: name for value, name in graph.names.items() if value in live}
-    return Graph(graph.name, graph.inputs, graph.outputs, graph.output_names, graph.parameters, names)
+    return Graph(
+        graph.name, graph.inputs, graph.outputs, graph.output_names, graph.parameters, names, graph.constraints
+    )
