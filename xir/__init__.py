@@ -5,7 +5,9 @@ Every public name is imported when it is first used, so `import xir` costs next 
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -69,6 +71,22 @@ __all__ = [
     "show",
     "verify",
 ]
+
+
+class _Package(ModuleType):
+    """The package, whose function `verify` stays visible when the room of the same name is imported.
+
+    The import system makes every submodule an attribute of its package, so `xir.verify(a, b)` would work or not
+    depending on what was imported before. (Python reference, 3.3.2.1, on a module's `__class__`)
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Sets an attribute, but no submodule in the place of a public function."""
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xir.errors import FormatError, InvalidModelError
+from xir.errors import FormatError, UsageError
 from xir.files import MappedFile, open_mapped
 from xir.frontends.options import Loaded, LoadOptions
 from xir.ir.graph import Graph
@@ -90,14 +90,14 @@ def with_outputs(graph: Graph, names: Sequence[str]) -> Graph:
     """The part of a graph that computes the values of these names.
 
     Raises:
-        InvalidModelError: if there is no value of such a name.
+        UsageError: if there is no value of such a name, or no name.
     """
     wanted = tuple(names)
     by_name = {name: value for value, name in graph.names.items()}
     by_name.update(zip(graph.output_names, graph.outputs, strict=True))
     unknown = [name for name in wanted if name not in by_name]
     if unknown or not wanted:
-        raise InvalidModelError(
+        raise UsageError(
             f"there is no value called {unknown[0]!r}" if unknown else "no output is named",
             hint="xir inspect lists the names",
         )

@@ -77,7 +77,7 @@ def compare(name: str, expected: Array, actual: Array, *, rtol: float = RTOL, at
     with np.errstate(all="ignore"):
         same = (a == b) | (np.isnan(a) & np.isnan(b))
         distance = np.where(same, 0.0, np.abs(a - b))
-        outside = ~same & ~(distance <= atol + rtol * np.abs(a))
+        outside = ~same & ~(np.isfinite(distance) & (distance <= atol + rtol * np.abs(a)))
         finite = np.where(np.isfinite(distance), distance, 0.0)
         relative = finite / np.maximum(np.abs(a), atol)
     return Difference(
