@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from xir.errors import InvalidModelError, Problem, UnsupportedError, UsageError, XirError
@@ -26,6 +27,9 @@ from xir.ir.rewrite import drop_unused_parameters
 from xir.ir.source import Source
 from xir.ir.types import OptionalType, SequenceType, TensorType, Type, UnrankedType
 from xir.ir.verify import compatible
+
+SYMBOLS_KEY = "xir.symbols"
+"""The key of the model's metadata in which xir's exporter keeps what is known of symbolic sizes."""
 
 SOURCE_KEY = "xir.source"
 """The key of a node's metadata in which xir's exporter keeps the layers that a node stands for."""
@@ -120,7 +124,7 @@ class _Importer:
 
     def _read_inputs(self) -> None:
         """Inputs that an initializer gives a value are weights (onnx IR.md: defaults of inputs)."""
-        symbols: dict[str, Symbol] = {}
+        symbols = _Symbols(_ranges(self.model))
         seen: set[str] = set()
         for info in self.model.graph.inputs:
             if info.name in seen or not info.name:
@@ -136,10 +140,10 @@ class _Importer:
             known = [info.name for info in self.model.graph.inputs]
             raise UsageError(f"the model has no inputs {list(self.types)}; it has {known}")
 
-    def _type(self, info: ValueInfo, symbols: dict[str, Symbol]) -> Type:
+    def _type(self, info: ValueInfo, symbols: _Symbols) -> Type:
         return self._convert(info.type, f"input {info.name!r}", symbols)
 
-    def _convert(self, found: TypeInfo | None, what: str, symbols: dict[str, Symbol]) -> Type:
+    def _convert(self, found: TypeInfo | None, what: str, symbols: _Symbols) -> Type:
         wrappers: list[str] = []
         while found is not None and found.kind in ("sequence", "optional"):
             wrappers.append(found.kind)
@@ -151,7 +155,7 @@ class _Importer:
         dtype = dtype_of(found.dtype, what, self.file)
         result: Type = UnrankedType(dtype)
         if found.shape is not None:
-            result = TensorType(dtype, tuple(_size(size, what, symbols) for size in found.shape))
+            result = TensorType(dtype, tuple(symbols.size(size, what) for size in found.shape))
         for wrapper in reversed(wrappers):
             result = SequenceType(result) if wrapper == "sequence" else OptionalType(result)
         return result
@@ -228,7 +232,7 @@ class _Importer:
         if value is None:
             raise InvalidModelError(f"output {info.name!r} is made by no node")
         if info.type is not None and info.type.kind == "tensor" and info.type.shape is not None:
-            declared = self._convert(info.type, f"output {info.name!r}", {})
+            declared = self._convert(info.type, f"output {info.name!r}", _Symbols({}))
             if not compatible(declared, value.type):
                 raise InvalidModelError(f"output {info.name!r} is declared {declared!r}, the nodes make {value.type!r}")
         return value
@@ -263,12 +267,46 @@ class _Importer:
         )
 
 
-def _size(size: Dimension, what: str, symbols: dict[str, Symbol]) -> Dim:
-    if size.value is not None:
-        if size.value < 0:
-            raise InvalidModelError(f"{what} has the size {size.value}")
-        return size.value
-    return Symbol() if size.name is None else symbols.setdefault(size.name, Symbol(size.name))
+@dataclass(slots=True)
+class _Symbols:
+    """The named sizes of a model; what xir's exporter noted of them is known again."""
+
+    ranges: Mapping[str, tuple[int, int | None, int]]
+    made: dict[str, Symbol] = field(default_factory=dict[str, Symbol])
+
+    def size(self, size: Dimension, what: str) -> Dim:
+        """A size of the file: a number, a symbol with its name, or a fresh one."""
+        if size.value is not None:
+            if size.value < 0:
+                raise InvalidModelError(f"{what} has the size {size.value}")
+            return size.value
+        if size.name is None:
+            return Symbol()
+        if size.name not in self.made:
+            low, high, divisor = self.ranges.get(size.name, (0, None, 1))
+            self.made[size.name] = Symbol(size.name, minimum=low, maximum=high, divisor=divisor)
+        return self.made[size.name]
+
+
+def _ranges(model: OnnxModel) -> dict[str, tuple[int, int | None, int]]:
+    """What xir's exporter noted of named sizes; anything else under the key is left alone."""
+    noted = _json(model.metadata.get(SYMBOLS_KEY, ""))
+    found: dict[str, tuple[int, int | None, int]] = {}
+    for name, range_ in cast("dict[str, object]", noted).items() if isinstance(noted, dict) else ():
+        match _list(range_):
+            case [int() as low, (int() | None) as high, int() as divisor] if low >= 0 and divisor > 0:
+                if high is None or high >= low:
+                    found[name] = (low, high, divisor)
+            case _:
+                pass
+    return found
+
+
+def _json(text: str) -> object:
+    try:
+        return json.loads(text) if text else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def _opset(model: OnnxModel) -> int:
@@ -286,14 +324,7 @@ def _opset(model: OnnxModel) -> int:
 
 def _former(node: OnnxNode) -> tuple[Source, ...]:
     """The layers that xir's exporter noted; anything else under the key is taken for a stranger's and left alone."""
-    text = node.metadata.get(SOURCE_KEY)
-    if text is None:
-        return ()
-    try:
-        items: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return ()
-    sources = [_source(item) for item in _list(items)]
+    sources = [_source(item) for item in _list(_json(node.metadata.get(SOURCE_KEY, "")))]
     return tuple(source for source in sources if source is not None)
 
 
@@ -329,6 +360,4 @@ def _with_live_names(graph: Graph) -> Graph:
     live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
     live.update(value for node in graph.nodes for value in node.outputs)
     names = {value: name for value, name in graph.names.items() if value in live}
-    return Graph(
-        graph.name, graph.inputs, graph.outputs, graph.output_names, graph.parameters, names, graph.constraints
-    )
+    return replace(graph, names=names)

@@ -13,13 +13,16 @@ from xir.backends.export.onnx._plan import Plan, Record
 from xir.backends.export.onnx._tensor import NUMBERS, Payload, payload
 from xir.errors import UnsupportedError
 from xir.ir.constant import Constant
-from xir.ir.dims import Dim, Symbol, to_text
+from xir.ir.dims import Dim, Symbol, symbols_of, to_text
 from xir.ir.node import Value
 from xir.ir.source import Source
 from xir.ir.types import DType, OptionalType, SequenceType, TensorType, Type
 
 SOURCE_KEY = "xir.source"
 """The key of a node's metadata that holds its source layers, as JSON."""
+
+SYMBOLS_KEY = "xir.symbols"
+"""The key of the model's metadata that holds what is known of symbolic sizes: {name: [minimum, maximum, divisor]}."""
 
 METADATA_IR_VERSION = 10
 """The first IR version whose nodes have metadata_props (onnx.proto, Version)."""
@@ -69,6 +72,8 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
         UnsupportedError: a value has a type that ONNX cannot name.
     """
     graph = _encode_graph(plan, names, header, external)
+    ranges = _ranges((*plan.graph.inputs, *plan.graph.outputs))
+    metadata = dict(header.metadata) | ({SYMBOLS_KEY: ranges} if ranges else {})
     head = b"".join(
         (
             wire.integer(1, header.ir_version),
@@ -80,7 +85,7 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
     tail = b"".join(
         (
             wire.data(8, wire.text(1, "") + wire.integer(2, header.opset)),
-            *(wire.entry(14, key, value) for key, value in header.metadata.items()),
+            *(wire.entry(14, key, value) for key, value in metadata.items()),
         )
     )
     return [head, *wire.nested(7, graph), tail]
@@ -214,10 +219,18 @@ def _text_bytes(item: object) -> bytes:
     return item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogateescape")
 
 
+def _ranges(values: tuple[Value, ...]) -> str:
+    """What is known of the named sizes of inputs and outputs, as JSON; empty where nothing is known."""
+    found: dict[str, list[int | None]] = {}
+    sizes = [size for value in values if isinstance(value.type, TensorType) for size in value.type.shape]
+    for symbol in (symbol for size in sizes for symbol in symbols_of(size)):
+        if symbol.name is not None and (symbol.minimum, symbol.maximum, symbol.divisor) != (0, None, 1):
+            found[symbol.name] = [symbol.minimum, symbol.maximum, symbol.divisor]
+    return json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) if found else ""
+
+
 def _symbol_names(*groups: tuple[Value, ...]) -> dict[Symbol, str]:
     """Names for the nameless symbols of the model's inputs and outputs."""
-    from xir.ir.dims import symbols_of
-
     found: dict[Symbol, str] = {}
     taken: set[str] = set()
     for value in (value for values in groups for value in values):

@@ -71,7 +71,7 @@ def shielded(x: Value, window: tuple[int, ...] | None) -> Value | None:
 def _fills_with_zero(node: Node) -> bool:
     value = node.attributes["value"]
     constant = node.attributes["mode"] == "constant" and node.outputs[0].dtype.is_floating
-    return constant and isinstance(value, float) and value == 0 and math.copysign(1, value) > 0
+    return constant and isinstance(value, float) and value == 0.0 and math.copysign(1, value) > 0
 
 
 def lies_inside(node: Node, padding: KnownPadding) -> bool:
