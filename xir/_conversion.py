@@ -154,9 +154,7 @@ def convert(
     opset: int | None = None,
     target: str | None = None,
     level: int = 2,
-    passes: Sequence[str] | None = None,
     exact: bool = False,
-    trace: Trace | None = None,
     seeds: Sequence[int] = SEEDS,
     rtol: float = RTOL,
     atol: float = ATOL,
@@ -179,9 +177,7 @@ def convert(
         opset: see `export`.
         target: see `export`.
         level: how much to optimize; 0 keeps the graph as it was read.
-        passes: see `optimize`.
         exact: allows only bit-exact optimizations.
-        trace: see `xir.passes.optimize`.
         seeds: seeds of the verification's inputs.
         rtol: relative tolerance.
         atol: absolute tolerance.
@@ -192,23 +188,10 @@ def convert(
         UnsafeError: if the verification would need more memory than `xir.verify.MAX_RUN_BYTES`.
         XirError: everything that reading and writing raise.
     """
-    tell = progress or silent
-    clock = _Clock()
-    chosen = export_format(os.fspath(path), format)
-    tell("reading", 0, 1)
-    loaded = _read(source, load_options(options, prototxt, inputs, outputs), rename_inputs, nchw_inputs)
-    if verify:
-        check_memory(loaded.graph, what="the verification")
-    clock.stop("load")
-    tell("optimizing", 0, 1)
-    graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, trace=trace)
-    clock.stop("optimize")
-    check = _Check(tuple(seeds), rtol, atol) if verify else None
-
-    def write(to: str) -> ExportReport:
-        return export(graph, to, format=chosen, opset=opset, target=target)
-
-    return _write(loaded, os.fspath(path), write, chosen, check, clock, tell)
+    job = _Job(os.fspath(path), format, opset, target, _Check(tuple(seeds), rtol, atol) if verify else None, progress)
+    chosen = load_options(options, prototxt, inputs, outputs)
+    loaded = job.read(lambda: _read(source, chosen, rename_inputs, nchw_inputs))
+    return job.write(loaded, job.optimize(loaded, level, None, exact))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,37 +203,70 @@ class _Check:
     atol: float
 
 
-def _write(
-    loaded: Loaded,
-    path: str,
-    write: Callable[[str], ExportReport],
-    format: str,
-    check: _Check | None,
-    clock: _Clock,
-    tell: Progress,
-) -> ConversionReport:
-    """Writes a file, and lets it take its place only when it computes what `loaded` does."""
-    tell("writing", 0, 1)
-    if check is None:
-        report = write(path)
-        clock.stop("export")
-        return ConversionReport(loaded, loaded.notes, report, None, clock.seconds)
-    with staged_write(path) as staged:
-        report = write(staged)
-        clock.stop("export")
-        certificate = verify_runners(
-            loaded.graph,
-            runner_of(staged, format),
-            names=(os.path.basename(loaded.files[0]), os.path.basename(path)),
-            seeds=check.seeds,
-            rtol=check.rtol,
-            atol=check.atol,
-            progress=lambda done, total: tell("verifying", done, total),
-        )
-        clock.stop("verify")
-        if not certificate.passed:
-            raise ConversionMismatch(certificate, path)
-    return ConversionReport(loaded, loaded.notes, _moved(report, path), certificate, clock.seconds)
+class _Job:
+    """One conversion, step by step: each step is told and timed."""
+
+    def __init__(
+        self,
+        path: str | None,
+        format: str | None,
+        opset: int | None,
+        target: str | None,
+        check: _Check | None,
+        progress: Progress | None,
+    ) -> None:
+        self.path = path or ""
+        self.format = "" if path is None else export_format(path, format)
+        self.opset, self.target, self.check = opset, target, check
+        self.tell = progress or silent
+        self.trace = Trace()
+        self.seconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def _stop(self, step: str) -> None:
+        now = time.perf_counter()
+        self.seconds[step] = now - self._since
+        self._since = now
+
+    def read(self, how: Callable[[], Loaded]) -> Loaded:
+        """Reads, and refuses what the verification could not hold."""
+        self.tell("reading", 0, 1)
+        loaded = how()
+        if self.path and self.check is not None:
+            check_memory(loaded.graph, what="the verification")
+        self._stop("load")
+        return loaded
+
+    def optimize(self, loaded: Loaded, level: int, passes: Sequence[str] | None, exact: bool) -> Graph:
+        """Optimizes, and keeps the trace."""
+        self.tell("optimizing", 0, 1)
+        graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, trace=self.trace)
+        self._stop("optimize")
+        return graph
+
+    def write(self, loaded: Loaded, graph: Graph) -> ConversionReport:
+        """Writes the file, and lets it take its place only when it computes what `loaded` does."""
+        self.tell("writing", 0, 1)
+        if self.check is None:
+            report = export(graph, self.path, format=self.format, opset=self.opset, target=self.target)
+            self._stop("export")
+            return ConversionReport(loaded, loaded.notes, report, None, self.seconds)
+        with staged_write(self.path) as staged:
+            report = export(graph, staged, format=self.format, opset=self.opset, target=self.target)
+            self._stop("export")
+            certificate = verify_runners(
+                loaded.graph,
+                runner_of(staged, self.format),
+                names=(os.path.basename(loaded.files[0]), os.path.basename(self.path)),
+                seeds=self.check.seeds,
+                rtol=self.check.rtol,
+                atol=self.check.atol,
+                progress=lambda done, total: self.tell("verifying", done, total),
+            )
+            self._stop("verify")
+            if not certificate.passed:
+                raise ConversionMismatch(certificate, self.path)
+        return ConversionReport(loaded, loaded.notes, _moved(report, self.path), certificate, self.seconds)
 
 
 def optimize_model(
@@ -291,32 +307,18 @@ def optimize_model(
     Raises:
         XirError: everything that `convert` raises.
     """
-    tell, clock, trace = progress or silent, _Clock(), Trace()
-    chosen = "" if path is None else export_format(os.fspath(path), format)
-    tell("reading", 0, 1)
-    loaded = read(source, options)
-    if path is not None and verify:
-        check_memory(loaded.graph, what="the verification")
-    clock.stop("load")
-    tell("optimizing", 0, 1)
-    graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, trace=trace)
-    clock.stop("optimize")
-    written: ConversionReport | None = None
-    if path is not None:
-        check = _Check(tuple(seeds), rtol, atol) if verify else None
-
-        def write(to: str) -> ExportReport:
-            return export(graph, to, format=chosen, opset=opset, target=target)
-
-        written = _write(loaded, os.fspath(path), write, chosen, check, clock, tell)
+    check = _Check(tuple(seeds), rtol, atol) if verify else None
+    job = _Job(None if path is None else os.fspath(path), format, opset, target, check, progress)
+    loaded = job.read(lambda: read(source, options))
+    graph = job.optimize(loaded, level, passes, exact)
     return OptimizationReport(
         loaded,
         len(loaded.graph.nodes),
         len(graph.nodes),
         parameter_count(graph),
-        dict(trace.fired),
-        tuple(NearMiss(law, reason, tuple(layers)) for (law, reason), layers in trace.misses.items()),
-        written,
+        dict(job.trace.fired),
+        tuple(NearMiss(law, reason, tuple(layers)) for (law, reason), layers in job.trace.misses.items()),
+        None if path is None else job.write(loaded, graph),
     )
 
 
@@ -350,19 +352,6 @@ def plan_conversion(
 
         planned = plan_onnx(graph, opset=opset, target=target)
     return ConversionPlan(loaded, chosen, planned, peak_bytes(loaded.graph))
-
-
-class _Clock:
-    """The seconds that each step took."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._since = time.perf_counter()
-
-    def stop(self, step: str) -> None:
-        now = time.perf_counter()
-        self.seconds[step] = now - self._since
-        self._since = now
 
 
 def silent(what: str, done: int, total: int) -> None:

@@ -137,6 +137,68 @@ def comparing_options(function: F) -> F:
     return cast("F", decorated)
 
 
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What is to be written.
+
+    Attributes:
+        format: the format, or None where the file's ending decides.
+        opset: ONNX: the operator set, or None.
+        target: ONNX: the runtime that shall read it, or None.
+        level: how much to optimize.
+        exact: only bit-exact optimizations.
+        verify: whether the result is compared with the source.
+    """
+
+    format: str | None
+    opset: int | None
+    target: str | None
+    level: int
+    exact: bool
+    verify: bool
+
+
+def writing_options(function: F) -> F:
+    """The options of what is written; the command gets them as `writing: Writing`."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: object,
+        format: str | None,
+        opset: int | None,
+        target: str | None,
+        level: int,
+        exact: bool,
+        verify: bool,
+        **rest: object,
+    ) -> object:
+        return function(*args, writing=Writing(format, opset, target, level, exact, verify), **rest)
+
+    decorated: Callable[..., object] = wrapped
+    for option in reversed(_WRITING):
+        decorated = option(decorated)
+    return cast("F", decorated)
+
+
+_WRITING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] = (
+    click.option(
+        "--to", "format", type=click.Choice(["onnx", "xir"]), help="The format; else the file's ending decides."
+    ),
+    click.option("--opset", type=int, metavar="N", help="ONNX: the operator set (21, or what the target takes)."),
+    click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino, ..."),
+    click.option("--level", type=click.IntRange(0, 2), default=2, help="How much to optimize: 0, 1 or 2 (2)."),
+    click.option("--exact", is_flag=True, help="Only optimizations that keep every bit."),
+    click.option(
+        "--no-verify",
+        "verify",
+        is_flag=True,
+        flag_value=False,
+        default=True,
+        help="Do not run source and result to compare.",
+    ),
+)
+
+
 def pairs(option: str, words: Sequence[str]) -> dict[str, str]:
     """The words `NAME=VALUE` of an option as a table.
 

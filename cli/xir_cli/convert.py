@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 import click
 
 from xir.errors import UsageError
-from xir_cli.arguments import Comparing, comparing_options, expanded, pairs, reading_options, refuse_overwriting
+from xir_cli.arguments import (
+    Comparing,
+    Writing,
+    comparing_options,
+    expanded,
+    pairs,
+    reading_options,
+    refuse_overwriting,
+    writing_options,
+)
 from xir_cli.batch import Batch, run_batch
 from xir_cli.output import Output
 from xir_cli.progress import ProgressLine
@@ -30,14 +39,9 @@ class Wishes:
 
     options: LoadOptions
     comparing: Comparing
-    format: str | None
-    opset: int | None
-    target: str | None
+    writing: Writing
     rename_inputs: Mapping[str, str]
     nchw_inputs: tuple[str, ...]
-    level: int
-    exact: bool
-    verify: bool
     dry_run: bool
     map: str | None
 
@@ -48,23 +52,11 @@ class Wishes:
 @click.option("--out-dir", metavar="FOLDER", help="The folder to write into, for several models.")
 @click.option("--keep-going", is_flag=True, help="Several models: go on after a failure.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, help="Several models: how many at a time (1).")
-@click.option("--to", "format", type=click.Choice(["onnx", "xir"]), help="The format; else the file's ending decides.")
-@click.option("--opset", type=int, metavar="N", help="ONNX: the operator set (21, or what the target takes).")
-@click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino, ...")
 @click.option("--rename-inputs", metavar="OLD=NEW,...", help="Other names for inputs.")
 @click.option("--inputs-as-nchw", "nchw_inputs", metavar="NAME,...", help="Take inputs [N,H,W,C] as [N,C,H,W].")
-@click.option("--level", type=click.IntRange(0, 2), default=2, help="How much to optimize: 0, 1 or 2 (2).")
-@click.option("--exact", is_flag=True, help="Only optimizations that keep every bit.")
-@click.option(
-    "--no-verify",
-    "verify",
-    is_flag=True,
-    flag_value=False,
-    default=True,
-    help="Do not run source and result to compare.",
-)
 @click.option("--map", metavar="FILE", help="Write which layer became which nodes, JSON.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@writing_options
 @reading_options
 @comparing_options
 @click.pass_obj
@@ -75,16 +67,11 @@ def command(
     out_dir: str | None,
     keep_going: bool,
     jobs: int,
-    format: str | None,
-    opset: int | None,
-    target: str | None,
     rename_inputs: str | None,
     nchw_inputs: str | None,
-    level: int,
-    exact: bool,
-    verify: bool,
     map: str | None,
     dry_run: bool,
+    writing: Writing,
     options: LoadOptions,
     comparing: Comparing,
 ) -> int:
@@ -100,12 +87,12 @@ def command(
     """
     renamed = pairs("--rename-inputs", rename_inputs.split(",") if rename_inputs else ())
     turned = tuple(nchw_inputs.split(",")) if nchw_inputs else ()
-    wishes = Wishes(options, comparing, format, opset, target, renamed, turned, level, exact, verify, dry_run, map)
+    wishes = Wishes(options, comparing, writing, renamed, turned, dry_run, map)
     sources = expanded(models)
     _check(wishes, out, out_dir, sources)
     if out is not None:
         return _convert_one(settings, sources[0], out, wishes)
-    targets = tuple(_targets(sources, str(out_dir), format or "onnx"))
+    targets = tuple(_targets(sources, str(out_dir), writing.format or "onnx"))
     _make_folder(str(out_dir), dry_run)
     return run_batch(
         settings, Batch(targets, keep_going, jobs), lambda source, path: _do(source, path, wishes).to_dict()
@@ -120,7 +107,7 @@ def _check(wishes: Wishes, out: str | None, out_dir: str | None, sources: Sequen
         raise UsageError(f"-o names one file for {len(sources)} models", hint="use --out-dir FOLDER")
     if out_dir is not None and (wishes.comparing.certificate is not None or wishes.map is not None):
         raise UsageError("--certificate and --map are for one model", hint="convert the models one by one")
-    if wishes.comparing.certificate is not None and not wishes.verify:
+    if wishes.comparing.certificate is not None and not wishes.writing.verify:
         raise UsageError("--certificate needs the verification that --no-verify leaves out")
     if out is not None:
         written = {"-o": out, "--certificate": wishes.comparing.certificate, "--map": wishes.map}
@@ -162,24 +149,24 @@ def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None
             options=wishes.options,
             rename_inputs=wishes.rename_inputs,
             nchw_inputs=wishes.nchw_inputs,
-            format=wishes.format,
-            opset=wishes.opset,
-            target=wishes.target,
-            level=wishes.level,
-            exact=wishes.exact,
+            format=wishes.writing.format,
+            opset=wishes.writing.opset,
+            target=wishes.writing.target,
+            level=wishes.writing.level,
+            exact=wishes.writing.exact,
         )
     return convert(
         source,
         path,
-        verify=wishes.verify,
+        verify=wishes.writing.verify,
         options=wishes.options,
         rename_inputs=wishes.rename_inputs,
         nchw_inputs=wishes.nchw_inputs,
-        format=wishes.format,
-        opset=wishes.opset,
-        target=wishes.target,
-        level=wishes.level,
-        exact=wishes.exact,
+        format=wishes.writing.format,
+        opset=wishes.writing.opset,
+        target=wishes.writing.target,
+        level=wishes.writing.level,
+        exact=wishes.writing.exact,
         seeds=wishes.comparing.seeds,
         rtol=wishes.comparing.rtol,
         atol=wishes.comparing.atol,

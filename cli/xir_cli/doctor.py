@@ -18,10 +18,11 @@ def command(settings: Settings) -> int:
 
     Exit code 7 where a needed library is missing, 9 where a folder cannot be written.
     """
+    from xir import __version__
     from xir.inspect.environment import diagnose
 
     output = Output(settings)
-    found = diagnose()
+    found = diagnose(__version__)
     output.line(f"xir {found.xir}, Python {found.python}, {found.platform}")
     output.line(f"{found.processors} processors, {amount(found.memory or 0)}B of memory")
     output.line()

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from xir.errors import UsageError
-from xir_cli.arguments import Comparing, comparing_options, reading_options, refuse_overwriting
+from xir_cli.arguments import (
+    Comparing,
+    Writing,
+    comparing_options,
+    reading_options,
+    refuse_overwriting,
+    writing_options,
+)
 from xir_cli.output import Output
 from xir_cli.progress import ProgressLine
 from xir_cli.settings import Settings, WritingCommand
@@ -24,15 +31,10 @@ SHOWN_LAYERS = 3
 @click.argument("model", metavar="MODEL")
 @click.option("-o", "--out", metavar="FILE", help="The file to write: .onnx or .xir.")
 @click.option("--explain", is_flag=True, help="Tell which laws were applied, which nearly were, and why not.")
-@click.option("--level", type=click.IntRange(0, 2), default=2, help="How much to optimize: 0, 1 or 2 (2).")
-@click.option("--exact", is_flag=True, help="Only laws that keep every bit.")
 @click.option(
     "--passes", metavar="NAME,...", help="These passes instead of the level's; a wrong name is answered with all."
 )
-@click.option("--to", "format", type=click.Choice(["onnx", "xir"]), help="The format; else the file's ending decides.")
-@click.option("--opset", type=int, metavar="N", help="ONNX: the operator set.")
-@click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino, ...")
-@click.option("--no-verify", "verify", is_flag=True, flag_value=False, default=True, help="Do not run both to compare.")
+@writing_options
 @reading_options
 @comparing_options
 @click.pass_obj
@@ -41,13 +43,8 @@ def command(
     model: str,
     out: str | None,
     explain: bool,
-    level: int,
-    exact: bool,
     passes: str | None,
-    format: str | None,
-    opset: int | None,
-    target: str | None,
-    verify: bool,
+    writing: Writing,
     options: LoadOptions,
     comparing: Comparing,
 ) -> int:
@@ -61,11 +58,7 @@ def command(
     """
     from xir.api import optimize_model
 
-    if out is None and not explain:
-        raise UsageError("nothing is asked for", hint="give -o FILE, or --explain, or both")
-    if comparing.certificate is not None and (out is None or not verify):
-        raise UsageError("--certificate needs a verification: -o FILE, and no --no-verify")
-    refuse_overwriting({"-o": out, "--certificate": comparing.certificate}, (model, options.prototxt, options.mean))
+    _check(model, out, explain, writing, options, comparing)
     settings.writes = out is not None
     output = Output(settings)
     with ProgressLine(output, model) as progress:
@@ -73,13 +66,13 @@ def command(
             model,
             out,
             options=options,
-            level=level,
+            level=writing.level,
             passes=tuple(passes.split(",")) if passes else None,
-            exact=exact,
-            verify=verify,
-            format=format,
-            opset=opset,
-            target=target,
+            exact=writing.exact,
+            verify=writing.verify,
+            format=writing.format,
+            opset=writing.opset,
+            target=writing.target,
             seeds=comparing.seeds,
             rtol=comparing.rtol,
             atol=comparing.atol,
@@ -92,6 +85,17 @@ def command(
         output.line(line)
     output.document(report.to_dict())
     return 0
+
+
+def _check(
+    model: str, out: str | None, explain: bool, writing: Writing, options: LoadOptions, comparing: Comparing
+) -> None:
+    """Refuses what contradicts itself, before anything is read."""
+    if out is None and not explain:
+        raise UsageError("nothing is asked for", hint="give -o FILE, or --explain, or both")
+    if comparing.certificate is not None and (out is None or not writing.verify):
+        raise UsageError("--certificate needs a verification: -o FILE, and no --no-verify")
+    refuse_overwriting({"-o": out, "--certificate": comparing.certificate}, (model, options.prototxt, options.mean))
 
 
 def _lines(report: OptimizationReport, explain: bool) -> list[str]:

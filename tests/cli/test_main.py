@@ -116,7 +116,7 @@ def test_a_missing_extra_is_7_and_names_the_pip_line(tmp_path, capsys, monkeypat
 
 
 def test_a_bug_leaves_a_bundle_and_no_traceback(tmp_path, capsys, monkeypatch):
-    def broken() -> None:
+    def broken(version: str) -> None:
         raise ZeroDivisionError("surprise")
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -132,7 +132,7 @@ def test_a_bug_leaves_a_bundle_and_no_traceback(tmp_path, capsys, monkeypatch):
 
 
 def test_a_bug_is_a_document_too(tmp_path, capsys, monkeypatch):
-    def broken() -> None:
+    def broken(version: str) -> None:
         raise ZeroDivisionError("surprise")
 
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
@@ -143,7 +143,7 @@ def test_a_bug_is_a_document_too(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(("error", "number"), [(MemoryError(), "XIR-E809"), (RecursionError(), "XIR-E804")])
 def test_exhaustion_is_a_limit_and_no_bug(capsys, monkeypatch, error, number):
-    def exhausted() -> None:
+    def exhausted(version: str) -> None:
         raise error
 
     monkeypatch.setattr("xir.inspect.environment.diagnose", exhausted)
@@ -153,7 +153,7 @@ def test_exhaustion_is_a_limit_and_no_bug(capsys, monkeypatch, error, number):
 
 
 def test_ctrl_c_is_130(capsys, monkeypatch):
-    def interrupted() -> None:
+    def interrupted(version: str) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("xir.inspect.environment.diagnose", interrupted)
@@ -184,7 +184,6 @@ def test_a_full_disk_behind_standard_output_is_9():
 
 SLOW = """
 import sys, time
-import xir.verify.check as check
 import xir._conversion as conversion
 from xir_cli.main import main
 

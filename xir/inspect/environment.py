@@ -91,14 +91,13 @@ class Diagnosis:
         }
 
 
-def diagnose(folders: Sequence[str] = ()) -> Diagnosis:
+def diagnose(own: str, folders: Sequence[str] = ()) -> Diagnosis:
     """Looks at the installation and the machine.
 
     Args:
+        own: xir's version.
         folders: which must be writable; the current one and that of temporary files are always looked at.
     """
-    from xir import __version__
-
     libraries = [Library(name, _version(name), "always needed", f"pip install {name}", required=True) for name in CORE]
     libraries += [
         Library(name, _version(name), purpose, f"pip install 'xir-compiler[{extra}]'", required=False)
@@ -106,7 +105,7 @@ def diagnose(folders: Sequence[str] = ()) -> Diagnosis:
     ]
     places = dict.fromkeys((os.getcwd(), tempfile.gettempdir(), *folders))
     return Diagnosis(
-        __version__,
+        own,
         platform.python_version(),
         platform.platform(),
         len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -35,9 +35,7 @@ def verify_runners(
     layers_of: Graph | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Certificate:
-    """Compares graph `a`, run by the reference, with `b`.
-
-    Inputs and outputs pair by name; where names differ they pair by position.
+    """Compares graph `a`, run by the reference, with `b`; inputs and outputs pair by name, else by position.
 
     Args:
         a: the first model, whose inputs are made up from `seeds` unless `feeds` gives them.
@@ -61,20 +59,13 @@ def verify_runners(
     layers = _Layers(a, layers_of, (rtol, atol)) if layers_of is not None else None
     found: dict[str, list[Difference]] = {name: [] for name in outputs}
     boxes = _box_outputs(a)
-    if feeds is None:
-        for graph in (a,) if layers_of is None else (a, layers_of):
-            check_memory(graph, what="the comparison")
-    rounds = 1 if feeds is not None else len(seeds)
-    for done in range(rounds):
-        if progress is not None:
-            progress(done, rounds)
-        given = feeds if feeds is not None else random_inputs(a, seeds[done])
+    for given in _rounds(a, layers_of, feeds, seeds, progress):
         other = {inputs[name]: _aligned(array, align.get(name)) for name, array in given.items()}
         expected = ReferenceRunner(a).run(given) if layers is None else layers.compare(given, other)
         actual = b.run(other)
         for name, partner in outputs.items():
-            how = compare_boxes if name in boxes else compare
             want = _aligned(expected[name], align.get(name))
+            how = compare_boxes if name in boxes else compare
             found[name].append(how(name, want, actual[partner], rtol=rtol, atol=atol))
     return Certificate(
         *names,
@@ -87,6 +78,24 @@ def verify_runners(
         tuple(layers.unpaired) if layers is not None else (),
         versions(),
     )
+
+
+def _rounds(
+    a: Graph,
+    layers_of: Graph | None,
+    feeds: Mapping[str, Array] | None,
+    seeds: Sequence[int],
+    progress: Callable[[int, int], None] | None,
+) -> Iterator[Mapping[str, Array]]:
+    """The inputs of each round: those that are given, or made up from the seeds if their run fits into memory."""
+    if feeds is None:
+        for graph in (a,) if layers_of is None else (a, layers_of):
+            check_memory(graph, what="the comparison")
+    total = 1 if feeds is not None else len(seeds)
+    for done in range(total):
+        if progress is not None:
+            progress(done, total)
+        yield feeds if feeds is not None else random_inputs(a, seeds[done])
 
 
 class _Layers:
