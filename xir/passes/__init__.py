@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from xir.errors import UsageError
 from xir.ir.graph import Graph
-from xir.passes import algebra, batch_norm, common, folding, identity
+from xir.passes import algebra, batch_norm, common, folding, identity, movement, values
+from xir.passes._explain import Explanation, Fired, Missed, explain_with
 from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
 
-__all__ = ["Pass", "Trace", "optimize", "passes"]
+__all__ = ["Explanation", "Fired", "Missed", "Pass", "Trace", "explain", "optimize", "passes"]
 
 
 def passes() -> tuple[Pass, ...]:
@@ -18,6 +19,8 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("identities", "operators that hand their operand on are left out", identity.RULES),
         folding.PASS,
         *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
+        *rules_pass("movement", "transposes and padding that others can do are left out", movement.RULES),
+        *rules_pass("values", "operators that change no element are left out", values.RULES),
         common.PASS,
         *rules_pass("batch_norm", "scales and shifts of channels go into weights", batch_norm.RULES, level=2),
     )
@@ -53,6 +56,11 @@ def optimize(
         chosen = [table[name] for name in passes]
     chosen = [each for each in chosen if each.exact or not exact]
     return run_pipeline(graph, chosen, trace if trace is not None else Trace()) if chosen else graph
+
+
+def explain(trace: Trace) -> Explanation:
+    """What `optimize(graph, trace=trace)` did and what it nearly did, with the laws in words."""
+    return explain_with(trace, _all())
 
 
 _all = passes

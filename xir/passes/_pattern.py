@@ -136,18 +136,19 @@ class Rule:
         return condition
 
     @property
-    def root(self) -> str:
-        """The name of the operator that the pattern ends in."""
-        return cast("Op", self.pattern.op).name
+    def roots(self) -> tuple[str, ...]:
+        """The names of the operators that the pattern may end in."""
+        return tuple(cast("Op", each.op).name for each in _options(self.pattern))
 
     def match(self, node: Node, rewriter: Rewriter) -> Match | str | None:
         """A match at `node`, or the reason why a near match is not taken, or None where nothing is near."""
         reason: str | None = None
-        for found in _match_node(self.pattern, node, Match(rewriter)):
-            why = self._refusal(found)
-            if why is None:
-                return found
-            reason = reason or why
+        for option in _options(self.pattern):
+            for found in _match_node(option, node, Match(rewriter)):
+                why = self._refusal(found)
+                if why is None:
+                    return found
+                reason = reason or why
         return reason or None
 
     def _refusal(self, match: Match) -> str | None:
@@ -185,6 +186,10 @@ def rule_with(*, exact: bool = True, single_use: bool = True) -> Callable[[Calla
         return Rule(pattern, exact=exact, single_use=single_use)
 
     return make
+
+
+def _options(pattern: PatternValue) -> tuple[PatternValue, ...]:
+    return pattern.options if isinstance(pattern, Alternatives) else (pattern,)
 
 
 def _match_value(pattern: PatternValue, value: Value | None, match: Match) -> Iterator[Match]:
@@ -231,8 +236,15 @@ def _match_attributes(pattern: PatternValue, node: Node, match: Match) -> bool:
     for name, wanted in pattern.attributes.items():
         actual = node.attributes[name]
         if isinstance(wanted, AttributeVariable):
-            if match.attributes.setdefault(wanted.name, actual) != actual:
+            if not _same(match.attributes.setdefault(wanted.name, actual), actual):
                 return False
-        elif wanted != actual:
+        elif not _same(wanted, actual):
             return False
     return True
+
+
+def _same(wanted: object, actual: object) -> bool:
+    """Whether two attributes are equal, zeros of either sign told apart."""
+    if isinstance(wanted, float) and isinstance(actual, float):
+        return wanted.hex() == actual.hex()
+    return wanted == actual

@@ -21,10 +21,15 @@ MAX_CHAIN = 64
 
 @dataclass(slots=True)
 class Trace:
-    """What happened: counts of laws that fired, and near misses with the reason and the layer."""
+    """What happened: counts of laws that fired, and the near misses that are left in the result.
+
+    Attributes:
+        fired: {law or pass: how often}.
+        misses: {(law, reason): the layers, in order}.
+    """
 
     fired: dict[str, int] = field(default_factory=dict[str, int])
-    misses: dict[tuple[str, str], list[str]] = field(default_factory=dict[tuple[str, str], list[str]])
+    misses: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict[tuple[str, str], dict[str, None]])
 
     def fire(self, name: str, times: int = 1) -> None:
         """Counts that a law or pass changed something."""
@@ -33,10 +38,8 @@ class Trace:
 
     def miss(self, name: str, reason: str, node: Node) -> None:
         """Notes a near miss."""
-        layers = self.misses.setdefault((name, reason), [])
         layer = node.source[-1].layer if node.source else node.op.name
-        if layer not in layers:
-            layers.append(layer)
+        self.misses.setdefault((name, reason), {})[layer] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Pass:
         run: graph and trace in, graph out; the same graph when nothing changed.
         exact: whether the result is bit for bit the same; else it is the same over the reals.
         level: the lowest optimization level that runs it.
+        rules: the rules that it applies, where it is made of rules.
     """
 
     name: str
@@ -56,13 +60,15 @@ class Pass:
     run: Callable[[Graph, Trace], Graph]
     exact: bool = True
     level: int = 1
+    rules: tuple[Rule, ...] = ()
 
 
 def apply_rules(graph: Graph, rules: Iterable[Rule], trace: Trace) -> Graph:
     """The graph with every rule applied where it matches, each node again until none does."""
     by_root: dict[str, list[Rule]] = {}
     for each in rules:
-        by_root.setdefault(each.root, []).append(each)
+        for root in dict.fromkeys(each.roots):
+            by_root.setdefault(root, []).append(each)
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         result: tuple[Value, ...] | None = None
@@ -70,7 +76,7 @@ def apply_rules(graph: Graph, rules: Iterable[Rule], trace: Trace) -> Graph:
         for _ in range(MAX_CHAIN):
             if current is None:
                 break
-            made = _first(by_root.get(current.op.name, []), current, rewriter, trace)
+            made = first_replacement(by_root.get(current.op.name, []), current, rewriter, trace)
             if made is None:
                 break
             result = made
@@ -80,7 +86,7 @@ def apply_rules(graph: Graph, rules: Iterable[Rule], trace: Trace) -> Graph:
     return rewrite(graph, replace)
 
 
-def _first(rules: Sequence[Rule], node: Node, rewriter: Rewriter, trace: Trace) -> tuple[Value, ...] | None:
+def first_replacement(rules: Sequence[Rule], node: Node, rewriter: Rewriter, trace: Trace) -> tuple[Value, ...] | None:
     for each in rules:
         found = each.match(node, rewriter)
         if isinstance(found, str):
@@ -103,16 +109,23 @@ def rules_pass(name: str, law: str, rules: Sequence[Rule], *, level: int = 1) ->
             def run(graph: Graph, trace: Trace, chosen: Sequence[Rule] = chosen) -> Graph:
                 return apply_rules(graph, chosen, trace)
 
-            made.append(Pass(name + suffix, law, run, exact, level))
+            made.append(Pass(name + suffix, law, run, exact, level, tuple(chosen)))
     return made
 
 
 def run_pipeline(graph: Graph, passes: Sequence[Pass], trace: Trace) -> Graph:
-    """The graph after all passes, repeated until a round changes nothing."""
+    """The graph after all passes, repeated until a round changes nothing.
+
+    A near miss of one round may fire in the next, so those of the last round count.
+    """
+    last = Trace(trace.fired)
     for _ in range(MAX_ROUNDS):
         before = graph
+        last = Trace(trace.fired)
         for each in passes:
-            graph = each.run(graph, trace)
+            graph = each.run(graph, last)
         if graph is before:
             break
+    for key, layers in last.misses.items():
+        trace.misses.setdefault(key, {}).update(layers)
     return graph

@@ -5,9 +5,8 @@ from __future__ import annotations
 from xir.ir.dims import Shape
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops.activation import relu
-from xir.ops.elementwise import cast, neg
-from xir.ops.shape import broadcast, concat, pad, reshape, slice_, tile, transpose
+from xir.ops.elementwise import cast
+from xir.ops.shape import broadcast, concat, pad, reshape, reverse, slice_, split, tile, transpose
 from xir.passes._pattern import NOT_NEAR, Match, rule, rule_with
 
 Perm = tuple[int, ...]
@@ -116,6 +115,51 @@ def _(x: Value, a: Shape) -> Value:
     return x
 
 
+@rule_with(single_use=False)
+def double_reverse(x: Value, a: Perm, b: Perm) -> Value:
+    """reverse(reverse(x, a), b) == reverse(x, the axes that stand in only one of a and b)"""
+    return reverse(reverse(x, axes=a), axes=b)
+
+
+@double_reverse.build
+def _(x: Value, a: Perm, b: Perm) -> Value:
+    return reverse(x, axes=tuple(axis for axis in range(x.rank) if (axis in a) != (axis in b)))
+
+
+@rule
+def reverse_nothing(x: Value, axes: Perm) -> Value:
+    """reverse(x, axes of one element) == x"""
+    return reverse(x, axes=axes)
+
+
+@reverse_nothing.condition
+def _(match: Match) -> str | None:
+    axes, shape = match.attributes["axes"], match.values["x"].shape
+    ones = isinstance(axes, tuple) and all(isinstance(axis, int) and shape[axis] == 1 for axis in axes)
+    return None if ones else NOT_NEAR
+
+
+@reverse_nothing.build
+def _(x: Value, axes: Perm) -> Value:
+    return x
+
+
+@rule
+def split_of_one(x: Value, axis: int, sizes: Shape) -> Value:
+    """split(x, its size) == x"""
+    return split(x, axis=axis, sizes=sizes)[0]
+
+
+@split_of_one.condition
+def _(match: Match) -> str | None:
+    return None if len(match.nodes[0].outputs) == 1 else NOT_NEAR
+
+
+@split_of_one.build
+def _(x: Value, axis: int, sizes: Shape) -> Value:
+    return x
+
+
 @rule
 def concat_of_one(x: Value, axis: int) -> Value:
     """concat(x) == x"""
@@ -181,40 +225,18 @@ def _(x: Value, repeats: Perm) -> Value:
 
 
 @rule
-def pad_nothing(x: Value, padding: tuple[tuple[int, int], ...]) -> Value:
-    """pad(x, 0) == x"""
-    return pad(x, padding=padding)
+def pad_nothing(x: Value) -> Value:
+    """pad(x, 0) == x in every mode"""
+    return pad.pattern(x)
 
 
 @pad_nothing.condition
 def _(match: Match) -> str | None:
-    padding = match.attributes["padding"]
+    padding = match.nodes[0].attributes["padding"]
     return None if isinstance(padding, tuple) and all(pair == (0, 0) for pair in padding) else NOT_NEAR
 
 
 @pad_nothing.build
-def _(x: Value, padding: tuple[tuple[int, int], ...]) -> Value:
-    return x
-
-
-@rule_with(single_use=False)
-def double_relu(x: Value) -> Value:
-    """relu(relu(x)) == relu(x)"""
-    return relu(relu(x))
-
-
-@double_relu.build
-def _(x: Value) -> Value:
-    return relu(x)
-
-
-@rule_with(single_use=False)
-def double_negation(x: Value) -> Value:
-    """-(-x) == x"""
-    return neg(neg(x))
-
-
-@double_negation.build
 def _(x: Value) -> Value:
     return x
 
@@ -227,11 +249,12 @@ RULES = (
     reshape_nothing,
     double_broadcast,
     broadcast_nothing,
+    double_reverse,
+    reverse_nothing,
+    split_of_one,
     concat_of_one,
     cast_nothing,
     slice_nothing,
     tile_nothing,
     pad_nothing,
-    double_relu,
-    double_negation,
 )
