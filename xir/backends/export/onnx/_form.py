@@ -177,19 +177,6 @@ def ints(node: Node, name: str) -> tuple[int, ...]:
     raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple")
 
 
-def pairs(node: Node, name: str) -> tuple[tuple[int, int], ...]:
-    """The node's attribute `name`, known to be a tuple of integer pairs."""
-    value = node.attributes[name]
-    found: list[tuple[int, int]] = []
-    for item in value if isinstance(value, tuple) else ():
-        match item:
-            case (int() as before, int() as after):
-                found.append((before, after))
-            case _:
-                raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple of pairs")
-    return tuple(found)
-
-
 def whole(node: Node, name: str) -> int:
     """The node's attribute `name`, known to be an integer or a bool."""
     value = node.attributes[name]

@@ -179,7 +179,7 @@ class Plan:
         if found is not None:
             value, axis = found
             if value not in self._shapes:
-                self._shapes[value] = self._compute("Shape", (self._present(value),), "shape")
+                self._shapes[value] = self._compute("Shape", (value,), "shape")
             index = self._literal(np.array([axis], np.int64))
             return self._compute("Gather", (self._shapes[value], index), to_text(size), axis=0)
         match size:
@@ -193,20 +193,23 @@ class Plan:
                 )
             case Quotient(numerator, denominator):
                 return self._quotient(numerator, denominator, to_text(size))
-            case Extremum(kind, operands):
-                ordered = sorted(operands, key=to_text)
-                inputs = tuple(self._size(operand) for operand in ordered)
-                return self._compute("Min" if kind == "min" else "Max", inputs, to_text(size))
+            case Extremum():
+                return self._extremum(size)
             case Polynomial():
                 return self._polynomial(size)
             case int():
                 return self._size(size)
 
-    def _present(self, value: Value) -> Ref:
-        ref = self._ref(value)
-        if ref is None:
-            raise InvalidModelError("a size is read from an absent value")
-        return ref
+    def _extremum(self, size: Extremum) -> Made:
+        """Min and Max take integers from opset 12 on; before, a comparison chooses."""
+        first, *rest = (self._size(operand) for operand in sorted(size.operands, key=to_text))
+        role = to_text(size)
+        if self.opset >= 12:
+            return self._compute("Min" if size.kind == "min" else "Max", (first, *rest), role)
+        for other in rest:
+            pair = (first, other) if size.kind == "min" else (other, first)
+            first = self._compute("Where", (self._compute("Less", pair, "is smaller"), first, other), role)
+        return first
 
     def _quotient(self, numerator: Dim, denominator: Dim, role: str) -> Made:
         """ONNX Div truncates; where the numerator may be negative the remainder is taken off first."""

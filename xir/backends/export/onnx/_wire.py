@@ -51,11 +51,6 @@ def text(number: int, value: str) -> bytes:
     return data(number, value.encode("utf-8", "replace"))
 
 
-def integers(number: int, values: Iterable[int]) -> bytes:
-    """Field `number` with packed integers."""
-    return data(number, b"".join(varint(value) for value in values))
-
-
 def unpacked_integers(number: int, values: Iterable[int]) -> bytes:
     """Field `number` once for each integer, as onnx.proto (proto2) writes `ints` and `dims`."""
     tag = varint(number << 3)

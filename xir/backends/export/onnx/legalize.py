@@ -41,7 +41,7 @@ def legalize(graph: Graph, opset: int) -> Graph:
     graph = _with_free_outputs(graph)
     for _ in range(_MAX_ROUNDS):
         round_ = _Round(forms, opset)
-        graph = rewrite(graph, round_.replace)
+        graph = _with_free_outputs(rewrite(graph, round_.replace))
         if not round_.changed:
             if round_.refused:
                 raise _unsupported(round_.refused, opset, graph)
@@ -184,7 +184,11 @@ def _with_free_outputs(graph: Graph) -> Graph:
 
 def layer_name(node: Node, graph: Graph) -> str:
     """What a person calls the node: its layer's name, else its result's."""
-    return node.source[0].layer if node.source else graph.name_of(node.outputs[0])
+    if node.source:
+        return node.source[0].layer
+    result = node.outputs[0]
+    named = [name for value, name in zip(graph.outputs, graph.output_names, strict=True) if value is result]
+    return named[0] if named else graph.name_of(result)
 
 
 def _unsupported(refused: Iterable[tuple[Node, Refusal]], opset: int, graph: Graph) -> UnsupportedError:

@@ -9,7 +9,6 @@ from xir.backends.export.onnx._form import (
     Forms,
     OnnxAttribute,
     Operand,
-    Refusal,
     Sizes,
     again,
     ints,
@@ -105,8 +104,6 @@ forms.of(arg_min)(_arg("ArgMin"))
 def _top_k(node: Node, opset: int) -> Answer:
     """TopK, its k an operand of one element."""
     count = node.inputs[1]
-    if count is not None and count.dtype is not DType.INT64:
-        return Refusal("TopK takes its count in i64")
     k: Operand = count if count is not None else Sizes((as_dim(node.attributes["k"]),))
     return Call(
         "TopK",
