@@ -112,6 +112,7 @@ EXAMPLES: tuple[Example, ...] = (
     Example("transposes_join", lambda net: less(moved(net), moved(net)), "less transpose", label="another dtype"),
     Example("transposes_join", lambda net: (add(inner := moved(net), moved(net)), sigmoid(inner)), None,
             "the result of transpose has 2 readers"),
+    Example("transposes_join", lambda net: add(inner := moved(net), inner), None, label="one transpose"),
     Example("padding_into_conv", lambda net: padded_conv(net, *SPATIAL), "conv"),
     Example("padding_into_conv", lambda net: padded_conv(net, *SPATIAL, bias=True), "conv", label="bias"),
     Example("padding_into_conv", lambda net: padded_conv(net, (0, 0), (1, 0), (1, 1), (1, 1)), None,

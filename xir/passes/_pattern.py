@@ -75,20 +75,30 @@ class Match:
         values: {variable: value}.
         attributes: {variable: attribute}.
         nodes: the matched nodes, the root first.
+        applications: {operator of the pattern: the node that it matched}; one that stands twice matches one node, and
+            so do several outputs of one.
     """
 
     rewriter: Rewriter
     values: dict[str, Value] = field(default_factory=dict[str, Value])
     attributes: dict[str, Attribute] = field(default_factory=dict[str, Attribute])
     nodes: list[Node] = field(default_factory=list[Node])
+    applications: dict[Value, Node] = field(default_factory=dict[Value, Node])
 
     def copy(self) -> Match:
         """A match that can grow on its own."""
-        return Match(self.rewriter, dict(self.values), dict(self.attributes), list(self.nodes))
+        return Match(
+            self.rewriter, dict(self.values), dict(self.attributes), list(self.nodes), dict(self.applications)
+        )
 
     def constant(self, name: str) -> Constant | None:
         """The elements of a variable's value, where it is a weight or a literal."""
         return self.rewriter.constant_of(self.values[name])
+
+    def reads(self, node: Node) -> int:
+        """How many operands of the matched nodes are results of `node`."""
+        matched = dict.fromkeys(self.nodes)
+        return sum(value is not None and value.node is node for each in matched for value in each.inputs)
 
     def bindings(self) -> dict[str, object]:
         """Every variable with what it matched."""
@@ -153,11 +163,11 @@ class Rule:
 
     def _refusal(self, match: Match) -> str | None:
         if self.single_use:
-            for node in match.nodes[1:]:
+            for node in dict.fromkeys(match.nodes[1:]):
                 if all(value is None or match.rewriter.constant_of(value) is not None for value in node.inputs):
                     continue  # what hangs on constants alone costs nothing to have twice
-                readers = max((match.rewriter.uses(value) for value in node.outputs), default=0)
-                if readers > 1:
+                readers = sum(match.rewriter.uses(value) for value in node.outputs)
+                if readers > match.reads(node):
                     return f"the result of {node.op.name} has {readers} readers"
         for condition in self.conditions:
             reason = condition(match)
@@ -204,7 +214,13 @@ def _match_value(pattern: PatternValue, value: Value | None, match: Match) -> It
             match.values[pattern.name] = value
             yield match
     elif value.node is not None and value.index == pattern.index:
-        yield from _match_node(pattern, value.node, match)
+        application = pattern if pattern.siblings is None else pattern.siblings.made[0]
+        known = match.applications.get(application)
+        if known is None:
+            match.applications[application] = value.node
+            yield from _match_node(pattern, value.node, match)
+        elif known is value.node:
+            yield match
 
 
 def _match_node(pattern: PatternValue, node: Node, match: Match) -> Iterator[Match]:

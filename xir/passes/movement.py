@@ -97,6 +97,11 @@ def transposes_join(x: Value, y: Value, p: Perm) -> Value:
     return either(*(each.pattern(left, right) for each in BINARY))
 
 
+@transposes_join.condition
+def _(match: Match) -> str | None:
+    return NOT_NEAR if match.nodes[1] is match.nodes[2] else None
+
+
 @transposes_join.build
 def _(x: Value, y: Value, p: Perm, match: Match) -> Value:
     (made,) = apply(match.nodes[0].op, (x, y), match.nodes[0].attributes).outputs

@@ -1,0 +1,149 @@
+"""Constant folding: what is folded, what stays, where the results lie and what they are called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.passes.helpers import I32, Net, literal, operators
+from xir.files import FileSlice
+from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops.compare import equal
+from xir.ops.elementwise import add, cast, mul, neg
+from xir.ops.shape import broadcast, iota, reshape, shape_of, split, tile, transpose
+from xir.passes import Trace, folding
+from xir.passes.folding import fold_constants
+from xir.reference import run
+from xir.text import load_xir, save_xir
+
+
+def folded(net: Net, *outputs: Value) -> tuple[Graph, dict[str, int]]:
+    trace = Trace()
+    graph = net.graph(*outputs)
+    after = fold_constants(graph, trace)
+    for name, array in run(graph, {}).items() if not graph.inputs else ():
+        assert run(after, {})[name].tobytes() == array.tobytes()
+    return after, trace.fired
+
+
+def test_a_chain_of_weights_is_computed() -> None:
+    net = Net()
+    after, fired = folded(net, mul(add(net.weight(3, name="w"), literal(1, 2, 3)), literal(2, 2, 2)))
+    assert (operators(after), fired) == ([], {"fold_constants": 2})
+    assert after.name_of(after.outputs[0]) == "w"
+
+
+def test_what_an_input_feeds_stays() -> None:
+    net = Net()
+    graph = net.graph(add(net.input(3), literal(1, 2, 3)))
+    assert fold_constants(graph, Trace()) is graph
+
+
+@pytest.mark.parametrize(
+    ("repeat", "left"), [(1000, ["broadcast"]), (1, [])], ids=["larger than its operand", "as large"]
+)
+def test_a_broadcast_is_not_written_out(repeat: int, left: list[str]) -> None:
+    net = Net()
+    assert operators(folded(net, broadcast(net.weight(1, 3), shape=(repeat, 3)))[0]) == left
+
+
+def test_a_tile_is_not_written_out() -> None:
+    net = Net()
+    assert operators(folded(net, tile(net.weight(3), repeats=(2,)))[0]) == ["tile"]
+
+
+@pytest.mark.parametrize(("size", "left"), [(8, []), (65_536, ["iota"])])
+def test_results_larger_than_their_operands_are_small(size: int, left: list[str]) -> None:
+    net = Net()
+    after, _ = folded(net, iota(shape=(size,), axis=0, dtype=DType.INT64))
+    assert [name for name in operators(after) if name != "constant"] == left
+
+
+def test_results_above_the_limit_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "MAX_FOLDED_BYTES", 1000)
+    net = Net()
+    assert operators(folded(net, neg(net.weight(250)))[0]) == []
+    assert operators(folded(net, neg(net.weight(251)))[0]) == ["neg"]
+
+
+def test_unknown_sizes_stay() -> None:
+    net = Net()
+    n = Symbol("N")
+    x = net.input(n)
+    graph = net.graph(add(x, broadcast(literal(1.0), shape=(n,))))
+    assert fold_constants(graph, Trace()) is graph
+
+
+def test_the_shape_of_an_input_is_no_constant_here() -> None:
+    net = Net()
+    assert operators(fold_constants(net.graph(shape_of(net.input(2))), Trace())) == ["shape_of"]
+
+
+def test_a_reshaped_weight_stays_in_its_file(tmp_path: Path) -> None:
+    net = Net()
+    save_xir(net.graph(reshape(net.weight(20, 30, name="w"), shape=(600,))), tmp_path / "net.xir")
+    after = fold_constants(load_xir(tmp_path / "net.xir"), Trace())
+    (parameter,) = after.parameters
+    assert isinstance(parameter.constant.data, FileSlice)
+    assert (parameter.constant.shape, after.names[parameter.value], operators(after)) == ((600,), "w", [])
+
+
+def test_a_reshape_is_folded_whatever_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "MAX_FOLDED_BYTES", 8)
+    net = Net()
+    assert operators(folded(net, reshape(net.weight(6), shape=(2, 3)))[0]) == []
+
+
+def test_operators_with_several_results() -> None:
+    net = Net()
+    left, right = split(net.weight(5, name="w"), axis=0, sizes=(2, 3))
+    after, fired = folded(net, left, right)
+    assert (operators(after), fired) == ([], {"fold_constants": 1})
+    assert [after.name_of(value) for value in after.outputs] == ["w", "w_2"]
+
+
+def test_small_results_of_literals_are_literals_and_large_ones_weights() -> None:
+    net = Net()
+    after, _ = folded(net, neg(literal(1, 2)), neg(literal(*range(65))))
+    assert operators(after) == ["constant"]
+    assert after.name_of(after.outputs[1]) == "neg_folded"
+
+
+def test_literals_are_not_folded_again() -> None:
+    net = Net()
+    graph = net.graph(add(net.input(2), literal(1, 2)))
+    trace = Trace()
+    assert fold_constants(graph, trace) is graph
+    assert not trace.fired
+
+
+def test_a_weight_that_others_read_keeps_its_name() -> None:
+    net = Net()
+    w = net.weight(3, name="w")
+    x = net.input(3)
+    after = fold_constants(net.graph(add(x, w), add(x, neg(w)), add(x, add(w, w))), Trace())
+    assert sorted(after.names[each.value] for each in after.parameters) == ["w", "w_2", "w_3"]
+
+
+def test_text_stays() -> None:
+    net = Net()
+    words = net.held(np.array(["a", "b"], object), "words")
+    assert operators(folded(net, reshape(words, shape=(2, 1)))[0]) == ["reshape"]
+
+
+def test_results_have_the_sources_of_what_they_stand_for() -> None:
+    net = Net()
+    after, _ = folded(net, transpose(cast(literal(1, 2), dtype=I32), perm=(0,)))
+    (node,) = after.nodes
+    assert [source.layer for source in node.source] == ["transpose_2"]
+
+
+def test_comparisons_give_bools() -> None:
+    net = Net()
+    after, _ = folded(net, equal(net.weight(2), net.weight(2)))
+    assert after.outputs[0].dtype is DType.BOOL

@@ -1,0 +1,231 @@
+"""Pipelines end, repeat themselves only as long as something changes, and tell what they did."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.passes.helpers import Net, convolved, literal, operators
+from tests.passes.test_laws import EXAMPLES
+from xir.api import load
+from xir.errors import UsageError
+from xir.ir.graph import Graph
+from xir.ir.node import Node, Value
+from xir.ops.activation import relu
+from xir.ops.constant import identity
+from xir.ops.elementwise import abs_, add, mul, neg
+from xir.ops.norm import batch_norm
+from xir.ops.shape import broadcast, transpose
+from xir.passes import Explanation, Pass, Trace, explain, optimize, passes
+from xir.passes import _pipeline as pipeline
+from xir.passes._pattern import Match, Rule, rule
+from xir.passes._pipeline import MAX_CHAIN, MAX_ROUNDS, apply_rules, rules_pass, run_pipeline
+from xir.text import load_xir, print_graph
+
+TEXT = Path(__file__).resolve().parent.parent / "text"
+
+
+def chain(length: int) -> Graph:
+    net = Net()
+    value = net.input(2, 3)
+    for step in range(length // 4):
+        value = transpose(relu(transpose(identity(value), perm=(1, 0))), perm=(1, 0)) if step % 2 else neg(neg(value))
+    return net.graph(value)
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.rule)
+def test_a_second_optimization_changes_nothing(example: object) -> None:
+    after = optimize(example.graph())  # type: ignore[attr-defined]  # the table's type
+    assert optimize(after) is after
+
+
+def test_level_0_returns_the_very_graph() -> None:
+    graph = chain(8)
+    assert optimize(graph, level=0) is graph
+    assert optimize(graph, passes=()) is graph
+
+
+def folding_net() -> Graph:
+    net = Net()
+    y = convolved(net.input(1, 2, 3, 3), net.weight(4, 2, 3, 3, name="w"))
+    s, t, m, v = (net.weight(4, name=name, low=0.5) for name in ("s", "t", "mean", "v"))
+    return net.graph(identity(batch_norm(y, s, t, m, v, epsilon=1e-5)))
+
+
+def test_level_1_leaves_weights_alone_and_level_2_does_not() -> None:
+    assert operators(optimize(folding_net(), level=1)) == ["conv", "batch_norm"]
+    assert operators(optimize(folding_net(), level=2)) == ["conv"]
+
+
+def test_exact_runs_only_laws_that_keep_every_bit() -> None:
+    trace = Trace()
+    assert operators(optimize(folding_net(), exact=True, trace=trace)) == ["conv", "batch_norm"]
+    assert trace.fired == {"identity_is_nothing": 1}
+    net = Net()
+    graph = net.graph(add(net.input(2), literal(0.0, 0.0)))
+    assert optimize(graph, exact=True) is graph
+    assert operators(optimize(graph)) == []
+
+
+def test_passes_run_by_name() -> None:
+    names = [each.name for each in passes() if each.name.startswith("batch_norm")]
+    assert operators(optimize(folding_net(), passes=names)) == ["conv", "identity"]
+    assert operators(optimize(folding_net(), passes=["identities"])) == ["conv", "batch_norm"]
+
+
+def test_an_unknown_pass_is_refused_and_all_are_named() -> None:
+    with pytest.raises(UsageError, match="no pass 'speed'") as caught:
+        optimize(chain(4), passes=["speed"])
+    assert all(each.name in str(caught.value.hint) for each in passes())
+
+
+def test_names_of_passes_are_unique_and_each_has_a_law() -> None:
+    assert len({each.name for each in passes()}) == len(passes())
+    assert all(each.law for each in passes())
+
+
+@rule
+def there(x: Value) -> Value:
+    """neg(x) == abs(x), and back: a pair of laws that never ends"""
+    return neg(x)
+
+
+@there.build
+def _(x: Value) -> Value:
+    return abs_(x)
+
+
+@rule
+def back(x: Value) -> Value:
+    """abs(x) == neg(x)"""
+    return abs_(x)
+
+
+@back.build
+def _(x: Value) -> Value:
+    return neg(x)
+
+
+def test_laws_that_undo_each_other_end() -> None:
+    net = Net()
+    graph = net.graph(neg(net.input(2)))
+    trace = Trace()
+    run_pipeline(graph, rules_pass("circle", "", (there, back)), trace)
+    assert sum(trace.fired.values()) == MAX_ROUNDS * MAX_CHAIN
+
+
+def test_rounds_repeat_until_nothing_changes() -> None:
+    calls: list[int] = []
+
+    def run(graph: Graph, trace: Trace) -> Graph:
+        calls.append(len(graph.nodes))
+        return apply_rules(graph, (there,), trace)
+
+    net = Net()
+    run_pipeline(net.graph(neg(net.input(2))), (Pass("once", "", run),), Trace())
+    assert calls == [1, 1]
+
+
+@rule
+def once_read(x: Value) -> Value:
+    """relu(neg(x)) == x, for the sake of the test"""
+    return relu(neg(x))
+
+
+@once_read.build
+def _(x: Value) -> Value:
+    return x
+
+
+@rule
+def one(x: Value) -> Value:
+    """abs(x) == 1, for the sake of the test"""
+    return abs_(x)
+
+
+@one.build
+def _(x: Value) -> Value:
+    return literal(1.0, 1.0)
+
+
+def test_near_misses_that_fire_in_a_later_round_are_not_told() -> None:
+    net = Net()
+    inner = neg(net.input(2))
+    graph = net.graph(add(relu(inner), abs_(inner)))
+    trace = Trace(misses={("older", "reason"): {"layer": None}})
+    run_pipeline(graph, (*rules_pass("first", "", (once_read,)), *rules_pass("second", "", (one,))), trace)
+    assert trace.fired == {"one": 1, "once_read": 1}
+    assert list(trace.misses) == [("older", "reason")]
+
+
+def test_an_explanation_says_the_law_the_reason_and_the_first_layers() -> None:
+    net = Net()
+    outputs: list[Value] = []
+    for _ in range(5):
+        y = convolved(net.input(2, 2, 5, 5), net.weight(4, 2, 3, 3))
+        outputs += [mul(y, broadcast(net.weight(4, 1, 1), shape=y.shape)), y]
+    outputs.append(neg(neg(net.input(2))))
+    trace = Trace()
+    optimize(net.graph(*outputs), trace=trace)
+    told = explain(trace)
+    assert isinstance(told, Explanation)
+    (fired,) = told.fired
+    assert (fired.name, fired.law, fired.count) == (
+        "twice_is_nothing", "f(f(x)) == x for neg and logical_not", 1
+    )  # fmt: skip
+    (miss,) = told.misses
+    assert (miss.name, miss.reason, miss.count) == ("factor_into_layer", "the result of conv has 2 readers", 5)
+    assert len(miss.layers) == 3
+    assert all(layer.startswith("mul_") for layer in miss.layers)
+    document = told.to_dict()
+    assert document["fired"] == [{"name": fired.name, "law": fired.law, "count": 1}]
+    assert document["misses"] == [
+        {"name": miss.name, "law": miss.law, "reason": miss.reason, "layers": list(miss.layers), "count": 5}
+    ]
+
+
+def test_a_node_without_a_source_is_told_by_its_operator() -> None:
+    trace = Trace()
+    net = Net()
+    node = neg(net.input(2)).node
+    assert isinstance(node, Node)
+    trace.miss("law", "reason", node)
+    assert trace.misses == {("law", "reason"): {"neg": None}}
+
+
+@pytest.mark.parametrize("length", [2_000, 20_000])
+def test_rules_are_tried_a_bounded_number_of_times_a_node(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: Counter[str] = Counter()
+    real = Rule.match
+
+    def counted(self: Rule, node: Node, rewriter: pipeline.Rewriter) -> Match | str | None:
+        tried[self.name] += 1
+        return real(self, node, rewriter)
+
+    monkeypatch.setattr(Rule, "match", counted)
+    net = Net()
+    value = net.input(2, 3)
+    for _ in range(length // 4):
+        value = relu(transpose(identity(transpose(value, perm=(1, 0))), perm=(1, 0)))
+    after = optimize(net.graph(value))
+    assert set(operators(after)) == {"relu"}
+    assert tried.total() < 12 * length
+
+
+@pytest.mark.parametrize("path", sorted(TEXT.glob("pass_*_before.xir")), ids=lambda path: path.stem)
+def test_graphs_of_text_become_what_is_written(path: Path) -> None:
+    after = path.with_name(path.name.replace("_before", "_after"))
+    assert print_graph(optimize(load_xir(path))) == print_graph(load_xir(after))
+
+
+def test_there_are_graphs_of_text() -> None:
+    assert len(list(TEXT.glob("pass_*_before.xir"))) >= 3
+
+
+def test_a_real_model_gets_small_and_stays_small(open_nsfw: Path) -> None:
+    graph = load(open_nsfw / "resnet_50_1by2_nsfw.caffemodel")
+    after = optimize(graph)
+    assert not {"batch_norm", "mul"} & set(operators(after))
+    assert optimize(after) is after
