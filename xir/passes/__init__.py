@@ -17,11 +17,11 @@ def passes() -> tuple[Pass, ...]:
     """Every pass, in the order in which they run."""
     return (
         *rules_pass("identities", "operators that hand their operand on are left out", identity.RULES),
+        common.PASS,
         folding.PASS,
         *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
         *rules_pass("movement", "transposes and padding that others can do are left out", movement.RULES),
         *rules_pass("values", "operators that change no element are left out", values.RULES),
-        common.PASS,
         *rules_pass("batch_norm", "scales and shifts of channels go into weights", batch_norm.RULES, level=2),
     )
 

@@ -87,9 +87,7 @@ class Match:
 
     def copy(self) -> Match:
         """A match that can grow on its own."""
-        return Match(
-            self.rewriter, dict(self.values), dict(self.attributes), list(self.nodes), dict(self.applications)
-        )
+        return Match(self.rewriter, dict(self.values), dict(self.attributes), list(self.nodes), dict(self.applications))
 
     def constant(self, name: str) -> Constant | None:
         """The elements of a variable's value, where it is a weight or a literal."""
