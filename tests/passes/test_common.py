@@ -79,10 +79,10 @@ def test_attributes_within_tuples_count() -> None:
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [
-        (np.float32([1, 2]), np.float32([1, 2]), True),
-        (np.float32([1, 2]), np.float32([2, 1]), False),
-        (np.float32([0.0]), np.float32([-0.0]), False),
-        (np.float32([np.nan]), np.float32([np.nan]), True),
+        (np.array([1, 2], np.float32), np.array([1, 2], np.float32), True),
+        (np.array([1, 2], np.float32), np.array([2, 1], np.float32), False),
+        (np.array([0.0], np.float32), np.array([-0.0], np.float32), False),
+        (np.array([np.nan], np.float32), np.array([np.nan], np.float32), True),
         (np.ones(DIGEST_BYTES // 4, np.float32), np.ones(DIGEST_BYTES // 4, np.float32), True),
         (np.ones(DIGEST_BYTES // 4 + 1, np.float32), np.ones(DIGEST_BYTES // 4 + 1, np.float32), False),
     ],

@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.passes.helpers import Net, convolved, literal, operators
+from tests.passes.helpers import Example, Net, convolved, literal, operators
 from tests.passes.test_laws import EXAMPLES
 from xir.api import load
 from xir.errors import UsageError
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
+from xir.ir.rewrite import Rewriter
 from xir.ops.activation import relu
 from xir.ops.constant import identity
 from xir.ops.elementwise import abs_, add, mul, neg
 from xir.ops.norm import batch_norm
 from xir.ops.shape import broadcast, transpose
 from xir.passes import Explanation, Pass, Trace, explain, optimize, passes
-from xir.passes import _pipeline as pipeline
 from xir.passes._pattern import Match, Rule, rule
 from xir.passes._pipeline import MAX_CHAIN, MAX_ROUNDS, apply_rules, rules_pass, run_pipeline
 from xir.text import load_xir, print_graph
@@ -36,8 +36,8 @@ def chain(length: int) -> Graph:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda each: each.rule)
-def test_a_second_optimization_changes_nothing(example: object) -> None:
-    after = optimize(example.graph())  # type: ignore[attr-defined]  # the table's type
+def test_a_second_optimization_changes_nothing(example: Example) -> None:
+    after = optimize(example.graph())
     assert optimize(after) is after
 
 
@@ -200,7 +200,7 @@ def test_rules_are_tried_a_bounded_number_of_times_a_node(length: int, monkeypat
     tried: Counter[str] = Counter()
     real = Rule.match
 
-    def counted(self: Rule, node: Node, rewriter: pipeline.Rewriter) -> Match | str | None:
+    def counted(self: Rule, node: Node, rewriter: Rewriter) -> Match | str | None:
         tried[self.name] += 1
         return real(self, node, rewriter)
 

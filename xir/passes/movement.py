@@ -7,6 +7,7 @@ Every law here takes a transpose (or a padding) away; none only shifts one.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from xir.ir.builder import apply
 from xir.ir.node import Node, Value
@@ -134,7 +135,7 @@ def _own_padding(node: Node) -> tuple[object, ...]:
 
 
 def _sizes(pair: object) -> tuple[object, ...]:
-    return pair if isinstance(pair, tuple) else (None,)
+    return cast("tuple[object, ...]", pair) if isinstance(pair, tuple) else (None,)
 
 
 @padding_into_conv.build
