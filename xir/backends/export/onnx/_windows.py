@@ -49,20 +49,21 @@ def padded(x: Value, padding: Padding, value: float = 0.0) -> Value:
     return pad(x, padding=((0, 0), (0, 0), *padding), value=value)
 
 
-def shielded(x: Value, window: tuple[int, ...] | None) -> Value | None:
+def shielded(x: Value, room: tuple[int, ...] | None) -> Value | None:
     """`x` with -0.0 in place of the 0.0 of a pad that makes it, or None where it is well as it is.
 
     onnxruntime (1.31, pad_fusion.cc) takes a pad with 0.0 for padding of the pool behind it. For a maximum that is
-    wrong, since its padding never wins (`window` None: always shield), and a pad as large as the window is then
-    refused. It compares bits, so -0.0, which is the same number, keeps the pad.
+    wrong, since its padding never wins (`room` None: always shield), and what makes the pool's padding as large as the
+    window (`room`: what is left of it along each axis) is then refused. It compares bits, so -0.0, which is the same
+    number, keeps the pad.
     """
     node = x.node
     while node is not None and node.op.name == "identity" and node.inputs[0] is not None:
         node = node.inputs[0].node
     if node is None or node.op.name != "pad" or not _fills_with_zero(node):
         return None
-    amounts = zip(window or (), padding_of(node)[2:], strict=False)
-    if window is not None and all(isinstance(b, int) and isinstance(a, int) and max(b, a) < w for w, (b, a) in amounts):
+    amounts = zip(room or (), padding_of(node)[2:], strict=False)
+    if room is not None and all(isinstance(b, int) and isinstance(a, int) and max(b, a) < r for r, (b, a) in amounts):
         return None
     with sourced(*node.source):
         return again(node, node.inputs, value=-0.0)[0]

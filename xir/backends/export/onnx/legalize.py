@@ -73,6 +73,9 @@ def answer(node: Node, opset: int, forms: Forms = FORMS) -> Answer:
 
 
 def _or_pieces(node: Node, refusal: Refusal) -> Answer:
+    """The operator's pieces, or the refusal; an identity of a leaf stays, for an output needs a node."""
+    if node.op.name == "identity" and all(value is not None and value.node is None for value in node.inputs):
+        return refusal
     pieces = decomposed(node)
     return refusal if isinstance(pieces, Refusal) else pieces
 

@@ -88,12 +88,13 @@ def _max_pool_with_indices(node: Node, opset: int) -> Answer:
 def _average_pool(node: Node, opset: int) -> Answer:
     """AveragePool with all padding counted or none; a counted part of the padding becomes a pad with zeros."""
     x, padding, counted = operand(node), padding_of(node), padding_of(node, "counted_padding")
-    own = shielded(x, ints(node, "window"))
-    if own is not None:
-        return again(node, (own,))
     known, known_counted = known_padding(padding), known_padding(counted)
     if known is None or known_counted is None:
         return _counted_average(node, x, padding, counted)
+    room = tuple(size - max(pair) for size, pair in zip(ints(node, "window"), known, strict=True))
+    own = shielded(x, room)
+    if own is not None:
+        return again(node, (own,))
     uncounted = all(part == (0, 0) for part in known_counted)
     if lies_inside(node, known) and (uncounted or known_counted == known):
         return Call("AveragePool", (x,), {**_attributes(node, known), "count_include_pad": int(not uncounted)})
