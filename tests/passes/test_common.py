@@ -46,6 +46,22 @@ def test_equal_nodes_are_computed_once_along_whole_chains() -> None:
     )
 
 
+def test_what_is_computed_once_stands_for_all_layers_and_keeps_the_first_name() -> None:
+    net = Net()
+    x = net.input(2)
+    left, right = relu(neg(x)), relu(neg(x))
+    net.names[right], net.names[left] = "right", "left"
+    trace = Trace()
+    after = share_common(net.graph(left, right, sub(left, right)), trace)
+    assert [[source.layer for source in node.source] for node in after.nodes] == [
+        ["neg_0", "neg_2"], ["relu_1", "relu_3"], ["sub_4"],
+    ]  # fmt: skip
+    assert after.output_names == ("out0", "out1", "out2")
+    assert after.outputs[0] is after.outputs[1]
+    assert after.names[after.outputs[0]] == "left"
+    assert share_common(after, Trace()) is after
+
+
 def test_a_graph_without_equal_nodes_stays_the_same() -> None:
     net = Net()
     graph = net.graph(sub(neg(net.input(2)), neg(net.input(2))))

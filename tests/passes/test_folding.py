@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,17 @@ import pytest
 
 from tests.passes.helpers import I32, Net, literal, operators
 from xir.files import FileSlice
-from xir.ir.dims import Symbol
+from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.compare import equal
 from xir.ops.elementwise import add, cast, mul, neg
+from xir.ops.prior import prior_box
 from xir.ops.shape import broadcast, iota, reshape, shape_of, split, tile, transpose
-from xir.passes import Trace, folding
+from xir.passes import Trace, folding, optimize
 from xir.passes.folding import fold_constants
-from xir.reference import run
+from xir.reference import random_inputs, run
 from xir.text import load_xir, save_xir
 
 
@@ -79,9 +81,72 @@ def test_unknown_sizes_stay() -> None:
     assert fold_constants(graph, Trace()) is graph
 
 
-def test_the_shape_of_an_input_is_no_constant_here() -> None:
+@pytest.mark.parametrize(("shape", "left"), [((2, 3), "constant"), ((2, Symbol("N")), "shape_of")])
+def test_sizes_are_folded_when_they_are_known(shape: tuple[Dim, ...], left: str) -> None:
     net = Net()
-    assert operators(fold_constants(net.graph(shape_of(net.input(2))), Trace())) == ["shape_of"]
+    graph = net.graph(shape_of(net.input(*shape)))
+    after = fold_constants(graph, Trace())
+    assert operators(after) == [left]
+    assert run(after, random_inputs(graph))["out0"].tolist() == run(graph, random_inputs(graph))["out0"].tolist()
+
+
+def boxes(net: Net, *shape: Dim, image: tuple[Dim, ...] = (1, 3, 30, 30)) -> Value:
+    return prior_box(
+        net.input(*shape), net.input(*image), min_sizes=(10.0,), max_sizes=(20.0,), aspect_ratios=(2.0, 0.5),
+        clip=False, variances=(0.1, 0.1, 0.2, 0.2), step_h=0.0, step_w=0.0, offset=0.5,
+    )  # fmt: skip
+
+
+def test_prior_boxes_are_folded_whatever_the_batch() -> None:
+    net = Net()
+    graph = net.graph(boxes(net, Symbol("N"), 4, 5, 6))
+    after = fold_constants(graph, Trace())
+    assert operators(after) == []
+    (parameter,) = after.parameters
+    assert not parameter.trainable
+    feeds = random_inputs(graph)
+    assert run(after, feeds)["out0"].tobytes() == run(graph, feeds)["out0"].tobytes()
+
+
+def test_prior_boxes_of_unknown_sizes_stay() -> None:
+    net = Net()
+    graph = net.graph(boxes(net, 1, 4, 5, 6, image=(1, 3, Symbol("H"), 30)))
+    assert fold_constants(graph, Trace()) is graph
+
+
+def test_a_model_grows_by_a_bounded_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, "GROWTH_BYTES", 1000)
+    net = Net()
+    lines = [iota(shape=(100 + step,), axis=0, dtype=DType.FLOAT32) for step in range(4)]
+    graph = net.graph(*lines)
+    trace = Trace()
+    after = optimize(graph, trace=trace)
+    assert operators(after) == ["iota", "iota"]
+    assert optimize(after, passes=["algebra"]) is after
+    assert trace.grown == 400 + 404
+
+
+def test_a_large_weight_that_others_read_is_not_there_twice() -> None:
+    net = Net()
+    w = net.weight(200, 100)
+    x = net.input(200, 100)
+    assert operators(folded_with_inputs(net, add(x, w), add(x, neg(w)))) == ["add", "neg", "add"]
+    net = Net()
+    w, x = net.weight(20, 10), net.input(20, 10)
+    assert operators(folded_with_inputs(net, add(x, w), add(x, neg(w)))) == ["add", "add"]
+
+
+def folded_with_inputs(net: Net, *outputs: Value) -> Graph:
+    return fold_constants(net.graph(*outputs), Trace())
+
+
+def test_frozen_weights_stay_frozen() -> None:
+    net = Net()
+    graph = net.graph(add(net.input(3), neg(net.weight(3))))
+    (parameter,) = graph.parameters
+    frozen = replace(graph, parameters=(replace(parameter, trainable=False),))
+    assert [each.trainable for each in fold_constants(graph, Trace()).parameters] == [True]
+    assert [each.trainable for each in fold_constants(frozen, Trace()).parameters] == [False]
 
 
 def test_a_reshaped_weight_stays_in_its_file(tmp_path: Path) -> None:

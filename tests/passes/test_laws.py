@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from tests.passes import examples_moves, examples_values, examples_weights
+from tests.passes import examples_joins, examples_moves, examples_readers, examples_values, examples_weights
 from tests.passes.helpers import Example, Net, check_law, check_miss, operators
 from xir.ir.node import Value
 from xir.ops.activation import relu
 from xir.ops.elementwise import abs_, neg
-from xir.passes import algebra, batch_norm, identity, movement, values
+from xir.passes import passes
 from xir.passes._pattern import Rule, rule, rule_with
 
 RULES: dict[str, Rule] = {
-    each.name: each for each in (*identity.RULES, *algebra.RULES, *movement.RULES, *values.RULES, *batch_norm.RULES)
+    rule.name: rule for each in passes() for rule in each.rules
 }
-EXAMPLES = (*examples_moves.EXAMPLES, *examples_values.EXAMPLES, *examples_weights.EXAMPLES)
+EXAMPLES = (
+    *examples_moves.EXAMPLES,
+    *examples_joins.EXAMPLES,
+    *examples_values.EXAMPLES,
+    *examples_weights.EXAMPLES,
+    *examples_readers.EXAMPLES,
+)
 
 
 def titles(examples: list[Example]) -> list[str]:

@@ -30,6 +30,7 @@ class Rewriter:
         self._sizes: dict[Symbol, Dim] = {}
         self._uses: dict[Value, int] = {}
         self._added: dict[Value, tuple[Parameter, str]] = {}
+        self._frozen: set[Value] | None = None
         self._old_uses = {value: len(readers) for value, readers in users(graph).items()}
         for value in graph.outputs:
             self._old_uses[value] = self._old_uses.get(value, 0) + 1
@@ -59,6 +60,15 @@ class Rewriter:
         """The name of a weight of the old graph or of a new one, or None."""
         added = self._added.get(value)
         return self.graph.names.get(value) if added is None else added[1]
+
+    def is_trainable(self, value: Value) -> bool:
+        """Whether training may change the weight `value`; True for what is no weight."""
+        added = self._added.get(value)
+        if added is not None:
+            return added[0].trainable
+        if self._frozen is None:
+            self._frozen = {parameter.value for parameter in self.graph.parameters if not parameter.trainable}
+        return value not in self._frozen
 
     def map(self, old: Value, new: Value) -> None:
         """Records that `new` stands for `old`, and its sizes for the nameless symbols that `old` has.
@@ -156,14 +166,15 @@ class Rewriter:
         read = {value for node in toposort(outputs) for value in node.inputs if value is not None} | set(outputs)
         unread = {self.new[parameter.value] for parameter in self.graph.parameters} - read
         kept = {value: name for value, name in names.items() if value not in unread}
-        taken = set(kept.values())
+        taken, numbers = set(kept.values()), dict[str, int]()
         for value, (_, wanted) in self._added.items():
             if value not in read:
                 continue
-            name, number = wanted, 1
+            name, number = wanted, numbers.get(wanted, 1)
             while name in taken:
                 number += 1
                 name = f"{wanted}_{number}"
+            numbers[wanted] = number
             taken.add(name)
             kept[value] = name
         return kept

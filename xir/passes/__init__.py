@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from xir.errors import UsageError
 from xir.ir.graph import Graph
-from xir.passes import algebra, batch_norm, common, folding, identity, movement, values
+from xir.passes import algebra, batch_norm, before_layer, common, folding, identity, joins, movement, sizes, values
 from xir.passes._explain import Explanation, Fired, Missed, explain_with
 from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
 
@@ -19,10 +19,15 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("identities", "operators that hand their operand on are left out", identity.RULES),
         common.PASS,
         folding.PASS,
+        *rules_pass("sizes", "sizes that are known before the run become attributes", sizes.RULES),
         *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
+        *rules_pass("joins", "neighbours become one operator, and repeat what they made later", joins.RULES),
         *rules_pass("movement", "transposes and padding that others can do are left out", movement.RULES),
         *rules_pass("values", "operators that change no element are left out", values.RULES),
         *rules_pass("batch_norm", "scales and shifts of channels go into weights", batch_norm.RULES, level=2),
+        *rules_pass(
+            "before_layer", "scales and shifts go into the weights of their reader", before_layer.RULES, level=2
+        ),
     )
 
 

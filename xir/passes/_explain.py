@@ -33,10 +33,17 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What an optimization did, in the order in which it happened first, and what it nearly did."""
+    """What an optimization did, in the order in which it happened first, what it nearly did, and what is left.
+
+    Attributes:
+        fired: the laws that were applied.
+        misses: the laws that nearly were.
+        transposes: how many transposes are left.
+    """
 
     fired: tuple[Fired, ...]
     misses: tuple[Missed, ...]
+    transposes: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """The explanation as plain data, for JSON."""
@@ -52,6 +59,7 @@ class Explanation:
                 }
                 for each in self.misses
             ],
+            "transposes": self.transposes,
         }
 
 
@@ -67,4 +75,5 @@ def explain_with(trace: Trace, passes: Iterable[Pass]) -> Explanation:
             Missed(name, laws.get(name, ""), reason, tuple(layers)[:FIRST_LAYERS], len(layers))
             for (name, reason), layers in trace.misses.items()
         ),
+        trace.transposes,
     )

@@ -10,7 +10,8 @@
         return transpose(x, perm=compose(p, q))
 
 The pattern is traced once: parameters annotated `Value` become variables that match any value, all others attribute
-variables. A variable that stands twice must match the same thing twice. Required attributes that a pattern leaves out
+variables, which match only what fits their annotation (`tuple[int, ...]`: every size is known). A variable that stands
+twice must match the same thing twice. Required attributes that a pattern leaves out
 match anything; optional ones match their default. `either` and `maybe` match alternatives; operands of commutative
 operators match in both orders. Values inside a pattern must have no other reader (`single_use=False` lifts that).
 A `condition` answers None, or the reason why a match is not taken: `xir optimize --explain` shows it.
@@ -23,9 +24,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast, get_type_hints
 
+from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
 from xir.ir.node import Attribute, Node, Op, PatternValue, Value
 from xir.ir.rewrite import Rewriter
+from xir.ops._kinds import Kind, kind_of
 
 COMMUTATIVE = frozenset({
     "add", "mul", "minimum", "maximum", "equal", "not_equal", "logical_and", "logical_or", "logical_xor",
@@ -40,9 +43,18 @@ F = TypeVar("F", bound=Callable[..., object])
 
 @dataclass(frozen=True, slots=True)
 class AttributeVariable:
-    """Stands for any attribute; the same one where it stands twice."""
+    """Stands for any attribute of a kind; the same one where it stands twice."""
 
     name: str
+    kind: Kind
+
+    def admits(self, attribute: Attribute) -> bool:
+        """Whether the attribute is of the kind."""
+        try:
+            self.kind.check(attribute)
+        except InvalidModelError:
+            return False
+        return True
 
 
 class Alternatives(PatternValue):
@@ -124,7 +136,7 @@ class Rule:
         self.single_use = single_use
         hints = get_type_hints(pattern)
         self.variables = {
-            name: PatternValue(name) if hints[name] is Value else AttributeVariable(name)
+            name: PatternValue(name) if hints[name] is Value else AttributeVariable(name, kind_of(hints[name]))
             for name in inspect.signature(pattern).parameters
         }
         self.pattern = cast("PatternValue", pattern(**self.variables))
@@ -196,6 +208,46 @@ def rule_with(*, exact: bool = True, single_use: bool = True) -> Callable[[Calla
     return make
 
 
+Find = Callable[[Node, Rewriter], "Sequence[Node] | str | None"]
+"""What a `NodeRule` asks of a node: the nodes that match, it first; or why a near miss is none; or None."""
+
+
+class NodeRule(Rule):
+    """A rule whose pattern is a function of the node, for what patterns cannot say (any number of operands)."""
+
+    def __init__(self, find: Find, *, roots: tuple[str, ...], exact: bool) -> None:
+        """A rule for operators called `roots`; the law is the docstring of `find`."""
+        self.name = find.__name__
+        self.law = inspect.getdoc(find) or ""
+        self.exact = exact
+        self.single_use = False
+        self.conditions: list[Condition] = []
+        self.builder: Callable[..., Value | Sequence[Value]] | None = None
+        self.takes_match = False
+        self._find, self._roots = find, roots
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The names of the operators that it asks about."""
+        return self._roots
+
+    def match(self, node: Node, rewriter: Rewriter) -> Match | str | None:
+        """A match at `node`, or the reason why a near match is not taken, or None where nothing is near."""
+        found = self._find(node, rewriter) if node.op.name in self._roots else None
+        if found is None or isinstance(found, str):
+            return found
+        return Match(rewriter, nodes=list(found))
+
+
+def node_rule(*roots: str, exact: bool = True) -> Callable[[Find], NodeRule]:
+    """A rule that is a function of nodes of the operators `roots`; its build function takes the match alone."""
+
+    def make(find: Find) -> NodeRule:
+        return NodeRule(find, roots=roots, exact=exact)
+
+    return make
+
+
 def _options(pattern: PatternValue) -> tuple[PatternValue, ...]:
     return pattern.options if isinstance(pattern, Alternatives) else (pattern,)
 
@@ -250,7 +302,7 @@ def _match_attributes(pattern: PatternValue, node: Node, match: Match) -> bool:
     for name, wanted in pattern.attributes.items():
         actual = node.attributes[name]
         if isinstance(wanted, AttributeVariable):
-            if not _same(match.attributes.setdefault(wanted.name, actual), actual):
+            if not wanted.admits(actual) or not _same(match.attributes.setdefault(wanted.name, actual), actual):
                 return False
         elif not _same(wanted, actual):
             return False

@@ -10,6 +10,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.source import unite
+from xir.ir.walk import all_graphs
 from xir.passes._pattern import Match, Rule
 
 MAX_ROUNDS = 20
@@ -26,10 +27,14 @@ class Trace:
     Attributes:
         fired: {law or pass: how often}.
         misses: {(law, reason): the layers, in order}.
+        grown: bytes by which folded constants are larger than what they were made of.
+        transposes: how many transposes are left in the result.
     """
 
     fired: dict[str, int] = field(default_factory=dict[str, int])
     misses: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict[tuple[str, str], dict[str, None]])
+    grown: int = 0
+    transposes: int = 0
 
     def fire(self, name: str, times: int = 1) -> None:
         """Counts that a law or pass changed something."""
@@ -121,11 +126,13 @@ def run_pipeline(graph: Graph, passes: Sequence[Pass], trace: Trace) -> Graph:
     last = Trace(trace.fired)
     for _ in range(MAX_ROUNDS):
         before = graph
-        last = Trace(trace.fired)
+        last = Trace(trace.fired, grown=last.grown)
         for each in passes:
             graph = each.run(graph, last)
         if graph is before:
             break
     for key, layers in last.misses.items():
         trace.misses.setdefault(key, {}).update(layers)
+    trace.grown += last.grown
+    trace.transposes = sum(node.op.name == "transpose" for each in all_graphs(graph) for node in each.nodes)
     return graph

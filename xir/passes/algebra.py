@@ -53,6 +53,8 @@ def _(match: Match) -> str | None:
     long = [axis for axis in perm if isinstance(axis, int) and shape[axis] != 1] if isinstance(perm, tuple) else []
     if perm == tuple(range(len(shape))):
         return NOT_NEAR
+    if sum(not isinstance(size, int) for size in shape) > 1:
+        return NOT_NEAR  # formats tell at most one size of a reshape by the number of elements
     return None if long == sorted(long) else NOT_NEAR
 
 

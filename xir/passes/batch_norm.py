@@ -9,81 +9,41 @@ the result by the rounding of one multiplication a term less than before. Exact 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
-from ml_dtypes import finfo
 
 from xir.ir.builder import apply
-from xir.ir.constant import Array, Constant, constant_of
+from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Node, Value
-from xir.ir.types import DType
 from xir.ops.conv import conv, conv_transpose
 from xir.ops.elementwise import add, mul
 from xir.ops.matmul import gemm
 from xir.ops.norm import batch_norm
 from xir.ops.shape import broadcast
 from xir.passes._pattern import NOT_NEAR, Match, Rule, either, rule_with
-
-Wide = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+from xir.passes._weights import (
+    Affine,
+    Wide,
+    batch_norm_affine,
+    fixed_weights,
+    held_bias,
+    out_of_range,
+    per_channel,
+    unfit,
+    wide,
+    with_weights,
+)
 
 LAYERS = (conv, conv_transpose, gemm)
 """Layers that are sums of products with weights, and may have a bias for each output channel."""
 
-NEGLIGIBLE = 1e-30
-"""Weights below this say nothing in any type; trained nets have many in channels that died."""
-
-
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """One multiplication and one addition a channel: y = scale * x + shift, both [C] in float64."""
-
-    scale: Wide
-    shift: Wide
-
-
-def _wide(array: Array) -> Wide:
-    return array.astype(np.float64)
-
-
-def _per_channel(held: Constant | None, y: Value) -> Wide | None:
-    """A constant that fits the shape of `y`, as one number a channel (axis 1), or None when it differs elsewhere."""
-    if held is None or y.rank < 2 or not isinstance(y.shape[1], int):
-        return None
-    aligned = (1,) * (y.rank - len(held.shape)) + held.shape
-    if len(aligned) != y.rank or any(size != 1 for axis, size in enumerate(aligned) if axis != 1):
-        return None
-    return np.broadcast_to(_wide(held.array()).reshape(-1), (y.shape[1],))
-
-
-def _batch_norm_affine(node: Node, match: Match) -> Affine | None:
-    arrays = [match.rewriter.constant_of(value) for value in node.inputs[1:] if value is not None]
-    known = [_wide(held.array()) for held in arrays if held is not None]
-    epsilon = node.attributes["epsilon"]
-    if len(known) != 4 or not isinstance(epsilon, float):
-        return None
-    scale, shift, mean, variance = known
-    factor = scale / np.sqrt(variance + epsilon)
-    return Affine(factor, shift - mean * factor)
-
 
 def _weighted(node: Node, match: Match, affine: Affine) -> tuple[Value, ...]:
     """The layer `node` (conv, conv_transpose or gemm) with `affine` in its weights and bias."""
-    w, y = node.inputs[1], node.outputs[0]
-    held = None if w is None else match.rewriter.constant_of(w)
-    bias = _bias_of(node)
-    if w is None or held is None:
-        raise TypeError("a rule matched a layer without known weights")
-    after = _new_bias(node, match, affine)
-    name = match.rewriter.name_of(w) or f"{node.op.name}.weight"
-    bias_name = (match.rewriter.name_of(bias) if bias is not None else None) or _bias_name(name)
-    new_w = match.rewriter.parameter(_scaled(node, held, affine.scale), name)
-    new_bias = match.rewriter.parameter(constant_of(after.astype(w.dtype.dtype)), bias_name)
-    if node.op.name != "gemm":
-        return apply(node.op, (node.inputs[0], new_w, new_bias), node.attributes).outputs
-    rows = broadcast(new_bias, shape=y.shape)
-    return apply(node.op, (node.inputs[0], new_w, rows), {**node.attributes, "beta": 1.0}).outputs
+    held = fixed_weights(node, match)
+    if isinstance(held, str):
+        raise TypeError(f"the condition lets nothing pass that is refused: {held}")
+    return with_weights(node, match, node.inputs[0], _scaled(node, held, affine.scale), _new_bias(node, match, affine))
 
 
 def _channels_apart(node: Node, shape: tuple[int, ...]) -> tuple[tuple[int, ...], int]:
@@ -124,67 +84,21 @@ def _peaks(node: Node, held: Constant) -> Wide:
     array = held.array().reshape(apart)
     others = tuple(index for index in range(len(apart)) if index != axis and not (axis == 2 and index == 0))
     low, high = array.min(axis=others, initial=0), array.max(axis=others, initial=0)
-    return np.maximum(np.abs(_wide(low)), np.abs(_wide(high))).reshape(-1)
-
-
-def _bias_name(weight: str) -> str:
-    return weight.removesuffix(".weight") + ".bias"
-
-
-def _beta(node: Node) -> float:
-    beta = node.attributes.get("beta")
-    return beta if isinstance(beta, float) else 1.0
-
-
-def _bias_of(node: Node) -> Value | None:
-    """The weight that holds the layer's bias; that of a gemm is broadcast to its result."""
-    value = node.inputs[2]
-    if node.op.name == "gemm" and value is not None and value.node is not None and value.node.op is broadcast:
-        return value.node.inputs[0]
-    return value
-
-
-def _per_bias(node: Node, held: Constant | None) -> Wide | None:
-    if node.op.name == "gemm":
-        return _per_channel(held, node.outputs[0])
-    return None if held is None else _wide(held.array())
+    return np.maximum(np.abs(wide(low)), np.abs(wide(high))).reshape(-1)
 
 
 def _new_bias(node: Node, match: Match, affine: Affine) -> Wide:
-    bias = _bias_of(node)
-    known = None if bias is None else _per_bias(node, match.rewriter.constant_of(bias))
-    return affine.shift if known is None else known * _beta(node) * affine.scale + affine.shift
+    known = held_bias(node, match)
+    return affine.shift if known is None else known * affine.scale + affine.shift
 
 
 def _fixed_layer(match: Match, affine: Affine) -> str | None:
     """Why the weights of the matched layer, the second node, cannot take the map, or None."""
     node = match.nodes[1]
-    w, bias = node.inputs[1], _bias_of(node)
-    held = None if w is None else match.rewriter.constant_of(w)
-    known = None if bias is None else match.rewriter.constant_of(bias)
-    if held is None or (bias is not None and known is None):
-        return f"the weights of {node.op.name} are not constant"
-    if not held.dtype.is_floating:
-        return f"the weights of {node.op.name} are whole numbers"
-    if bias is not None and _per_bias(node, known) is None:
-        return f"the bias of {node.op.name} is not one number a channel"
-    peaks, (least, _) = _peaks(node, held) * np.abs(affine.scale), _normal_range(held.dtype)
-    if ((peaks > NEGLIGIBLE) & (peaks < least)).any():
-        return f"the new weights would be too small for {held.dtype}"
-    return _out_of_range((peaks, _new_bias(node, match, affine)), held.dtype)
-
-
-def _normal_range(dtype: DType) -> tuple[float, float]:
-    """The smallest and the largest positive number of a floating type that keeps all its digits."""
-    limits = cast("Callable[[object], np.finfo[np.float64]]", finfo)(dtype.dtype)  # it has no types of its own
-    return float(limits.tiny), float(limits.max)
-
-
-def _out_of_range(numbers: Sequence[Wide], dtype: DType) -> str | None:
-    """Why `numbers` cannot be written as `dtype`, or None; infinities and numbers that are none do not mix well."""
-    _, largest = _normal_range(dtype)
-    fits = all(bool((np.abs(each) <= largest).all()) for each in numbers)
-    return None if fits else f"the new weights would leave the range of {dtype}"
+    held = fixed_weights(node, match)
+    if isinstance(held, str):
+        return held
+    return unfit(_peaks(node, held) * np.abs(affine.scale), _new_bias(node, match, affine), held.dtype)
 
 
 def _layer(x: Value, w: Value, b: Value) -> Value:
@@ -200,11 +114,11 @@ def _plus_channel(x: Value, c: Value) -> Value:
 
 
 def _of_statistics(match: Match) -> Affine | str:
-    return _batch_norm_affine(match.nodes[0], match) or "its statistics are not constant"
+    return batch_norm_affine(match.nodes[0], match) or "its statistics are not constant"
 
 
 def _channel(match: Match) -> Wide | str:
-    numbers = _per_channel(match.constant("c"), match.nodes[1].outputs[0])
+    numbers = per_channel(match.constant("c"), match.nodes[1].outputs[0])
     if numbers is not None:
         return numbers
     repeated = any(node.op is broadcast for node in match.nodes)
@@ -246,7 +160,7 @@ def _into_batch_norm(rule: Rule, affine_of: Callable[[Match], Affine | str]) -> 
             return affine
         if any(match.constant(name) is None for name in ("s", "t")):
             return "scale and shift of batch_norm are not constant"
-        return _out_of_range(_rescaled_numbers(match, affine), match.values["s"].dtype)
+        return out_of_range(_rescaled_numbers(match, affine), match.values["s"].dtype)
 
     @rule.build
     def _(match: Match, **_variables: object) -> Sequence[Value]:
@@ -266,7 +180,7 @@ def _rescaled_numbers(match: Match, affine: Affine) -> tuple[Wide, Wide]:
     scale, shift = match.constant("s"), match.constant("t")
     if scale is None or shift is None:
         raise TypeError("a rule matched a batch norm without known scale and shift")
-    return _wide(scale.array()) * affine.scale, _wide(shift.array()) * affine.scale + affine.shift
+    return wide(scale.array()) * affine.scale, wide(shift.array()) * affine.scale + affine.shift
 
 
 def _rescaled(node: Node, match: Match, affine: Affine) -> tuple[Value, ...]:
@@ -276,7 +190,9 @@ def _rescaled(node: Node, match: Match, affine: Affine) -> tuple[Value, ...]:
     for key, ending, numbers in zip("st", ("scale", "shift"), _rescaled_numbers(match, affine), strict=True):
         value = match.values[key]
         name = match.rewriter.name_of(value) or f"{layer}.{ending}"
-        made.append(match.rewriter.parameter(constant_of(numbers.astype(value.dtype.dtype)), name))
+        trainable = match.rewriter.is_trainable(value)
+        held = constant_of(numbers.astype(value.dtype.dtype))
+        made.append(match.rewriter.parameter(held, name, trainable=trainable))
     return apply(node.op, (node.inputs[0], *made, *node.inputs[3:]), node.attributes).outputs
 
 

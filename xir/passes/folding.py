@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.graph import Graph
@@ -17,6 +19,12 @@ from xir.reference.execute import run_node
 SMALL_BYTES = 64 * 1024
 """A result up to this size is folded even where it is larger than its operands."""
 
+GROWTH_BYTES = 4 * MAX_FOLDED_BYTES
+"""By how much folding may make a model larger in all: a short file can ask for many small tensors, or prior boxes."""
+
+_SIZE_AXES: Mapping[str, int] = {"shape_of": 0, "prior_box": 2}
+"""Operators that read the sizes of their operands alone, from this axis on."""
+
 _REPEATING = frozenset({"broadcast", "tile"})
 """Operators that only repeat their operand: every target does that while it computes, so the operand is kept."""
 
@@ -28,12 +36,13 @@ def fold_constants(graph: Graph, trace: Trace) -> Graph:
     """The graph with every node whose operands are all known replaced by its result.
 
     Nothing is folded that would be larger than its operands (a broadcast stays a node), takes more than 64 MiB, or has
-    a size that is not known yet. A reshaped weight stays in its file.
+    a size that is not known yet; nor a large weight that others read too, which would be there twice. A reshaped
+    weight stays in its file. What depends on sizes alone (shape_of, prior_box) is folded when they are known.
     """
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         known = _known(node, rewriter)
-        if known is None:
+        if known is None or not _grow(node, known, trace):
             return None
         results = _reshaped(node, known) or tuple(constant_of(array) for array in _compute(node, known))
         trace.fire("fold_constants")
@@ -42,6 +51,16 @@ def fold_constants(graph: Graph, trace: Trace) -> Graph:
         )
 
     return rewrite(graph, replace)
+
+
+def _grow(node: Node, known: Sequence[Constant | None], trace: Trace) -> bool:
+    """Whether the model may grow by what the node makes; what is reshaped takes no room."""
+    made = 0 if node.op.name == "reshape" else sum(_bytes(value) or 0 for value in node.outputs)
+    more = max(0, made - sum(held.nbytes for held in known if held is not None and node.op.name not in _SIZE_AXES))
+    if trace.grown + more > GROWTH_BYTES:
+        return False
+    trace.grown += more
+    return True
 
 
 def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
@@ -54,6 +73,8 @@ def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
         if size is None:
             return None
         result += size
+    if node.op.name in _SIZE_AXES:
+        return _sized(node) if result <= MAX_FOLDED_BYTES else None
     operands = [None if value is None else rewriter.constant_of(value) for value in node.inputs]
     if any(value is not None and held is None for value, held in zip(node.inputs, operands, strict=True)):
         return None
@@ -62,7 +83,21 @@ def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
         return operands
     if node.op.name in _REPEATING and result > given:
         return None
+    if result > SMALL_BYTES and any(value is not None and rewriter.uses(value) > 1 for value in node.inputs):
+        return None
     return operands if max(result, given) <= MAX_FOLDED_BYTES and result <= max(given, SMALL_BYTES) else None
+
+
+def _sized(node: Node) -> list[Constant | None] | None:
+    """Operands of the right sizes that hold one element again and again, or None where a size is not known."""
+    first = _SIZE_AXES[node.op.name]
+    made: list[Constant | None] = []
+    for value in node.inputs:
+        if value is None or any(not isinstance(size, int) for size in value.shape[first:]):
+            return None
+        shape = tuple(size if isinstance(size, int) else 1 for size in value.shape)
+        made.append(constant_of(np.broadcast_to(np.zeros((), value.dtype.dtype), shape)))
+    return made
 
 
 def _bytes(value: Value) -> int | None:
@@ -87,11 +122,13 @@ def _compute(node: Node, known: Sequence[Constant | None]) -> tuple[Array, ...]:
 
 
 def _placed(result: Constant, value: Value, node: Node, rewriter: Rewriter) -> Value:
-    names = [rewriter.name_of(operand) for operand in node.inputs if operand is not None]
-    name = next((found for found in names if found is not None), None)
+    weights = () if node.op.name in _SIZE_AXES else node.inputs
+    origin = next((each for each in weights if each is not None and rewriter.name_of(each) is not None), None)
+    name = None if origin is None else rewriter.name_of(origin)
     if name is None and result.elements <= _INLINE_ELEMENTS:
         return constant(value=result)
-    return rewriter.parameter(result, name or f"{node.op.name}_folded")
+    trainable = origin is not None and rewriter.is_trainable(origin)
+    return rewriter.parameter(result, name or f"{node.op.name}_folded", trainable=trainable)
 
 
 PASS = Pass("fold_constants", "what depends on weights and literals alone is computed once", fold_constants)

@@ -9,7 +9,7 @@ from xir.passes._pattern import rule
 
 @rule
 def identity_is_nothing(x: Value) -> Value:
-    """identity(x) == x; an output that would be an input or a parameter keeps one identity."""
+    """identity(x) == x; an output may then be an input or a weight itself"""
     return identity(x)
 
 

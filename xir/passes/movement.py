@@ -1,21 +1,23 @@
 """Transposes that meet around element-wise operators, and padding that a convolution can do itself; all bit-exact.
 
 An element-wise operator computes each element alone, so it gives the same before and after elements are moved.
-Every law here takes a transpose (or a padding) away; none only shifts one.
+Every law here takes a transpose (or a padding) away, or moves one towards the results without adding any: there those
+of all branches meet, and the laws of `xir.passes.algebra` join them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 from xir.ir.builder import apply
 from xir.ir.node import Node, Value
+from xir.ir.rewrite import Rewriter
 from xir.ops import activation, arithmetic, compare, elementwise, trigonometry
 from xir.ops.constant import identity
 from xir.ops.conv import conv
-from xir.ops.shape import pad, transpose
-from xir.passes._pattern import NOT_NEAR, Match, either, rule
+from xir.ops.shape import broadcast, pad, reshape, transpose
+from xir.passes._pattern import NOT_NEAR, Match, either, node_rule, rule
 
 Perm = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
@@ -110,6 +112,93 @@ def _(x: Value, y: Value, p: Perm, match: Match) -> Value:
 
 
 @rule
+def transpose_later(x: Value, p: Perm) -> Value:
+    """f(transpose(x, p)) == transpose(f(x), p) for an element-wise operator f"""
+    return either(*(each.pattern(transpose(x, perm=p)) for each in UNARY))
+
+
+@transpose_later.build
+def _(x: Value, p: Perm, match: Match) -> Value:
+    (made,) = apply(match.nodes[0].op, (x,), match.nodes[0].attributes).outputs
+    return transpose(made, perm=p)
+
+
+@node_rule(*(each.name for each in BINARY))
+def transpose_both_later(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
+    """f(transpose(x, p), y) == transpose(f(x, y'), p): y' is x' of y = transpose(x', p), or a known y moved back"""
+    moved = [_transposed(value) for value in node.inputs]
+    perms = [each.attributes["perm"] for each in moved if each is not None]
+    if not perms or any(perm != perms[0] for perm in perms):
+        return None
+    if all(rewriter.uses(each.outputs[0]) > 1 for each in moved if each is not None):
+        return "every transpose has several readers"
+    for value, each in zip(node.inputs, moved, strict=True):
+        if each is None and not _is_known(value, rewriter):
+            return "the other operand is neither transposed nor known"
+    return (node, *dict.fromkeys(each for each in moved if each is not None))
+
+
+def _transposed(value: Value | None) -> Node | None:
+    made = None if value is None else value.node
+    return made if made is not None and made.op is transpose else None
+
+
+def _is_known(value: Value | None, rewriter: Rewriter) -> bool:
+    """Whether the value is a constant, or one repeated."""
+    if value is None:
+        return False
+    if value.node is not None and value.node.op is broadcast and value.node.inputs[1] is None:
+        return rewriter.constant_of(cast("Value", value.node.inputs[0])) is not None
+    return rewriter.constant_of(value) is not None
+
+
+@transpose_both_later.build
+def _(match: Match) -> Value:
+    node, first, *_ = match.nodes
+    perm = cast("Perm", first.attributes["perm"])
+    back = tuple(perm.index(axis) for axis in range(len(perm)))
+    operands: list[Value | None] = []
+    for value in node.inputs:
+        moved = _transposed(value)
+        operands.append(_moved_back(cast("Value", value), back) if moved is None else moved.inputs[0])
+    (made,) = apply(node.op, tuple(operands), node.attributes).outputs
+    return transpose(made, perm=perm)
+
+
+def _moved_back(value: Value, back: Perm) -> Value:
+    """A constant transposed; one that is repeated is transposed before it is."""
+    if value.node is None or value.node.op is not broadcast:
+        return transpose(value, perm=back)
+    base = cast("Value", value.node.inputs[0])
+    shape = tuple(value.shape[axis] for axis in back)
+    if base.rank == 0:
+        return broadcast(base, shape=shape)
+    aligned = base if base.rank == value.rank else reshape(base, shape=(*(1,) * (value.rank - base.rank), *base.shape))
+    return broadcast(transpose(aligned, perm=back), shape=shape)
+
+
+@node_rule("concat")
+def transposes_join_in_concat(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
+    """concat(transpose(x, p), transpose(y, p), axis) == transpose(concat(x, y, p[axis]), p)"""
+    moved = [_transposed(value) for value in node.inputs]
+    made = [each for each in moved if each is not None]
+    if len(made) < len(moved) or any(each.attributes != made[0].attributes for each in made):
+        return None
+    if all(rewriter.uses(each.outputs[0]) > 1 for each in made):
+        return "every transpose has several readers"
+    return (node, *dict.fromkeys(made))
+
+
+@transposes_join_in_concat.build
+def _(match: Match) -> Value:
+    node, first, *_ = match.nodes
+    perm = cast("Perm", first.attributes["perm"])
+    operands = (cast("Node", _transposed(value)).inputs[0] for value in node.inputs)
+    joined = apply(node.op, tuple(operands), {"axis": perm[cast("int", node.attributes["axis"])]})
+    return transpose(joined.outputs[0], perm=perm)
+
+
+@rule
 def padding_into_conv(x: Value, w: Value, b: Value, p: Padding) -> Value:
     """conv(pad(x, p), padding=q) == conv(x, padding=p + q) where p adds zeros to spatial axes"""
     padded = pad(x, padding=p)
@@ -151,4 +240,11 @@ def _(x: Value, p: Padding, match: Match, **_weights: Value) -> Value:
     return made
 
 
-RULES = (transposes_meet, transposes_join, padding_into_conv)
+RULES = (
+    transposes_meet,
+    transposes_join,
+    transpose_later,
+    transpose_both_later,
+    transposes_join_in_concat,
+    padding_into_conv,
+)
