@@ -169,6 +169,9 @@ EXAMPLES: tuple[Example, ...] = (
         None, "every transpose has several readers"),
     Example("transpose_both_later", lambda net: add(transpose(net.input(2, 4), perm=(1, 0)), net.input(4, 2)),
             None, "the other operand is neither transposed nor known"),
+    Example("transpose_both_later", lambda net: (
+        add(transpose(net.input(200, 100), perm=(1, 0)), w := net.weight(100, 200)), relu(w)),
+        None, "the other operand is neither transposed nor known", label="a large weight with two readers"),
     Example("transpose_both_later", lambda net: add(transpose(net.input(2, 4), perm=(1, 0)), grown(net.input(2), 4, 2)),
             None, "the other operand is neither transposed nor known", label="repeated"),
     Example("transpose_both_later", lambda net: add(transpose(net.input(2, 3, 4), perm=(2, 0, 1)),

@@ -6,27 +6,31 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.passes.helpers import F32, Net, convolved, literal
+from tests.passes.helpers import F32, F64, Net, convolved, literal
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.verify import verify
 from xir.ops.activation import relu
 from xir.ops.constant import identity
-from xir.ops.elementwise import abs_, add, cast, minimum, mul, neg, sub
+from xir.ops.elementwise import abs_, add, cast, clip, minimum, mul, neg, sub
 from xir.ops.norm import batch_norm
-from xir.ops.shape import broadcast, concat, pad, reshape, reverse, split, transpose
+from xir.ops.shape import broadcast, concat, pad, reshape, reverse, slice_, split, transpose
 from xir.passes import optimize
 from xir.reference import random_inputs, run
 
 SHAPES = ((1, 2, 3, 3), (1, 3, 3, 2), (1, 3, 2, 3), (2, 2, 3, 3))
 STEPS = (
     "relu", "neg", "abs", "identity", "cast", "transpose", "reshape", "reverse", "split", "concat", "add", "sub",
-    "minimum", "scale", "shift", "one", "conv", "pad", "batch_norm", "weight",
+    "minimum", "scale", "shift", "one", "conv", "pad", "batch_norm", "weight", "clip", "slice", "join", "wide", "grow",
 )  # fmt: skip
 
 
 def _unary(name: str, x: Value) -> Value | None:
     simple = {"relu": relu, "neg": neg, "abs": abs_, "identity": identity}
+    if name == "wide":
+        return cast(cast(x, dtype=F64), dtype=F32)
+    if name == "clip":
+        return clip(relu(clip(x, minimum=-1.0, maximum=None)), minimum=None, maximum=6.0)
     return simple[name](x) if name in simple else cast(x, dtype=F32) if name == "cast" else None
 
 
@@ -50,6 +54,19 @@ def _moved(name: str, x: Value, choice: int) -> Value | None:
         case "pad":
             width = (0, choice) if choice < 3 else (0, 0)
             return pad(x, padding=((0, 0), (0, 0), width, (0, 0)))
+        case _:
+            return None
+
+
+def _cut(name: str, x: Value, choice: int) -> Value | None:
+    match name:
+        case "join":
+            joined = concat(x, concat(relu(x), x, axis=1), axis=1)
+            return slice_(joined, axes=(1,), starts=(choice % 2,), stops=(choice % 2 + x.shape[1],), steps=(1,))
+        case "slice":
+            return slice_(x, axes=(3,), starts=(0,), stops=(x.shape[3],), steps=(1 + choice % 2,))
+        case "grow":
+            return neg(broadcast(slice_(x, axes=(1,), starts=(0,), stops=(1,), steps=(1,)), shape=x.shape))
         case _:
             return None
 
@@ -87,7 +104,8 @@ def graphs(draw: st.DrawFn) -> Graph:
     for _ in range(draw(st.integers(1, 14))):
         name, choice = draw(st.sampled_from(STEPS)), draw(st.integers(0, 3))
         x, y = draw(st.sampled_from(values)), draw(st.sampled_from(values))
-        made = _unary(name, x) or _binary(name, x, y) or _moved(name, x, choice) or _weighted(name, x, net, choice)
+        made = _unary(name, x) or _binary(name, x, y) or _moved(name, x, choice) or _cut(name, x, choice)
+        made = made or _weighted(name, x, net, choice)
         if made is not None:
             values.append(made)
     outputs = draw(st.lists(st.sampled_from(values), min_size=1, max_size=3))

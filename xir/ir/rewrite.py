@@ -147,7 +147,8 @@ class Rewriter:
             *(Parameter(self.new[p.value], p.constant, p.trainable) for p in graph.parameters),
             *(parameter for parameter, _ in self._added.values()),
         )
-        return Graph(graph.name, inputs, outputs, graph.output_names, parameters, self._names(outputs), tuple(assumed))
+        constraints = substituted(assumed, self._sizes) if self._sizes else tuple(assumed)
+        return Graph(graph.name, inputs, outputs, graph.output_names, parameters, self._names(outputs), constraints)
 
     def _names(self, outputs: tuple[Value, ...]) -> dict[Value, str]:
         """Old names on the values that live on; a value that stands for several has the name of the first."""

@@ -13,11 +13,13 @@ from typing import cast
 from xir.ir.builder import apply
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter
+from xir.limits import MAX_FOLDED_BYTES
 from xir.ops import activation, arithmetic, compare, elementwise, trigonometry
 from xir.ops.constant import identity
 from xir.ops.conv import conv
 from xir.ops.shape import broadcast, pad, reshape, transpose
 from xir.passes._pattern import NOT_NEAR, Match, either, node_rule, rule
+from xir.passes.folding import SMALL_BYTES
 
 Perm = tuple[int, ...]
 Padding = tuple[tuple[int, int], ...]
@@ -144,12 +146,15 @@ def _transposed(value: Value | None) -> Node | None:
 
 
 def _is_known(value: Value | None, rewriter: Rewriter) -> bool:
-    """Whether the value is a constant, or one repeated."""
+    """Whether the value is a constant, or one repeated, that folding will move: large ones have no other reader."""
     if value is None:
         return False
     if value.node is not None and value.node.op is broadcast and value.node.inputs[1] is None:
-        return rewriter.constant_of(cast("Value", value.node.inputs[0])) is not None
-    return rewriter.constant_of(value) is not None
+        value = cast("Value", value.node.inputs[0])
+    held = rewriter.constant_of(value)
+    if held is None or held.nbytes > MAX_FOLDED_BYTES:
+        return False
+    return held.nbytes <= SMALL_BYTES or rewriter.uses(value) == 1
 
 
 @transpose_both_later.build
