@@ -164,6 +164,8 @@ class Rule:
         """A match at `node`, or the reason why a near match is not taken, or None where nothing is near."""
         reason: str | None = None
         for option in _options(self.pattern):
+            if option.op is not node.op:
+                continue
             for found in _match_node(option, node, Match(rewriter)):
                 why = self._refusal(found)
                 if why is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from xir.ir.builder import sourced
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
-from xir.ir.rewrite import Rewriter, rewrite
+from xir.ir.rewrite import Rewriter, drop_unused_parameters, rewrite
 from xir.ir.source import unite
 from xir.ir.walk import all_graphs
 from xir.passes._pattern import Match, Rule
@@ -74,6 +74,9 @@ def apply_rules(graph: Graph, rules: Iterable[Rule], trace: Trace) -> Graph:
     for each in rules:
         for root in dict.fromkeys(each.roots):
             by_root.setdefault(root, []).append(each)
+
+    if not any(node.op.name in by_root for each in all_graphs(graph) for node in each.nodes):
+        return drop_unused_parameters(graph)
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         result: tuple[Value, ...] | None = None
