@@ -13,7 +13,7 @@ from xir.errors import InvalidModelError, UnsupportedError, XirError
 from xir.frontends.caffe.handlers import HANDLERS
 from xir.frontends.caffe.load import load_caffe
 from xir.frontends.options import LoadOptions
-from xir.ir.dims import Dim, Symbol
+from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.types import DType, TensorType
 
@@ -483,24 +483,6 @@ def test_a_gain_matrix_for_unknown_classes(tmp_path: Path) -> None:
     inputs = {"data": TensorType(DType.FLOAT32, (3, Symbol("C")))}
     with pytest.raises(InvalidModelError, match="the number of classes is"):
         load(tmp_path, _matrix(tmp_path, (4, 4)), losses=True, inputs=inputs)
-
-
-def _wide(tmp_path: Path, body: str, width: Dim) -> Graph:
-    inputs = {"data": TensorType(DType.FLOAT32, (1, 2, 8, width))}
-    return load(
-        tmp_path, declare({"data": (1, 2, 8, 8)}) + one("Pooling", f"pooling_param {{ {body} }}"), inputs=inputs
-    )
-
-
-@pytest.mark.parametrize("body", ["kernel_size: 3 pad: 1", "kernel_size: 2 stride: 2 round_mode: FLOOR"])
-def test_pooling_of_an_unknown_width(body: str, tmp_path: Path) -> None:
-    assert _wide(tmp_path, body, Symbol("W", minimum=8)).outputs[0].rank == 4
-
-
-def test_pooling_that_an_unknown_width_decides(tmp_path: Path) -> None:
-    with pytest.raises(InvalidModelError, match="cover the unknown size") as caught:
-        _wide(tmp_path, "kernel_size: 3 stride: 2", Symbol("W", minimum=8))
-    assert "--input" in str(caught.value.hint)
 
 
 def test_a_weight_that_nobody_can_make_up(tmp_path: Path) -> None:

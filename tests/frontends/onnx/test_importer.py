@@ -289,11 +289,15 @@ def test_other_types_of_inputs(tmp_path: Path) -> None:
         import_onnx(saved(_typed(helper.make_tensor_type_proto(77, [2])), tmp_path))
 
 
-def _broken() -> dict[str, tuple[onnx.ModelProto, type[Exception], str]]:
-    def base() -> onnx.ModelProto:
-        return model([RELU], X, {}, ["y"])
+Broken = dict[str, tuple[onnx.ModelProto, type[Exception], str]]
 
-    cases: dict[str, tuple[onnx.ModelProto, type[Exception], str]] = {}
+
+def base() -> onnx.ModelProto:
+    return model([RELU], X, {}, ["y"])
+
+
+def _broken_graphs() -> Broken:
+    cases: Broken = {}
     made = base()
     made.graph.node[0].input[0] = "q"
     cases["missing"] = made, InvalidModelError, "reads 'q', which no earlier node makes"
@@ -331,6 +335,11 @@ def _broken() -> dict[str, tuple[onnx.ModelProto, type[Exception], str]]:
     made = base()
     made.graph.node[0].attribute.add(name="a", type=5)
     cases["body"] = made, UnsupportedError, "unknown attributes 'a'"
+    return cases
+
+
+def _broken_weights() -> Broken:
+    cases: Broken = {}
     made = base()
     made.graph.initializer.append(TensorProto(name="w", data_type=1, dims=[4], raw_data=b"123"))
     cases["short"] = made, InvalidModelError, "takes 16 bytes; 3 are there"
@@ -358,7 +367,7 @@ def _broken() -> dict[str, tuple[onnx.ModelProto, type[Exception], str]]:
     return cases
 
 
-BROKEN = _broken()
+BROKEN = _broken_graphs() | _broken_weights()
 
 
 @pytest.mark.parametrize("name", BROKEN)
