@@ -6,6 +6,7 @@ Dead intermediates are freed as soon as the last node that reads them has run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -82,7 +83,7 @@ def _convert(given: ArrayLike, type: Type, what: str) -> Array:
     wanted = type.dtype.dtype
     if not isinstance(given, np.ndarray | np.generic):
         return np.asarray(given, dtype=wanted)
-    array = np.asarray(given)
+    array = np.asarray(cast("Array", given))
     if array.dtype != wanted and not (type.dtype is DType.STRING and array.dtype.kind in "UST"):
         raise UsageError(f"{what} has elements of {array.dtype}, expected {type!r}", hint=f"convert it to {wanted}")
     return array

@@ -67,8 +67,8 @@ TARGETS: Mapping[str, Mapping[tuple[int, ...], Target]] = {
     # docs.nvidia.com, TensorRT, 'ONNX Opset Guide': 11.x takes opset 9 to 25, built with onnx 1.20; 'operators.md' of
     # onnx-tensorrt for 10.x: up to opset 20, later 22 and 24; 8.6: up to 17.
     "tensorrt": {(8, 6): Target(17, 8), (10, 0): Target(20, 9), (11, 0): Target(25, 13)},
-    # OpenCV's importer has no limit of its own, but reads only the older forms of many operators; 4.13 was tried with
-    # the models that xir converts, at opset 17.
+    # OpenCV's importer has no limit of its own, but reads only the older forms of many operators. At opset 17, 4.13
+    # reads open_nsfw, LeNet, MTCNN and a super-resolution net as xir writes them; it has no NonMaxSuppression.
     "opencv": {(4, 5): Target(11, 6), (4, 8): Target(13, 7), (4, 13): Target(17, 8)},
 }
 """The first version of each runtime that takes what stands there."""
