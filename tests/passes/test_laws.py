@@ -12,9 +12,7 @@ from xir.ops.elementwise import abs_, neg
 from xir.passes import passes
 from xir.passes._pattern import Rule, rule, rule_with
 
-RULES: dict[str, Rule] = {
-    rule.name: rule for each in passes() for rule in each.rules
-}
+RULES: dict[str, Rule] = {rule.name: rule for each in passes() for rule in each.rules}
 EXAMPLES = (
     *examples_moves.EXAMPLES,
     *examples_joins.EXAMPLES,
