@@ -53,7 +53,7 @@ def main() -> int:
     Image.fromarray(image).save(picture)
     pixels = image[..., ::-1].astype(np.float32) - MEAN_BGR
     feeds = {"data": np.ascontiguousarray(pixels.transpose(2, 0, 1)[None])}
-    before = xir.run(xir.load(model), feeds)["prob"][0]
+    before = xir.run(report.source.graph, feeds)["prob"][0]
     runner = OnnxRuntimeRunner(str(target))
     after = runner.run(feeds)["prob"][0]
     print(f"\n{picture}, drawn by this script:")

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from tests.frontends.caffe.nets import Arrays, real_caffe
+from xir.backends.export.onnx import export_onnx
 from xir.frontends.caffe.load import load_caffe
 from xir.frontends.options import Loaded, LoadOptions
+from xir.passes import optimize
 from xir.reference import random_inputs, run
 from xir.verify.compare import compare, compare_boxes
+from xir.verify.runners import OnnxRuntimeRunner
 
 MODELS = ("mtcnn/det1", "mtcnn/det2", "mtcnn/det3", "wechat_qrcode/detect", "wechat_qrcode/sr", "lenet/lenet")
 BY_CAFFE = ("mtcnn/det1", "mtcnn/det2", "mtcnn/det3", "lenet/lenet")
@@ -70,6 +73,29 @@ def test_agrees_with_opencv(model: str, seed: int, corpus: Path) -> None:
     feeds = {name: np.asarray(array) for name, array in random_inputs(graph, seed).items()}
     actual = {name: np.asarray(array) for name, array in run(graph, feeds).items()}
     _assert_same(_opencv(text, weights, feeds, list(actual)), actual)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_written_file_agrees_with_opencv(model: str, corpus: Path, tmp_path: Path) -> None:
+    text, weights = _files(corpus, model)
+    _assert_written_agrees(text, weights, tmp_path)
+
+
+def test_the_written_open_nsfw_agrees_with_opencv(open_nsfw: Path, tmp_path: Path) -> None:
+    text, weights = open_nsfw / "deploy.prototxt", open_nsfw / "resnet_50_1by2_nsfw.caffemodel"
+    _assert_written_agrees(text, weights, tmp_path)
+
+
+def _assert_written_agrees(text: Path, weights: Path, tmp_path: Path) -> None:
+    """The optimized ONNX file under onnxruntime against OpenCV on the Caffe files, on three seeds."""
+    graph = _load(text, weights).graph
+    path = str(tmp_path / "model.onnx")
+    export_onnx(optimize(graph), path)
+    runner = OnnxRuntimeRunner(path)
+    for seed in range(3):
+        feeds = {name: np.asarray(array) for name, array in random_inputs(graph, seed).items()}
+        actual = {name: np.asarray(array) for name, array in runner.run(feeds).items()}
+        _assert_same(_opencv(text, weights, feeds, list(actual)), actual)
 
 
 @pytest.mark.parametrize("seed", range(3))
