@@ -13,7 +13,7 @@ from xir.files import FileSlice
 from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType
+from xir.ir.types import DType, TensorType
 from xir.ops.compare import equal
 from xir.ops.elementwise import add, cast, mul, neg
 from xir.ops.prior import prior_box
@@ -212,3 +212,10 @@ def test_comparisons_give_bools() -> None:
     net = Net()
     after, _ = folded(net, equal(net.weight(2), net.weight(2)))
     assert after.outputs[0].dtype is DType.BOOL
+
+
+@pytest.mark.parametrize("shape", [(1 << 62,), (1 << 40, 1 << 40)])
+def test_the_sizes_of_an_impossible_tensor_are_left_alone(shape: tuple[int, ...]) -> None:
+    x = Value(TensorType(DType.FLOAT32, shape))
+    graph = Graph("g", (x,), (shape_of(x),), ("y",), (), {x: "x"})
+    assert fold_constants(graph, Trace()) is graph

@@ -28,6 +28,9 @@ _SIZE_AXES: Mapping[str, int] = {"shape_of": 0, "prior_box": 2}
 _REPEATING = frozenset({"broadcast", "tile"})
 """Operators that only repeat their operand: every target does that while it computes, so the operand is kept."""
 
+MAX_ADDRESSABLE_BYTES = 1 << 48
+"""An operand beyond this size is not even imagined: NumPy refuses shapes past 2^63 bytes, and no machine has them."""
+
 _INLINE_ELEMENTS = 64
 """A result up to this size is a literal; larger ones are weights with a name."""
 
@@ -96,6 +99,8 @@ def _sized(node: Node) -> list[Constant | None] | None:
         if value is None or any(not isinstance(size, int) for size in value.shape[first:]):
             return None
         shape = tuple(size if isinstance(size, int) else 1 for size in value.shape)
+        if max(_bytes(Value(TensorType(value.dtype, shape))) or 0, *shape, 0) > MAX_ADDRESSABLE_BYTES:
+            return None
         made.append(constant_of(np.broadcast_to(np.zeros((), value.dtype.dtype), shape)))
     return made
 
