@@ -11,7 +11,7 @@ from xir.errors import InvalidModelError, UsageError
 from xir.ir.builder import sourced
 from xir.ir.constant import constant_of
 from xir.ir.constraints import Constraint
-from xir.ir.dims import Symbol
+from xir.ir.dims import Dim, Symbol, product
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.source import Source
@@ -20,7 +20,8 @@ from xir.ops.activation import relu
 from xir.ops.constant import constant
 from xir.ops.elementwise import add, mul
 from xir.ops.index import compress, gather
-from xir.ops.shape import reshape, split
+from xir.ops.reduce import reduce_sum
+from xir.ops.shape import broadcast, reshape, split
 from xir.reference import run
 
 F32 = DType.FLOAT32
@@ -32,7 +33,7 @@ def graph_of(*outputs: Value, inputs: tuple[Value, ...], parameters: tuple[Param
     return Graph("test", inputs, outputs, tuple(f"out{i}" for i in range(len(outputs))), parameters, names)
 
 
-def vector(*shape: int | Symbol, dtype: DType = F32) -> Value:
+def vector(*shape: Dim, dtype: DType = F32) -> Value:
     return Value(TensorType(dtype, shape))
 
 
@@ -92,6 +93,74 @@ def test_attributes_with_symbols_get_their_sizes() -> None:
     x = vector(N, 3)
     graph = graph_of(reshape(x, shape=(N * 3,)), inputs=(x,))
     assert run(graph, {"in0": np.zeros((4, 3), np.float32)})["out0"].shape == (12,)
+
+
+M, L = Symbol("m"), Symbol("l")
+
+SHAPES: list[tuple[str, tuple[tuple[Dim, ...], ...], tuple[tuple[int, ...], ...], dict[str, int]]] = [
+    ("alone", ((2 * N + 1,),), ((9,),), {"n": 4}),
+    ("falling", ((10 - N,),), ((4,),), {"n": 6}),
+    ("after a size that tells it", ((N,), (2 * N + 1,)), ((4,), (9,)), {"n": 4}),
+    ("before a size that tells it", ((2 * N + 1,), (N,)), ((9,), (4,)), {"n": 4}),
+    ("through another size", ((N + 3 * M,), (2 * M,)), ((16,), (8,)), {"n": 4, "m": 4}),
+    ("what cannot be solved waits", ((N // 2 + 1, N * M), (M,), (N + 1,)), ((3, 12), (3,), (5,)), {"n": 4, "m": 3}),
+    ("a chain backwards", ((N + M,), (M + L,), (3 * L,)), ((7,), (4,), (3,)), {"n": 4, "m": 3, "l": 1}),
+]
+
+
+@pytest.mark.parametrize(("types", "shapes", "told"), [row[1:] for row in SHAPES], ids=[row[0] for row in SHAPES])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_sizes_are_solved_in_any_order(
+    types: tuple[tuple[Dim, ...], ...], shapes: tuple[tuple[int, ...], ...], told: dict[str, int], backwards: bool
+) -> None:
+    order = slice(None, None, -1 if backwards else 1)
+    inputs = tuple(vector(*shape) for shape in types[order])
+    wanted = {name: {"n": N, "m": M, "l": L}[name] for name in told}
+    flat = reshape(inputs[0], shape=(product(inputs[0].shape),))
+    tiles = [broadcast(reduce_sum(flat, axes=(0,), keep_dims=True), shape=(size,)) for size in wanted.values()]
+    feeds = {f"in{index}": np.zeros(shape, np.float32) for index, shape in enumerate(shapes[order])}
+    results = run(graph_of(*tiles, inputs=inputs), feeds)
+    assert [array.shape[0] for array in results.values()] == list(told.values())
+
+
+@pytest.mark.parametrize(
+    ("types", "shapes", "words"),
+    [
+        (((2 * N + 1,),), ((8,),), ["input 'in0'", "axis 0 must be 2*n + 1", "not 8", "n in [1, 8], a multiple of 2"]),
+        (((2 * N + 1,),), ((7,),), ["input 'in0'", "axis 0 must be 2*n + 1", "not 7"]),
+        (((2 * N + 1,),), ((25,),), ["axis 0 must be 2*n + 1", "not 25"]),
+        (((3, 2 * N + 1), (N,)), ((3, 11), (4,)), ["input 'in0'", "axis 1 must be 9 = 2*n + 1", "not 11"]),
+        (((N,), (3, 2 * N + 1)), ((4,), (3, 11)), ["input 'in1'", "axis 1 must be 9 = 2*n + 1", "not 11"]),
+        (((2 * N + 1,), (3 * N,)), ((9,), (18,)), ["input 'in1'", "axis 0 must be 12 = 3*n", "not 18"]),
+        (((N // 2,),), ((5,),), ["axis 0 must be n//2 with n in [1, 8]", "not 5"]),
+        (((M * M, M * M),), ((4, 9),), ["axis 1 must be 4, as axis 0 of input 'in0'", "not 9"]),
+        (((M // L,), (L,), (M,)), ((3,), (0,), (4,)), ["input 'in0'", "divided by zero"]),
+    ],
+)
+def test_sizes_that_contradict_a_formula_are_refused(
+    types: tuple[tuple[Dim, ...], ...], shapes: tuple[tuple[int, ...], ...], words: list[str]
+) -> None:
+    inputs = tuple(vector(*shape) for shape in types)
+    feeds = {f"in{index}": np.zeros(shape, np.float32) for index, shape in enumerate(shapes)}
+    with pytest.raises(UsageError) as caught:
+        run(graph_of(*(relu(each) for each in inputs), inputs=inputs), feeds)
+    for each in words:
+        assert each in str(caught.value)
+
+
+def test_a_size_that_nothing_tells_is_an_error_only_where_it_is_needed() -> None:
+    x = vector(N // 2)
+    feeds = {"in0": np.zeros(2, np.float32)}
+    assert run(graph_of(relu(x), inputs=(x,)), feeds)["out0"].shape == (2,)
+    needs = broadcast(reduce_sum(x, axes=(0,), keep_dims=True), shape=(N,))
+    with pytest.raises(UsageError, match=r"input 'in0' .* axis 0 is 2, expected n//2, which does not tell n"):
+        run(graph_of(needs, inputs=(x,)), feeds)
+
+
+def test_a_fresh_size_that_nothing_tells_is_named() -> None:
+    x = vector(1)
+    with pytest.raises(InvalidModelError, match="broadcast needs the sizes lost, which nothing tells"):
+        run(graph_of(broadcast(x, shape=(Symbol("lost"),)), inputs=(x,)), {"in0": [1]})
 
 
 def test_sizes_that_depend_on_data_are_learned() -> None:

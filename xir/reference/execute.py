@@ -15,11 +15,12 @@ from xir.errors import InvalidModelError, UnsafeError, UsageError
 from xir.ir.builder import sourced
 from xir.ir.constant import Array
 from xir.ir.constraints import check_constraints
+from xir.ir.dims import to_text
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, Type
 from xir.ops import definition
-from xir.reference.sizes import Sizes
+from xir.reference.sizes import Arrival, Sizes, symbols_in
 
 Observer = Callable[[Node, tuple[Array, ...]], None]
 
@@ -70,10 +71,13 @@ def _feed(graph: Graph, feeds: Mapping[str, ArrayLike], sizes: Sizes) -> dict[Va
             hint="xir inspect shows the inputs with their types",
         )
     arrays: dict[Value, Array] = {}
+    arrivals: list[Arrival] = []
     for name, value in zip(names, graph.inputs, strict=True):
         array = _convert(feeds[name], value.type, f"input {name!r}")
-        sizes.learn(value.tensor, array.shape, f"input {name!r}")
+        arrivals.append(Arrival(f"input {name!r}", value.tensor, array.shape))
         arrays[value] = array
+    sizes.learn(arrivals)
+    sizes.leave_open(arrivals)
     return arrays
 
 
@@ -127,16 +131,21 @@ def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple
     if rule is None:
         raise InvalidModelError(f"operator {node.op.name!r} has no reference rule")
     with sourced(*node.source):
+        attributes = sizes.fill(node.attributes)
         try:
             with np.errstate(all="ignore"):
-                result = rule(*inputs, **sizes.fill(node.attributes))
+                result = rule(*inputs, **attributes)
         except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
             raise InvalidModelError(f"{node.op.name} cannot compute on {_types(inputs)}: {error}") from error
+        except TypeError as error:
+            untold = ", ".join(dict.fromkeys(to_text(symbol) for symbol in symbols_in(attributes)))
+            if not untold:
+                raise
+            raise InvalidModelError(f"{node.op.name} needs the sizes {untold}, which nothing tells") from error
         except MemoryError as error:
             raise UnsafeError(f"{node.op.name} needs more memory than there is, on {_types(inputs)}") from error
         results = result if isinstance(result, tuple) else (result,)
-        for value, array in zip(node.outputs, results, strict=True):
-            _check_result(node, value.type, array, sizes)
+        _check_results(node, results, sizes)
     return results
 
 
@@ -144,12 +153,16 @@ def _types(arrays: Sequence[Array | None]) -> str:
     return ", ".join("nothing" if array is None else f"{array.dtype}{list(array.shape)}" for array in arrays)
 
 
-def _check_result(node: Node, type: Type, array: Array, sizes: Sizes) -> None:
-    if not isinstance(type, TensorType):
-        return
+def _check_results(node: Node, results: tuple[Array, ...], sizes: Sizes) -> None:
+    arrivals: list[Arrival] = []
+    for value, array in zip(node.outputs, results, strict=True):
+        type = value.type
+        if not isinstance(type, TensorType):
+            continue
+        if array.dtype != type.dtype.dtype:
+            raise InvalidModelError(f"{node.op.name} made {array.dtype}, the graph says {type!r}")
+        arrivals.append(Arrival(f"the result of {node.op.name}", type, array.shape))
     try:
-        sizes.learn(type, array.shape, f"the result of {node.op.name}")
+        sizes.learn(arrivals)
     except UsageError as error:
         raise InvalidModelError(error.message) from error
-    if array.dtype != type.dtype.dtype:
-        raise InvalidModelError(f"{node.op.name} made {array.dtype}, the graph says {type!r}")

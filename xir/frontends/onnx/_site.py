@@ -132,6 +132,13 @@ class Site:
         value = self._take(name, "FLOATS")
         return tuple(float(item) for item in value if isinstance(item, float)) if isinstance(value, tuple) else None
 
+    def strings(self, name: str) -> tuple[str, ...] | None:
+        """A STRINGS attribute, or None."""
+        value = self._take(name, "STRINGS")
+        if not isinstance(value, tuple):
+            return None
+        return tuple(item.decode("utf-8", "surrogateescape") for item in value if isinstance(item, bytes))
+
     def tensor(self, name: str) -> Constant | None:
         """A TENSOR attribute, or None."""
         value = self._take(name, "TENSOR")

@@ -8,7 +8,7 @@ holds the table against onnx.defs.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xir.frontends._handlers import Handlers
@@ -19,13 +19,27 @@ Result = Value | Sequence[Value]
 Handler = Callable[..., Result]
 """(site, *operands) -> the outputs."""
 
-NEWEST_OPSET = 26
-"""The newest operator set whose wordings the handlers know."""
+NEWEST_OPSET = 28
+"""The newest version of ONNX's own operator set whose wordings the handlers know."""
+
+NEWEST: Mapping[str, int] = {
+    "": NEWEST_OPSET,
+    "ai.onnx.ml": 5,
+    "ai.onnx.preview": 1,
+    "ai.onnx.preview.training": 1,
+    "com.microsoft": 1,
+}
+"""The operator sets that have handlers, and the newest version of each that they know (onnx docs/Versioning.md)."""
 
 
-def versions(kind: str, *since: int) -> tuple[str, ...]:
-    """The keys of `kind` for each of the versions `since`."""
-    return tuple(f"{kind}-{version}" for version in since)
+def full_kind(domain: str, kind: str) -> str:
+    """An operator's name with that of its operator set: `Softmax`, `ai.onnx.ml.Scaler`."""
+    return f"{domain}.{kind}" if domain else kind
+
+
+def versions(kind: str, *since: int, domain: str = "") -> tuple[str, ...]:
+    """The keys of `kind` of the operator set `domain` for each of the versions `since`."""
+    return tuple(f"{full_kind(domain, kind)}-{version}" for version in since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +85,7 @@ class Versions:
             entries.sort(key=lambda entry: entry.since)
 
     def get(self, kind: str, opset: int) -> Entry | None:
-        """The handler of `kind` at `opset`: that of the newest wording up to it."""
+        """The handler of `kind` (see `full_kind`) at `opset`: that of the newest wording up to it."""
         found = [entry for entry in self._table.get(kind, ()) if entry.since <= opset]
         return found[-1] if found else None
 
@@ -92,4 +106,4 @@ def _entry(since: int, handler: Handler) -> Entry:
     return Entry(since, handler, least, None if variadic else len(positional))
 
 
-__all__ = ["NEWEST_OPSET", "Entry", "Handler", "Result", "Site", "Versions", "versions"]
+__all__ = ["NEWEST", "NEWEST_OPSET", "Entry", "Handler", "Result", "Site", "Versions", "full_kind", "versions"]

@@ -13,7 +13,7 @@ from xir.files import PathLike
 from xir.frontends.onnx._contents import Contents
 from xir.frontends.onnx._site import Scope, Site
 from xir.frontends.onnx._tables import VERSIONS
-from xir.frontends.onnx._versions import NEWEST_OPSET, Entry
+from xir.frontends.onnx._versions import NEWEST, NEWEST_OPSET, Entry, full_kind
 from xir.frontends.onnx.model import Dimension, OnnxModel, OnnxNode, TypeInfo, ValueInfo
 from xir.frontends.onnx.reader import read_model
 from xir.frontends.onnx.tensors import TensorStore, dtype_of
@@ -162,9 +162,8 @@ class _Importer:
 
     def _build(self, node: OnnxNode) -> None:
         lost = [name for name in node.inputs if name in self.lost]
-        entry = None
-        if node.domain == "":
-            entry = VERSIONS.get(node.kind, self.opset)
+        opset = self._opset(node.domain)
+        entry = VERSIONS.get(full_kind(node.domain, node.kind), opset)
         if entry is None:
             self._note_absent(node)
         if entry is None or lost:
@@ -192,7 +191,7 @@ class _Importer:
         for name, attribute in node.attributes.items():
             if attribute.reference:
                 raise InvalidModelError(f"attribute {name!r} refers to a function's attribute outside a function")
-        site = Site(node, self.opset, self.scope)
+        site = Site(node, self._opset(node.domain), self.scope)
         result = entry.handler(site, *operands)
         unknown = site.unknown()
         if unknown:
@@ -237,16 +236,20 @@ class _Importer:
                 raise InvalidModelError(f"output {info.name!r} is declared {declared!r}, the nodes make {value.type!r}")
         return value
 
+    def _opset(self, domain: str) -> int:
+        """The version of an operator set; one that has only ever had one version need not be told."""
+        return self.opset if not domain else self.model.opsets.get(domain, 1 if NEWEST.get(domain) == 1 else 0)
+
     def _note(self, kind: str, reason: str, hint: str | None, layer: str) -> None:
         self.problems.setdefault((kind, reason, hint), []).append(layer)
 
     def _note_absent(self, node: OnnxNode) -> None:
-        kind = f"{node.domain}.{node.kind}" if node.domain else node.kind
-        since = VERSIONS.since(node.kind) if not node.domain else ()
-        if node.domain:
-            reason, hint = f"operator set {node.domain!r} is not ONNX's own", None
+        kind = full_kind(node.domain, node.kind)
+        since, opset = VERSIONS.since(kind), self._opset(node.domain)
+        if node.domain not in NEWEST:
+            reason, hint = f"xir does not know the operator set {node.domain!r}", None
         elif since:
-            reason, hint = f"opset {self.opset} is older than opset {since[0]}", "convert the model to a newer opset"
+            reason, hint = f"opset {opset} is older than opset {since[0]}", "convert the model to a newer opset"
         else:
             reason, hint = "xir has no handler for it", None
         self._note(kind, reason, hint, node.label)
@@ -310,6 +313,11 @@ def _json(text: str) -> object:
 
 
 def _opset(model: OnnxModel) -> int:
+    for domain, newest in NEWEST.items():
+        if domain and model.opsets.get(domain, 0) > newest:
+            raise UnsupportedError(
+                f"the model uses {domain} version {model.opsets[domain]}; xir reads up to {newest}", file=model.path
+            )
     version = model.opsets.get("", 1 if model.ir_version < 3 else 0)
     if version == 0 and any(not node.domain for node in model.graph.nodes):
         raise InvalidModelError("the model does not say which operator set it uses", file=model.path)

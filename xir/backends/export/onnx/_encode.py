@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xir.backends.export.onnx import _wire as wire
-from xir.backends.export.onnx._form import OnnxAttribute
+from xir.backends.export.onnx._form import OnnxAttribute, domain_version
 from xir.backends.export.onnx._names import Names
 from xir.backends.export.onnx._plan import Plan, Record
 from xir.backends.export.onnx._tensor import NUMBERS, Payload, payload
@@ -27,7 +27,7 @@ SYMBOLS_KEY = "xir.symbols"
 METADATA_IR_VERSION = 10
 """The first IR version whose nodes have metadata_props (onnx.proto, Version)."""
 
-_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS = 1, 2, 3, 4, 6, 7
+_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS, _STRINGS = 1, 2, 3, 4, 6, 7, 8
 """AttributeProto.AttributeType."""
 
 
@@ -84,7 +84,10 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
     )
     tail = b"".join(
         (
-            wire.data(8, wire.text(1, "") + wire.integer(2, header.opset)),
+            *(
+                wire.data(8, wire.text(1, domain) + wire.integer(2, domain_version(domain, header.opset)))
+                for domain in ("", *sorted({record.domain for record in plan.records} - {""}))
+            ),
             *(wire.entry(14, key, value) for key, value in metadata.items()),
         )
     )
@@ -137,6 +140,7 @@ def _encode_node(record: Record, name: str, names: Names, metadata: bool) -> lis
                 *(wire.text(2, names.values[ref]) for ref in record.outputs),
                 wire.text(3, name),
                 wire.text(4, record.kind),
+                wire.text(7, record.domain) if record.domain else b"",
             )
         )
     ]
@@ -181,12 +185,19 @@ def _encode_attribute(name: str, value: OnnxAttribute) -> list[wire.Piece]:
         case Constant():
             pieces += [*wire.nested(5, encode_tensor(value, "", None)), wire.integer(20, _TENSOR)]
         case tuple():
-            whole = tuple(item for item in value if isinstance(item, int))
-            if len(whole) == len(value):
-                pieces.append(wire.unpacked_integers(8, whole) + wire.integer(20, _INTS))
-            else:
-                pieces.append(wire.unpacked_floats(7, value) + wire.integer(20, _FLOATS))
+            pieces.append(_encode_list(value))
     return pieces
+
+
+def _encode_list(value: tuple[int, ...] | tuple[float, ...] | tuple[str, ...]) -> bytes:
+    whole = tuple(item for item in value if isinstance(item, int))
+    if len(whole) == len(value):
+        return wire.unpacked_integers(8, whole) + wire.integer(20, _INTS)
+    texts = tuple(item for item in value if isinstance(item, str))
+    if len(texts) == len(value):
+        return b"".join(wire.text(9, text) for text in texts) + wire.integer(20, _STRINGS)
+    numbers = tuple(item for item in value if isinstance(item, float))
+    return wire.unpacked_floats(7, numbers) + wire.integer(20, _FLOATS)
 
 
 def encode_tensor(constant: Constant, name: str, external: External | None) -> list[wire.Piece]:

@@ -22,8 +22,8 @@ from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import DType, TensorType
 from xir.ops import OpDef, definition
 
-NEWEST_OPSET = 26
-"""The newest operator set that is written: the newest that onnxruntime 1.31 takes."""
+NEWEST_OPSET = 28
+"""The newest operator set that is written: that of onnx 1.23."""
 
 OLDEST_OPSET = 11
 """The oldest operator set that is written (2019): the first with Round, Clip's and Pad's bounds as operands."""
@@ -45,7 +45,7 @@ class Sizes:
 
 
 Operand: TypeAlias = Value | Fixed | Sizes | None
-OnnxAttribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | Constant
+OnnxAttribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Constant
 Broadcasting = Literal["none", "all", "batch", "last"]
 
 
@@ -62,6 +62,7 @@ class Call:
         precision: the element type that the node's float attributes are stored in: f32, or that of an operand when
             they are operands in ONNX.
         modulo: {output: size} for results of which ours is the remainder of a division by a size.
+        domain: the operator set; empty for ONNX's own.
     """
 
     kind: str
@@ -70,6 +71,7 @@ class Call:
     broadcasting: Broadcasting = "none"
     precision: DType = DType.FLOAT32
     modulo: Mapping[int, Dim] = field(default_factory=dict[int, Dim])
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,8 @@ def onnx_value(node: Node, name: str) -> OnnxAttribute:
             return tuple(int(item) for item in value if isinstance(item, int))
         case tuple() if all(isinstance(item, float) for item in value):
             return tuple(float(item) for item in value if isinstance(item, float))
+        case tuple() if all(isinstance(item, str) for item in value):
+            return tuple(str(item) for item in value if isinstance(item, str))
         case _:
             raise TypeError(f"{node.op.name}: attribute {name!r} has no ONNX form")
 
@@ -238,12 +242,12 @@ class Schema:
 
 
 @cache
-def schema(kind: str, opset: int) -> Schema | None:
+def schema(kind: str, opset: int, domain: str = "") -> Schema | None:
     """ONNX's own schema of `kind` at `opset` (onnx.defs), or None where that opset does not have it."""
     from onnx import defs
 
     try:
-        found = defs.get_schema(kind, opset, "")
+        found = defs.get_schema(kind, domain_version(domain, opset), domain)
     except defs.SchemaError:
         return None
     if found.deprecated:
@@ -251,6 +255,21 @@ def schema(kind: str, opset: int) -> Schema | None:
     inputs = tuple(_dtypes(tuple(sorted(formal.types))) for formal in found.inputs)
     variadic = bool(found.inputs) and found.inputs[-1].option == defs.OpSchema.FormalParameterOption.Variadic
     return Schema(found.since_version, inputs, frozenset(found.attributes), variadic)
+
+
+_ML_VERSIONS: Mapping[int, int] = {11: 2, 16: 3, 20: 4, 21: 5}
+"""The version of ai.onnx.ml that was released with each opset from which it counts (onnx docs/Versioning.md)."""
+
+
+def domain_version(domain: str, opset: int) -> int:
+    """The version of the operator set `domain` that belongs to ONNX's own at `opset`."""
+    match domain:
+        case "":
+            return opset
+        case "ai.onnx.ml":
+            return max(version for first, version in _ML_VERSIONS.items() if first <= opset)
+        case _:
+            return 1
 
 
 _ONNX_TYPES: Mapping[str, DType] = {
@@ -271,7 +290,7 @@ def _dtypes(types: tuple[str, ...]) -> frozenset[DType]:
 
 def problem_at(call: Call, opset: int) -> str | None:
     """Why ONNX's own schema does not admit `call` at `opset`, or None where it does."""
-    found = schema(call.kind, opset)
+    found = schema(call.kind, opset, call.domain)
     if found is None:
         return f"ONNX has no {call.kind} at opset {opset}"
     for name in call.attributes:

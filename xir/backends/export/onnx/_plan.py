@@ -44,6 +44,7 @@ class Record:
         attributes: its attributes.
         source: the foreign layers it stands for.
         role: for nodes that only compute sizes, what they compute.
+        domain: the operator set; empty for ONNX's own.
     """
 
     kind: str
@@ -52,6 +53,7 @@ class Record:
     attributes: Mapping[str, OnnxAttribute]
     source: Sources = ()
     role: str | None = None
+    domain: str = ""
 
 
 @dataclass(slots=True)
@@ -103,7 +105,9 @@ class Plan:
         except XirError as error:
             raise error.located(node.source[0].where) if node.source else error from None
         outputs: list[Ref] = [Made("whole") if index in call.modulo else out for index, out in enumerate(node.outputs)]
-        self.records.append(Record(call.kind, inputs, tuple(outputs), call.attributes, node.source))
+        self.records.append(
+            Record(call.kind, inputs, tuple(outputs), call.attributes, node.source, domain=call.domain)
+        )
         for index, size in call.modulo.items():
             operands = (outputs[index], self._size(size))
             self.records.append(Record("Mod", operands, (node.outputs[index],), {}, node.source))

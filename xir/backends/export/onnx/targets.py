@@ -25,7 +25,8 @@ IR_OF_OPSET: Mapping[int, int] = {
     **dict.fromkeys((21, 22), 10),
     23: 11,
     24: 12,
-    **dict.fromkeys((25, 26), 13),
+    **dict.fromkeys((25, 26, 27), 13),
+    28: 14,
 }
 """The IR version of the onnx release that brought each opset (onnx docs/Versioning.md; helper.VERSION_TABLE)."""
 
