@@ -137,7 +137,7 @@ def _encode_node(record: Record, name: str, names: Names, metadata: bool) -> lis
         b"".join(
             (
                 *(wire.text(1, text) for text in inputs),
-                *(wire.text(2, names.values[ref]) for ref in record.outputs),
+                *(wire.text(2, "" if ref is None else names.values[ref]) for ref in record.outputs),
                 wire.text(3, name),
                 wire.text(4, record.kind),
                 wire.text(7, record.domain) if record.domain else b"",

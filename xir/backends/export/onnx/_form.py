@@ -63,6 +63,7 @@ class Call:
             they are operands in ONNX.
         modulo: {output: size} for results of which ours is the remainder of a division by a size.
         domain: the operator set; empty for ONNX's own.
+        optional: outputs from this one on are left out where nothing reads them.
     """
 
     kind: str
@@ -72,6 +73,7 @@ class Call:
     precision: DType = DType.FLOAT32
     modulo: Mapping[int, Dim] = field(default_factory=dict[int, Dim])
     domain: str = ""
+    optional: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ def name_all(plan: Plan) -> Names:
                 values[ref] = unique.take(plan.graph.names[ref])
     for record, node in zip(plan.records, nodes, strict=True):
         for index, ref in enumerate(record.outputs):
-            if ref not in values:
+            if ref is not None and ref not in values:
                 values[ref] = unique.take(node if index == 0 else f"{node}:{index}")
     owners = _owners(plan, nodes)
     for made in plan.literals:
@@ -107,7 +107,7 @@ def _fallback(plan: Plan, record: Record, layer: str | None) -> str:
         return f"{layer}/{record.kind}"
     if record.role is not None:
         return f"sizes/{record.role}"
-    first = record.outputs[0]
+    first = next(ref for ref in record.outputs if ref is not None)
     return plan.graph.names.get(first, record.kind) if isinstance(first, Value) else record.kind
 
 

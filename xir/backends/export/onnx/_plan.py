@@ -40,7 +40,7 @@ class Record:
     Attributes:
         kind: op_type.
         inputs: what it reads; None for an absent operand.
-        outputs: what it makes.
+        outputs: what it makes; None for an optional result that nothing reads.
         attributes: its attributes.
         source: the foreign layers it stands for.
         role: for nodes that only compute sizes, what they compute.
@@ -49,7 +49,7 @@ class Record:
 
     kind: str
     inputs: tuple[Ref | None, ...]
-    outputs: tuple[Ref, ...]
+    outputs: tuple[Ref | None, ...]
     attributes: Mapping[str, OnnxAttribute]
     source: Sources = ()
     role: str | None = None
@@ -78,6 +78,7 @@ class Plan:
     _shapes: dict[Value, Made] = field(default_factory=dict[Value, Made])
     _waiting: dict[Value, tuple[Node, Call]] = field(default_factory=dict[Value, tuple[Node, Call]])
     _known: Definitions = field(default_factory=Definitions)
+    _read: set[Value | None] = field(default_factory=set[Value | None])
 
     def build(self) -> None:
         """Fills the plan.
@@ -88,6 +89,7 @@ class Plan:
         for value in self.graph.inputs:
             self._known.learn(value)
         outputs = set(self.graph.outputs)
+        self._read = {*outputs, *(value for node in self.graph.nodes for value in node.inputs)}
         for node in self.graph.nodes:
             call = answer(node, self.opset)
             if not isinstance(call, Call):
@@ -104,15 +106,26 @@ class Plan:
             inputs = tuple(self._ref(operand) for operand in self._elided(node, call))
         except XirError as error:
             raise error.located(node.source[0].where) if node.source else error from None
-        outputs: list[Ref] = [Made("whole") if index in call.modulo else out for index, out in enumerate(node.outputs)]
-        self.records.append(
-            Record(call.kind, inputs, tuple(outputs), call.attributes, node.source, domain=call.domain)
-        )
+        remainders = {index: Made("whole") for index in call.modulo}
+        outputs = tuple(remainders.get(index, out) for index, out in enumerate(self._wanted(node, call)))
+        self.records.append(Record(call.kind, inputs, outputs, call.attributes, node.source, domain=call.domain))
         for index, size in call.modulo.items():
-            operands = (outputs[index], self._size(size))
+            operands = (remainders[index], self._size(size))
             self.records.append(Record("Mod", operands, (node.outputs[index],), {}, node.source))
-        for value in node.outputs:
-            self._known.learn(value)
+        for value in self._wanted(node, call):
+            if value is not None:
+                self._known.learn(value)
+
+    def _wanted(self, node: Node, call: Call) -> tuple[Value | None, ...]:
+        """The node's results; None for optional ones that nothing reads, none of them at the end."""
+        if call.optional is None:
+            return node.outputs
+        wanted = [
+            value if index < call.optional or value in self._read else None for index, value in enumerate(node.outputs)
+        ]
+        while wanted and wanted[-1] is None:
+            wanted.pop()
+        return tuple(wanted)
 
     def _ref(self, operand: Operand) -> Ref | None:
         match operand:
