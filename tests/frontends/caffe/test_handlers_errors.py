@@ -161,7 +161,7 @@ REFUSED = [
         one("Crop", "crop_param { axis: 1 offset: 1 }", "data b"),
         "offset and size reach",
     ),
-    ("crop center", X, one("CropCenter", "crop_param { }"), "one or two offsets"),
+    ("crop center", X, one("CropCenter", "crop_center_param { crop_size: 1 }"), "1 times crop_size for 4 axes"),
     ("filter", {"data": (3, 2), "on": (3, 2)}, one("Filter", "", "data on"), "one number an item"),
     ("argmax k", ROWS, one("ArgMax", "argmax_param { top_k: 7 }"), "top_k must lie in [1, 6]"),
     ("reduction", X, one("Reduction", "reduction_param { operation: TOPK }"), "operation: TOPK is not taken"),
@@ -362,6 +362,7 @@ SETTINGS = [
     ("feat_stride: 4\nscales: [8, 16.5, 3e1]", 4),
 ]
 PROPOSALS = {"s": (1, 18, 3, 4), "d": (1, 36, 3, 4), "info": (1, 3)}
+ANCHORS = "proposal_param { post_nms_topn: 7 ratio: 0.5 ratio: 1 ratio: 2 scale: 8 scale: 16 scale: 32 }"
 
 
 def _python(settings: str, tops: str = "rois") -> str:
@@ -400,7 +401,7 @@ def test_python_settings_are_not_run(settings: str, words: str, tmp_path: Path) 
 
 
 def test_proposal_layer(tmp_path: Path) -> None:
-    text = declare(PROPOSALS) + one("Proposal", "proposal_param { post_nms_topn: 7 }", "s d info", "rois scores")
+    text = declare(PROPOSALS) + one("Proposal", ANCHORS, "s d info", "rois scores")
     graph = load(tmp_path, text)
     assert graph.output_names == ("rois", "scores")
     assert graph.nodes[0].attributes["post_nms_top_n"] == 7

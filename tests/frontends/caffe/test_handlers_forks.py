@@ -172,14 +172,6 @@ WRITTEN_OUT: list[tuple[Case, Oracle]] = [
         Case("Reshape shuffles", {"data": (1, 8, 2, 3)}, one("Reshape", "reshape_param { pixelshuffler: 2 }")),
         lambda f, w: f["data"].reshape(1, 2, 2, 2, 2, 3).transpose(0, 1, 4, 2, 5, 3).reshape(1, 2, 4, 6),
     ),
-    (
-        Case("CropCenter", IMAGE, one("CropCenter", "crop_param { offset: 1 offset: 2 }")),
-        lambda f, w: f["data"][:, :, 1:-1, 2:-2],
-    ),
-    (
-        Case("CropCenter of one", IMAGE, one("CropCenter", "crop_param { offset: 1 }")),
-        lambda f, w: f["data"][:, :, 1:-1, 1:-1],
-    ),
     (Case("Gather", {"data": (2, 3)}, one("Gather")), lambda f, w: f["data"]),
     (Case("Scatter", {"data": (2, 3)}, one("Scatter")), lambda f, w: f["data"]),
     (

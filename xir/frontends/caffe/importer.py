@@ -281,7 +281,8 @@ class Importer:
         self, handler: Handler, kind: str, layer: Layer, index: int, bottoms: list[Value]
     ) -> Sequence[Value] | None:
         _check_arity(handler, len(bottoms))
-        site = Site(layer, index, self.phase, self.weights, self.notes, self.trust_links)
+        # A layer that names a phase is computed in it, whatever the net's is (net.cpp, Net::Init).
+        site = Site(layer, index, layer.phase or self.phase, self.weights, self.notes, self.trust_links)
         try:
             made = self._made(handler, kind, site, bottoms)
         except UnsupportedError as error:
@@ -292,6 +293,8 @@ class Importer:
         if unread:
             self._problem(layer, f"these parameters are not understood: {', '.join(unread)}", None)
             return None
+        if kind not in self.plugins:
+            site.check_blobs()
         if len(made) < len(layer.tops):
             raise InvalidModelError(f"the layer has {len(layer.tops)} tops, its type makes {len(made)}")
         return made

@@ -89,7 +89,7 @@ class Layer:
         specs: what it says about its weights, by position.
         include: rules of which one must be met, unless there are none.
         exclude: rules of which none may be met.
-        phase: the phase that the layer itself asks for, or None.
+        phase: the phase in which the layer is to be computed, or None for that of the net.
         loss_weights: one for each top, or none.
         propagate_down: whether gradients flow to each bottom, or none.
         file: the file that describes the layer.
@@ -196,7 +196,7 @@ def filter_net(net: Net, phase: Phase, *, level: int = 0, stages: Sequence[str] 
 
 
 def phases(net: Net) -> tuple[Phase, ...]:
-    """The phases that the net tells apart: both where a rule or a layer names a phase, else the one of its state."""
+    """The phases that the net tells apart: both where a rule names a phase, else the one of its state."""
     for layer in net.layers:
         if layer.include or layer.exclude:
             rules = (*layer.include, *layer.exclude)

@@ -93,6 +93,7 @@ class Site:
     weights: Weights
     notes: list[str]
     trust_links: bool = False
+    _blobs_known: int = 0
 
     def companion_blob(self, name: str) -> Blob:
         """The blob of a `.binaryproto` that the model names; it must lie beneath the model's folder.
@@ -118,6 +119,23 @@ class Site:
         """How many weights the file brings for the layer."""
         return len(self.layer.blobs)
 
+    def expect_blobs(self, count: int) -> None:
+        """Says that the layer has so many weights at least, also where the phase leaves some of them unused."""
+        self._blobs_known = max(self._blobs_known, count)
+
+    def check_blobs(self) -> None:
+        """Checks that the file brings no weight that nobody asked for (net.cpp, CopyTrainedLayersFrom).
+
+        Raises:
+            InvalidModelError: if it does.
+        """
+        if self.blob_count > self._blobs_known:
+            raise InvalidModelError(
+                f"the file has {self.blob_count} blobs for the layer, which takes {self._blobs_known}",
+                number=506,
+                hint="prototxt and caffemodel do not belong together, or a field such as bias_term differs",
+            )
+
     def note(self, text: str) -> None:
         """Tells the person something about this layer."""
         self.notes.append(f"layer {self.layer.name!r} ({self.layer.kind}): {text}")
@@ -140,6 +158,7 @@ class Site:
         Raises:
             InvalidModelError: if the blob is missing or has another shape, or the shape cannot be known.
         """
+        self.expect_blobs(index + 1)
         wanted = tuple(dim for dim in shape if isinstance(dim, int))
         if len(wanted) != len(shape):
             raise InvalidModelError(

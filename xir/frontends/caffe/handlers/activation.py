@@ -29,10 +29,16 @@ def relu_or_leaky(x: Value, slope: float) -> Value:
 
 @handlers.layer("ReLU")
 def relu_layer(site: Site, x: Value) -> Value:
-    """max(x, 0) + negative_slope * min(x, 0)."""
+    """max(x, 0) + negative_slope * min(x, 0).
+
+    Intel's `fuse` says that the layer before has done it already (mkldnn_relu_layer.cpp): twice is once without slope.
+    """
     param = site.param("relu_param")
-    param.ignore("engine", "fuse")
-    return relu_or_leaky(x, param.number("negative_slope"))
+    param.ignore("engine")
+    slope = param.number("negative_slope")
+    if param.boolean("fuse") and slope:
+        raise site.unsupported("fuse with a negative_slope is not taken", "give the net before its compilation")
+    return relu_or_leaky(x, slope)
 
 
 @handlers.layer("ReLU6")

@@ -10,6 +10,7 @@ from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.node import Value
 from xir.ops.conv import conv, conv_transpose, im2col
+from xir.ops.shape import reshape
 
 handlers: Handlers[Handler] = Handlers("caffe")
 
@@ -44,7 +45,11 @@ def convolution(site: Site, *xs: Value) -> list[Value]:
 
 @handlers.layer("Convolution3D")
 def convolution_3d(site: Site, x: Value) -> Value:
-    """Convolution over three spatial axes; the parameters are those of Convolution in C3D's spelling."""
+    """Convolution over three spatial axes, with C3D's parameters (convolution3d_layer.cpp of Cambricon/caffe).
+
+    `filter_group` only cuts the work into pieces: every filter reads all channels (facebookarchive/C3D has it too).
+    The bias may be [1, 1, 1, 1, N].
+    """
     param = site.param("convolution3d_param")
     if x.rank != 5:
         raise InvalidModelError(f"[N, C, L, H, W] is needed, got {x.type!r}")
@@ -52,25 +57,39 @@ def convolution_3d(site: Site, x: Value) -> Value:
     stride, temporal_stride = param.integer("stride"), param.integer("temporal_stride")
     pad, temporal_pad = param.integer("pad"), param.integer("temporal_pad")
     groups, outputs = param.integer("filter_group"), param.integer("num_output")
-    channels = _channels(x, groups, outputs)
-    w = site.weight(0, "weight", (outputs, channels // groups, depth, size, size), param.message("weight_filler"))
-    bias = site.weight(1, "bias", (outputs,), param.message("bias_filler")) if param.boolean("bias_term") else None
+    require_positive("num_output and filter_group", outputs, groups)
+    if outputs % groups:
+        raise InvalidModelError(f"{outputs} outputs do not divide into {groups} filter groups")
+    w = site.weight(0, "weight", (outputs, channel_count(x), depth, size, size), param.message("weight_filler"))
     return conv(
         x,
         w,
-        bias,
+        _bias_3d(site, outputs, param) if param.boolean("bias_term") else None,
         strides=(temporal_stride, stride, stride),
         padding=((temporal_pad, temporal_pad), (pad, pad), (pad, pad)),
         dilation=(1, 1, 1),
         input_dilation=(1, 1, 1),
-        groups=groups,
+        groups=1,
     )
+
+
+def _bias_3d(site: Site, outputs: int, param: Message) -> Value:
+    held = site.layer.blobs[1].shape if site.blob_count > 1 else ()
+    shape = (1, 1, 1, 1, outputs) if len(held) == 5 else (outputs,)
+    bias = site.weight(1, "bias", shape, param.message("bias_filler"))
+    return bias if bias.rank == 1 else reshape(bias, shape=(outputs,))
 
 
 @handlers.layer("ConvolutionDepthwise")
 @handlers.layer("DepthwiseConvolution")
 def depthwise_convolution(site: Site, x: Value) -> Value:
-    """Convolution with one group a channel; `group` may be left out (the forks' depthwise_conv_layer.cpp)."""
+    """Convolution with one group a channel; `group` may be left out (the forks' depthwise_conv_layer.cpp).
+
+    The layer counts on one group a channel, so another `group` is refused.
+    """
+    declared = site.param("convolution_param").integer("group")
+    if declared not in (1, channel_count(x)):
+        raise InvalidModelError(f"group {declared} for {channel_count(x)} channels; expected one group a channel")
     return _convolution(site, x, channel_count(x))
 
 

@@ -137,7 +137,7 @@ def _square(site: Site, x: Value) -> None:
 def yolo_output(site: Site, *xs: Value) -> Value:
     """YOLOv2's detections; anchors count cells (yolo_detection_output_layer.cpp of eric612/MobileNet-YOLO)."""
     param = site.param("yolo_detection_output_param")
-    param.ignore("side")
+    param.ignore("side", "label_map_file")
     classes, number, anchors = param.integer("num_classes"), param.integer("num_box"), _anchors(param)
     if param.integer("coords") != 4:
         raise InvalidModelError(f"coords must be 4, got {param.integer('coords')}")

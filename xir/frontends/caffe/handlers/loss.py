@@ -49,6 +49,15 @@ def _normalization(site: Site, loss: Message, default: Normalization) -> Normali
     return default
 
 
+def _unused(site: Site, *names: str) -> None:
+    """Says aloud which fields of loss_param the layer itself does not read."""
+    loss = site.param("loss_param")
+    loss.ignore(*names)
+    given = [name for name in names if loss.has(name)]
+    if given:
+        site.note(f"{', '.join(given)} of loss_param: the layer itself does not read them, so they change nothing")
+
+
 def _outputs(site: Site, loss: Value, more: Value | None) -> list[Value]:
     return [loss] if more is None or site.top_count < 2 else [loss, more]
 
@@ -105,7 +114,7 @@ def _matrix(site: Site, source: str, classes: Dim) -> Constant:
 @handlers.layer("MultinomialLogisticLoss")
 def multinomial_logistic(site: Site, x: Value, labels: Value) -> Value:
     """The mean of -log of the probability of the label (multinomial_logistic_loss_layer.cpp)."""
-    site.param("loss_param").ignore("ignore_label", "normalization", "normalize")
+    _unused(site, "ignore_label", "normalization", "normalize")
     return multinomial_logistic_loss(x, labels)
 
 
@@ -129,7 +138,10 @@ def euclidean(site: Site, x: Value, y: Value) -> Value:
 
 @handlers.layer("L1Loss")
 def l1(site: Site, x: Value, y: Value) -> Value:
-    """The mean over the batch of summed absolute differences (NVIDIA's l1_loss_layer.cpp)."""
+    """The mean over the batch of summed absolute differences (l1_loss_layer.cpp of borisgin/nvcaffe, NVIDIA's fork).
+
+    Forward_cpu divides caffe_cpu_asum of the differences by num(), the size of axis 0.
+    """
     return l1_loss(x, y)
 
 
@@ -150,9 +162,11 @@ def contrastive(site: Site, x: Value, y: Value, similar: Value) -> Value:
 @handlers.layer("SmoothL1Loss")
 def smooth_l1(site: Site, x: Value, y: Value, inside: Value | None = None, outside: Value | None = None) -> Value:
     """Quadratic near 0, linear farther off, weighted inside and outside (smooth_L1_loss_layer.cpp)."""
-    loss = site.param("loss_param")
-    none = loss.optional_enum("normalization") == "NONE"
-    loss.ignore("ignore_label", "normalize", "pre_fixed_normalizer")
+    given = site.param("loss_param").optional_enum("normalization")
+    none = given == "NONE"
+    if given not in (None, "NONE"):
+        site.note(f"normalization: {given} has no meaning here, the batch's size divides (smooth_L1_loss_layer.cpp)")
+    _unused(site, "ignore_label", "normalize", "pre_fixed_normalizer")
     sigma = site.param("smooth_l1_loss_param").number("sigma")
     return smooth_l1_loss(x, y, inside, outside, sigma=sigma, normalization="none" if none else "batch_size")
 

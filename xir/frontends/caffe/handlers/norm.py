@@ -13,6 +13,7 @@ from xir.frontends.caffe.handlers._geometry import (
     constant_filler,
     require_axes,
 )
+from xir.frontends.caffe.message import Message
 from xir.frontends.caffe.site import Handler, Site
 from xir.ir.constant import constant_of
 from xir.ir.node import Value
@@ -23,6 +24,8 @@ from xir.ops.norm import batch_norm, l2_normalize, lrn, lrn_within, mean_varianc
 from xir.ops.shape import broadcast, reshape
 
 handlers: Handlers[Handler] = Handlers("caffe")
+
+_STATISTICS = 3  # blobs of batch_norm_layer.cpp: mean, variance, their moving factor
 
 
 def _literal(value: float, channels: int) -> Value:
@@ -35,13 +38,12 @@ def batch_norm_layer(site: Site, x: Value) -> Value:
     """(x - mean) / sqrt(variance + eps), the blobs being sums over a moving factor (batch_norm_layer.cpp).
 
     Blob 2 holds the factor: the sums are divided by it, and 0 means that nothing was learned (mean = variance = 0).
-    NVIDIA's and intel's forks may carry a scale and a bias as blobs 3 and 4.
+    NVIDIA's and intel's forks may carry a scale and a bias as blobs 3 and 4 (see `_affine`).
     """
     param = site.param("batch_norm_param")
-    param.ignore("moving_average_fraction", "engine", "stats_batch_size", "update_global_stats", "filler")
+    param.ignore("moving_average_fraction", "engine", "update_global_stats")
     epsilon = param.number("eps")
-    scaled = param.boolean("scale_bias") or site.blob_count == 5
-    param.ignore("scale_filler", "bias_filler", "use_weight_bias", "bias_term", "scale_bias")
+    site.expect_blobs(_STATISTICS)
     fused_relu = param.boolean("relu")
     if fused_relu:
         raise site.unsupported("relu: true inside BatchNorm is not taken", "put a ReLU layer behind it")
@@ -49,7 +51,9 @@ def batch_norm_layer(site: Site, x: Value) -> Value:
     use_global = given if given is not None else site.phase == "TEST"
     wide = x if x.rank > 1 else reshape(x, shape=(batch_size(x), 1))  # one axis counts as one channel
     channels = channel_count(wide)
-    scale, shift = _affine(site, channels, scaled)
+    scale, shift = _affine(site, param, channels)
+    if not use_global and param.integer("stats_batch_size"):
+        raise site.unsupported("statistics of parts of a batch are not taken", "leave stats_batch_size out")
     if use_global:
         mean, variance = _statistics(site, channels)
         y = batch_norm(
@@ -62,17 +66,30 @@ def batch_norm_layer(site: Site, x: Value) -> Value:
         )
     else:
         y = _batch_statistics(wide, epsilon)
-        y = y if scale is None or shift is None else _scaled(y, scale, shift)
+        y = y if scale is None else mul(y, channelwise(scale, y))
+        y = y if shift is None else add(y, channelwise(shift, y))
     return y if x.rank > 1 else reshape(y, shape=x.shape)
 
 
-def _affine(site: Site, channels: int, scaled: bool) -> tuple[Value | None, Value | None]:
-    if not scaled:
+def _affine(site: Site, param: Message, channels: int) -> tuple[Value | None, Value | None]:
+    """The scale and the bias that the layer learned itself, if it has them.
+
+    NVIDIA's fork: both, with scale_bias or with a filler for one of them (batch_norm_layer.cpp of borisgin/nvcaffe).
+    Intel's MKL engine: the scale, and with bias_term the bias (mkl_batch_norm_layer.cpp). Where the file has blobs,
+    their number tells.
+    """
+    with_bias = param.boolean("bias_term")
+    fillers = [param.optional_message(name) for name in ("scale_filler", "filler", "bias_filler")]
+    asked = param.boolean("scale_bias") or (not site.blob_count and any(filler is not None for filler in fillers))
+    param.ignore("use_weight_bias")
+    if not asked and site.blob_count <= _STATISTICS:
         return None, None
-    return (
-        site.weight(3, "scale", (channels,), constant_filler(1.0)),
-        site.weight(4, "bias", (channels,), constant_filler(0.0)),
-    )
+    scale = site.weight(3, "scale", (channels,), fillers[0] or fillers[1] or constant_filler(1.0))
+    if not asked and site.blob_count == _STATISTICS + 1:
+        return scale, None
+    if not with_bias and not site.blob_count:
+        return scale, None
+    return scale, site.weight(4, "bias", (channels,), fillers[2] or constant_filler(0.0))
 
 
 def _scaled(y: Value, scale: Value, shift: Value) -> Value:
@@ -144,6 +161,8 @@ def lrn_layer(site: Site, x: Value) -> Value:
     alpha, beta, k = param.number("alpha"), param.number("beta"), param.number("k")
     if param.enum("norm_region") == "ACROSS_CHANNELS":
         return lrn(x, size=size, alpha=alpha, beta=beta, bias=k)
+    if k != 1:
+        site.note(f"k: {k} has no meaning within channels, 1 stands in its place (lrn_layer.cpp)")
     return lrn_within(x, size=size, alpha=alpha, beta=beta, bias=1.0)
 
 

@@ -40,7 +40,9 @@ def pooling(site: Site, x: Value) -> Value | tuple[Value, ...]:
     param = site.param("pooling_param")
     solid = any(param.has(name) for name in _SOLID)
     require_axes(x, 5 if solid else 4)
-    param.ignore("engine", "axis")
+    param.ignore("engine")
+    if param.integer("axis") != 1:
+        raise site.unsupported("only channel axis 1 is taken", "every published net uses axis: 1")
     method = param.enum("pool")
     if param.boolean("global_pooling"):
         return _global(site, param, x, method)

@@ -44,6 +44,8 @@ def batch_reduction(site: Site, x: Value) -> Value:
     param = site.param("batch_reduction_param")
     inner = param.message("reduction_param")
     inner.ignore("k", "coeff")
+    if inner.has("coeff"):
+        site.note("coeff has no meaning here: the layer never reads it (hszhao/PSPNet, batch_reduction_layer.cpp)")
     operation = inner.enum("operation")
     if param.boolean("pos") or operation not in ("SUM", "MEAN"):
         raise site.unsupported(f"pos, or operation: {operation}, is not taken", "SUM and MEAN without pos are")

@@ -90,16 +90,23 @@ _SCALES = (8.0, 16.0, 32.0)
 
 @handlers.layer("Proposal")
 def proposal_layer(site: Site, scores: Value, deltas: Value, info: Value) -> list[Value]:
-    """Region proposals as a layer of its own, with proposal_param (ports of proposal_layer.py to C++)."""
+    """Region proposals as a layer of its own, with proposal_param (proposal_layer.cpp of oylz/caffe-pvanet-shufflenet).
+
+    Defaults are those of caffe.proto as OpenVINO's documentation of its Model Optimizer cites it. `ratio` and `scale`
+    have none: without them the layer has no anchors.
+    """
     param = site.param("proposal_param")
+    ratios, scales = param.numbers("ratio"), param.numbers("scale")
+    if not ratios or not scales:
+        raise InvalidModelError("ratio and scale must be given: they have no defaults, and make the anchors")
     made = proposal(
         scores,
         deltas,
         info,
         feature_stride=param.integer("feat_stride"),
         base_size=param.integer("base_size"),
-        ratios=param.numbers("ratio") or _RATIOS,
-        scales=param.numbers("scale") or _SCALES,
+        ratios=ratios,
+        scales=scales,
         pre_nms_top_n=param.integer("pre_nms_topn") or None,
         post_nms_top_n=param.integer("post_nms_topn") or None,
         nms_threshold=param.number("nms_thresh"),

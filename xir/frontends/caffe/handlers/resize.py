@@ -54,35 +54,62 @@ def _interp_size(param: Message, size: Dim, name: str) -> Dim:
 
 @handlers.layer("Upsample")
 def upsample(site: Site, x: Value, mask: Value | None = None) -> Value:
-    """With a mask: values back to where a max pooling took them (SegNet's); without: pixels repeated (YOLO's)."""
+    """With a mask: values back to where a max pooling took them; without: pixels repeated.
+
+    The first is alexgkendall/caffe-segnet's upsample_layer.cpp, whose scale is 2 by default; the second is
+    eric612/MobileNet-YOLO's, whose default is another, so that it must be given.
+    """
     require_axes(x, 4)
     param = site.param("upsample_param")
+    if mask is not None:
+        return max_unpool(x, cast(mask, dtype=DType.INT64), spatial=_upsampled(param, x))
     mode = param.optional_text("mode")
+    more = [name for name in ("upsample_h", "upsample_w", "pad_out_h", "pad_out_w") if param.has(name)]
+    if mode not in (None, "", "nearest", "NEAREST") or more:
+        raise site.unsupported(
+            f"without a mask only whole repetitions are taken, got mode {mode!r}, {', '.join(more) or 'no size'}",
+            "give scale alone, or the mask of the pooling as second bottom",
+        )
+    if not param.has("scale") and not param.has("scale_h"):
+        raise InvalidModelError("scale must be given: forks have different defaults for it")
+    height, width = _scales(param)
+    sizes = (x.shape[2] * height, x.shape[3] * width)
+    return resize(x, sizes=sizes, mode="nearest", coordinates="asymmetric", rounding="floor")
+
+
+def _scales(param: Message) -> tuple[int, int]:
     height, width = param.optional_integer("scale_h"), param.optional_integer("scale_w")
     if (height is None) != (width is None):
         raise InvalidModelError("scale_h and scale_w must both be given (upsample_layer.cpp)")
+    if height is not None and param.has("scale"):
+        raise InvalidModelError("either scale, or scale_h and scale_w, may be given (upsample_layer.cpp)")
     both = param.integer("scale")
     scales = (both, both) if height is None or width is None else (height, width)
     require_positive("scale", *scales)
-    fixed = param.optional_integer("upsample_h"), param.optional_integer("upsample_w")
+    return scales
+
+
+def _upsampled(param: Message, x: Value) -> tuple[Dim, Dim]:
+    """The size: upsample_h and upsample_w, else the scales less pad_out (caffe-segnet, LayerSetUp and Reshape)."""
+    height, width = param.optional_integer("upsample_h"), param.optional_integer("upsample_w")
     cut = int(param.boolean("pad_out_h")), int(param.boolean("pad_out_w"))
-    sizes = tuple(
-        size * scale - less if given is None else given
-        for size, scale, less, given in zip(x.shape[2:], scales, cut, fixed, strict=True)
-    )
-    if mask is not None:
-        return max_unpool(x, cast(mask, dtype=DType.INT64), spatial=sizes)
-    if mode not in (None, "", "nearest", "NEAREST") or any(cut) or any(given is not None for given in fixed):
-        raise site.unsupported(
-            f"without a mask only whole repetitions are taken, got mode {mode!r}, sizes {list(fixed)}",
-            "give scale alone, or the mask of the pooling as second bottom",
-        )
-    return resize(x, sizes=sizes, mode="nearest", coordinates="asymmetric", rounding="floor")
+    scales = _scales(param)
+    if (height is None) != (width is None):
+        raise InvalidModelError("upsample_h and upsample_w must both be given (upsample_layer.cpp)")
+    if height is not None and width is not None:
+        require_positive("upsample_h and upsample_w", height, width)
+        return height, width
+    if any(less and scale != 2 for less, scale in zip(cut, scales, strict=True)):
+        raise InvalidModelError(f"pad_out_h and pad_out_w need scale 2, got {list(scales)} (upsample_layer.cpp)")
+    return x.shape[2] * scales[0] - cut[0], x.shape[3] * scales[1] - cut[1]
 
 
 @handlers.layer("Unpooling")
 def unpooling(site: Site, x: Value, mask: Value | None = None) -> Value:
-    """The way back from a pooling: MAX by mask or to the corner of each window, TILE, AVE (unpooling_layer.cpp)."""
+    """The way back from a pooling: MAX by mask or to the corner of each window, TILE, AVE.
+
+    (unpooling_layer.cpp of HyeonwooNoh/caffe)
+    """
     require_axes(x, 4)
     param = site.param("unpooling_param")
     window = pair(param, "kernel", "kernel_size", None)
@@ -101,6 +128,8 @@ def _unpooled(param: Message, x: Value, window: tuple[int, int], strides: tuple[
     """The result's size: given, or max((n - 1) * stride + kernel, n * stride + 1) (unpooling_layer.cpp, Reshape)."""
     both = param.optional_integer("unpool_size")
     given = param.optional_integer("unpool_h"), param.optional_integer("unpool_w")
+    if (both is not None and given != (None, None)) or (given[0] is None) != (given[1] is None):
+        raise InvalidModelError("either unpool_size, or unpool_h and unpool_w, may be given (unpooling_layer.cpp)")
     sizes: list[int] = []
     for axis, fixed in enumerate((both, both) if both is not None else given):
         size = known(x.shape[axis + 2], "the size to unpool")

@@ -11,7 +11,6 @@ from xir.frontends.caffe.handlers._geometry import (
     canonical_axis,
     count,
     known,
-    require_axes,
     require_positive,
 )
 from xir.frontends.caffe.message import Message
@@ -163,15 +162,24 @@ def crop(site: Site, x: Value, like: Value) -> Value:
 
 @handlers.layer("CropCenter")
 def crop_center(site: Site, x: Value) -> Value:
-    """Cuts the middle of height and width; uses crop_param's offsets as the margin on each side."""
-    offsets = site.param("crop_param").integers("offset")
-    require_axes(x, 4)
-    margins = offsets * 2 if len(offsets) == 1 else offsets
-    if len(margins) != 2:
-        raise InvalidModelError(f"one or two offsets are needed, got {len(margins)}")
-    sizes = [known(dim, "the size to crop") for dim in x.shape[2:]]
-    stops = tuple(size - margin for size, margin in zip(sizes, margins, strict=True))
-    return slice_(x, axes=(2, 3), starts=margins, stops=stops, steps=(1, 1))
+    """Cuts `crop_size` off both sides of each axis, which has one (lltcggie/caffe's crop_center_layer.cpp).
+
+    Raises:
+        InvalidModelError: if there are not as many sizes as axes, or nothing is left.
+    """
+    margins = site.param("crop_center_param").integers("crop_size")
+    if len(margins) != x.rank:
+        raise InvalidModelError(f"{len(margins)} times crop_size for {x.rank} axes; expected one each")
+    axes = tuple(axis for axis, margin in enumerate(margins) if margin)
+    sizes = [known(x.shape[axis], "the size to crop") for axis in axes]
+    for axis, size in zip(axes, sizes, strict=True):
+        if size <= 2 * margins[axis]:
+            raise InvalidModelError(f"axis {axis}: crop_size {margins[axis]} on both sides leaves nothing of {size}")
+    if not axes:
+        return identity(x)
+    starts = tuple(margins[axis] for axis in axes)
+    stops = tuple(size - margin for size, margin in zip(sizes, starts, strict=True))
+    return slice_(x, axes=axes, starts=starts, stops=stops, steps=(1,) * len(axes))
 
 
 @handlers.layer("BatchReindex")
@@ -195,7 +203,7 @@ def filter_layer(site: Site, *xs: Value) -> tuple[Value, ...]:
 
 @handlers.layer("PixelShuffle")
 def pixel_shuffle(site: Site, x: Value) -> Value:
-    """Moves channels into blocks of pixels (Shi et al. 2016)."""
+    """Moves channels into blocks of pixels (Shi et al. 2016; pixel_shuffle_layer.cpp of wj1tr0y/gait_extractor)."""
     factor = site.param("pixel_shuffle_param").integer("upscale_factor")
     require_positive("upscale_factor", factor)
     return depth_to_space(x, block=factor, order="column_first")
@@ -203,5 +211,5 @@ def pixel_shuffle(site: Site, x: Value) -> Value:
 
 @handlers.layer("ShuffleChannel")
 def shuffle_channel(site: Site, x: Value) -> Value:
-    """Interleaves groups of channels (ShuffleNet's shuffle_channel_layer.cpp)."""
+    """Interleaves groups of channels (farmingyard/ShuffleNet's shuffle_channel_layer.cpp; group is 1 by default)."""
     return channel_shuffle(x, groups=site.param("shuffle_channel_param").integer("group"))
