@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import ml_dtypes
 import numpy as np
 import onnx
@@ -11,6 +13,7 @@ from xir.errors import InvalidModelError
 from xir.ir.dims import Symbol
 from xir.ir.types import (
     DType,
+    MapType,
     OptionalType,
     SequenceType,
     TensorType,
@@ -74,6 +77,7 @@ def test_unknown_names_are_refused() -> None:
         (TensorType(DType.BOOL, ()), "bool[]"),
         (SequenceType(TensorType(DType.INT64, (1,))), "sequence<i64[1]>"),
         (OptionalType(UnrankedType(DType.BFLOAT16)), "optional<bf16[*]>"),
+        (SequenceType(MapType(DType.STRING, TensorType(DType.FLOAT32, ()))), "sequence<map<str, f32[]>>"),
     ],
 )
 def test_types_print_short(type: Type, text: str) -> None:
@@ -100,8 +104,12 @@ def test_sizes_must_be_sizes() -> None:
         TensorType(DType.FLOAT32, (1.5,))  # type: ignore[arg-type]  # what a careless frontend would do
 
 
-@pytest.mark.parametrize("wrapper", [SequenceType, OptionalType])
-def test_nesting_is_bounded(wrapper: type[SequenceType] | type[OptionalType]) -> None:
+def _mapped(element: Type) -> Type:
+    return MapType(DType.STRING, element)
+
+
+@pytest.mark.parametrize("wrapper", [SequenceType, OptionalType, _mapped])
+def test_nesting_is_bounded(wrapper: Callable[[Type], Type]) -> None:
     type: Type = UnrankedType(DType.INT8)
     for _ in range(100):
         type = wrapper(type)
@@ -116,6 +124,13 @@ def test_sizes_are_put_into_every_kind_of_type() -> None:
         (tensor, known),
         (SequenceType(tensor), SequenceType(known)),
         (OptionalType(tensor), OptionalType(known)),
+        (MapType(DType.INT64, tensor), MapType(DType.INT64, known)),
         (unranked, unranked),
     ]:
         assert substitute(before, {N: 5}) == after
+
+
+@pytest.mark.parametrize("key", [DType.FLOAT32, DType.BOOL, DType.INT4])
+def test_keys_of_maps_are_integers_or_text(key: DType) -> None:
+    with pytest.raises(InvalidModelError, match="a map cannot have keys of"):
+        MapType(key, TensorType(DType.FLOAT32, ()))

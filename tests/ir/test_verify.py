@@ -13,7 +13,7 @@ from xir.ir.dims import Symbol
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.source import Source
-from xir.ir.types import DType, OptionalType, SequenceType, TensorType, Type, UnrankedType
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
 from xir.ir.verify import compatible, verify
 
 LAYER = Source("caffe", "net.prototxt", "sum", "Eltwise")
@@ -146,6 +146,8 @@ N, M = Symbol("N"), Symbol("M")
         (SequenceType(tensor(N)), SequenceType(tensor(3)), True),
         (OptionalType(tensor(N)), OptionalType(tensor(3, 3)), False),
         (OptionalType(tensor(N)), SequenceType(tensor(N)), False),
+        (MapType(DType.STRING, tensor(N)), MapType(DType.STRING, tensor(3)), True),
+        (MapType(DType.STRING, tensor(N)), MapType(DType.INT64, tensor(N)), False),
         (UnrankedType(DType.INT8), UnrankedType(DType.INT8), True),
         (UnrankedType(DType.INT8), TensorType(DType.INT8, ()), False),
     ],

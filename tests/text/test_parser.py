@@ -57,6 +57,8 @@ SYNTAX = [
     (text_of(f"input %x: f32[{'1,' * 65}1]"), "more than 64 axes"),
     (text_of(f"input %x: f32[{'1' * 2000}]"), "more than 1000 digits"),
     (text_of("input %x: sequence<f32[1]"), "expected '>'"),
+    (text_of("input %x: map<f32, f32[1]>"), "a map cannot have keys of f32"),
+    (text_of("input %x: map<str f32[1]>"), "expected ','"),
     (text_of("input %x: f32[1]", "input %x: f32[1]"), "line 4, column 7: %x is defined twice"),
     (text_of("input %x: f32[1]", 'input %"x": f32[1]'), "is defined twice"),
     (text_of('input %"": f32[1]'), "the name of a value is empty"),
@@ -161,6 +163,7 @@ def test_contradictions_are_refused_with_their_place(text: str, message: str) ->
 
 
 HOSTILE = [
+    ("deep maps", text_of("input %x: " + "map<str, " * 100_000)),
     ("deep types", text_of("input %x: " + "sequence<" * 100_000)),
     ("deep sizes", text_of("input %x: f32[" + "(" * 100_000)),
     ("deep extrema", text_of("input %x: f32[" + "min(" * 100_000)),

@@ -17,7 +17,7 @@ from xir.ir.dims import Dim, Symbol, add, evaluate, floor_divide, maximum, minim
 from xir.ir.graph import Constraint, Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.source import Source
-from xir.ir.types import DType, OptionalType, SequenceType, TensorType, Type, UnrankedType
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
 from xir.ops import OpDef, table
 from xir.ops.constant import constant, identity
 from xir.ops.shape import concat, reshape, split, transpose
@@ -152,6 +152,7 @@ def test_strings_of_any_number_stand_in_the_text() -> None:
         UnrankedType(DType.FLOAT32),
         SequenceType(OptionalType(TensorType(DType.STRING, ()))),
         OptionalType(SequenceType(UnrankedType(DType.INT4))),
+        SequenceType(MapType(DType.INT64, SequenceType(TensorType(DType.FLOAT32, (2,))))),
         TensorType(DType.COMPLEX128, (0, 7)),
     ],
     ids=repr,

@@ -1,4 +1,4 @@
-"""The types of values: element types with their exact widths, tensors with symbolic shapes, sequences, optionals."""
+"""The types of values: element types with exact widths, tensors with symbolic shapes, sequences, optionals, maps."""
 
 from __future__ import annotations
 
@@ -201,6 +201,40 @@ class OptionalType:
         return f"optional<{self.element!r}>"
 
 
+MAP_KEYS = (
+    DType.INT8,
+    DType.INT16,
+    DType.INT32,
+    DType.INT64,
+    DType.UINT8,
+    DType.UINT16,
+    DType.UINT32,
+    DType.UINT64,
+    DType.STRING,
+)
+"""What the keys of a map may be: integers and text (onnx.proto, TypeProto.Map.key_type)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MapType:
+    """A map from keys of one element type to values of one type (ONNX MapProto)."""
+
+    key: DType
+    element: Type
+
+    def __post_init__(self) -> None:
+        """Checks that keys are integers or text, and that types are not nested too deep."""
+        if self.key not in MAP_KEYS:
+            raise InvalidModelError(
+                f"a map cannot have keys of {self.key}", hint=f"keys are {', '.join(map(str, MAP_KEYS))}"
+            )
+        _check_depth(self)
+
+    def __repr__(self) -> str:
+        """`map<str, f32[]>`."""
+        return f"map<{self.key}, {self.element!r}>"
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class UnrankedType:
     """A tensor of which the file does not tell the number of axes; only inspection and specialisation accept it."""
@@ -212,12 +246,12 @@ class UnrankedType:
         return f"{self.dtype}[*]"
 
 
-Type: TypeAlias = TensorType | SequenceType | OptionalType | UnrankedType
+Type: TypeAlias = TensorType | SequenceType | OptionalType | MapType | UnrankedType
 
 
 def _check_depth(type: Type) -> None:
     depth = 0
-    while isinstance(type, SequenceType | OptionalType):
+    while isinstance(type, SequenceType | OptionalType | MapType):
         type, depth = type.element, depth + 1
     if depth > MAX_NESTING:
         raise InvalidModelError(f"a type is nested more than {MAX_NESTING} deep")
@@ -232,5 +266,7 @@ def substitute(type: Type, values: Mapping[Symbol, Dim]) -> Type:
             return SequenceType(substitute(element, values))
         case OptionalType(element):
             return OptionalType(substitute(element, values))
+        case MapType(key, element):
+            return MapType(key, substitute(element, values))
         case UnrankedType():
             return type

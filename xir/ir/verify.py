@@ -18,7 +18,7 @@ from xir.ir.builder import sourced
 from xir.ir.dims import equal
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
-from xir.ir.types import OptionalType, SequenceType, TensorType, Type
+from xir.ir.types import MapType, OptionalType, SequenceType, TensorType, Type
 from xir.ir.walk import all_graphs
 
 
@@ -68,6 +68,8 @@ def compatible(a: Type, b: Type) -> bool:
             return compatible(a.element, b.element)
         case OptionalType(), OptionalType():
             return compatible(a.element, b.element)
+        case MapType(), MapType():
+            return a.key is b.key and compatible(a.element, b.element)
         case _:
             return a == b
 

@@ -8,7 +8,7 @@ from xir.errors import InvalidModelError
 from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Symbol, evaluate, symbols_of, to_text
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute
-from xir.ir.types import OptionalType, SequenceType, TensorType, Type
+from xir.ir.types import MapType, OptionalType, SequenceType, TensorType, Type
 from xir.limits import check_nesting
 from xir.text._strings import symbol_token
 
@@ -96,14 +96,24 @@ class SymbolNames:
     def type(self, type: Type) -> str:
         """A type as text: `f32[N,3,?0]`."""
         closing: list[str] = []
-        while isinstance(type, SequenceType | OptionalType):
-            closing.append("sequence<" if isinstance(type, SequenceType) else "optional<")
+        while isinstance(type, SequenceType | OptionalType | MapType):
+            closing.append(_opening(type))
             type = type.element
         if isinstance(type, TensorType):
             inner = f"{type.dtype}[{','.join(self.dim(dim) for dim in type.shape)}]"
         else:
             inner = f"{type.dtype}[*]"
         return "".join(closing) + inner + ">" * len(closing)
+
+
+def _opening(type: SequenceType | OptionalType | MapType) -> str:
+    match type:
+        case SequenceType():
+            return "sequence<"
+        case OptionalType():
+            return "optional<"
+        case MapType(key):
+            return f"map<{key}, "
 
 
 def _limits(symbol: Symbol) -> tuple[int, int | None, int]:
@@ -139,7 +149,7 @@ def _parts(graph: Graph) -> Iterator[Dim | Graph]:
 
 
 def _type_parts(type: Type) -> Iterator[Dim]:
-    while isinstance(type, SequenceType | OptionalType):
+    while isinstance(type, SequenceType | OptionalType | MapType):
         type = type.element
     if isinstance(type, TensorType):
         yield from (dim for dim in type.shape if not isinstance(dim, int))

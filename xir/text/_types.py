@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from xir.errors import InvalidModelError
 from xir.ir.dims import Dim, Symbol, add, floor_divide, maximum, minimum, multiply
-from xir.ir.types import DType, OptionalType, SequenceType, TensorType, Type, UnrankedType, dtype_from_name
+from xir.ir.types import (
+    MAP_KEYS,
+    DType,
+    MapType,
+    OptionalType,
+    SequenceType,
+    TensorType,
+    Type,
+    UnrankedType,
+    dtype_from_name,
+)
 from xir.limits import MAX_RANK, check_name
 from xir.text._lexer import Lexer
 from xir.text._strings import unquote
@@ -154,19 +167,32 @@ class TypeParser:
         return self.symbols[key]
 
     def type(self) -> Type:
-        """A type: `f32[N,3]`, `f32[*]`, `sequence<...>`, `optional<...>`."""
+        """A type: `f32[N,3]`, `f32[*]`, `sequence<...>`, `optional<...>`, `map<str, ...>`."""
         lexer = self.lexer
-        wrappers: list[type[SequenceType] | type[OptionalType]] = []
-        while lexer.token in ("sequence", "optional"):
-            wrappers.append(SequenceType if lexer.advance() == "sequence" else OptionalType)
-            lexer.expect("<")
-            lexer.enter()
+        wrappers: list[Callable[[Type], Type]] = []
+        while lexer.token in ("sequence", "optional", "map"):
+            wrappers.append(self._wrapper(lexer.advance()))
         result: Type = self._tensor()
         for wrapper in reversed(wrappers):
             lexer.expect(">")
             lexer.leave()
             result = wrapper(result)
         return result
+
+    def _wrapper(self, word: str) -> Callable[[Type], Type]:
+        """What `sequence<`, `optional<` or `map<KEY,` makes of the type that follows; the word is taken already."""
+        lexer = self.lexer
+        lexer.expect("<")
+        lexer.enter()
+        if word != "map":
+            return SequenceType if word == "sequence" else OptionalType
+        at = lexer.start
+        key = self.dtype()
+        if key not in MAP_KEYS:
+            known = ", ".join(map(str, MAP_KEYS))
+            raise lexer.error(f"a map cannot have keys of {key}", at=at, hint=f"keys are {known}")
+        lexer.expect(",")
+        return partial(MapType, key)
 
     def dtype(self) -> DType:
         """An element type by its short name; raises FormatError where none stands."""

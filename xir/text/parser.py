@@ -24,7 +24,8 @@ Grammar (EBNF; blanks, line ends and `# comments` separate tokens and mean nothi
                                                                      (* name and SHA-256 in the weights file *)
     element     = INTEGER | FLOAT | BITS | "true" | "false" | STRING | BYTES
                 | "(" element "," element ")" ;                                 (* real, imaginary *)
-    type        = dtype "[" ( "*" | [ dim { "," dim } ] ) "]" | ( "sequence" | "optional" ) "<" type ">" ;
+    type        = dtype "[" ( "*" | [ dim { "," dim } ] ) "]" | ( "sequence" | "optional" ) "<" type ">"
+                | "map" "<" dtype "," type ">" ;
     dim         = term { ( "+" | "-" ) term } ;
     term        = factor { ( "*" | "//" ) factor } ;                             (* from left to right, as in Python *)
     factor      = [ "-" ] ( INTEGER | name | "(" dim ")" | ( "min" | "max" ) "(" dim { "," dim } ")" ) ;

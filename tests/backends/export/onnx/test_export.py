@@ -22,7 +22,7 @@ from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.source import Source
-from xir.ir.types import DType, OptionalType, SequenceType, TensorType, UnrankedType
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, UnrankedType
 from xir.ops.activation import relu
 from xir.ops.constant import constant, identity
 from xir.ops.elementwise import add, neg
@@ -213,11 +213,14 @@ def test_literals_are_nodes(tmp_path: Path) -> None:
 
 def test_sequences_optionals_and_nameless_sizes(tmp_path: Path) -> None:
     inner = TensorType(DType.FLOAT32, (Symbol(), Symbol("unknown_0") * 2))
-    values = (Value(SequenceType(inner)), Value(OptionalType(inner)), Value(inner))
-    graph = Graph("g", values, (relu(values[2]),), ("y",), names=dict(zip(values, "sox", strict=True)))
+    mapped = MapType(DType.STRING, TensorType(DType.FLOAT32, ()))
+    values = (Value(SequenceType(inner)), Value(OptionalType(inner)), Value(inner), Value(mapped))
+    graph = Graph("g", values, (relu(values[2]),), ("y",), names=dict(zip(values, "soxm", strict=True)))
     export_onnx(graph, tmp_path / "m.onnx")
     types = [value.type for value in onnx.load(tmp_path / "m.onnx").graph.input]
-    assert [kind.WhichOneof("value") for kind in types] == ["sequence_type", "optional_type", "tensor_type"]
+    kinds = ["sequence_type", "optional_type", "tensor_type", "map_type"]
+    assert [kind.WhichOneof("value") for kind in types] == kinds
+    assert (types[3].map_type.key_type, types[3].map_type.value_type.tensor_type.elem_type) == (8, 1)
     assert [dim.dim_param for dim in types[2].tensor_type.shape.dim] == ["unknown_1", "2*unknown_0"]
     free = (Value(UnrankedType(DType.FLOAT32)), values[2])
     bad = Graph("g", free, (relu(values[2]),), ("y",))

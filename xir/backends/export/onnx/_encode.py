@@ -16,7 +16,7 @@ from xir.ir.constant import Constant
 from xir.ir.dims import Dim, Symbol, symbols_of, to_text
 from xir.ir.node import Value
 from xir.ir.source import Source
-from xir.ir.types import DType, OptionalType, SequenceType, TensorType, Type
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type
 
 SOURCE_KEY = "xir.source"
 """The key of a node's metadata that holds its source layers, as JSON."""
@@ -270,6 +270,8 @@ def encode_type(type: Type, symbols: Mapping[Symbol, str]) -> bytes:
             return wire.data(4, wire.data(1, encode_type(element, symbols)))
         case OptionalType(element):
             return wire.data(9, wire.data(1, encode_type(element, symbols)))
+        case MapType(key, element):
+            return wire.data(5, wire.integer(1, NUMBERS[key]) + wire.data(2, encode_type(element, symbols)))
         case _:
             raise UnsupportedError(
                 f"a value of type {type!r} cannot be written: ONNX inputs and outputs need a known number of axes",
