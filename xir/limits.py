@@ -32,6 +32,13 @@ MAX_FOLDED_BYTES = 64 * MEBI
 MAX_INLINED_NODES = 1_000_000
 """Nodes that inlining functions may produce in one model (5 kB of nested functions can declare 2^40)."""
 
+MAX_CALLS = 40
+"""Levels of bodies and functions inside one another that are followed; each takes several calls of Python, whose own
+limit is 1,000. Exporters nest their functions about ten deep."""
+
+MAX_LOOP_STEPS = 10_000_000
+"""Steps of one loop. A loop that nothing ends would else run for ever; the longest decoders make thousands."""
+
 MAX_TEXT_BYTES = 256 * MEBI
 """Bytes of one text file that is parsed (prototxt, `.xir`); a 10,000-layer prototxt is about 5 MB."""
 

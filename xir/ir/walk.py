@@ -67,8 +67,8 @@ def _symbols(types: Iterable[Type]) -> dict[Symbol, None]:
     return found
 
 
-def _attribute_symbols(node: Node) -> list[Symbol]:
-    """The nameless symbols that the node's attributes mention, as often as they do."""
+def _mentioned_symbols(node: Node) -> list[Symbol]:
+    """The symbols that the node's attributes mention, as often as they do."""
     found: list[Symbol] = []
     pending: list[Attribute] = list(node.attributes.values())
     while pending:
@@ -76,8 +76,22 @@ def _attribute_symbols(node: Node) -> list[Symbol]:
         if isinstance(item, tuple):
             pending += item
         elif isinstance(item, SymbolicDim):
-            found += [symbol for symbol in symbols_of(item) if symbol.name is None]
+            found += symbols_of(item)
     return found
+
+
+def _attribute_symbols(node: Node) -> list[Symbol]:
+    """The nameless symbols that the node's attributes mention, as often as they do."""
+    return [symbol for symbol in _mentioned_symbols(node) if symbol.name is None]
+
+
+def free_symbols(outputs: Iterable[Value], leaves: Iterable[Value]) -> tuple[Symbol, ...]:
+    """The symbols in attributes that no axis of a leaf, or of what a node makes, tells alone; in order."""
+    order = toposort(outputs)
+    values = [*leaves, *(value for node in order for value in node.outputs)]
+    told = {dim for value in values if isinstance(value.type, TensorType) for dim in value.type.shape}
+    mentioned = dict.fromkeys(symbol for node in order for symbol in _mentioned_symbols(node))
+    return tuple(symbol for symbol in mentioned if symbol not in told)
 
 
 def _makers(order: Sequence[Node]) -> dict[Symbol, Node]:

@@ -26,9 +26,11 @@ class Contents:
 
     Attributes:
         constants: weights by their values.
+        outer: {input of a body: the value of the graph around that it stands for}.
     """
 
     constants: Mapping[Value, Constant]
+    outer: dict[Value, Value] = field(default_factory=dict[Value, Value])
     _known: dict[Value, Shape | None] = field(default_factory=dict[Value, Shape | None])
 
     def of(self, value: Value) -> Shape | None:
@@ -48,6 +50,8 @@ class Contents:
         return self._known[value]
 
     def _followed(self, value: Value) -> list[Value]:
+        if value in self.outer and _is_small(value):
+            return [self.outer[value]]
         node = value.node
         if node is None or not _is_small(value) or node.op.name not in _RULES:
             return []
@@ -58,6 +62,8 @@ class Contents:
             return None
         node = value.node
         constant = self.constants.get(value)
+        if value in self.outer:
+            return self._known.get(self.outer[value])
         if node is not None and node.op.name == "constant":
             literal = node.attributes["value"]
             constant = literal if isinstance(literal, Constant) else None

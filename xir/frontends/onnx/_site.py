@@ -8,12 +8,14 @@ from typing import NoReturn, TypeVar
 
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends.onnx._contents import Contents
-from xir.frontends.onnx.model import AttributeValue, OnnxNode, Tensor
+from xir.frontends.onnx._frame import Body, BuildBody
+from xir.frontends.onnx.model import AttributeValue, OnnxGraph, OnnxNode, SparseTensor, Tensor, TypeInfo
 from xir.frontends.onnx.tensors import TensorStore
 from xir.ir.broadcasting import join, needs_broadcast
 from xir.ir.constant import Array, Constant
 from xir.ir.dims import Dim, Shape, equal
 from xir.ir.node import Value
+from xir.ir.types import Type
 from xir.ops.shape import broadcast
 
 T = TypeVar("T")
@@ -60,12 +62,14 @@ class Site:
         node: the node as it stands in the file.
         opset: the version of its operator set.
         scope: what all nodes share.
+        build_body: makes a closed graph of a body; `body` says it in one word.
     """
 
-    __slots__ = ("_asked", "node", "opset", "scope")
+    __slots__ = ("_asked", "build_body", "node", "opset", "scope")
 
-    def __init__(self, node: OnnxNode, opset: int, scope: Scope) -> None:
+    def __init__(self, node: OnnxNode, opset: int, scope: Scope, build_body: BuildBody) -> None:
         """The site of `node` in a model whose operator set is `opset`."""
+        self.build_body = build_body
         self.node = node
         self.opset = opset
         self.scope = scope
@@ -140,9 +144,34 @@ class Site:
         return tuple(item.decode("utf-8", "surrogateescape") for item in value if isinstance(item, bytes))
 
     def tensor(self, name: str) -> Constant | None:
-        """A TENSOR attribute, or None."""
+        """A TENSOR attribute (or SPARSE_TENSOR), or None."""
+        held = self.node.attributes.get(name)
+        if held is not None and isinstance(held.value, SparseTensor):
+            self._asked.add(name)
+            return self.scope.store.dense(held.value)
         value = self._take(name, "TENSOR")
         return self.scope.store.constant(value) if isinstance(value, Tensor) else None
+
+    def graph(self, name: str) -> OnnxGraph:
+        """A GRAPH attribute as it stands in the file; raises InvalidModelError where it is missing."""
+        value = self._take(name, "GRAPH")
+        if not isinstance(value, OnnxGraph):
+            self.invalid(f"attribute {name!r} is missing")
+        return value
+
+    def body(self, name: str, types: Sequence[Type | None] = ()) -> Body:
+        """A GRAPH attribute as a closed graph.
+
+        Args:
+            name: of the attribute.
+            types: of the body's inputs, as far as the node's operands tell them; what the file says serves else.
+        """
+        return self.build_body(self.graph(name), types)
+
+    def type_info(self, name: str) -> TypeInfo | None:
+        """A TYPE_PROTO attribute, or None."""
+        value = self._take(name, "TYPE_PROTO")
+        return value if isinstance(value, TypeInfo) else None
 
     def ignore(self, *names: str) -> None:
         """Passes over attributes that change nothing in the result (storage hints, training alone)."""

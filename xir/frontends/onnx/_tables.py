@@ -10,12 +10,15 @@ from xir.frontends.onnx.handlers import (
     detection,
     elementwise,
     index,
+    linalg,
     matmul,
     norm,
     pool,
+    recurrent,
     reduce,
     resize,
     shape,
+    signal,
 )
 
 HANDLERS: Handlers[Handler] = Handlers(
@@ -29,8 +32,11 @@ HANDLERS: Handlers[Handler] = Handlers(
     conv.handlers,
     pool.handlers,
     norm.handlers,
+    recurrent.handlers,
     resize.handlers,
     detection.handlers,
+    signal.handlers,
+    linalg.handlers,
 )
 """`operator-version` -> handler."""
 

@@ -53,6 +53,10 @@ class Wire:
             hint="the file is damaged or is no ONNX model: fetch it again",
         )
 
+    def unknown(self, message: str, record: Record) -> NoReturn:
+        """Raises FormatError for a field that onnx.proto does not have."""
+        self.fail(record[2] if record[1] == LENGTH else record[3], f"{message} has no field {record[0]}")
+
     def charge(self, count: int) -> None:
         """Takes `count` fields from the budget; raises UnsafeError where it is used up."""
         self._left -= count

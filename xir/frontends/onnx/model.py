@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias, Union
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,21 @@ class Tensor:
     values: NDArray[np.generic] | None = None
     strings: tuple[bytes, ...] = ()
     external: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseTensor:
+    """A SparseTensorProto.
+
+    Attributes:
+        values: the elements that are there, and the tensor's name.
+        indices: where they stand: [count] places in the flat tensor, or [count, rank] coordinates.
+        dims: the shape of the whole tensor.
+    """
+
+    values: Tensor
+    indices: Tensor
+    dims: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,8 +83,22 @@ class ValueInfo:
     type: TypeInfo | None
 
 
-AttributeValue = int | float | bytes | Tensor | tuple[int, ...] | tuple[float, ...] | tuple[bytes, ...] | None
-"""What an attribute holds; None for kinds that no handler takes (graphs, types, sparse tensors)."""
+AttributeValue: TypeAlias = Union[
+    int,
+    float,
+    bytes,
+    Tensor,
+    SparseTensor,
+    TypeInfo,
+    "OnnxGraph",
+    tuple[int, ...],
+    tuple[float, ...],
+    tuple[bytes, ...],
+    tuple["OnnxGraph", ...],
+    None,
+]
+"""What an attribute holds; None for kinds that no operator of ONNX takes (lists of tensors, of sparse ones, of types)
+and for an attribute that names one of its function's."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,9 +154,34 @@ class OnnxGraph:
 
     name: str
     nodes: tuple[OnnxNode, ...]
-    initializers: tuple[Tensor, ...]
+    initializers: tuple[Tensor | SparseTensor, ...]
     inputs: tuple[ValueInfo, ...]
     outputs: tuple[ValueInfo, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxFunction:
+    """A FunctionProto: an operator that the file defines itself.
+
+    Attributes:
+        domain: the operator set's name.
+        name: the operator's name, with `:overload` where it has one.
+        inputs: names of its operands.
+        outputs: names of its results.
+        attributes: names of its attributes that have no default.
+        defaults: its other attributes.
+        nodes: what it does.
+        opsets: {domain: version} for its nodes.
+    """
+
+    domain: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: tuple[str, ...]
+    defaults: Mapping[str, Attribute]
+    nodes: tuple[OnnxNode, ...]
+    opsets: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,6 +195,7 @@ class OnnxModel:
         graph: the graph.
         producer: who wrote it.
         metadata: {key: value}.
+        functions: {(domain, name): a function}.
         extras: parts of the file that xir does not read: {what: how many}.
     """
 
@@ -149,4 +205,5 @@ class OnnxModel:
     graph: OnnxGraph
     producer: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    functions: Mapping[tuple[str, str], OnnxFunction] = field(default_factory=dict[tuple[str, str], OnnxFunction])
     extras: Mapping[str, int] = field(default_factory=dict[str, int])

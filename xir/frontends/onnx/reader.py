@@ -9,20 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xir.errors import FormatError
 from xir.files import PathLike, open_mapped
+from xir.frontends.onnx._tensor_messages import read_entry, read_sparse_tensor, read_tensor
+from xir.frontends.onnx._type_messages import read_type, read_value_info
 from xir.frontends.onnx._wire import FIXED32, Record, Span, Wire
 from xir.frontends.onnx.model import (
     Attribute,
     AttributeValue,
-    Dimension,
+    OnnxFunction,
     OnnxGraph,
     OnnxModel,
     OnnxNode,
+    SparseTensor,
     Tensor,
-    TypeInfo,
     ValueInfo,
 )
 
@@ -43,6 +44,24 @@ _KINDS = {
     14: "TYPE_PROTOS",
 }
 """AttributeProto.AttributeType."""
+
+_FIELDS = {
+    2: "FLOAT",
+    3: "INT",
+    4: "STRING",
+    5: "TENSOR",
+    6: "GRAPH",
+    7: "FLOATS",
+    8: "INTS",
+    9: "STRINGS",
+    10: "TENSORS",
+    11: "GRAPHS",
+    14: "TYPE_PROTO",
+    15: "TYPE_PROTOS",
+    22: "SPARSE_TENSOR",
+    23: "SPARSE_TENSORS",
+}
+"""The field of AttributeProto that holds each type."""
 
 
 def read_model(path: PathLike) -> OnnxModel:
@@ -69,6 +88,8 @@ class _Head:
     graph: OnnxGraph | None = None
     opsets: dict[str, int] = field(default_factory=dict[str, int])
     metadata: dict[str, str] = field(default_factory=dict[str, str])
+    functions: dict[tuple[str, str], OnnxFunction] = field(default_factory=dict[tuple[str, str], OnnxFunction])
+    extras: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(slots=True)
@@ -78,41 +99,32 @@ class _Lists:
     floats: list[float] = field(default_factory=list[float])
     ints: list[int] = field(default_factory=list[int])
     strings: list[bytes] = field(default_factory=list[bytes])
+    graphs: list[OnnxGraph] = field(default_factory=list[OnnxGraph])
 
-
-@dataclass(slots=True)
-class _Parts:
-    """Parts of the file that are not read, counted."""
-
-    counts: dict[str, int] = field(default_factory=dict[str, int])
-
-    def note(self, what: str) -> None:
-        self.counts[what] = self.counts.get(what, 0) + 1
+    def values(self) -> dict[str, AttributeValue]:
+        """The lists by the types that they belong to."""
+        return {
+            "FLOATS": tuple(self.floats),
+            "INTS": tuple(self.ints),
+            "STRINGS": tuple(self.strings),
+            "GRAPHS": tuple(self.graphs),
+        }
 
 
 class _Reader:
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
 
-    def _unknown(self, message: str, record: Record) -> None:
-        self.wire.fail(record[2] if record[1] == 2 else record[3], f"{message} has no field {record[0]}")
-
     def model(self, span: Span) -> OnnxModel:
-        wire, head, parts = self.wire, _Head(), _Parts()
+        wire, head = self.wire, _Head()
         for record in wire.records(span):
             match record[0]:
                 case 7:
                     if head.graph is not None:
                         wire.fail(record[2], "the model has two graphs")
-                    head.graph = self.graph(wire.child(span, record), parts)
-                case 8:
-                    domain, version = self.opset(wire.child(span, record))
-                    head.opsets[domain] = version
-                case 14:
-                    key, value = self.entry(wire.child(span, record))
-                    head.metadata[key] = value
-                case 20 | 25:
-                    parts.note("training information" if record[0] == 20 else "local functions")
+                    head.graph = self.graph(wire.child(span, record))
+                case 8 | 14 | 20 | 25:
+                    self.part(span, record, head)
                 case _:
                     self.head(record, head)
         if head.graph is None or not head.ir_version:
@@ -122,8 +134,34 @@ class _Reader:
                 hint="is it another kind of file?",
             )
         return OnnxModel(
-            wire.file.path, head.ir_version, head.opsets, head.graph, head.producer, head.metadata, parts.counts
+            wire.file.path,
+            head.ir_version,
+            head.opsets,
+            head.graph,
+            head.producer,
+            head.metadata,
+            head.functions,
+            head.extras,
         )
+
+    def part(self, span: Span, record: Record, head: _Head) -> None:
+        """Fields of ModelProto that are messages, besides the graph."""
+        wire = self.wire
+        inner = wire.child(span, record)
+        match record[0]:
+            case 8:
+                domain, version = self.opset(inner)
+                head.opsets[domain] = version
+            case 14:
+                key, value = read_entry(wire, inner)
+                head.metadata[key] = value
+            case 20:
+                head.extras["training information"] = head.extras.get("training information", 0) + 1
+            case _:
+                found = self.function(inner)
+                if (found.domain, found.name) in head.functions:
+                    wire.fail(record[2], f"function {found.name!r} of {found.domain!r} stands twice")
+                head.functions[found.domain, found.name] = found
 
     def head(self, record: Record, head: _Head) -> None:
         """Fields of ModelProto that are plain values; versions and domains of the producer change nothing."""
@@ -135,7 +173,7 @@ class _Reader:
             case 3 | 4 | 5 | 6 | 26:
                 pass
             case _:
-                self._unknown("ModelProto", record)
+                self.wire.unknown("ModelProto", record)
 
     def opset(self, span: Span) -> tuple[str, int]:
         wire, domain, version = self.wire, "", 0
@@ -146,25 +184,13 @@ class _Reader:
                 case 2:
                     version = wire.integer(record)
                 case _:
-                    self._unknown("OperatorSetIdProto", record)
+                    wire.unknown("OperatorSetIdProto", record)
         return "" if domain == "ai.onnx" else domain, version
 
-    def entry(self, span: Span) -> tuple[str, str]:
-        wire, key, value = self.wire, "", ""
-        for record in wire.records(span):
-            match record[0]:
-                case 1:
-                    key = wire.text(record)
-                case 2:
-                    value = wire.bytes(record).decode("utf-8", "replace")
-                case _:
-                    self._unknown("StringStringEntryProto", record)
-        return key, value
-
-    def graph(self, span: Span, parts: _Parts) -> OnnxGraph:
+    def graph(self, span: Span) -> OnnxGraph:
         wire, name = self.wire, ""
         nodes: list[OnnxNode] = []
-        initializers: list[Tensor] = []
+        initializers: list[Tensor | SparseTensor] = []
         inputs: list[ValueInfo] = []
         outputs: list[ValueInfo] = []
         for record in wire.records(span):
@@ -174,17 +200,17 @@ class _Reader:
                 case 2:
                     name = wire.text(record)
                 case 5:
-                    initializers.append(self.tensor(wire.child(span, record)))
+                    initializers.append(read_tensor(wire, wire.child(span, record)))
                 case 11:
-                    inputs.append(self.value_info(wire.child(span, record)))
+                    inputs.append(read_value_info(wire, wire.child(span, record)))
                 case 12:
-                    outputs.append(self.value_info(wire.child(span, record)))
-                case 14 | 15:
-                    parts.note("quantization annotations" if record[0] == 14 else "sparse initializers")
-                case 10 | 13 | 16:
+                    outputs.append(read_value_info(wire, wire.child(span, record)))
+                case 15:
+                    initializers.append(read_sparse_tensor(wire, wire.child(span, record)))
+                case 10 | 13 | 14 | 16:
                     pass
                 case _:
-                    self._unknown("GraphProto", record)
+                    wire.unknown("GraphProto", record)
         return OnnxGraph(name, tuple(nodes), tuple(initializers), tuple(inputs), tuple(outputs))
 
     def node(self, span: Span, order: int) -> OnnxNode:
@@ -208,20 +234,21 @@ class _Reader:
                         wire.fail(record[2], f"a node has two attributes {attribute.name!r}")
                     attributes[attribute.name] = attribute
                 case 9:
-                    key, value = self.entry(wire.child(span, record))
+                    key, value = read_entry(wire, wire.child(span, record))
                     metadata[key] = value
                 case 6 | 10:
                     pass
                 case _:
-                    self._unknown("NodeProto", record)
+                    wire.unknown("NodeProto", record)
         domain = "" if texts[7] == "ai.onnx" else texts[7]
         kind = f"{texts[4]}:{texts[8]}" if texts[8] else texts[4]
         return OnnxNode(texts[3], kind, domain, tuple(inputs), tuple(outputs), attributes, metadata, order)
 
     def attribute(self, span: Span) -> Attribute:
-        wire, kind = self.wire, 0
+        """An AttributeProto; files of IR version 1 do not say the type: the field that is there tells it."""
+        wire, kind, seen = self.wire, 0, 0
         texts = {1: "", 21: ""}
-        single: dict[int, AttributeValue] = {1: 0.0, 2: 0, 3: b""}
+        found: dict[str, AttributeValue] = {"FLOAT": 0.0, "INT": 0, "STRING": b""}
         lists = _Lists()
         for record in wire.records(span):
             match record[0]:
@@ -229,22 +256,23 @@ class _Reader:
                     texts[record[0]] = wire.text(record)
                 case 20:
                     kind = wire.integer(record)
-                case 2 | 3 | 4 | 5:
-                    single[record[0] - 1] = self.single(span, record)
-                case 7 | 8 | 9:
-                    self.repeated(record, lists)
-                case 6 | 10 | 11 | 13 | 14 | 15 | 22 | 23:
+                case 7 | 8 | 9 | 11:
+                    self.repeated(span, record, lists)
+                case 13:
                     pass
+                case number if number in _FIELDS:
+                    found[_FIELDS[number]] = self.single(span, record)
                 case _:
-                    self._unknown("AttributeProto", record)
+                    wire.unknown("AttributeProto", record)
+            seen = record[0] if record[0] in _FIELDS else seen
         name, reference = texts[1], texts[21]
-        if kind not in _KINDS and not reference:
+        word = _KINDS.get(kind, _FIELDS.get(seen, "") if kind == 0 else "")
+        if not word and not reference:
             wire.fail(span.start, f"attribute {name!r} has the unknown type {kind}")
-        single |= {6: tuple(lists.floats), 7: tuple(lists.ints), 8: tuple(lists.strings)}
-        return Attribute(name, _KINDS.get(kind, "reference"), single.get(kind), reference)
+        return Attribute(name, word or "reference", (found | lists.values()).get(word), reference)
 
     def single(self, span: Span, record: Record) -> AttributeValue:
-        """The one value of an attribute: f, i, s or t."""
+        """The one value of an attribute; kinds that no operator takes (lists of tensors, of types) are passed over."""
         wire = self.wire
         match record[0]:
             case 2:
@@ -255,156 +283,64 @@ class _Reader:
                 return wire.integer(record)
             case 4:
                 return wire.bytes(record)
+            case 5:
+                return read_tensor(wire, wire.child(span, record))
+            case 6:
+                return self.graph(wire.child(span, record))
+            case 14:
+                return read_type(wire, wire.child(span, record))
+            case 22:
+                return read_sparse_tensor(wire, wire.child(span, record))
             case _:
-                return self.tensor(wire.child(span, record))
+                return None
 
-    def repeated(self, record: Record, found: _Lists) -> None:
-        """More values of an attribute: floats, ints or strings."""
+    def repeated(self, span: Span, record: Record, found: _Lists) -> None:
+        """More values of an attribute: floats, ints, strings or graphs."""
         wire = self.wire
         match record[0]:
             case 7:
                 found.floats += wire.numbers(record, np.dtype("<f4")).astype(np.float64).tolist()
             case 8:
                 found.ints += wire.integers(record)
-            case _:
+            case 9:
                 found.strings.append(wire.bytes(record))
-
-    def tensor(self, span: Span) -> Tensor:
-        return _TensorReader(self).read(span)
-
-    def value_info(self, span: Span) -> ValueInfo:
-        wire, name = self.wire, ""
-        found: TypeInfo | None = None
-        for record in wire.records(span):
-            match record[0]:
-                case 1:
-                    name = wire.text(record)
-                case 2:
-                    found = self.type(wire.child(span, record))
-                case 3 | 4:
-                    pass
-                case _:
-                    self._unknown("ValueInfoProto", record)
-        return ValueInfo(name, found)
-
-    def type(self, span: Span) -> TypeInfo | None:
-        wire = self.wire
-        found: TypeInfo | None = None
-        for record in wire.records(span):
-            match record[0]:
-                case 1:
-                    found = self.tensor_type(wire.child(span, record))
-                case 4 | 9:
-                    kind = "sequence" if record[0] == 4 else "optional"
-                    found = TypeInfo(kind, element=self.element(wire.child(span, record)))
-                case 5 | 7 | 8:
-                    found = TypeInfo({5: "map", 7: "opaque", 8: "sparse tensor"}[record[0]])
-                case 6:
-                    pass
-                case _:
-                    self._unknown("TypeProto", record)
-        return found
-
-    def element(self, span: Span) -> TypeInfo | None:
-        for record in self.wire.records(span):
-            if record[0] == 1:
-                return self.type(self.wire.child(span, record))
-            self._unknown("TypeProto", record)
-        return None
-
-    def tensor_type(self, span: Span) -> TypeInfo:
-        wire, dtype = self.wire, 0
-        shape: tuple[Dimension, ...] | None = None
-        for record in wire.records(span):
-            match record[0]:
-                case 1:
-                    dtype = wire.integer(record)
-                case 2:
-                    shape = self.shape(wire.child(span, record))
-                case _:
-                    self._unknown("TypeProto.Tensor", record)
-        return TypeInfo("tensor", dtype, shape)
-
-    def shape(self, span: Span) -> tuple[Dimension, ...]:
-        wire = self.wire
-        dims: list[Dimension] = []
-        for record in wire.records(span):
-            if record[0] != 1:
-                self._unknown("TensorShapeProto", record)
-            inner = wire.child(span, record)
-            size: Dimension = Dimension()
-            for part in wire.records(inner):
-                match part[0]:
-                    case 1:
-                        size = Dimension(value=wire.integer(part))
-                    case 2:
-                        size = Dimension(name=wire.text(part) or None)
-                    case 3:
-                        pass
-                    case _:
-                        self._unknown("TensorShapeProto.Dimension", part)
-            dims.append(size)
-        return tuple(dims)
-
-
-class _TensorReader:
-    """One TensorProto; repeated data fields may come packed, in pieces, or one by one."""
-
-    def __init__(self, reader: _Reader) -> None:
-        self.reader = reader
-        self.wire = reader.wire
-        self.pieces: dict[int, list[NDArray[np.generic]]] = {}
-        self.strings: list[bytes] = []
-
-    def read(self, span: Span) -> Tensor:
-        wire, name, raw = self.wire, "", None
-        numbers = {2: 0, 14: 0}
-        dims: list[int] = []
-        external: dict[str, str] = {}
-        for record in wire.records(span):
-            match record[0]:
-                case 1:
-                    dims += wire.integers(record)
-                case 2 | 14:
-                    numbers[record[0]] = wire.integer(record)
-                case 8:
-                    name = wire.text(record)
-                case 9:
-                    raw = wire.slice(record)
-                case 13:
-                    key, value = self.reader.entry(wire.child(span, record))
-                    external[key] = value
-                case _:
-                    self.data(record)
-        values, location = self.values(span), numbers[14]
-        if location not in (0, 1):
-            wire.fail(span.start, f"tensor {name!r} lies at the unknown data_location {location}")
-        stored = external if location == 1 else None
-        return Tensor(name, tuple(dims), numbers[2], raw, values, tuple(self.strings), stored)
-
-    def data(self, record: Record) -> None:
-        wire = self.wire
-        match record[0]:
-            case 4:
-                piece: NDArray[np.generic] = wire.numbers(record, np.dtype("<f4"))
-            case 10:
-                piece = wire.numbers(record, np.dtype("<f8"))
-            case 5 | 7 | 11:
-                piece = np.array([record[2]], np.uint64) if record[1] == 0 else wire.packed(record)
-            case 6:
-                self.strings.append(wire.bytes(record))
-                return
-            case 12 | 16:
-                return
-            case 3:
-                wire.fail(record[2], "a tensor in segments is not ONNX's own any more")
             case _:
-                wire.fail(record[3], f"TensorProto has no field {record[0]}")
-        self.pieces.setdefault(record[0], []).append(piece)
+                found.graphs.append(self.graph(wire.child(span, record)))
 
-    def values(self, span: Span) -> NDArray[np.generic] | None:
-        if len(self.pieces) > 1:
-            self.wire.fail(span.start, "a tensor has elements in two data fields")
-        for pieces in self.pieces.values():
-            return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        return None
+    def function(self, span: Span) -> OnnxFunction:
+        """A FunctionProto."""
+        wire = self.wire
+        texts = {1: "", 10: "", 13: ""}
+        names: dict[int, list[str]] = {4: [], 5: [], 6: []}
+        nodes: list[OnnxNode] = []
+        opsets: dict[str, int] = {}
+        defaults: dict[str, Attribute] = {}
+        for record in wire.records(span):
+            match record[0]:
+                case 1 | 10 | 13:
+                    texts[record[0]] = wire.text(record)
+                case 4 | 5 | 6:
+                    names[record[0]].append(wire.text(record))
+                case 7:
+                    nodes.append(self.node(wire.child(span, record), len(nodes)))
+                case 9:
+                    domain, version = self.opset(wire.child(span, record))
+                    opsets[domain] = version
+                case 11:
+                    attribute = self.attribute(wire.child(span, record))
+                    defaults[attribute.name] = attribute
+                case 2 | 3 | 8 | 12 | 14:
+                    pass
+                case _:
+                    wire.unknown("FunctionProto", record)
+        domain = "" if texts[10] == "ai.onnx" else texts[10]
+        return OnnxFunction(
+            domain,
+            f"{texts[1]}:{texts[13]}" if texts[13] else texts[1],
+            tuple(names[4]),
+            tuple(names[5]),
+            tuple(names[6]),
+            defaults,
+            tuple(nodes),
+            opsets,
+        )

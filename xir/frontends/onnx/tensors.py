@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from xir.errors import InvalidModelError
+from xir.errors import InvalidModelError, UnsafeError
 from xir.files import FileSlice, MappedFile, open_beneath
-from xir.frontends.onnx.model import Tensor
+from xir.frontends.onnx.model import SparseTensor, Tensor
 from xir.ir.constant import Array, Constant
 from xir.ir.types import DType, TensorType
-from xir.limits import byte_count, element_count
+from xir.limits import MAX_FILLED_BYTES, byte_count, element_count
 
 DTYPES: Mapping[int, DType] = {
     1: DType.FLOAT32,
@@ -96,6 +96,38 @@ class TensorStore:
             return self._raw(raw, type, what)
         values = np.zeros(0, np.uint64) if tensor.values is None else tensor.values
         return _held(self._typed(values, type, count, what), type)
+
+    def dense(self, tensor: Tensor | SparseTensor) -> Constant:
+        """The tensor's elements, those that a sparse one leaves out being 0 (onnx.proto, SparseTensorProto).
+
+        Raises:
+            InvalidModelError: as `constant`; or the places do not fit the shape, are unsorted, or name one twice.
+            UnsafeError: the whole tensor takes more room than a file may make up.
+        """
+        if isinstance(tensor, Tensor):
+            return self.constant(tensor)
+        values, indices = self.constant(tensor.values), self.constant(tensor.indices)
+        what = f"sparse tensor {tensor.values.name!r}"
+        count = element_count(tensor.dims, what=what, file=self.path)
+        if count * values.dtype.dtype.itemsize > MAX_FILLED_BYTES:
+            raise UnsafeError(f"{what} would take more than {MAX_FILLED_BYTES} bytes", file=self.path)
+        places = np.asarray(indices.array(), np.int64)
+        if values.type.rank != 1 or indices.dtype is not DType.INT64:
+            raise InvalidModelError(f"{what}: values are {values.type!r}, indices {indices.type!r}", file=self.path)
+        shape = values.array().shape
+        if places.shape == (*shape, len(tensor.dims)) and len(tensor.dims):
+            inside = bool(((places >= 0) & (places < np.asarray(tensor.dims))).all())
+            flat = np.ravel_multi_index(tuple(places.T), tensor.dims) if inside and count else np.zeros(0, np.int64)
+        else:
+            flat = places
+            inside = places.shape == shape and bool(((places >= 0) & (places < count)).all())
+        if not inside or flat.shape != shape or bool((np.diff(flat) <= 0).any()):
+            raise InvalidModelError(
+                f"{what}: the places of its elements are not in order inside {list(tensor.dims)}", file=self.path
+            )
+        whole = np.zeros(count, values.dtype.dtype)
+        whole[flat] = values.array()
+        return _held(whole, TensorType(values.dtype, tensor.dims))
 
     def _text(self, tensor: Tensor, type: TensorType, count: int, what: str) -> Constant:
         if len(tensor.strings) != count:

@@ -1,0 +1,63 @@
+"""Types of an ONNX file as types of ours; sizes of one name are one symbol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from xir.errors import InvalidModelError, UnsupportedError
+from xir.frontends.onnx.model import Dimension, TypeInfo
+from xir.frontends.onnx.tensors import dtype_of
+from xir.ir.dims import Dim, Symbol
+from xir.ir.types import OptionalType, SequenceType, TensorType, Type, UnrankedType
+
+
+@dataclass(slots=True)
+class TypeTable:
+    """Makes types; what xir's exporter noted of named sizes is known again.
+
+    Attributes:
+        file: the file's name, for messages.
+        ranges: {name of a size: its minimum, maximum and divisor}.
+        made: the symbols so far.
+    """
+
+    file: str
+    ranges: Mapping[str, tuple[int, int | None, int]] = field(default_factory=dict[str, tuple[int, int | None, int]])
+    made: dict[str, Symbol] = field(default_factory=dict[str, Symbol])
+
+    def size(self, size: Dimension, what: str) -> Dim:
+        """A size of the file: a number, a symbol with its name, or a fresh one."""
+        if size.value is not None:
+            if size.value < 0:
+                raise InvalidModelError(f"{what} has the size {size.value}")
+            return size.value
+        if size.name is None:
+            return Symbol()
+        if size.name not in self.made:
+            low, high, divisor = self.ranges.get(size.name, (0, None, 1))
+            self.made[size.name] = Symbol(size.name, minimum=low, maximum=high, divisor=divisor)
+        return self.made[size.name]
+
+    def of(self, found: TypeInfo | None, what: str) -> Type:
+        """The type that a TypeProto tells.
+
+        Raises:
+            InvalidModelError: it tells none.
+            UnsupportedError: xir has no such type.
+        """
+        wrappers: list[str] = []
+        while found is not None and found.kind in ("sequence", "optional"):
+            wrappers.append(found.kind)
+            found = found.element
+        if found is None:
+            raise InvalidModelError(f"{what} has no type", hint="tell it with --input NAME=f32[...]")
+        if found.kind != "tensor":
+            raise UnsupportedError(f"{what} is a {found.kind}", hint="xir reads tensors, sequences and optionals")
+        dtype = dtype_of(found.dtype, what, self.file)
+        result: Type = UnrankedType(dtype)
+        if found.shape is not None:
+            result = TensorType(dtype, tuple(self.size(size, what) for size in found.shape))
+        for wrapper in reversed(wrappers):
+            result = SequenceType(result) if wrapper == "sequence" else OptionalType(result)
+        return result
