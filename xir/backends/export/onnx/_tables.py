@@ -9,12 +9,15 @@ from xir.backends.export.onnx import (
     detection,
     elementwise,
     index,
+    linalg,
     matmul,
     norm,
     pool,
+    recurrent,
     reduce,
     resize,
     shape,
+    signal,
 )
 from xir.backends.export.onnx._form import Forms
 
@@ -29,7 +32,10 @@ FORMS = Forms(
     conv.forms,
     pool.forms,
     norm.forms,
+    recurrent.forms,
     resize.forms,
     detection.forms,
+    signal.forms,
+    linalg.forms,
 )
 """Operator -> form."""

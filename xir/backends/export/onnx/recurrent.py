@@ -1,0 +1,70 @@
+"""ONNX forms of recurrent layers: one operator each at every opset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, Refusal, onnx_value, operand, whole
+from xir.ir.node import Node
+from xir.ops._gates import GateFunction, GateName
+from xir.ops.lstm import lstm
+from xir.ops.rnn import gru, rnn
+
+forms = Forms()
+
+_NAMES: Mapping[GateName, tuple[str, bool, bool]] = {
+    "relu": ("Relu", False, False),
+    "tanh": ("Tanh", False, False),
+    "sigmoid": ("Sigmoid", False, False),
+    "affine": ("Affine", True, True),
+    "leaky_relu": ("LeakyRelu", True, False),
+    "thresholded_relu": ("ThresholdedRelu", True, False),
+    "scaled_tanh": ("ScaledTanh", True, True),
+    "hard_sigmoid": ("HardSigmoid", True, True),
+    "elu": ("Elu", True, False),
+    "softsign": ("Softsign", False, False),
+    "softplus": ("Softplus", False, False),
+}
+"""ONNX's name, and whether the function has an alpha and a beta."""
+
+
+def _layer(node: Node, kind: str, **more: OnnxAttribute) -> Answer:
+    r = operand(node, 2)
+    if not isinstance(r.shape[2], int):
+        return Refusal(f"{kind} needs a known number of hidden units")
+    functions = cast("tuple[GateFunction, ...]", node.attributes["functions"])
+    described = [(*_NAMES[name], alpha, beta) for name, alpha, beta in functions]
+    alphas = tuple(alpha for _, has, _, alpha, _ in described if has)
+    betas = tuple(beta for _, _, has, _, beta in described if has)
+    attributes: dict[str, OnnxAttribute] = {
+        "hidden_size": r.shape[2],
+        "direction": onnx_value(node, "direction"),
+        "activations": tuple(name for name, *_ in described),
+        **more,
+    }
+    if alphas:
+        attributes["activation_alpha"] = alphas
+    if betas:
+        attributes["activation_beta"] = betas
+    if node.attributes["clip"] is not None:
+        attributes["clip"] = onnx_value(node, "clip")
+    return Call(kind, node.inputs, attributes, optional=0)
+
+
+@forms.of(rnn)
+def _rnn(node: Node, opset: int) -> Answer:
+    """RNN."""
+    return _layer(node, "RNN")
+
+
+@forms.of(gru)
+def _gru(node: Node, opset: int) -> Answer:
+    """GRU."""
+    return _layer(node, "GRU", linear_before_reset=whole(node, "linear_before_reset"))
+
+
+@forms.of(lstm)
+def _lstm(node: Node, opset: int) -> Answer:
+    """LSTM."""
+    return _layer(node, "LSTM", input_forget=whole(node, "coupled"))

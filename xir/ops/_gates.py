@@ -1,0 +1,266 @@
+"""What ONNX's recurrent layers share: the functions of their gates, directions, sequences of different lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from xir.errors import InvalidModelError, UnsupportedError
+from xir.ir.constant import Array
+from xir.ir.dims import Dim
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.limits import check_inlined
+from xir.ops._build import channelwise, scalar_like
+from xir.ops._checks import require_dtype, require_floating, require_rank, require_same_dtype, require_same_shape
+from xir.ops._wide import scalar, wide
+from xir.ops._windows import Numbers, widened
+from xir.ops.activation import elu, hard_sigmoid, leaky_relu, relu, sigmoid, softplus, softsign, tanh
+from xir.ops.compare import greater, less
+from xir.ops.elementwise import add, clip, mul, select
+from xir.ops.matmul import gemm
+from xir.ops.shape import broadcast, concat, reshape, slice_, split
+
+GateName = Literal[
+    "relu",
+    "tanh",
+    "sigmoid",
+    "affine",
+    "leaky_relu",
+    "thresholded_relu",
+    "scaled_tanh",
+    "hard_sigmoid",
+    "elu",
+    "softsign",
+    "softplus",
+]
+GateFunction: TypeAlias = tuple[GateName, float, float]
+"""A function's name, its alpha and its beta; 0 where it has none."""
+
+Direction = Literal["forward", "reverse", "bidirectional"]
+
+
+def applied(function: GateFunction, x: Numbers) -> Numbers:
+    """The function of a gate, by the formulas of ONNX LSTM's text (onnx.defs)."""
+    name, alpha, beta = function
+    a, b = x.dtype.type(alpha), x.dtype.type(beta)
+    with np.errstate(over="ignore"):
+        formulas: dict[GateName, Callable[[], Numbers]] = {
+            "relu": lambda: np.maximum(x, 0),
+            "tanh": lambda: np.tanh(x),
+            "sigmoid": lambda: 1 / (1 + np.exp(-x)),
+            "affine": lambda: a * x + b,
+            "leaky_relu": lambda: np.where(x >= 0, x, a * x),
+            "thresholded_relu": lambda: np.where(x >= a, x, 0),
+            "scaled_tanh": lambda: a * np.tanh(b * x),
+            "hard_sigmoid": lambda: np.clip(a * x + b, 0, 1),
+            "elu": lambda: np.where(x >= 0, x, a * np.expm1(np.minimum(x, 0))),
+            "softsign": lambda: x / (1 + np.abs(x)),
+            "softplus": lambda: np.logaddexp(x, 0),
+        }
+        return formulas[name]().astype(x.dtype, copy=False)
+
+
+def built(function: GateFunction, x: Value) -> Value:
+    """`applied` as a graph."""
+    name, alpha, beta = function
+    formulas: dict[GateName, Callable[[], Value]] = {
+        "relu": lambda: relu(x),
+        "tanh": lambda: tanh(x),
+        "sigmoid": lambda: sigmoid(x),
+        "affine": lambda: add(mul(x, scalar_like(x, alpha)), scalar_like(x, beta)),
+        "leaky_relu": lambda: leaky_relu(x, alpha=alpha),
+        "thresholded_relu": lambda: select(less(x, scalar_like(x, alpha)), scalar_like(x, 0.0), x),
+        "scaled_tanh": lambda: mul(tanh(mul(x, scalar_like(x, beta))), scalar_like(x, alpha)),
+        "hard_sigmoid": lambda: hard_sigmoid(x, alpha=alpha, beta=beta),
+        "elu": lambda: elu(x, alpha=alpha),
+        "softsign": lambda: softsign(x),
+        "softplus": lambda: softplus(x),
+    }
+    return formulas[name]()
+
+
+def clipped(x: Numbers, bound: float | None) -> Numbers:
+    """`x` within [-bound, bound], where there is a bound."""
+    return x if bound is None else np.clip(x, -bound, bound)
+
+
+def built_clipped(x: Value, bound: float | None) -> Value:
+    """`clipped` as a graph."""
+    return x if bound is None else clip(x, minimum=-bound, maximum=bound)
+
+
+def directions_of(direction: Direction) -> tuple[bool, ...]:
+    """For each direction, whether it runs from the last step to the first."""
+    return {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}[direction]
+
+
+def require_layer(
+    x: Value,
+    w: Value,
+    r: Value,
+    gates: int,
+    direction: Direction,
+    functions: Sequence[GateFunction],
+    functions_each: int,
+    clip: float | None,
+) -> Dim:
+    """Checks what RNN, GRU and LSTM share; returns the number of hidden units."""
+    require_floating(x)
+    require_same_dtype(x, w, r)
+    for value in (x, w, r):
+        require_rank(value, 3)
+    count, hidden = len(directions_of(direction)), r.shape[2]
+    require_same_shape(w.shape, (count, hidden * gates, x.shape[2]))
+    require_same_shape(r.shape, (count, hidden * gates, hidden))
+    if len(functions) != functions_each * count:
+        raise InvalidModelError(f"{functions_each * count} functions are needed, got {len(functions)}")
+    if clip is not None and not clip >= 0:
+        raise InvalidModelError(f"the bound of clipping must be positive, got {clip}")
+    return hidden
+
+
+def require_parameter(x: Value, parameter: Value | None, *shape: Dim) -> None:
+    """Checks an optional operand of the type of `x`."""
+    if parameter is not None:
+        require_same_dtype(x, parameter)
+        require_same_shape(parameter.shape, shape)
+
+
+def require_lengths(x: Value, lengths: Value | None) -> None:
+    """Checks the lengths of the sequences, i32[N]."""
+    if lengths is not None:
+        require_dtype(lengths, DType.INT32)
+        require_same_shape(lengths.shape, (x.shape[1],))
+
+
+def part(array: Array | None, index: int, *shape: int, like: Array) -> Numbers:
+    """An optional operand's part for one direction; zeros of `shape` where it is absent."""
+    return np.zeros(shape, widened(like).dtype) if array is None else widened(array)[index]
+
+
+Step = Callable[[int, tuple[Numbers, ...]], tuple[Numbers, ...]]
+BuiltStep = Callable[[int, tuple[Value, ...]], tuple[Value, ...]]
+Sweep: TypeAlias = tuple[Numbers, tuple[Numbers, ...]]
+BuiltSweep: TypeAlias = tuple[Value, tuple[Value, ...]]
+"""The outputs of all steps, and the last states."""
+
+
+def sweep(steps: int, backward: bool, lengths: Array | None, states: tuple[Numbers, ...], step: Step) -> Sweep:
+    """Runs `step` over the steps of one direction.
+
+    Args:
+        steps: how many there are.
+        backward: whether the last one comes first; a sequence begins where its length ends.
+        lengths: [N], the steps of each sequence; behind them nothing changes and the outputs are 0.
+        states: [N, H] each, the hidden state first.
+        step: (step, states) -> new states.
+
+    Returns:
+        the hidden states [T, N, H] and the last states.
+
+    Raises:
+        InvalidModelError: if a sequence is longer than there are steps.
+    """
+    if lengths is not None and lengths.size and not 0 <= int(lengths.min()) <= int(lengths.max()) <= steps:
+        raise InvalidModelError(f"sequences of {lengths.min()} to {lengths.max()} steps, where there are {steps}")
+    outputs = np.zeros((steps, *states[0].shape), states[0].dtype)
+    for index in reversed(range(steps)) if backward else range(steps):
+        made = step(index, states)
+        if lengths is None:
+            outputs[index], states = made[0], made
+            continue
+        alive = np.greater(lengths.astype(np.int64), index)[:, None]
+        outputs[index] = np.where(alive, made[0], 0)
+        states = tuple(np.where(alive, new, old) for new, old in zip(made, states, strict=True))
+    return outputs, states
+
+
+def built_sweep(
+    steps: int, backward: bool, lengths: Value | None, states: tuple[Value, ...], step: BuiltStep
+) -> BuiltSweep:
+    """`sweep` as a graph, step after step."""
+    outputs: list[Value] = []
+    for index in reversed(range(steps)) if backward else range(steps):
+        made = step(index, states)
+        output = made[0]
+        if lengths is not None:
+            limit = broadcast(scalar(lengths.dtype, index), shape=lengths.shape)
+            alive = channelwise(greater(lengths, limit), output, axis=0)
+            output = select(alive, output, scalar_like(output, 0.0))
+            made = tuple(select(alive, new, old) for new, old in zip(made, states, strict=True))
+        outputs.append(reshape(output, shape=(1, *output.shape)))
+        states = made
+    return concat(*(reversed(outputs) if backward else outputs), axis=0), states
+
+
+_NODES_PER_STEP = 128
+"""At most so many nodes a step of one direction makes, its operators taken apart."""
+
+
+def steps_of(x: Value, directions: int) -> int:
+    """The number of steps of `x`, small enough to write each of them down.
+
+    Raises:
+        UnsupportedError: if it is not known before the model runs, or is 0.
+        UnsafeError: if the unrolled layer would have more nodes than `xir.limits` allows.
+    """
+    steps = x.shape[0]
+    if not isinstance(steps, int) or steps == 0:
+        raise UnsupportedError(
+            f"a recurrent layer over {steps!r} steps cannot be unrolled: there must be a known number of them",
+            hint="fix the first size of the sequence, for example with --input x=f32[20,1,300]",
+        )
+    check_inlined(steps * directions * _NODES_PER_STEP, what=f"a recurrent layer of {steps} steps")
+    return steps
+
+
+def built_part(parameter: Value | None, index: int) -> Value | None:
+    """An operand's part for one direction, in the type in which sums are taken; None where it is absent."""
+    if parameter is None:
+        return None
+    cut = slice_(parameter, axes=(0,), starts=(index,), stops=(index + 1,), steps=(1,))
+    return wide(reshape(cut, shape=parameter.shape[1:]))
+
+
+def present_part(parameter: Value, index: int) -> Value:
+    """`built_part` of an operand that is there."""
+    found = built_part(parameter, index)
+    return parameter if found is None else found
+
+
+def built_state(state: Value | None, index: int, x: Value, hidden: Dim) -> Value:
+    """The state before the first step of one direction, [N, H]; zeros where it is absent."""
+    found = built_part(state, index)
+    return found if found is not None else broadcast(scalar(wide(x).dtype, 0.0), shape=(x.shape[1], hidden))
+
+
+def product(x: Value, weight: Value, bias: Value | None = None) -> Value:
+    """`x: [M, K]` times the transposed `weight: [J, K]`, plus `bias: [J]` in each row."""
+    shape = (x.shape[0], weight.shape[0])
+    addend = None if bias is None else broadcast(bias, shape=shape)
+    return gemm(x, weight, addend, alpha=1.0, beta=1.0, transpose_a=False, transpose_b=True)
+
+
+def built_inputs(x: Value, steps: int, weight: Value, bias: Value | None) -> list[Value]:
+    """What the inputs add to the gates, one [N, J] a step."""
+    _, streams, size = x.shape
+    flat = reshape(wide(x), shape=(steps * streams, size))
+    added = reshape(product(flat, weight, bias), shape=(steps, streams, weight.shape[0]))
+    return [reshape(each, shape=each.shape[1:]) for each in split(added, axis=0, sizes=(1,) * steps)]
+
+
+def halves(bias: Value | None, count: int, hidden: Dim) -> tuple[Value | None, Value | None]:
+    """The input's and the state's part of a bias of 2 * count * hidden numbers."""
+    if bias is None:
+        return None, None
+    first, second = split(bias, axis=0, sizes=(hidden * count, hidden * count))
+    return first, second
+
+
+def stacked(sweeps: Sequence[Value], axis: int) -> Value:
+    """The results of the directions, side by side along a new axis."""
+    parts = [reshape(each, shape=(*each.shape[:axis], 1, *each.shape[axis:])) for each in sweeps]
+    return parts[0] if len(parts) == 1 else concat(*parts, axis=axis)
