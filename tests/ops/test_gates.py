@@ -61,6 +61,7 @@ def test_operands_that_do_not_fit_are_refused() -> None:
     lengths = Value(TensorType(DType.INT64, (3,)))
     refusals = [
         ((x, w, r), {"functions": (TANH,)}, "3 functions are needed, got 1"),
+        ((x, w, r), {"functions": (("tanh", 1.0, 0.0),) * 3}, "tanh has no such numbers"),
         ((x, w, r), {"clip": float("nan")}, "bound of clipping"),
         ((x, w, r, b, lengths), {}, "tensor of i32"),
         ((x, w, r, r), {}, "differ"),

@@ -39,6 +39,16 @@ GateName = Literal[
 GateFunction: TypeAlias = tuple[GateName, float, float]
 """A function's name, its alpha and its beta; 0 where it has none."""
 
+HAS_ALPHA: tuple[GateName, ...] = (
+    "affine",
+    "leaky_relu",
+    "thresholded_relu",
+    "scaled_tanh",
+    "hard_sigmoid",
+    "elu",
+)
+HAS_BETA: tuple[GateName, ...] = ("affine", "scaled_tanh", "hard_sigmoid")
+
 Direction = Literal["forward", "reverse", "bidirectional"]
 
 
@@ -117,6 +127,9 @@ def require_layer(
     require_same_shape(r.shape, (count, hidden * gates, hidden))
     if len(functions) != functions_each * count:
         raise InvalidModelError(f"{functions_each * count} functions are needed, got {len(functions)}")
+    for name, alpha, beta in functions:
+        if (alpha and name not in HAS_ALPHA) or (beta and name not in HAS_BETA):
+            raise InvalidModelError(f"{name} has no such numbers: alpha {alpha}, beta {beta}")
     if clip is not None and not clip >= 0:
         raise InvalidModelError(f"the bound of clipping must be positive, got {clip}")
     return hidden

@@ -10,7 +10,7 @@ import numpy as np
 from tests.ops.cases import AnyOp, Case, case, normal
 from xir.ir.constant import Array
 from xir.ir.types import DType
-from xir.ops._gates import GateFunction, GateName
+from xir.ops._gates import HAS_ALPHA, HAS_BETA, GateFunction, GateName
 from xir.ops.lstm import lstm
 from xir.ops.rnn import gru, rnn
 
@@ -48,7 +48,11 @@ def cases() -> Iterator[Case]:
         yield case(op, x, w, r, b, LENGTHS, *states(op, 1), **words(op, "reverse")).noted("lengths, backward")
         both = operands(op, 2)
         yield case(op, *both, LENGTHS, *states(op, 2), **words(op, "bidirectional")).noted("both ways")
-        yield case(op, *both, **words(op, "bidirectional", clip=0.4)).differenced().noted("clipped")
+        yield (
+            case(op, *both, **words(op, "bidirectional", clip=0.4))
+            .differenced()
+            .noted("clipped cell" if op is lstm else "clipped")
+        )
         half = operands(op, 1, DType.FLOAT16)
         yield case(op, *half, **words(op)).within(5e-3).noted("halves")
     x, w, r, b = operands(gru, 1)
@@ -60,5 +64,5 @@ def cases() -> Iterator[Case]:
     yield case(lstm, x, w, r, b, None, None, None, peepholes, **words(lstm, coupled=True)).noted("coupled")
     names: tuple[GateName, ...] = get_args(GateName)
     for name in names:
-        function: GateFunction = (name, 0.3, 0.6)
+        function: GateFunction = (name, 0.3 if name in HAS_ALPHA else 0.0, 0.6 if name in HAS_BETA else 0.0)
         yield case(rnn, *operands(rnn, 1), **words(rnn, functions=(function,))).differenced().noted(name)

@@ -7,26 +7,26 @@ from typing import cast
 
 from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, Refusal, onnx_value, operand, whole
 from xir.ir.node import Node
-from xir.ops._gates import GateFunction, GateName
+from xir.ops._gates import HAS_ALPHA, HAS_BETA, GateFunction, GateName
 from xir.ops.lstm import lstm
 from xir.ops.rnn import gru, rnn
 
 forms = Forms()
 
-_NAMES: Mapping[GateName, tuple[str, bool, bool]] = {
-    "relu": ("Relu", False, False),
-    "tanh": ("Tanh", False, False),
-    "sigmoid": ("Sigmoid", False, False),
-    "affine": ("Affine", True, True),
-    "leaky_relu": ("LeakyRelu", True, False),
-    "thresholded_relu": ("ThresholdedRelu", True, False),
-    "scaled_tanh": ("ScaledTanh", True, True),
-    "hard_sigmoid": ("HardSigmoid", True, True),
-    "elu": ("Elu", True, False),
-    "softsign": ("Softsign", False, False),
-    "softplus": ("Softplus", False, False),
+_NAMES: Mapping[GateName, str] = {
+    "relu": "Relu",
+    "tanh": "Tanh",
+    "sigmoid": "Sigmoid",
+    "affine": "Affine",
+    "leaky_relu": "LeakyRelu",
+    "thresholded_relu": "ThresholdedRelu",
+    "scaled_tanh": "ScaledTanh",
+    "hard_sigmoid": "HardSigmoid",
+    "elu": "Elu",
+    "softsign": "Softsign",
+    "softplus": "Softplus",
 }
-"""ONNX's name, and whether the function has an alpha and a beta."""
+"""Functions by ONNX's names."""
 
 
 def _layer(node: Node, kind: str, **more: OnnxAttribute) -> Answer:
@@ -34,13 +34,12 @@ def _layer(node: Node, kind: str, **more: OnnxAttribute) -> Answer:
     if not isinstance(r.shape[2], int):
         return Refusal(f"{kind} needs a known number of hidden units")
     functions = cast("tuple[GateFunction, ...]", node.attributes["functions"])
-    described = [(*_NAMES[name], alpha, beta) for name, alpha, beta in functions]
-    alphas = tuple(alpha for _, has, _, alpha, _ in described if has)
-    betas = tuple(beta for _, _, has, _, beta in described if has)
+    alphas = tuple(alpha for name, alpha, _ in functions if name in HAS_ALPHA)
+    betas = tuple(beta for name, _, beta in functions if name in HAS_BETA)
     attributes: dict[str, OnnxAttribute] = {
         "hidden_size": r.shape[2],
         "direction": onnx_value(node, "direction"),
-        "activations": tuple(name for name, *_ in described),
+        "activations": tuple(_NAMES[name] for name, _, _ in functions),
         **more,
     }
     if alphas:
