@@ -105,13 +105,21 @@ def _lines(report: OptimizationReport, explain: bool) -> list[str]:
     lines += written[1:]
     if not explain:
         return lines
+    laws = report.laws
     lines += ["", "applied:"] if report.fired else ["", "applied: nothing"]
-    lines += [f"  {law}  x{times}" for law, times in report.fired.items()]
-    if report.misses:
-        lines.append("nearly applied:")
-        lines += [
-            f"  {miss.law}  x{len(miss.layers)}  {', '.join(miss.layers[:SHOWN_LAYERS])}"
-            f"{', ...' if len(miss.layers) > SHOWN_LAYERS else ''}: {miss.reason}"
-            for miss in report.misses
-        ]
+    for law, times in report.fired.items():
+        lines += [f"  {law}  x{times}", *_law(laws[law])]
+    named: set[str] = set(report.fired)
+    lines += ["nearly applied:"] if report.misses else []
+    for miss in report.misses:
+        more = ", ..." if len(miss.layers) > SHOWN_LAYERS else ""
+        layers = ", ".join(miss.layers[:SHOWN_LAYERS]) + more
+        lines.append(f"  {miss.law}  x{len(miss.layers)}  {layers}: {miss.reason}")
+        lines += [] if miss.law in named else _law(laws[miss.law])
+        named.add(miss.law)
     return lines
+
+
+def _law(text: str) -> list[str]:
+    """A law's text under its name."""
+    return [f"      {line}".rstrip() for line in text.splitlines()]

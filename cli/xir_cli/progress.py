@@ -19,8 +19,8 @@ PATIENCE = 0.5
 class ProgressLine:
     """Shows what is being done, on standard error, until the block ends.
 
-    On a terminal it is rich's bar, which appears once the work has taken `PATIENCE`; elsewhere it is a line a step,
-    with -v.
+    On a terminal it is rich's bar, which appears once the work has taken `PATIENCE`; elsewhere, and with --json, it is
+    a line a step, with -v.
     """
 
     def __init__(self, output: Output, title: str = "") -> None:
@@ -42,9 +42,10 @@ class ProgressLine:
 
     def __call__(self, what: str, done: int, total: int) -> None:
         """Shows that `done` of `total` steps of `what` are done."""
-        if self._output.settings.verbosity < 0:
+        settings = self._output.settings
+        if settings.verbosity < 0:
             return
-        if not sys.stderr.isatty():
+        if settings.json or not sys.stderr.isatty():
             count = f" {done + 1}/{total}" if total > 1 else ""
             self._output.say(f"{what}{count} {self._title}".rstrip(), level=1)
         elif time.monotonic() - self._start > PATIENCE:
@@ -55,12 +56,11 @@ class ProgressLine:
         from rich.markup import escape
         from rich.progress import BarColumn, Progress, TextColumn
 
+        text = escape(f"{what} {self._title}".strip())
         if self._bar is None:
             columns = (TextColumn("{task.description}"), BarColumn())
             self._bar = Progress(*columns, console=Console(stderr=True, no_color=not color(sys.stderr)), transient=True)
+            self._task = self._bar.add_task(text, completed=done, total=total)
             self._bar.start()
-            self._task = self._bar.add_task("")
-        if self._task is not None:
-            self._bar.update(
-                self._task, description=escape(f"{what} {self._title}".strip()), completed=done, total=total
-            )
+        elif self._task is not None:
+            self._bar.update(self._task, description=text, completed=done, total=total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
@@ -137,7 +138,7 @@ def _by_operator(built: Iterable[tuple[str, tuple[str, ...]]]) -> dict[str, tupl
 
 
 class _Reader:
-    """Reads off a handler's code which operators it names, through the helpers of its room and what it closes over."""
+    """Reads off a handler's code which operators it names, through helpers, methods and what it closes over."""
 
     def __init__(self) -> None:
         self._known: dict[FunctionType, tuple[str, ...]] = {}
@@ -149,7 +150,7 @@ class _Reader:
         if handler not in self._known:
             found: dict[str, None] = {}
             pending: list[object] = [handler]
-            seen: set[FunctionType] = set()
+            seen: set[FunctionType | type] = set()
             while pending:
                 item = pending.pop()
                 if isinstance(item, OpDef):
@@ -157,6 +158,9 @@ class _Reader:
                 elif isinstance(item, Mapping | tuple) and len(cast("tuple[object, ...]", item)) <= _MAX_ITEMS:
                     held = cast("Mapping[object, object] | tuple[object, ...]", item)
                     pending += held.values() if isinstance(held, Mapping) else held
+                elif isinstance(item, type) and item not in seen and _is_ours(item):
+                    seen.add(item)
+                    pending += vars(item).values()
                 elif isinstance(item, FunctionType) and item not in seen and _is_ours(item):
                     seen.add(item)
                     pending += _mentioned(item)
@@ -164,8 +168,8 @@ class _Reader:
         return self._known[handler]
 
 
-def _is_ours(function: FunctionType) -> bool:
-    return function.__module__.startswith(_HANDLER_ROOMS)
+def _is_ours(item: FunctionType | type) -> bool:
+    return item.__module__.startswith(_HANDLER_ROOMS)
 
 
 def _mentioned(function: FunctionType) -> list[object]:
@@ -176,7 +180,9 @@ def _mentioned(function: FunctionType) -> list[object]:
     while codes:
         code = codes.pop()
         codes += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
-        named = [space[name] for name in code.co_names if name in space]
+        # The names of attributes stand in co_names too: `math.log` is not the operator `log` of the same file.
+        read = dict.fromkeys(str(each.argval) for each in dis.get_instructions(code) if each.opname == "LOAD_GLOBAL")
+        named = [space[name] for name in read if name in space]
         modules = [item for item in named if isinstance(item, ModuleType)]
         found += [item for item in named if not isinstance(item, ModuleType)]
         found += [vars(module)[name] for module in modules for name in code.co_names if name in vars(module)]

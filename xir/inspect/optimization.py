@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from xir.frontends.options import Loaded
 from xir.inspect.conversion import ConversionReport, source_to_dict
+from xir.passes import passes
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,14 @@ class OptimizationReport:
     misses: tuple[NearMiss, ...]
     conversion: ConversionReport | None
 
+    @property
+    def laws(self) -> dict[str, str]:
+        """{law: its text} for every law that was applied or nearly was, in that order."""
+        steps = passes()
+        texts = {each.name: each.law for each in steps}
+        texts |= {rule.name: rule.law for each in steps for rule in each.rules}
+        return {name: texts.get(name, "") for name in (*self.fired, *(miss.law for miss in self.misses))}
+
     def to_dict(self) -> dict[str, object]:
         """The report as plain data, as `--json` prints it."""
         return {
@@ -59,6 +68,7 @@ class OptimizationReport:
             "before": self.before,
             "after": self.after,
             "parameters": self.parameters,
+            "laws": self.laws,
             "fired": dict(self.fired),
             "misses": [miss.to_dict() for miss in self.misses],
             "conversion": self.conversion.to_dict() if self.conversion is not None else None,
