@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from xir.backends.export.report import ExportReport
-from xir.errors import MismatchError, UsageError
+from xir.errors import MismatchError, Problem, UnsupportedError, UsageError
 from xir.files import staged_write
 from xir.frontends.adjust import with_input_names, with_nchw_inputs
 from xir.frontends.load import load_model, recognize
 from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.partial import PartlyReadError
 from xir.frontends.type_spec import as_type
 from xir.inspect.conversion import ConversionPlan, ConversionReport, parameter_count
 from xir.inspect.optimization import NearMiss, OptimizationReport
@@ -339,19 +340,39 @@ def plan_conversion(
     """Everything that `convert` checks before it writes: reading, optimizing, and every operator's form.
 
     Raises:
-        UnsupportedError: with every layer, attribute and element type that the source's reader, or else the target,
-            does not take.
+        UnsupportedError: with every layer, attribute and element type that the source's reader does not take, and
+            those of the other layers that the target does not take.
         XirError: everything else that reading raises.
     """
     chosen = export_format(os.fspath(path), format)
-    loaded = _read(source, options or LoadOptions(), rename_inputs, nchw_inputs)
-    graph = optimize(loaded.graph, level=level, passes=passes, exact=exact)
-    planned: ExportPlan | None = None
-    if chosen == "onnx":
+
+    def planned(graph: Graph) -> ExportPlan | None:
+        legal = optimize(graph, level=level, passes=passes, exact=exact)
+        if chosen != "onnx":
+            return None
         from xir.backends.export.onnx import plan_onnx
 
-        planned = plan_onnx(graph, opset=opset, target=target)
-    return ConversionPlan(loaded, chosen, planned, peak_bytes(loaded.graph))
+        return plan_onnx(legal, opset=opset, target=target)
+
+    try:
+        loaded = _read(source, options or LoadOptions(), rename_inputs, nchw_inputs)
+    except PartlyReadError as error:
+        raise _with_problems_of_the_rest(error, planned) from None
+    return ConversionPlan(loaded, chosen, planned(loaded.graph), peak_bytes(loaded.graph))
+
+
+def _with_problems_of_the_rest(error: PartlyReadError, plan: Callable[[Graph], object]) -> UnsupportedError:
+    """The reader's refusals, and what the target lacks for the layers that were read."""
+    graph = error.partial()
+    if graph is None:
+        return error
+    try:
+        plan(graph)
+    except UnsupportedError as more:
+        reasons = more.problems or (Problem("the rest", (), more.message, more.hint),)
+        message = f"{error.message}; of the others, {more.message.partition(': ')[0]}"
+        return UnsupportedError(message, problems=(*error.problems, *reasons), file=error.source.file, hint=error.hint)
+    return error
 
 
 def silent(what: str, done: int, total: int) -> None:

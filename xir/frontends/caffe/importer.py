@@ -19,6 +19,7 @@ from xir.frontends.caffe.net import Layer, Net, Phase, shared_parameters
 from xir.frontends.caffe.preprocess import Preprocessing, preprocess
 from xir.frontends.caffe.propose import candidates, fallback
 from xir.frontends.caffe.site import Handler, Site, Weights
+from xir.frontends.partial import PartlyReadError
 from xir.ir.builder import sourced
 from xir.ir.constant import Constant
 from xir.ir.constraints import Collected, collecting
@@ -110,7 +111,7 @@ class Importer:
                         self._take(layer, index)
                     except XirError as error:
                         raise error.located(layer.location) from error.__cause__
-        self._report_problems()
+            self._report_problems(assumed)
         check_overrides(self.overrides, tuple(self.inputs))
         return Imported(self._graph(assumed), tuple(self._all_notes()))
 
@@ -320,22 +321,35 @@ class Importer:
 
     # --- results ---------------------------------------------------------------------------------------------------
 
-    def _report_problems(self) -> None:
+    def _report_problems(self, assumed: Collected) -> None:
         if not self.problems:
             return
         problems = tuple(
             Problem(kind, tuple(names), reason, hint) for (kind, reason, hint), names in self.problems.items()
         )
         count = sum(len(problem.layers) for problem in problems)
-        raise UnsupportedError(
+        raise PartlyReadError(
             f"{count} of {len(self.net.layers)} layers are not supported",
             problems=problems,
             file=self.net.file,
+            partial=lambda: self._taken(assumed),
         )
+
+    def _taken(self, assumed: Collected) -> Graph | None:
+        """The graph of the layers that were taken: every value that none of them reads is an output."""
+        made = [value for value in self.blobs.makers if value.node is not None]
+        read = {value for node in toposort(made) for value in node.inputs}
+        names = finished_names(self.blobs, self.weights.names)
+        ends = [value for value in made if value not in read]
+        if not ends:
+            return None
+        return self._assembled({names.get(value, self.blobs.makers[value]): value for value in ends}, names, assumed)
 
     def _graph(self, assumed: Collected) -> Graph:
         names = finished_names(self.blobs, self.weights.names)
-        outputs = self._outputs(names)
+        return self._assembled(self._outputs(names), names, assumed)
+
+    def _assembled(self, outputs: Mapping[str, Value], names: Mapping[Value, str], assumed: Collected) -> Graph:
         nodes = toposort(outputs.values())
         live = {value for node in nodes for value in (*node.inputs, *node.outputs) if value is not None}
         live.update(self.inputs.values())
