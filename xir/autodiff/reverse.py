@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from xir.autodiff.sizes import check_told, origins, told, told_by
 from xir.errors import InvalidModelError, Problem, UnsupportedError, UsageError
 from xir.ir.builder import sourced
 from xir.ir.constraints import collecting
@@ -40,20 +41,24 @@ def grad(graph: Graph, of: str | Value, wrt: Sequence[str | Value], *, with_valu
 
     Raises:
         UsageError: if a name is unknown, stands twice, or a value cannot be derived or derived by.
-        UnsupportedError: if operators on the way have neither gradient nor decomposition; it lists them all.
+        UnsupportedError: if operators on the way have neither gradient nor decomposition (it lists them all), or the
+            derivative needs a size that it cannot get from the run.
     """
     result, variables = _find(graph, of), [_find(graph, each) for each in wrt]
     names = [_name(graph, each) for each in wrt]
     of_name = _name(graph, of)
     _check_request(result, of_name, variables, names)
     work = Graph(graph.name, graph.inputs, (result, *variables), (), graph.parameters, graph.names, graph.constraints)
-    work = _expanded(work, len(variables))
+    work = told(_expanded(work, len(variables)))
     result, *variables = work.outputs
     with collecting(work.constraints) as assumed:
         derivatives = _Sweep(work).run(result, variables)
     outputs = (result, *derivatives) if with_value else tuple(derivatives)
     output_names = ((of_name,) if with_value else ()) + tuple(f"grad_{name}" for name in names)
     made = Graph(f"grad_{graph.name}", work.inputs, outputs, output_names, work.parameters, work.names, tuple(assumed))
+    known = origins(work)
+    made = told_by(made, known)
+    check_told(made, known)
     return drop_unused_parameters(made)
 
 
