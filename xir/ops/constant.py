@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xir.ir.constant import Array, Constant
 from xir.ir.node import Node, Value
-from xir.ir.types import TensorType
+from xir.ir.types import TensorType, Type
 from xir.ops._define import op
 
 
@@ -28,9 +28,9 @@ constant.host("a literal is a buffer that the planner places; nothing is compute
 
 
 @op
-def identity(x: Value) -> TensorType:
-    """`x` itself. x: any tensor. (ONNX Identity, Caffe Split)"""
-    return x.tensor
+def identity(x: Value) -> Type:
+    """`x` itself. x: any tensor, sequence, optional or map. (ONNX Identity, Caffe Split)"""
+    return x.type
 
 
 @identity.reference

@@ -6,6 +6,7 @@ Dead intermediates are freed as soon as the last node that reads them has run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -17,8 +18,8 @@ from xir.ir.constant import Array
 from xir.ir.constraints import check_constraints
 from xir.ir.dims import to_text
 from xir.ir.graph import Graph
-from xir.ir.node import Node, Value
-from xir.ir.types import DType, TensorType, Type
+from xir.ir.node import Attribute, Node, Value
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
 from xir.ops import definition
 from xir.reference.sizes import Arrival, Sizes, symbols_in
 
@@ -43,6 +44,20 @@ def run(graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | Non
     sizes = Sizes()
     arrays = _feed(graph, feeds, sizes)
     check_constraints(graph.constraints, sizes.known)
+    results = _run_nodes(graph, arrays, sizes, observe)
+    return {
+        name: array if value.node is not None else _copied(array)
+        for name, value, array in zip(graph.output_names, graph.outputs, results, strict=True)
+    }
+
+
+def _copied(data: object) -> Array:
+    """What was fed, or a weight, as a caller may keep it."""
+    return cast("Array", np.array(data) if isinstance(data, np.ndarray) else data)
+
+
+def _run_nodes(graph: Graph, arrays: dict[Value, Array], sizes: Sizes, observe: Observer | None) -> tuple[Array, ...]:
+    """The outputs of a graph whose inputs are in `arrays`."""
     remaining = _count_reads(graph)
     for node in graph.nodes:
         results = _run_node(node, [_read(graph, arrays, value) for value in node.inputs], sizes)
@@ -56,9 +71,31 @@ def run(graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | Non
                 remaining[operand] -= 1
                 if not remaining[operand]:
                     arrays.pop(operand, None)
-    return {
-        name: _read_output(graph, arrays, value) for name, value in zip(graph.output_names, graph.outputs, strict=True)
-    }
+    return tuple(cast("Array", _read(graph, arrays, value)) for value in graph.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A body as the rules of control flow run it."""
+
+    graph: Graph
+
+    @property
+    def result_types(self) -> tuple[Type, ...]:
+        return tuple(value.type for value in self.graph.outputs)
+
+    def __call__(self, *arrays: Array) -> tuple[Array, ...]:
+        sizes = Sizes()
+        held = dict(zip(self.graph.inputs, arrays, strict=True))
+        types = [(value, value.type) for value in self.graph.inputs]
+        sizes.learn(
+            [
+                Arrival(f"input {self.graph.name_of(value)!r} of body {self.graph.name!r}", type, held[value].shape)
+                for value, type in types
+                if isinstance(type, TensorType)
+            ]
+        )
+        return _run_nodes(self.graph, held, sizes, None)
 
 
 def _feed(graph: Graph, feeds: Mapping[str, ArrayLike], sizes: Sizes) -> dict[Value, Array]:
@@ -74,16 +111,40 @@ def _feed(graph: Graph, feeds: Mapping[str, ArrayLike], sizes: Sizes) -> dict[Va
     arrivals: list[Arrival] = []
     for name, value in zip(names, graph.inputs, strict=True):
         array = _convert(feeds[name], value.type, f"input {name!r}")
-        arrivals.append(Arrival(f"input {name!r}", value.tensor, array.shape))
+        if isinstance(value.type, TensorType):
+            arrivals.append(Arrival(f"input {name!r}", value.type, array.shape))
         arrays[value] = array
     sizes.learn(arrivals)
     sizes.leave_open(arrivals)
     return arrays
 
 
-def _convert(given: ArrayLike, type: Type, what: str) -> Array:
-    if not isinstance(type, TensorType):
-        raise UsageError(f"{what} has the type {type!r}", hint="tell its type with --input NAME=f32[...]")
+def _convert(given: object, type: Type, what: str) -> Array:
+    """What is fed as the runtime holds it: a sequence as a list, an absent optional as None, a map as a dict."""
+    match type:
+        case SequenceType(element) if isinstance(given, list | tuple):
+            items = cast("Sequence[object]", given)
+            return cast("Array", [_convert(item, element, f"an element of {what}") for item in items])
+        case OptionalType(element):
+            return cast("Array", None) if given is None else _convert(given, element, what)
+        case MapType() if isinstance(given, dict):
+            return cast("Array", given)
+        case TensorType():
+            return _convert_tensor(cast("ArrayLike", given), type, what)
+        case UnrankedType() if isinstance(given, np.ndarray):
+            return _convert_tensor(given, type, what)
+        case _:
+            raise UsageError(
+                f"{what} has the type {type!r}; fed was {_class_of(given)}",
+                hint="feed a list for a sequence, an array or None for an optional, a dict for a map",
+            )
+
+
+def _class_of(given: object) -> str:
+    return type(given).__name__
+
+
+def _convert_tensor(given: ArrayLike, type: TensorType | UnrankedType, what: str) -> Array:
     wanted = type.dtype.dtype
     if not isinstance(given, np.ndarray | np.generic):
         return np.asarray(given, dtype=wanted)
@@ -103,18 +164,12 @@ def _count_reads(graph: Graph) -> dict[Value, int]:
 def _read(graph: Graph, arrays: Mapping[Value, Array], value: Value | None) -> Array | None:
     if value is None:
         return None
-    held = arrays.get(value)
-    if held is not None:
-        return held
+    if value in arrays:
+        return arrays[value]
     constant = graph.constant_of(value)
     if constant is None:
         raise InvalidModelError(f"{graph.name_of(value)!r} is read, but neither fed, nor a parameter, nor computed")
     return constant.array()
-
-
-def _read_output(graph: Graph, arrays: Mapping[Value, Array], value: Value) -> Array:
-    array = _read(graph, arrays, value)
-    return np.array(array) if value.node is None else np.asarray(array)
 
 
 def run_node(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
@@ -134,7 +189,7 @@ def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple
         attributes = sizes.fill(node.attributes)
         try:
             with np.errstate(all="ignore"):
-                result = rule(*inputs, **attributes)
+                result = rule(*inputs, **_with_bodies(attributes))
         except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
             raise InvalidModelError(f"{node.op.name} cannot compute on {_types(inputs)}: {error}") from error
         except TypeError as error:
@@ -149,8 +204,22 @@ def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple
     return results
 
 
-def _types(arrays: Sequence[Array | None]) -> str:
-    return ", ".join("nothing" if array is None else f"{array.dtype}{list(array.shape)}" for array in arrays)
+def _with_bodies(attributes: Mapping[str, Attribute]) -> Mapping[str, object]:
+    """The attributes with bodies as functions."""
+    if not any(isinstance(value, Graph) for value in attributes.values()):
+        return attributes
+    return {name: _Body(value) if isinstance(value, Graph) else value for name, value in attributes.items()}
+
+
+def _types(values: Sequence[object]) -> str:
+    return ", ".join(_type_of(value) for value in values)
+
+
+def _type_of(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        array = cast("Array", value)
+        return f"{array.dtype}{list(array.shape)}"
+    return "nothing" if value is None else f"a {_class_of(value)}"
 
 
 def _check_results(node: Node, results: tuple[Array, ...], sizes: Sizes) -> None:

@@ -9,6 +9,7 @@ from typing import NoReturn, TypeVar
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends.onnx._contents import Contents
 from xir.frontends.onnx._frame import Body, BuildBody
+from xir.frontends.onnx._value_types import TypeTable
 from xir.frontends.onnx.model import AttributeValue, OnnxGraph, OnnxNode, SparseTensor, Tensor, TypeInfo
 from xir.frontends.onnx.tensors import TensorStore
 from xir.ir.broadcasting import join, needs_broadcast
@@ -29,11 +30,13 @@ class Scope:
         contents: what is known of small integer tensors.
         store: makes constants of tensors.
         constants: weights by their values.
+        types: makes types of what the file says.
     """
 
     contents: Contents
     store: TensorStore
     constants: dict[Value, Constant]
+    types: TypeTable
     _broadcasts: dict[tuple[Value, Shape], Value] = field(default_factory=dict[tuple[Value, Shape], Value])
 
     def broadcast(self, value: Value, shape: Shape) -> Value:

@@ -6,17 +6,22 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._versions import Handler, Versions
 from xir.frontends.onnx.handlers import (
     activation,
+    control,
     conv,
     detection,
     elementwise,
+    grid,
     index,
     linalg,
     matmul,
+    ml_trees,
     norm,
+    patches,
     pool,
     recurrent,
     reduce,
     resize,
+    sequence,
     shape,
     signal,
 )
@@ -35,8 +40,13 @@ HANDLERS: Handlers[Handler] = Handlers(
     recurrent.handlers,
     resize.handlers,
     detection.handlers,
+    control.handlers,
+    sequence.handlers,
     signal.handlers,
     linalg.handlers,
+    ml_trees.handlers,
+    grid.handlers,
+    patches.handlers,
 )
 """`operator-version` -> handler."""
 

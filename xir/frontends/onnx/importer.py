@@ -36,7 +36,7 @@ from xir.ir.source import Source
 from xir.ir.types import Type, UnrankedType
 from xir.ir.verify import compatible
 from xir.ir.walk import free_symbols
-from xir.limits import MAX_CALLS, MAX_INLINED_NODES
+from xir.limits import MAX_CALLS, inlining_limit
 
 
 def import_onnx(
@@ -91,10 +91,11 @@ class _Importer:
         self.known = known
         self.file = os.path.basename(model.path)
         self.constants: dict[Value, Constant] = {}
-        self.scope = Scope(Contents(self.constants), TensorStore(model.path, trust), self.constants)
         self.types = TypeTable(self.file, symbol_ranges(model))
+        self.scope = Scope(Contents(self.constants), TensorStore(model.path, trust), self.constants, self.types)
         self.problems = Problems()
         self.built = 0
+        self.limit = inlining_limit(model.held_nodes())
 
     def graph(self) -> Graph:
         with collecting() as assumed:
@@ -169,8 +170,8 @@ class _Importer:
             raise UnsafeError(f"bodies and functions are nested more than {MAX_CALLS} deep", number=805)
         if frame.depth:
             self.built += len(nodes)
-            if self.built > MAX_INLINED_NODES:
-                raise UnsafeError(f"functions and bodies expand to more than {MAX_INLINED_NODES} nodes", number=806)
+            if self.built > self.limit:
+                raise UnsafeError(f"functions and bodies expand to more than {self.limit} nodes", number=806)
         for node in nodes:
             self._build(frame.resolved(node), frame)
 

@@ -1,0 +1,159 @@
+"""If, Loop and Scan: bodies become closed graphs, and what they read besides their inputs becomes operands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xir.errors import InvalidModelError
+from xir.frontends._handlers import Handlers
+from xir.frontends.onnx._frame import Body
+from xir.frontends.onnx._site import Site
+from xir.frontends.onnx._versions import Handler, versions
+from xir.frontends.onnx.model import OnnxGraph
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType, Type
+from xir.ops import control
+from xir.ops.shape import reshape
+
+handlers: Handlers[Handler] = Handlers("onnx")
+
+_MAX_TRIES = 4
+"""How often a body is built with wider types before all sizes of what it carries count as unknown."""
+
+
+@handlers.layer(*versions("If", 1, 11, 13, 16, 19, 21, 23, 24, 25))
+def branch(site: Site, condition: Value) -> tuple[Value, ...]:
+    """If: both branches as bodies that take all that either reads."""
+    then, other = site.body("then_branch"), site.body("else_branch")
+    captured = tuple(dict.fromkeys((*then.captured, *other.captured)))
+    return control.if_(
+        condition, *captured, then_body=_taking(then, 0, captured), else_body=_taking(other, 0, captured)
+    )
+
+
+def _taking(body: Body, own: int, captured: Sequence[Value]) -> Graph:
+    """The body with an input for each of `captured`, after its `own` inputs, whether it reads it or not."""
+    graph = body.graph
+    held = dict(zip(body.captured, graph.inputs[own:], strict=True))
+    inputs = (*graph.inputs[:own], *(held.get(value) or Value(value.type) for value in captured))
+    return Graph(
+        graph.name, inputs, graph.outputs, graph.output_names, graph.parameters, graph.names, graph.constraints
+    )
+
+
+@handlers.layer(*versions("Loop", 1, 11, 13, 16, 19, 21, 23, 24, 25))
+def loop(site: Site, count: Value | None = None, condition: Value | None = None, *carried: Value) -> tuple[Value, ...]:
+    """Loop: the types of carried values are widened until a step gives back what it took."""
+    inside = site.graph("body")
+    if len(inside.inputs) != 2 + len(carried):
+        site.invalid(f"the body takes {len(inside.inputs)} values, the node brings 2 and {len(carried)}")
+    head = (TensorType(DType.INT64, ()), TensorType(DType.BOOL, ()))
+    body = _settled(site, inside, head, [value.type for value in carried], (), 1)
+    condition = None if condition is None else _scalar(condition)
+    count = None if count is None else _scalar(count)
+    return control.loop(count, condition, *carried, *body.captured, body=body.graph, carried=len(carried))
+
+
+def _scalar(value: Value) -> Value:
+    """A tensor of one element without axes."""
+    return value if value.rank == 0 else reshape(value, shape=())
+
+
+def _settled(
+    site: Site, inside: OnnxGraph, head: Sequence[Type], states: Sequence[Type], rest: Sequence[Type], first: int
+) -> Body:
+    """The body built with types for what it carries that hold before and after a step.
+
+    Args:
+        site: the node.
+        inside: the body in the file.
+        head: types of the inputs before the carried ones.
+        states: types of the carried values before the first step.
+        rest: types of the inputs after them.
+        first: the place of the first carried value among the body's results.
+    """
+    held = list(states)
+    for _ in range(_MAX_TRIES):
+        body = site.build_body(inside, [*head, *held, *rest])
+        made = [value.type for value in body.graph.outputs[first : first + len(held)]]
+        if len(made) != len(held):
+            site.invalid(f"the body makes {len(body.graph.outputs)} values; {first + len(held)} are needed")
+        if all(control.admits_always(wide, narrow) for wide, narrow in zip(held, made, strict=True)):
+            return body
+        held = [control.widest(wide, narrow) for wide, narrow in zip(held, made, strict=True)]
+    raise InvalidModelError("the types of what the body carries do not come to rest")
+
+
+@handlers.layer(*versions("Scan", 9, 11, 16, 19, 21, 23, 24, 25))
+def scan(site: Site, *values: Value) -> tuple[Value, ...]:
+    """Scan since opset 9: no batch axis, an axis and a direction for each scanned value."""
+    count = site.integer("num_scan_inputs")
+    states = len(values) - count
+    if count < 1 or states < 0:
+        site.invalid(f"{count} of {len(values)} values are scanned")
+    axes = site.integers("scan_input_axes", (0,) * count)
+    flipped = site.integers("scan_input_directions", (0,) * count)
+    if len(axes) != count or len(flipped) != count:
+        site.invalid(f"{count} scanned values have {len(axes)} axes and {len(flipped)} directions")
+    scanned = values[states:]
+    axes = tuple(site.axis(axis, value.rank) for axis, value in zip(axes, scanned, strict=True))
+    slices = [
+        value.tensor.with_shape(value.shape[:axis] + value.shape[axis + 1 :])
+        for value, axis in zip(scanned, axes, strict=True)
+    ]
+    body = _settled(site, site.graph("body"), (), [value.type for value in values[:states]], slices, 0)
+    results = body.graph.outputs[states:]
+    result_axes = site.integers("scan_output_axes", (0,) * len(results))
+    reversed_results = site.integers("scan_output_directions", (0,) * len(results))
+    if len(result_axes) != len(results) or len(reversed_results) != len(results):
+        site.invalid(f"{len(results)} results have {len(result_axes)} axes and {len(reversed_results)} directions")
+    return control.scan(
+        *values,
+        *body.captured,
+        body=body.graph,
+        states=states,
+        axes=axes,
+        reversed_inputs=tuple(bool(way) for way in flipped),
+        result_axes=tuple(site.axis(axis, value.rank + 1) for axis, value in zip(result_axes, results, strict=True)),
+        reversed_results=tuple(bool(way) for way in reversed_results),
+    )
+
+
+@handlers.layer(*versions("Scan", 8))
+def scan_batch(site: Site, lengths: Value | None = None, *values: Value) -> tuple[Value, ...]:
+    """Scan of opset 8: everything has a batch axis first, then the scanned axis; one scan inside another."""
+    if lengths is not None:
+        site.refuse("Scan of opset 8 with lengths of the sequences", "convert the model to a newer opset")
+    count = site.integer("num_scan_inputs")
+    states = len(values) - count
+    if count < 1 or states < 0:
+        site.invalid(f"{count} of {len(values)} values are scanned")
+    flipped = tuple(bool(way) for way in site.integers("directions", (0,) * count))
+    rows = [value.tensor.with_shape(value.shape[1:]) for value in values]
+    slices = [row.with_shape(row.shape[1:]) for row in rows[states:]]
+    body = _settled(site, site.graph("body"), (), rows[:states], slices, 0)
+    results = len(body.graph.outputs) - states
+    held = [Value(row) for row in rows]
+    captured = [Value(value.type) for value in body.captured]
+    made = control.scan(
+        *held,
+        *captured,
+        body=body.graph,
+        states=states,
+        axes=(0,) * count,
+        reversed_inputs=flipped,
+        result_axes=(0,) * results,
+        reversed_results=(False,) * results,
+    )
+    example = Graph(f"{body.graph.name}_of_one_example", (*held, *captured), tuple(made))
+    return control.scan(
+        *values,
+        *body.captured,
+        body=example,
+        states=0,
+        axes=(0,) * len(values),
+        reversed_inputs=(False,) * len(values),
+        result_axes=(0,) * len(made),
+        reversed_results=(False,) * len(made),
+    )
