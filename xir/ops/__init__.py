@@ -5,6 +5,7 @@ Layer operators decompose into core operators; "core" only means "has no `decomp
 
 from xir.ops import (
     activation,
+    attention,
     compare,
     constant,
     control,
@@ -32,6 +33,7 @@ from xir.ops import (
     resize,
     rnn,
     roi,
+    rotary,
     sequence,
     shape,
     signal,
@@ -43,6 +45,7 @@ from xir.ops._define import OpDef, definition, op, table
 __all__ = [
     "OpDef",
     "activation",
+    "attention",
     "compare",
     "constant",
     "control",
@@ -72,6 +75,7 @@ __all__ = [
     "resize",
     "rnn",
     "roi",
+    "rotary",
     "sequence",
     "shape",
     "signal",

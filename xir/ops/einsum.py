@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import typing
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +65,8 @@ def _einsum_reference(*values: Array, equation: str) -> Array:
     operands: list[object] = []
     for value, term in zip(values, parsed.terms, strict=True):
         operands += [widened(value), [numbers[label] for label in term]]
-    result = np.einsum(*operands, [numbers[label] for label in parsed.result])  # type: ignore[call-overload]
-    return np.asarray(result).astype(values[0].dtype)
+    summed = typing.cast("Callable[..., Array]", np.einsum)  # its stubs do not know operands between lists of labels
+    return np.asarray(summed(*operands, [numbers[label] for label in parsed.result])).astype(values[0].dtype)
 
 
 @dataclass(frozen=True, slots=True)

@@ -170,7 +170,7 @@ def _dft_decompose(
         raise _unknown("a Fourier transform", "length and axis")
     taken = size // 2 + 1 if inverse and onesided else size
     data = _fitted(wide(x), axis, taken)
-    parts, made = _parts(x), size if inverse else int(bins(size, onesided)) if isinstance(size, int) else 0
+    parts, made = _parts(x), size // 2 + 1 if onesided and not inverse else size
     last = 1 if inverse and onesided else 2
     if taken * parts * made * last > MAX_MATRIX:
         raise UnsupportedError(f"the matrix of a Fourier transform of {size} points is too large")

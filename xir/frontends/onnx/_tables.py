@@ -6,6 +6,7 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._versions import Handler, Versions
 from xir.frontends.onnx.handlers import (
     activation,
+    attention,
     control,
     conv,
     detection,
@@ -37,6 +38,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     conv.handlers,
     pool.handlers,
     norm.handlers,
+    attention.handlers,
     recurrent.handlers,
     resize.handlers,
     detection.handlers,

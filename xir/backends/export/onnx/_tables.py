@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from xir.backends.export.onnx import (
     activation,
+    attention,
     constant,
     conv,
     detection,
     elementwise,
+    grid,
     index,
     linalg,
     matmul,
+    ml_trees,
     norm,
     pool,
     recurrent,
@@ -32,10 +35,13 @@ FORMS = Forms(
     conv.forms,
     pool.forms,
     norm.forms,
+    attention.forms,
     recurrent.forms,
     resize.forms,
     detection.forms,
     signal.forms,
     linalg.forms,
+    ml_trees.forms,
+    grid.forms,
 )
 """Operator -> form."""
