@@ -32,6 +32,14 @@ MAX_FOLDED_BYTES = 64 * MEBI
 MAX_INLINED_NODES = 1_000_000
 """Nodes that inlining functions may produce in one model (5 kB of nested functions can declare 2^40)."""
 
+FREE_INLINED_NODES = 50_000
+"""Nodes that inlining may produce in a small model: about a second's work."""
+
+MAX_INLINED_RATIO = 10
+"""Nodes that inlining may produce for each node that the file holds, above `FREE_INLINED_NODES`: a few kilobytes must
+not cost the twenty seconds that `MAX_INLINED_NODES` take. Exporters call a function a few dozen times at most, and
+only small ones oftener."""
+
 MAX_CALLS = 40
 """Levels of bodies and functions inside one another that are followed; each takes several calls of Python, whose own
 limit is 1,000. Exporters nest their functions about ten deep."""
@@ -64,6 +72,18 @@ FREE_ARCHIVE_BYTES = 16 * MEBI
 MAX_FILLED_BYTES = 640 * MEBI
 """Bytes of weights that may be made up when a model brings none (Caffe's fillers): they cost time and room that no
 file paid for. The largest nets of Caffe's time, VGG-19 and Overfeat, need 550 MiB."""
+
+
+FOREIGN_SECONDS = 60.0
+"""Seconds that another runtime may take to open a model or to run it once, whatever our reference needs: opening a
+model of 100 MB takes onnxruntime about 1 s, and a crafted one (a Split of 20,000 outputs) takes it minutes."""
+
+FOREIGN_RATIO = 50
+"""Times the reference's own time that another runtime may take for the same run. It is nearly always faster than NumPy;
+a machine that does much else at once may slow it down some ten times."""
+
+FOREIGN_BYTES_PER_SECOND = MEBI
+"""Bytes of a model's file that another runtime opens in a second, at the least: a slow disk reads ten times as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +213,11 @@ def check_inlined(nodes: int, *, what: str = "the model", file: str | None = Non
             file=file,
             hint="the functions call each other without end in sight: the file is damaged or hostile",
         )
+
+
+def inlining_limit(held: int) -> int:
+    """How many nodes inlining may produce in a model whose file holds `held`."""
+    return min(MAX_INLINED_NODES, max(FREE_INLINED_NODES, MAX_INLINED_RATIO * held))
 
 
 def check_size(size: int, limit: int, *, what: str = "the data", file: str | None = None) -> None:

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+import signal
+import subprocess
 import sys
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import xir
 from tests.hostile.onnx_files import graphs, small_model, value
 from tests.hostile.onnx_files import model as onnx_model
-from xir.errors import MismatchError
+from xir.errors import MismatchError, UnsafeError
 from xir.ir.types import DType
 from xir.verify import OnnxRuntimeRunner
 from xir.verify._child import Result, receive, send, serve
+
+RUNNERS = import_module("xir.verify.runners")
 
 
 def through(*results: Result) -> list[Result]:
@@ -104,6 +110,60 @@ def test_a_model_that_kills_onnxruntime_is_an_error() -> None:
     assert isinstance(content, bytes)
     with pytest.raises(MismatchError, match="died of the model: SIG"):
         OnnxRuntimeRunner(content)
+
+
+def idle() -> subprocess.Popen[bytes]:
+    """A child that never answers, as onnxruntime was seen to do."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(3600)"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+
+
+def test_a_child_that_does_not_open_the_model_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    monkeypatch.setattr(RUNNERS, "_start", lambda: started.append(idle()) or started[0])
+    with pytest.raises(UnsafeError, match=r"needs more than 0 s to open the file, and was ended") as caught:
+        OnnxRuntimeRunner(b"x" * 1000, seconds=0.2)
+    assert caught.value.code == "XIR-E811"
+    assert started[0].poll() == -signal.SIGKILL
+
+
+def test_a_child_that_does_not_read_its_inputs_or_run_the_model_is_ended() -> None:
+    runner = OnnxRuntimeRunner(small_model().SerializeToString(), seconds=60)
+    child = idle()
+    runner._process, runner._seconds = child, 0.2
+    with pytest.raises(UnsafeError, match="to run the model"):
+        runner.run({"x": np.ones((64, 3, 64, 64), np.float32)}, peer_seconds=0.001)
+    assert child.poll() == -signal.SIGKILL
+
+
+def test_a_slow_reference_gives_the_child_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+    ask = OnnxRuntimeRunner._ask
+
+    def noted(self, header, arrays, limit, what):
+        limits.append(limit)
+        return ask(self, header, arrays, limit, what)
+
+    monkeypatch.setattr(OnnxRuntimeRunner, "_ask", noted)
+    runner = OnnxRuntimeRunner(small_model().SerializeToString())
+    for peer in (0.0, 1.0, 10.0):
+        runner.run({"x": np.ones((1, 3, 8, 8), np.float32)}, peer_seconds=peer)
+    assert limits == [60, 60, 60, 500]
+
+
+def test_a_conversion_whose_file_keeps_onnxruntime_busy_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.onnx").write_bytes(small_model().SerializeToString())
+    (tmp_path / "out.onnx").write_bytes(b"old")
+    monkeypatch.setattr(RUNNERS, "_start", idle)
+    monkeypatch.setattr(RUNNERS, "FOREIGN_SECONDS", 0.2)
+    with pytest.raises(UnsafeError, match="open the file") as caught:
+        xir.convert(tmp_path / "m.onnx", tmp_path / "out.onnx")
+    assert caught.value.exit_code == 8
+    assert (tmp_path / "out.onnx").read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.onnx", "out.onnx"]
 
 
 def test_the_child_imports_nothing_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

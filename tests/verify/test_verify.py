@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -77,6 +79,29 @@ def test_steps_between_numbers():
     assert compare("x", one, np.nextafter(one, np.float32(2))).max_ulp == 1
     assert compare("x", np.array([-0.0], np.float32), np.array([0.0], np.float32)).max_ulp == 0
     assert compare("x", np.array([np.nan], np.float32), np.array([np.nan], np.float32)).max_ulp == 0
+
+
+def test_large_arrays_are_compared_in_pieces(monkeypatch):
+    generator = np.random.default_rng(0)
+    a = generator.standard_normal((7, 11, 13)).astype(np.float32)
+    b = (a + generator.standard_normal(a.shape) * 1e-3).astype(np.float32)
+    b[0, 0, :3], a[0, 0, 2:4], b[6, 10, 12] = np.nan, np.inf, 5.0
+    for left, right in ((a, b), (a.T, b.T), (a[:, ::-2], b[:, ::-2]), (a[0, 0, :3], b[0, 0, :3])):
+        monkeypatch.setattr(import_module("xir.verify.compare"), "CHUNK_ELEMENTS", 1 << 20)
+        whole = compare("x", left, right)
+        monkeypatch.setattr(import_module("xir.verify.compare"), "CHUNK_ELEMENTS", 10)
+        assert compare("x", left, right) == whole
+        assert whole.mismatches
+
+
+def test_comparing_copies_no_whole_array():
+    a = np.zeros(1 << 22, np.float32)
+    tracemalloc.start()
+    try:
+        assert compare("x", a, a).equal
+        assert tracemalloc.get_traced_memory()[1] < a.nbytes
+    finally:
+        tracemalloc.stop()
 
 
 def test_boxes_are_a_set():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -51,7 +52,8 @@ def verify_runners(
 
     Raises:
         UsageError: if the two do not have as many inputs or outputs, or `align` names none of them.
-        UnsafeError: if inputs are made up and their run would need more memory than `MAX_RUN_BYTES`.
+        UnsafeError: if inputs are made up and their run would need more memory than `MAX_RUN_BYTES`, or if the second
+            model's runtime does not come to an end (see `xir.limits.FOREIGN_SECONDS`).
     """
     inputs = _pair_names("inputs", a.input_names, b.input_names)
     outputs = _pair_names("outputs", a.output_names, b.output_names)
@@ -61,8 +63,9 @@ def verify_runners(
     boxes = _box_outputs(a)
     for given in _rounds(a, layers_of, feeds, seeds, progress):
         other = {inputs[name]: _aligned(array, align.get(name)) for name, array in given.items()}
+        started = time.perf_counter()
         expected = ReferenceRunner(a).run(given) if layers is None else layers.compare(given, other)
-        actual = b.run(other)
+        actual = b.run(other, peer_seconds=time.perf_counter() - started)
         for name, partner in outputs.items():
             want = _aligned(expected[name], align.get(name))
             how = compare_boxes if name in boxes else compare

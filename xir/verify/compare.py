@@ -16,6 +16,10 @@ and tf2onnx's own verification.)"""
 
 BOX_COLUMNS = 7
 
+CHUNK_ELEMENTS = 1 << 16
+"""Elements that are compared at once: about ten arrays of 8 bytes each are made for them, 5 MB, which fits into caches
+and is nothing beside the arrays."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -72,27 +76,52 @@ def compare(name: str, expected: Array, actual: Array, *, rtol: float = RTOL, at
         return Difference(name, expected.shape, reason=f"shapes {list(expected.shape)} and {list(actual.shape)} differ")
     if expected.dtype.kind in "OUST" or actual.dtype.kind in "OUST":
         return Difference(name, expected.shape, mismatches=int(np.sum(expected != actual)))
-    wide = np.complex128 if expected.dtype.kind == "c" else np.float64
-    a, b = expected.astype(wide), actual.astype(wide)
-    with np.errstate(all="ignore"):
-        same = (a == b) | (np.isnan(a) & np.isnan(b))
-        distance = np.where(same, 0.0, np.abs(a - b))
-        outside = ~same & ~(np.isfinite(distance) & (distance <= atol + rtol * np.abs(a)))
-        finite = np.where(np.isfinite(distance), distance, 0.0)
-        relative = finite / np.maximum(np.abs(a), atol)
+    measured = _Measures()
+    flat = expected.reshape(-1), actual.reshape(-1)
+    for start in range(0, flat[0].size, CHUNK_ELEMENTS):
+        a, b = (array[start : start + CHUNK_ELEMENTS] for array in flat)
+        measured.add(a, b, rtol, atol)
     return Difference(
         name,
         expected.shape,
-        float(finite.max(initial=0.0)),
-        float(np.where(np.isfinite(relative), relative, 0.0).max(initial=0.0)),
-        _ulp(expected, actual),
-        int(outside.sum()),
+        measured.absolute,
+        measured.relative,
+        measured.ulp if _has_ulp(expected, actual) else None,
+        measured.mismatches,
     )
 
 
-def _ulp(expected: Array, actual: Array) -> int | None:
-    if expected.dtype != actual.dtype or expected.dtype.name not in ("float16", "float32", "float64"):
-        return None
+@dataclass(slots=True)
+class _Measures:
+    """The differences of the elements so far."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+    ulp: int = 0
+    mismatches: int = 0
+
+    def add(self, expected: Array, actual: Array, rtol: float, atol: float) -> None:
+        """Compares one more piece of both arrays, which is copied to f64 or c128."""
+        wide = np.complex128 if expected.dtype.kind == "c" else np.float64
+        a, b = expected.astype(wide), actual.astype(wide)
+        with np.errstate(all="ignore"):
+            same = (a == b) | (np.isnan(a) & np.isnan(b))
+            distance = np.where(same, 0.0, np.abs(a - b))
+            outside = ~same & ~(np.isfinite(distance) & (distance <= atol + rtol * np.abs(a)))
+            finite = np.where(np.isfinite(distance), distance, 0.0)
+            relative = finite / np.maximum(np.abs(a), atol)
+        self.absolute = max(self.absolute, float(finite.max(initial=0.0)))
+        self.relative = max(self.relative, float(np.where(np.isfinite(relative), relative, 0.0).max(initial=0.0)))
+        self.mismatches += int(outside.sum())
+        if _has_ulp(expected, actual):
+            self.ulp = max(self.ulp, _ulp(expected, actual))
+
+
+def _has_ulp(expected: Array, actual: Array) -> bool:
+    return expected.dtype == actual.dtype and expected.dtype.name in ("float16", "float32", "float64")
+
+
+def _ulp(expected: Array, actual: Array) -> int:
     width = expected.dtype.itemsize
     lowest = np.int64(-(1 << (8 * width - 1)))
     finite = np.isfinite(expected) & np.isfinite(actual)

@@ -6,17 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import weakref
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from typing import IO, BinaryIO, Protocol, cast
 
 import numpy as np
 
-from xir.errors import MismatchError, MissingExtraError
+from xir.errors import MismatchError, MissingExtraError, UnsafeError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
+from xir.limits import FOREIGN_BYTES_PER_SECOND, FOREIGN_RATIO, FOREIGN_SECONDS
 from xir.reference import run
 from xir.verify._child import Header, Result, items, receive, send
 
@@ -45,8 +47,8 @@ class Runner(Protocol):
         """The names of the results, in order."""
         ...
 
-    def run(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
-        """The results by name."""
+    def run(self, feeds: Mapping[str, Array], *, peer_seconds: float = 0.0) -> Mapping[str, Array]:
+        """The results by name; `peer_seconds` is what the other side needed, for a limit on this one's time."""
         ...
 
 
@@ -61,59 +63,108 @@ class ReferenceRunner:
         self.input_names: Sequence[str] = graph.input_names
         self.output_names: Sequence[str] = graph.output_names
 
-    def run(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
-        """The graph's outputs."""
+    def run(self, feeds: Mapping[str, Array], *, peer_seconds: float = 0.0) -> Mapping[str, Array]:
+        """The graph's outputs; there is no limit on its time."""
         return run(self.graph, feeds)
 
 
 class OnnxRuntimeRunner:
-    """An ONNX file run by onnxruntime on the CPU, in a process of its own: a model that kills it does not kill us."""
+    """An ONNX file run by onnxruntime on the CPU, in a process of its own.
 
-    def __init__(self, path: str | bytes) -> None:
+    A model that kills onnxruntime does not kill us, and one that keeps it busy without end is ended.
+    """
+
+    def __init__(self, path: str | bytes, *, seconds: float | None = None) -> None:
         """Opens the file at `path`, or the model that the bytes hold.
+
+        Args:
+            path: the file, or its content.
+            seconds: what opening and each run may take at the least, None for `xir.limits.FOREIGN_SECONDS`; a large
+                file, or a reference that is slow itself, gives more time.
 
         Raises:
             MissingExtraError: if onnxruntime is not installed.
             MismatchError: if onnxruntime refuses the file, or dies of it.
+            UnsafeError: if onnxruntime does not come to an end.
         """
         if not has_onnxruntime():
             raise MissingExtraError("onnxruntime is not installed", hint="pip install 'xir-compiler[ort]'")
         self.runtime = "onnxruntime"
         self._file = path if isinstance(path, str) else None
+        self._seconds = FOREIGN_SECONDS if seconds is None else seconds
+        self._late = threading.Event()
         self._process = _start()
         weakref.finalize(self, _stop, self._process)
         content = np.frombuffer(path, np.uint8) if isinstance(path, bytes) else None
-        header, _ = self._ask({"path": os.path.abspath(path) if isinstance(path, str) else ""}, [content])
+        size = os.path.getsize(path) if isinstance(path, str) and os.path.isfile(path) else len(path)
+        header, _ = self._ask(
+            {"path": os.path.abspath(path) if isinstance(path, str) else ""},
+            [content],
+            max(self._seconds, size / FOREIGN_BYTES_PER_SECOND),
+            "open the file",
+        )
         self.runtime = str(header["runtime"])
         if "error" in header:
             raise MismatchError(f"{self.runtime} refuses the file: {header['error']}", number=602, file=self._file)
         self.input_names: Sequence[str] = [str(name) for name in items(header["inputs"])]
         self.output_names: Sequence[str] = [str(name) for name in items(header["outputs"])]
 
-    def run(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
-        """The file's outputs.
+    def run(self, feeds: Mapping[str, Array], *, peer_seconds: float = 0.0) -> Mapping[str, Array]:
+        """The file's outputs, within `FOREIGN_RATIO` times `peer_seconds` or the runner's own limit.
 
         Raises:
             MismatchError: if onnxruntime fails, or dies.
+            UnsafeError: if onnxruntime does not come to an end.
         """
-        header, results = self._ask({"feeds": list(feeds)}, list(feeds.values()))
+        limit = max(self._seconds, FOREIGN_RATIO * peer_seconds)
+        header, results = self._ask({"feeds": list(feeds)}, list(feeds.values()), limit, "run the model")
         if "error" in header:
             raise MismatchError(f"{self.runtime} fails: {header['error']}", number=602)
         return {name: np.asarray(result) for name, result in zip(self.output_names, results, strict=True)}
 
-    def _ask(self, header: Mapping[str, object], arrays: Sequence[Result]) -> tuple[Header, list[Result]]:
-        try:
-            send(_pipe(self._process.stdin), header, arrays)
-            return receive(_pipe(self._process.stdout))
-        except (OSError, EOFError) as error:
-            code = self._process.wait()
-            died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-            raise MismatchError(
-                f"{self.runtime} died of the model: {died}",
-                number=602,
-                file=self._file,
-                hint="the model makes onnxruntime crash: do not serve it",
-            ) from error
+    def _ask(
+        self, header: Mapping[str, object], arrays: Sequence[Result], limit: float, what: str
+    ) -> tuple[Header, list[Result]]:
+        with _killed_after(limit, self._process, self._late):
+            try:
+                send(_pipe(self._process.stdin), header, arrays)
+                return receive(_pipe(self._process.stdout))
+            except (OSError, EOFError) as error:
+                code = self._process.wait()
+                if self._late.is_set():
+                    raise self._too_slow(limit, what) from error
+                died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+                raise MismatchError(
+                    f"{self.runtime} died of the model: {died}",
+                    number=602,
+                    file=self._file,
+                    hint="the model makes onnxruntime crash: do not serve it",
+                ) from error
+
+    def _too_slow(self, limit: float, what: str) -> UnsafeError:
+        return UnsafeError(
+            f"{self.runtime} needs more than {limit:.0f} s to {what}, and was ended",
+            number=811,
+            file=self._file,
+            hint="the model keeps onnxruntime busy: give smaller inputs, or convert without verification: --no-verify",
+        )
+
+
+@contextmanager
+def _killed_after(seconds: float, process: subprocess.Popen[bytes], late: threading.Event) -> Generator[None]:
+    """Kills the process when the block takes longer, and sets `late` before: the pipes end, and so does the wait."""
+
+    def end() -> None:
+        late.set()
+        process.kill()
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _start() -> subprocess.Popen[bytes]:
