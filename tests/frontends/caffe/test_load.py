@@ -19,7 +19,7 @@ from xir.frontends.options import Loaded, LoadOptions
 from xir.ir.dims import Symbol
 from xir.ir.types import DType, TensorType
 from xir.ir.verify import verify
-from xir.reference import random_inputs, run
+from xir.reference import run
 
 INNER = "inner_product_param { num_output: 2 }"
 CONV = "convolution_param { num_output: 3 kernel_size: 3 group: 2 }"
@@ -302,26 +302,3 @@ def test_each_training_net_loads_with_its_losses(prototxts: list[Path], empty_fi
             continue
         loaded = _load(path, phase="TRAIN", inputs=_inputs(path, _tops(path)))
         assert any("loss" in name.lower() for name in loaded.graph.output_names), path
-
-
-def test_nets_with_declared_inputs_run_on_one_item(prototxts: list[Path]) -> None:
-    """Deploy nets and the nets of convnet-benchmarks, with weights from their fillers."""
-    ran = 0
-    for path in prototxts:
-        if _is_solver(path):
-            continue
-        first = _first_input(path)
-        if first is None:
-            continue
-        graph = _load(path, inputs={first[0]: TensorType(DType.FLOAT32, (1, *first[1][1:]))}).graph
-        results = run(graph, random_inputs(graph, 0))
-        assert all(np.isfinite(np.asarray(result)).all() for result in results.values()), path
-        ran += 1
-    assert ran == 29
-
-
-def _first_input(path: Path) -> tuple[str, tuple[int, ...]] | None:
-    for one_layer in read_net(path).layers:
-        if one_layer.kind == "Input":
-            return one_layer.tops[0], one_layer.param("input_param").messages("shape")[0].integers("dim")
-    return None
