@@ -7,7 +7,7 @@ import pytest
 
 import xir
 from tests.cli.commands import small
-from xir.errors import FormatError, UsageError
+from xir.errors import FormatError, InvalidModelError, UsageError
 from xir.frontends.adjust import with_input_names, with_nchw_inputs
 from xir.frontends.load import formats, load_model, recognize, with_outputs
 from xir.frontends.options import LoadOptions
@@ -37,6 +37,25 @@ def test_the_content_decides_and_not_the_name(tmp_path, net, name):
 def test_xir_files_are_known(tmp_path, net):
     xir.convert(net, tmp_path / "a.xir", verify=False)
     assert load_model(str(tmp_path / "a.xir")).format == "xir"
+
+
+def test_what_has_no_name_is_refused(tmp_path):
+    text = 'layer { type: "Input" top: "" input_param { shape { dim: 1 } } } layer { type: "ReLU" bottom: "" top: "y" }'
+    path = tmp_path / "a.prototxt"
+    path.write_text(text)
+    with pytest.raises(InvalidModelError, match="the name of a value is empty"):
+        load_model(str(path))
+
+
+def test_an_output_that_is_listed_twice_is_refused(tmp_path, net):
+    import onnx
+
+    xir.convert(net, tmp_path / "a.onnx", verify=False)
+    model = onnx.ModelProto.FromString((tmp_path / "a.onnx").read_bytes())
+    model.graph.output.append(model.graph.output[0])
+    (tmp_path / "a.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(InvalidModelError, match="two outputs are called 'prob'"):
+        load_model(str(tmp_path / "a.onnx"))
 
 
 @pytest.mark.parametrize(("content", "said"), [(b"", "the file is empty"), (b"\0\1 noise", "no format that xir reads")])

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xir.errors import FormatError, UsageError
+from xir.errors import FormatError, InvalidModelError, UsageError
 from xir.files import MappedFile, open_mapped
 from xir.frontends.options import Loaded, LoadOptions
 from xir.ir.graph import Graph
@@ -54,10 +54,26 @@ def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
     """
     chosen = options or LoadOptions()
     loaded = recognize(path).load(path, chosen)
+    _check_names(loaded.graph, path)
     if chosen.outputs is None:
         return loaded
     graph = with_outputs(loaded.graph, chosen.outputs)
     return Loaded(graph, loaded.format, loaded.files, loaded.layers, loaded.notes)
+
+
+def _check_names(graph: Graph, path: str) -> None:
+    """Formats may let a value go without a name, or list an output twice; results are told apart by their names.
+
+    Raises:
+        InvalidModelError: if a name is empty, or that of two values or outputs.
+    """
+    for what, names in (("value", graph.names.values()), ("output", graph.output_names)):
+        seen: set[str] = set()
+        for name in names:
+            if not name or name in seen:
+                told = f"two {what}s are called {name!r}" if name else f"the name of a {what} is empty"
+                raise InvalidModelError(told, file=path, hint="give each its own name in the model")
+            seen.add(name)
 
 
 def recognize(path: str) -> Format:
