@@ -102,6 +102,19 @@ def test_the_promised_numbers():
     assert (limits.MAX_NESTING, limits.MAX_FOLDED_BYTES, limits.MAX_INLINED_NODES) == (100, 64 << 20, 1_000_000)
 
 
+@pytest.mark.parametrize(
+    ("held", "limit"),
+    [
+        (0, limits.FREE_INLINED_NODES),
+        (limits.FREE_INLINED_NODES // limits.MAX_INLINED_RATIO, limits.FREE_INLINED_NODES),
+        (20_000, 200_000),
+        (1 << 40, limits.MAX_INLINED_NODES),
+    ],
+)
+def test_what_inlining_may_make_depends_on_what_the_file_holds(held, limit):
+    assert limits.inlining_limit(held) == limit
+
+
 def test_archives_pass():
     limits.check_archive([ArchiveMember("weights", 1000, 1100), ArchiveMember("zeros", 1, limits.FREE_ARCHIVE_BYTES)])
 

@@ -207,3 +207,16 @@ class OnnxModel:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     functions: Mapping[tuple[str, str], OnnxFunction] = field(default_factory=dict[tuple[str, str], OnnxFunction])
     extras: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def held_nodes(self) -> int:
+        """How many nodes the file holds: those of the graph, of functions, and of bodies inside any of them."""
+        count = 0
+        stack = [self.graph.nodes, *(function.nodes for function in self.functions.values())]
+        while stack:
+            nodes = stack.pop()
+            count += len(nodes)
+            for attribute in (attribute for node in nodes for attribute in node.attributes.values()):
+                if attribute.kind in ("GRAPH", "GRAPHS"):
+                    graphs = attribute.value if isinstance(attribute.value, tuple) else (attribute.value,)
+                    stack.extend(graph.nodes for graph in graphs if isinstance(graph, OnnxGraph))
+        return count
