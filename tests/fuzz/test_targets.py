@@ -13,8 +13,7 @@ from tests.hostile.mutate import flips, splices, tokens, truncations
 
 def rounds(target: str, count: int, seed: int) -> None:
     """Loads `count` files, each a mutation of a mutation, now and then of the right one again."""
-    name, make = TARGETS[target]
-    right = make()
+    right = TARGETS[target].right()
     draw = random.Random(seed)
     data = right
     for _ in range(count):
@@ -22,7 +21,7 @@ def rounds(target: str, count: int, seed: int) -> None:
             data = right
         mutations = [flips, splices] + ([tokens] if target in ("prototxt", "xir") else [])
         _, data = next(chain(draw.choice(mutations)(data, 1, draw.randrange(1 << 30)), truncations(data, 1, 0)))
-        load(name, data)
+        load(TARGETS[target], data)
 
 
 @pytest.mark.parametrize("target", TARGETS)

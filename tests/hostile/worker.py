@@ -103,7 +103,8 @@ def _peak() -> int:
         return next((int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:")), 0)
 
 
-def _address_space() -> int:
+def address_space() -> int:
+    """Bytes of address space that the process has."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 
@@ -118,7 +119,7 @@ def main(batch: str, verify: bool) -> int:
     for first in islice(cases(batch), 1):  # loads what is loaded lazily, before the limit is set
         with tempfile.TemporaryDirectory() as name:
             run(first, Path(name), verify)
-    limit = _address_space() + MEMORY
+    limit = address_space() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     for case in cases(batch):
         with tempfile.TemporaryDirectory(prefix="xir-hostile-") as name:
