@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -84,3 +87,82 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path):
     with pytest.raises(FileError), staged_write(tmp_path / "a.onnx"):
         pass
     assert (tmp_path / "a.onnx").read_bytes() == b"old"
+
+
+HOLD = """
+import sys
+from xir.files import staged_write
+with staged_write(sys.argv[1]) as staged:
+    open(staged, "wb").write(b"half")
+    print("there", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """Another process in the middle of writing `a.onnx`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "a.onnx")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    assert process.stdout.readline() == b"there\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def write(path, content=b"new"):
+    with staged_write(path) as staged, open(staged, "wb") as file:
+        file.write(content)
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_one(tmp_path, holder):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert len(os.listdir(tmp_path)) == 1
+    write(tmp_path / "b.onnx")
+    assert os.listdir(tmp_path) == ["b.onnx"]
+
+
+def test_what_a_living_process_writes_stays(tmp_path, holder):
+    write(tmp_path / "b.onnx")
+    assert len(os.listdir(tmp_path)) == 2
+    holder.communicate()
+    assert holder.returncode == 0
+    assert (tmp_path / "a.onnx").read_bytes() == b"half"
+    assert sorted(os.listdir(tmp_path)) == ["a.onnx", "b.onnx"]
+
+
+def test_a_stage_in_the_same_process_stays(tmp_path):
+    with staged_write(tmp_path / "a.onnx") as staged:
+        write(tmp_path / "b.onnx")
+        with open(staged, "wb") as file:
+            file.write(b"whole")
+    assert sorted(os.listdir(tmp_path)) == ["a.onnx", "b.onnx"]
+
+
+def test_a_stage_that_was_killed_before_its_lock_is_removed(tmp_path):
+    (tmp_path / ".xir-empty").mkdir()
+    write(tmp_path / "b.onnx")
+    assert os.listdir(tmp_path) == ["b.onnx"]
+
+
+def test_other_folders_files_and_links_stay(tmp_path):
+    (tmp_path / ".xir-mine").mkdir()
+    (tmp_path / ".xir-mine" / "notes").write_text("kept")
+    (tmp_path / ".xir-file").write_text("kept")
+    (tmp_path / "elsewhere" / "files").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "xir.lock").touch()
+    (tmp_path / ".xir-link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / ".xir-pipe").mkdir()
+    os.mkfifo(tmp_path / ".xir-pipe" / "notes")
+    before = sorted(str(path) for path in tmp_path.rglob("*"))
+    write(tmp_path / "b.onnx")
+    assert sorted(str(path) for path in tmp_path.rglob("*") if path.name != "b.onnx") == before
+
+
+@pytest.mark.parametrize("name", ["xir.lock", "files"])
+def test_a_model_may_have_any_name(tmp_path, name):
+    write(tmp_path / name)
+    assert (tmp_path / name).read_bytes() == b"new"
+    assert os.listdir(tmp_path) == [name]

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from xir._reading import PathLike, file_error
 from xir.errors import FileError
+
+_PREFIX, _LOCK, _FILES = ".xir-", "xir.lock", "files"
+"""A stage is the folder `.xir-<random>` with a lock and a folder of the files that are being written."""
 
 
 @contextmanager
@@ -26,11 +30,8 @@ def staged_write(path: PathLike) -> Generator[str]:
     target: str = os.path.realpath(os.fspath(path))
     folder, name = os.path.split(target)
     _check_replaceable(target, path)
-    try:
-        stage = tempfile.mkdtemp(prefix=".xir-", dir=folder)
-    except OSError as error:
-        raise file_error(error, path, "write") from error
-    try:
+    _remove_abandoned(folder)
+    with _stage(folder, path) as stage:
         staged = os.path.join(stage, name)
         yield staged
         try:
@@ -41,8 +42,87 @@ def staged_write(path: PathLike) -> Generator[str]:
             _sync(folder)
         except OSError as error:
             raise file_error(error, path, "write") from error
+
+
+@contextmanager
+def _stage(folder: str, path: PathLike) -> Generator[str]:
+    """A new folder in `folder`, removed in the end; its process holds a lock on a file beside it all the while."""
+    try:
+        stage, lock = _new_stage(folder)
+    except OSError as error:
+        raise file_error(error, path, "write") from error
+    try:
+        files = os.path.join(stage, _FILES)
+        try:
+            os.mkdir(files, 0o700)
+        except OSError as error:
+            raise file_error(error, path, "write") from error
+        yield files
     finally:
-        shutil.rmtree(stage, ignore_errors=True)
+        _remove(stage)
+        os.close(lock)
+
+
+def _new_stage(folder: str) -> tuple[str, int]:
+    """A new locked folder, and the lock's descriptor.
+
+    Whoever looks for abandoned folders may see this one before it is locked, and remove it: then another one is made.
+    """
+    while True:
+        stage = tempfile.mkdtemp(prefix=_PREFIX, dir=folder)
+        name = os.path.join(stage, _LOCK)
+        try:
+            lock = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileNotFoundError:
+            continue
+        with suppress(OSError):  # a file system without locks: then nobody else gets one either, and nothing is removed
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(lock), os.lstat(name)):
+                return stage, lock
+        os.close(lock)
+
+
+def _remove_abandoned(folder: str) -> None:
+    """Removes the folders that killed processes of this user left: those whose lock nobody holds.
+
+    A lock ends with its process, whatever ends that (flock(2)); a number of a process may belong to another one later.
+    """
+    with suppress(OSError), os.scandir(folder) as entries:
+        found = sorted(
+            entry.path
+            for entry in entries
+            if entry.name.startswith(_PREFIX)
+            and entry.is_dir(follow_symlinks=False)
+            and entry.stat(follow_symlinks=False).st_uid == os.geteuid()
+        )
+        for stage in found:
+            _remove_if_abandoned(stage)
+
+
+def _remove_if_abandoned(stage: str) -> None:
+    try:
+        lock = os.open(os.path.join(stage, _LOCK), os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        with suppress(OSError):  # killed between making the folder and its lock, or somebody's own folder
+            os.rmdir(stage)
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return
+    else:
+        _remove(stage)
+    finally:
+        os.close(lock)
+
+
+def _remove(stage: str) -> None:
+    """Removes a stage, its lock last: what is left of it after a kill in between can still be recognized."""
+    shutil.rmtree(os.path.join(stage, _FILES), ignore_errors=True)
+    with suppress(OSError):
+        os.unlink(os.path.join(stage, _LOCK))
+        os.rmdir(stage)
 
 
 def _check_replaceable(target: str, path: PathLike) -> None:
