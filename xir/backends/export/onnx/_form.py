@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from xir.backends.export.onnx._tensor import NUMBERS
+from xir.errors import UnsupportedError
 from xir.ir.builder import apply
 from xir.ir.constant import Array, Constant
 from xir.ir.dims import Dim, Shape
@@ -63,7 +64,8 @@ class Call:
             they are operands in ONNX.
         modulo: {output: size} for results of which ours is the remainder of a division by a size.
         domain: the operator set; empty for ONNX's own.
-        optional: outputs from this one on are left out where nothing reads them.
+        optional: results from this one on are left out where nothing reads them.
+        places: where each of our results stands among ONNX's outputs; None: in our order.
     """
 
     kind: str
@@ -74,6 +76,7 @@ class Call:
     modulo: Mapping[int, Dim] = field(default_factory=dict[int, Dim])
     domain: str = ""
     optional: int | None = None
+    places: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +225,10 @@ def decomposed(node: Node) -> Answer:
     rule = definition(node).decompose_rule
     if rule is None:
         return Refusal("no ONNX form")
-    result = rule(*node.inputs, **node.attributes)
+    try:
+        result = rule(*node.inputs, **node.attributes)
+    except UnsupportedError as error:
+        return Refusal(error.message if error.hint is None else f"{error.message} ({error.hint})")
     return result if isinstance(result, Value) else tuple(result)
 
 

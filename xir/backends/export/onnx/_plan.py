@@ -117,12 +117,14 @@ class Plan:
                 self._known.learn(value)
 
     def _wanted(self, node: Node, call: Call) -> tuple[Value | None, ...]:
-        """The node's results; None for optional ones that nothing reads, none of them at the end."""
+        """The node's results in ONNX's order; None for optional ones that nothing reads, none of them at the end."""
         if call.optional is None:
             return node.outputs
-        wanted = [
-            value if index < call.optional or value in self._read else None for index, value in enumerate(node.outputs)
-        ]
+        places = range(len(node.outputs)) if call.places is None else call.places
+        wanted: list[Value | None] = [None] * (max(places) + 1)
+        for index, value in enumerate(node.outputs):
+            if index < call.optional or value in self._read:
+                wanted[places[index]] = value
         while wanted and wanted[-1] is None:
             wanted.pop()
         return tuple(wanted)
