@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import xir
-from xir.verify import OnnxRuntimeRunner
+from xir.verification import OnnxRuntimeRunner
 
 FOLDER = Path(os.environ.get("XIR_CORPUS_CACHE", "~/.cache/xir-corpus")).expanduser() / "caffe" / "open_nsfw"
 MEAN_BGR = np.array([104.0, 117.0, 123.0], np.float32)  # the mean that open_nsfw was trained with (classify_nsfw.py)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pkgutil
 import subprocess
 import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -21,10 +23,16 @@ def net(tmp_path):
     return small(tmp_path)
 
 
-@pytest.mark.parametrize("before", ["", "import xir.verify", "import xir.api", "from xir.verify import compare"])
+@pytest.mark.parametrize("before", ["", "import xir.verification", "import xir.api"])
 def test_verify_is_the_function_whatever_was_imported_before(before):
     code = f"import xir\n{before}\nassert xir.verify.__module__ == 'xir.api', xir.verify"
     subprocess.run([sys.executable, "-c", code], env=environment(), check=True)
+
+
+def test_no_module_has_the_name_of_a_public_function():
+    modules = {module.name for module in pkgutil.iter_modules(xir.__path__)}
+    assert modules.isdisjoint(xir.__all__)
+    assert type(xir) is ModuleType
 
 
 @pytest.mark.parametrize("name", xir.__all__)

@@ -5,9 +5,7 @@ Every public name is imported when it is first used, so `import xir` costs next 
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,12 +26,12 @@ if TYPE_CHECKING:
     from xir.ir.dims import Symbol
     from xir.ir.graph import Graph
     from xir.ir.types import DType, TensorType
-    from xir.verify import Certificate
+    from xir.verification import Certificate
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Certificate": "xir.verify",
+    "Certificate": "xir.verification",
     "ConversionReport": "xir.api",
     "DType": "xir.ir.types",
     "ExportReport": "xir.backends.export.report",
@@ -71,22 +69,6 @@ __all__ = [
     "show",
     "verify",
 ]
-
-
-class _Package(ModuleType):
-    """The package, whose function `verify` stays visible when the room of the same name is imported.
-
-    The import system makes every submodule an attribute of its package, so `xir.verify(a, b)` would work or not
-    depending on what was imported before. (Python reference, 3.3.2.1, on a module's `__class__`)
-    """
-
-    def __setattr__(self, name: str, value: object) -> None:
-        """Sets an attribute, but no submodule in the place of a public function."""
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:

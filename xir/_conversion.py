@@ -22,7 +22,7 @@ from xir.ir.graph import Graph
 from xir.ir.types import Type
 from xir.passes import Trace, optimize
 from xir.text import save_xir
-from xir.verify import (
+from xir.verification import (
     ATOL,
     RTOL,
     SEEDS,
@@ -186,7 +186,7 @@ def convert(
 
     Raises:
         MismatchError: if the file computes something else; nothing is written then, `error.certificate` says where.
-        UnsafeError: if the verification would need more memory than `xir.verify.MAX_RUN_BYTES`.
+        UnsafeError: if the verification would need more memory than `xir.verification.MAX_RUN_BYTES`.
         XirError: everything that reading and writing raise.
     """
     job = _Job(os.fspath(path), format, opset, target, _Check(tuple(seeds), rtol, atol) if verify else None, progress)

@@ -35,7 +35,7 @@ from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.passes import optimize
 from xir.reference import random_inputs, run
-from xir.verify import (
+from xir.verification import (
     ATOL,
     RTOL,
     SEEDS,

@@ -16,7 +16,7 @@ from xir_cli.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from xir.frontends.options import LoadOptions
-    from xir.verify.certificate import Certificate
+    from xir.verification.certificate import Certificate
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -116,7 +116,7 @@ def comparing_options(function: F) -> F:
     def wrapped(
         *args: object, rtol: float | None, atol: float | None, certificate: str | None, **rest: object
     ) -> object:
-        from xir.verify.compare import ATOL, RTOL
+        from xir.verification.compare import ATOL, RTOL
 
         settings = settings_of(click.get_current_context())
         comparing = Comparing(

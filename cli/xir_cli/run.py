@@ -106,7 +106,7 @@ def _feeds(loaded: Loaded, words: Sequence[str], look: Look) -> dict[str, Array]
 def _complete(loaded: Loaded, feeds: dict[str, Array], random: bool, seed: int) -> dict[str, Array]:
     """The feeds with made-up arrays for the inputs that are missing."""
     from xir.reference import random_inputs
-    from xir.verify import check_memory
+    from xir.verification import check_memory
 
     missing = [name for name in loaded.graph.input_names if name not in feeds]
     if not missing:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xir.frontends.options import Loaded
     from xir.inspect.conversion import ConversionPlan, ConversionReport
-    from xir.verify.certificate import Certificate
+    from xir.verification.certificate import Certificate
 
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xir.backends.export.report import ExportReport
 from xir.frontends.options import Loaded
 from xir.ir.graph import Graph
-from xir.verify.certificate import Certificate
+from xir.verification.certificate import Certificate
 
 if TYPE_CHECKING:
     from xir.backends.export.onnx import ExportPlan

@@ -22,8 +22,8 @@ from xir.frontends.caffe.prototext import parse_text
 from xir.frontends.caffe.reader import read_net
 from xir.ir.graph import Graph
 from xir.ir.types import DType, TensorType
-from xir.verify.compare import RTOL, compare
-from xir.verify.runners import OnnxRuntimeRunner
+from xir.verification.compare import RTOL, compare
+from xir.verification.runners import OnnxRuntimeRunner
 
 NETS = (
     "bvlc/examples/cifar10/cifar10_full",

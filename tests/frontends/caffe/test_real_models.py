@@ -14,8 +14,8 @@ from xir.frontends.caffe.load import load_caffe
 from xir.frontends.options import Loaded, LoadOptions
 from xir.passes import optimize
 from xir.reference import random_inputs, run
-from xir.verify.compare import compare, compare_boxes
-from xir.verify.runners import OnnxRuntimeRunner
+from xir.verification.compare import compare, compare_boxes
+from xir.verification.runners import OnnxRuntimeRunner
 
 MODELS = ("mtcnn/det1", "mtcnn/det2", "mtcnn/det3", "wechat_qrcode/detect", "wechat_qrcode/sr", "lenet/lenet")
 BY_CAFFE = ("mtcnn/det1", "mtcnn/det2", "mtcnn/det3", "lenet/lenet")

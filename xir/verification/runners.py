@@ -20,7 +20,7 @@ from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.limits import FOREIGN_BYTES_PER_SECOND, FOREIGN_RATIO, FOREIGN_SECONDS
 from xir.reference import run
-from xir.verify._child import Header, Result, items, receive, send
+from xir.verification._child import Header, Result, items, receive, send
 
 
 class Runner(Protocol):
@@ -171,7 +171,7 @@ def _start() -> subprocess.Popen[bytes]:
     """A process that waits for a model; it imports what this one can import, and nothing of the current folder."""
     folders = os.pathsep.join(folder for folder in sys.path if folder)
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "xir.verify._child"],
+        [sys.executable, "-P", "-m", "xir.verification._child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -1,10 +1,10 @@
 """Trust: two models compared output by output and layer by layer, with a certificate of what was found."""
 
-from xir.verify.certificate import Certificate, LayerDifference
-from xir.verify.check import SEEDS, verify_runners
-from xir.verify.compare import ATOL, RTOL, Difference, compare, compare_boxes
-from xir.verify.memory import MAX_RUN_BYTES, check_memory, peak_bytes
-from xir.verify.runners import OnnxRuntimeRunner, ReferenceRunner, Runner, has_onnxruntime
+from xir.verification.certificate import Certificate, LayerDifference
+from xir.verification.check import SEEDS, verify_runners
+from xir.verification.compare import ATOL, RTOL, Difference, compare, compare_boxes
+from xir.verification.memory import MAX_RUN_BYTES, check_memory, peak_bytes
+from xir.verification.runners import OnnxRuntimeRunner, ReferenceRunner, Runner, has_onnxruntime
 
 __all__ = [
     "ATOL",

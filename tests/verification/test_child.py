@@ -18,10 +18,10 @@ from tests.hostile.onnx_files import graphs, small_model, value
 from tests.hostile.onnx_files import model as onnx_model
 from xir.errors import MismatchError, UnsafeError
 from xir.ir.types import DType
-from xir.verify import OnnxRuntimeRunner
-from xir.verify._child import Result, receive, send, serve
+from xir.verification import OnnxRuntimeRunner
+from xir.verification._child import Result, receive, send, serve
 
-RUNNERS = import_module("xir.verify.runners")
+RUNNERS = import_module("xir.verification.runners")
 
 
 def through(*results: Result) -> list[Result]:

@@ -9,7 +9,7 @@ import numpy as np
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
-from xir.verify.layers import Pair
+from xir.verification.layers import Pair
 
 MAX_LAYER_NODES = 64
 """Nodes of one layer that are looked at; a layer is rarely more than ten."""

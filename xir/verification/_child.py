@@ -1,7 +1,7 @@
 """onnxruntime in a process of its own: what it may die of (SIGFPE, SIGSEGV on a hostile model) does not take us along.
 
-Both sides talk over pipes in frames: a line of JSON, then the bytes of the arrays that the line describes. Nothing
-that arrives is run, and no class is named by it. The child is `python -P -m xir.verify._child`: -P keeps modules in
+Both sides talk over pipes in frames: a line of JSON, then the bytes of the arrays that the line describes. Nothing that
+arrives is run, and no class is named by it. The child is `python -P -m xir.verification._child`: -P keeps modules in
 the current folder from being imported.
 """
 
@@ -89,7 +89,13 @@ def _read(stream: BinaryIO, held: object) -> Result:
 
 
 def serve(stream: BinaryIO, answers: BinaryIO) -> None:
-    """Opens the model that the first frame names or holds, then runs it for each frame that follows."""
+    """Opens the model that the first frame names or holds, then runs it for each frame that follows.
+
+    A child whose model is refused waits for its end like any other: one that went by itself could be killed on its way.
+
+    Raises:
+        EOFError: the parent is gone.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -101,6 +107,7 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:
         send(answers, {"runtime": version, "error": str(error)})
+        receive(stream)
         return
     inputs = [item.name for item in session.get_inputs()]
     outputs = [item.name for item in session.get_outputs()]

@@ -22,7 +22,7 @@ from xir.ops.activation import leaky_relu, relu
 from xir.ops.elementwise import add, cast
 from xir.ops.matmul import matmul
 from xir.ops.shape import transpose
-from xir.verify import (
+from xir.verification import (
     OnnxRuntimeRunner,
     ReferenceRunner,
     check_memory,
@@ -32,9 +32,9 @@ from xir.verify import (
     peak_bytes,
     verify_runners,
 )
-from xir.verify.certificate import worst
-from xir.verify.layers import pair_layers, words
-from xir.verify.memory import check_held
+from xir.verification.certificate import worst
+from xir.verification.layers import pair_layers, words
+from xir.verification.memory import check_held
 
 F32 = DType.FLOAT32
 
@@ -87,9 +87,9 @@ def test_large_arrays_are_compared_in_pieces(monkeypatch):
     b = (a + generator.standard_normal(a.shape) * 1e-3).astype(np.float32)
     b[0, 0, :3], a[0, 0, 2:4], b[6, 10, 12] = np.nan, np.inf, 5.0
     for left, right in ((a, b), (a.T, b.T), (a[:, ::-2], b[:, ::-2]), (a[0, 0, :3], b[0, 0, :3])):
-        monkeypatch.setattr(import_module("xir.verify.compare"), "CHUNK_ELEMENTS", 1 << 20)
+        monkeypatch.setattr(import_module("xir.verification.compare"), "CHUNK_ELEMENTS", 1 << 20)
         whole = compare("x", left, right)
-        monkeypatch.setattr(import_module("xir.verify.compare"), "CHUNK_ELEMENTS", 10)
+        monkeypatch.setattr(import_module("xir.verification.compare"), "CHUNK_ELEMENTS", 10)
         assert compare("x", left, right) == whole
         assert whole.mismatches
 

@@ -12,12 +12,12 @@ from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.types import TensorType
 from xir.reference import random_inputs
-from xir.verify.causes import likely_cause
-from xir.verify.certificate import Certificate, LayerDifference, versions, worst
-from xir.verify.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes
-from xir.verify.layers import pair_layers, values_of
-from xir.verify.memory import check_held, check_memory
-from xir.verify.runners import ReferenceRunner, Runner
+from xir.verification.causes import likely_cause
+from xir.verification.certificate import Certificate, LayerDifference, versions, worst
+from xir.verification.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes
+from xir.verification.layers import pair_layers, values_of
+from xir.verification.memory import check_held, check_memory
+from xir.verification.runners import ReferenceRunner, Runner
 
 SEEDS = (0, 1, 2)
 Align = Mapping[str, tuple[int, ...]]

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
-from xir.verify.compare import Difference
+from xir.verification.compare import Difference
 
 FORMAT_VERSION = 1
 
