@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.commands import unmeasured
 from xir import _writing as writing
 from xir.errors import FileError
 from xir.files import atomic_write, open_mapped
@@ -334,7 +335,7 @@ def script(body, folder, temporary="unnamed", prefix=()):
     return subprocess.Popen(
         [*prefix, sys.executable, "-c", SCRIPT + textwrap.dedent(body), str(folder), temporary],
         cwd=REPOSITORY,
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        env=unmeasured({**os.environ, "PYTHONPATH": str(REPOSITORY)}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

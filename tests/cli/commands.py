@@ -53,6 +53,11 @@ def environment(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **more}
 
 
+def unmeasured(variables: dict[str, str]) -> dict[str, str]:
+    """Without what makes coverage measure a process: one that is killed, or that may not write, leaves a torn file."""
+    return {name: value for name, value in variables.items() if not name.startswith("COV")}
+
+
 def command_line(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "xir_cli", *map(str, arguments)]
 

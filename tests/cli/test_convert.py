@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from tests.cli.commands import NET, UNSUPPORTED, call, command_line, environment, small, spawn
+from tests.cli.commands import NET, UNSUPPORTED, call, command_line, environment, small, spawn, unmeasured
 from xir.errors import Problem, UnsupportedError
 from xir_cli.failures import lines_of
 from xir_cli.words import amount, short
@@ -236,7 +236,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
 
     done = subprocess.run(
         command_line("convert", net, "-o", target),
-        env=environment(PYTHONDONTWRITEBYTECODE="1"),
+        env=unmeasured(environment(PYTHONDONTWRITEBYTECODE="1")),
         preexec_fn=small_disk,
         capture_output=True,
         text=True,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.commands import unmeasured
 from tests.hostile.batches import BATCHES, cases
 from tests.hostile.caffe_files import SMALL, small_caffemodel
 from tests.hostile.case import Case
@@ -42,12 +43,10 @@ def sample(batch: str) -> Iterator[Case]:
 def start(folder: Path, *arguments: str, limit: Callable[[], None] | None = None) -> subprocess.Popen[str]:
     """The command in a process of its own."""
     paths = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "cli")])
-    # Measuring coverage would write a file of its own, which the limits of these tests forbid.
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     return subprocess.Popen(
         [sys.executable, "-m", "xir_cli", *arguments],
         cwd=folder,
-        env={**inherited, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        env=unmeasured({**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
