@@ -113,10 +113,15 @@ def differenced_operands(case: Case) -> tuple[int, ...]:
     return tuple(floating)
 
 
+def is_late(case: Case) -> bool:
+    """Whether its operator may say that it comes apart only when what this example gives at run time is known."""
+    return case.op.host_reason is not None and "at run time" in case.note
+
+
 def is_differenced(case: Case) -> bool:
     """Whether its gradient is a claim that differences can check; narrow types repeat what f32 examples say."""
     narrow = any(a is not None and a.dtype.itemsize < 4 and a.dtype.kind in "fV" for a in case.inputs)
-    due = case.op.no_gradient_reason is not None or case.op.name in GRADIENTS_DUE
+    due = case.op.no_gradient_reason is not None or case.op.name in GRADIENTS_DUE or is_late(case)
     return bool(differenced_operands(case)) and not narrow and not due
 
 
@@ -174,7 +179,11 @@ def test_it_survives_the_textual_form(case: Case) -> None:
 
 @pytest.mark.parametrize("case", DECOMPOSED, ids=names(DECOMPOSED))
 def test_the_decomposition_makes_what_the_reference_makes(case: Case) -> None:
-    graph, feeds = graph_of(case, decomposed=True)
+    try:
+        graph, feeds = graph_of(case, decomposed=True)
+    except UnsupportedError:
+        assert is_late(case), "what is known before the run comes apart"
+        return
     verify(graph)
     assert case.op.name not in {node.op.name for node in graph.nodes}, "it is in its own decomposition"
     compare(case, tuple(run(graph, feeds).values()))

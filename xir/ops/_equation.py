@@ -27,7 +27,7 @@ def parse(text: str, ranks: tuple[int, ...]) -> Equation:
     """Reads an equation such as `...ij,jk->...ik` (the text of ONNX Einsum).
 
     Without `->` the result has the axes of the ellipsis and then the labels that stand once in the whole equation, by
-    their ASCII values. Axes of an ellipsis are aligned at the end; each operand may have another number of them.
+    their ASCII values. Every ellipsis stands for the same number of axes.
 
     Raises:
         InvalidModelError: if it is no equation, or does not fit operands of these ranks.
@@ -38,12 +38,11 @@ def parse(text: str, ranks: tuple[int, ...]) -> Equation:
         raise InvalidModelError(f"the equation {text!r} has {len(parts)} terms for {len(ranks)} operands")
     split = [_split(part, text) for part in parts]
     dots = [_dots(*each, rank, text) for each, rank in zip(split, ranks, strict=True)]
-    most = max((count for count in dots if count is not None), default=0)
-    ellipsis = tuple(f".{index}" for index in range(most))
-    terms = tuple(
-        (*before, *(ellipsis[most - count :] if count else ()), *after)
-        for (before, _, after), count in zip(split, dots, strict=True)
-    )
+    counts = {count for count in dots if count is not None}
+    if len(counts) > 1:
+        raise InvalidModelError(f"the ellipses of {text!r} stand for {sorted(counts)} axes, which must be one number")
+    ellipsis = tuple(f".{index}" for index in range(max(counts, default=0)))
+    terms = tuple((*before, *(ellipsis if has_dots else ()), *after) for before, has_dots, after in split)
     letters = Counter("".join(before + after for before, _, after in split))
     if not arrow:
         return Equation(terms, (*ellipsis, *sorted(letter for letter, count in letters.items() if count == 1)))

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
-from typing import Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xir.ir.constant import Array
 from xir.ir.dims import Dim, product
 from xir.ir.node import Value
 from xir.ir.types import DType
@@ -30,7 +29,6 @@ Interpolation = Literal["nearest", "linear", "cubic"]
 Outside = Literal["zeros", "border", "reflection"]
 Integers: TypeAlias = NDArray[np.int64]
 Bools: TypeAlias = NDArray[np.bool_]
-T = TypeVar("T")
 
 CUBIC = -0.75
 """The coefficient of the cubic kernel (Keys 1981) that GridSample takes (onnx reference, op_grid_sample.py)."""
@@ -70,7 +68,7 @@ class ArrayTap:
     inside: Bools
 
 
-def sample_arrays(x: Array, positions: Sequence[Numbers], how: Sampling) -> Array:
+def sample_arrays(x: Numbers, positions: Sequence[Numbers], how: Sampling) -> Numbers:
     """`x: [N, C, spatial...]` at `positions` (one [N, P] an axis, in elements): [N, C, P].
 
     Numbers of at least 32 bits; "nearest" takes any element type.
@@ -81,7 +79,7 @@ def sample_arrays(x: Array, positions: Sequence[Numbers], how: Sampling) -> Arra
         return np.zeros((n, channels, positions[0].shape[1]), x.dtype)
     axes = [_array_taps(position, size, how) for position, size in zip(positions, spatial, strict=True)]
     batch = np.arange(n)[:, np.newaxis]
-    total: Array | None = None
+    total: Numbers | None = None
     for taps in combinations(*axes):
         index = np.zeros_like(taps[0].index)
         inside = np.ones(index.shape, np.bool_)
@@ -89,11 +87,12 @@ def sample_arrays(x: Array, positions: Sequence[Numbers], how: Sampling) -> Arra
         for tap, size in zip(taps, spatial, strict=True):
             index, inside, weight = index * size + tap.index, inside & tap.inside, weight * tap.weight
         found = np.moveaxis(flat[batch, :, index], 2, 1)
-        found = np.where(inside[:, np.newaxis], found, np.zeros((), x.dtype)).astype(x.dtype, copy=False)
+        nothing = np.asarray("" if x.dtype.kind == "O" else 0).astype(x.dtype)
+        found = np.where(inside[:, np.newaxis], found, nothing).astype(x.dtype, copy=False)
         if how.mode != "nearest":
             found = found * weight[:, np.newaxis].astype(x.dtype)
         total = found if total is None else total + found
-    return np.asarray(total)
+    return total if total is not None else np.zeros((n, channels, 0), x.dtype)
 
 
 def _array_taps(position: Numbers, size: int, how: Sampling) -> list[ArrayTap]:

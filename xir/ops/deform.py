@@ -16,7 +16,7 @@ from xir.ops._checks import require_floating, require_rank, require_rank_at_leas
 from xir.ops._define import op
 from xir.ops._sampling import Sampling, sample_arrays, sample_values
 from xir.ops._wide import narrow, wide
-from xir.ops._windows import Padding, known_sizes, widened, window_sizes
+from xir.ops._windows import Numbers, Padding, known_sizes, narrowed, widened, window_sizes
 from xir.ops.constant import constant
 from xir.ops.elementwise import add, mul
 from xir.ops.matmul import matmul
@@ -39,11 +39,11 @@ def deform_conv(
     groups: int,
     offset_groups: int,
 ) -> TensorType:
-    """A convolution that reads each cell of its window at an offset (ONNX DeformConv; Dai et al. 2017, Zhu et al. 2018).
+    """A convolution that reads each cell of its window at an offset (ONNX DeformConv; Dai et al. 2017, Zhu 2018).
 
-    x: [N, C, spatial...], r spatial axes; w: [O, C / groups, window...]; offset: [N, offset_groups * cells * r, out...],
-    in elements, by group, then cell, then axis; bias: [O]; mask: [N, offset_groups * cells, out...], a factor for each
-    cell; all floating, of one dtype; result: [N, O, out...] with `out` as `conv` says. Between elements linear, outside
+    x: [N, C, spatial...], r spatial axes; w: [O, C / groups, window...]; offset: [N, offset_groups * cells * r,
+    out...], in elements, by group, then cell, then axis; bias: [O]; mask: [N, offset_groups * cells, out...], a
+    factor for each cell; all floating, of one dtype; result: [N, O, out...] with `out` as `conv` says. Between elements linear, outside
     `x` zero; C / offset_groups channels share one set of offsets.
     """
     given = [value for value in (x, w, offset, bias, mask) if value is not None]
@@ -114,10 +114,10 @@ def _deform_conv_reference(
         found = found * widened(mask).reshape(n, offset_groups, 1, cells, prod(out))
     columns = found.reshape(n, groups, channels // groups * cells, prod(out))
     rows = widened(w).reshape(groups, w.shape[0] // groups, -1)
-    result = np.matmul(rows, columns).reshape(n, w.shape[0], *out)
+    result: Numbers = np.matmul(rows, columns).reshape(n, w.shape[0], *out)
     if bias is not None:
         result = result + widened(bias).reshape(-1, *(1,) * axes)
-    return result.astype(x.dtype)
+    return narrowed(result, x)
 
 
 def _base(
@@ -127,10 +127,11 @@ def _base(
     strides: tuple[int, ...],
     padding: tuple[tuple[int, int], ...],
     dilation: tuple[int, ...],
-) -> Array:
+) -> Numbers:
     """Where a straight window reads along `axis`: [cells, out...]."""
     cell = np.indices(window)[axis].reshape(-1, *(1,) * len(out)) * dilation[axis]
-    return cell + np.indices(out)[axis] * strides[axis] - padding[axis][0]
+    places: Numbers = (cell + np.indices(out)[axis] * strides[axis] - padding[axis][0]).astype(np.float32)
+    return places
 
 
 @deform_conv.decompose

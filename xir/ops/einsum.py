@@ -10,7 +10,7 @@ import numpy as np
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
-from xir.ir.dims import Dim, Shape, equal, product
+from xir.ir.dims import Dim, Shape, product
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops._checks import require_same_dtype, require_size
@@ -134,7 +134,7 @@ def _diagonal(x: Value, term: tuple[str, ...]) -> _Part:
 def _spread(part: _Part, sizes: dict[str, Dim]) -> _Part:
     """The part with its axes of size 1 repeated to the size that their label has elsewhere."""
     shape = tuple(sizes[label] for label in part.labels)
-    if all(equal(have, want) is not False for have, want in zip(part.value.shape, shape, strict=True)):
+    if all(have != 1 or want == 1 for have, want in zip(part.value.shape, shape, strict=True)):
         return part
     return _Part(broadcast(part.value, shape=shape), part.labels)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast as cast_type
+
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsupportedError
@@ -18,7 +20,7 @@ from xir.ops._sampling import Outside as Outside
 from xir.ops._sampling import Sampling, sample_arrays, sample_values
 from xir.ops._targets import size_value
 from xir.ops._wide import narrow, wide
-from xir.ops._windows import Numbers, widened
+from xir.ops._windows import Numbers, narrowed, widened
 from xir.ops.elementwise import add, cast, div, maximum, mul, sub
 from xir.ops.matmul import matmul
 from xir.ops.padding import integers, require_vector
@@ -56,14 +58,17 @@ def _affine_grid_reference(theta: Array, size: Array | None, *, spatial: tuple[i
         np.broadcast_to(line.reshape(-1, *(1,) * (len(sizes) - 1 - axis)), sizes) for axis, line in enumerate(lines)
     ]
     columns = np.stack([*reversed(points), np.ones(sizes)], axis=-1).reshape(-1, len(sizes) + 1)
-    made = np.matmul(columns, np.swapaxes(theta.astype(np.float64), 1, 2))
-    return made.reshape(len(theta), *sizes, len(sizes)).astype(theta.dtype)
+    made: Numbers = np.matmul(columns, np.swapaxes(theta.astype(np.float64), 1, 2))
+    return narrowed(made.reshape(len(theta), *sizes, len(sizes)), theta)
 
 
 def _line(size: int, align_corners: bool) -> Numbers:
     if align_corners:
         return np.linspace(-1, 1, size) if size > 1 else np.zeros(size)
     return (2 * np.arange(size) + 1) / size - 1
+
+
+affine_grid.host("a size that comes at run time is data; else it comes apart")
 
 
 @affine_grid.decompose
@@ -123,11 +128,11 @@ def _grid_sample_reference(
     if len(grid) != len(x) or grid.shape[-1] != x.ndim - 2:
         raise InvalidModelError(f"a grid of {list(grid.shape)} does not fit {list(x.shape)}")
     out = grid.shape[1:-1]
-    data = x if mode == "nearest" else widened(x)
+    data = cast_type("Numbers", x) if mode == "nearest" else widened(x)
     if data.dtype.kind in "iu":
         data = data.astype(np.float64)
     kind = np.float64 if np.float64 in (data.dtype, grid.dtype) else np.float32
-    points = grid.astype(kind).reshape(len(x), -1, x.ndim - 2)
+    points: Numbers = cast_type("Numbers", grid.astype(kind)).reshape(len(x), -1, x.ndim - 2)
     positions = [_element(points[..., x.ndim - 3 - axis], size, align_corners) for axis, size in enumerate(x.shape[2:])]
     made = sample_arrays(data, positions, Sampling(mode, outside, align_corners))
     return made.astype(x.dtype, copy=False).reshape(*x.shape[:2], *out)

@@ -41,6 +41,9 @@ def _determinant_reference(x: Array) -> Array:
     return np.asarray(np.linalg.det(x.astype(np.float64))).astype(x.dtype)
 
 
+determinant.host("large matrices and those of unknown size need pivots, which are data; else it comes apart")
+
+
 @determinant.decompose
 def _determinant_decompose(x: Value) -> Value:
     """Products alone, without a division (Bird 2011, A simple division-free algorithm for computing determinants).

@@ -86,6 +86,9 @@ def _fold_reference(
     return pad_spatial(result, tuple((-before, -after) for before, after in padding)).astype(x.dtype)
 
 
+fold.host("sizes that come at run time are data; else it comes apart")
+
+
 @fold.decompose
 def _fold_decompose(
     x: Value,
@@ -149,6 +152,9 @@ def _center_crop_pad_reference(
     if x.dtype.kind == "O":
         result = np.where(result == 0, "", result).astype(object)
     return result
+
+
+center_crop_pad.host("sizes that come at run time are data; else it comes apart")
 
 
 @center_crop_pad.decompose

@@ -154,6 +154,9 @@ def transformed(x: Floats, axis: int, size: int, inverse: bool, onesided: bool) 
     return np.stack([result.real, result.imag], axis=-1)
 
 
+dft.host("what comes only at run time decides its matrix or its size; else it comes apart")
+
+
 @dft.decompose
 def _dft_decompose(
     x: Value,
@@ -261,6 +264,9 @@ def _stft_reference(
     return transformed(frames, 2, size, False, onesided).astype(x.dtype)
 
 
+stft.host("what comes only at run time decides its matrix or its size; else it comes apart")
+
+
 @stft.decompose
 def _stft_decompose(
     x: Value,
@@ -311,6 +317,9 @@ def _cosine_window_reference(
     angle = 2 * np.pi * np.arange(points) / max(points if periodic else points - 1, 1)
     a, b, c = COEFFICIENTS[kind]
     return (a + b * np.cos(angle) + c * np.cos(2 * angle)).astype(dtype.dtype)
+
+
+cosine_window.host("what comes only at run time decides its matrix or its size; else it comes apart")
 
 
 @cosine_window.decompose

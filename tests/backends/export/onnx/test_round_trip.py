@@ -44,6 +44,10 @@ NO_KERNEL = ("NOT_IMPLEMENTED", "MLDataType", "bfloat16", "data type is not supp
 """What onnxruntime says where ONNX admits an element type and its CPU has no kernel for it."""
 
 RUNTIME_DIFFERS = {
+    "one element wide": "onnxruntime divides by the 0 steps of a line of one point",
+    "cubic, border": "onnxruntime clamps what is read, not the location, which is what ONNX's text says",
+    "half, inverse, fitted": "onnxruntime fits the whole spectrum, not its half, to the length",
+    "one point": "onnxruntime divides by the 0 steps of a window of one point",
     "windows over padding alone": "onnxruntime's maximum of nothing is -FLT_MAX, as Caffe's",
     "clipped cell": "onnxruntime does not clip what enters the function of the cell",
     "over nothing": "onnxruntime's mean of nothing is 0",

@@ -12,6 +12,8 @@ from xir.backends.export.onnx._form import (
     Operand,
     Refusal,
     Sizes,
+    again,
+    decomposed,
     onnx_value,
     operand,
     shape_in,
@@ -19,7 +21,9 @@ from xir.backends.export.onnx._form import (
 )
 from xir.backends.export.onnx._windows import flat_pads, known_padding, padding_of
 from xir.ir.node import Node
+from xir.ir.types import DType
 from xir.ops.deform import deform_conv
+from xir.ops.elementwise import cast
 from xir.ops.grid import affine_grid, grid_sample
 from xir.ops.patches import center_crop_pad, fold
 
@@ -38,7 +42,9 @@ def _affine_grid(node: Node, opset: int) -> Answer:
 
 @forms.of(grid_sample)
 def _grid_sample(node: Node, opset: int) -> Answer:
-    """GridSample, before opset 20 of images alone."""
+    """GridSample, before opset 20 of images alone; runtimes have no kernels of other than images and volumes."""
+    if operand(node).rank not in (4, 5):
+        return decomposed(node)
     if opset < 20 and operand(node).rank != 4:
         return Refusal("GridSample of other than two spatial axes", 20)
     mode = str(node.attributes["mode"])
@@ -52,7 +58,9 @@ def _grid_sample(node: Node, opset: int) -> Answer:
 
 @forms.of(deform_conv)
 def _deform_conv(node: Node, opset: int) -> Answer:
-    """DeformConv."""
+    """DeformConv; runtimes have kernels of images alone."""
+    if operand(node).rank != 4:
+        return decomposed(node)
     padding = known_padding(padding_of(node))
     if padding is None:
         return Refusal("DeformConv takes known padding >= 0")
@@ -87,5 +95,8 @@ def _fold(node: Node, opset: int) -> Answer:
 
 @forms.of(center_crop_pad)
 def _center_crop_pad(node: Node, opset: int) -> Answer:
-    """CenterCropPad."""
+    """CenterCropPad; onnxruntime (1.31) inlines ONNX's function body, which does not hold with i32."""
+    sizes = node.inputs[1]
+    if sizes is not None and sizes.dtype is DType.INT32:
+        return again(node, (operand(node), cast(sizes, dtype=DType.INT64)))
     return Call("CenterCropPad", (operand(node), _sizes(node, 1, "shape")), {"axes": onnx_value(node, "axes")})

@@ -21,7 +21,7 @@ def affine_grid(site: Site, theta: Value, size: Value) -> Value:
     align = site.flag("align_corners", False)
     sizes = site.sizes(size)
     axes = theta.shape[1] if theta.rank == 3 else None
-    if axes not in (2, 3) or (sizes is not None and len(sizes) != axes + 2):
+    if not isinstance(axes, int) or axes not in (2, 3) or (sizes is not None and len(sizes) != axes + 2):
         site.invalid(f"maps [N, 2, 3] or [N, 3, 4] and their size are needed, got {theta.type!r} and {size.type!r}")
     if sizes is not None:
         return grid.affine_grid(theta, spatial=sizes[2:], align_corners=align)
