@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -166,3 +170,48 @@ def test_a_model_may_have_any_name(tmp_path, name):
     write(tmp_path / name)
     assert (tmp_path / name).read_bytes() == b"new"
     assert os.listdir(tmp_path) == [name]
+
+
+def test_a_folder_that_is_swept_away_before_it_has_its_lock_is_made_again(tmp_path, monkeypatch):
+    made = []
+    mkdtemp = tempfile.mkdtemp
+
+    def swept(**given):
+        made.append(mkdtemp(**given))
+        if len(made) == 1:
+            os.rmdir(made[0])
+        return made[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", swept)
+    write(tmp_path / "b.onnx")
+    assert len(made) == 2
+    assert os.listdir(tmp_path) == ["b.onnx"]
+
+
+def test_a_folder_that_is_swept_away_before_its_lock_is_held_is_made_again(tmp_path, monkeypatch):
+    held = []
+    flock = fcntl.flock
+
+    def swept(descriptor, how):
+        held.append(descriptor)
+        if len(held) == 1:
+            (stage,) = tmp_path.iterdir()
+            shutil.rmtree(stage)
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", swept)
+    write(tmp_path / "b.onnx")
+    assert len(held) == 2
+    assert os.listdir(tmp_path) == ["b.onnx"]
+
+
+def test_a_file_system_without_locks_is_written_all_the_same(tmp_path, monkeypatch):
+    def refused(descriptor, how):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with staged_write(tmp_path / "a.onnx") as staged:
+        write(tmp_path / "b.onnx")
+        with open(staged, "wb") as file:
+            file.write(b"whole")
+    assert sorted(os.listdir(tmp_path)) == ["a.onnx", "b.onnx"]
