@@ -133,6 +133,11 @@ def _convert(given: object, type: Type, what: str) -> Array:
             return _convert_tensor(cast("ArrayLike", given), type, what)
         case UnrankedType() if isinstance(given, np.ndarray):
             return _convert_tensor(given, type, what)
+        case UnrankedType():
+            raise UsageError(
+                f"{what} has the type {type!r}; fed was {_class_of(given)}, expected an array",
+                hint="tell its type with --input NAME=f32[...]",
+            )
         case _:
             raise UsageError(
                 f"{what} has the type {type!r}; fed was {_class_of(given)}",
