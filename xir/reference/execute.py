@@ -132,7 +132,7 @@ def _convert(given: object, type: Type, what: str) -> Array:
         case TensorType():
             return _convert_tensor(cast("ArrayLike", given), type, what)
         case UnrankedType() if isinstance(given, np.ndarray):
-            return _convert_tensor(given, type, what)
+            return _convert_tensor(cast("Array", given), type, what)
         case UnrankedType():
             raise UsageError(
                 f"{what} has the type {type!r}; fed was {_class_of(given)}, expected an array",
