@@ -7,6 +7,7 @@ from xir.frontends.onnx._versions import Handler, Versions
 from xir.frontends.onnx.handlers import (
     activation,
     attention,
+    batch_norm,
     control,
     conv,
     detection,
@@ -15,6 +16,9 @@ from xir.frontends.onnx.handlers import (
     index,
     linalg,
     matmul,
+    ml_encoders,
+    ml_linear,
+    ml_svm,
     ml_trees,
     norm,
     patches,
@@ -38,6 +42,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     conv.handlers,
     pool.handlers,
     norm.handlers,
+    batch_norm.handlers,
     attention.handlers,
     recurrent.handlers,
     resize.handlers,
@@ -49,6 +54,9 @@ HANDLERS: Handlers[Handler] = Handlers(
     ml_trees.handlers,
     grid.handlers,
     patches.handlers,
+    ml_svm.handlers,
+    ml_linear.handlers,
+    ml_encoders.handlers,
 )
 """`operator-version` -> handler."""
 

@@ -13,6 +13,8 @@ from xir.backends.export.onnx import (
     index,
     linalg,
     matmul,
+    ml_encoders,
+    ml_svm,
     ml_trees,
     norm,
     pool,
@@ -43,5 +45,7 @@ FORMS = Forms(
     linalg.forms,
     ml_trees.forms,
     grid.forms,
+    ml_svm.forms,
+    ml_encoders.forms,
 )
 """Operator -> form."""
