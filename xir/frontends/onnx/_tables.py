@@ -15,6 +15,7 @@ from xir.frontends.onnx.handlers import (
     grid,
     index,
     linalg,
+    loss,
     matmul,
     ml_encoders,
     ml_linear,
@@ -23,6 +24,7 @@ from xir.frontends.onnx.handlers import (
     norm,
     patches,
     pool,
+    random,
     recurrent,
     reduce,
     resize,
@@ -57,6 +59,8 @@ HANDLERS: Handlers[Handler] = Handlers(
     ml_svm.handlers,
     ml_linear.handlers,
     ml_encoders.handlers,
+    random.handlers,
+    loss.handlers,
 )
 """`operator-version` -> handler."""
 

@@ -12,12 +12,14 @@ from xir.backends.export.onnx import (
     grid,
     index,
     linalg,
+    loss,
     matmul,
     ml_encoders,
     ml_svm,
     ml_trees,
     norm,
     pool,
+    random,
     recurrent,
     reduce,
     resize,
@@ -47,5 +49,7 @@ FORMS = Forms(
     grid.forms,
     ml_svm.forms,
     ml_encoders.forms,
+    random.forms,
+    loss.forms,
 )
 """Operator -> form."""

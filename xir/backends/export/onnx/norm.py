@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from xir.backends.export.onnx._form import (
     Answer,
     Call,
@@ -15,6 +17,7 @@ from xir.backends.export.onnx._form import (
     whole,
 )
 from xir.ir.node import Node
+from xir.ir.types import DType
 from xir.ops import norm
 from xir.ops.norm import (
     group_norm,
@@ -24,6 +27,8 @@ from xir.ops.norm import (
     mean_variance_normalize,
     softmax,
 )
+from xir.ops.norm_length import lp_normalize, rms_norm
+from xir.ops.norm_statistics import batch_norm_train, layer_norm_with_statistics
 from xir.ops.shape import transpose
 
 forms = Forms()
@@ -69,6 +74,39 @@ def _layer_norm(node: Node, opset: int) -> Answer:
         return Refusal("LayerNormalization needs a scale")
     inputs = (x, scale) if shift is None else (x, scale, shift)
     return Call("LayerNormalization", inputs, {"axis": whole(node, "axis"), "epsilon": real(node, "epsilon")})
+
+
+@forms.of(layer_norm_with_statistics)
+def _layer_norm_with_statistics(node: Node, opset: int) -> Answer:
+    """LayerNormalization, whose statistics are f32."""
+    if operand(node).dtype is DType.FLOAT64:
+        return Refusal("LayerNormalization has no statistics in f64")
+    said = _layer_norm(node, opset)
+    return replace(said, optional=1) if isinstance(said, Call) else said
+
+
+@forms.of(rms_norm)
+def _rms_norm(node: Node, opset: int) -> Answer:
+    """RMSNormalization (opset 23), which wants a scale."""
+    if node.inputs[1] is None:
+        return Refusal("RMSNormalization needs a scale")
+    return Call("RMSNormalization", node.inputs, {"axis": whole(node, "axis"), "epsilon": real(node, "epsilon")})
+
+
+@forms.of(batch_norm_train)
+def _batch_norm_train(node: Node, opset: int) -> Answer:
+    """BatchNormalization; opset 14 made clear what it computes while training."""
+    if opset < 14:
+        return Refusal("BatchNormalization while training", 14)
+    attributes: dict[str, OnnxAttribute] = {
+        "training_mode": 1,
+        "epsilon": real(node, "epsilon"),
+        "momentum": real(node, "momentum"),
+    }
+    return Call("BatchNormalization", node.inputs, attributes, optional=1)
+
+
+forms.same(lp_normalize, "LpNormalization", axis="axis", p="p")
 
 
 @forms.of(group_norm)
