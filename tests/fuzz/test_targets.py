@@ -1,14 +1,29 @@
-"""A deterministic loop of mutations through every fuzz target; the long one is for `make nightly`."""
+"""A deterministic loop of mutations through every fuzz target, and atheris on each; the long ones are for the night."""
 
 from __future__ import annotations
 
+import os
 import random
+import subprocess
+import sys
+import warnings
+from importlib.util import find_spec
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
-from tests.fuzz.targets import TARGETS, load
+from tests.fuzz.targets import TARGETS, Target, lay_out, load
 from tests.hostile.mutate import flips, splices, tokens, truncations
+from xir.frontends.load import load_model
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+RUNS = 50_000
+"""Inputs that atheris tries for each target: some minutes."""
+
+HANG_SECONDS = 30
+"""Far above the promise of 2 s, for the target is instrumented and the machine may be busy."""
 
 
 def rounds(target: str, count: int, seed: int) -> None:
@@ -34,3 +49,50 @@ def test_mutations_of_mutations_load_or_are_refused(target: str) -> None:
 @pytest.mark.parametrize("target", TARGETS)
 def test_many_mutations_of_mutations_load_or_are_refused(target: str, seed: int) -> None:
     rounds(target, 20_000, seed)
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_what_atheris_starts_from_loads_or_is_refused(target: Target, tmp_path: Path) -> None:
+    corpus, dictionary = tmp_path / "corpus", tmp_path / "words"
+    corpus.mkdir()
+    lay_out(target, corpus, dictionary)
+    assert len(dictionary.read_text().splitlines()) > 100
+    for path in sorted(corpus.iterdir()):
+        load(target, path.read_bytes())
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=list(TARGETS))
+def test_the_right_file_of_a_target_is_right(target: Target, tmp_path: Path) -> None:
+    """A target whose first file is refused would never get past the first lines of its frontend."""
+    for name, content in target.beside().items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / target.name).write_bytes(target.right())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert load_model(str(tmp_path / target.name)).graph.nodes
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("target", TARGETS)
+def test_atheris_finds_nothing(target: str, tmp_path: Path) -> None:
+    """Guided by what the inputs reach; the input that breaks something is named, and its bytes are told in base64."""
+    if find_spec("atheris") is None:
+        pytest.skip("atheris is not installed: pip install atheris")
+    options = (
+        f"-runs={RUNS}",
+        f"-timeout={HANG_SECONDS}",
+        "-seed=1",
+        f"-artifact_prefix={tmp_path}/",
+        "-print_final_stats=1",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz.targets", target, *options],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-8000:]
+    assert f"Done {RUNS} runs" in done.stderr, done.stderr[-2000:]
