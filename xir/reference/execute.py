@@ -53,7 +53,7 @@ def run(graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | Non
 
 def _copied(data: object) -> Array:
     """What was fed, or a weight, as a caller may keep it."""
-    return cast("Array", np.array(data) if isinstance(data, np.ndarray) else data)
+    return cast("Array", np.array(cast("Array", data)) if isinstance(data, np.ndarray) else data)
 
 
 def _run_nodes(graph: Graph, arrays: dict[Value, Array], sizes: Sizes, observe: Observer | None) -> tuple[Array, ...]:
@@ -129,15 +129,8 @@ def _convert(given: object, type: Type, what: str) -> Array:
             return cast("Array", None) if given is None else _convert(given, element, what)
         case MapType() if isinstance(given, dict):
             return cast("Array", given)
-        case TensorType():
+        case TensorType() | UnrankedType():
             return _convert_tensor(cast("ArrayLike", given), type, what)
-        case UnrankedType() if isinstance(given, np.ndarray):
-            return _convert_tensor(cast("Array", given), type, what)
-        case UnrankedType():
-            raise UsageError(
-                f"{what} has the type {type!r}; fed was {_class_of(given)}, expected an array",
-                hint="tell its type with --input NAME=f32[...]",
-            )
         case _:
             raise UsageError(
                 f"{what} has the type {type!r}; fed was {_class_of(given)}",
