@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -103,6 +104,8 @@ class _Importer:
 
     def _graph(self, assumed: Collected) -> Graph:
         graph = self.model.graph
+        for what in self.model.extras:
+            warnings.warn(f"{self.file}: {what} is not part of the graph", stacklevel=2)
         frame = Frame(_opsets(self.model))
         self._read_weights(graph, frame)
         inputs = self._read_inputs(frame)
