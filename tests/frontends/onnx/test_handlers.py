@@ -326,7 +326,6 @@ REFUSED: list[tuple[One, type[XirError], str]] = [
     (One("Mod", 13, {"x": normal(2), "y": normal(2)}), InvalidModelError, "fmod must be 1"),
     (One("Cast", 13, X, attributes={"to": 99}), InvalidModelError, "no element type 99"),
     (One("Cast", 13, X, attributes={"to": 8}), InvalidModelError, "strings"),
-    (One("Dropout", 13, X, {"r": scalar(0.5), "m": np.asarray(True)}), UnsupportedError, "while training"),
     (One("Constant", 13, {}, attributes={"value_string": "x"}), UnsupportedError, "strings"),
     (One("ConstantOfShape", 9, {}, {"s": i64(-2)}), InvalidModelError, "sizes are >= 0"),
     (One("Gelu", 20, X, attributes={"approximate": "sine"}), InvalidModelError, "expected one of none, tanh"),

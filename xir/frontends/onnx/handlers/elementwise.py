@@ -202,19 +202,3 @@ def literal(site: Site) -> Value:
     if site.has("value_floats"):
         return constant(value=constant_of(np.array(site.reals("value_floats") or (), np.float32)))
     return site.refuse("a constant of strings or a sparse one")
-
-
-@handlers.layer(*versions("Dropout", 7, 10))
-def dropout_by_attributes(site: Site, x: Value) -> Value:
-    """Dropout of inference: nothing happens."""
-    site.ignore("ratio")
-    return identity(x)
-
-
-@handlers.layer(*versions("Dropout", 12, 13, 22))
-def dropout(site: Site, x: Value, ratio: Value | None = None, training: Value | None = None) -> Value:
-    """Dropout; only that of inference."""
-    site.ignore("seed")
-    if training is not None and bool(site.scalar(training, "the training mode")):
-        site.refuse("dropout while training", "export the model in inference mode")
-    return identity(x)
