@@ -21,15 +21,15 @@ from xir.ops._checks import (
     require_size,
 )
 from xir.ops._define import op
+from xir.ops._sizes import size_of
 from xir.ops._visible import built_bias, hidden_rows, may_hide_rows, numeric_bias
 from xir.ops._wide import narrow, scalar, wide
 from xir.ops._windows import Numbers, narrowed, widened
 from xir.ops.activation import tanh
-from xir.ops.elementwise import add, div, mul, pow_, select
-from xir.ops.elementwise import cast as cast_op
+from xir.ops.elementwise import add, cast, div, mul, pow_, select
 from xir.ops.matmul import matmul
 from xir.ops.norm import softmax
-from xir.ops.shape import broadcast, concat, reshape, shape_of, slice_, transpose
+from xir.ops.shape import broadcast, concat, reshape, transpose
 
 Shown = Literal["products", "capped", "biased", "weights"]
 PRECISIONS = (DType.FLOAT32, DType.FLOAT16, DType.FLOAT64, DType.BFLOAT16)
@@ -230,8 +230,7 @@ def _scaled(x: Value, scale: float | None) -> Value:
     elif isinstance(x.shape[3], int):
         root = scalar(x.dtype, x.shape[3] ** -0.25)
     else:
-        size = slice_(shape_of(x), axes=(0,), starts=(3,), stops=(4,), steps=(1,))
-        root = pow_(cast_op(reshape(size, shape=()), dtype=x.dtype), scalar(x.dtype, -0.25))
+        root = pow_(cast(size_of(x, 3), dtype=x.dtype), scalar(x.dtype, -0.25))
     return mul(x, broadcast(root, shape=x.shape))
 
 

@@ -52,7 +52,7 @@ def exponential(site: Site, x: Value) -> Value:
     return elu(x, alpha=site.real("alpha", 1.0))
 
 
-@handlers.layer(*versions("Celu", 12))
+@handlers.layer(*versions("Celu", 12, 28))
 def continuous(site: Site, x: Value) -> Value:
     """Celu."""
     return celu(x, alpha=site.real("alpha", 1.0))

@@ -14,6 +14,7 @@ from xir.ir.types import DType
 from xir.ops import norm
 from xir.ops._build import channelwise, scalar_like
 from xir.ops.elementwise import add, cast, mul
+from xir.ops.gating import hardmax
 from xir.ops.norm_length import lp_normalize, rms_norm
 from xir.ops.norm_statistics import layer_norm_with_statistics
 from xir.ops.shape import broadcast, reshape
@@ -159,6 +160,8 @@ def _flattened(operator: Callable[..., Value]) -> Handler:
     return handler
 
 
+handlers.layer(*versions("Hardmax", 1, 11))(_flattened(hardmax))
+handlers.layer(*versions("Hardmax", 13))(_last_axis(hardmax))
 handlers.layer(*versions("Softmax", 1, 11))(_flattened(norm.softmax))
 handlers.layer(*versions("LogSoftmax", 1, 11))(_flattened(norm.log_softmax))
 handlers.layer(*versions("Softmax", 13))(_last_axis(norm.softmax))
