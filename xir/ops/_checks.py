@@ -75,6 +75,19 @@ def require_size(dim: Dim, size: Dim, what: str) -> None:
         raise InvalidModelError(f"{what} must be {size!r}, got {dim!r}")
 
 
+def require_scalar(operand: Value | None, *dtypes: DType) -> None:
+    """Checks a run-time number: absent, or one element, of the given types (default: i32 and i64).
+
+    Raises:
+        InvalidModelError: if it is another type, or has another number of elements than one.
+    """
+    if operand is None:
+        return
+    require_dtype(operand, *(dtypes or (DType.INT32, DType.INT64)))
+    for size in operand.shape:
+        require_size(size, 1, "the number of elements of a run-time number")
+
+
 def window_output(size: Dim, window: Dim, stride: int, padding: tuple[Dim, Dim], dilation: int) -> Dim:
     """How often a window fits: `(size + before + after - (window - 1) * dilation - 1) // stride + 1`.
 

@@ -10,7 +10,7 @@ from xir.ir.dims import Dim, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops._boxes import best_first, corners_of_centers, ordered_corners, suppress
-from xir.ops._checks import require_floating, require_rank, require_same_dtype, require_size
+from xir.ops._checks import require_floating, require_rank, require_same_dtype, require_scalar, require_size
 from xir.ops._define import op
 from xir.ops._windows import widened
 
@@ -19,6 +19,9 @@ from xir.ops._windows import widened
 def non_max_suppression(
     boxes: Value,
     scores: Value,
+    most: Value | None = None,
+    overlap: Value | None = None,
+    score: Value | None = None,
     *,
     max_per_class: Dim,
     iou_threshold: float,
@@ -31,7 +34,7 @@ def non_max_suppression(
     [N, C, B]; result: i64[K, 3], rows (image, class, box), K known at run time only: by image, then class, then from
     high to low score, equal scores in the order of their boxes. A box goes when its intersection over union with a
     better one is above `iou_threshold`; scores not above `score_threshold` do not count; at most `max_per_class` boxes
-    an image and class.
+    an image and class. `most`: i64, `overlap` and `score`: f32, one element each, give these three at run time.
     """
     require_floating(boxes, scores)
     require_same_dtype(boxes, scores)
@@ -40,6 +43,9 @@ def non_max_suppression(
     require_size(boxes.shape[2], 4, "the last size of the boxes")
     require_size(scores.shape[0], boxes.shape[0], "the number of images of the scores")
     require_size(scores.shape[2], boxes.shape[1], "the number of boxes of the scores")
+    require_scalar(most, DType.INT64)
+    require_scalar(overlap, DType.FLOAT32)
+    require_scalar(score, DType.FLOAT32)
     if not 0 <= iou_threshold <= 1:
         raise InvalidModelError(f"iou_threshold must lie in [0, 1], got {iou_threshold}")
     if isinstance(max_per_class, int) and max_per_class < 0:
@@ -51,21 +57,29 @@ def non_max_suppression(
 def _non_max_suppression_reference(
     boxes: Array,
     scores: Array,
+    most: Array | None,
+    overlap: Array | None,
+    score: Array | None,
     *,
     max_per_class: int,
     iou_threshold: float,
     score_threshold: float | None,
     center: bool,
 ) -> Array:
+    limit = max_per_class if most is None else max(int(most.reshape(-1)[0]), 0)
+    share = iou_threshold if overlap is None else float(widened(overlap).reshape(-1)[0])
+    least = score_threshold if score is None else float(widened(score).reshape(-1)[0])
+    if not 0 <= share <= 1:
+        raise InvalidModelError(f"iou_threshold must lie in [0, 1], got {share}")
     given, ranks = widened(boxes), widened(scores)
     corners = corners_of_centers(given) if center else ordered_corners(given)
     rows: list[tuple[int, int, int]] = []
     for image, kind in np.ndindex(scores.shape[0], scores.shape[1]):
         line = ranks[image, kind]
         order = best_first(line)
-        if score_threshold is not None:
-            order = order[line[order] > line.dtype.type(score_threshold)]
-        kept = suppress(corners[image, order], iou_threshold, limit=max_per_class)
+        if least is not None:
+            order = order[line[order] > line.dtype.type(least)]
+        kept = suppress(corners[image, order], share, limit=limit)
         rows += [(image, kind, int(order[index])) for index in kept]
     return np.array(rows, np.int64).reshape(-1, 3)
 

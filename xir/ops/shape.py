@@ -19,6 +19,8 @@ from xir.ops._nests import concat_nest, slice_nest
 from xir.ops.padding import integers, require_vector
 from xir.ops.padding import pad as pad
 
+BlockOrder = Literal["depth_first", "column_first"]
+
 
 @op
 def reshape(x: Value, target: Value | None = None, *, shape: Shape) -> TensorType:
@@ -363,7 +365,7 @@ def _divided(dim: Dim, divisor: int, what: str) -> Dim:
 
 
 @op
-def depth_to_space(x: Value, *, block: int, order: Literal["depth_first", "column_first"]) -> TensorType:
+def depth_to_space(x: Value, *, block: int, order: BlockOrder) -> TensorType:
     """Channels moved into blocks of pixels (ONNX DepthToSpace; Shi et al. 2016, pixel shuffle).
 
     x: [N, C * block^2, H, W]; result: [N, C, H * block, W * block]. Channels are read as [block, block, C]
@@ -381,7 +383,7 @@ def _four(x: Value) -> tuple[Dim, Dim, Dim, Dim]:
 
 
 @depth_to_space.reference
-def _depth_to_space_reference(x: Array, *, block: int, order: Literal["depth_first", "column_first"]) -> Array:
+def _depth_to_space_reference(x: Array, *, block: int, order: BlockOrder) -> Array:
     n, c, h, w = x.shape
     rest = c // (block * block)
     if order == "depth_first":
@@ -392,7 +394,7 @@ def _depth_to_space_reference(x: Array, *, block: int, order: Literal["depth_fir
 
 
 @depth_to_space.decompose
-def _depth_to_space_decompose(x: Value, *, block: int, order: Literal["depth_first", "column_first"]) -> Value:
+def _depth_to_space_decompose(x: Value, *, block: int, order: BlockOrder) -> Value:
     n, c, h, w = x.shape
     rest = c // (block * block)
     if order == "depth_first":
@@ -403,28 +405,30 @@ def _depth_to_space_decompose(x: Value, *, block: int, order: Literal["depth_fir
 
 
 @op
-def space_to_depth(x: Value, *, block: int) -> TensorType:
-    """Blocks of pixels moved into channels, read as [block, block, C] (ONNX SpaceToDepth).
+def space_to_depth(x: Value, *, block: int, order: BlockOrder = "depth_first") -> TensorType:
+    """Blocks of pixels moved into channels: `depth_to_space` backwards (ONNX SpaceToDepth; PyTorch PixelUnshuffle).
 
-    x: [N, C, H * block, W * block]; result: [N, C * block^2, H, W].
+    x: [N, C, H * block, W * block]; result: [N, C * block^2, H, W], written as [block, block, C] or [C, block, block].
     """
     n, c, h, w = _four(x)
     return x.tensor.with_shape((n, c * (block * block), _divided(h, block, "height"), _divided(w, block, "width")))
 
 
+_FROM_BLOCKS = {"depth_first": (0, 3, 5, 1, 2, 4), "column_first": (0, 1, 3, 5, 2, 4)}
+
+
 @space_to_depth.reference
-def _space_to_depth_reference(x: Array, *, block: int) -> Array:
+def _space_to_depth_reference(x: Array, *, block: int, order: BlockOrder) -> Array:
     n, c, h, w = x.shape
     cut = x.reshape(n, c, h // block, block, w // block, block)
-    return cut.transpose(0, 3, 5, 1, 2, 4).reshape(n, c * block * block, h // block, w // block)
+    return cut.transpose(_FROM_BLOCKS[order]).reshape(n, c * block * block, h // block, w // block)
 
 
 @space_to_depth.decompose
-def _space_to_depth_decompose(x: Value, *, block: int) -> Value:
+def _space_to_depth_decompose(x: Value, *, block: int, order: BlockOrder) -> Value:
     n, c, h, w = x.shape
     cut = reshape(x, shape=(n, c, h // block, block, w // block, block))
-    moved = transpose(cut, perm=(0, 3, 5, 1, 2, 4))
-    return reshape(moved, shape=(n, c * (block * block), h // block, w // block))
+    return reshape(transpose(cut, perm=_FROM_BLOCKS[order]), shape=(n, c * (block * block), h // block, w // block))
 
 
 @op

@@ -16,10 +16,10 @@ from xir.ir.types import DType, TensorType
 from xir.ops._build import scalar_like
 from xir.ops._checks import (
     require_axis,
-    require_dtype,
     require_floating,
     require_rank,
     require_same_dtype,
+    require_scalar,
     require_size,
 )
 from xir.ops._define import op
@@ -44,19 +44,6 @@ COEFFICIENTS: Mapping[WindowKind, tuple[float, float, float]] = {
     "blackman": (0.42, -0.5, 0.08),
 }
 """a, b, c of `a + b cos(2 pi n / N) + c cos(4 pi n / N)` (ONNX HannWindow, HammingWindow, BlackmanWindow)."""
-
-
-def require_scalar(operand: Value | None, *dtypes: DType) -> None:
-    """Checks a run-time number: absent, or one element, of the given types (default: i32 and i64).
-
-    Raises:
-        InvalidModelError: if it is another type, or has another number of elements than one.
-    """
-    if operand is None:
-        return
-    require_dtype(operand, *(dtypes or (DType.INT32, DType.INT64)))
-    for size in operand.shape:
-        require_size(size, 1, "the number of elements of a run-time number")
 
 
 def number_of(operand: Array | None, known: int) -> int:
@@ -388,4 +375,4 @@ def _mel_weight_matrix_reference(
 mel_weight_matrix.host("a small table, made once; folding makes a literal of it")
 mel_weight_matrix.no_gradient("the edges of its triangles are rounded to whole points")
 
-__all__ = ["cosine_window", "dft", "mel_weight_matrix", "require_scalar", "stft"]
+__all__ = ["cosine_window", "dft", "mel_weight_matrix", "stft"]

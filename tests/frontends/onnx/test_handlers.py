@@ -207,11 +207,18 @@ def windows() -> Iterator[One]:
     attributes = {"kernel_shape": [2, 2], "dilations": [2, 2]}
     yield One("AveragePool", 19, IMAGE, attributes=attributes)
     yield One("MaxPool", 12, IMAGE, attributes={**attributes, "strides": [2, 1]}, outputs=2, note="indices")
+    attributes = {"kernel_shape": [2, 2], "storage_order": 1}
+    yield One("MaxPool", 12, IMAGE, attributes=attributes, outputs=2, note="indices, columns first")
+    attributes = {"kernel_shape": [2, 2]}
+    yield One(
+        "MaxPool", 12, IMAGE, attributes=attributes, outputs=2, shapes={"x": [1, 2, "h", "w"]}, note="of any size"
+    )
     yield One("LpPool", 11, IMAGE, attributes={"kernel_shape": [2, 2], "p": 1})
     yield One("LpPool", 11, IMAGE, attributes={"kernel_shape": [2, 2]})
     for kind in ("GlobalAveragePool", "GlobalMaxPool", "GlobalLpPool"):
         yield One(kind, 2 if kind == "GlobalLpPool" else 1, IMAGE)
-    yield One("GlobalLpPool", 2, IMAGE, attributes={"p": 1})
+    for p in (1, 3):
+        yield One("GlobalLpPool", 2, IMAGE, attributes={"p": p}, note=f"p = {p}")
 
 
 def normalizations() -> Iterator[One]:
@@ -276,6 +283,8 @@ def detectors() -> Iterator[One]:
     yield One("NonMaxSuppression", 11, {"boxes": corners, "scores": scores}, limits)
     yield One("NonMaxSuppression", 10, {"boxes": corners, "scores": scores}, {"most": i64(2)})
     yield One("NonMaxSuppression", 11, {"boxes": corners, "scores": scores}, note="none asked for")
+    fed = {"boxes": corners, "scores": scores, **limits}
+    yield One("NonMaxSuppression", 11, fed, attributes={"center_point_box": 1}, note="limits at run time")
 
 
 FAMILIES = (
@@ -360,17 +369,6 @@ REFUSED: list[tuple[One, type[XirError], str]] = [
     (One("Conv", 11, {**X, "w": normal(2, 3, 3, 3)}, shapes={"w": [2, 3, "k", 3]}), UnsupportedError, "window"),
     (One("MaxPool", 11, LINE, attributes={"kernel_shape": [2]}), InvalidModelError, r"\[N, C, spatial"),
     (One("MaxPool", 11, X, attributes={"kernel_shape": [2]}), InvalidModelError, "does not fit"),
-    (
-        One("MaxPool", 11, X, attributes={"kernel_shape": [2, 2], "storage_order": 1}, outputs=2),
-        UnsupportedError,
-        "column",
-    ),
-    (
-        One("MaxPool", 11, X, attributes={"kernel_shape": [2, 2]}, outputs=2, shapes={"x": [2, 3, "h", 6]}),
-        UnsupportedError,
-        "not known",
-    ),
-    (One("GlobalLpPool", 2, X, attributes={"p": 3}), UnsupportedError, "p = 3"),
     (One("LpNormalization", 1, X, attributes={"p": 3}), InvalidModelError, "expected 1 or 2"),
     (One("LayerNormalization", 17, X, {"s": normal(6)}, attributes={"stash_type": 7}), InvalidModelError, "is 7"),
     (One("Resize", 13, IMAGE, {"s": i64(1, 4, 9, 5)}, ["x", "", "", "s"]), UnsupportedError, "resizing axis 1"),

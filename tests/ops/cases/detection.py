@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.ops.cases import Case, case, normal
+from xir.ir.dims import Symbol
 from xir.ir.types import DType
 from xir.ops.detection import non_max_suppression
 
@@ -34,3 +35,14 @@ def cases() -> Iterator[Case]:
         score_threshold=None,
         center=True,
     )
+    limits = (np.array([3], np.int64), np.array(0.4, np.float32), np.array([0.1], np.float32))
+    yield case(
+        non_max_suppression,
+        corners,
+        scores,
+        *limits,
+        max_per_class=Symbol("k"),
+        iou_threshold=0.0,
+        score_threshold=None,
+        center=False,
+    ).noted("limits at run time")

@@ -44,6 +44,7 @@ def cases() -> Iterator[Case]:
     for order in ("depth_first", "column_first"):
         yield case(depth_to_space, normal(2, 8, 2, 3), block=2, order=order)
     yield case(space_to_depth, normal(2, 2, 4, 6), block=2)
+    yield case(space_to_depth, normal(2, 2, 4, 6), block=2, order="column_first").noted("column first")
     yield case(channel_shuffle, normal(1, 6, 2), groups=3)
     yield case(shape_of, x)
     yield case(iota, shape=(2, 3, 2), axis=1, dtype=DType.INT64)

@@ -50,12 +50,15 @@ def _roi_align(node: Node, opset: int) -> Answer:
 def _non_max_suppression(node: Node, opset: int) -> Answer:
     """NonMaxSuppression, its thresholds scalar operands."""
     score = node.attributes["score_threshold"]
+    most, overlap, least = node.inputs[2:]
     inputs: list[Operand] = [
         operand(node),
         operand(node, 1),
-        Sizes((as_dim(node.attributes["max_per_class"]),), scalar=True),
-        Fixed(np.asarray(real(node, "iou_threshold"), np.float32)),
+        Sizes((as_dim(node.attributes["max_per_class"]),), scalar=True) if most is None else most,
+        Fixed(np.asarray(real(node, "iou_threshold"), np.float32)) if overlap is None else overlap,
     ]
-    if isinstance(score, float):
+    if least is not None:
+        inputs.append(least)
+    elif isinstance(score, float):
         inputs.append(Fixed(np.asarray(score, np.float32)))
     return Call("NonMaxSuppression", tuple(inputs), {"center_point_box": whole(node, "center")})

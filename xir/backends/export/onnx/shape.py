@@ -46,7 +46,6 @@ forms = Forms()
 forms.same(transpose, "Transpose", perm="perm")
 forms.same(concat, "Concat", axis="axis")
 forms.same(shape_of, "Shape")
-forms.same(space_to_depth, "SpaceToDepth", blocksize="block")
 
 _END = (1 << 63) - 1
 """ONNX Slice clamps an end to the size, so the largest i64 means 'to the end'."""
@@ -217,6 +216,15 @@ def _depth_to_space(node: Node, opset: int) -> Answer:
     """DepthToSpace, modes DCR and CRD."""
     mode = "DCR" if node.attributes["order"] == "depth_first" else "CRD"
     return Call("DepthToSpace", (operand(node),), {"blocksize": whole(node, "block"), "mode": mode})
+
+
+@forms.of(space_to_depth)
+def _space_to_depth(node: Node, opset: int) -> Answer:
+    """SpaceToDepth, whose modes came with opset 28."""
+    attributes: dict[str, OnnxAttribute] = {"blocksize": whole(node, "block")}
+    if node.attributes["order"] != "depth_first":
+        attributes["mode"] = "CRD"
+    return Call("SpaceToDepth", (operand(node),), attributes)
 
 
 @forms.of(iota)

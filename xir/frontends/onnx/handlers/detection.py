@@ -5,7 +5,7 @@ from __future__ import annotations
 from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
-from xir.ir.dims import Dim
+from xir.ir.dims import Dim, Symbol
 from xir.ir.node import Value
 from xir.ops import detection, roi
 
@@ -58,17 +58,34 @@ def suppressed(
     score: Value | None = None,
 ) -> Value:
     """NonMaxSuppression; without a number of boxes there are none."""
-    limit: Dim = 0
-    if most is not None:
-        known = site.sizes(most)
-        limit = known[0] if known is not None and len(known) == 1 else int(site.scalar(most, "a number of boxes"))
-    if isinstance(limit, int):
-        limit = max(limit, 0)
+    limit, late_limit = _limit(site, most)
+    share, late_share = _threshold(site, overlap)
+    least, late_least = _threshold(site, score)
     return detection.non_max_suppression(
         boxes,
         scores,
+        late_limit,
+        late_share,
+        late_least,
         max_per_class=limit,
-        iou_threshold=0.0 if overlap is None else site.scalar(overlap, "a threshold"),
-        score_threshold=None if score is None else site.scalar(score, "a threshold"),
+        iou_threshold=0.0 if share is None else share,
+        score_threshold=least,
         center=site.flag("center_point_box", False),
     )
+
+
+def _limit(site: Site, most: Value | None) -> tuple[Dim, Value | None]:
+    """The number of boxes, or a fresh size and the operand that tells it; a negative number is none."""
+    if most is None:
+        return 0, None
+    known = site.sizes(most)
+    if known is None or len(known) != 1:
+        return Symbol(), most
+    return max(known[0], 0) if isinstance(known[0], int) else known[0], None
+
+
+def _threshold(site: Site, value: Value | None) -> tuple[float | None, Value | None]:
+    """A threshold that is known, or the operand that tells it."""
+    if value is None or site.scope.constant_of(value) is None:
+        return None, value
+    return site.scalar(value, "a threshold"), None

@@ -228,18 +228,26 @@ def depth_to_space_depth_first(site: Site, x: Value) -> Value:
     return shape.depth_to_space(x, block=site.integer("blocksize"), order="depth_first")
 
 
-@handlers.layer(*versions("DepthToSpace", 11, 13))
+@handlers.layer(*versions("DepthToSpace", 11, 13, 28))
 def depth_to_space(site: Site, x: Value) -> Value:
     """DepthToSpace, modes DCR and CRD."""
     mode = site.choice("mode", ("DCR", "CRD"), "DCR")
-    order = site.integer("blocksize")
-    return shape.depth_to_space(x, block=order, order="depth_first" if mode == "DCR" else "column_first")
+    block = site.integer("blocksize")
+    return shape.depth_to_space(x, block=block, order="depth_first" if mode == "DCR" else "column_first")
 
 
 @handlers.layer(*versions("SpaceToDepth", 1, 13))
-def space_to_depth(site: Site, x: Value) -> Value:
-    """SpaceToDepth."""
+def space_to_depth_depth_first(site: Site, x: Value) -> Value:
+    """SpaceToDepth before opset 28: depth first."""
     return shape.space_to_depth(x, block=site.integer("blocksize"))
+
+
+@handlers.layer(*versions("SpaceToDepth", 28))
+def space_to_depth(site: Site, x: Value) -> Value:
+    """SpaceToDepth, modes DCR and CRD."""
+    mode = site.choice("mode", ("DCR", "CRD"), "DCR")
+    block = site.integer("blocksize")
+    return shape.space_to_depth(x, block=block, order="depth_first" if mode == "DCR" else "column_first")
 
 
 @handlers.layer(*versions("Range", 11))
