@@ -18,7 +18,7 @@ from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends.onnx import import_onnx
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol, maximum, minimum
-from xir.ir.node import Node, Value
+from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import table
 from xir.ops.activation import hard_swish, leaky_relu, relu
@@ -209,16 +209,3 @@ def test_every_form_is_of_an_operator_and_every_operator_has_a_form_or_pieces() 
     assert set(FORMS.names()) <= set(operators)
     without = [name for name, each in operators.items() if FORMS.get(name) is None and each.decompose_rule is None]
     assert without == []
-
-
-def test_graphs_whose_bodies_are_kept_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    net = Net()
-    inner = net.graph(y=relu(net.input("x", 2)))
-    outer = Net()
-    y = relu(outer.input("x", 2))
-    assert y.node is not None
-    held = Node(y.node.op, y.node.inputs, {"body": inner}, (y.type,))
-    monkeypatch.setattr(type(relu), "attributes", lambda self, given: dict(given))
-    monkeypatch.setattr(type(relu), "infer", lambda self, inputs, attributes: (inputs[0].type,))
-    with pytest.raises(UnsupportedError, match="bodies are not written yet"):
-        legalize(outer.graph(y=held.outputs[0]), 21)

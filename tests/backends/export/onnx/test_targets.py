@@ -37,6 +37,7 @@ def narrow(dtype: DType) -> Graph:
         ({}, (21, 10)),
         ({"opset": 11}, (11, 6)),
         ({"opset": 26}, (26, 13)),
+        ({"opset": 28}, (28, 14)),
         ({"opset": 13, "ir_version": 10}, (13, 10)),
         ({"target": "ort==1.31"}, (21, 10)),
         ({"target": "ort==1.14.1"}, (18, 8)),
@@ -94,14 +95,14 @@ def test_element_types_raise_the_ir_version(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        ({"opset": 10}, "opset 10 is not written; expected 11 to 26"),
-        ({"opset": 27}, "opset 27 is not written"),
+        ({"opset": 10}, "opset 10 is not written; expected 11 to 28"),
+        ({"opset": 29}, "opset 29 is not written"),
         ({"opset": 22, "target": "ort==1.18"}, "takes opsets up to 21, not 22"),
         ({"target": "caffe2"}, "unknown target 'caffe2'; known are ort, openvino, tensorrt, opencv"),
         ({"target": "ort==new"}, "'new' is no version number"),
         ({"target": "ort==0.5"}, "older than what xir writes for"),
-        ({"ir_version": 14}, "expected 3 to 13"),
-        ({"ir_version": 2}, "expected 3 to 13"),
+        ({"ir_version": 15}, "expected 3 to 14"),
+        ({"ir_version": 2}, "expected 3 to 14"),
     ],
 )
 def test_versions_that_contradict(words: dict[str, object], text: str) -> None:

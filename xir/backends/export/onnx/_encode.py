@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from xir.backends.export.onnx import _wire as wire
-from xir.backends.export.onnx._form import OnnxAttribute, domain_version
+from xir.backends.export.onnx._form import Inner, OnnxAttribute, OnnxType, domain_version
 from xir.backends.export.onnx._names import Names
-from xir.backends.export.onnx._plan import Plan, Record
+from xir.backends.export.onnx._plan import Nested, Plan, Record, RecordAttribute
 from xir.backends.export.onnx._tensor import NUMBERS, Payload, payload
 from xir.errors import UnsupportedError
 from xir.ir.constant import Constant
 from xir.ir.dims import Dim, Symbol, symbols_of, to_text
 from xir.ir.node import Value
 from xir.ir.source import Source
-from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
 
 SOURCE_KEY = "xir.source"
 """The key of a node's metadata that holds its source layers, as JSON."""
@@ -27,7 +27,7 @@ SYMBOLS_KEY = "xir.symbols"
 METADATA_IR_VERSION = 10
 """The first IR version whose nodes have metadata_props (onnx.proto, Version)."""
 
-_FLOAT, _INT, _STRING, _TENSOR, _FLOATS, _INTS, _STRINGS = 1, 2, 3, 4, 6, 7, 8
+_FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _FLOATS, _INTS, _STRINGS, _TYPE = 1, 2, 3, 4, 5, 6, 7, 8, 13
 """AttributeProto.AttributeType."""
 
 
@@ -71,7 +71,14 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
     Raises:
         UnsupportedError: a value has a type that ONNX cannot name.
     """
-    graph = _encode_graph(plan, names, header, external)
+    for value in (*plan.graph.inputs, *plan.graph.outputs):
+        if isinstance(value.type, UnrankedType):
+            raise UnsupportedError(
+                f"{names.values[value]!r} is {value.type!r}: ONNX inputs and outputs need a known number of axes",
+                hint="tell the input's type with --input NAME=f32[...]",
+            )
+    encoder = _Encoder(names, header.ir_version >= METADATA_IR_VERSION, external)
+    graph = encoder.graph(plan, plan.graph.inputs)
     ranges = _ranges((*plan.graph.inputs, *plan.graph.outputs))
     metadata = dict(header.metadata) | ({SYMBOLS_KEY: ranges} if ranges else {})
     head = b"".join(
@@ -86,7 +93,7 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
         (
             *(
                 wire.data(8, wire.text(1, domain) + wire.integer(2, domain_version(domain, header.opset)))
-                for domain in ("", *sorted({record.domain for record in plan.records} - {""}))
+                for domain in ("", *sorted({record.domain for record in plan.every_record()} - {""}))
             ),
             *(wire.entry(14, key, value) for key, value in metadata.items()),
         )
@@ -94,24 +101,64 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
     return [head, *wire.nested(7, graph), tail]
 
 
-def _encode_graph(plan: Plan, names: Names, header: Header, external: Mapping[Value, External]) -> list[wire.Piece]:
-    graph = plan.graph
-    pieces: list[wire.Piece] = []
-    metadata = header.ir_version >= METADATA_IR_VERSION
-    for record, name in zip(plan.records, names.nodes, strict=True):
-        pieces += _encode_node(record, name, names, metadata)
-    pieces.append(wire.text(2, graph.name or "model"))
-    for parameter in graph.parameters:
-        name = names.values[parameter.value]
-        pieces += wire.nested(5, encode_tensor(parameter.constant, name, external.get(parameter.value)))
-    for made, constant in plan.literals.items():
-        pieces += wire.nested(5, encode_tensor(constant, names.values[made], None))
-    symbols = _symbol_names(graph.inputs, graph.outputs)
-    for number, values in ((11, graph.inputs), (12, graph.outputs)):
-        for value in values:
-            encoded = wire.text(1, names.values[value]) + wire.data(2, encode_type(value.type, symbols))
-            pieces.append(wire.data(number, encoded))
-    return _merged(pieces)
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """Writes graphs.
+
+    Attributes:
+        names: of everything.
+        metadata: whether nodes have metadata.
+        external: weights that lie in the data file.
+    """
+
+    names: Names
+    metadata: bool
+    external: Mapping[Value, External]
+
+    def graph(self, plan: Plan, inputs: tuple[Value, ...]) -> list[wire.Piece]:
+        """The GraphProto; `inputs` are those that ONNX's graph has."""
+        graph, names = plan.graph, self.names
+        pieces: list[wire.Piece] = []
+        for record, name in zip(plan.records, names.nodes[plan], strict=True):
+            pieces += self.node(record, name)
+        pieces.append(wire.text(2, graph.name or "model"))
+        for parameter in graph.parameters:
+            name = names.values[parameter.value]
+            pieces += wire.nested(5, encode_tensor(parameter.constant, name, self.external.get(parameter.value)))
+        for made, constant in plan.literals.items():
+            pieces += wire.nested(5, encode_tensor(constant, names.values[made], None))
+        symbols = _symbol_names(inputs, graph.outputs)
+        for number, values in ((11, inputs), (12, graph.outputs)):
+            for value in values:
+                encoded = wire.text(1, names.values[value]) + wire.data(2, encode_type(value.type, symbols))
+                pieces.append(wire.data(number, encoded))
+        return _merged(pieces)
+
+    def node(self, record: Record, name: str) -> list[wire.Piece]:
+        """The NodeProto, as a field of its graph."""
+        values = self.names.values
+        inputs = [("" if ref is None else values[ref]) for ref in record.inputs]
+        while inputs and not inputs[-1]:
+            inputs.pop()
+        outputs = [("" if ref is None else values[ref]) for ref in record.outputs]
+        texts = (*(wire.text(1, text) for text in inputs), *(wire.text(2, text) for text in outputs))
+        head = b"".join((*texts, wire.text(3, name), wire.text(4, record.kind)))
+        pieces: list[wire.Piece] = [head + (wire.text(7, record.domain) if record.domain else b"")]
+        for key, value in record.attributes.items():
+            pieces += wire.nested(5, self.attribute(key, value))
+        if record.source:
+            if self.metadata:
+                pieces.append(wire.entry(9, SOURCE_KEY, source_text(record.source)))
+            else:
+                pieces.append(wire.text(6, "; ".join(str(source) for source in record.source)))
+        return wire.nested(1, pieces)
+
+    def attribute(self, name: str, value: RecordAttribute) -> list[wire.Piece]:
+        """The AttributeProto."""
+        if isinstance(value, Nested):
+            body = wire.nested(6, self.graph(value.plan, value.body.formal))
+            return [wire.text(1, name), *body, wire.integer(20, _GRAPH)]
+        return _encode_attribute(name, value)
 
 
 def _merged(pieces: list[wire.Piece]) -> list[wire.Piece]:
@@ -127,31 +174,6 @@ def _merged(pieces: list[wire.Piece]) -> list[wire.Piece]:
         run = []
     merged.append(b"".join(run))
     return merged
-
-
-def _encode_node(record: Record, name: str, names: Names, metadata: bool) -> list[wire.Piece]:
-    inputs = [("" if ref is None else names.values[ref]) for ref in record.inputs]
-    while inputs and not inputs[-1]:
-        inputs.pop()
-    pieces: list[wire.Piece] = [
-        b"".join(
-            (
-                *(wire.text(1, text) for text in inputs),
-                *(wire.text(2, "" if ref is None else names.values[ref]) for ref in record.outputs),
-                wire.text(3, name),
-                wire.text(4, record.kind),
-                wire.text(7, record.domain) if record.domain else b"",
-            )
-        )
-    ]
-    for key, value in record.attributes.items():
-        pieces += wire.nested(5, _encode_attribute(key, value))
-    if record.source:
-        if metadata:
-            pieces.append(wire.entry(9, SOURCE_KEY, source_text(record.source)))
-        else:
-            pieces.append(wire.text(6, "; ".join(str(source) for source in record.source)))
-    return wire.nested(1, pieces)
 
 
 def source_text(sources: tuple[Source, ...]) -> str:
@@ -186,6 +208,10 @@ def _encode_attribute(name: str, value: OnnxAttribute) -> list[wire.Piece]:
             pieces += [*wire.nested(5, encode_tensor(value, "", None)), wire.integer(20, _TENSOR)]
         case tuple():
             pieces.append(_encode_list(value))
+        case OnnxType(type):
+            pieces.append(wire.data(14, encode_type(type, {})) + wire.integer(20, _TYPE))
+        case Inner():
+            raise TypeError(f"the body {name!r} has no plan")
     return pieces
 
 
@@ -272,11 +298,8 @@ def encode_type(type: Type, symbols: Mapping[Symbol, str]) -> bytes:
             return wire.data(9, wire.data(1, encode_type(element, symbols)))
         case MapType(key, element):
             return wire.data(5, wire.integer(1, NUMBERS[key]) + wire.data(2, encode_type(element, symbols)))
-        case _:
-            raise UnsupportedError(
-                f"a value of type {type!r} cannot be written: ONNX inputs and outputs need a known number of axes",
-                hint="tell the input's type with --input NAME=f32[...]",
-            )
+        case UnrankedType(dtype):
+            return wire.data(1, wire.integer(1, NUMBERS[dtype]))
 
 
 def _encode_size(size: Dim, symbols: Mapping[Symbol, str]) -> bytes:

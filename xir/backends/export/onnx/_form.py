@@ -19,8 +19,9 @@ from xir.errors import UnsupportedError
 from xir.ir.builder import apply
 from xir.ir.constant import Array, Constant
 from xir.ir.dims import Dim, Shape
+from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, Type
 from xir.ops import OpDef, definition
 
 NEWEST_OPSET = 28
@@ -45,8 +46,35 @@ class Sizes:
     scalar: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Inner:
+    """A body: its first inputs are ONNX's formal ones, the others are read from the graph around by name.
+
+    Attributes:
+        graph: the closed graph.
+        captured: what stands for the inputs that are no formal ones, in the graph around.
+    """
+
+    graph: Graph
+    captured: tuple[Value, ...]
+
+    @property
+    def formal(self) -> tuple[Value, ...]:
+        """The inputs that ONNX's body has."""
+        return self.graph.inputs[: len(self.graph.inputs) - len(self.captured)]
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxType:
+    """A type as an attribute."""
+
+    type: Type
+
+
 Operand: TypeAlias = Value | Fixed | Sizes | None
-OnnxAttribute: TypeAlias = int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Constant
+OnnxAttribute: TypeAlias = (
+    Inner | OnnxType | int | float | str | tuple[int, ...] | tuple[float, ...] | tuple[str, ...] | Constant
+)
 Broadcasting = Literal["none", "all", "batch", "last"]
 
 

@@ -38,12 +38,12 @@ class Names:
 
     Attributes:
         values: {tensor: name}.
-        nodes: one name a record, in their order.
+        nodes: {plan: one name a record, in their order}, for the model's plan and those of bodies.
         renamed: {wanted: given} for inputs and outputs that could not keep their names.
     """
 
     values: Mapping[Ref, str]
-    nodes: tuple[str, ...]
+    nodes: Mapping[Plan, tuple[str, ...]]
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -51,54 +51,75 @@ def name_all(plan: Plan) -> Names:
     """Names for every node and tensor of the plan; they depend on the graph alone.
 
     The node that completes a layer has the layer's name, its other nodes are `layer/OpType`. Inputs come first, then
-    outputs, weights, and values that have a name; other values are called like their nodes.
+    outputs, weights, and values that have a name; other values are called like their nodes. No name of a body stands
+    anywhere else; what it reads of the graph around has its name there.
     """
-    nodes = _node_names(plan)
-    values, renamed, unique = _boundary_names(plan)
-    for record in plan.records:
-        for ref in record.outputs:
-            if isinstance(ref, Value) and ref not in values and ref in plan.graph.names:
-                values[ref] = unique.take(plan.graph.names[ref])
-    for record, node in zip(plan.records, nodes, strict=True):
-        for index, ref in enumerate(record.outputs):
-            if ref is not None and ref not in values:
-                values[ref] = unique.take(node if index == 0 else f"{node}:{index}")
-    owners = _owners(plan, nodes)
-    for made in plan.literals:
-        values[made] = unique.take(f"{owners.get(made, 'shared')}/{made.role}")
-    return Names(values, nodes, renamed)
+    namer = _Namer()
+    namer.name(plan, plan.graph.inputs)
+    return Names(namer.values, namer.nodes, namer.renamed)
 
 
-def _boundary_names(plan: Plan) -> tuple[dict[Ref, str], dict[str, str], Unique]:
-    """Names of inputs, outputs and weights, and which of the outputs could not keep theirs."""
-    graph, unique = plan.graph, Unique()
-    values: dict[Ref, str] = {}
-    renamed: dict[str, str] = {}
-    for value, name in zip(graph.inputs, graph.input_names, strict=True):
-        values[value] = unique.take(name)
-    for value, name in zip(graph.outputs, graph.output_names, strict=True):
-        values[value] = unique.take(name)
-        if values[value] != name:
-            renamed[name] = values[value]
-    for parameter in graph.parameters:
-        values[parameter.value] = unique.take(graph.name_of(parameter.value))
-    return values, renamed, unique
+@dataclass(slots=True)
+class _Namer:
+    values: dict[Ref, str] = field(default_factory=dict[Ref, str])
+    nodes: dict[Plan, tuple[str, ...]] = field(default_factory=dict["Plan", tuple[str, ...]])
+    renamed: dict[str, str] = field(default_factory=dict[str, str])
+    unique: Unique = field(default_factory=Unique)
+    unique_nodes: Unique = field(default_factory=Unique)
+
+    def name(self, plan: Plan, inputs: tuple[Value, ...], prefix: str = "") -> None:
+        nodes = self.nodes[plan] = _node_names(plan, self.unique_nodes, prefix)
+        self._name_boundary(plan, inputs, prefix)
+        self._name_results(plan, nodes)
+        owners = _owners(plan, nodes)
+        for made in plan.literals:
+            self.values[made] = self.unique.take(f"{prefix}{owners.get(made, 'shared')}/{made.role}")
+        for record, node in zip(plan.records, nodes, strict=True):
+            for nested in record.nested:
+                body = nested.body
+                captured = body.graph.inputs[len(body.formal) :]
+                for inside, outside in zip(captured, body.captured, strict=True):
+                    self.values[inside] = self.values[outside]
+                self.name(nested.plan, body.formal, f"{node}/")
+
+    def _name_results(self, plan: Plan, nodes: tuple[str, ...]) -> None:
+        """Names of what the nodes make: their own, where they have one, else that of the node."""
+        values, unique = self.values, self.unique
+        for record in plan.records:
+            for ref in record.outputs:
+                if isinstance(ref, Value) and ref not in values and ref in plan.graph.names:
+                    values[ref] = unique.take(plan.graph.names[ref])
+        for record, node in zip(plan.records, nodes, strict=True):
+            for index, ref in enumerate(record.outputs):
+                if ref is not None and ref not in values:
+                    values[ref] = unique.take(node if index == 0 else f"{node}:{index}")
+
+    def _name_boundary(self, plan: Plan, inputs: tuple[Value, ...], prefix: str) -> None:
+        """Names of inputs, outputs and weights, and which of the model's outputs could not keep theirs."""
+        graph, values, unique = plan.graph, self.values, self.unique
+        for value in inputs:
+            values[value] = unique.take(graph.name_of(value))
+        for value, name in zip(graph.outputs, graph.output_names, strict=True):
+            values[value] = unique.take(name)
+            if values[value] != name and not prefix:
+                self.renamed[name] = values[value]
+        for parameter in graph.parameters:
+            values[parameter.value] = unique.take(graph.name_of(parameter.value))
 
 
-def _node_names(plan: Plan) -> tuple[str, ...]:
+def _node_names(plan: Plan, unique: Unique, prefix: str) -> tuple[str, ...]:
     last: dict[str, int] = {}
     layers = [record.source[0].layer if record.source else None for record in plan.records]
     for index, layer in enumerate(layers):
         if layer is not None:
             last[layer] = index
-    unique = Unique()
     wanted = {index: layer for layer, index in last.items()}
     names: dict[int, str] = {}
     for index in sorted(wanted):
         names[index] = unique.take(wanted[index])
     for index, record in enumerate(plan.records):
         if index not in names:
-            names[index] = unique.take(_fallback(plan, record, layers[index]))
+            names[index] = unique.take(prefix + _fallback(plan, record, layers[index]))
     return tuple(names[index] for index in range(len(plan.records)))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 
-from xir.backends.export.onnx._form import Call, Fixed, OnnxAttribute, Operand, Sizes
+from xir.backends.export.onnx._form import Call, Fixed, Inner, OnnxAttribute, Operand, Sizes
 from xir.backends.export.onnx._sizes import Definitions
 from xir.backends.export.onnx.legalize import answer
 from xir.errors import InvalidModelError, XirError
@@ -34,6 +35,22 @@ Ref = Value | Made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Nested:
+    """The plan of a body.
+
+    Attributes:
+        body: what it is of.
+        plan: its own nodes.
+    """
+
+    body: Inner
+    plan: Plan
+
+
+RecordAttribute: TypeAlias = OnnxAttribute | Nested
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Record:
     """One ONNX node, its tensors not yet named.
 
@@ -50,13 +67,18 @@ class Record:
     kind: str
     inputs: tuple[Ref | None, ...]
     outputs: tuple[Ref | None, ...]
-    attributes: Mapping[str, OnnxAttribute]
+    attributes: Mapping[str, RecordAttribute]
     source: Sources = ()
     role: str | None = None
     domain: str = ""
 
+    @property
+    def nested(self) -> tuple[Nested, ...]:
+        """The plans of its bodies."""
+        return tuple(value for value in self.attributes.values() if isinstance(value, Nested))
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Plan:
     """What the file will hold.
 
@@ -108,7 +130,8 @@ class Plan:
             raise error.located(node.source[0].where) if node.source else error from None
         remainders = {index: Made("whole") for index in call.modulo}
         outputs = tuple(remainders.get(index, out) for index, out in enumerate(self._wanted(node, call)))
-        self.records.append(Record(call.kind, inputs, outputs, call.attributes, node.source, domain=call.domain))
+        attributes = {name: self._planned(value) for name, value in call.attributes.items()}
+        self.records.append(Record(call.kind, inputs, outputs, attributes, node.source, domain=call.domain))
         for index, size in call.modulo.items():
             operands = (remainders[index], self._size(size))
             self.records.append(Record("Mod", operands, (node.outputs[index],), {}, node.source))
@@ -128,6 +151,23 @@ class Plan:
         while wanted and wanted[-1] is None:
             wanted.pop()
         return tuple(wanted)
+
+    def _planned(self, value: OnnxAttribute) -> RecordAttribute:
+        """The attribute, a body with a plan of its own; what it reads of this graph is written before."""
+        if not isinstance(value, Inner):
+            return value
+        for captured in value.captured:
+            self._ref(captured)
+        inner = Plan(value.graph, self.opset)
+        inner.build()
+        return Nested(value, inner)
+
+    def every_record(self) -> Iterator[Record]:
+        """The nodes of this plan and of its bodies."""
+        for record in self.records:
+            yield record
+            for nested in record.nested:
+                yield from nested.plan.every_record()
 
     def _ref(self, operand: Operand) -> Ref | None:
         match operand:

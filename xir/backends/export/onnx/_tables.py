@@ -5,7 +5,10 @@ from __future__ import annotations
 from xir.backends.export.onnx import (
     activation,
     attention,
+    bitwise,
+    cast,
     constant,
+    control,
     conv,
     detection,
     elementwise,
@@ -25,14 +28,20 @@ from xir.backends.export.onnx import (
     recurrent,
     reduce,
     resize,
+    sequence,
     shape,
     signal,
+    strings,
 )
 from xir.backends.export.onnx._form import Forms
 
 FORMS = Forms(
     constant.forms,
+    control.forms,
+    sequence.forms,
     elementwise.forms,
+    cast.forms,
+    bitwise.forms,
     activation.forms,
     reduce.forms,
     shape.forms,
@@ -55,5 +64,6 @@ FORMS = Forms(
     ml_encoders.forms,
     random.forms,
     loss.forms,
+    strings.forms,
 )
 """Operator -> form."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from xir.backends.export.onnx._form import (
@@ -11,21 +9,21 @@ from xir.backends.export.onnx._form import (
     Call,
     Fixed,
     Forms,
-    OnnxAttribute,
     Refusal,
     again,
     operand,
     problem_at,
     whole,
 )
-from xir.backends.export.onnx._tensor import NUMBERS, integer_limits
+from xir.backends.export.onnx._tensor import integer_limits
 from xir.ir.constant import constant_of
 from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops import compare, elementwise
+from xir.ops._build import scalar_like
 from xir.ops.compare import equal, greater_equal, less_equal, logical_not, logical_or, not_equal
 from xir.ops.constant import constant
-from xir.ops.elementwise import cast, clip, div, floor, is_inf, mod, mul, neg, pow_, sub
+from xir.ops.elementwise import add, cast, clip, is_inf, mod, mul, neg, pow_, select, sign, sub
 from xir.ops.shape import broadcast
 
 forms = Forms()
@@ -126,45 +124,12 @@ def _mod(node: Node, opset: int) -> Answer:
     x, y = operand(node), operand(node, 1)
     if not whole(node, "floored"):
         return Call("Mod", (x, y), {"fmod": 1}, broadcasting="all")
-    if x.dtype.is_integer:
+    if x.dtype.is_integer or opset >= 28:
         return Call("Mod", (x, y), {"fmod": 0}, broadcasting="all")
-    return sub(x, mul(floor(div(x, y)), y))
-
-
-_FLOAT8 = frozenset(dtype for dtype in DType if dtype.name.startswith("FLOAT8") and dtype is not DType.FLOAT8E8M0)
-
-
-@forms.of(cast)
-def _cast(node: Node, opset: int) -> Answer:
-    """Cast; to the narrow floats without saturation, as the operator rounds (Cast-19, table of `saturate`)."""
-    dtype = node.attributes["dtype"]
-    if not isinstance(dtype, DType):
-        return Refusal("no element type")
-    attributes: dict[str, OnnxAttribute] = {"to": NUMBERS[dtype]}
-    if dtype in _FLOAT8:
-        attributes["saturate"] = 0
-    needed = _CAST_SINCE.get(dtype, 1)
-    if opset < needed:
-        return Refusal(f"Cast to {dtype}", needed)
-    return Call("Cast", (operand(node),), attributes)
-
-
-_CAST_SINCE: Mapping[DType, int] = {
-    DType.BFLOAT16: 13,
-    DType.FLOAT8E4M3FN: 19,
-    DType.FLOAT8E4M3FNUZ: 19,
-    DType.FLOAT8E5M2: 19,
-    DType.FLOAT8E5M2FNUZ: 19,
-    DType.INT4: 21,
-    DType.UINT4: 21,
-    DType.FLOAT4E2M1: 23,
-    DType.FLOAT8E8M0: 24,
-    DType.INT2: 25,
-    DType.UINT2: 25,
-    DType.FLOAT6E2M3: 28,
-    DType.FLOAT6E3M2: 28,
-}
-"""The opset whose Cast makes an element type (onnx.defs, type constraint T2 of each version)."""
+    # C's remainder is exact; where its sign is not the divisor's, the divisor is added, as Python does.
+    rest, zero = mod(x, y, floored=False), scalar_like(x, 0.0)
+    wrong = not_equal(compare.less(rest, zero), compare.less(y, zero))
+    return select(equal(rest, zero), mul(sign(y), zero), select(wrong, add(rest, y), rest))
 
 
 @forms.of(clip)

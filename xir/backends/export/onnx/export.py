@@ -46,7 +46,7 @@ def plan_onnx(graph: Graph, *, opset: int | None = None, target: str | None = No
     versions, legal = choose(graph, opset, None, target)
     plan = Plan(legal, versions.opset)
     plan.build()
-    return ExportPlan(versions.opset, versions.ir_version, len(plan.records), _count(plan))
+    return ExportPlan(versions.opset, versions.ir_version, sum(1 for _ in plan.every_record()), _count(plan))
 
 
 def export_onnx(
@@ -65,7 +65,7 @@ def export_onnx(
     Args:
         graph: the model.
         path: of the file to write.
-        opset: the operator set, 11 to 26; by default 21, raised only as far as the graph needs.
+        opset: the operator set, 11 to 28; by default 21, raised only as far as the graph needs.
         ir_version: the version of the file format; by default that of the opset's onnx release.
         target: a runtime and its version (`ort==1.31`, `openvino`, `tensorrt==11.0`, `opencv`) that shall read it.
         external_data: whether weights go into a data file beside the model; by default only where 2 GB are passed.
@@ -95,7 +95,7 @@ def export_onnx(
         path=name,
         opset=versions.opset,
         ir_version=versions.ir_version,
-        nodes=len(plan.records),
+        nodes=sum(1 for _ in plan.every_record()),
         operators=_count(plan),
         weights=len(legal.parameters),
         size=written.size,
@@ -109,7 +109,7 @@ def export_onnx(
 
 def _count(plan: Plan) -> dict[str, int]:
     found: dict[str, int] = {}
-    for record in plan.records:
+    for record in plan.every_record():
         found[record.kind] = found.get(record.kind, 0) + 1
     return dict(sorted(found.items()))
 
@@ -117,7 +117,7 @@ def _count(plan: Plan) -> dict[str, int]:
 def _layers(plan: Plan, names: Names) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
     nodes: dict[str, list[str]] = {}
     results: dict[str, tuple[str, ...]] = {}
-    for record, name in zip(plan.records, names.nodes, strict=True):
+    for record, name in zip(plan.records, names.nodes[plan], strict=True):
         made = tuple(names.values[ref] for ref in record.outputs if isinstance(ref, Value))
         for source in record.source:
             nodes.setdefault(source.layer, []).append(name)

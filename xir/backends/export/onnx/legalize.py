@@ -38,10 +38,10 @@ def legalize(graph: Graph, opset: int) -> Graph:
         UnsupportedError: operators that have no form there; all of them are listed, with what would help.
     """
     forms = FORMS
-    graph = _with_free_outputs(graph)
+    graph = _with_free_bodies(_with_free_outputs(graph))
     for _ in range(_MAX_ROUNDS):
         round_ = _Round(forms, opset)
-        graph = _with_free_outputs(rewrite(graph, round_.replace))
+        graph = _with_free_bodies(_with_free_outputs(rewrite(graph, round_.replace)))
         if not round_.changed:
             if round_.refused:
                 raise _unsupported(round_.refused, opset, graph)
@@ -128,10 +128,7 @@ class _Round:
         merged = self._merged_broadcast(node)
         if merged is not None:
             return merged
-        if any(True for _ in bodies(node)):
-            said: Answer = Refusal("bodies are not written yet")
-        else:
-            said = answer(node, self.opset, self.forms)
+        said = answer(node, self.opset, self.forms)
         match said:
             case Call():
                 return None
@@ -183,6 +180,22 @@ def _with_free_outputs(graph: Graph) -> Graph:
         graph.names,
         graph.constraints,
     )
+
+
+def _with_free_bodies(graph: Graph) -> Graph:
+    """The graph with bodies of which each output has a node of its own."""
+    if not any(True for node in graph.nodes for _ in bodies(node)):
+        return graph
+
+    def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        changed = {
+            name: _with_free_outputs(value) if isinstance(value, Graph) else value
+            for name, value in node.attributes.items()
+        }
+        same = all(changed[name] is node.attributes[name] for name in changed)
+        return None if same else apply(node.op, node.inputs, changed).outputs
+
+    return rewrite(graph, replace)
 
 
 def layer_name(node: Node, graph: Graph) -> str:

@@ -16,6 +16,7 @@ from xir.backends.export.onnx._form import (
     Refusal,
     Sizes,
     again,
+    ints,
     operand,
     real,
     shape_in,
@@ -26,6 +27,7 @@ from xir.ir.dims import Shape
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
 from xir.ops.elementwise import cast, clip, round_
+from xir.ops.resample import resample
 from xir.ops.resize import resize
 
 forms = Forms()
@@ -38,8 +40,9 @@ def _resize(node: Node, opset: int) -> Answer:
     coordinates, sizes = str(node.attributes["coordinates"]), shape_in(node, "sizes")
     if x.dtype.is_integer and mode != "nearest":
         return _rounded(node, x)
-    if coordinates == "half_pixel_symmetric" and opset < 19:
-        return Refusal("Resize with half_pixel_symmetric", 19)
+    missing = _missing(coordinates, opset)
+    if missing is not None:
+        return missing
     attributes: dict[str, OnnxAttribute] = {"mode": mode, "coordinate_transformation_mode": coordinates}
     if whole(node, "antialias") and opset < 18:
         return Refusal("Resize with antialias", 18)
@@ -52,6 +55,51 @@ def _resize(node: Node, opset: int) -> Answer:
         return Refusal("Resize has scales or sizes, not both")
     full: Operand = Fixed(np.array([1.0, 1.0, *scales], np.float32))
     return Call("Resize", (x, nothing, full), attributes)
+
+
+def _missing(coordinates: str, opset: int) -> Refusal | None:
+    """Why an opset lacks the coordinates, or None."""
+    if coordinates == "half_pixel_symmetric" and opset < 19:
+        return Refusal("Resize with half_pixel_symmetric", 19)
+    if coordinates == "tf_half_pixel_for_nn" and opset >= 13:
+        return Refusal("Resize with tf_half_pixel_for_nn, which ONNX took back with opset 13")
+    return None
+
+
+@forms.of(resample)
+def _resample(node: Node, opset: int) -> Answer:
+    """Resize by sizes, scales and regions that are operands."""
+    x, coordinates = operand(node), str(node.attributes["coordinates"])
+    missing = _missing(coordinates, opset) or _missing_words(node, opset)
+    if missing is not None:
+        return missing
+    region, scales, sizes = node.inputs[1:]
+    axes = ints(node, "axes")
+    attributes: dict[str, OnnxAttribute] = {
+        "mode": str(node.attributes["mode"]),
+        "coordinate_transformation_mode": coordinates,
+        **_details(node, str(node.attributes["mode"])),
+    }
+    if coordinates == "tf_crop_and_resize":
+        attributes["extrapolation_value"] = real(node, "extrapolation")
+    if axes != tuple(range(x.rank)):
+        attributes["axes"] = axes
+    if node.attributes["policy"] != "stretch":
+        attributes["keep_aspect_ratio_policy"] = str(node.attributes["policy"])
+    nothing = Fixed(np.zeros(0, np.float32)) if opset < 13 else None
+    inputs: list[Operand] = [x, region or nothing, scales or nothing, sizes]
+    return Call("Resize", tuple(inputs), attributes)
+
+
+def _missing_words(node: Node, opset: int) -> Refusal | None:
+    """Why an opset lacks what came with 18, or None."""
+    if opset >= 18:
+        return None
+    if ints(node, "axes") != tuple(range(operand(node).rank)):
+        return Refusal("Resize of some axes", 18)
+    if whole(node, "antialias") or node.attributes["policy"] != "stretch":
+        return Refusal("Resize with antialias or an aspect ratio to keep", 18)
+    return None
 
 
 def _details(node: Node, mode: str) -> dict[str, OnnxAttribute]:

@@ -1,0 +1,52 @@
+"""ONNX forms of control flow: what a body reads of the graph around it, it reads there by name."""
+
+from __future__ import annotations
+
+from xir.backends.export.onnx._form import Answer, Call, Forms, Inner, ints, whole
+from xir.ir.graph import Graph
+from xir.ir.node import Node
+from xir.ops import control
+
+forms = Forms()
+
+
+def inner(node: Node, name: str, formal: int) -> Inner:
+    """The body `name` of a node, whose last operands are what it reads besides its `formal` inputs."""
+    body = node.attributes[name]
+    if not isinstance(body, Graph):
+        raise TypeError(f"{node.op.name}: attribute {name!r} is no body")
+    count = len(body.inputs) - formal
+    return Inner(body, tuple(value for value in node.inputs[len(node.inputs) - count :] if value is not None))
+
+
+@forms.of(control.if_)
+def _if(node: Node, opset: int) -> Answer:
+    """If."""
+    branches = {"then_branch": inner(node, "then_body", 0), "else_branch": inner(node, "else_body", 0)}
+    return Call("If", node.inputs[:1], branches)
+
+
+@forms.of(control.loop)
+def _loop(node: Node, opset: int) -> Answer:
+    """Loop."""
+    carried = whole(node, "carried")
+    return Call("Loop", node.inputs[: 2 + carried], {"body": inner(node, "body", 2 + carried)})
+
+
+@forms.of(control.scan)
+def _scan(node: Node, opset: int) -> Answer:
+    """Scan."""
+    axes, states = ints(node, "axes"), whole(node, "states")
+    own = states + len(axes)
+    return Call(
+        "Scan",
+        node.inputs[:own],
+        {
+            "body": inner(node, "body", own),
+            "num_scan_inputs": len(axes),
+            "scan_input_axes": axes,
+            "scan_input_directions": tuple(int(item) for item in ints(node, "reversed_inputs")),
+            "scan_output_axes": ints(node, "result_axes"),
+            "scan_output_directions": tuple(int(item) for item in ints(node, "reversed_results")),
+        },
+    )
