@@ -8,10 +8,13 @@ from xir.frontends.onnx.handlers import (
     activation,
     attention,
     batch_norm,
+    bitwise,
+    cast,
     control,
     conv,
     detection,
     elementwise,
+    flex_attention,
     gating,
     grid,
     index,
@@ -33,11 +36,14 @@ from xir.frontends.onnx.handlers import (
     sequence,
     shape,
     signal,
+    strings,
 )
 
 HANDLERS: Handlers[Handler] = Handlers(
     "onnx",
     elementwise.handlers,
+    cast.handlers,
+    bitwise.handlers,
     activation.handlers,
     reduce.handlers,
     shape.handlers,
@@ -46,6 +52,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     conv.handlers,
     pool.handlers,
     norm.handlers,
+    flex_attention.handlers,
     gating.handlers,
     memory.handlers,
     batch_norm.handlers,
@@ -65,6 +72,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     ml_encoders.handlers,
     random.handlers,
     loss.handlers,
+    strings.handlers,
 )
 """`operator-version` -> handler."""
 

@@ -1,0 +1,148 @@
+"""Operators on text; all of them run by the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from xir.errors import InvalidModelError
+from xir.ir.constant import Array
+from xir.ir.dims import Symbol
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
+from xir.ops._checks import require_dtype, require_rank, require_same_type, require_size
+from xir.ops._define import op
+from xir.ops._regex import Pattern
+
+_HOST = "text has no kernels"
+_NO_GRADIENT = "text has no slope"
+
+Case = Literal["none", "lower", "upper"]
+
+
+def words(array: Array) -> list[str]:
+    """The elements, in row-major order."""
+    return [item.decode("utf-8", "surrogateescape") if isinstance(item, bytes) else str(item) for item in _items(array)]
+
+
+def _items(array: Array) -> list[object]:
+    flat: list[object] = array.reshape(-1).tolist()
+    return flat
+
+
+def _texts(items: Sequence[str], shape: tuple[int, ...]) -> Array:
+    made = np.empty(len(items), object)
+    made[:] = items
+    return made.reshape(shape)
+
+
+@op
+def string_concat(x: Value, y: Value) -> TensorType:
+    """The texts of x and y one after the other (ONNX StringConcat).
+
+    x, y: str, of one shape; result: str, that shape.
+    """
+    require_dtype(x, DType.STRING)
+    return require_same_type(x, y)
+
+
+@string_concat.reference
+def _string_concat_reference(x: Array, y: Array) -> Array:
+    return _texts([a + b for a, b in zip(words(x), words(y), strict=True)], x.shape)
+
+
+string_concat.host(_HOST)
+string_concat.no_gradient(_NO_GRADIENT)
+
+
+@op
+def string_split(x: Value, *, delimiter: str, limit: int | None) -> tuple[TensorType, TensorType]:
+    """The pieces of each text between delimiters (ONNX StringSplit).
+
+    x: str of any shape; results: str, the shape of `x` and as many as the most pieces of one text, filled with empty
+    ones; and i64, the shape of `x`: how many. An empty delimiter stands for any run of whitespace, none of which is
+    left at either end. limit: splits at most; what is behind the last one stays whole.
+    """
+    require_dtype(x, DType.STRING)
+    if limit is not None and limit < 0:
+        raise InvalidModelError(f"at most {limit} splits: expected 0 or more")
+    return TensorType(DType.STRING, (*x.shape, Symbol())), x.tensor.with_dtype(DType.INT64)
+
+
+def _pieces(text: str, delimiter: str, limit: int | None) -> list[str]:
+    most = -1 if limit is None else limit
+    return text.split(delimiter, most) if delimiter else text.strip().split(None, most)
+
+
+@string_split.reference
+def _string_split_reference(x: Array, *, delimiter: str, limit: int | None) -> tuple[Array, ...]:
+    split = [_pieces(text, delimiter, limit) for text in words(x)]
+    counts = np.asarray([len(pieces) for pieces in split], np.int64).reshape(x.shape)
+    most = int(counts.max(initial=0))
+    filled = [piece for pieces in split for piece in (*pieces, *[""] * (most - len(pieces)))]
+    return _texts(filled, (*x.shape, most)), counts
+
+
+string_split.host(_HOST)
+string_split.no_gradient(_NO_GRADIENT)
+
+
+def _cased(text: str, case: Case) -> str:
+    match case:
+        case "lower":
+            return text.lower()
+        case "upper":
+            return text.upper()
+        case "none":
+            return text
+
+
+@op
+def string_normalize(x: Value, *, stopwords: tuple[str, ...], case_sensitive: bool, case: Case) -> TensorType:
+    """The texts that are no stopwords, in lower or upper case (ONNX StringNormalizer).
+
+    x: str, [C] or [1, C]; result: str, [K] or [1, K], K unknown: one empty text where nothing is left. Without
+    `case_sensitive` case does not matter for what a stopword is.
+    """
+    require_dtype(x, DType.STRING)
+    require_rank(x, 1, 2)
+    if x.rank == 2:
+        require_size(x.shape[0], 1, "the number of rows")
+    return TensorType(DType.STRING, (*x.shape[:-1], Symbol() if stopwords else x.shape[-1]))
+
+
+@string_normalize.reference
+def _string_normalize_reference(x: Array, *, stopwords: tuple[str, ...], case_sensitive: bool, case: Case) -> Array:
+    stops = frozenset(stopwords) if case_sensitive else frozenset(word.lower() for word in stopwords)
+    kept = [text for text in words(x) if (text if case_sensitive else text.lower()) not in stops]
+    made = [_cased(text, case) for text in kept]
+    if not made and (stopwords or not x.size):
+        made = [""]
+    return _texts(made, (*x.shape[:-1], len(made)))
+
+
+string_normalize.host(_HOST)
+string_normalize.no_gradient(_NO_GRADIENT)
+
+
+@op
+def regex_full_match(x: Value, *, pattern: str) -> TensorType:
+    """Whether each text matches a regular expression as a whole (ONNX RegexFullMatch).
+
+    x: str of any shape; result: bool, that shape. pattern: in RE2's syntax; matching takes time linear in the text.
+    """
+    require_dtype(x, DType.STRING)
+    Pattern(pattern)
+    return x.tensor.with_dtype(DType.BOOL)
+
+
+@regex_full_match.reference
+def _regex_full_match_reference(x: Array, *, pattern: str) -> Array:
+    expression = Pattern(pattern)
+    return np.asarray([expression.matches(text) for text in words(x)], np.bool_).reshape(x.shape)
+
+
+regex_full_match.host(_HOST)
+regex_full_match.no_gradient(_NO_GRADIENT)
