@@ -76,6 +76,7 @@ REFUSED: list[tuple[list[tuple[int, ...] | None], dict[str, object], str]] = [
     ([(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6), None, (2, 2, 1, 4)], {}, "go together"),
     ([(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)], {"left": -1}, "windows reach 0"),
     ([(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)], {"precision": DType.INT8}, "softmax in i8"),
+    ([(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)], {"scale": -1.0}, "root of the scale"),
 ]
 
 

@@ -75,6 +75,8 @@ def attention(
         _require_mask(mask, q, total)
     if precision is not None and precision not in PRECISIONS:
         raise InvalidModelError(f"a softmax in {precision} is not possible, expected one of {PRECISIONS}")
+    if scale is not None and not scale >= 0:
+        raise InvalidModelError(f"the root of the scale goes to q and k, so it is positive, got {scale}")
     for window in (left, right):
         if window is not None and window < 0:
             raise InvalidModelError(f"windows reach 0 or more positions, got {window}")
