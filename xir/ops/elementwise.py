@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast as cast_array
+
 import numpy as np
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.node import Node, Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.ops import compare
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating
@@ -116,8 +118,17 @@ def _cast_reference(x: Numbers, *, dtype: DType) -> Array:
         x = x.real
     if dtype is DType.BOOL:
         return np.asarray(x != 0)
-    narrow = x.dtype.kind == "V" and dtype.is_integer  # ml_dtypes' floats
-    return (x.astype(np.float32) if narrow else x).astype(dtype.dtype)
+    if x.dtype.kind == "V":
+        x = _plain(x, dtype)
+    return (x.astype(np.float32) if dtype is DType.FLOAT8E8M0 else x).astype(dtype.dtype)
+
+
+def _plain(x: Numbers, dtype: DType) -> Numbers:
+    """The elements of a type of ml_dtypes in one of NumPy, where it knows no conversion to `dtype` of its own."""
+    held = dtype_from_numpy(x.dtype)
+    if held.is_integer:
+        return cast_array("Numbers", x.astype(np.int8 if held.is_signed else np.uint8))
+    return cast_array("Numbers", x.astype(np.float32)) if held is not dtype else x
 
 
 @cast.gradient

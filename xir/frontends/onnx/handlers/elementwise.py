@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
-from xir.frontends.onnx.tensors import DTYPES
 from xir.ir.constant import constant_of
 from xir.ir.node import Value
-from xir.ir.types import DType
 from xir.ops import compare, elementwise
 from xir.ops.constant import constant, identity
 from xir.ops.elementwise import add, clip, div, is_inf, maximum, minimum, mod, pow_, select
@@ -120,12 +118,12 @@ def mean(site: Site, first: Value, *rest: Value) -> Value:
     return div(total, site.repeated(count, total.shape))
 
 
-@handlers.layer(*versions("Mod", 10, 13))
+@handlers.layer(*versions("Mod", 10, 13, 28))
 def modulus(site: Site, x: Value, y: Value) -> Value:
-    """Mod; fmod 0 has the divisor's sign and is for integers alone."""
+    """Mod; fmod 0 has the divisor's sign, and before opset 28 is for integers alone."""
     truncated = site.flag("fmod", False)
-    if not truncated and not x.dtype.is_integer:
-        site.invalid("fmod must be 1 for floating-point numbers")
+    if not truncated and not x.dtype.is_integer and site.opset < 28:
+        site.invalid("fmod must be 1 for floating-point numbers before opset 28")
     a, b = site.aligned(x, y)
     return mod(a, b, floored=not truncated)
 
@@ -160,31 +158,6 @@ def clip_by_operands(site: Site, x: Value, low: Value | None = None, high: Value
 def infinite(site: Site, x: Value) -> Value:
     """IsInf."""
     return is_inf(x, negative=site.flag("detect_negative", True), positive=site.flag("detect_positive", True))
-
-
-@handlers.layer(*versions("Cast", 6, 9, 13, 19, 21, 23, 24, 25))
-def cast(site: Site, x: Value) -> Value:
-    """Cast; `saturate` (opset 19) keeps what is too large for a narrow float at that type's largest number."""
-    number = site.integer("to")
-    if number not in DTYPES:
-        site.invalid(f"there is no element type {number}")
-    dtype = DTYPES[number]
-    saturate = site.flag("saturate", True)
-    site.ignore("round_mode")
-    if site.has("round_mode") and dtype is DType.FLOAT8E8M0:
-        site.refuse("the rounding of a cast to f8e8m0")
-    if dtype in _LARGEST and saturate and x.dtype.is_floating:
-        x = clip(x, minimum=-_LARGEST[dtype], maximum=_LARGEST[dtype])
-    return elementwise.cast(x, dtype=dtype)
-
-
-_LARGEST: Mapping[DType, float] = {
-    DType.FLOAT8E4M3FN: 448.0,
-    DType.FLOAT8E4M3FNUZ: 240.0,
-    DType.FLOAT8E5M2: 57344.0,
-    DType.FLOAT8E5M2FNUZ: 57344.0,
-}
-"""The largest numbers of the narrow floats (onnx docs/docsgen/source/technical/float8.md, 'E4M3FN and E5M2')."""
 
 
 @handlers.layer(*versions("Constant", 1, 9, 11, 12, 13, 19, 21, 23, 24, 25))

@@ -1,0 +1,230 @@
+"""Casts beside the plain one: that stay within the range, to powers of two, of the bits alone, and of text."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, cast
+
+import numpy as np
+
+from xir.errors import InvalidModelError
+from xir.ir.constant import Array
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
+from xir.ops import bitwise, compare, elementwise
+from xir.ops._build import scalar_like
+from xir.ops._checks import require_dtype, require_floating
+from xir.ops._define import op
+from xir.ops._numeric import Numbers, require_number
+
+LARGEST: Mapping[DType, float] = {
+    DType.FLOAT8E4M3FN: 448.0,
+    DType.FLOAT8E4M3FNUZ: 240.0,
+    DType.FLOAT8E5M2: 57344.0,
+    DType.FLOAT8E5M2FNUZ: 57344.0,
+}
+"""The largest numbers of the narrow floats (onnx docs/docsgen/source/technical/float8.md, 'E4M3FN and E5M2')."""
+
+_WORDS: Mapping[str, float] = {"true": 1.0, "false": 0.0}
+
+
+@op
+def saturating_cast(x: Value, *, dtype: DType) -> TensorType:
+    """`x` as a float of 8 bits; what is too large, infinities too, becomes its largest number (ONNX Cast, saturate).
+
+    x: numbers; result: `dtype`, one of f8e4m3fn, f8e4m3fnuz, f8e5m2, f8e5m2fnuz, the shape of x. NaN stays NaN.
+    """
+    require_number(x)
+    if dtype not in LARGEST:
+        raise InvalidModelError(f"one of {', '.join(map(str, LARGEST))} is needed, got {dtype}")
+    return x.tensor.with_dtype(dtype)
+
+
+@saturating_cast.reference
+def _saturating_cast_reference(x: Numbers, *, dtype: DType) -> Array:
+    wide = x.astype(np.float64 if x.dtype == np.float64 else np.float32)
+    return np.asarray(np.clip(wide, -LARGEST[dtype], LARGEST[dtype])).astype(dtype.dtype)
+
+
+@saturating_cast.decompose
+def _saturating_cast_decompose(x: Value, *, dtype: DType) -> Value:
+    if x.dtype not in (DType.FLOAT64, DType.FLOAT32):
+        x = elementwise.cast(x, dtype=DType.FLOAT32)
+    clipped = elementwise.clip(x, minimum=-LARGEST[dtype], maximum=LARGEST[dtype])
+    return elementwise.cast(clipped, dtype=dtype)
+
+
+saturating_cast.no_gradient("numbers of 8 bits are not trained through")
+
+
+@op
+def scale_cast(x: Value, *, rounding: Literal["up", "down", "nearest"], saturate: bool) -> TensorType:
+    """`x` as a power of two in f8e8m0, rounded up, down, or to the nearest, ties up (ONNX Cast-24, round_mode).
+
+    x: floating-point numbers; result: f8e8m0, the same shape. What is beyond 2**-127 and 2**127 becomes that number
+    where `saturate`, else NaN; so do 0 and the infinity. Negative numbers count by their absolute value, of which
+    ONNX says nothing. (OCP Microscaling Formats 1.0, section 5.4.)
+    """
+    require_floating(x)
+    return x.tensor.with_dtype(DType.FLOAT8E8M0)
+
+
+@scale_cast.reference
+def _scale_cast_reference(x: Numbers, *, rounding: str, saturate: bool) -> Array:
+    magnitude = np.abs(x.astype(np.float32))
+    fraction, exponent = np.frexp(magnitude)
+    # magnitude = fraction * 2 ** exponent with fraction in [0.5, 1): the power of two below it has exponent - 1.
+    above = {"up": fraction > 0.5, "nearest": fraction >= 0.75, "down": np.zeros_like(fraction, bool)}[rounding]
+    power = np.where(magnitude == 0, -1000, np.where(np.isinf(magnitude), 1000, exponent - 1 + above))
+    outside = np.isnan(magnitude) if saturate else np.isnan(magnitude) | (power < -127) | (power > 127)
+    stored = np.where(outside, 255, np.clip(power, -127, 127) + 127).astype(np.uint8)
+    return stored.view(DType.FLOAT8E8M0.dtype)
+
+
+@scale_cast.decompose
+def _scale_cast_decompose(x: Value, *, rounding: Literal["up", "down", "nearest"], saturate: bool) -> Value:
+    """The exponent of the number in f32, one more where the fraction rounds up."""
+    wide = x if x.dtype is DType.FLOAT32 else elementwise.cast(x, dtype=DType.FLOAT32)
+    bits = bit_cast(wide, dtype=DType.UINT32)
+
+    def number(value: int) -> Value:
+        return scalar_like(bits, value)
+
+    exponent = bitwise.bitwise_and(bitwise.shift_right(bits, number(23)), number(0xFF))
+    fraction = bitwise.bitwise_and(bits, number(0x7FFFFF))
+    small = compare.equal(exponent, number(0))
+    # From these fractions on (of normal numbers, and of those below 2**-126) the power of two above is taken.
+    normal, tiny = {"up": (1, 0x400001), "nearest": (0x400000, 0x600000), "down": (0x800000, 0x800000)}[rounding]
+    limit = elementwise.select(small, number(tiny), number(normal))
+    one, zero = number(1), number(0)
+    power = elementwise.add(exponent, elementwise.select(compare.greater_equal(fraction, limit), one, zero))
+    special = compare.equal(exponent, number(255))
+    is_nan = compare.logical_and(special, compare.greater(fraction, zero))
+    power = elementwise.minimum(power, number(254 if saturate else 255))
+    if not saturate:
+        least = number({"up": 0x200001, "nearest": 0x300000, "down": 0x400000}[rounding])
+        is_nan = compare.logical_or(is_nan, compare.logical_and(small, compare.less(fraction, least)))
+    stored = elementwise.select(is_nan, number(255), power)
+    return bit_cast(elementwise.cast(stored, dtype=DType.UINT8), dtype=DType.FLOAT8E8M0)
+
+
+scale_cast.no_gradient("a power of two is constant wherever it has a derivative")
+
+
+@op
+def bit_cast(x: Value, *, dtype: DType) -> TensorType:
+    """The bits of each element read as another type of as many bits (ONNX BitCast).
+
+    x: any tensor but strings; result: `dtype`, the same shape. A byte that is read as bool is True unless it is 0.
+    """
+    if DType.STRING in (x.dtype, dtype) or x.dtype.bits != dtype.bits:
+        raise InvalidModelError(f"{dtype} has {dtype.bits} bits, {x.type!r} has {x.dtype.bits}")
+    return x.tensor.with_dtype(dtype)
+
+
+@bit_cast.reference
+def _bit_cast_reference(x: Array, *, dtype: DType) -> Array:
+    plain = np.ascontiguousarray(x).reshape(x.shape)
+    if dtype is DType.BOOL:
+        return np.asarray(plain.view(np.uint8) != 0)
+    if dtype.bits < 8:
+        plain = plain.view(np.uint8) & np.uint8((1 << dtype.bits) - 1)
+    return np.asarray(plain.view(dtype.dtype))
+
+
+bit_cast.no_gradient("the bits of a number have no derivative")
+
+
+@op
+def number_to_text(x: Value) -> TensorType:
+    """Each number in plain decimal digits, as few as tell it from its neighbours (ONNX Cast to string).
+
+    x: numbers or bool; result: str, the same shape. Whole floats end in `.0`; the others' words are INF, -INF and NaN,
+    and `True` and `False` (ONNX Cast-13 names the first three; the digits are those of its reference evaluator).
+    """
+    if x.dtype in (DType.STRING, DType.COMPLEX64, DType.COMPLEX128):
+        raise InvalidModelError(f"numbers are needed, got {x.type!r}")
+    return x.tensor.with_dtype(DType.STRING)
+
+
+@number_to_text.reference
+def _number_to_text_reference(x: Numbers) -> Array:
+    made = np.empty(x.shape, object)
+    made.reshape(-1)[:] = [_plain(item) for item in _printable(x).reshape(-1)]
+    return made
+
+
+number_to_text.host("strings live in Python's memory")
+number_to_text.no_gradient("text has no derivative")
+
+
+def _printable(x: Numbers) -> Numbers:
+    """The numbers in a type of NumPy's own."""
+    if x.dtype.kind in "biu" or x.dtype in (np.float16, np.float32, np.float64):
+        return x
+    return cast("Numbers", x.astype(np.int64 if "int" in x.dtype.name else np.float32))
+
+
+def _plain(item: np.generic) -> str:
+    if not isinstance(item, np.floating):
+        return str(item)
+    if np.isnan(item):
+        return "NaN"
+    if np.isinf(item):
+        return "INF" if item > 0 else "-INF"
+    return np.format_float_positional(item, unique=True, trim="0")
+
+
+@op
+def text_to_number(x: Value, *, dtype: DType) -> TensorType:
+    """The number that each text says, in plain or scientific notation (ONNX Cast from string).
+
+    x: str; result: `dtype`, any real type or bool, the same shape. INF, +INF, -INF and NaN are read in any case, `true`
+    and `false` as 1 and 0; integers drop what is behind the point.
+
+    Raises (at run time):
+        InvalidModelError: a text that is no number, or one that the type cannot hold.
+    """
+    require_dtype(x, DType.STRING)
+    if dtype in (DType.STRING, DType.COMPLEX64, DType.COMPLEX128, DType.FLOAT8E8M0):
+        raise InvalidModelError(f"text cannot be read as {dtype}")
+    return x.tensor.with_dtype(dtype)
+
+
+@text_to_number.reference
+def _text_to_number_reference(x: Array, *, dtype: DType) -> Array:
+    items = [item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in x.reshape(-1)]
+    if not dtype.is_integer:
+        numbers = np.array([_number_in(item) for item in items], np.float64)
+        return (numbers != 0 if dtype is DType.BOOL else numbers.astype(dtype.dtype)).reshape(x.shape)
+    whole = [_integer_in(item) for item in items]
+    low, high = (-(1 << dtype.bits - 1), 1 << dtype.bits - 1) if dtype.is_signed else (0, 1 << dtype.bits)
+    wrong = next((number for number in whole if not low <= number < high), None)
+    if wrong is not None:
+        raise InvalidModelError(f"text_to_number: {wrong} is no {dtype}")
+    return np.array(whole, np.uint64 if dtype is DType.UINT64 else np.int64).astype(dtype.dtype).reshape(x.shape)
+
+
+text_to_number.host("strings live in Python's memory")
+text_to_number.no_gradient("text has no derivative")
+
+
+def _number_in(text: str) -> float:
+    word = text.strip().lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    try:
+        return float(word)
+    except ValueError:
+        raise InvalidModelError(f"text_to_number: {text[:80]!r} is no number") from None
+
+
+def _integer_in(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        number = _number_in(text)
+    if not math.isfinite(number):
+        raise InvalidModelError(f"text_to_number: {text[:80]!r} is no integer")
+    return int(number)
