@@ -134,9 +134,11 @@ def test_resize_refuses(shape: tuple[int, ...], changes: dict[str, object], mess
         resize(x, **(attributes | changes))
 
 
-def test_bools_are_refused() -> None:
+def test_bools_have_no_elements_in_between() -> None:
+    bools = placeholders(np.zeros((1, 1, 2), np.bool_))
     with pytest.raises(InvalidModelError, match="a number type"):
-        resize(*placeholders(np.zeros((1, 1, 2), np.bool_)), sizes=(2,), mode="nearest", coordinates="asymmetric")
+        resize(*bools, sizes=(2,), mode="linear", coordinates="asymmetric")
+    assert resize(*bools, sizes=(3,), mode="nearest", coordinates="asymmetric").dtype is DType.BOOL
 
 
 def test_a_symbolic_size_cannot_be_decomposed() -> None:

@@ -24,7 +24,14 @@ from xir.ops.matmul import matmul
 from xir.ops.shape import reshape, transpose
 
 Mode = Literal["nearest", "linear", "cubic"]
-Coordinates = Literal["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric"]
+Coordinates = Literal[
+    "half_pixel",
+    "pytorch_half_pixel",
+    "align_corners",
+    "asymmetric",
+    "half_pixel_symmetric",
+    "tf_half_pixel_for_nn",
+]
 Rounding = Literal["floor", "ceil", "round_prefer_floor", "round_prefer_ceil"]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -45,14 +52,14 @@ def resize(
 ) -> TensorType:
     """`x` sampled at `sizes` points along its spatial axes (ONNX Resize; Caffe forks' Interp, Upsample).
 
-    x: [N, C, spatial...], numbers; sizes: one a spatial axis; result: [N, C, sizes...]. `coordinates` says where a
-    result's index lies in `x`, `rounding` which neighbour `nearest` takes, as the text of ONNX Resize does; `scales`
-    (result / operand) is used where sizes were rounded, else their ratio. Linear and cubic (Keys 1981, with its
+    x: [N, C, spatial...], numbers (with "nearest" any tensor); sizes: one a spatial axis; result: [N, C, sizes...].
+    `coordinates` says where a result's index lies in `x`, `rounding` which neighbour `nearest` takes, as the text of
+    ONNX Resize does; `scales` (result / operand) is used where sizes were rounded, else their ratio. Linear and cubic (Keys 1981, with its
     coefficient a) sample the edge's elements outside `x`, or with `exclude_outside` spread their weight over the rest;
     `antialias` widens their filter when shrinking. Integers are interpolated in f64 and rounded half to even.
     """
     require_rank_at_least(x, 3)
-    if not (x.dtype.is_floating or x.dtype.is_integer):
+    if mode != "nearest" and not (x.dtype.is_floating or x.dtype.is_integer):
         raise InvalidModelError(f"a number type is needed, got {x.type!r}")
     axes = x.rank - 2
     if len(sizes) != axes or (scales is not None and len(scales) != axes):
@@ -156,6 +163,12 @@ def _effective(coordinates: Coordinates, scales: tuple[float, ...] | None) -> Co
     return "half_pixel" if coordinates == "half_pixel_symmetric" and scales is None else coordinates
 
 
+def resized_width(old: int, new: int, scale: float) -> float:
+    """The width that a scale gives: a fraction where it was cut off (`output_width` of ONNX Resize), else `new`."""
+    width = old * scale
+    return new if abs(width - new) < 1e-6 * new else width
+
+
 def source_points(old: int, new: int, scale: float, coordinates: Coordinates) -> Floats:
     """Where in [0, old) each of the `new` results lies (`coordinate_transformation_mode` of ONNX Resize)."""
     index = np.arange(new, dtype=np.float64)
@@ -165,9 +178,12 @@ def source_points(old: int, new: int, scale: float, coordinates: Coordinates) ->
         case "pytorch_half_pixel":
             return (index + 0.5) / scale - 0.5 if new > 1 else np.zeros(new)
         case "align_corners":
-            return index * ((old - 1) / (new - 1)) if new > 1 else np.zeros(new)
+            width = resized_width(old, new, scale)
+            return index * ((old - 1) / (width - 1)) if width != 1 else np.zeros(new)
         case "asymmetric":
             return index / scale
+        case "tf_half_pixel_for_nn":
+            return (index + 0.5) / scale
         case "half_pixel_symmetric":
             return old / 2 * (1 - new / (scale * old)) + (index + 0.5) / scale - 0.5
 

@@ -267,6 +267,26 @@ def resizing() -> Iterator[One]:
         attributes = {"nearest_mode": mode, "coordinate_transformation_mode": "asymmetric"}
         yield One("Resize", 13, IMAGE, {"sizes": i64(1, 2, 9, 5)}, names, attributes)
     yield One("Resize", 18, IMAGE, {"sizes": i64(9, 5)}, names, {"axes": [2, 3], "mode": "linear"})
+    yield One("Resize", 13, IMAGE, {"sizes": i64(1, 4, 9, 5)}, names, note="of channels too")
+    yield One(
+        "Resize", 13, {**IMAGE, "sizes": i64(1, 2, 9, 5)}, {}, names, {"mode": "linear"}, note="sizes at run time"
+    )
+    fed = {**IMAGE, "scales": np.array([1, 1, 2, 0.5], F32)}
+    yield One("Resize", 13, fed, {}, ["x", "", "scales"], {"mode": "cubic"}, note="scales at run time")
+    yield One("Resize", 10, fed, note="scales at run time")
+    yield One("Upsample", 9, {**fed, "scales": np.array([1, 1, 2, 3], F32)}, note="scales at run time")
+    yield One("Upsample", 9, IMAGE, {"s": np.array([2, 1, 1, 1], F32)}, note="of the first axis")
+    for policy in ("not_larger", "not_smaller"):
+        words = {"keep_aspect_ratio_policy": policy, "axes": [3, 2]}
+        yield One("Resize", 18, IMAGE, {"sizes": i64(9, 5)}, names, words, note=policy)
+        yield One("Resize", 18, {**IMAGE, "sizes": i64(9, 5)}, {}, names, words, note=f"{policy} at run time")
+    crop = {"coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": 9.0, "mode": "linear"}
+    region = np.array([0, 0, 0.2, 0.1, 1, 1, 1.1, 0.6], F32)
+    fed = {**IMAGE, "roi": region, "sizes": i64(1, 2, 4, 6)}
+    yield One("Resize", 13, fed, {}, ["x", "roi", "", "sizes"], crop, note="a region at run time")
+    yield One("Resize", 13, IMAGE, {"roi": region, "sizes": i64(1, 2, 4, 6)}, ["x", "roi", "", "sizes"], crop)
+    nearest = {"coordinate_transformation_mode": "tf_half_pixel_for_nn", "nearest_mode": "floor"}
+    yield One("Resize", 11, IMAGE, {**empty, "sizes": i64(1, 2, 11, 4)}, attributes=nearest)
     yield One("Resize", 18, IMAGE, {"scales": np.array([2, 0.5], F32)}, ["x", "", "scales"], {"axes": [2, 3]})
 
 
@@ -371,8 +391,6 @@ REFUSED: list[tuple[One, type[XirError], str]] = [
     (One("MaxPool", 11, X, attributes={"kernel_shape": [2]}), InvalidModelError, "does not fit"),
     (One("LpNormalization", 1, X, attributes={"p": 3}), InvalidModelError, "expected 1 or 2"),
     (One("LayerNormalization", 17, X, {"s": normal(6)}, attributes={"stash_type": 7}), InvalidModelError, "is 7"),
-    (One("Resize", 13, IMAGE, {"s": i64(1, 4, 9, 5)}, ["x", "", "", "s"]), UnsupportedError, "resizing axis 1"),
-    (One("Resize", 13, {**IMAGE, "s": i64(1, 2, 9, 5)}, inputs=["x", "", "", "s"]), UnsupportedError, "run time"),
     (One("Resize", 13, IMAGE), InvalidModelError, "either scales or sizes"),
     (
         One(
@@ -383,17 +401,9 @@ REFUSED: list[tuple[One, type[XirError], str]] = [
             ["x", "", "", "s"],
             {"coordinate_transformation_mode": "tf_crop_and_resize"},
         ),
-        UnsupportedError,
-        "tf_crop_and_resize",
+        InvalidModelError,
+        "need a roi",
     ),
-    (
-        One(
-            "Resize", 18, IMAGE, {"s": i64(1, 2, 9, 5)}, ["x", "", "", "s"], {"keep_aspect_ratio_policy": "not_larger"}
-        ),
-        UnsupportedError,
-        "aspect ratio",
-    ),
-    (One("Upsample", 9, IMAGE, {"s": np.array([2, 1, 1, 1], F32)}), UnsupportedError, "first two axes"),
     (One("Upsample", 9, IMAGE, {"s": np.array([1, 1], F32)}), InvalidModelError, "scales"),
     (
         One("MaxRoiPool", 1, IMAGE, {"r": normal(1, 5)}, attributes={"pooled_shape": [2]}),

@@ -73,6 +73,8 @@ def _resample(node: Node, opset: int) -> Answer:
     missing = _missing(coordinates, opset) or _missing_words(node, opset)
     if missing is not None:
         return missing
+    if x.dtype.is_integer and node.attributes["mode"] != "nearest":
+        return _rounded(node, x)
     region, scales, sizes = node.inputs[1:]
     axes = ints(node, "axes")
     attributes: dict[str, OnnxAttribute] = {
@@ -118,7 +120,7 @@ def _details(node: Node, mode: str) -> dict[str, OnnxAttribute]:
 def _rounded(node: Node, x: Value) -> Answer:
     """Integers are interpolated as floats and rounded; ONNX leaves open how, and runtimes cut off."""
     wide = DType.FLOAT32 if x.dtype.bits <= 16 else DType.FLOAT64
-    (result,) = again(node, (cast(x, dtype=wide),))
+    (result,) = again(node, (cast(x, dtype=wide), *node.inputs[1:]))
     low, high = integer_limits(x.dtype)
     return cast(clip(round_(result), minimum=float(low), maximum=float(high)), dtype=x.dtype)
 
