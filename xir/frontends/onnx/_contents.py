@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
-from xir.ir.dims import Dim, Shape, bounds, floor_divide, maximum, minimum
+from xir.ir.dims import Dim, Shape, bounds, equal, floor_divide, maximum, minimum
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 
 MAX_FOLLOWED = 64
 """Elements of a tensor that is followed: shapes are short."""
 
-_INTEGERS = (DType.INT64, DType.INT32)
+_INTEGERS = (DType.INT64, DType.INT32, DType.BOOL)
 
 
 @dataclass(slots=True)
@@ -174,10 +174,60 @@ def _total(node: Node, known: list[Shape]) -> Shape | None:
     return (result,)
 
 
+def _cast(node: Node, known: list[Shape]) -> Shape | None:
+    if node.outputs[0].dtype is not DType.BOOL:
+        return known[0]
+    return _pairwise(_differs)(node, [known[0], (0,) * len(known[0])])
+
+
+def _truth(answer: bool | None) -> Dim | None:
+    return None if answer is None else int(answer)
+
+
+def _differs(a: Dim, b: Dim) -> Dim | None:
+    same = equal(a, b)
+    return None if same is None else int(not same)
+
+
+def _is_less(a: Dim, b: Dim) -> Dim | None:
+    low, high = bounds(a - b)
+    if high is not None and high < 0:
+        return 1
+    return 0 if low is not None and low >= 0 else None
+
+
+def _negated(answer: Dim | None) -> Dim | None:
+    return 1 - answer if isinstance(answer, int) else None
+
+
+def _chosen(node: Node, known: list[Shape]) -> Shape | None:
+    conditions, x, y = known
+    if not all(isinstance(condition, int) for condition in conditions):
+        return None
+    return tuple(a if condition else b for condition, a, b in zip(conditions, x, y, strict=True))
+
+
+def _counted(node: Node, known: list[Shape]) -> Shape | None:
+    size = node.outputs[0].shape[0] if node.outputs[0].rank else 1
+    return tuple(range(size)) if isinstance(size, int) else None
+
+
 _RULES: Mapping[str, Rule] = {
     "shape_of": _same,
     "identity": _same,
-    "cast": _same,
+    "cast": _cast,
+    "iota": _counted,
+    "select": _chosen,
+    "equal": _pairwise(lambda a, b: _truth(equal(a, b))),
+    "not_equal": _pairwise(_differs),
+    "less": _pairwise(_is_less),
+    "greater": _pairwise(lambda a, b: _is_less(b, a)),
+    "less_equal": _pairwise(lambda a, b: _negated(_is_less(b, a))),
+    "greater_equal": _pairwise(lambda a, b: _negated(_is_less(a, b))),
+    "logical_not": lambda node, known: _pairwise(lambda a, b: _negated(a))(node, [known[0], known[0]]),
+    "logical_and": _pairwise(lambda a, b: a * b),
+    "logical_or": _pairwise(maximum),
+    "neg": lambda node, known: tuple(-1 * size for size in known[0]),
     "reshape": lambda node, known: known[0],
     "broadcast": _repeated,
     "concat": _joined,

@@ -30,6 +30,7 @@ class Frame:
         lost: names of results that could not be built.
         parameters: the weights that stand in it.
         captured: {value of the graph around: the input that stands for it}.
+        is_inline: whether its nodes become nodes of the graph around, so that nothing is captured.
     """
 
     opsets: Mapping[str, int]
@@ -42,10 +43,11 @@ class Frame:
     lost: set[str] = field(default_factory=set[str])
     parameters: list[Parameter] = field(default_factory=list[Parameter])
     captured: dict[Value, Value] = field(default_factory=dict[Value, Value])
+    is_inline: bool = False
 
-    def inner(self) -> Frame:
+    def inner(self, *, is_inline: bool = False) -> Frame:
         """The frame of a body in this one."""
-        return Frame(self.opsets, self.depth + 1, self, self.bindings, self.calls, self.functions)
+        return Frame(self.opsets, self.depth + 1, self, self.bindings, self.calls, self.functions, is_inline=is_inline)
 
     def is_lost(self, name: str) -> bool:
         """Whether `name` stands for something that could not be built."""
@@ -67,7 +69,7 @@ class Frame:
             return None
         value = frame.values[name]
         for body in reversed(inside):
-            value = body.values[name] = body.capture(value, enter)
+            value = body.values[name] = value if body.is_inline else body.capture(value, enter)
         return value
 
     def name_with(self, symbol: Symbol) -> str | None:
@@ -115,3 +117,6 @@ class Body:
 
 BuildBody = Callable[[OnnxGraph, Sequence[Type | None]], Body]
 """(the body in the file, the types of its inputs as far as the operands tell them) -> the body built."""
+
+InlineBody = Callable[[OnnxGraph], tuple[Value, ...]]
+"""A body without inputs -> its results, its nodes being nodes of the graph around."""

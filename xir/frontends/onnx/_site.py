@@ -8,7 +8,7 @@ from typing import NoReturn, TypeVar
 
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends.onnx._contents import Contents
-from xir.frontends.onnx._frame import Body, BuildBody
+from xir.frontends.onnx._frame import Body, BuildBody, InlineBody
 from xir.frontends.onnx._value_types import TypeTable
 from xir.frontends.onnx.model import AttributeValue, OnnxGraph, OnnxNode, SparseTensor, Tensor, TypeInfo
 from xir.frontends.onnx.tensors import TensorStore
@@ -66,13 +66,17 @@ class Site:
         opset: the version of its operator set.
         scope: what all nodes share.
         build_body: makes a closed graph of a body; `body` says it in one word.
+        inline_body: builds the nodes of a body without inputs as nodes of the graph around.
     """
 
-    __slots__ = ("_asked", "build_body", "node", "opset", "scope")
+    __slots__ = ("_asked", "build_body", "inline_body", "node", "opset", "scope")
 
-    def __init__(self, node: OnnxNode, opset: int, scope: Scope, build_body: BuildBody) -> None:
+    def __init__(
+        self, node: OnnxNode, opset: int, scope: Scope, build_body: BuildBody, inline_body: InlineBody
+    ) -> None:
         """The site of `node` in a model whose operator set is `opset`."""
         self.build_body = build_body
+        self.inline_body = inline_body
         self.node = node
         self.opset = opset
         self.scope = scope

@@ -226,7 +226,10 @@ class _Importer:
         def build_body(body: OnnxGraph, types: Sequence[Type | None]) -> Body:
             return self._body(body, types, frame)
 
-        site = Site(node, _opset(frame, node.domain), self.scope, build_body)
+        def inline_body(body: OnnxGraph) -> tuple[Value, ...]:
+            return self._inline(body, frame)
+
+        site = Site(node, _opset(frame, node.domain), self.scope, build_body, inline_body)
         result = entry.handler(site, *operands)
         unknown = site.unknown()
         if unknown:
@@ -298,6 +301,27 @@ class _Importer:
             results.append(inner.values[name])
         return tuple(results)
 
+    def _inline(self, graph: OnnxGraph, around: Frame) -> tuple[Value, ...]:
+        """The results of a body without inputs, its nodes being nodes of the graph around."""
+        if graph.inputs:
+            raise InvalidModelError(f"a branch takes no inputs, this one {len(graph.inputs)}")
+        frame = around.inner(is_inline=True)
+        self._read_weights(graph, frame)
+        self._build_nodes(graph.nodes, frame)
+        around.parameters += frame.parameters
+        return self._results(graph, frame)
+
+    def _results(self, graph: OnnxGraph, frame: Frame) -> tuple[Value, ...]:
+        outputs: list[Value] = []
+        for info in graph.outputs:
+            if frame.is_lost(info.name):
+                raise _LostError
+            found = frame.find(info.name, self._enter)
+            if found is None:
+                raise InvalidModelError(f"output {info.name!r} of a body is made by no node")
+            outputs.append(found)
+        return tuple(outputs)
+
     def _body(self, graph: OnnxGraph, types: Sequence[Type | None], around: Frame) -> Body:
         """A body as a closed graph."""
         frame = around.inner()
@@ -312,17 +336,10 @@ class _Importer:
                 frame.values[info.name] = value
                 inputs.append(value)
             self._build_nodes(graph.nodes, frame)
-            outputs: list[Value] = []
-            for info in graph.outputs:
-                if frame.is_lost(info.name):
-                    raise _LostError
-                found = frame.find(info.name, self._enter)
-                if found is None:
-                    raise InvalidModelError(f"output {info.name!r} of a body is made by no node")
-                outputs.append(found)
+            outputs = self._results(graph, frame)
         self._capture_sizes(frame, inputs, outputs)
         leaves = (*inputs, *frame.captured.values())
-        built = self._finish(graph, frame, leaves, tuple(outputs), assumed)
+        built = self._finish(graph, frame, leaves, outputs, assumed)
         return Body(built, tuple(frame.captured))
 
     def _capture_sizes(self, frame: Frame, inputs: Sequence[Value], outputs: Sequence[Value]) -> None:

@@ -24,7 +24,11 @@ _MAX_TRIES = 4
 
 @handlers.layer(*versions("If", 1, 11, 13, 16, 19, 21, 23, 24, 25))
 def branch(site: Site, condition: Value) -> tuple[Value, ...]:
-    """If: both branches as bodies that take all that either reads."""
+    """If: both branches as bodies that take all that either reads; where the condition is known, that branch alone."""
+    known = site.sizes(condition)
+    if known is not None and len(known) == 1 and isinstance(known[0], int):
+        branches = site.graph("then_branch"), site.graph("else_branch")
+        return site.inline_body(branches[0 if known[0] else 1])
     then, other = site.body("then_branch"), site.body("else_branch")
     captured = tuple(dict.fromkeys((*then.captured, *other.captured)))
     return control.if_(
