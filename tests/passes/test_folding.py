@@ -176,7 +176,7 @@ def test_small_results_of_literals_are_literals_and_large_ones_weights() -> None
     net = Net()
     after, _ = folded(net, neg(literal(1, 2)), neg(literal(*range(65))))
     assert operators(after) == ["constant"]
-    assert after.name_of(after.outputs[1]) == "neg_folded"
+    assert after.name_of(after.outputs[1]) == "neg_3.neg"  # the layer's name, and the operator's
 
 
 def test_literals_are_not_folded_again() -> None:

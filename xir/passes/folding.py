@@ -133,7 +133,13 @@ def _placed(result: Constant, value: Value, node: Node, rewriter: Rewriter) -> V
     if name is None and result.elements <= _INLINE_ELEMENTS:
         return constant(value=result)
     trainable = origin is not None and rewriter.is_trainable(origin)
-    return rewriter.parameter(result, name or f"{node.op.name}_folded", trainable=trainable)
+    return rewriter.parameter(result, name or _name(node), trainable=trainable)
+
+
+def _name(node: Node) -> str:
+    """`<layer>.<operator>`, as weights are called that a layer brings itself."""
+    layer = node.source[-1].layer if node.source else ""
+    return f"{layer}.{node.op.name}" if layer else f"{node.op.name}_folded"
 
 
 PASS = Pass("fold_constants", "what depends on weights and literals alone is computed once", fold_constants)
