@@ -98,3 +98,9 @@ def test_layer_carries_structure_and_counts_it_as_read() -> None:
 
 def test_net_repr() -> None:
     assert repr(net_from_text("name: 'n' layer { }")) == "Net('n', 1 layers)"
+
+
+def test_the_level_of_the_file_counts_where_nobody_says_another() -> None:
+    net = net_from_text("state { level: 2 } layer { name: 'a' type: 'X' include { min_level: 2 } }")
+    assert len(filter_net(net, "TEST").layers) == 1
+    assert len(filter_net(net, "TEST", level=1).layers) == 0

@@ -71,6 +71,14 @@ def test_nothing_is_done_unless_asked_for(tmp_path: Path) -> None:
     assert [node.op.name for node in loaded.graph.nodes] == ["abs"]
 
 
+def test_arithmetic_that_nobody_asked_for_is_told_to_be_left_out(tmp_path: Path) -> None:
+    loaded = _load(tmp_path, _net("mean_value: 100 scale: 0.25 mirror: true"), preprocess=False)
+    assert [note for note in loaded.notes if "transform_param" in note] == [
+        "input 'data': mean_value, scale of its transform_param are not in the graph; --preprocess adds them"
+    ]
+    assert not any("transform_param" in note for note in _load(tmp_path, _net(""), preprocess=False).notes)
+
+
 def test_what_stays_outside_is_told(tmp_path: Path) -> None:
     notes = " ".join(_load(tmp_path, _net("scale: 2 mirror: true force_color: true")).notes)
     assert "crop_size, mirror, force_color concern the reading of pictures" in notes

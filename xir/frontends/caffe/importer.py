@@ -16,7 +16,7 @@ from xir.frontends.caffe.blobs import Blobs, finished_names
 from xir.frontends.caffe.inputs import check_overrides, data_inputs, declared_inputs, missing_input
 from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING
 from xir.frontends.caffe.net import Layer, Net, Phase, shared_parameters
-from xir.frontends.caffe.preprocess import Preprocessing, preprocess
+from xir.frontends.caffe.preprocess import Preprocessing, preprocess, tell_left_out
 from xir.frontends.caffe.propose import candidates, fallback
 from xir.frontends.caffe.site import Handler, Site, Weights
 from xir.frontends.partial import PartlyReadError
@@ -177,6 +177,8 @@ class Importer:
         made = value
         if self.preprocessing is not None and pictures is not None:
             made = self._preprocessed(value, name, pictures, self.preprocessing)
+        elif pictures is not None and pictures.kind in DATA:
+            tell_left_out(pictures, name, self.notes)
         self.blobs.make(name, made, f"{name}_preprocessed")
         self.blobs.labels.discard(name)
 
@@ -294,8 +296,7 @@ class Importer:
         if unread:
             self._problem(layer, f"these parameters are not understood: {', '.join(unread)}", None)
             return None
-        if kind not in self.plugins:
-            site.check_blobs()
+        site.check_blobs()
         if len(made) < len(layer.tops):
             raise InvalidModelError(f"the layer has {len(layer.tops)} tops, its type makes {len(made)}")
         return made

@@ -185,13 +185,15 @@ class Net:
         return f"Net({self.name!r}, {len(self.layers)} layers)"
 
 
-def filter_net(net: Net, phase: Phase, *, level: int = 0, stages: Sequence[str] = ()) -> Net:
+def filter_net(net: Net, phase: Phase, *, level: int | None = None, stages: Sequence[str] = ()) -> Net:
     """The net's layers in one phase; `stages` are added to those that the file itself gives (net.cpp, Net::Net).
+
+    Without `level` the file's own counts (0 where it gives none).
 
     Raises:
         InvalidModelError: a layer has include and exclude rules.
     """
-    state = NetState(phase, level, (*net.state.stages, *stages))
+    state = NetState(phase, net.state.level if level is None else level, (*net.state.stages, *stages))
     return replace(net, layers=tuple(layer for layer in net.layers if layer.included(state)), state=state)
 
 

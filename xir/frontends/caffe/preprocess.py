@@ -42,6 +42,10 @@ class Preprocessing:
     trust_links: bool = False
 
 
+_ARITHMETIC = ("mean_file", "mean_value", "scale")
+"""What of a transform_param is arithmetic (data_transformer.cpp, Transform)."""
+
+
 def preprocess(
     x: Value, name: str, layer: Layer | None, wanted: Preprocessing, add: AddWeight, notes: list[str]
 ) -> Value:
@@ -72,10 +76,19 @@ def preprocess(
     return y
 
 
+def tell_left_out(layer: Layer, name: str, notes: list[str]) -> None:
+    """Says that the graph of a data layer's input neither subtracts nor scales, where the layer would."""
+    transform = layer.param("transform_param")
+    left = [field for field in _ARITHMETIC if transform.has(field)]
+    if left:
+        notes.append(
+            f"input {name!r}: {', '.join(left)} of its transform_param are not in the graph; --preprocess adds them"
+        )
+
+
 def _tell_rest(layer: Layer, name: str, notes: list[str]) -> None:
     transform = layer.param("transform_param")
-    done = {"mean_file", "mean_value", "scale"}
-    rest = [field for field in transform.fields() if field not in done]
+    rest = [field for field in transform.fields() if field not in _ARITHMETIC]
     if rest:
         notes.append(f"input {name!r}: {', '.join(rest)} concern the reading of pictures and are not in the graph")
 
