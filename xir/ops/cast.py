@@ -17,6 +17,7 @@ from xir.ops._build import scalar_like
 from xir.ops._checks import require_dtype, require_floating
 from xir.ops._define import op
 from xir.ops._numeric import Numbers, require_number
+from xir.ops._powers import powers_of_two
 
 LARGEST: Mapping[DType, float] = {
     DType.FLOAT8E4M3FN: 448.0,
@@ -72,14 +73,7 @@ def scale_cast(x: Value, *, rounding: Literal["up", "down", "nearest"], saturate
 
 @scale_cast.reference
 def _scale_cast_reference(x: Numbers, *, rounding: str, saturate: bool) -> Array:
-    magnitude = np.abs(x.astype(np.float32))
-    fraction, exponent = np.frexp(magnitude)
-    # magnitude = fraction * 2 ** exponent with fraction in [0.5, 1): the power of two below it has exponent - 1.
-    above = {"up": fraction > 0.5, "nearest": fraction >= 0.75, "down": np.zeros_like(fraction, bool)}[rounding]
-    power = np.where(magnitude == 0, -1000, np.where(np.isinf(magnitude), 1000, exponent - 1 + above))
-    outside = np.isnan(magnitude) if saturate else np.isnan(magnitude) | (power < -127) | (power > 127)
-    stored = np.where(outside, 255, np.clip(power, -127, 127) + 127).astype(np.uint8)
-    return stored.view(DType.FLOAT8E8M0.dtype)
+    return powers_of_two(x, rounding, saturate)
 
 
 @scale_cast.decompose

@@ -15,6 +15,7 @@ from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating
 from xir.ops._define import op
 from xir.ops._numeric import Numbers, in_float32, integer_range, require_number
+from xir.ops._powers import powers_of_two
 from xir.ops.arithmetic import abs_ as abs_
 from xir.ops.arithmetic import add as add
 from xir.ops.arithmetic import div as div
@@ -105,7 +106,7 @@ def cast(x: Value, *, dtype: DType) -> TensorType:
     """`x` as another element type: floats to integers round toward zero, anything but 0 is True (ONNX Cast).
 
     x: any tensor but strings; result: `dtype`, the same shape. A float beyond the integer's range gives no promised
-    number; conversions to bool and between floats do.
+    number; conversions to bool and between floats do. To f8e8m0, numbers become the nearest power of two.
     """
     if DType.STRING in (x.dtype, dtype):
         raise InvalidModelError(f"strings cannot be converted here, got {x.type!r} to {dtype}")
@@ -118,9 +119,11 @@ def _cast_reference(x: Numbers, *, dtype: DType) -> Array:
         x = x.real
     if dtype is DType.BOOL:
         return np.asarray(x != 0)
+    if x.dtype == dtype.dtype:
+        return x
     if x.dtype.kind == "V":
         x = _plain(x, dtype)
-    return (x.astype(np.float32) if dtype is DType.FLOAT8E8M0 else x).astype(dtype.dtype)
+    return powers_of_two(x, "nearest", saturate=False) if dtype is DType.FLOAT8E8M0 else x.astype(dtype.dtype)
 
 
 def _plain(x: Numbers, dtype: DType) -> Numbers:

@@ -34,7 +34,7 @@ _SINCE: Mapping[DType, int] = {
 def _to(x: Value, dtype: DType, opset: int, **attributes: OnnxAttribute) -> Answer:
     needed = _SINCE.get(dtype, 1)
     if opset < needed:
-        return Refusal(f"Cast to {dtype}", needed)
+        return Refusal(f"Cast to {dtype}", max(needed, _SINCE.get(x.dtype, 1)))
     return Call("Cast", (x,), {"to": NUMBERS[dtype], **attributes})
 
 
@@ -62,8 +62,10 @@ def _saturating_cast(node: Node, opset: int) -> Answer:
 
 @forms.of(scale_cast)
 def _scale_cast(node: Node, opset: int) -> Answer:
-    """Cast to f8e8m0 with the rounding said."""
+    """Cast to f8e8m0 with the rounding said; to the nearest without saturation is the plain cast."""
     rounding = str(node.attributes["rounding"])
+    if rounding == "nearest" and not whole(node, "saturate"):
+        return elementwise.cast(operand(node), dtype=DType.FLOAT8E8M0)
     return _to(operand(node), DType.FLOAT8E8M0, opset, saturate=whole(node, "saturate"), round_mode=rounding)
 
 

@@ -32,10 +32,10 @@ def converted(site: Site, x: Value, dtype: DType) -> Value:
     rounding = _rounding(site)
     if DType.STRING in (x.dtype, dtype):
         return _of_text(x, dtype, saturate, rounding)
-    if dtype is DType.FLOAT8E8M0 and x.dtype is not DType.FLOAT8E8M0:
+    if dtype is DType.FLOAT8E8M0 and (saturate or rounding != "nearest"):
         wide = x if x.dtype.is_floating else elementwise.cast(x, dtype=DType.FLOAT32)
         return scale_cast(wide, rounding=rounding, saturate=saturate)
-    if dtype in LARGEST and saturate and x.dtype is not dtype:
+    if dtype in LARGEST and saturate:
         plain = x.dtype is DType.BOOL or (x.dtype.is_integer and x.dtype.bits < _NARROW)
         return elementwise.cast(x, dtype=dtype) if plain else saturating_cast(x, dtype=dtype)
     return elementwise.cast(x, dtype=dtype)
