@@ -27,6 +27,7 @@ from xir.frontends.onnx.handlers import (
     ml_svm,
     ml_trees,
     norm,
+    optimizer,
     patches,
     pool,
     random,
@@ -73,6 +74,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     random.handlers,
     loss.handlers,
     strings.handlers,
+    optimizer.handlers,
 )
 """`operator-version` -> handler."""
 
