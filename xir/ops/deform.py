@@ -42,9 +42,9 @@ def deform_conv(
     """A convolution that reads each cell of its window at an offset (ONNX DeformConv; Dai et al. 2017, Zhu 2018).
 
     x: [N, C, spatial...], r spatial axes; w: [O, C / groups, window...]; offset: [N, offset_groups * cells * r,
-    out...], in elements, by group, then cell, then axis; bias: [O]; mask: [N, offset_groups * cells, out...], a
-    factor for each cell; all floating, of one dtype; result: [N, O, out...] with `out` as `conv` says. Between elements linear, outside
-    `x` zero; C / offset_groups channels share one set of offsets.
+    out...], in elements, by group, then cell, then axis; bias: [O]; mask: [N, offset_groups * cells, out...], a factor
+    for each cell; all floating, of one dtype; result: [N, O, out...] with `out` as `conv` says. Between elements
+    linear, outside `x` zero; C / offset_groups channels share one set of offsets.
     """
     given = [value for value in (x, w, offset, bias, mask) if value is not None]
     require_floating(*given)

@@ -54,9 +54,10 @@ def resize(
 
     x: [N, C, spatial...], numbers (with "nearest" any tensor); sizes: one a spatial axis; result: [N, C, sizes...].
     `coordinates` says where a result's index lies in `x`, `rounding` which neighbour `nearest` takes, as the text of
-    ONNX Resize does; `scales` (result / operand) is used where sizes were rounded, else their ratio. Linear and cubic (Keys 1981, with its
-    coefficient a) sample the edge's elements outside `x`, or with `exclude_outside` spread their weight over the rest;
-    `antialias` widens their filter when shrinking. Integers are interpolated in f64 and rounded half to even.
+    ONNX Resize does; `scales` (result / operand) is used where sizes were rounded, else their ratio. Linear and cubic
+    (Keys 1981, with its coefficient a) sample the edge's elements outside `x`, or with `exclude_outside` spread their
+    weight over the rest; `antialias` widens their filter when shrinking. Integers are interpolated in f64 and rounded
+    half to even.
     """
     require_rank_at_least(x, 3)
     if mode != "nearest" and not (x.dtype.is_floating or x.dtype.is_integer):

@@ -17,11 +17,15 @@ from xir.frontends.onnx.handlers import (
     flex_attention,
     gating,
     grid,
+    image,
     index,
     linalg,
     loss,
     matmul,
     memory,
+    microsoft_activation,
+    microsoft_attention,
+    microsoft_norm,
     ml_encoders,
     ml_linear,
     ml_svm,
@@ -56,6 +60,9 @@ HANDLERS: Handlers[Handler] = Handlers(
     flex_attention.handlers,
     gating.handlers,
     memory.handlers,
+    microsoft_activation.handlers,
+    microsoft_attention.handlers,
+    microsoft_norm.handlers,
     batch_norm.handlers,
     attention.handlers,
     recurrent.handlers,
@@ -75,6 +82,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     loss.handlers,
     strings.handlers,
     optimizer.handlers,
+    image.handlers,
 )
 """`operator-version` -> handler."""
 

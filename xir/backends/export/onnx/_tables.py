@@ -14,6 +14,7 @@ from xir.backends.export.onnx import (
     elementwise,
     gating,
     grid,
+    image,
     index,
     linalg,
     loss,
@@ -65,5 +66,6 @@ FORMS = Forms(
     random.forms,
     loss.forms,
     strings.forms,
+    image.forms,
 )
 """Operator -> form."""
