@@ -82,3 +82,10 @@ GRADIENTS_DUE = frozenset(
     }
 )
 """Operators whose gradient comes with the training work."""
+
+EXAMPLES_ELSEWHERE = {
+    "cast_map": "test_maps.py",
+    "dict_vectorizer": "test_maps.py",
+    "zip_map": "test_maps.py",
+}
+"""Operators on values that are no tensors: {operator: the file here that has its examples}."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.ops.cases import AnyOp, Case, all_cases
-from tests.ops.due import GRADIENTS_DUE, LOWERINGS_DUE
+from tests.ops.due import EXAMPLES_ELSEWHERE, GRADIENTS_DUE, LOWERINGS_DUE
 from tests.ops.evaluate import placeholders
 from xir.autodiff.reverse import grad
 from xir.errors import InvalidModelError, UnsupportedError
@@ -151,6 +152,10 @@ class TestDefinition:
         assert not [name for name in operands if name not in text], "each operand is named"
 
     def test_it_has_an_example(self, op: AnyOp) -> None:
+        elsewhere = EXAMPLES_ELSEWHERE.get(op.name)
+        if elsewhere is not None:
+            assert f"{op.name}(" in (Path(__file__).parent / elsewhere).read_text()
+            return
         assert any(each.op is op for each in CASES)
 
 

@@ -127,8 +127,8 @@ def _convert(given: object, type: Type, what: str) -> Array:
             return cast("Array", [_convert(item, element, f"an element of {what}") for item in items])
         case OptionalType(element):
             return cast("Array", None) if given is None else _convert(given, element, what)
-        case MapType() if isinstance(given, dict):
-            return cast("Array", given)
+        case MapType(key, element) if isinstance(given, dict):
+            return cast("Array", _convert_map(cast("dict[object, object]", given), key, element, what))
         case TensorType() | UnrankedType():
             return _convert_tensor(cast("ArrayLike", given), type, what)
         case _:
@@ -136,6 +136,19 @@ def _convert(given: object, type: Type, what: str) -> Array:
                 f"{what} has the type {type!r}; fed was {_class_of(given)}",
                 hint="feed a list for a sequence, an array or None for an optional, a dict for a map",
             )
+
+
+def _convert_map(given: Mapping[object, object], key: DType, element: Type, what: str) -> dict[object, object]:
+    """A map with keys of Python's own types and values of the element type, single elements as NumPy's scalars."""
+    made: dict[object, object] = {}
+    for name, value in given.items():
+        plain: object = cast("np.generic[object]", name).item() if isinstance(name, np.generic) else name
+        if isinstance(plain, bool) or not isinstance(plain, str if key is DType.STRING else int):
+            raise UsageError(f"{what} has the key {name!r}, expected keys of {key}")
+        held = _convert(value, element, f"the value of {name!r} in {what}")
+        is_single = isinstance(element, TensorType) and not element.shape and np.size(held) == 1
+        made[plain] = held.reshape(())[()] if is_single else held
+    return made
 
 
 def _class_of(given: object) -> str:

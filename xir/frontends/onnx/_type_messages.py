@@ -33,8 +33,10 @@ def read_type(wire: Wire, span: Span) -> TypeInfo | None:
             case 4 | 9:
                 kind = "sequence" if record[0] == 4 else "optional"
                 found = TypeInfo(kind, element=_element(wire, wire.child(span, record)))
-            case 5 | 7 | 8:
-                found = TypeInfo({5: "map", 7: "opaque", 8: "sparse tensor"}[record[0]])
+            case 5:
+                found = _map(wire, wire.child(span, record))
+            case 7 | 8:
+                found = TypeInfo("opaque" if record[0] == 7 else "sparse tensor")
             case 6:
                 pass
             case _:
@@ -48,6 +50,20 @@ def _element(wire: Wire, span: Span) -> TypeInfo | None:
             return read_type(wire, wire.child(span, record))
         wire.unknown("TypeProto", record)
     return None
+
+
+def _map(wire: Wire, span: Span) -> TypeInfo:
+    key = 0
+    element: TypeInfo | None = None
+    for record in wire.records(span):
+        match record[0]:
+            case 1:
+                key = wire.integer(record)
+            case 2:
+                element = read_type(wire, wire.child(span, record))
+            case _:
+                wire.unknown("TypeProto.Map", record)
+    return TypeInfo("map", key, element=element)
 
 
 def _tensor_type(wire: Wire, span: Span) -> TypeInfo:

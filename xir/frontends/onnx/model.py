@@ -60,13 +60,13 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TypeInfo:
-    """A TypeProto: a tensor (`shape` None: unknown number of axes), a sequence, an optional, or something else.
+    """A TypeProto: a tensor (`shape` None: unknown number of axes), a sequence, an optional, a map, or something else.
 
     Attributes:
-        kind: `tensor`, `sequence`, `optional`, or the name of what xir has not.
-        dtype: of a tensor.
+        kind: `tensor`, `sequence`, `optional`, `map`, or the name of what xir has not.
+        dtype: of a tensor, or of the keys of a map.
         shape: of a tensor.
-        element: of a sequence or an optional.
+        element: of a sequence or an optional, or of the values of a map.
     """
 
     kind: str

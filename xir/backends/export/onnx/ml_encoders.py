@@ -1,4 +1,4 @@
-"""ONNX forms of lookups in tables (ai.onnx.ml)."""
+"""ONNX forms of lookups in tables, and of maps (ai.onnx.ml)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from xir.ir.constant import Constant
 from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops.labels import lookup, one_hot_categories
+from xir.ops.maps import cast_map, dict_vectorizer, zip_map
 
 forms = Forms()
 
@@ -68,3 +69,36 @@ def _one_hot_categories(node: Node, opset: int) -> Answer:
     name = "cats_strings" if categories.dtype is DType.STRING else "cats_int64s"
     attributes: dict[str, OnnxAttribute] = {name: entries(categories), "zeros": whole(node, "allow_unknown")}
     return Call("OneHotEncoder", node.inputs, attributes, domain=DOMAIN)
+
+
+def _keyed(table: Constant, words: str, numbers: str) -> dict[str, OnnxAttribute]:
+    return {words if table.dtype is DType.STRING else numbers: entries(table)}
+
+
+@forms.of(zip_map)
+def _zip_map(node: Node, opset: int) -> Answer:
+    """ZipMap."""
+    keys = _keyed(_constant(node, "keys"), "classlabels_strings", "classlabels_int64s")
+    return Call("ZipMap", node.inputs, keys, domain=DOMAIN)
+
+
+@forms.of(dict_vectorizer)
+def _dict_vectorizer(node: Node, opset: int) -> Answer:
+    """DictVectorizer."""
+    vocabulary = _keyed(_constant(node, "vocabulary"), "string_vocabulary", "int64_vocabulary")
+    return Call("DictVectorizer", node.inputs, vocabulary, domain=DOMAIN)
+
+
+_CASTS = {DType.FLOAT32: "TO_FLOAT", DType.STRING: "TO_STRING", DType.INT64: "TO_INT64"}
+
+
+@forms.of(cast_map)
+def _cast_map(node: Node, opset: int) -> Answer:
+    """CastMap."""
+    dtype, size = node.attributes["dtype"], node.attributes["size"]
+    if not isinstance(dtype, DType):
+        return Refusal("a map without an element type")
+    attributes: dict[str, OnnxAttribute] = {"cast_to": _CASTS[dtype]}
+    if isinstance(size, int):
+        attributes |= {"map_form": "SPARSE", "max_map": size}
+    return Call("CastMap", node.inputs, attributes, domain=DOMAIN)

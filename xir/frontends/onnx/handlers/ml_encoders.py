@@ -1,4 +1,4 @@
-"""Encoders of ai.onnx.ml: labels and categories by tables."""
+"""Encoders of ai.onnx.ml: labels and categories by tables, maps from and to tensors."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import numpy as np
 from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
-from xir.frontends.onnx.handlers._scores import DOMAIN, text_array
+from xir.frontends.onnx.handlers._scores import DOMAIN, labels_of, text_array
 from xir.ir.constant import Array, constant_of
 from xir.ir.node import Value
-from xir.ir.types import DType, dtype_from_numpy
+from xir.ir.types import DType, MapType, TensorType, dtype_from_numpy
 from xir.ops.elementwise import cast
 from xir.ops.labels import lookup, one_hot_categories, positions
+from xir.ops.maps import cast_map, dict_vectorizer, zip_map
 
 handlers: Handlers[Handler] = Handlers("onnx")
 
@@ -118,3 +119,31 @@ def one_hot_encoder(site: Site, x: Value) -> Value:
     categories = text_array(words) if words else np.asarray(numbers, np.int64)
     whole = x if x.dtype in (DType.INT64, DType.STRING) else cast(x, dtype=DType.INT64)
     return one_hot_categories(whole, categories=constant_of(categories), allow_unknown=allow)
+
+
+@handlers.layer(*versions("ZipMap", 1, domain=DOMAIN))
+def zipped(site: Site, x: Value) -> Value:
+    """ZipMap: a map for each row."""
+    return zip_map(x, keys=constant_of(labels_of(site, "classlabels_int64s", "classlabels_strings").array))
+
+
+@handlers.layer(*versions("DictVectorizer", 1, domain=DOMAIN))
+def vectorized(site: Site, x: Value) -> Value:
+    """DictVectorizer."""
+    vocabulary = labels_of(site, "int64_vocabulary", "string_vocabulary").array
+    held = x.type.element if isinstance(x.type, MapType) else x.type
+    if not isinstance(held, TensorType):
+        site.invalid(f"a map is needed, got {x.type!r}")
+    return dict_vectorizer(x, vocabulary=constant_of(vocabulary), dtype=held.dtype)
+
+
+_CASTS = {"TO_FLOAT": DType.FLOAT32, "TO_STRING": DType.STRING, "TO_INT64": DType.INT64}
+
+
+@handlers.layer(*versions("CastMap", 1, domain=DOMAIN))
+def cast_of_map(site: Site, x: Value) -> Value:
+    """CastMap."""
+    dtype = _CASTS[site.choice("cast_to", list(_CASTS), "TO_FLOAT")]
+    size = site.integer("max_map", 1)
+    sparse = site.choice("map_form", ("DENSE", "SPARSE"), "DENSE") == "SPARSE"
+    return cast_map(x, dtype=dtype, size=size if sparse else None)
