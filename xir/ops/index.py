@@ -22,23 +22,25 @@ from xir.ops._checks import (
     require_rank_at_least,
     require_same_dtype,
     require_same_shape,
+    require_scalar,
     require_size,
 )
 from xir.ops._define import op
 from xir.ops._windows import Numbers, narrowed, widened
 from xir.ops.constant import constant
 from xir.ops.reduce import cumsum, reduce_prod, reduce_sum
-from xir.ops.shape import broadcast, concat, iota, pad, reshape, shape_of, slice_
+from xir.ops.shape import broadcast, concat, iota, pad, range_, reshape, shape_of, slice_
 
 Reduction = Literal["none", "add", "mul", "max", "min"]
 Integers = NDArray[np.int64]
 
 
-def _require_indices(indices: Value) -> None:
+def require_indices(indices: Value) -> None:
+    """Checks that the operand holds indices."""
     require_dtype(indices, DType.INT32, DType.INT64)
 
 
-def _from_front(indices: Array, size: int) -> Integers:
+def indices_from_front(indices: Array, size: int) -> Integers:
     """The indices counted from the front.
 
     Raises:
@@ -62,14 +64,14 @@ def gather(x: Value, indices: Value, *, axis: int) -> TensorType:
     x: any tensor; indices: i32 or i64 of any shape, within [-size, size) of the axis; result: x's dtype, the axes of
     `indices` in the place of the axis.
     """
-    _require_indices(indices)
+    require_indices(indices)
     require_axis(x, axis)
     return x.tensor.with_shape((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]))
 
 
 @gather.reference
 def _gather_reference(x: Array, indices: Array, *, axis: int) -> Array:
-    return np.take(x, _from_front(indices, x.shape[axis]), axis=axis)
+    return np.take(x, indices_from_front(indices, x.shape[axis]), axis=axis)
 
 
 @gather.gradient
@@ -90,7 +92,7 @@ def _placed(x: Value, indices: Value, updates: Value, axis: int) -> Value:
 
 def _require_elements(x: Value, indices: Value, axis: int) -> None:
     """Checks the operands of an element-wise gather or scatter."""
-    _require_indices(indices)
+    require_indices(indices)
     require_axis(x, axis)
     require_rank(indices, x.rank)
     for at, (size, count) in enumerate(zip(x.shape, indices.shape, strict=True)):
@@ -110,7 +112,7 @@ def _places(indices: Array, x: Array, axis: int) -> tuple[Integers, ...]:
         if at != axis and count > size:
             raise InvalidModelError(f"indices {list(indices.shape)} reach beyond {list(x.shape)} on axis {at}")
     coordinates: list[Integers] = list(np.ix_(*(np.arange(size) for size in indices.shape)))
-    coordinates[axis] = _from_front(indices, x.shape[axis])
+    coordinates[axis] = indices_from_front(indices, x.shape[axis])
     return tuple(coordinates)
 
 
@@ -147,9 +149,14 @@ def scatter_elements(x: Value, indices: Value, updates: Value, *, axis: int, red
     _require_elements(x, indices, axis)
     require_same_dtype(x, updates)
     require_same_shape(updates.shape, indices.shape)
+    require_combinable(x, reduction)
+    return x.tensor
+
+
+def require_combinable(x: Value, reduction: Reduction) -> None:
+    """Checks that what is scattered can be combined with what stands there."""
     if reduction != "none" and not (x.dtype.is_floating or x.dtype.is_integer):
         raise InvalidModelError(f"reduction {reduction!r} needs numbers, got {x.type!r}")
-    return x.tensor
 
 
 @scatter_elements.reference
@@ -202,17 +209,21 @@ def gather_nd(x: Value, indices: Value, *, batch_axes: int = 0) -> TensorType:
     x: [batch..., D_1 ... D_k, rest...]; indices: i32 or i64 [batch..., places..., k], each within [-D, D);
     result: x's dtype, [batch..., places..., rest...]. The first `batch_axes` axes go together.
     """
-    _require_indices(indices)
+    require_indices(indices)
     require_rank_at_least(indices, batch_axes + 1)
-    depth = _depth(indices)
+    depth = depth_of(indices)
     if batch_axes < 0 or batch_axes + depth > x.rank:
         raise InvalidModelError(f"{batch_axes} batch axes and {depth} coordinates are too many for {x.type!r}")
     require_same_shape(x.shape[:batch_axes], indices.shape[:batch_axes])
     return x.tensor.with_shape((*indices.shape[:-1], *x.shape[batch_axes + depth :]))
 
 
-def _depth(indices: Value) -> int:
-    """The number of coordinates of a place."""
+def depth_of(indices: Value) -> int:
+    """The number of coordinates of a place.
+
+    Raises:
+        InvalidModelError: it is not known.
+    """
     depth = indices.shape[-1]
     if not isinstance(depth, int):
         raise InvalidModelError(f"the number of coordinates must be known, got {indices.type!r}")
@@ -223,7 +234,7 @@ def _depth(indices: Value) -> int:
 def _gather_nd_reference(x: Array, indices: Array, *, batch_axes: int) -> Array:
     places = indices.shape[:-1]
     batch: tuple[Integers, ...] = tuple(np.indices(places)[:batch_axes])
-    inner = (_from_front(indices[..., at], x.shape[batch_axes + at]) for at in range(indices.shape[-1]))
+    inner = (indices_from_front(indices[..., at], x.shape[batch_axes + at]) for at in range(indices.shape[-1]))
     coordinates: tuple[Integers, ...] = (*batch, *inner)
     if coordinates:
         return x[coordinates]
@@ -233,18 +244,18 @@ def _gather_nd_reference(x: Array, indices: Array, *, batch_axes: int) -> Array:
 @gather_nd.decompose
 def _gather_nd_decompose(x: Value, indices: Value, *, batch_axes: int = 0) -> Value:
     """One index over the coordinates in row-major order, then one element-wise gather."""
-    inner, rest = x.shape[batch_axes : batch_axes + _depth(indices)], x.shape[batch_axes + _depth(indices) :]
+    inner, rest = x.shape[batch_axes : batch_axes + depth_of(indices)], x.shape[batch_axes + depth_of(indices) :]
     groups, places, width = product(x.shape[:batch_axes]), product(indices.shape[batch_axes:-1]), product(rest)
     table = reshape(x, shape=(groups, product(inner), width))
-    rows = reshape(_row_major(x, indices, batch_axes), shape=(groups, places, 1))
+    rows = reshape(row_major(x, indices, batch_axes), shape=(groups, places, 1))
     picked = gather_elements(table, broadcast(rows, shape=(groups, places, width)), axis=1)
     return reshape(picked, shape=(*indices.shape[:-1], *rest))
 
 
-def _row_major(x: Value, indices: Value, first: int) -> Value:
+def row_major(x: Value, indices: Value, first: int) -> Value:
     """Coordinates [places..., k] over the k axes of `x` from `first` on, as one index each: i64 [places...]."""
     whole = elementwise.cast(indices, dtype=DType.INT64)
-    last = first + _depth(indices)
+    last = first + depth_of(indices)
     extents = broadcast(_sizes(x, first, last), shape=whole.shape)
     negative = compare.less(whole, scalar_like(whole, 0))
     front = elementwise.select(negative, elementwise.add(whole, extents), whole)
@@ -263,13 +274,14 @@ def _sizes(x: Value, first: int, last: int) -> Value:
 
 
 @op
-def one_hot(indices: Value, *, depth: Dim, axis: int, dtype: DType) -> TensorType:
+def one_hot(indices: Value, count: Value | None = None, *, depth: Dim, axis: int, dtype: DType) -> TensorType:
     """1 where the coordinate on the new axis `axis` is the index, 0 elsewhere (ONNX OneHot with the values 0 and 1).
 
     indices: i32 or i64 of any shape; one outside [-depth, depth) gives zeros alone; result: `dtype`, the shape of
-    `indices` with an axis of `depth` put in at `axis`.
+    `indices` with an axis of `depth` put in at `axis`. `count`: an integer, gives the depth at run time.
     """
-    _require_indices(indices)
+    require_indices(indices)
+    require_scalar(count)
     if not 0 <= axis <= indices.rank:
         raise InvalidModelError(f"the new axis must lie in [0, {indices.rank}], got {axis}")
     if dtype is DType.STRING:
@@ -282,7 +294,8 @@ def _with_axis(shape: Shape, axis: int, size: Dim) -> Shape:
 
 
 @one_hot.reference
-def _one_hot_reference(indices: Array, *, depth: int, axis: int, dtype: DType) -> Array:
+def _one_hot_reference(indices: Array, count: Array | None, *, depth: int, axis: int, dtype: DType) -> Array:
+    depth = depth if count is None else int(count.reshape(-1)[0])
     whole: Integers = indices.astype(np.int64)
     front = np.expand_dims(np.where(whole < 0, whole + depth, whole), axis)
     line = np.arange(depth).reshape((depth, *(1,) * (indices.ndim - axis)))
@@ -291,7 +304,9 @@ def _one_hot_reference(indices: Array, *, depth: int, axis: int, dtype: DType) -
 
 
 @one_hot.decompose
-def _one_hot_decompose(indices: Value, *, depth: Dim, axis: int, dtype: DType) -> Value:
+def _one_hot_decompose(indices: Value, count: Value | None = None, *, depth: Dim, axis: int, dtype: DType) -> Value:
+    if count is not None:
+        return _one_hot_at_run_time(indices, count, depth, axis, dtype)
     sizes = _with_axis(indices.shape, axis, depth)
     whole = elementwise.cast(indices, dtype=DType.INT64)
     index = broadcast(reshape(whole, shape=_with_axis(indices.shape, axis, 1)), shape=sizes)
@@ -299,6 +314,22 @@ def _one_hot_decompose(indices: Value, *, depth: Dim, axis: int, dtype: DType) -
     shifted = elementwise.add(index, _filled(depth, index))
     front = elementwise.select(compare.less(index, scalar_like(index, 0)), shifted, index)
     return elementwise.cast(compare.equal(front, line), dtype=dtype)
+
+
+def _one_hot_at_run_time(indices: Value, count: Value, depth: Dim, axis: int, dtype: DType) -> Value:
+    """The same where the depth, and with it the shape, is a value: the index is counted from the front first."""
+    number = reshape(elementwise.cast(count, dtype=DType.INT64), shape=())
+    zero, one = (constant(value=constant_of(np.asarray(item, np.int64))) for item in (0, 1))
+    whole = elementwise.cast(indices, dtype=DType.INT64)
+    every = broadcast(number, shape=whole.shape) if whole.rank else number
+    front = elementwise.select(compare.less(whole, scalar_like(whole, 0)), elementwise.add(whole, every), whole)
+    line = range_(zero, number, one)
+    sizes, place = _with_axis(indices.shape, axis, depth), reshape(number, shape=(1,))
+    parts = (_sizes(whole, 0, axis), place, _sizes(whole, axis, whole.rank))
+    target = concat(*(part for part in parts if part.shape != (0,)), axis=0)
+    column = reshape(line, shape=(*line.shape, *(1,) * (whole.rank - axis)))
+    index = broadcast(reshape(front, shape=_with_axis(indices.shape, axis, 1)), target, shape=sizes)
+    return elementwise.cast(compare.equal(index, broadcast(column, target, shape=sizes)), dtype=dtype)
 
 
 def _filled(size: Dim, like: Value) -> Value:
@@ -360,7 +391,7 @@ def embedding(indices: Value, weight: Value, bias: Value | None = None) -> Tenso
     indices: i32 or i64 of any shape, within [-K, K) (Caffe checks [0, K), in debug builds alone); weight: [K, D],
     floating; bias: [D]; result: weight's dtype, the axes of `indices` and D.
     """
-    _require_indices(indices)
+    require_indices(indices)
     require_floating(weight)
     require_rank(weight, 2)
     if bias is not None:
@@ -372,7 +403,7 @@ def embedding(indices: Value, weight: Value, bias: Value | None = None) -> Tenso
 
 @embedding.reference
 def _embedding_reference(indices: Array, weight: Array, bias: Array | None) -> Array:
-    rows = np.take(weight, _from_front(indices, weight.shape[0]), axis=0)
+    rows = np.take(weight, indices_from_front(indices, weight.shape[0]), axis=0)
     return rows if bias is None else narrowed(widened(rows) + widened(bias), weight)
 
 

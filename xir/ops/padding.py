@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, cast
 
 import numpy as np
@@ -11,7 +12,7 @@ from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, bounds
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
-from xir.ops._checks import require_dtype, require_size
+from xir.ops._checks import require_dtype, require_rank, require_scalar, require_size
 from xir.ops._define import op
 from xir.ops.constant import constant
 
@@ -37,6 +38,8 @@ def integers(operand: Array) -> list[int]:
 def pad(
     x: Value,
     amounts: Value | None = None,
+    fill: Value | None = None,
+    places: Value | None = None,
     *,
     padding: tuple[tuple[Dim, Dim], ...],
     mode: PadMode = "constant",
@@ -46,11 +49,13 @@ def pad(
 
     x: any tensor; result: before + size + after along each axis. Modes: constant (`value`), edge (the last element),
     reflect (mirrored without the last element), wrap (around). Cutting comes first, so modes see what is left.
-    `amounts`: i64[2 * rank], all befores and then all afters, gives the padding at run time.
+    `amounts`: i64[2 * rank], all befores and then all afters, gives the padding at run time; with `places`,
+    i64[number of axes], it is that of those axes, i64[2 * number of axes]. `fill`: one element, gives the value.
     """
     if len(padding) != x.rank:
         raise InvalidModelError(f"a (before, after) pair an axis is needed, got {len(padding)} for {x.type!r}")
-    require_vector(amounts, 2 * x.rank)
+    _require_amounts(x, amounts, places)
+    require_scalar(fill, x.dtype)
     sizes: list[Dim] = []
     for size, (before, after) in zip(x.shape, padding, strict=True):
         padded = size + before + after
@@ -61,17 +66,49 @@ def pad(
     return x.tensor.with_shape(tuple(sizes))
 
 
+def _require_amounts(x: Value, amounts: Value | None, places: Value | None) -> None:
+    if places is None:
+        require_vector(amounts, 2 * x.rank)
+        return
+    if amounts is None:
+        raise InvalidModelError("axes that come at run time need amounts that do")
+    require_rank(places, 1)
+    require_vector(places, places.shape[0])
+    require_vector(amounts, 2 * places.shape[0])
+
+
 @pad.reference
 def _pad_reference(
-    x: Array, amounts: Array | None, *, padding: tuple[tuple[int, int], ...], mode: PadMode, value: float
+    x: Array,
+    amounts: Array | None,
+    fill: Array | None,
+    places: Array | None,
+    *,
+    padding: tuple[tuple[int, int], ...],
+    mode: PadMode,
+    value: float,
 ) -> Array:
     if amounts is not None:
         flat = integers(amounts)
-        padding = tuple(zip(flat[: x.ndim], flat[x.ndim :], strict=True))
-    return padded(x, padding, mode, value)
+        count = len(flat) // 2
+        pairs = tuple(zip(flat[:count], flat[count:], strict=True))
+        padding = pairs if places is None else placed(pairs, integers(places), x.ndim)
+    return padded(x, padding, mode, value if fill is None else fill.reshape(-1)[0])
 
 
-def padded(x: Array, padding: tuple[tuple[int, int], ...], mode: PadMode = "constant", value: float = 0.0) -> Array:
+def placed(pairs: Sequence[tuple[int, int]], axes: Sequence[int], rank: int) -> tuple[tuple[int, int], ...]:
+    """The padding of all axes: `pairs` on those of `axes`, which may count from the end, nothing on the others.
+
+    Raises:
+        InvalidModelError: an axis does not exist, or stands twice.
+    """
+    if any(not -rank <= axis < rank for axis in axes) or len({axis % rank for axis in axes}) != len(axes):
+        raise InvalidModelError(f"axes {list(axes)} are to be padded: of {rank}, each once")
+    found = {axis % rank: pair for axis, pair in zip(axes, pairs, strict=True)}
+    return tuple(found.get(axis, (0, 0)) for axis in range(rank))
+
+
+def padded(x: Array, padding: tuple[tuple[int, int], ...], mode: PadMode = "constant", value: object = 0.0) -> Array:
     """The array padded as the operator `pad` says; `x` itself when there is nothing to do.
 
     Raises:
@@ -83,6 +120,7 @@ def padded(x: Array, padding: tuple[tuple[int, int], ...], mode: PadMode = "cons
     if not any(before or after for before, after in grown):
         return x
     if mode == "constant":
+        value = "" if x.dtype.kind == "O" and not isinstance(value, str) else value
         result = np.full([size + b + a for size, (b, a) in zip(x.shape, grown, strict=True)], value, x.dtype)
         result[tuple(slice(b, b + size) for size, (b, _) in zip(x.shape, grown, strict=True))] = x
         return result
@@ -93,18 +131,29 @@ def padded(x: Array, padding: tuple[tuple[int, int], ...], mode: PadMode = "cons
 
 @pad.gradient
 def _pad_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
-    x, amounts = node.inputs
+    x, amounts, fill, places = node.inputs
     padding = cast("tuple[tuple[Dim, Dim], ...]", node.attributes["padding"])
     mode = cast("PadMode", node.attributes["mode"])
     if x is None:
         raise InvalidModelError("pad: the operand is missing")
     if mode == "constant":
         back = None if amounts is None else _negated(amounts)
-        return pad(dy, back, padding=tuple((-before, -after) for before, after in padding)), None
+        dx = pad(dy, back, None, places, padding=tuple((-before, -after) for before, after in padding))
+        return dx, None, None if fill is None else _outside(dy, dx, fill), None
     for axis in range(x.rank):
         if padding[axis] != (0, 0):
             dy = _gathered_back(dy, x.shape[axis], padding[axis], axis, mode)
-    return dy, None
+    return dy, None, None, None
+
+
+def _outside(dy: Value, dx: Value, fill: Value) -> Value:
+    """The sum of `dy` over what was added: over all but what came from the operand."""
+    from xir.ops.elementwise import sub
+    from xir.ops.reduce import reduce_sum
+    from xir.ops.shape import reshape
+
+    whole, inside = (reduce_sum(each, axes=tuple(range(each.rank)), keep_dims=False) for each in (dy, dx))
+    return reshape(sub(whole, inside), shape=fill.shape)
 
 
 def _negated(amounts: Value) -> Value:

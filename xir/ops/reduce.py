@@ -1,4 +1,4 @@
-"""Reductions over axes, running sums, and the places of the largest elements."""
+"""Reductions over axes, and the places of the largest elements; running sums are reached from here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import typing
 import numpy as np
 
 from xir.errors import InvalidModelError
-from xir.ir.builder import apply
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Shape, bounds
 from xir.ir.node import Node, Value
@@ -23,6 +22,7 @@ from xir.ops._wide import narrow, wide
 from xir.ops._windows import widened
 from xir.ops.compare import equal
 from xir.ops.elementwise import abs_, add, cast, div, exp, is_inf, log, mul, select, sqrt, sub
+from xir.ops.running import cumsum as cumsum
 from xir.ops.shape import broadcast, reshape
 
 Axes = tuple[int, ...]
@@ -323,34 +323,6 @@ def _lowest(x: Array) -> float | int:
 
 def _highest(x: Array) -> float | int:
     return integer_range(x)[1] if x.dtype.kind in "iu" else np.inf
-
-
-@op
-def cumsum(x: Value, *, axis: int, exclusive: bool = False, reverse: bool = False) -> TensorType:
-    """Running sums along one axis, without the element itself where `exclusive` (ONNX CumSum).
-
-    x: numbers; result: the same type. `reverse` sums from the end.
-    """
-    require_number(x)
-    require_axis(x, axis)
-    return x.tensor
-
-
-@cumsum.reference
-def _cumsum_reference(x: Numbers, *, axis: int, exclusive: bool, reverse: bool) -> Array:
-    line = np.flip(x, axis) if reverse else x
-    total = np.cumsum(widened(line), axis=axis, dtype=widened(line).dtype)
-    if exclusive:
-        total = np.roll(total, 1, axis)
-        total[(slice(None),) * axis + (slice(0, 1),)] = 0
-    return np.asarray(np.flip(total, axis) if reverse else total).astype(x.dtype)
-
-
-@cumsum.gradient
-def _cumsum_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
-    attributes = dict(node.attributes)
-    attributes["reverse"] = not attributes["reverse"]
-    return (apply(node.op, (dy,), attributes).outputs[0],)
 
 
 @op

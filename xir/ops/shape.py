@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, cast
+from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Array
-from xir.ir.dims import Dim, Shape, bounds, ceil_divide, equal, product
+from xir.ir.dims import Dim, Shape, Symbol, bounds, ceil_divide, equal, product
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.kernel import build
 from xir.kernel.grammar import Kernel, Load
-from xir.ops._checks import require_axes, require_axis, require_rank_at_least, require_size
+from xir.ops._checks import require_axes, require_axis, require_same_dtype, require_scalar, require_size
 from xir.ops._define import op
 from xir.ops._nests import concat_nest, slice_nest
 from xir.ops.padding import integers, require_vector
 from xir.ops.padding import pad as pad
-
-BlockOrder = Literal["depth_first", "column_first"]
 
 
 @op
@@ -327,132 +326,58 @@ def _tile_decompose(x: Value, counts: Value | None = None, *, repeats: tuple[Dim
 
 
 @op
-def split(x: Value, *, axis: int, sizes: Shape) -> tuple[TensorType, ...]:
+def split(x: Value, lengths: Value | None = None, *, axis: int, sizes: Shape) -> tuple[TensorType, ...]:
     """`x` cut along `axis` into pieces of `sizes` (ONNX Split, Caffe Slice).
 
-    x: any tensor, its size along `axis` the sum of `sizes`; results: one tensor a piece.
+    x: any tensor, its size along `axis` the sum of `sizes`; results: one tensor a piece. `lengths`: i64[number of
+    pieces] gives the sizes at run time; `sizes` then holds what is known of them.
     """
     require_axis(x, axis)
     if not sizes:
         raise InvalidModelError("at least one piece is needed, got none")
+    require_vector(lengths, len(sizes))
     total: Dim = 0
     for size in sizes:
         total = total + size
-    require_size(total, x.shape[axis], f"the sum of the pieces of axis {axis}")
+    if lengths is None:
+        require_size(total, x.shape[axis], f"the sum of the pieces of axis {axis}")
     return tuple(x.tensor.with_shape((*x.shape[:axis], size, *x.shape[axis + 1 :])) for size in sizes)
 
 
 @split.reference
-def _split_reference(x: Array, *, axis: int, sizes: tuple[int, ...]) -> tuple[Array, ...]:
-    return tuple(np.split(x, np.cumsum(sizes)[:-1], axis=axis))
+def _split_reference(x: Array, lengths: Array | None, *, axis: int, sizes: tuple[int, ...]) -> tuple[Array, ...]:
+    pieces = sizes if lengths is None else tuple(integers(lengths))
+    if sum(pieces) != x.shape[axis] or min(pieces) < 0:
+        raise InvalidModelError(f"pieces of {list(pieces)} do not make up an axis of {x.shape[axis]}")
+    return tuple(np.split(x, np.cumsum(pieces)[:-1], axis=axis))
 
 
 @split.decompose
-def _split_decompose(x: Value, *, axis: int, sizes: Shape) -> tuple[Value, ...]:
+def _split_decompose(x: Value, lengths: Value | None = None, *, axis: int, sizes: Shape) -> tuple[Value, ...]:
     pieces: list[Value] = []
     start: Dim = 0
+    if lengths is not None:
+        return tuple(_split_at_run_time(x, lengths, axis, sizes))
     for size in sizes:
         pieces.append(slice_(x, axes=(axis,), starts=(start,), stops=(start + size,), steps=(1,)))
         start = start + size
     return tuple(pieces)
 
 
-def _divided(dim: Dim, divisor: int, what: str) -> Dim:
-    """`dim // divisor`, checked where the rest is known."""
-    if divisor < 1 or (isinstance(dim, int) and dim % divisor):
-        raise InvalidModelError(f"{what} must be divisible by {divisor}, got {dim!r}")
-    return dim // divisor
+def _split_at_run_time(x: Value, lengths: Value, axis: int, sizes: Shape) -> Iterator[Value]:
+    from xir.ops.elementwise import cast as cast_op  # these build on the operators of this room
+    from xir.ops.elementwise import sub
+    from xir.ops.running import cumsum
 
-
-@op
-def depth_to_space(x: Value, *, block: int, order: BlockOrder) -> TensorType:
-    """Channels moved into blocks of pixels (ONNX DepthToSpace; Shi et al. 2016, pixel shuffle).
-
-    x: [N, C * block^2, H, W]; result: [N, C, H * block, W * block]. Channels are read as [block, block, C]
-    (depth_first, ONNX DCR) or [C, block, block] (column_first, ONNX CRD, PyTorch PixelShuffle).
-    """
-    n, c, h, w = _four(x)
-    return x.tensor.with_shape((n, _divided(c, block * block, "the number of channels"), h * block, w * block))
-
-
-def _four(x: Value) -> tuple[Dim, Dim, Dim, Dim]:
-    if x.rank != 4:
-        raise InvalidModelError(f"[N, C, H, W] is needed, got {x.type!r}")
-    n, c, h, w = x.shape
-    return n, c, h, w
-
-
-@depth_to_space.reference
-def _depth_to_space_reference(x: Array, *, block: int, order: BlockOrder) -> Array:
-    n, c, h, w = x.shape
-    rest = c // (block * block)
-    if order == "depth_first":
-        moved = x.reshape(n, block, block, rest, h, w).transpose(0, 3, 4, 1, 5, 2)
-    else:
-        moved = x.reshape(n, rest, block, block, h, w).transpose(0, 1, 4, 2, 5, 3)
-    return moved.reshape(n, rest, h * block, w * block)
-
-
-@depth_to_space.decompose
-def _depth_to_space_decompose(x: Value, *, block: int, order: BlockOrder) -> Value:
-    n, c, h, w = x.shape
-    rest = c // (block * block)
-    if order == "depth_first":
-        moved = transpose(reshape(x, shape=(n, block, block, rest, h, w)), perm=(0, 3, 4, 1, 5, 2))
-    else:
-        moved = transpose(reshape(x, shape=(n, rest, block, block, h, w)), perm=(0, 1, 4, 2, 5, 3))
-    return reshape(moved, shape=(n, rest, h * block, w * block))
-
-
-@op
-def space_to_depth(x: Value, *, block: int, order: BlockOrder = "depth_first") -> TensorType:
-    """Blocks of pixels moved into channels: `depth_to_space` backwards (ONNX SpaceToDepth; PyTorch PixelUnshuffle).
-
-    x: [N, C, H * block, W * block]; result: [N, C * block^2, H, W], written as [block, block, C] or [C, block, block].
-    """
-    n, c, h, w = _four(x)
-    return x.tensor.with_shape((n, c * (block * block), _divided(h, block, "height"), _divided(w, block, "width")))
-
-
-_FROM_BLOCKS = {"depth_first": (0, 3, 5, 1, 2, 4), "column_first": (0, 1, 3, 5, 2, 4)}
-
-
-@space_to_depth.reference
-def _space_to_depth_reference(x: Array, *, block: int, order: BlockOrder) -> Array:
-    n, c, h, w = x.shape
-    cut = x.reshape(n, c, h // block, block, w // block, block)
-    return cut.transpose(_FROM_BLOCKS[order]).reshape(n, c * block * block, h // block, w // block)
-
-
-@space_to_depth.decompose
-def _space_to_depth_decompose(x: Value, *, block: int, order: BlockOrder) -> Value:
-    n, c, h, w = x.shape
-    cut = reshape(x, shape=(n, c, h // block, block, w // block, block))
-    return reshape(transpose(cut, perm=_FROM_BLOCKS[order]), shape=(n, c * (block * block), h // block, w // block))
-
-
-@op
-def channel_shuffle(x: Value, *, groups: int) -> TensorType:
-    """Channels read as [groups, C / groups] and written transposed (ShuffleNet, Zhang et al. 2018, section 3.1).
-
-    x: [N, C, ...], `groups` divides C; result: the shape of `x`.
-    """
-    require_rank_at_least(x, 2)
-    _divided(x.shape[1], groups, "the number of channels")
-    return x.tensor
-
-
-@channel_shuffle.reference
-def _channel_shuffle_reference(x: Array, *, groups: int) -> Array:
-    n, c, *rest = x.shape
-    return x.reshape(n, groups, c // groups, *rest).swapaxes(1, 2).reshape(x.shape)
-
-
-@channel_shuffle.decompose
-def _channel_shuffle_decompose(x: Value, *, groups: int) -> Value:
-    n, c, *rest = x.shape
-    cut = reshape(x, shape=(n, groups, c // groups, *rest))
-    return reshape(transpose(cut, perm=(0, 2, 1, *range(3, x.rank + 1))), shape=x.shape)
+    whole = cast_op(lengths, dtype=DType.INT64)
+    ends = cumsum(whole, axis=0)
+    firsts = sub(ends, whole)
+    for index, size in enumerate(sizes):
+        start, stop = (
+            slice_(vector, axes=(0,), starts=(index,), stops=(index + 1,), steps=(1,)) for vector in (firsts, ends)
+        )
+        first = Symbol()
+        yield slice_(x, start, stop, axes=(axis,), starts=(first,), stops=(first + size,), steps=(1,))
 
 
 @op
@@ -486,3 +411,52 @@ def _iota_reference(*, shape: tuple[int, ...], axis: int, dtype: DType) -> Array
 
 
 iota.no_gradient("there is no operand")
+
+
+@op
+def range_(start: Value, limit: Value, delta: Value, *, stash: DType = DType.FLOAT32) -> TensorType:
+    """start, start + delta, start + 2 delta ... up to, not with, limit (ONNX Range).
+
+    start, limit, delta: scalars (or one element) of one number type, delta not 0; result: the same type,
+    [max(ceil((limit - start) / delta), 0)]. f16 and bf16 are computed in `stash`, f32 or f64.
+    """
+    require_same_dtype(start, limit, delta)
+    require_scalar(start, start.dtype)
+    require_scalar(limit, start.dtype)
+    require_scalar(delta, start.dtype)
+    if not (start.dtype.is_floating or start.dtype.is_integer):
+        raise InvalidModelError(f"a number type is needed, got {start.dtype}")
+    if stash not in (DType.FLOAT32, DType.FLOAT64):
+        raise InvalidModelError(f"ranges are computed in f32 or f64, got {stash}")
+    return TensorType(start.dtype, (Symbol(),))
+
+
+@range_.reference
+def _range_reference(start: Array, limit: Array, delta: Array, *, stash: DType) -> Array:
+    dtype = start.dtype
+    if dtype.kind in "iu":
+        first, last, step = (int(each.reshape(-1)[0]) for each in (start, limit, delta))
+        return np.asarray(np.arange(first, last, step, np.int64)).astype(dtype)
+    kept = np.dtype(np.float64) if dtype == np.float64 else stash.dtype if dtype.itemsize < 4 else dtype
+    origin, end, by = (each.reshape(-1)[0].astype(np.float64) for each in (start, limit, delta))
+    ratio = (end - origin) / by
+    if not np.isfinite(ratio):
+        raise InvalidModelError(f"a range from {origin} to {end} in steps of {by}")
+    count = max(int(np.ceil(ratio)), 0)
+    line = np.arange(count).astype(kept) * by.astype(kept) + origin.astype(kept)
+    return np.asarray(line).astype(dtype)
+
+
+range_.no_gradient("how many elements there are is data")
+range_.host("the size of the result depends on the data")
+
+
+@range_.decompose
+def _range_decompose(start: Value, limit: Value, delta: Value, *, stash: DType = DType.FLOAT32) -> Value:
+    """Narrow floats by way of `stash`; a range of other types is as simple as it gets."""
+    from xir.ops.elementwise import cast as cast_op
+
+    if not (start.dtype.is_floating and start.dtype.bits < stash.bits) or start.dtype.bits > 16:
+        raise UnsupportedError("a range whose length is data", hint="fold its limits to constants")
+    wide = (cast_op(each, dtype=stash) for each in (start, limit, delta))
+    return cast_op(range_(*wide), dtype=start.dtype)

@@ -9,17 +9,15 @@ import numpy as np
 from tests.ops.cases import Case, case, normal
 from xir.ir.types import DType
 from xir.ops.padding import pad
+from xir.ops.blocks import channel_shuffle, depth_to_space, space_to_depth
 from xir.ops.shape import (
     broadcast,
-    channel_shuffle,
     concat,
-    depth_to_space,
     iota,
     reshape,
     reverse,
     shape_of,
     slice_,
-    space_to_depth,
     split,
     tile,
     transpose,

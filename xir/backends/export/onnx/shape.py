@@ -26,17 +26,16 @@ from xir.backends.export.onnx._windows import padding_of
 from xir.ir.dims import Dim, Shape, bounds, equal
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
+from xir.ops.blocks import depth_to_space, space_to_depth
 from xir.ops.shape import (
     broadcast,
     concat,
-    depth_to_space,
     iota,
     pad,
     reshape,
     reverse,
     shape_of,
     slice_,
-    space_to_depth,
     split,
     tile,
     transpose,
@@ -190,7 +189,7 @@ def _cut_first(node: Node, x: Value) -> Answer:
             starts.append(front)
             stops.append(x.shape[axis] - back)
     cut = slice_(x, axes=tuple(axes), starts=tuple(starts), stops=tuple(stops), steps=(1,) * len(axes))
-    return again(node, (cut, None), padding=tuple(rest))
+    return again(node, (cut, None, *node.inputs[2:]), padding=tuple(rest))
 
 
 @forms.of(tile)

@@ -19,11 +19,12 @@ from xir.ir.dims import Dim, Shape, equal, floor_divide, product
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops._build import scalar_like
+from xir.ops.blocks import channel_shuffle, depth_to_space
 from xir.ops.compare import not_equal
 from xir.ops.constant import identity
 from xir.ops.elementwise import cast
 from xir.ops.index import compress, gather
-from xir.ops.shape import channel_shuffle, concat, depth_to_space, reshape, slice_, split, tile, transpose
+from xir.ops.shape import concat, reshape, slice_, split, tile, transpose
 
 handlers: Handlers[Handler] = Handlers("caffe")
 

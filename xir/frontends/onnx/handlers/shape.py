@@ -14,7 +14,7 @@ from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Dim, Shape, Symbol, bounds, floor_divide, maximum, minimum
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops import compare, shape
+from xir.ops import blocks, compare
 from xir.ops.constant import constant, identity
 from xir.ops.elementwise import add, mul, select
 from xir.ops.shape import broadcast, concat, iota, pad, reshape, reverse, shape_of, slice_, split, tile, transpose
@@ -225,7 +225,7 @@ def counted(site: Site, x: Value) -> Value:
 @handlers.layer(*versions("DepthToSpace", 1))
 def depth_to_space_depth_first(site: Site, x: Value) -> Value:
     """DepthToSpace before opset 11: depth first."""
-    return shape.depth_to_space(x, block=site.integer("blocksize"), order="depth_first")
+    return blocks.depth_to_space(x, block=site.integer("blocksize"), order="depth_first")
 
 
 @handlers.layer(*versions("DepthToSpace", 11, 13, 28))
@@ -233,13 +233,13 @@ def depth_to_space(site: Site, x: Value) -> Value:
     """DepthToSpace, modes DCR and CRD."""
     mode = site.choice("mode", ("DCR", "CRD"), "DCR")
     block = site.integer("blocksize")
-    return shape.depth_to_space(x, block=block, order="depth_first" if mode == "DCR" else "column_first")
+    return blocks.depth_to_space(x, block=block, order="depth_first" if mode == "DCR" else "column_first")
 
 
 @handlers.layer(*versions("SpaceToDepth", 1, 13))
 def space_to_depth_depth_first(site: Site, x: Value) -> Value:
     """SpaceToDepth before opset 28: depth first."""
-    return shape.space_to_depth(x, block=site.integer("blocksize"))
+    return blocks.space_to_depth(x, block=site.integer("blocksize"))
 
 
 @handlers.layer(*versions("SpaceToDepth", 28))
@@ -247,7 +247,7 @@ def space_to_depth(site: Site, x: Value) -> Value:
     """SpaceToDepth, modes DCR and CRD."""
     mode = site.choice("mode", ("DCR", "CRD"), "DCR")
     block = site.integer("blocksize")
-    return shape.space_to_depth(x, block=block, order="depth_first" if mode == "DCR" else "column_first")
+    return blocks.space_to_depth(x, block=block, order="depth_first" if mode == "DCR" else "column_first")
 
 
 @handlers.layer(*versions("Range", 11))
