@@ -111,6 +111,7 @@ _COORDINATES: Mapping[str, late.Coordinates] = {
     "asymmetric": "asymmetric",
     "tf_crop_and_resize": "tf_crop_and_resize",
 }
+_NEWEST: Mapping[str, late.Coordinates] = {**_COORDINATES, "half_pixel_symmetric": "half_pixel_symmetric"}
 _ROUNDINGS: Mapping[str, ops.Rounding] = {
     "round_prefer_floor": "round_prefer_floor",
     "round_prefer_ceil": "round_prefer_ceil",
@@ -177,11 +178,8 @@ def resized(
     site: Site, x: Value, region: Value | None = None, scales: Value | None = None, sizes: Value | None = None
 ) -> Value:
     """Resize, of some axes, with antialiasing, and keeping the aspect ratio."""
-    coordinates = _COORDINATES
-    if site.opset >= 19:
-        coordinates = {**_COORDINATES, "half_pixel_symmetric": "half_pixel_symmetric"}
     way = replace(
-        _way(site, x, coordinates),
+        _way(site, x, _NEWEST if site.opset >= 19 else _COORDINATES),
         axes=site.axes(site.integers("axes", tuple(range(x.rank))), x.rank),
         antialias=site.flag("antialias", False),
         policy=_POLICIES[site.choice("keep_aspect_ratio_policy", tuple(_POLICIES), "stretch")],
