@@ -47,6 +47,21 @@ def test_an_unknown_size_becomes_the_smallest_sensible_one(symbol: Symbol, size:
     assert random_inputs(graph_with(TensorType(DType.FLOAT32, (symbol, 3))))["in0"].shape == (size, 3)
 
 
+@pytest.mark.parametrize(
+    ("symbol", "left", "size"),
+    [
+        (Symbol("n"), 2, 3),
+        (Symbol("n", divisor=4), 5, 8),
+        (Symbol("n"), 100, 106),
+        (Symbol("n", maximum=5), 5, 2),  # nothing helps: it stays as it was
+        (Symbol("n"), 5000, 2),
+    ],
+)
+def test_an_unknown_size_is_large_enough_for_what_is_computed(symbol: Symbol, left: int, size: int) -> None:
+    types = TensorType(DType.FLOAT32, (symbol, 3)), TensorType(DType.FLOAT32, (symbol - left,))
+    assert random_inputs(graph_with(*types))["in0"].shape == (size, 3)
+
+
 def test_a_formula_follows_its_symbols() -> None:
     n = Symbol("n")
     made = random_inputs(graph_with(TensorType(DType.FLOAT32, (n,)), TensorType(DType.FLOAT32, (n * 2 + 1,))))

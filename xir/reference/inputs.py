@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from xir.errors import UsageError
 from xir.ir.constant import Array
-from xir.ir.dims import Symbol, evaluate, symbols_of
+from xir.ir.dims import Dim, Symbol, evaluate, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.types import DType, TensorType
 from xir.limits import element_count
 
 _DEFAULT_SIZE = 2
 
+MAX_GROWN = 1024
+"""The largest size that a symbol grows to."""
+
 
 def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
     """One array for each input of the graph.
 
     Floating-point inputs are standard normal, integers lie in [0, 10) (NumPy's PCG64 with `seed`), bools are even odds.
-    A symbolic size becomes the smallest multiple of its divisor that is at least 2 and within its range.
+    A symbolic size becomes the smallest multiple of its divisor that is at least 2, within its range, and large enough
+    for what the graph computes of it (`default_sizes`).
 
     Raises:
         UsageError: if an input is no tensor of known rank, or holds text.
     """
     generator = np.random.default_rng(seed)
-    sizes: dict[Symbol, int] = {}
+    sizes = default_sizes(graph)
     made: dict[str, Array] = {}
     for name, value in zip(graph.input_names, graph.inputs, strict=True):
         type = value.type
@@ -32,8 +38,6 @@ def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
             raise UsageError(f"no inputs can be made up for {name!r}: {type!r}", hint="give them with --feed")
         shape: list[int] = []
         for dim in type.shape:
-            for symbol in symbols_of(dim):
-                sizes.setdefault(symbol, default_size(symbol))
             size = evaluate(dim, sizes)
             shape.append(size if isinstance(size, int) else 0)
         element_count(shape, what=f"input {name!r}")
@@ -41,8 +45,50 @@ def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
     return made
 
 
+def default_sizes(graph: Graph) -> dict[Symbol, Dim]:
+    """The sizes that stand in for the symbols of a graph's inputs and values when nobody tells.
+
+    Each begins with its `default_size`. Where a value of the graph would then be empty (a window of 3 on 2 pixels), the
+    symbols of that value grow step by step until it is not, or until MAX_GROWN: then it stays empty.
+    """
+    dims = dict.fromkeys(dim for type in _types(graph) for dim in type.shape if not isinstance(dim, int))
+    symbols = dict.fromkeys(symbol for dim in dims for symbol in symbols_of(dim))
+    sizes: dict[Symbol, Dim] = {symbol: default_size(symbol) for symbol in symbols}
+    for dim in dims:
+        _grow(dim, sizes)
+    return sizes
+
+
+def _types(graph: Graph) -> Iterator[TensorType]:
+    values = (*graph.inputs, *(value for node in graph.nodes for value in node.outputs))
+    return (value.type for value in values if isinstance(value.type, TensorType))
+
+
+def _grow(dim: Dim, sizes: dict[Symbol, Dim]) -> None:
+    """Makes the symbols of `dim` larger until it is at least 1; where no step helps, leaves them."""
+    mine = tuple(dict.fromkeys(symbols_of(dim)))
+    trial = dict(sizes)
+    while mine:
+        size = evaluate(dim, trial)
+        if not isinstance(size, int) or size >= 1:
+            sizes.update(trial)
+            return
+        grown = {symbol: _next_size(symbol, trial[symbol]) for symbol in mine}
+        if any(size == trial[symbol] for symbol, size in grown.items()):
+            return
+        trial.update(grown)
+
+
+def _next_size(symbol: Symbol, size: Dim) -> Dim:
+    """The next larger size that the symbol takes, about an eighth larger, or the same where there is none."""
+    steps = 1 + size // (8 * symbol.divisor) if isinstance(size, int) else 1
+    grown = size + steps * symbol.divisor
+    limit = MAX_GROWN if symbol.maximum is None else min(symbol.maximum, MAX_GROWN)
+    return grown if isinstance(grown, int) and grown <= limit else size
+
+
 def default_size(symbol: Symbol) -> int:
-    """The size that stands in for a symbol when nobody tells."""
+    """The size that stands in for a symbol when nobody tells and nothing needs more."""
     wanted = max(symbol.minimum, _DEFAULT_SIZE)
     size = -(-wanted // symbol.divisor) * symbol.divisor
     return size if symbol.maximum is None else min(size, symbol.maximum)

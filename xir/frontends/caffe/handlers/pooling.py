@@ -31,7 +31,7 @@ class Geometry(NamedTuple):
     window: tuple[int, ...]
     strides: tuple[int, ...]
     pad: tuple[int, ...]
-    padding: tuple[tuple[int, int], ...]
+    padding: tuple[tuple[int, Dim], ...]
 
 
 @handlers.layer("Pooling")
@@ -120,8 +120,10 @@ def _covering(x: Value, window: tuple[int, ...], strides: tuple[int, ...], pad: 
     return Geometry(window, strides, pad, padding)
 
 
-def _overhang(size: Dim, window: int, stride: int, pad: int, up: bool, padded: bool) -> int:
+def _overhang(size: Dim, window: int, stride: int, pad: int, up: bool, padded: bool) -> Dim:
     """How far the last window reaches behind the padding (less than 0: how much of it no window reaches).
+
+    An unknown size gives an expression of it: which window is the last is then told when the model runs.
 
     (pooling_layer.cpp, Reshape: sizes round up; with padding on any axis, windows that begin at or behind the input's
     end and the padding before it are left out.)
@@ -130,19 +132,25 @@ def _overhang(size: Dim, window: int, stride: int, pad: int, up: bool, padded: b
     outputs = divide(size + 2 * pad - window, stride) + 1
     if padded:
         outputs = minimum(outputs, ceil_divide(size + pad, stride))
-    elif isinstance(size, int) and isinstance(outputs, int) and (outputs - 1) * stride >= size:
-        raise UnsupportedError(
-            f"the last window of {window} with stride {stride} lies behind the {size} elements: Caffe gives no number",
-            hint="use round_mode: FLOOR, or a stride that is not larger than the kernel",
-        )
-    reach = (outputs - 1) * stride + window
-    overhang = reach - (size + 2 * pad)
-    if isinstance(overhang, int):
-        return overhang
-    if equal(floor_divide(size + 2 * pad - window, stride), outputs - 1) is True:
-        return 0
+    elif up and stride > window:
+        _require_last_inside(size, window, stride, outputs)
+    if equal(floor_divide(size + 2 * pad - window, stride), outputs - 1) is True and not isinstance(size, int):
+        return 0  # no window is more than those that fit: floor division leaves what is behind them
+    return (outputs - 1) * stride + window - (size + 2 * pad)
+
+
+def _require_last_inside(size: Dim, window: int, stride: int, outputs: Dim) -> None:
+    """Gaps between windows: the one that rounding up adds may begin behind the input."""
+    if isinstance(size, int) and isinstance(outputs, int):
+        if (outputs - 1) * stride >= size:
+            raise UnsupportedError(
+                f"the last window of {window} with stride {stride} lies behind the {size} elements: Caffe gives no "
+                "number",
+                hint="use round_mode: FLOOR, or a stride that is not larger than the kernel",
+            )
+        return
     raise InvalidModelError(
-        f"how windows of {window} with stride {stride} cover the unknown size {size!r} decides the result",
+        f"whether the last window of {window} with stride {stride} lies behind the unknown size {size!r} is not known",
         hint="give the input's shape with --input NAME=f32[...]",
     )
 
@@ -150,7 +158,7 @@ def _overhang(size: Dim, window: int, stride: int, pad: int, up: bool, padded: b
 def _average(x: Value, geometry: Geometry, *, include_pad: bool) -> Value:
     counted = tuple((p, p) for p in geometry.pad) if include_pad else ((0, 0),) * len(geometry.pad)
     clipped = tuple(
-        (before, min(after, pad_after))
+        (before, minimum(after, pad_after))
         for (before, pad_after), (_, after) in zip(counted, geometry.padding, strict=True)
     )
     return average_pool(
