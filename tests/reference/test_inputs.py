@@ -11,6 +11,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, Type, UnrankedType
 from xir.reference import random_inputs
+from xir.reference.inputs import default_sizes
 
 
 def graph_with(*types: Type) -> Graph:
@@ -53,13 +54,16 @@ def test_an_unknown_size_becomes_the_smallest_sensible_one(symbol: Symbol, size:
         (Symbol("n"), 2, 3),
         (Symbol("n", divisor=4), 5, 8),
         (Symbol("n"), 100, 106),
-        (Symbol("n", maximum=5), 5, 2),  # nothing helps: it stays as it was
-        (Symbol("n"), 5000, 2),
     ],
 )
 def test_an_unknown_size_is_large_enough_for_what_is_computed(symbol: Symbol, left: int, size: int) -> None:
     types = TensorType(DType.FLOAT32, (symbol, 3)), TensorType(DType.FLOAT32, (symbol - left,))
     assert random_inputs(graph_with(*types))["in0"].shape == (size, 3)
+
+
+@pytest.mark.parametrize(("symbol", "left"), [(Symbol("n", maximum=5), 5), (Symbol("n"), 5000)])
+def test_a_size_that_no_growth_helps_stays(symbol: Symbol, left: int) -> None:
+    assert default_sizes(graph_with(TensorType(DType.FLOAT32, (symbol - left,)))) == {symbol: 2}
 
 
 def test_a_formula_follows_its_symbols() -> None:
