@@ -127,7 +127,7 @@ def _based(site: Site, scores: Value, base: Array | None) -> Value:
     return add(scores, along_rows(base, scores))
 
 
-@handlers.layer(*versions("TreeEnsembleRegressor", 1, 3, 5, domain=DOMAIN))
+@handlers.layer(*versions("TreeEnsembleRegressor", 1, 3, domain=DOMAIN))
 def regressor(site: Site, x: Value) -> Value:
     """TreeEnsembleRegressor: the aggregated votes, then the base values, then the transform."""
     table = _table(site, "target")
@@ -138,7 +138,7 @@ def regressor(site: Site, x: Value) -> Value:
     return single(transformed(based, transform_of(site)))
 
 
-@handlers.layer(*versions("TreeEnsembleClassifier", 1, 3, 5, domain=DOMAIN))
+@handlers.layer(*versions("TreeEnsembleClassifier", 1, 3, domain=DOMAIN))
 def classifier(site: Site, x: Value) -> tuple[Value, ...]:
     """TreeEnsembleClassifier: a label and the scores of all classes.
 
