@@ -14,7 +14,7 @@ from xir.errors import InvalidModelError, UnsafeError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol, equal, evaluate, symbols_of
 from xir.ir.graph import Graph
-from xir.ir.node import Value
+from xir.ir.node import Node, Value
 from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
 from xir.ir.verify import compatible
 from xir.limits import MAX_LOOP_STEPS
@@ -328,6 +328,39 @@ def _scan_reference(
 
 scan.host("loops are compiled with the program that calls kernels, not as a kernel")
 scan.no_gradient("gradients of control flow come with training")
+
+
+@op
+def assume_shape(x: Value, *, shape: tuple[Dim, ...]) -> TensorType:
+    """`x`, which must have the shape when the graph runs. (xir's own: two branches of different ranks meet)
+
+    x: any tensor, mostly of unknown rank; a size of `shape` that is a symbol may be any.
+    """
+    if not isinstance(x.type, TensorType | UnrankedType):
+        raise InvalidModelError(f"a tensor is needed, got {x.type!r}")
+    result = TensorType(x.type.dtype, shape)
+    if not admits(result, x.type):
+        raise InvalidModelError(f"{x.type!r} cannot have the shape of {result!r}")
+    return result
+
+
+@assume_shape.reference
+def _assume_shape_reference(x: Array, *, shape: tuple[Dim, ...]) -> Array:
+    sizes = zip(x.shape, shape, strict=False)
+    if x.ndim != len(shape) or any(isinstance(size, int) and size != have for have, size in sizes):
+        raise InvalidModelError(
+            f"a tensor of {len(shape)} axes was expected here, got {list(x.shape)}: the branch that was taken makes "
+            "another one than the rest of the graph was built for"
+        )
+    return x
+
+
+@assume_shape.gradient
+def _assume_shape_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
+    return (dy,)
+
+
+assume_shape.host("a check of what a branch has made; no element is touched")
 
 
 def _require_condition(condition: Value) -> None:

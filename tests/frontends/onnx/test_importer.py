@@ -203,7 +203,36 @@ SHAPE = helper.make_node("Shape", ["x"], ["s"])
         ([helper.make_node("Mod", ["a", "b"], ["t"])], {"a": i64(4, 6), "b": i64(5, 0)}, False),
         ([SHAPE, helper.make_node("Div", ["s", "b"], ["t"])], {"b": i64(1, 1)}, True),
         ([SHAPE, helper.make_node("Div", ["s", "b"], ["t"])], {"b": i64(-1, 1)}, False),
-        ([helper.make_node("Neg", ["a"], ["t"])], {"a": i64(-4, -3)}, False),
+        ([helper.make_node("Neg", ["a"], ["t"])], {"a": i64(-4, -3)}, True),
+        ([helper.make_node("Abs", ["a"], ["t"])], {"a": i64(-4, -3)}, False),
+        (
+            [
+                helper.make_node("Reshape", ["a", "two"], ["b"]),
+                helper.make_node("Transpose", ["b"], ["c"]),
+                helper.make_node("Gather", ["c", "at"], ["t"], axis=1),
+            ],
+            {"a": i64(1, 12, 4, 3), "two": i64(2, 2), "at": np.asarray(1, np.int64)},
+            True,
+        ),
+        (
+            [
+                SHAPE,
+                helper.make_node("Less", ["a", "s"], ["l"]),
+                helper.make_node("Not", ["l"], ["g"]),
+                helper.make_node("Where", ["g", "a", "s"], ["t"]),
+            ],
+            {"a": i64(-1, 12)},
+            True,
+        ),
+        (
+            [
+                SHAPE,
+                helper.make_node("Equal", ["a", "s"], ["l"]),
+                helper.make_node("Where", ["l", "a", "s"], ["t"]),
+            ],
+            {"a": i64(2, 12)},
+            False,
+        ),
         ([helper.make_node("Gather", ["a", "b"], ["t"])], {"a": i64(12, 1), "b": i64(0, 7)}, False),
         (
             [helper.make_node("Slice", ["a", "b", "c", "d", "e"], ["t"])],
@@ -308,9 +337,6 @@ def _broken_graphs() -> Broken:
     made.graph.output[0].name = "q"
     cases["output"] = made, InvalidModelError, "output 'q' is made by no node"
     made = base()
-    made.graph.output[0].type.CopyFrom(helper.make_tensor_type_proto(1, [9, 9]))
-    cases["declared"] = made, InvalidModelError, "is declared"
-    made = base()
     made.graph.input.append(made.graph.input[0])
     cases["inputs"] = made, InvalidModelError, "stands twice"
     made = base()
@@ -374,6 +400,13 @@ def test_broken_models_name_what_is_wrong(name: str, tmp_path: Path) -> None:
     made, kind, text = BROKEN[name]
     with pytest.raises(kind, match=text):
         import_onnx(saved(made, tmp_path))
+
+
+def test_an_output_that_is_declared_otherwise_is_said_aloud(tmp_path: Path) -> None:
+    made = base()
+    made.graph.output[0].type.CopyFrom(helper.make_tensor_type_proto(1, [9, 9]))
+    with pytest.warns(UserWarning, match="is declared f32\\[9,9\\], the nodes make"):
+        assert import_onnx(saved(made, tmp_path)).outputs
 
 
 def test_the_plain_messages(tmp_path: Path) -> None:

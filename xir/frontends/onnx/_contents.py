@@ -5,14 +5,21 @@ Exporters write `Reshape(x, Concat(Gather(Shape(x), 0), [-1]))`; followed throug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
 from xir.ir.dims import Dim, Shape, bounds, equal, floor_divide, maximum, minimum
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
+
+Elements: TypeAlias = NDArray[np.object_]
+"""Sizes in the shape of a tensor."""
 
 MAX_FOLLOWED = 64
 """Elements of a tensor that is followed: shapes are short."""
@@ -22,7 +29,7 @@ _INTEGERS = (DType.INT64, DType.INT32, DType.BOOL)
 
 @dataclass(slots=True)
 class Contents:
-    """The known contents of values; scalars are tuples of one.
+    """The known contents of values, each an array of sizes in the value's shape.
 
     Attributes:
         constants: weights by their values.
@@ -31,10 +38,10 @@ class Contents:
 
     constants: Mapping[Value, Constant]
     outer: dict[Value, Value] = field(default_factory=dict[Value, Value])
-    _known: dict[Value, Shape | None] = field(default_factory=dict[Value, Shape | None])
+    _known: dict[Value, Elements | None] = field(default_factory=dict["Value", "Elements | None"])
 
     def of(self, value: Value) -> Shape | None:
-        """The elements of a vector or scalar of sizes as far as they are formulas of known symbols, or None."""
+        """The elements of a tensor of sizes, in order, as far as they are formulas of known symbols, or None."""
         pending = [value]
         while pending:
             current = pending[-1]
@@ -47,7 +54,8 @@ class Contents:
                 continue
             pending.pop()
             self._known[current] = self._compute(current)
-        return self._known[value]
+        found = self._known[value]
+        return None if found is None else tuple(found.reshape(-1).tolist())
 
     def _followed(self, value: Value) -> list[Value]:
         if value in self.outer and _is_small(value):
@@ -57,7 +65,7 @@ class Contents:
             return []
         return [operand for operand in node.inputs if operand is not None]
 
-    def _compute(self, value: Value) -> Shape | None:
+    def _compute(self, value: Value) -> Elements | None:
         if not _is_small(value):
             return None
         node = value.node
@@ -68,36 +76,45 @@ class Contents:
             literal = node.attributes["value"]
             constant = literal if isinstance(literal, Constant) else None
         if constant is not None:
-            return tuple(int(item) for item in constant.array().reshape(-1).tolist())
+            return _elements([int(item) for item in constant.array().reshape(-1).tolist()], constant.shape)
         if node is None or node.op.name not in _RULES:
             return None
         if node.op.name == "shape_of":
-            return node.inputs[0].shape if node.inputs[0] is not None else None
+            return _elements(node.inputs[0].shape) if node.inputs[0] is not None else None
         operands = [self._known.get(operand) for operand in node.inputs if operand is not None]
         known = [operand for operand in operands if operand is not None]
         if len(known) != len(operands):
             return None
         try:
-            return _RULES[node.op.name](node, known)
-        except (InvalidModelError, IndexError):
+            found = _RULES[node.op.name](node, known)
+        except (InvalidModelError, IndexError, ValueError):
             return None
+        return found if found is None or found.shape == value.shape else None
+
+
+def _elements(items: Sequence[Dim], shape: Sequence[Dim] | None = None) -> Elements:
+    array = np.empty(len(items), object)
+    array[:] = items
+    return array if shape is None else array.reshape([size for size in shape if isinstance(size, int)])
 
 
 def _is_small(value: Value) -> bool:
     type = value.type
-    if not isinstance(type, TensorType) or type.dtype not in _INTEGERS or type.rank > 1:
+    if not isinstance(type, TensorType) or type.dtype not in _INTEGERS:
         return False
-    return not type.shape or (isinstance(type.shape[0], int) and type.shape[0] <= MAX_FOLLOWED)
+    return isinstance(type.elements, int) and type.elements <= MAX_FOLLOWED
 
 
-Rule = Callable[[Node, list[Shape]], Shape | None]
+Rule = Callable[[Node, list[Elements]], "Elements | None"]
 
 
-def _pairwise(combine: Callable[[Dim, Dim], Dim | None]) -> Rule:
-    def rule(node: Node, known: list[Shape]) -> Shape | None:
-        found = [combine(a, b) for a, b in zip(known[0], known[1], strict=True)]
-        sure = tuple(item for item in found if item is not None)
-        return sure if len(sure) == len(found) else None
+def _each(combine: Callable[..., Dim | None]) -> Rule:
+    """The rule of an operator that works element by element."""
+
+    def rule(node: Node, known: list[Elements]) -> Elements | None:
+        found = [combine(*items) for items in zip(*(each.reshape(-1).tolist() for each in known), strict=True)]
+        sure = [item for item in found if item is not None]
+        return _elements(sure, known[0].shape) if len(sure) == len(found) else None
 
     return rule
 
@@ -126,58 +143,67 @@ def _remainder(a: Dim, b: Dim) -> Dim | None:
     return a - b * floor_divide(a, b)
 
 
-def _gathered(node: Node, known: list[Shape]) -> Shape | None:
+def _gathered(node: Node, known: list[Elements]) -> Elements | None:
     source, indices = known
-    chosen: list[Dim] = []
-    for index in indices:
-        if not isinstance(index, int) or not -len(source) <= index < len(source):
-            return None
-        chosen.append(source[index])
-    return tuple(chosen)
+    axis = _whole(node, "axis")
+    size = source.shape[axis]
+    if not all(isinstance(index, int) and -size <= index < size for index in indices.reshape(-1).tolist()):
+        return None
+    return np.asarray(np.take(source, indices.astype(np.int64), axis), object)
 
 
-def _joined(node: Node, known: list[Shape]) -> Shape | None:
-    return tuple(size for part in known for size in part)
+def _whole(node: Node, name: str) -> int:
+    value = node.attributes[name]
+    return value if isinstance(value, int) else 0
 
 
-def _same(node: Node, known: list[Shape]) -> Shape | None:
+def _wholes(node: Node, name: str) -> tuple[int, ...]:
+    value = node.attributes[name]
+    items = value if isinstance(value, tuple) else ()
+    whole = tuple(item for item in items if isinstance(item, int))
+    if len(whole) != len(items):
+        raise InvalidModelError(f"{name} is not known")
+    return whole
+
+
+def _joined(node: Node, known: list[Elements]) -> Elements | None:
+    return np.concatenate(known, _whole(node, "axis"))
+
+
+def _same(node: Node, known: list[Elements]) -> Elements | None:
     return known[0]
 
 
-def _repeated(node: Node, known: list[Shape]) -> Shape | None:
-    size = node.outputs[0].shape
-    wanted = size[0] if size else 1
-    if len(known[0]) == wanted:
-        return known[0]
-    return known[0] * wanted if isinstance(wanted, int) and len(known[0]) == 1 else None
+def _shape(node: Node) -> list[int]:
+    return [size for size in node.outputs[0].shape if isinstance(size, int)]
 
 
-def _sliced(node: Node, known: list[Shape]) -> Shape | None:
+def _sliced(node: Node, known: list[Elements]) -> Elements | None:
     if len(known) != 1:
         return None
-    ranges = [node.attributes[name] for name in ("starts", "stops", "steps")]
-    numbers = [item[0] for item in ranges if isinstance(item, tuple) and len(item) == 1 and isinstance(item[0], int)]
-    return known[0][slice(*numbers)] if len(numbers) == 3 else None
+    result = known[0]
+    ranges = (_wholes(node, name) for name in ("axes", "starts", "stops", "steps"))
+    for axis, *ends in zip(*ranges, strict=True):
+        result = result[(slice(None),) * axis + (slice(*ends),)]
+    return result
 
 
-def _product(node: Node, known: list[Shape]) -> Shape | None:
-    result: Dim = 1
-    for size in known[0]:
-        result = result * size
-    return (result,)
+def _reduced(combine: Callable[[Dim, Dim], Dim]) -> Rule:
+    def rule(node: Node, known: list[Elements]) -> Elements | None:
+        if len(known) != 1 or len(_wholes(node, "axes")) != known[0].ndim or not known[0].size:
+            return None
+        first, *rest = known[0].reshape(-1).tolist()
+        for size in rest:
+            first = combine(first, size)
+        return _elements([first], _shape(node))
+
+    return rule
 
 
-def _total(node: Node, known: list[Shape]) -> Shape | None:
-    result: Dim = 0
-    for size in known[0]:
-        result = result + size
-    return (result,)
-
-
-def _cast(node: Node, known: list[Shape]) -> Shape | None:
+def _cast(node: Node, known: list[Elements]) -> Elements | None:
     if node.outputs[0].dtype is not DType.BOOL:
         return known[0]
-    return _pairwise(_differs)(node, [known[0], (0,) * len(known[0])])
+    return _each(lambda size: _differs(size, 0))(node, known)
 
 
 def _truth(answer: bool | None) -> Dim | None:
@@ -200,16 +226,17 @@ def _negated(answer: Dim | None) -> Dim | None:
     return 1 - answer if isinstance(answer, int) else None
 
 
-def _chosen(node: Node, known: list[Shape]) -> Shape | None:
-    conditions, x, y = known
-    if not all(isinstance(condition, int) for condition in conditions):
-        return None
-    return tuple(a if condition else b for condition, a, b in zip(conditions, x, y, strict=True))
+def _chosen(condition: Dim, a: Dim, b: Dim) -> Dim | None:
+    return (a if condition else b) if isinstance(condition, int) else None
 
 
-def _counted(node: Node, known: list[Shape]) -> Shape | None:
-    size = node.outputs[0].shape[0] if node.outputs[0].rank else 1
-    return tuple(range(size)) if isinstance(size, int) else None
+def _counted(node: Node, known: list[Elements]) -> Elements | None:
+    shape, axis = _shape(node), _whole(node, "axis")
+    return np.moveaxis(
+        np.broadcast_to(np.arange(shape[axis]).astype(object), (*shape[:axis], *shape[axis + 1 :], shape[axis])),
+        -1,
+        axis,
+    )
 
 
 _RULES: Mapping[str, Rule] = {
@@ -217,30 +244,31 @@ _RULES: Mapping[str, Rule] = {
     "identity": _same,
     "cast": _cast,
     "iota": _counted,
-    "select": _chosen,
-    "equal": _pairwise(lambda a, b: _truth(equal(a, b))),
-    "not_equal": _pairwise(_differs),
-    "less": _pairwise(_is_less),
-    "greater": _pairwise(lambda a, b: _is_less(b, a)),
-    "less_equal": _pairwise(lambda a, b: _negated(_is_less(b, a))),
-    "greater_equal": _pairwise(lambda a, b: _negated(_is_less(a, b))),
-    "logical_not": lambda node, known: _pairwise(lambda a, b: _negated(a))(node, [known[0], known[0]]),
-    "logical_and": _pairwise(lambda a, b: a * b),
-    "logical_or": _pairwise(maximum),
-    "neg": lambda node, known: tuple(-1 * size for size in known[0]),
-    "reshape": lambda node, known: known[0],
-    "broadcast": _repeated,
+    "reshape": lambda node, known: known[0].reshape(_shape(node)),
+    "broadcast": lambda node, known: np.broadcast_to(known[0], _shape(node)),
+    "transpose": lambda node, known: known[0].transpose(_wholes(node, "perm")),
+    "reverse": lambda node, known: np.flip(known[0], _wholes(node, "axes")),
     "concat": _joined,
     "gather": _gathered,
     "slice": _sliced,
-    "reverse": lambda node, known: known[0][::-1] if node.attributes["axes"] else known[0],
-    "add": _pairwise(lambda a, b: a + b),
-    "sub": _pairwise(lambda a, b: a - b),
-    "mul": _pairwise(lambda a, b: a * b),
-    "div": _pairwise(_divide),
-    "mod": _pairwise(_remainder),
-    "minimum": _pairwise(minimum),
-    "maximum": _pairwise(maximum),
-    "reduce_prod": _product,
-    "reduce_sum": _total,
+    "select": _each(_chosen),
+    "add": _each(lambda a, b: a + b),
+    "sub": _each(lambda a, b: a - b),
+    "mul": _each(lambda a, b: a * b),
+    "div": _each(_divide),
+    "mod": _each(_remainder),
+    "neg": _each(lambda a: -1 * a),
+    "minimum": _each(minimum),
+    "maximum": _each(maximum),
+    "equal": _each(lambda a, b: _truth(equal(a, b))),
+    "not_equal": _each(_differs),
+    "less": _each(_is_less),
+    "greater": _each(lambda a, b: _is_less(b, a)),
+    "less_equal": _each(lambda a, b: _negated(_is_less(b, a))),
+    "greater_equal": _each(lambda a, b: _negated(_is_less(a, b))),
+    "logical_not": _each(lambda a: _negated(a)),
+    "logical_and": _each(lambda a, b: a * b),
+    "logical_or": _each(maximum),
+    "reduce_prod": _reduced(lambda a, b: a * b),
+    "reduce_sum": _reduced(lambda a, b: a + b),
 }

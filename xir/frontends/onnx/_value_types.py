@@ -29,7 +29,7 @@ class TypeTable:
     def size(self, size: Dimension, what: str) -> Dim:
         """A size of the file: a number, a symbol with its name, or a fresh one.
 
-        -1 is what Paddle's and other exporters wrote for a size that they did not know.
+        -1, and `?` for a name, are what exporters (Paddle's) wrote for a size that they did not know.
         """
         if size.value == -1:
             return Symbol()
@@ -37,7 +37,7 @@ class TypeTable:
             if size.value < 0:
                 raise InvalidModelError(f"{what} has the size {size.value}")
             return size.value
-        if size.name is None:
+        if size.name is None or size.name == "?":
             return Symbol()
         if size.name not in self.made:
             low, high, divisor = self.ranges.get(size.name, (0, None, 1))

@@ -164,7 +164,10 @@ class _Importer:
         if info.type is not None and info.type.kind == "tensor" and info.type.shape is not None:
             declared = TypeTable(self.file).of(info.type, f"output {info.name!r}")
             if not isinstance(value.type, UnrankedType) and not compatible(declared, value.type):
-                raise InvalidModelError(f"output {info.name!r} is declared {declared!r}, the nodes make {value.type!r}")
+                warnings.warn(
+                    f"{self.file}: output {info.name!r} is declared {declared!r}, the nodes make {value.type!r}",
+                    stacklevel=2,
+                )
         return value
 
     def _build_nodes(self, nodes: Sequence[OnnxNode], frame: Frame) -> None:

@@ -50,3 +50,9 @@ def _scan(node: Node, opset: int) -> Answer:
             "scan_output_directions": tuple(int(item) for item in ints(node, "reversed_results")),
         },
     )
+
+
+@forms.of(control.assume_shape)
+def _assume_shape(node: Node, opset: int) -> Answer:
+    """Identity: what follows refuses another rank by itself."""
+    return Call("Identity", node.inputs)

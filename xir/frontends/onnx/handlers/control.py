@@ -10,9 +10,10 @@ from xir.frontends.onnx._frame import Body
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx.model import OnnxGraph
+from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType, Type
+from xir.ir.types import DType, TensorType, Type, UnrankedType
 from xir.ops import control
 from xir.ops.shape import reshape
 
@@ -31,9 +32,21 @@ def branch(site: Site, condition: Value) -> tuple[Value, ...]:
         return site.inline_body(branches[0 if known[0] else 1])
     then, other = site.body("then_branch"), site.body("else_branch")
     captured = tuple(dict.fromkeys((*then.captured, *other.captured)))
-    return control.if_(
-        condition, *captured, then_body=_taking(then, 0, captured), else_body=_taking(other, 0, captured)
+    results = control.if_(
+        _scalar(condition), *captured, then_body=_taking(then, 0, captured), else_body=_taking(other, 0, captured)
     )
+    return tuple(_ranked(value, made.type) for value, made in zip(results, then.graph.outputs, strict=True))
+
+
+def _ranked(value: Value, first: Type) -> Value:
+    """A result of which the branches make different ranks, taken for that of the first branch.
+
+    torch's exporter writes `squeeze(axis)` as `If(size == 1, Squeeze, Identity)`, and all that follows is built for
+    the rank that its trace had: that of the first branch. A run that takes the other one is told so.
+    """
+    if not isinstance(value.type, UnrankedType) or not isinstance(first, TensorType):
+        return value
+    return control.assume_shape(value, shape=tuple(Symbol() for _ in first.shape))
 
 
 def _taking(body: Body, own: int, captured: Sequence[Value]) -> Graph:
