@@ -59,9 +59,12 @@ def _scaled(site: Site, y: Value, scale: Value, shift: Value | None) -> Value:
     return result if shift is None else add(result, site.repeated(shift, y.shape))
 
 
-@handlers.layer(*versions("LayerNormalization", 17))
+@handlers.layer(*versions("LayerNormalization", 1, 17))
 def layer(site: Site, x: Value, scale: Value, shift: Value | None = None) -> tuple[Value, ...]:
-    """LayerNormalization; its statistics have the type of `stash_type`."""
+    """LayerNormalization; its statistics have the type of `stash_type`.
+
+    ONNX has it from opset 17 on; before, onnxruntime registers the same in ONNX's own set as version 1.
+    """
     axis = site.axis(site.integer("axis", -1), x.rank)
     epsilon, stash = site.real("epsilon", EPSILON), _stash(site, x)
     fused = stash is None and _fits(site, scale, x, axis) and _fits(site, shift, x, axis)
