@@ -50,6 +50,7 @@ class OpDef(Generic[P, R]):
         lower_rule: node -> loop-IR kernel.
         host_reason: why the operator runs by its reference on every target, or None.
         no_gradient_reason: why there is no gradient, or None.
+        kept_reason: why it is not computed beforehand though its operands are known, or None.
     """
 
     def __init__(self, rule: Callable[P, Type | tuple[Type, ...]], has_effect: bool = False) -> None:
@@ -76,6 +77,7 @@ class OpDef(Generic[P, R]):
         self.lower_rule: Lower | None = None
         self.host_reason: str | None = None
         self.no_gradient_reason: str | None = None
+        self.kept_reason: str | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Applies the operator: one value, or a tuple of values for an operator with several outputs.
@@ -188,6 +190,10 @@ class OpDef(Generic[P, R]):
     def no_gradient(self, reason: str) -> None:
         """Declares that there is no gradient, and why."""
         self.no_gradient_reason = cast("str", self._once("no_gradient", self.no_gradient_reason, reason))
+
+    def kept(self, reason: str) -> None:
+        """Declares that constant folding leaves it alone, and why (a weight that is stored in another form)."""
+        self.kept_reason = cast("str", self._once("kept", self.kept_reason, reason))
 
     def _once(self, slot: str, held: object, rule: object) -> object:
         if held is not None:

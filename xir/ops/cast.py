@@ -11,7 +11,7 @@ import numpy as np
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.ops import bitwise, compare, elementwise
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_dtype, require_floating
@@ -27,6 +27,7 @@ LARGEST: Mapping[DType, float] = {
 }
 """The largest numbers of the narrow floats (onnx docs/docsgen/source/technical/float8.md, 'E4M3FN and E5M2')."""
 
+_PLAIN = (DType.FLOAT64, DType.FLOAT32, DType.FLOAT16, DType.BOOL)
 _WORDS: Mapping[str, float] = {"true": 1.0, "false": 0.0}
 
 
@@ -155,19 +156,21 @@ number_to_text.no_gradient("text has no derivative")
 
 def _printable(x: Numbers) -> Numbers:
     """The numbers in a type of NumPy's own."""
-    if x.dtype.kind in "biu" or x.dtype in (np.float16, np.float32, np.float64):
+    held = dtype_from_numpy(x.dtype)
+    if held in _PLAIN or (held.is_integer and held.bits >= 8):
         return x
-    return cast("Numbers", x.astype(np.int64 if "int" in x.dtype.name else np.float32))
+    return cast("Numbers", x.astype(np.int64 if held.is_integer else np.float32))
 
 
 def _plain(item: np.generic) -> str:
     if not isinstance(item, np.floating):
         return str(item)
-    if np.isnan(item):
+    number = cast("np.float64", item)
+    if np.isnan(number):
         return "NaN"
-    if np.isinf(item):
-        return "INF" if item > 0 else "-INF"
-    return np.format_float_positional(item, unique=True, trim="0")
+    if np.isinf(number):
+        return "INF" if number > 0 else "-INF"
+    return np.format_float_positional(number, unique=True, trim="0")
 
 
 @op

@@ -12,6 +12,7 @@ from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import DType, TensorType
 from xir.limits import MAX_FOLDED_BYTES
+from xir.ops import definition
 from xir.ops.constant import constant
 from xir.passes._pipeline import Pass, Trace
 from xir.reference.execute import run_node
@@ -68,7 +69,7 @@ def _grow(node: Node, known: Sequence[Constant | None], trace: Trace) -> bool:
 
 def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
     """The operands' elements, or None when the node is not to be folded."""
-    if node.op.name == "constant" or node.op.has_effect:
+    if node.op.name == "constant" or node.op.has_effect or definition(node).kept_reason is not None:
         return None
     result = 0
     for value in node.outputs:

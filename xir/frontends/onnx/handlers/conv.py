@@ -13,7 +13,7 @@ from xir.ops import conv
 handlers: Handlers[Handler] = Handlers("onnx")
 
 
-def _window(site: Site, x: Value, w: Value) -> tuple[int, ...]:
+def kernel_sizes(site: Site, x: Value, w: Value) -> tuple[int, ...]:
     """The window's sizes: those of the weights, which `kernel_shape` must repeat."""
     if x.rank < 3 or w.rank != x.rank:
         site.invalid(f"[N, C, spatial...] and weights of as many axes are needed, got {x.type!r} and {w.type!r}")
@@ -29,7 +29,7 @@ def _window(site: Site, x: Value, w: Value) -> tuple[int, ...]:
 @handlers.layer(*versions("Conv", 1, 11, 22))
 def convolution(site: Site, x: Value, w: Value, bias: Value | None = None) -> Value:
     """Conv."""
-    window = window_of(site, x.shape[2:], _window(site, x, w))
+    window = window_of(site, x.shape[2:], kernel_sizes(site, x, w))
     return conv.conv(
         x,
         w,
@@ -45,7 +45,7 @@ def convolution(site: Site, x: Value, w: Value, bias: Value | None = None) -> Va
 @handlers.layer(*versions("ConvTranspose", 1, 11, 22))
 def transposed_convolution(site: Site, x: Value, w: Value, bias: Value | None = None) -> Value:
     """ConvTranspose; `output_shape` and `auto_pad` determine the padding (ONNX ConvTranspose, its two formulas)."""
-    window, axes = _window(site, x, w), x.rank - 2
+    window, axes = kernel_sizes(site, x, w), x.rank - 2
     strides, dilation = per_axis(site, "strides", axes, 1), per_axis(site, "dilations", axes, 1)
     extra = per_axis(site, "output_padding", axes, 0)
     mode = site.choice("auto_pad", ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"), "NOTSET")
