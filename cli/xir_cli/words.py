@@ -70,7 +70,7 @@ def certificate_lines(certificate: Certificate) -> list[str]:
     first = certificate.first_divergence
     if first is not None:
         found = first.difference
-        distance = found.reason or f"max|d|={short(found.max_absolute)} > {short(certificate.atol)}"
+        distance = found.reason or f"max|d|={short(found.max_absolute)} > {short(first.atol)}"
         cause = f"; likely cause: {first.cause}" if first.cause else ""
         lines.append(f"first divergence: {found.name} ({first.a} -> {first.b}) {distance}{cause}")
     lines += output_lines(certificate)

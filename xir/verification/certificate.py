@@ -21,17 +21,19 @@ class LayerDifference:
         a: the layer on the first side, in words.
         b: the layer on the second side, in words.
         difference: the worst difference over all seeds.
+        atol: the absolute tolerance that the layer was compared with.
         cause: what probably makes the difference, where there is one.
     """
 
     a: str
     b: str
     difference: Difference
+    atol: float
     cause: str | None = None
 
     def to_dict(self) -> dict[str, object]:
         """The layer as plain data."""
-        return {"a": self.a, "b": self.b, **self.difference.to_dict(), "cause": self.cause}
+        return {"a": self.a, "b": self.b, **self.difference.to_dict(), "atol": self.atol, "cause": self.cause}
 
 
 @dataclass(frozen=True, slots=True)

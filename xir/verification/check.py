@@ -15,7 +15,7 @@ from xir.reference import random_inputs
 from xir.verification.causes import likely_cause
 from xir.verification.certificate import Certificate, LayerDifference, versions, worst
 from xir.verification.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes
-from xir.verification.layers import pair_layers, values_of
+from xir.verification.layers import Pair, pair_layers, values_of
 from xir.verification.memory import check_held, check_memory
 from xir.verification.runners import ReferenceRunner, Runner
 
@@ -102,13 +102,18 @@ def _rounds(
 
 
 class _Layers:
-    """The layers that two graphs share, compared on one set of inputs after the other."""
+    """The layers that two graphs share, compared on one set of inputs after the other.
+
+    Inside a net nothing keeps numbers near one. A sum whose terms cancel is as inexact as its largest term, so the
+    absolute tolerance of a layer is that of its largest element (Higham, Accuracy and Stability, section 4.2).
+    """
 
     def __init__(self, a: Graph, b: Graph, tolerance: tuple[float, float]) -> None:
         self.a, self.b = a, b
         self.rtol, self.atol = tolerance
         self.pairs, self.unpaired = pair_layers(a, b)
         self.differences: list[list[Difference]] = [[] for _ in self.pairs]
+        self.atols: dict[Pair, float] = {}
         check_held([pair.a for pair in self.pairs], [pair.b for pair in self.pairs])
 
     def compare(self, a_feeds: Mapping[str, Array], b_feeds: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -116,7 +121,9 @@ class _Layers:
         held_a, outputs = values_of(self.a, {pair.a for pair in self.pairs}, a_feeds)
         held_b, _ = values_of(self.b, {pair.b for pair in self.pairs}, self._named(b_feeds))
         for pair, differences in zip(self.pairs, self.differences, strict=True):
-            differences.append(compare(pair.name, held_a[pair.a], held_b[pair.b], rtol=self.rtol, atol=self.atol))
+            atol = self.atol * max(1.0, _largest(held_a[pair.a]))
+            differences.append(compare(pair.name, held_a[pair.a], held_b[pair.b], rtol=self.rtol, atol=atol))
+            self.atols[pair] = max(self.atols.get(pair, 0.0), atol)
         return outputs
 
     def _named(self, feeds: Mapping[str, Array]) -> Mapping[str, Array]:
@@ -131,8 +138,16 @@ class _Layers:
         for pair, differences in zip(self.pairs, self.differences, strict=True):
             difference = worst(differences)
             cause = None if difference.equal else likely_cause(pair, self.a, self.b)
-            result.append(LayerDifference(pair.a_words, pair.b_words, difference, cause))
+            result.append(LayerDifference(pair.a_words, pair.b_words, difference, self.atols[pair], cause))
         return tuple(result)
+
+
+def _largest(array: Array) -> float:
+    """The largest magnitude of the finite elements, 0 where there are none or they are no numbers."""
+    if array.dtype.kind in "OUST":
+        return 0.0
+    magnitudes = np.abs(array.astype(np.complex128 if array.dtype.kind == "c" else np.float64))
+    return float(magnitudes.max(initial=0.0, where=np.isfinite(magnitudes)))
 
 
 def _pair_names(what: str, a: Sequence[str], b: Sequence[str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xir.ir.constant import Array
+from xir.ir.dims import equal
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.source import Source
@@ -40,66 +41,124 @@ class Pair:
 def pair_layers(a: Graph, b: Graph) -> tuple[list[Pair], list[str]]:
     """The layers that both graphs have, in the first one's order, and those that have no partner.
 
-    Values pair by their names; what is left pairs by the layer that a node ends on both sides. ONNX files that xir
-    wrote carry the layers of their source, so a fused node pairs with the last of the layers that it stands for.
+    Outputs pair by their names. Other values pair by their names too, else by the layer that a node ends on both
+    sides, unless the sources tell that the two stand for different layers: a node into which later ones were fused
+    keeps the first one's name and computes the last one's result, so it pairs with the last of the layers that it
+    stands for.
     """
-    by_name = {b.names[value]: value for node in b.nodes for value in node.outputs if value in b.names}
-    by_name.update(
-        (name, value) for name, value in zip(b.output_names, b.outputs, strict=True) if value.node is not None
-    )
-    by_layer = _ends_of_layers(b)
+    partners = _Partners(b)
     outputs = {value: name for name, value in zip(a.output_names, a.outputs, strict=True)}
-    ends = {value: layer for layer, value in _ends_of_layers(a).items()}
+    ends = {value: layer for (_, layer), value in _ends_of_layers(a).items()}
     pairs: list[Pair] = []
     unpaired: list[str] = []
     for node in a.nodes:
         for value in node.outputs:
-            name = outputs.get(value) or a.names.get(value)
-            layer = ends.get(value)
-            partner = by_name.get(name) if name is not None else None
-            if partner is None and layer is not None:
-                partner = by_layer.get(layer)
-            if partner is not None and _comparable(value, partner):
+            name, layer = outputs.get(value) or a.names.get(value), ends.get(value)
+            partner = partners.of_output(value, outputs.get(value)) or partners.of(value, name, layer)
+            if partner is not None:
                 pairs.append(Pair(layer or name or "", value, partner, words(node), words(partner.node)))
             elif layer is not None:
                 unpaired.append(layer)
     return pairs, unpaired
 
 
-def _ends_of_layers(graph: Graph) -> dict[str, Value]:
-    """{layer: the result of the last node that ends it}."""
-    found: dict[str, Value] = {}
+class _Partners:
+    """The values of a graph, by everything that they may be found by."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.outputs = {
+            name: value for name, value in zip(graph.output_names, graph.outputs, strict=True) if value.node
+        }
+        self.names = {
+            graph.names[value]: value for node in graph.nodes for value in node.outputs if value in graph.names
+        }
+        self.names.update(self.outputs)
+        self.ends = _ends_of_layers(graph)
+        self.layers: dict[str, list[Value]] = {}
+        for (_, layer), end in self.ends.items():
+            self.layers.setdefault(layer, []).append(end)
+
+    def of_output(self, value: Value, name: str | None) -> Value | None:
+        """The output of that name, if it can be compared with `value`."""
+        found = self.outputs.get(name) if name is not None else None
+        return found if found is not None and _comparable(value, found) else None
+
+    def of(self, value: Value, name: str | None, layer: str | None) -> Value | None:
+        """The value of that name, or at the end of that layer, which is the same layer's result as `value`."""
+        found = [self.names.get(name)] if name is not None else []
+        if layer is not None and value.node is not None:
+            keys = ((source.framework, source.layer) for source in _last_sources(value.node).values())
+            found += [*(self.ends.get(key) for key in keys), *self.layers.get(layer, [])]
+        return next((each for each in found if each is not None and _same_layer(value, each)), None)
+
+
+def _ends_of_layers(graph: Graph) -> dict[tuple[str, str], Value]:
+    """{(framework, layer): the result of the last node that ends it}."""
+    found: dict[tuple[str, str], Value] = {}
     for node in graph.nodes:
         if len(node.outputs) == 1:
-            for source in _last_sources(node):
-                found[source.layer] = node.outputs[0]
+            for source in _last_sources(node).values():
+                found[source.framework, source.layer] = node.outputs[0]
     return found
 
 
-def _last_sources(node: Node) -> list[Source]:
+def _last_sources(node: Node) -> dict[tuple[str, str], Source]:
     """For each framework and file that the node comes from, the last of its layers that the node stands for."""
     last: dict[tuple[str, str], Source] = {}
     for source in node.source:
         held = last.get((source.framework, source.file))
         if held is None or source.order >= held.order:
             last[source.framework, source.file] = source
-    return list(last.values())
+    return last
+
+
+def _same_layer(a: Value, b: Value) -> bool:
+    """Whether two values that share a name may be compared: the same layer's results, of the same form."""
+    return _comparable(a, b) and a.node is not None and b.node is not None and _same_origin(a.node, b.node)
+
+
+def _same_origin(a: Node, b: Node) -> bool:
+    """Whether what the two nodes tell of their origin agrees.
+
+    Files that both come from must give both the same last layer. Without such a file the layers of a framework decide
+    that both come from, such as Caffe where one net stands in a prototxt and in its caffemodel. Names of ONNX nodes
+    are not asked then: every exporter makes up its own, and it is the value's name that lasts.
+    """
+    ours, theirs = _last_sources(a), _last_sources(b)
+    shared = [key for key in ours if key in theirs]
+    if shared:
+        return all(ours[key].layer == theirs[key].layer for key in shared)
+    frameworks = {framework: None for framework, _ in ours if framework != "onnx"}
+    return all(
+        _layers_of(framework, ours) & _layers_of(framework, theirs)
+        for framework in frameworks
+        if _layers_of(framework, theirs)
+    )
+
+
+def _layers_of(framework: str, sources: Mapping[tuple[str, str], Source]) -> set[str]:
+    return {source.layer for (other, _), source in sources.items() if other == framework}
 
 
 def _comparable(a: Value, b: Value) -> bool:
-    return (
-        isinstance(a.type, TensorType)
-        and isinstance(b.type, TensorType)
-        and a.type.dtype is b.type.dtype
-        and a.type.rank == b.type.rank
-    )
+    """Whether the two have the same element type and rank, and the same sizes as far as they are known.
+
+    Other sizes are a difference only between results of one operator, such as a pooling that rounds otherwise.
+    """
+    if not isinstance(a.type, TensorType) or not isinstance(b.type, TensorType):
+        return False
+    if a.type.dtype is not b.type.dtype or a.type.rank != b.type.rank:
+        return False
+    other_sizes = any(equal(x, y) is False for x, y in zip(a.type.shape, b.type.shape, strict=True))
+    same_operator = a.node is not None and b.node is not None and a.node.op.name == b.node.op.name
+    return same_operator or not other_sizes
 
 
 def words(node: Node | None) -> str:
     """The layer that a node stands for: `Caffe conv3`, `/conv3/Conv`; that of the file itself, not of its source."""
     if node is None:
         return "input"
-    sources = _last_sources(node)
+    sources = list(_last_sources(node).values())
     if not sources:
         return node.op.name
     own = next((source for source in sources if source.framework == "onnx"), sources[-1])
