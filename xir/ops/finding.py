@@ -83,7 +83,7 @@ def _found(rows: Integers) -> tuple[Integers, Integers, Integers]:
     """Where each different row comes first, which one each row is, and how often each comes."""
     if not rows.size:  # rows of nothing are all equal
         one = min(rows.shape[0], 1)
-        return np.zeros(one, np.int64), np.zeros(rows.shape[0], np.int64), np.full(one, rows.shape[0], np.int64)
+        return np.zeros(one, np.int64), np.zeros(rows.shape[0], np.int64), np.zeros(one, np.int64) + rows.shape[0]
     found = cast("tuple[Integers, ...]", np.unique(rows, True, True, True, axis=0))
     return found[1], found[2].reshape(-1), found[3]
 

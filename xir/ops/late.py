@@ -20,7 +20,7 @@ from xir.ops import reduce
 from xir.ops._checks import require_axes, require_dtype, require_rank
 from xir.ops._define import OpDef, op
 from xir.ops._numeric import Numbers, require_number
-from xir.ops.padding import integers, require_vector
+from xir.ops.padding import integers
 
 ReduceKind = Literal[
     "sum", "mean", "max", "min", "prod", "l1", "l2", "sum_square", "log_sum_exp"
@@ -219,7 +219,7 @@ def reshape_late(x: Value, target: Value, *, copies_zero: bool) -> UnrankedType:
     x: any tensor; target: i64 or i32 [rank of the result]; one -1 is what is left, and a 0 the size of `x` at the
     same place where `copies_zero`. Result: as many elements, of unknown rank.
     """
-    require_vector(target, Symbol())
+    length_of(target)
     return UnrankedType(x.dtype)
 
 
@@ -241,7 +241,7 @@ def broadcast_late(x: Value, target: Value) -> UnrankedType:
 
     x: any tensor; target: i64 or i32 [number of axes]; both broadcast against each other. Result: of unknown rank.
     """
-    require_vector(target, Symbol())
+    length_of(target)
     return UnrankedType(x.dtype)
 
 

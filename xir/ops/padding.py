@@ -19,7 +19,7 @@ from xir.ops.constant import constant
 PadMode = Literal["constant", "edge", "reflect", "wrap"]
 
 
-def require_vector(operand: Value | None, length: int) -> None:
+def require_vector(operand: Value | None, length: Dim) -> None:
     """Checks a run-time operand: absent, or `length` integers."""
     if operand is None:
         return

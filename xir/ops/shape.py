@@ -436,7 +436,7 @@ def _range_reference(start: Array, limit: Array, delta: Array, *, stash: DType) 
     dtype = start.dtype
     if dtype.kind in "iu":
         first, last, step = (int(each.reshape(-1)[0]) for each in (start, limit, delta))
-        return np.asarray(np.arange(first, last, step, np.int64)).astype(dtype)
+        return np.arange(first, last, step, dtype=np.int64).astype(dtype)
     kept = np.dtype(np.float64) if dtype == np.float64 else stash.dtype if dtype.itemsize < 4 else dtype
     origin, end, by = (each.reshape(-1)[0].astype(np.float64) for each in (start, limit, delta))
     ratio = (end - origin) / by

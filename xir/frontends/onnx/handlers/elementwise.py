@@ -158,20 +158,3 @@ def clip_by_operands(site: Site, x: Value, low: Value | None = None, high: Value
 def infinite(site: Site, x: Value) -> Value:
     """IsInf."""
     return is_inf(x, negative=site.flag("detect_negative", True), positive=site.flag("detect_positive", True))
-
-
-@handlers.layer(*versions("Constant", 1, 9, 11, 12, 13, 19, 21, 23, 24, 25))
-def literal(site: Site) -> Value:
-    """Constant: a tensor, or numbers (opset 12) and strings."""
-    held = site.tensor("value")
-    if held is not None:
-        return constant(value=held)
-    if site.has("value_float"):
-        return constant(value=constant_of(np.asarray(site.real("value_float"), np.float32)))
-    if site.has("value_int"):
-        return constant(value=constant_of(np.asarray(site.integer("value_int"), np.int64)))
-    if site.has("value_ints"):
-        return constant(value=constant_of(np.array(site.integers("value_ints"), np.int64)))
-    if site.has("value_floats"):
-        return constant(value=constant_of(np.array(site.reals("value_floats") or (), np.float32)))
-    return site.refuse("a constant of strings or a sparse one")

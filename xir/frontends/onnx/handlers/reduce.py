@@ -7,15 +7,28 @@ from typing import Protocol
 from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
+from xir.frontends.onnx.handlers._vectors import numbers
 from xir.ir.dims import Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise, reduce
 from xir.ops.constant import identity
 from xir.ops.elementwise import abs_, log, mul
-from xir.ops.reduce import arg_max, arg_min, cumsum, reduce_sum, top_k
+from xir.ops.late import ReduceKind, reduce_late
+from xir.ops.reduce import arg_max, arg_min, reduce_sum, top_k
+from xir.ops.running import cumprod, cumsum
 
 handlers: Handlers[Handler] = Handlers("onnx")
+
+
+class Running(Protocol):
+    """An operator that runs along an axis."""
+
+    def __call__(
+        self, x: Value, at: Value | None = None, *, axis: int, exclusive: bool = False, reverse: bool = False
+    ) -> Value:
+        """Applies it."""
+        ...
 
 
 class Reduction(Protocol):
@@ -35,12 +48,15 @@ def _by_attribute(operator: Reduction) -> Handler:
     return handler
 
 
-def _by_operand(operator: Reduction, of_nothing: Handler) -> Handler:
+def _by_operand(operator: Reduction, kind: ReduceKind, of_nothing: Handler) -> Handler:
     def handler(site: Site, x: Value, axes: Value | None = None) -> Value:
         """Axes as an operand; none means all, or none at all with `noop_with_empty_axes`."""
         keep = site.flag("keepdims", True)
         nothing = site.flag("noop_with_empty_axes", False)
-        chosen = () if axes is None else site.axes(site.numbers(axes, "axes"), x.rank)
+        known = () if axes is None else numbers(site, axes)
+        if known is None and axes is not None:
+            return reduce_late(x, axes, kind=kind, keep_dims=keep, all_if_empty=not nothing)
+        chosen = site.axes(known or (), x.rank)
         if chosen:
             return operator(x, axes=chosen, keep_dims=keep)
         if nothing:
@@ -49,6 +65,27 @@ def _by_operand(operator: Reduction, of_nothing: Handler) -> Handler:
         return operator(x, axes=tuple(range(x.rank)), keep_dims=keep)
 
     return handler
+
+
+def _then_logarithm(handler: Handler) -> Handler:
+    def both(site: Site, x: Value, axes: Value | None = None) -> Value:
+        """The logarithm of what another reduction gives."""
+        found = handler(site, x, axes)
+        return log(found if isinstance(found, Value) else found[0])
+
+    return both
+
+
+def _of_bools(handler: Handler) -> Handler:
+    def counted(site: Site, x: Value, axes: Value | None = None) -> Value:
+        """The largest or smallest bool, false being less than true (opset 20): by way of integers."""
+        if x.dtype is not DType.BOOL:
+            found = handler(site, x, axes)
+            return found if isinstance(found, Value) else found[0]
+        found = handler(site, elementwise.cast(x, dtype=DType.UINT8), axes)
+        return elementwise.cast(found if isinstance(found, Value) else found[0], dtype=DType.BOOL)
+
+    return counted
 
 
 def _log_sum(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> Value:
@@ -67,36 +104,40 @@ def _square(site: Site, x: Value) -> Value:
     return mul(x, x)
 
 
-def _logarithm(site: Site, x: Value) -> Value:
-    return log(x)
-
-
-for _kind, _op, _attribute, _operand, _nothing in (
-    ("ReduceSum", reduce.reduce_sum, (1, 11), (13,), _same),
-    ("ReduceMean", reduce.reduce_mean, (1, 11, 13), (18,), _same),
-    ("ReduceMax", reduce.reduce_max, (1, 11, 12, 13), (18, 20), _same),
-    ("ReduceMin", reduce.reduce_min, (1, 11, 12, 13), (18, 20), _same),
-    ("ReduceProd", reduce.reduce_prod, (1, 11, 13), (18,), _same),
-    ("ReduceL1", reduce.reduce_l1, (1, 11, 13), (18,), _absolute),
-    ("ReduceL2", reduce.reduce_l2, (1, 11, 13), (18,), _absolute),
-    ("ReduceSumSquare", reduce.reduce_sum_square, (1, 11, 13), (18,), _square),
-    ("ReduceLogSumExp", reduce.reduce_log_sum_exp, (1, 11, 13), (18,), _same),
-    ("ReduceLogSum", _log_sum, (1, 11, 13), (18,), _logarithm),
-):
+_KINDS: tuple[tuple[str, Reduction, ReduceKind, tuple[int, ...], tuple[int, ...], Handler], ...] = (
+    ("ReduceSum", reduce.reduce_sum, "sum", (1, 11), (13,), _same),
+    ("ReduceMean", reduce.reduce_mean, "mean", (1, 11, 13), (18,), _same),
+    ("ReduceProd", reduce.reduce_prod, "prod", (1, 11, 13), (18,), _same),
+    ("ReduceMax", reduce.reduce_max, "max", (1, 11, 12, 13), (18,), _same),
+    ("ReduceMin", reduce.reduce_min, "min", (1, 11, 12, 13), (18,), _same),
+    ("ReduceL1", reduce.reduce_l1, "l1", (1, 11, 13), (18,), _absolute),
+    ("ReduceL2", reduce.reduce_l2, "l2", (1, 11, 13), (18,), _absolute),
+    ("ReduceSumSquare", reduce.reduce_sum_square, "sum_square", (1, 11, 13), (18,), _square),
+    ("ReduceLogSumExp", reduce.reduce_log_sum_exp, "log_sum_exp", (1, 11, 13), (18, 28), _same),
+)
+for _kind, _op, _word, _attribute, _operand, _nothing in _KINDS:
     handlers.layer(*versions(_kind, *_attribute))(_by_attribute(_op))
-    handlers.layer(*versions(_kind, *_operand))(_by_operand(_op, _nothing))
+    handlers.layer(*versions(_kind, *_operand))(_by_operand(_op, _word, _nothing))
+handlers.layer(*versions("ReduceMax", 20))(_of_bools(_by_operand(reduce.reduce_max, "max", _same)))
+handlers.layer(*versions("ReduceMin", 20))(_of_bools(_by_operand(reduce.reduce_min, "min", _same)))
+handlers.layer(*versions("ReduceLogSum", 1, 11, 13))(_by_attribute(_log_sum))
+handlers.layer(*versions("ReduceLogSum", 18, 28))(_then_logarithm(_by_operand(reduce.reduce_sum, "sum", _same)))
 
 
-@handlers.layer(*versions("CumSum", 11, 14))
-def running_sum(site: Site, x: Value, axis: Value) -> Value:
-    """CumSum; the axis is an operand."""
-    (number,) = site.numbers(axis, "an axis")[:1] or (0,)
-    return cumsum(
-        x,
-        axis=site.axis(number, x.rank),
-        exclusive=site.flag("exclusive", False),
-        reverse=site.flag("reverse", False),
-    )
+def _running(operator: Running) -> Handler:
+    def handler(site: Site, x: Value, axis: Value) -> Value:
+        """A running sum or product, whose axis is an operand."""
+        exclusive, backward = site.flag("exclusive", False), site.flag("reverse", False)
+        known = numbers(site, axis)
+        if known is not None and len(known) == 1:
+            return operator(x, axis=site.axis(known[0], x.rank), exclusive=exclusive, reverse=backward)
+        return operator(x, axis, axis=0, exclusive=exclusive, reverse=backward)
+
+    return handler
+
+
+handlers.layer(*versions("CumSum", 11, 14))(_running(cumsum))
+handlers.layer(*versions("CumProd", 26))(_running(cumprod))
 
 
 @handlers.layer(*versions("ArgMax", 1, 11, 12, 13))
@@ -111,6 +152,12 @@ def smallest(site: Site, x: Value) -> Value:
     """ArgMin."""
     axis, keep = site.axis(site.integer("axis", 0), x.rank), site.flag("keepdims", True)
     return arg_min(x, axis=axis, keep_dims=keep, last=site.flag("select_last_index", False))
+
+
+@handlers.layer(*versions("TopK", 1))
+def best_by_attribute(site: Site, x: Value) -> tuple[Value, ...]:
+    """TopK of the first opset, whose k is an attribute."""
+    return top_k(x, k=site.integer("k"), axis=site.axis(site.integer("axis", -1), x.rank))
 
 
 @handlers.layer(*versions("TopK", 10, 11, 24))
