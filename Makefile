@@ -36,7 +36,7 @@ checks: environment ## only the static checks: style, types, floors, security, s
 	@$(DEV)/mypy --no-error-summary
 	@$(DEV)/basedpyright --pythonpath $(DEV)/python --warnings
 	@$(DEV)/lint-imports --no-cache --no-logo
-	@$(DEV)/python tools/security_lint.py xir cli/xir_cli
+	@$(DEV)/python tools/security_lint.py xir cli/xir_cli conformance/xir_conformance
 	@$(DEV)/python tools/size_report.py
 
 pytest: environment # the tests with branch coverage, then the gate for each room that is named in COVERED
@@ -62,4 +62,4 @@ nightly: environment models ## the long tests
 clean: ## remove the environments and what the checks left
 	@rm -rf .venv .venv-demo .venv-caffe build dist out .coverage .coverage.* htmlcov *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	@find xir cli tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find xir cli conformance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

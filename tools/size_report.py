@@ -1,6 +1,7 @@
 """Prints how large the code is, folder by folder, and fails where a file or a function is too long.
 
-usage: size_report.py [FOLDER ...]      (default: xir cli/xir_cli tests tools benchmarks examples, as far as they exist)
+usage: size_report.py [FOLDER ...]      (default: xir cli/xir_cli conformance/xir_conformance tests tools benchmarks
+    examples, as far as they exist)
 
 The house's limits: a file of the library, the command line or the tools stays under 500 lines, a function under 60
 (decorators and docstring counted). Tests are counted in the table and held to the same limits.
@@ -18,7 +19,7 @@ from pathlib import Path
 MAX_FILE_LINES = 500
 MAX_FUNCTION_LINES = 60
 LARGEST = 5
-FOLDERS = ("xir", "cli/xir_cli", "tests", "tools", "benchmarks", "examples")
+FOLDERS = ("xir", "cli/xir_cli", "conformance/xir_conformance", "tests", "tools", "benchmarks", "examples")
 
 
 @dataclass(frozen=True)

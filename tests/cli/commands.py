@@ -49,7 +49,7 @@ class Done:
 
 
 def environment(**more: str) -> dict[str, str]:
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "cli")])
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "cli"), str(REPOSITORY / "conformance")])
     return {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", **more}
 
 

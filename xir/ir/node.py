@@ -12,13 +12,16 @@ from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
 from xir.ir.dims import Dim
 from xir.ir.source import Sources
-from xir.ir.types import DType, TensorType, Type
+from xir.ir.types import DType, TensorType, Type, UnrankedType
 
 if TYPE_CHECKING:
     from xir.ir.graph import Graph
 
 # A recursive alias needs the old spelling of unions before Python 3.12.
 Attribute: TypeAlias = Union[bool, int, float, str, DType, Dim, Constant, "Graph", tuple["Attribute", ...], None]
+
+UNKNOWN_RANK = 506
+"""The number of the InvalidModelError that goes away once the types of the inputs are told."""
 
 
 class Op(Protocol):
@@ -60,6 +63,7 @@ class Value:
         if not isinstance(self.type, TensorType):
             raise InvalidModelError(
                 f"a tensor of known rank is needed, got {self.type!r}",
+                number=UNKNOWN_RANK if isinstance(self.type, UnrankedType) else None,
                 hint="tell the input's type with --input NAME=f32[...]",
             )
         return self.type

@@ -1,0 +1,1 @@
+"""xir inside other people's interfaces: `onnx.backend`, for now."""
