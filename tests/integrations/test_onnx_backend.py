@@ -12,7 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 
 import xir.onnx_backend
-from xir.errors import UnsupportedError, UsageError
+from xir.errors import InvalidModelError, Problem, UnsupportedError, UsageError
+from xir.frontends.onnx import importer
 
 F32 = TensorProto.FLOAT
 
@@ -112,6 +113,20 @@ def reduction(axes, shape=(2, 3)):
 MATRIX = np.arange(6, dtype=np.float32).reshape(2, 3)
 
 
+@pytest.fixture
+def refusing(monkeypatch):
+    """An importer that must know the axes of reductions, as every importer must for some operators."""
+
+    def build(model, *, known=None, **more):
+        if "axes" not in (known or {}):
+            reason = "axes that are computed at run time"
+            raise UnsupportedError(reason, problems=(Problem("ReduceSum", ("y",), reason),))
+        return importer.build(model, known=known, **more)
+
+    monkeypatch.setattr("xir.integrations.specialized.build", build)
+
+
+@pytest.mark.usefixtures("refusing")
 def test_axes_that_are_fed_are_specialized_by_value_and_kept():
     prepared = xir.onnx_backend.prepare(reduction([1]))
     for axis, expected in ((0, [3, 5, 7]), (1, [3, 12]), (0, [3, 5, 7])):
@@ -121,6 +136,7 @@ def test_axes_that_are_fed_are_specialized_by_value_and_kept():
     assert prepared.model.counts == {"types": 0, "values": 2}
 
 
+@pytest.mark.usefixtures("refusing")
 def test_only_so_many_graphs_are_kept(monkeypatch):
     monkeypatch.setattr("xir.integrations.specialized.MAX_GRAPHS", 2)
     prepared = xir.onnx_backend.prepare(reduction([1]))
@@ -139,10 +155,18 @@ def test_ranks_that_are_fed_are_specialized_by_type():
     assert prepared.model.counts == {"types": 2, "values": 0}
 
 
+@pytest.mark.usefixtures("refusing")
 def test_what_no_value_lifts_is_refused_at_the_run():
     prepared = xir.onnx_backend.prepare(reduction([2000], (2,) * 3))
     with pytest.raises(UnsupportedError, match="run time"):
         prepared.run([np.zeros((2, 2, 2), np.float32), np.zeros(2000, np.int64)])
+
+
+def test_what_is_wrong_with_a_model_whatever_is_fed():
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    sequence = helper.make_tensor_sequence_value_info("x", F32, None)
+    with pytest.raises(InvalidModelError, match="sequence"):
+        xir.onnx_backend.prepare(model_of(nodes, [sequence], [tensor("y", None)]))
 
 
 def test_a_node_alone():
