@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from xir.errors import InvalidModelError
+from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Array
 from xir.ir.dims import Shape
 from xir.ir.node import Node, Value
@@ -228,11 +228,14 @@ def _dropout_gradient(node: Node, dy: Value, dkept: Value) -> tuple[Value | None
     """The gradient goes where the elements were kept, by the factor that they took.
 
     Raises:
-        InvalidModelError: if the rate is computed at run time: the factor would be 1 where nothing is dropped.
+        UnsupportedError: if the rate is computed at run time: the factor would be 1 where nothing is dropped.
     """
     ratio, training = node.inputs[1:]
     if ratio is not None or training is not None:
-        raise InvalidModelError("the gradient of dropout needs a rate that is known before the run")
+        raise UnsupportedError(
+            "the gradient of dropout needs a rate that is known before the run",
+            hint="fold the rate and the training mode into constants",
+        )
     kept = elementwise.cast(node.outputs[1], dtype=dy.dtype)
     share = cast("float", node.attributes["rate"])
     return div(mul(dy, kept), scalar_like(dy, 1 - share)), None, None

@@ -91,7 +91,15 @@ def losses() -> Iterator[One]:
     yield One("SoftmaxCrossEntropyLoss", 12, {**scores, **labels})
 
 
-CASES = [case for family in (signals, algebra, grids, losses) for case in family()]
+def resizing() -> Iterator[One]:
+    unknown = {"x": [1, 2, "h", "w"]}
+    words = {"keep_aspect_ratio_policy": "not_larger", "axes": [2, 3]}
+    yield One("Resize", 18, IMAGE, {"n": i64(9, 5)}, ["x", "", "", "n"], words, shapes=unknown)
+    scales = np.array([1, 1, 2, 0.5], F32)
+    yield One("Resize", 13, IMAGE, {"s": scales}, ["x", "", "s"], {"mode": "linear"}, shapes=unknown)
+
+
+CASES = [case for family in (signals, algebra, grids, losses, resizing) for case in family()]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{index}-{case}" for index, case in enumerate(CASES)])
@@ -280,7 +288,18 @@ def test_pools_of_opset_1_are_those_of_later_ones(old: One, new: One, tmp_path: 
 
 
 BOXES = {"b": normal(1, 4, 4), "s": np.abs(normal(1, 1, 4))}
+CROP = "tf_crop_and_resize"
 REFUSED: list[tuple[One, type[XirError], str]] = [
+    (
+        One("Resize", 13, IMAGE, {"s": np.ones(4, F32), "n": i64(1, 2, 4, 5)}, ["x", "", "s", "n"]),
+        InvalidModelError,
+        "not both",
+    ),
+    (
+        One("Resize", 13, IMAGE, {"r": np.ones(8, F32)}, ["x", "r"], {"coordinate_transformation_mode": CROP}),
+        InvalidModelError,
+        "either scales or sizes",
+    ),
     (One("DFT", 20, SIGNAL, {"a": number(2)}, ["x", "", "a"]), InvalidModelError, "last axis"),
     (One("DFT", 17, {"x": normal(1, 4, 3)}), InvalidModelError, "1.*2"),
     (One("DFT", 17, {"x": normal(1, 4, 2)}, attributes={"onesided": 1}), InvalidModelError, "needs real"),
