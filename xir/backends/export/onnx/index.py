@@ -10,6 +10,7 @@ from xir.backends.export.onnx._form import (
     Fixed,
     Forms,
     OnnxAttribute,
+    Operand,
     Refusal,
     Sizes,
     again,
@@ -53,10 +54,10 @@ def _gather_nd(node: Node, opset: int) -> Answer:
 @forms.of(one_hot)
 def _one_hot(node: Node, opset: int) -> Answer:
     """OneHot with the values 0 and 1; ONNX's indices have an axis."""
-    indices, dtype = operand(node), node.attributes["dtype"]
+    indices, count, dtype = operand(node), node.inputs[1], node.attributes["dtype"]
     if indices.rank == 0:
-        (hot,) = again(node, (reshape(indices, shape=(1,)),), axis=1)
+        (hot,) = again(node, (reshape(indices, shape=(1,)), count), axis=1)
         return reshape(hot, shape=node.outputs[0].shape)
-    depth = Sizes((as_dim(node.attributes["depth"]),), scalar=True)
+    depth: Operand = Sizes((as_dim(node.attributes["depth"]),), scalar=True) if count is None else count
     values = Fixed(np.array([0, 1]).astype(dtype.dtype if isinstance(dtype, DType) else np.float32))
     return Call("OneHot", (indices, depth, values), {"axis": whole(node, "axis")})

@@ -17,13 +17,14 @@ from xir.backends.export.onnx._form import (
     operand,
     whole,
 )
+from xir.backends.export.onnx._operands import in_i64
 from xir.ir.dims import as_dim
 from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops import reduce
 from xir.ops.constant import identity
 from xir.ops.elementwise import abs_, cast, mul
-from xir.ops.reduce import arg_max, arg_min, cumsum, top_k
+from xir.ops.reduce import arg_max, arg_min, top_k
 
 forms = Forms()
 
@@ -76,13 +77,6 @@ for _op, _kind, _since in (
     forms.of(_op)(_reduction(_kind, _since))
 
 
-@forms.of(cumsum)
-def _cumsum(node: Node, opset: int) -> Answer:
-    """CumSum, its axis a scalar operand."""
-    inputs = (operand(node), literal(whole(node, "axis"), DType.INT64))
-    return Call("CumSum", inputs, {"exclusive": whole(node, "exclusive"), "reverse": whole(node, "reverse")})
-
-
 def _arg(kind: str) -> Form:
     def form(node: Node, opset: int) -> Answer:
         attributes: dict[str, OnnxAttribute] = {
@@ -105,7 +99,7 @@ def _top_k(node: Node, opset: int) -> Answer:
     """TopK, its k an operand of one element."""
     count = node.inputs[1]
     k: Operand = count if count is not None else Sizes((as_dim(node.attributes["k"]),))
-    return Call(
+    return in_i64(node, 1) or Call(
         "TopK",
         (operand(node), k),
         {"axis": whole(node, "axis"), "largest": whole(node, "largest"), "sorted": onnx_value(node, "sorted")},

@@ -22,6 +22,7 @@ from xir.backends.export.onnx._form import (
     shape_in,
     whole,
 )
+from xir.backends.export.onnx._operands import in_i64, scalars
 from xir.backends.export.onnx._windows import padding_of
 from xir.ir.dims import Dim, Shape, bounds, equal
 from xir.ir.node import Node, Value
@@ -61,18 +62,12 @@ def _reshape(node: Node, opset: int) -> Answer:
     if target is not None and target.node is not None and target.node.op.name == "constant":
         return reshape(x, shape=shape)
     if target is not None:
-        return Call("Reshape", (x, _as_i64(target)), {"allowzero": 1} if opset >= 14 else {})
+        return in_i64(node, 1) or Call("Reshape", node.inputs, {"allowzero": 1} if opset >= 14 else {})
     if any(size == 0 for size in shape):
         if opset < 14:
             return Refusal("Reshape to an empty shape needs 'allowzero'", 14)
         return Call("Reshape", (x, Sizes(shape)), {"allowzero": 1})
     return Call("Reshape", (x, _target(x.shape, shape)))
-
-
-def _as_i64(value: Value) -> Value:
-    from xir.ops.elementwise import cast
-
-    return value if value.dtype is DType.INT64 else cast(value, dtype=DType.INT64)
 
 
 def _target(have: Shape, want: Shape) -> Operand:
@@ -98,9 +93,8 @@ def _positive(want: Shape, plain: list[int]) -> bool:
 @forms.of(broadcast)
 def _broadcast(node: Node, opset: int) -> Answer:
     """Expand."""
-    target = node.inputs[1]
-    if target is not None:
-        return Call("Expand", (operand(node), _as_i64(target)))
+    if node.inputs[1] is not None:
+        return in_i64(node, 1) or Call("Expand", node.inputs)
     return Call("Expand", (operand(node), Sizes(shape_in(node, "shape"))))
 
 
@@ -151,26 +145,37 @@ def _reverse(node: Node, opset: int) -> Answer:
 @forms.of(pad)
 def _pad(node: Node, opset: int) -> Answer:
     """Pad; what is cut off is a slice before it, as the operator says, for runtimes disagree on negative pads."""
-    x, amounts, padding = operand(node), node.inputs[1], padding_of(node)
-    mode = node.attributes["mode"]
-    attributes: dict[str, OnnxAttribute] = {"mode": str(mode)}
-    fill: tuple[Operand, ...] = ()
-    precision = DType.FLOAT32
-    if mode == "constant":
-        fill, precision = (_scalar(real(node, "value"), x.dtype),), x.dtype
-    elif opset < 19 and mode == "wrap":
-        return Refusal("Pad in mode 'wrap'", 19)
-    if amounts is not None:
-        return Call("Pad", (x, _as_i64(amounts), *fill), attributes, precision=precision)
-    if any(isinstance(amount, int) and amount < 0 for pair in padding for amount in pair):
+    x, amounts, fill, places = operand(node), *node.inputs[1:]
+    prepared = in_i64(node, 1) or scalars(node, 2)
+    if prepared is not None:
+        return prepared
+    if amounts is None and places is None and not _only_adds(node):
         return _cut_first(node, x)
-    if all(pair == (0, 0) for pair in padding):
+    mode, padding = str(node.attributes["mode"]), padding_of(node)
+    if mode == "wrap" and opset < 19:
+        return Refusal("Pad in mode 'wrap'", 19)
+    if places is not None and opset < 18:
+        return Refusal("Pad along axes that come at run time", 18)
+    if amounts is None and all(pair == (0, 0) for pair in padding):
         return x
-    flat = Sizes((*(before for before, _ in padding), *(after for _, after in padding)))
-    return Call("Pad", (x, flat, *fill), attributes, precision=precision)
+    given: list[Operand] = [x, amounts, fill, places]
+    if amounts is None:
+        given[1] = Sizes((*(before for before, _ in padding), *(after for _, after in padding)))
+    if mode == "constant" and fill is None:
+        given[2] = _scalar(real(node, "value"), x.dtype)
+    while given[-1] is None:
+        given.pop()
+    return Call("Pad", tuple(given), {"mode": mode}, precision=x.dtype if mode == "constant" else DType.FLOAT32)
+
+
+def _only_adds(node: Node) -> bool:
+    """Whether the padding surely cuts nothing off, as far as numbers tell."""
+    return all(not isinstance(amount, int) or amount >= 0 for pair in padding_of(node) for amount in pair)
 
 
 def _scalar(value: float, dtype: DType) -> Fixed:
+    if dtype is DType.STRING:
+        return Fixed(np.asarray("", object))
     with np.errstate(over="ignore", invalid="ignore"):
         return Fixed(np.asarray(value).astype(dtype.dtype))
 
@@ -196,16 +201,18 @@ def _cut_first(node: Node, x: Value) -> Answer:
 def _tile(node: Node, opset: int) -> Answer:
     """Tile."""
     counts = node.inputs[1]
-    return Call("Tile", (operand(node), _as_i64(counts) if counts is not None else Sizes(shape_in(node, "repeats"))))
+    given: Operand = Sizes(shape_in(node, "repeats")) if counts is None else counts
+    return in_i64(node, 1) or Call("Tile", (operand(node), given))
 
 
 @forms.of(split)
 def _split(node: Node, opset: int) -> Answer:
     """Split, its sizes an attribute before opset 13 and an operand since."""
-    x, sizes = operand(node), shape_in(node, "sizes")
+    x, lengths, sizes = operand(node), node.inputs[1], shape_in(node, "sizes")
     if opset >= 13:
-        return Call("Split", (x, Sizes(sizes)), {"axis": whole(node, "axis")})
-    if not all(isinstance(size, int) for size in sizes):
+        given: Operand = Sizes(sizes) if lengths is None else lengths
+        return in_i64(node, 1) or Call("Split", (x, given), {"axis": whole(node, "axis")})
+    if lengths is not None or not all(isinstance(size, int) for size in sizes):
         return Refusal("Split into sizes that are not known", 13)
     return Call("Split", (x,), {"axis": whole(node, "axis"), "split": onnx_value(node, "sizes")})
 
