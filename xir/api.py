@@ -183,9 +183,14 @@ def verify(
 
 
 def second_options(options: LoadOptions | None) -> LoadOptions:
-    """What concerns the second of two files too: seed, plugins and links, but no names of the first one's inputs."""
+    """What concerns the second of two files too: fills, seed, plugins and links, but no names of the first one's inputs."""
     chosen = options or LoadOptions()
-    return LoadOptions(seed=chosen.seed, plugins=chosen.plugins, trust_links=chosen.trust_links)
+    return LoadOptions(
+        fill_missing=chosen.fill_missing,
+        seed=chosen.seed,
+        plugins=chosen.plugins,
+        trust_links=chosen.trust_links,
+    )
 
 
 def _second_side(b: Model, per_layer: bool, options: LoadOptions) -> tuple[Runner, Graph | None]:

@@ -38,6 +38,7 @@ def reading_options(function: F) -> F:
         losses: bool | None,
         preprocess: bool,
         mean: str | None,
+        fill_missing: bool,
         **rest: object,
     ) -> object:
         from xir.frontends.type_spec import parse_type
@@ -54,6 +55,7 @@ def reading_options(function: F) -> F:
             losses=losses,
             preprocess=preprocess,
             mean=mean,
+            fill_missing=fill_missing,
         )
         return function(*args, options=options, **rest)
 
@@ -74,6 +76,7 @@ _READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
     click.option("--losses/--no-losses", default=None, help="Caffe: keep loss and metric layers, or drop them."),
     click.option("--preprocess", is_flag=True, help="Caffe: make transform_param (mean, scale) part of the graph."),
     click.option("--mean", metavar="FILE", help="Caffe: the .binaryproto mean for --preprocess."),
+    click.option("--fill-missing", is_flag=True, help="Caffe: make up weights that the caffemodel lacks."),
 )
 
 

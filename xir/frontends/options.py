@@ -23,6 +23,7 @@ class LoadOptions:
         losses: Caffe: whether loss and metric layers are kept; None keeps them in training only.
         preprocess: Caffe: makes the data layer's transform_param (mean, scale) part of the graph.
         mean: Caffe: a `.binaryproto` mean image for `preprocess`, instead of the file's own mean_file.
+        fill_missing: Caffe: makes up the weights of layers that the weights' file lacks, instead of refusing.
         seed: the seed of weights that must be made up.
         plugins: modules with handlers for layers of the person's own; never named by a model file.
         trust_links: takes companion files that are links.
@@ -36,6 +37,7 @@ class LoadOptions:
     losses: bool | None = None
     preprocess: bool = False
     mean: str | None = None
+    fill_missing: bool = False
     seed: int = 0
     plugins: Sequence[str] = ()
     trust_links: bool = False
@@ -51,6 +53,7 @@ class Loaded:
         files: the files that it was read from, the named one first.
         layers: how many layers the foreign model has.
         notes: what a person should know of how it was read.
+        made_up: names of weights of the graph that were made up, because the files do not hold them.
     """
 
     graph: Graph
@@ -58,3 +61,4 @@ class Loaded:
     files: tuple[str, ...]
     layers: int
     notes: tuple[str, ...] = ()
+    made_up: tuple[str, ...] = ()

@@ -108,7 +108,12 @@ def caffemodel(text: str, weights: Mapping[str, Sequence[np.ndarray]], *, whole:
 def ours(case: Case, folder: Path, seed: int = 0) -> Arrays:
     """What the reference computes."""
     text, model = case.write(folder, seed)
-    options = LoadOptions(prototxt=str(text), phase="TRAIN" if case.phase == "TRAIN" else "TEST", losses=case.losses)
+    options = LoadOptions(
+        prototxt=str(text),
+        phase="TRAIN" if case.phase == "TRAIN" else "TEST",
+        losses=case.losses,
+        fill_missing=not any(case.weights(seed).values()),
+    )
     graph = load_caffe(str(model), options).graph
     verify(graph)
     return {name: np.asarray(value) for name, value in run(graph, case.feeds(seed)).items()}

@@ -15,6 +15,7 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.caffe.blobs import Blobs, finished_names
 from xir.frontends.caffe.inputs import check_overrides, data_inputs, declared_inputs, missing_input
 from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING
+from xir.frontends.caffe.missing import layers_of, some_of
 from xir.frontends.caffe.net import Layer, Net, Phase, shared_parameters
 from xir.frontends.caffe.preprocess import Preprocessing, preprocess, tell_left_out
 from xir.frontends.caffe.propose import candidates, fallback
@@ -35,10 +36,17 @@ Losses = Literal["drop", "keep"]
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A graph, and what a person should know of how it came about."""
+    """A graph, and what a person should know of how it came about.
+
+    Attributes:
+        graph: the graph.
+        notes: in words.
+        filled: {name of a weight of the graph that a filler made up: its layer}.
+    """
 
     graph: Graph
     notes: tuple[str, ...]
+    filled: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -113,7 +121,10 @@ class Importer:
                         raise error.located(layer.location) from error.__cause__
             self._report_problems(assumed)
         check_overrides(self.overrides, tuple(self.inputs))
-        return Imported(self._graph(assumed), tuple(self._all_notes()))
+        graph = self._graph(assumed)
+        live = {parameter.value for parameter in graph.parameters}
+        filled = {graph.names[value]: layer for value, layer in self.weights.filled.items() if value in live}
+        return Imported(graph, tuple(self._all_notes(filled)), filled)
 
     def _take(self, layer: Layer, index: int) -> None:
         if self._dropped(layer):
@@ -387,12 +398,11 @@ class Importer:
             raise UsageError("no output is left", hint="name at least one output")
         return {name: known[name] for name in wanted}
 
-    def _all_notes(self) -> list[str]:
-        filled = self.weights.filled
-        if not filled:
+    def _all_notes(self, filled: Mapping[str, str]) -> list[str]:
+        layers = list(dict.fromkeys(filled.values()))
+        if not layers:
             return [*self.net.notes, *self.notes]
-        some = ", ".join([*filled[:5], *(["..."] if filled[5:] else [])])
-        text = f"no weights in the file for {len(filled)} layers ({some})"
+        text = f"no weights in the file for {layers_of(layers)} ({some_of(layers)})"
         return [*self.net.notes, *self.notes, f"{text}: made up by their fillers with seed {self.seed}"]
 
     def _source(self, layer: Layer, index: int) -> Source:

@@ -9,6 +9,7 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.caffe.handlers import HANDLERS
 from xir.frontends.caffe.importer import Importer
 from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING
+from xir.frontends.caffe.missing import check_missing, layers_of, some_of
 from xir.frontends.caffe.net import Layer, Net, filter_net
 from xir.frontends.caffe.plugins import Plugin, extended, installed_plugins, load_plugins, merged, owners
 from xir.frontends.caffe.preprocess import Preprocessing
@@ -30,8 +31,8 @@ def load_caffe(path: str, options: LoadOptions, handlers: Handlers[Handler] = HA
         handlers: layer type -> handler; a person's own layers are merged in.
 
     Raises:
-        FormatError, InvalidModelError, UnsafeError, FileError: the file is damaged, contradicts itself, or asks for
-            too much.
+        FormatError, InvalidModelError, UnsafeError, FileError: the file is damaged, contradicts itself, lacks weights
+            of the net's layers, or asks for too much.
         UnsupportedError: with every layer that cannot be taken.
         UsageError: an option does not fit the file, or a plugin is wrong.
     """
@@ -40,7 +41,7 @@ def load_caffe(path: str, options: LoadOptions, handlers: Handlers[Handler] = HA
     keep = options.losses if options.losses is not None else options.phase == "TRAIN"
     nearby = document.companion.candidates if document.companion is not None else ()
     importer = Importer(
-        replace(net, notes=document.notes),
+        replace(net, notes=(*document.notes, *_unused_notes(document))),
         table,
         phase=options.phase,
         losses="keep" if keep else "drop",
@@ -54,7 +55,11 @@ def load_caffe(path: str, options: LoadOptions, handlers: Handlers[Handler] = HA
         trust_links=options.trust_links,
     )
     imported = importer.run()
-    return Loaded(imported.graph, "caffe", _files(path, document), len(net.layers), imported.notes)
+    if document.weights is not None and not options.fill_missing:
+        check_missing(tuple(dict.fromkeys(imported.filled.values())), document.unused, document.weights)
+    return Loaded(
+        imported.graph, "caffe", _files(path, document), len(net.layers), imported.notes, tuple(imported.filled)
+    )
 
 
 def _read(
@@ -75,6 +80,13 @@ def _read(
         return document, plugins, table
     more = installed_plugins()
     return document, (*plugins, *more), merged(table, more)
+
+
+def _unused_notes(document: Document) -> tuple[str, ...]:
+    unused = document.unused
+    if not unused:
+        return ()
+    return (f"weights of {layers_of(unused)} that the net does not have are not used ({some_of(unused)})",)
 
 
 def _unknown(net: Net, handlers: Handlers[Handler]) -> bool:

@@ -379,8 +379,9 @@ def attach(net: Net, weights: Weights) -> tuple[Net, tuple[str, ...], tuple[str,
     """The net with the weights of another file, by layer name, and the names of both sides that do not meet.
 
     Layers that the file knows lose what weights they had. Layers of one name in different phases get the same weights.
-    A number that an HDF5 snapshot leaves out is taken from the layer that shares its name (net.cpp,
-    CopyTrainedLayersFromHDF5).
+    A layer that the file has no weights for takes those of the layers that share the names of all its weights: Caffe
+    copies into the one blob that they have together (net.cpp, CopyTrainedLayersFrom and ShareWeights). A number that an
+    HDF5 snapshot leaves out is taken from the layer that shares its name (net.cpp, CopyTrainedLayersFromHDF5).
 
     Returns:
         The net; names with weights that the net does not have; names of the net that the file does not have.
@@ -389,7 +390,11 @@ def attach(net: Net, weights: Weights) -> tuple[Net, tuple[str, ...], tuple[str,
         InvalidModelError: a weight is left out and nobody shares it.
     """
     known = set(weights.names) | set(weights.layers)
-    layers = tuple(_with_blobs(layer, weights, net) if layer.name in weights.layers else layer for layer in net.layers)
+    owned = _blobs_by_parameter(net, weights)
+    layers = tuple(
+        _with_blobs(layer, weights, net) if layer.name in weights.layers else _with_lent_blobs(layer, weights, owned)
+        for layer in net.layers
+    )
     names = {layer.name for layer in net.layers}
     unused = tuple(name for name, blobs in weights.layers.items() if name not in names and blobs)
     absent = tuple(dict.fromkeys(layer.name for layer in net.layers if layer.name not in known))
@@ -401,6 +406,25 @@ def _with_blobs(layer: Layer, weights: Weights, net: Net) -> Layer:
     count = max(max(mine, default=-1) + 1, _named_specs(layer) if weights.partial else 0)
     blobs = tuple(mine[index] if index in mine else _shared(layer, index, weights, net) for index in range(count))
     return replace(layer, blobs=blobs, weights_file=weights.file if blobs else None)
+
+
+def _blobs_by_parameter(net: Net, weights: Weights) -> Mapping[str, tuple[Blob, int]]:
+    """{parameter name: the blob that the file has for it, how many blobs its layer has}."""
+    found: dict[str, tuple[Blob, int]] = {}
+    for layer in net.layers:
+        held = weights.layers.get(layer.name, {})
+        for position, spec in enumerate(layer.specs):
+            if spec.name and position in held:
+                found.setdefault(spec.name, (held[position], len(held)))
+    return found
+
+
+def _with_lent_blobs(layer: Layer, weights: Weights, owned: Mapping[str, tuple[Blob, int]]) -> Layer:
+    """The layer with the blobs of those that share its parameters' names, if these are all that it has."""
+    lent = [owned[spec.name] for spec in layer.specs if spec.name in owned]
+    if layer.blobs or not lent or any(count != len(lent) for _, count in lent) or len(lent) != len(layer.specs):
+        return layer
+    return replace(layer, blobs=tuple(blob for blob, _ in lent), weights_file=weights.file)
 
 
 def _named_specs(layer: Layer) -> int:

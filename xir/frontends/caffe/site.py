@@ -34,13 +34,14 @@ class Weights:
         shared: (layer index, blob index) -> the owner's pair.
         seed: the seed of made-up weights.
         taken: names that a weight must not have.
+        filled: {weight that a filler made up: its layer's name}.
     """
 
     shared: Mapping[tuple[int, int], tuple[int, int]]
     seed: int = 0
     parameters: list[Parameter] = field(default_factory=list[Parameter])
     names: dict[Value, str] = field(default_factory=dict[Value, str])
-    filled: list[str] = field(default_factory=list[str])
+    filled: dict[Value, str] = field(default_factory=dict[Value, str])
     _made: dict[tuple[int, int], Value] = field(default_factory=dict[tuple[int, int], Value])
     taken: set[str] = field(default_factory=set[str])
     _filled_bytes: int = 0
@@ -172,7 +173,10 @@ class Site:
         constant = self._constant(index, wanted, filler, key)
         if factor != 1 and self.blob_count:
             constant = constant_of(constant.array().astype(np.float32) * np.float32(factor))
-        return self.weights.add(self.weights.shared.get(key, key), f"{self.layer.name}.{name}", constant, trainable)
+        value = self.weights.add(self.weights.shared.get(key, key), f"{self.layer.name}.{name}", constant, trainable)
+        if not self.blob_count:
+            self.weights.filled[value] = self.layer.name
+        return value
 
     def _constant(self, index: int, shape: tuple[int, ...], filler: Message | None, key: tuple[int, int]) -> Constant:
         if index < self.blob_count:
@@ -186,8 +190,6 @@ class Site:
                 f"weight {index} {list(shape)} is missing, and it cannot be made up",
                 hint="give the caffemodel that belongs to this prototxt",
             )
-        if not self.weights.filled or self.weights.filled[-1] != self.layer.name:
-            self.weights.filled.append(self.layer.name)
         return self.weights.make_up(filler, shape, key)
 
     def _shared(self, value: Value, shape: tuple[int, ...], index: int) -> Value:
