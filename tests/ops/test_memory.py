@@ -14,6 +14,7 @@ from xir.ops.cache_update import cache_update
 from xir.ops.causal_conv import causal_conv
 from xir.ops.gating import hardmax, shrink, swiglu
 from xir.ops.linear_attention import linear_attention
+from xir.ops.norm_length import lp_normalize
 
 
 def f32(*shape: int | Symbol) -> Value:
@@ -103,6 +104,12 @@ def test_a_cache_refuses_what_does_not_fit() -> None:
         cache_update(f32(2, 3), f32(2, 3), axis=0, circular=False)
     with pytest.raises(InvalidModelError, match="5 entries do not fit"):
         cache_update(f32(2, 3), f32(2, 5), axis=1, circular=False)
+
+
+@pytest.mark.parametrize("p", [0, 3])
+def test_lengths_of_other_kinds_are_refused(p: int) -> None:
+    with pytest.raises(InvalidModelError, match=f"p is {p}, expected 1 or 2"):
+        lp_normalize(f32(2, 3), axis=1, p=p)
 
 
 def test_gating_by_hand() -> None:

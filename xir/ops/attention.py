@@ -65,8 +65,8 @@ def attention(
     and to k. softcap > 0: products become softcap * tanh(products / softcap) before the bias. precision: the type of
     the softmax, that of q where None (or f32, if that is wider).
 
-    Results, in the type of q: y [B, G * H, L, E]; [B, G * H, L, T], the scaled products, those after the cap, with the
-    bias, or the weights, as `shown` says; and with a past all keys [B, H, T, D] and values [B, H, T, E].
+    Results, in the type of q: y [B, G * H, L, E]; with a past, all keys [B, H, T, D] and values [B, H, T, E]; and [B,
+    G * H, L, T], the scaled products, those after the cap, with the bias, or the weights, as `shown` says.
     """
     _require_operands(q, k, v)
     total = _require_past(k, v, past_k, past_v, valid)
@@ -80,11 +80,10 @@ def attention(
     for window in (left, right):
         if window is not None and window < 0:
             raise InvalidModelError(f"windows reach 0 or more positions, got {window}")
-    made = q.tensor.with_shape((batch, heads, length, v.shape[3])), q.tensor.with_shape((batch, heads, length, total))
+    y, scores = (q.tensor.with_shape((batch, heads, length, size)) for size in (v.shape[3], total))
     if past_k is None:
-        return made
-    cache = tuple(each.tensor.with_shape((*each.shape[:2], total, each.shape[3])) for each in (k, v))
-    return (*made, *cache)
+        return y, scores
+    return y, *(each.tensor.with_shape((*each.shape[:2], total, each.shape[3])) for each in (k, v)), scores
 
 
 def _require_operands(q: Value, k: Value, v: Value) -> None:
@@ -168,8 +167,8 @@ def _attention_reference(
     weights = _weights(scores, bias, precision)
     stages["weights"] = weights
     wide_v = np.repeat(widened(values), groups, axis=1).astype(weights.dtype, copy=False)
-    made = narrowed(weights @ wide_v, q), narrowed(stages[shown], q)
-    return made if past_k is None else (*made, keys, values)
+    y, seen = narrowed(weights @ wide_v, q), narrowed(stages[shown], q)
+    return (y, seen) if past_k is None else (y, keys, values, seen)
 
 
 def _weights(scores: Numbers, bias: Numbers | None, precision: DType | None) -> Numbers:
@@ -221,8 +220,8 @@ def _attention_decompose(
     weights = _built_weights(scores, hidden, precision)
     stages["weights"] = weights
     y = matmul(weights, repeated_heads(narrow(wide(values), weights.dtype), heads))
-    made = narrow(y, q.dtype), narrow(stages[shown], q.dtype)
-    return made if past_k is None else (*made, keys, values)
+    y, seen = narrow(y, q.dtype), narrow(stages[shown], q.dtype)
+    return (y, seen) if past_k is None else (y, keys, values, seen)
 
 
 def _scaled(x: Value, scale: float | None) -> Value:

@@ -84,6 +84,9 @@ def normalizations() -> Iterator[Own]:
     sums = ("y", "", "", "sum")
     yield Own("SkipLayerNormalization", {**SKIP, **more}, {"epsilon": 1e-5}, outputs=sums)
     yield Own("SkipLayerNormalization", {**SKIP, "skip": normal(3, 8)}, note="one skip for all")
+    yield Own("SkipLayerNormalization", SKIP, outputs=("y", "mean", "inverse"), note="statistics")
+    simple = {name: array for name, array in SKIP.items() if name != "bias"}
+    yield Own("SkipSimplifiedLayerNormalization", simple, note="no bias")
     yield Own("SkipSimplifiedLayerNormalization", {**SKIP, "bias": more["bias"]}, outputs=sums)
     simple = {"x": X, "scale": normal(8, seed=2)}
     yield Own("SimplifiedLayerNormalization", simple, domain="", outputs=("y", "inverse"))

@@ -152,6 +152,12 @@ def test_activations_without_one_for_each_gate_are_refused(tmp_path: Path) -> No
         import_onnx(saved(case.model(), tmp_path))
 
 
+def test_rnn_may_name_a_function_for_a_direction_that_it_does_not_have(tmp_path: Path) -> None:
+    """The default of onnx.defs is two Tanh, whatever the direction."""
+    case = One("RNN", 14, operands("RNN"), attributes={"activations": ["Relu", "Tanh"]})
+    assert import_onnx(saved(case.model(), tmp_path)).nodes[0].attributes["functions"] == (("relu", 0.0, 0.0),)
+
+
 def test_affine_and_thresholded_relu_have_the_defaults_of_their_operators(tmp_path: Path) -> None:
     functions = []
     for name in ("Affine", "ThresholdedRelu"):

@@ -36,7 +36,9 @@ def _attention(node: Node, opset: int) -> Answer:
     ):
         if node.attributes[ours] is not None:
             attributes[theirs] = onnx_value(node, ours)
-    return Call("Attention", _given(node.inputs), attributes, optional=1, places=(0, 3, 1, 2)[: len(node.outputs)])
+    if node.inputs[4] is not None:  # past and present go together
+        return Call("Attention", _given(node.inputs), attributes, optional=3)
+    return Call("Attention", _given(node.inputs), attributes, optional=1, places=(0, 3))
 
 
 @forms.of(rotary_embedding)

@@ -34,7 +34,7 @@ def attend(
     """Attention; `nonpad_kv_seqlen` came with opset 24, windows with 25."""
     flat = q.rank == 3
     q, k, v = _with_heads(site, q, k, v)
-    y, scores, *cache = attention(
+    y, *cache, scores = attention(
         q,
         k,
         v,

@@ -52,7 +52,7 @@ def _attended(
 ) -> tuple[Value, ...]:
     """Attention with heads apart: y, the products with the mask, all keys, all values."""
     past_k, past_v = past or (None, None)
-    y, scores, *cache = attention(
+    y, *cache, scores = attention(
         q,
         k,
         v,
