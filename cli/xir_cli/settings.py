@@ -140,6 +140,11 @@ class Command(click.Command):
         """The command's own parameters and the global ones."""
         return [*super().get_params(ctx), *global_options(hidden=True)]
 
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Keeps the lines of examples: docstrings are raw, so click's mark for that stands in them as two letters."""
+        self.help = (self.help or "").replace("\\b\n", "\b\n")
+        super().format_help_text(ctx, formatter)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Ends the help with what every command takes."""
         formatter.write_paragraph()

@@ -38,6 +38,13 @@ def test_inspecting_a_caffe_model_does_not_load_onnx(tmp_path):
     assert {"onnx", "onnxruntime", "rich"} & modules == set()
 
 
+@pytest.mark.parametrize("name", ["convert", "run", "inspect", "verify", "optimize"])
+def test_examples_stand_on_lines_of_their_own(capsys, name):
+    lines = call(capsys, name, "--help").out.splitlines()
+    assert "\\b" not in "".join(lines)
+    assert len([line for line in lines if line.startswith(f"  xir {name} ")]) >= 2
+
+
 def test_help_lists_every_command(capsys):
     done = call(capsys, "--help")
     assert done.code == 0

@@ -124,9 +124,9 @@ def _rows(layout: Layout, sizes: Sequence[tuple[float, float]], arcs: Sequence[A
         x = layout.centers[trunk.start]
         for layer, stop in enumerate(trunk.stops, layout.layers[trunk.start]):
             aside[layer], x = max(aside[layer], abs(stop - x)), stop
-    for arc, trunk in zip(arcs, layout.branches, strict=True):
+    for arc, branch in zip(arcs, layout.branches, strict=True):
         layer = layout.layers[arc.end] - 1
-        x = _leaves(arc, layout, trunk)
+        x = _leaves(arc, layout, branch)
         aside[layer] = max(aside[layer], abs(layout.centers[arc.end] - x))
     rows: list[Point] = []
     top = 0.0
@@ -223,7 +223,8 @@ def _path(points: Sequence[Point]) -> str:
 
 
 def _arrow(arrow: Arrow, points: Sequence[Point]) -> str:
-    line = f'<path class="line" marker-end="url(#arrow)" d="{_path(points)}"><title>{text(shown(arrow.flow))}</title></path>'
+    title = f"<title>{text(shown(arrow.flow))}</title>"
+    line = f'<path class="line" marker-end="url(#arrow)" d="{_path(points)}">{title}</path>'
     if not arrow.label:
         return line
     x, y = points[-1]
