@@ -9,15 +9,18 @@ from typing import Literal, cast
 import numpy as np
 
 from xir.errors import InvalidModelError
-from xir.ir.constant import Array
+from xir.ir.constant import Array, constant_of
+from xir.ir.dims import Shape
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.ops import bitwise, compare, elementwise
 from xir.ops._build import scalar_like
-from xir.ops._checks import require_dtype, require_floating
+from xir.ops._checks import require_dtype, require_floating, require_rank_at_least
 from xir.ops._define import op
 from xir.ops._numeric import Numbers, require_number
 from xir.ops._powers import powers_of_two
+from xir.ops.constant import constant
+from xir.ops.shape import broadcast, reshape
 
 LARGEST: Mapping[DType, float] = {
     DType.FLOAT8E4M3FN: 448.0,
@@ -129,6 +132,47 @@ def _bit_cast_reference(x: Array, *, dtype: DType) -> Array:
 
 
 bit_cast.no_gradient("the bits of a number have no derivative")
+
+
+@op
+def unpack_bits(x: Value, *, dtype: DType, offset: int = 0) -> TensorType:
+    """The numbers that stand packed in bytes, the low bits first, each less `offset` (onnxruntime MatMulNBits).
+
+    x: u8[..., B]; result: `dtype`, an integer of 2, 4 or 8 bits, [..., B * 8 / bits]. What does not fit wraps around.
+    """
+    require_dtype(x, DType.UINT8)
+    require_rank_at_least(x, 1)
+    if not dtype.is_integer or dtype.bits > 8:
+        raise InvalidModelError(f"an integer of 2, 4 or 8 bits is needed, got {dtype}")
+    return TensorType(dtype, (*x.shape[:-1], x.shape[-1] * (8 // dtype.bits)))
+
+
+@unpack_bits.reference
+def _unpack_bits_reference(x: Array, *, dtype: DType, offset: int) -> Array:
+    moves = np.arange(0, 8, dtype.bits, dtype=np.uint8)
+    fields = (x[..., None] >> moves) & np.uint8((1 << dtype.bits) - 1)
+    less = (fields.astype(np.int16) - offset).astype(np.int8 if dtype.is_signed else np.uint8)
+    return np.asarray(less.reshape(*x.shape[:-1], -1 if x.size else x.shape[-1] * len(moves)).astype(dtype.dtype))
+
+
+@unpack_bits.decompose
+def _unpack_bits_decompose(x: Value, *, dtype: DType, offset: int) -> Value:
+    fields = x
+    if dtype.bits < 8:
+        count = 8 // dtype.bits
+        tail: Shape = (*x.shape, count)
+        column = broadcast(reshape(x, shape=(*x.shape, 1)), shape=tail)
+        moves = constant(value=constant_of(np.arange(count, dtype=np.uint8) * np.uint8(dtype.bits)))
+        moved = bitwise.shift_right(column, broadcast(moves, shape=tail))
+        kept = bitwise.bitwise_and(moved, scalar_like(moved, (1 << dtype.bits) - 1))
+        fields = reshape(kept, shape=(*x.shape[:-1], x.shape[-1] * count))
+    if offset:
+        wide = elementwise.cast(fields, dtype=DType.INT32)
+        fields = elementwise.sub(wide, scalar_like(wide, offset))
+    return fields if fields.dtype is dtype else elementwise.cast(fields, dtype=dtype)
+
+
+unpack_bits.no_gradient("the bits of a number have no derivative")
 
 
 @op

@@ -41,7 +41,7 @@ def _require_product(a: Value, b: Value) -> Shape:
 
 
 def _require_lines(parameter: Value | None, like: Value, axis: int) -> None:
-    """Checks that a scale or zero point is one number, or one for each row (axis -2) or column (-1), or batches of it."""
+    """Checks that a scale or zero point is one number, or one a row (axis -2) or column (-1), or batches of it."""
     if parameter is None or is_single(parameter):
         return
     if parameter.rank == 1:

@@ -107,14 +107,14 @@ def _sized(node: Node) -> list[Constant | None] | None:
 
 
 def _bytes(value: Value) -> int | None:
-    """The bytes of a tensor whose size is known; None for everything else."""
+    """The bytes that a tensor whose size is known takes in a file; None for everything else."""
     type = value.type
     if not isinstance(type, TensorType) or type.static_shape is None or type.dtype is DType.STRING:
         return None
     elements = 1
     for size in type.static_shape:
         elements *= size
-    return elements * type.dtype.dtype.itemsize
+    return (elements * type.dtype.bits + 7) // 8
 
 
 def _reshaped(node: Node, known: Sequence[Constant | None]) -> tuple[Constant, ...] | None:

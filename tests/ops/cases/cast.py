@@ -9,7 +9,7 @@ import numpy as np
 from tests.ops.cases import Case, case, normal
 from tests.ops.cases.arithmetic import FLOATS
 from xir.ir.types import DType
-from xir.ops.cast import LARGEST, bit_cast, number_to_text, saturating_cast, scale_cast, text_to_number
+from xir.ops.cast import LARGEST, bit_cast, number_to_text, saturating_cast, scale_cast, text_to_number, unpack_bits
 from xir.ops.elementwise import cast
 
 FAR = np.array([0.0, -0.0, 0.3, 1.0, 232.0, 239.0, 240.1, 449.0, -500.0, 1e9, np.inf, -np.inf, np.nan])
@@ -34,6 +34,17 @@ def cases() -> Iterator[Case]:
         for source in (*FLOATS, DType.FLOAT8E5M2):
             yield case(saturating_cast, FAR.astype(source.dtype), dtype=dtype).noted(str(dtype))
         yield case(saturating_cast, np.array([-500, 3, 100000]), dtype=dtype).noted(str(dtype))
+    yield from _powers()
+    for family in WIDTHS:
+        for source in family:
+            for dtype in family:
+                yield case(bit_cast, np.array([[0, 1], [1, 0]]).astype(source.dtype), dtype=dtype).noted(str(dtype))
+    yield from _packed()
+    yield from _narrow()
+    yield from _texts()
+
+
+def _powers() -> Iterator[Case]:
     for rounding in ROUNDINGS:
         for saturate in (False, True):
             words = {"rounding": rounding, "saturate": saturate}
@@ -42,12 +53,13 @@ def cases() -> Iterator[Case]:
             yield case(scale_cast, np.concatenate([TINY, 1.6 * TINY]).astype(np.float32), **words).noted(
                 f"tiny {words}"
             )
-    for family in WIDTHS:
-        for source in family:
-            for dtype in family:
-                yield case(bit_cast, np.array([[0, 1], [1, 0]]).astype(source.dtype), dtype=dtype).noted(str(dtype))
-    yield from _narrow()
-    yield from _texts()
+
+
+def _packed() -> Iterator[Case]:
+    for dtype in (DType.UINT2, DType.INT2, DType.UINT4, DType.INT4, DType.UINT8, DType.INT8):
+        packed = np.array([[0x1B, 0xE4, 0x07], [0xF0, 0x80, 0xFF]], np.uint8)
+        for offset in (0, 1 << dtype.bits - 1):
+            yield case(unpack_bits, packed, dtype=dtype, offset=offset).noted(f"{dtype} less {offset}")
 
 
 def _narrow() -> Iterator[Case]:

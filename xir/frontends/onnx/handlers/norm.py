@@ -163,9 +163,14 @@ def _flattened(operator: Callable[..., Value]) -> Handler:
     return handler
 
 
+flattened_softmax = _flattened(norm.softmax)
+"""Softmax before opset 13: over all axes from `axis` on."""
+axis_softmax = _last_axis(norm.softmax)
+"""Softmax since opset 13: along `axis`."""
+
 handlers.layer(*versions("Hardmax", 1, 11))(_flattened(hardmax))
 handlers.layer(*versions("Hardmax", 13))(_last_axis(hardmax))
-handlers.layer(*versions("Softmax", 1, 11))(_flattened(norm.softmax))
+handlers.layer(*versions("Softmax", 1, 11))(flattened_softmax)
 handlers.layer(*versions("LogSoftmax", 1, 11))(_flattened(norm.log_softmax))
-handlers.layer(*versions("Softmax", 13))(_last_axis(norm.softmax))
+handlers.layer(*versions("Softmax", 13))(axis_softmax)
 handlers.layer(*versions("LogSoftmax", 13))(_last_axis(norm.log_softmax))
