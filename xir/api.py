@@ -183,7 +183,7 @@ def verify(
 
 
 def second_options(options: LoadOptions | None) -> LoadOptions:
-    """What concerns the second of two files too: fills, seed, plugins and links, but no names of the first one's inputs."""
+    """What concerns both files: fills, seed, plugins and links, but no names of the first one's inputs."""
     chosen = options or LoadOptions()
     return LoadOptions(
         fill_missing=chosen.fill_missing,
