@@ -132,8 +132,9 @@ def _cast_map_reference(x: Mapping[int, object], *, dtype: DType, size: int | No
     for key in made:
         if not 0 <= key < size:
             raise InvalidModelError(f"the key {key} is not in [0, {size})")
-    nothing = "0.f" if dtype is DType.STRING else 0
-    return _row([made.get(place, nothing) for place in range(size)], dtype)
+    row = np.full((1, size), "0.f", object) if dtype is DType.STRING else np.zeros((1, size), dtype.dtype)
+    row[0, list(made)] = _row(list(made.values()), dtype)[0]
+    return cast("Array", row)
 
 
 def _element(value: object, dtype: DType) -> object:

@@ -104,7 +104,9 @@ def _found(row: list[Item], grams: _Grams, shortest: int, skips: int) -> list[in
     found: list[int] = []
     for gap in range(1, min(skips, len(row)) + 2):
         for size in range(shortest, grams.longest + 1):
-            if (size == 1 and gap > 1) or gap * (size - 1) >= len(row):
+            if gap * (size - 1) >= len(row):
+                break
+            if size == 1 and gap > 1:
                 continue
             for at in range(len(row) - gap * (size - 1)):
                 number = grams.places.get(tuple(row[at : at + gap * (size - 1) + 1 : gap]))

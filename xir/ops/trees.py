@@ -363,7 +363,8 @@ def _step(forest: Forest, x: Value, places: Value) -> Value:
             answer = compare.logical_and(answer, extended(at, nothing))
         answers.append(answer)
     missing = extended(forest.missing, nothing)
-    goes = elementwise.select(elementwise.is_nan(values), missing, reduce(compare.logical_or, answers))
+    lost = compare.logical_and(elementwise.is_nan(values), missing)  # NaN answers every question with no
+    goes = compare.logical_or(reduce(compare.logical_or, answers), lost)
     ways = [
         extended(np.where(table < 0, count - 1 - table, table), stay)
         for table in (forest.true_nodes, forest.false_nodes)
