@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import numpy as np
 
 from xir.errors import InvalidModelError
@@ -74,7 +72,7 @@ def spread_array(parameter: Numbers, shape: tuple[int, ...], axis: int, block: i
     """The same of arrays; what broadcasts by itself is left to do so."""
     if block:
         repeated = np.repeat(parameter, block, axis=axis)
-        return cast("Numbers", np.take(repeated, np.arange(shape[axis]), axis=axis))
+        return np.take(repeated, np.arange(shape[axis]), axis=axis)
     if parameter.ndim == 0 or parameter.shape == (1,):
         return parameter.reshape(())
     return parameter.reshape(*parameter.shape, *(1,) * (len(shape) - axis - 1))

@@ -150,8 +150,8 @@ def unpack_bits(x: Value, *, dtype: DType, offset: int = 0) -> TensorType:
 @unpack_bits.reference
 def _unpack_bits_reference(x: Array, *, dtype: DType, offset: int) -> Array:
     moves = np.arange(0, 8, dtype.bits, dtype=np.uint8)
-    fields = (x[..., None] >> moves) & np.uint8((1 << dtype.bits) - 1)
-    less = (fields.astype(np.int16) - offset).astype(np.int8 if dtype.is_signed else np.uint8)
+    fields = np.right_shift(x[..., None].astype(np.int16), moves) & np.int16((1 << dtype.bits) - 1)
+    less = np.subtract(fields, np.int16(offset)).astype(np.int8 if dtype.is_signed else np.uint8)
     return np.asarray(less.reshape(*x.shape[:-1], -1 if x.size else x.shape[-1] * len(moves)).astype(dtype.dtype))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from xir.errors import InvalidModelError
@@ -80,7 +82,8 @@ def _quantize_reference(
 ) -> Array:
     kept = _precision(dtype_from_numpy(scale.dtype), precision).dtype
     with np.errstate(all="ignore"):
-        quotient = x.astype(kept) / spread_array(scale, x.shape, axis, block).astype(np.float32).astype(kept)
+        divisor = spread_array(scale, x.shape, axis, block).astype(np.float32).astype(kept)
+        quotient = cast("Numbers", np.divide(cast("Numbers", x.astype(kept)), cast("Numbers", divisor)))
     moved = None if zero_point is None else spread_array(zero_point, x.shape, axis, block)
     return rounded_array(quotient, moved, dtype, saturate)
 
@@ -173,8 +176,8 @@ def _dynamic_quantize_reference(x: Numbers) -> tuple[Array, ...]:
     low, high = np.min(x, initial=0.0), np.max(x, initial=0.0)
     span = np.float32(1) if high == low else high - low
     scale = np.asarray(span / np.float32(255), np.float32)
-    zero_point = np.rint(np.clip(np.float32(0) - low / scale, 0, 255)).astype(np.uint8)
-    return rounded_array(x / scale, np.asarray(zero_point), DType.UINT8, True), scale, np.asarray(zero_point)
+    zero_point = np.asarray(np.rint(np.clip(np.float32(0) - low / scale, 0, 255)).astype(np.uint8))
+    return rounded_array(x / scale, cast("Numbers", zero_point), DType.UINT8, True), scale, zero_point
 
 
 @dynamic_quantize.decompose

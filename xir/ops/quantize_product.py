@@ -9,7 +9,7 @@ import numpy as np
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Shape
-from xir.ir.node import Value
+from xir.ir.node import Attribute, Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.ops import conv as convolution
 from xir.ops import elementwise
@@ -90,7 +90,7 @@ def matmul_integer(
 def _matmul_integer_reference(
     a: Numbers, b: Numbers, a_zero_point: Numbers | None, b_zero_point: Numbers | None
 ) -> Array:
-    return np.matmul(_less(a, a_zero_point, -2), _less(b, b_zero_point, -1))
+    return np.asarray(np.matmul(_less(a, a_zero_point, -2), _less(b, b_zero_point, -1)))
 
 
 def _less(x: Numbers, zero_point: Numbers | None, axis: int) -> Numbers:
@@ -217,8 +217,14 @@ def _require_convolution(
         raise InvalidModelError(f"the input has one zero point, got {zero_points[0].type!r}")
     _require_kernels(zero_points[1], w)
     plain = tuple(Value(operand.tensor.with_dtype(DType.FLOAT64)) for operand in (x, w))
-    words = {"strides": strides, "padding": padding, "dilation": dilation, "groups": groups}
-    (type,) = convolution.conv.infer((*plain, None), {**words, "input_dilation": (1,) * len(strides)})
+    words: dict[str, Attribute] = {
+        "strides": strides,
+        "padding": padding,
+        "dilation": dilation,
+        "input_dilation": (1,) * len(strides),
+        "groups": groups,
+    }
+    (type,) = convolution.conv.infer((*plain, None), words)
     return cast("TensorType", type).shape
 
 
