@@ -17,7 +17,7 @@ from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType, dtype_from_numpy
+from xir.ir.types import DType, TensorType, UnrankedType, dtype_from_numpy
 from xir.ir.verify import verify
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify as verify_kernel
@@ -167,6 +167,9 @@ def test_the_lists_of_what_is_due_name_operators() -> None:
 def test_the_reference_makes_what_the_type_rule_says(case: Case) -> None:
     graph, _ = graph_of(case)
     results = reference(case, case.inputs)
+    if any(isinstance(value.type, UnrankedType) for value in graph.outputs):
+        assert [UnrankedType(dtype_from_numpy(array.dtype)) for array in results] == [v.type for v in graph.outputs]
+        return
     types = [value.tensor for value in graph.outputs]
     assert [array.dtype for array in results] == [type.dtype.dtype for type in types]
     assert [array.ndim for array in results] == [type.rank for type in types]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import numpy as np
@@ -76,7 +77,7 @@ def _rows(x: Array, axis: int) -> Integers:
     """Each slice along `axis` as a row of numbers that are ordered and equal as the elements are."""
     rows = np.moveaxis(x, axis, 0)
     codes = np.unique(widened(rows), return_inverse=True)[1]
-    return codes.reshape(rows.shape[0], -1).astype(np.int64)
+    return codes.reshape(rows.shape[0], math.prod(rows.shape[1:])).astype(np.int64)
 
 
 def _found(rows: Integers) -> tuple[Integers, Integers, Integers]:

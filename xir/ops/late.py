@@ -174,10 +174,13 @@ slice_late.host(_HOST)
 def squeeze_late(x: Value, axes: Value | None = None) -> Type:
     """`x` without axes of size 1 that only the run tells (ONNX Squeeze).
 
-    x: any tensor; axes: i64 or i32 [number of axes], negative ones count from the end; all of size 1 without them.
-    Result: the elements of `x`; of unknown rank where the number of axes is not known.
+    x: any tensor; axes: i64 or i32 [number of axes], negative ones count from the end; all of size 1 without them,
+    where a size that is not known counts as another, and the run fails if it is 1 after all. Result: the elements of
+    `x`; of unknown rank where the number of axes is not known.
     """
-    count = None if axes is None else length_of(axes)
+    if axes is None:
+        return x.tensor.with_shape(tuple(size for size in x.shape if size != 1))
+    count = length_of(axes)
     if count is not None and count > x.rank:
         raise InvalidModelError(f"{count} axes are more than {x.type!r} has")
     return _of_rank(x, None if count is None else x.rank - count)

@@ -449,14 +449,3 @@ def _range_reference(start: Array, limit: Array, delta: Array, *, stash: DType) 
 
 range_.no_gradient("how many elements there are is data")
 range_.host("the size of the result depends on the data")
-
-
-@range_.decompose
-def _range_decompose(start: Value, limit: Value, delta: Value, *, stash: DType = DType.FLOAT32) -> Value:
-    """Narrow floats by way of `stash`; a range of other types is as simple as it gets."""
-    from xir.ops.elementwise import cast as cast_op
-
-    if not (start.dtype.is_floating and start.dtype.bits < stash.bits) or start.dtype.bits > 16:
-        raise UnsupportedError("a range whose length is data", hint="fold its limits to constants")
-    wide = (cast_op(each, dtype=stash) for each in (start, limit, delta))
-    return cast_op(range_(*wide), dtype=start.dtype)

@@ -56,8 +56,11 @@ def _coordinates() -> Iterator[Case]:
 def _others() -> Iterator[Case]:
     indices = np.array([[0, 2, -1], [3, -4, 1]])
     for axis in (0, 1, 2):
-        yield case(one_hot, indices, depth=3, axis=axis, dtype=DType.FLOAT32)
-    yield case(one_hot, np.array(1, np.int32), depth=2, axis=0, dtype=DType.BOOL)
+        yield case(one_hot, indices, None, depth=3, axis=axis, dtype=DType.FLOAT32)
+        yield case(one_hot, indices, np.array(3), depth=3, axis=axis, dtype=DType.INT64).noted("depth at run time")
+    scalar = np.array(1, np.int32)
+    yield case(one_hot, scalar, np.array([2], np.int32), depth=2, axis=0, dtype=DType.BOOL).noted("depth at run time")
+    yield case(one_hot, np.array(1, np.int32), None, depth=2, axis=0, dtype=DType.BOOL)
     yield case(compress, normal(3, 4), np.array([True, False, True]), axis=0)
     yield case(compress, normal(3, 4), np.array([False, True]), axis=1).noted("a short condition")
     yield case(compress, normal(3, 4), np.zeros(3, bool), axis=0).noted("nothing kept")

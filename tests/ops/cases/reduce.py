@@ -1,4 +1,4 @@
-"""Examples of reductions, running sums and places of the largest."""
+"""Examples of reductions and places of the largest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from tests.ops.cases.arithmetic import FLOATS
 from xir.ops.reduce import (
     arg_max,
     arg_min,
-    cumsum,
     reduce_l1,
     reduce_l2,
     reduce_log_sum_exp,
@@ -52,11 +51,6 @@ def cases() -> Iterator[Case]:
 
 
 def _ordered() -> Iterator[Case]:
-    for exclusive in (False, True):
-        for reverse in (False, True):
-            yield case(cumsum, normal(2, 3, 4), axis=1, exclusive=exclusive, reverse=reverse)
-    yield from (case(cumsum, normal(5, dtype=dtype), axis=0) for dtype in FLOATS)
-    yield case(cumsum, np.array([1, 2, 3], np.int32), axis=0)
     for operator in (arg_max, arg_min):
         for last in (False, True):
             for keep_dims in (False, True):

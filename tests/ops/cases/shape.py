@@ -8,12 +8,13 @@ import numpy as np
 
 from tests.ops.cases import Case, case, normal
 from xir.ir.types import DType
-from xir.ops.padding import pad
 from xir.ops.blocks import channel_shuffle, depth_to_space, space_to_depth
+from xir.ops.padding import pad
 from xir.ops.shape import (
     broadcast,
     concat,
     iota,
+    range_,
     reshape,
     reverse,
     shape_of,
@@ -38,7 +39,8 @@ def cases() -> Iterator[Case]:
     yield from _padding()
     yield case(tile, x, None, repeats=(2, 1, 3))
     yield case(tile, x, np.array([2, 1, 3]), repeats=(2, 1, 3)).noted("counts at run time")
-    yield case(split, x, axis=1, sizes=(1, 0, 2))
+    yield case(split, x, None, axis=1, sizes=(1, 0, 2))
+    yield case(split, x, np.array([2, 0, 1], np.int32), axis=1, sizes=(2, 0, 1)).noted("at run time").differenced()
     for order in ("depth_first", "column_first"):
         yield case(depth_to_space, normal(2, 8, 2, 3), block=2, order=order)
     yield case(space_to_depth, normal(2, 2, 4, 6), block=2)
@@ -47,6 +49,19 @@ def cases() -> Iterator[Case]:
     yield case(shape_of, x)
     yield case(iota, shape=(2, 3, 2), axis=1, dtype=DType.INT64)
     yield case(iota, shape=(4,), axis=0, dtype=DType.BFLOAT16)
+    yield from _ranges()
+
+
+def _ranges() -> Iterator[Case]:
+    for first, last, step in ((1, 8, 3), (5, -3, -2), (3, 1, 1)):
+        for dtype in (np.int64, np.int16, np.float32, np.float64):
+            limits = (np.asarray(number, dtype) for number in (first, last, step))
+            yield case(range_, *limits).noted(f"{first}, {last}, {step} at run time")
+    for dtype in (DType.FLOAT16, DType.BFLOAT16):
+        for stash in (DType.FLOAT32, DType.FLOAT64):
+            limits = (np.asarray(number).astype(dtype.dtype) for number in (1, 9, 2.5))
+            yield case(range_, *limits, stash=stash).noted("at run time")
+    yield case(range_, *(np.array([number]) for number in (0, 4, 1))).noted("of vectors, at run time")
 
 
 def _slices() -> Iterator[Case]:
@@ -66,3 +81,10 @@ def _padding() -> Iterator[Case]:
         yield case(pad, x, None, padding=((1, 2), (0, 3)), mode=mode)
         yield case(pad, x, None, padding=((-1, 1), (1, -2)), mode=mode).noted("negative")
     yield case(pad, x, np.array([1, 0, 0, 2]), padding=((1, 0), (0, 2))).noted("amounts at run time")
+    fill = np.asarray(2.5, np.float32)
+    yield case(pad, x, None, fill, padding=((1, 0), (0, 2))).noted("a value of its own")
+    given = {"padding": ((0, 0), (3, 1))}
+    yield case(pad, x, np.array([3, 1]), fill.reshape(1), np.array([-1]), **given).noted("along axes at run time")
+    given = {"padding": ((1, -1), (0, 0)), "mode": "edge"}
+    yield case(pad, x, np.array([1, -1], np.int32), None, np.array([0]), **given).noted("at run time").differenced()
+    yield case(pad, np.array(["a"], object), padding=((1, 0),)).noted("text")

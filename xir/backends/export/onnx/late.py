@@ -135,10 +135,14 @@ forms.of(cumprod)(_running("CumProd"))
 
 @forms.of(range_)
 def _range(node: Node, opset: int) -> Answer:
-    """Range of scalars."""
-    narrow = operand(node).dtype.is_floating and operand(node).dtype.bits < 32
-    stashed = {"stash_type": onnx_value(node, "stash")} if narrow else {}
-    return scalars(node, 0, 1, 2) or Call("Range", node.inputs, stashed)
+    """Range of scalars; those of narrow floats, which opset 27 brought, come by way of the type they count in."""
+    dtype, stash = operand(node).dtype, node.attributes["stash"]
+    if not dtype.is_floating or dtype.bits >= 32 or not isinstance(stash, DType):
+        return scalars(node, 0, 1, 2) or Call("Range", node.inputs)
+    if opset >= 27:
+        return scalars(node, 0, 1, 2) or Call("Range", node.inputs, {"stash_type": onnx_value(node, "stash")})
+    (wide,) = again(node, tuple(cast(operand(node, index), dtype=stash) for index in range(3)))
+    return cast(wide, dtype=dtype)
 
 
 @forms.of(reverse_sequence)
