@@ -27,6 +27,7 @@ SEEN: list[tuple[str, dict[str, object], list[Array | None], list[float]]] = [
     ("to the left", {"left": 0}, [], [3.75, 14 / 3]),
     ("to the right", {"right": 0}, [], [1.0, 1.5]),
     ("one to the right", {"right": 1}, [], [1.5, 7 / 3]),
+    ("as far as can be said", {"left": 2**63 - 1, "right": 2**63 - 1}, [], [3.75, 3.75]),
     ("some by a mask", {}, [np.array([[[[True, False, False, True]]]])], [4.5, 4.5]),
     ("none in one row", {}, [np.array([[[[False], [True]]]]).repeat(4, 3)], [0.0, 3.75]),
     ("a short mask", {}, [np.array([[[[0.0, 0.0]]]], np.float32)], [1.5, 1.5]),
@@ -77,6 +78,7 @@ REFUSED: list[tuple[list[tuple[int, ...] | None], dict[str, object], str]] = [
     ([(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)], {"left": -1}, "windows reach 0"),
     ([(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)], {"precision": DType.INT8}, "softmax in i8"),
     ([(2, 4, 3, 4), (2, 2, 5, 4), (2, 2, 5, 6)], {"scale": -1.0}, "root of the scale"),
+    ([(2, 4, 3, 0), (2, 2, 5, 0), (2, 2, 5, 6)], {}, "heads without numbers"),
 ]
 
 

@@ -10,7 +10,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops._wide import scalar, wide
 from xir.ops._windows import Numbers, widened
-from xir.ops.compare import equal, greater_equal, less, less_equal, logical_and
+from xir.ops.compare import equal, less, less_equal, logical_and
 from xir.ops.elementwise import add, select, sub
 from xir.ops.padding import pad
 from xir.ops.reduce import reduce_max
@@ -98,9 +98,9 @@ def _built_seen(
     if causal:
         tests.append(less_equal(key, place))
     if left is not None:
-        tests.append(less_equal(sub(place, _number(left, place)), key))
+        tests.append(less_equal(sub(place, key), _number(left, place)))
     if right is not None:
-        tests.append(greater_equal(add(place, _number(right, place)), key))
+        tests.append(less_equal(sub(key, place), _number(right, place)))
     if valid is not None:
         tests.append(less(key, broadcast(reshape(valid, shape=(batch, 1, 1, 1)), shape=grid)))
     found: Value | None = None

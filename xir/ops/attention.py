@@ -75,6 +75,8 @@ def attention(
         _require_mask(mask, q, total)
     if precision is not None and precision not in PRECISIONS:
         raise InvalidModelError(f"a softmax in {precision} is not possible, expected one of {PRECISIONS}")
+    if scale is None and q.shape[3] == 0:
+        raise InvalidModelError(f"heads without numbers have no scale of their own: {q.type!r}")
     if scale is not None and not scale >= 0:
         raise InvalidModelError(f"the root of the scale goes to q and k, so it is positive, got {scale}")
     for window in (left, right):
@@ -151,7 +153,7 @@ def _attention_reference(
     keys = k if past_k is None else np.concatenate([past_k, k], axis=2)
     values = v if past_v is None else np.concatenate([past_v, v], axis=2)
     wide_q, wide_k = widened(q), widened(keys)
-    root = wide_q.dtype.type(math.sqrt(1 / math.sqrt(q.shape[3]) if scale is None else scale))
+    root = wide_q.dtype.type(math.sqrt(1 / math.sqrt(max(q.shape[3], 1)) if scale is None else scale))
     groups = q.shape[1] // keys.shape[1]
     scores: Numbers = (wide_q * root) @ (np.repeat(wide_k, groups, axis=1) * root).swapaxes(2, 3)
     stages: dict[Shown, Numbers] = {"products": scores}

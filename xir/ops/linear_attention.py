@@ -119,7 +119,7 @@ def _linear_attention_reference(
         state = widened(past).astype(keys.dtype, copy=False)
     gates = _taken_apart(decay, shared_heads)
     rates = _taken_apart(beta, 1 if beta is None else min(beta.shape[2], shared_heads))
-    factor = keys.dtype.type(1 / math.sqrt(size) if scale is None else scale)
+    factor = keys.dtype.type(_factor(scale, size))
     y = np.zeros((batch, steps, shared_heads, groups, values.shape[4]), keys.dtype)
     for step in range(steps):
         if gates is not None:
@@ -178,7 +178,7 @@ def _linear_attention_decompose(
 
 
 def _factor(scale: float | None, size: int) -> float:
-    return 1 / math.sqrt(size) if scale is None else scale
+    return 1 / math.sqrt(max(size, 1)) if scale is None else scale
 
 
 def _at(x: Value, step: int, shape: tuple[Dim, ...]) -> Value:

@@ -361,6 +361,11 @@ REFUSED: list[tuple[Own, type[XirError], str]] = [
         "share a buffer",
     ),
     (Own("RotaryEmbedding", TURN, {"is_packed_batching": 1}), UnsupportedError, "packed batches"),
+    (
+        Own("RotaryEmbedding", {**TURN, "c": normal(9, 0), "s": normal(9, 0)}),
+        InvalidModelError,
+        "0 numbers of each head",
+    ),
     (Own("RotaryEmbedding", TURN, {"scale": 2.0}), UnsupportedError, "with a scale"),
     (group(k_quant_type="PER_TENSOR"), UnsupportedError, "a quantized cache"),
     (group(sliding_window_cache=1), UnsupportedError, "only as long as the window"),

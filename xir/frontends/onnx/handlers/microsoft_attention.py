@@ -221,6 +221,8 @@ def rotate(site: Site, x: Value, positions: Value, cosines: Value, sines: Value)
     size = site.integer("rotary_embedding_dim", 0) or half * 2
     if not isinstance(size, int):
         site.refuse("rotary embedding of an unknown size", "give the model's input sizes with --input")
+    if size < 1:
+        site.invalid(f"{size} numbers of each head cannot be turned")
     flat = x.rank == 3
     heads = site.integer("num_heads", 0)
     if flat and heads == 0:
