@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.frontends.caffe.nets import declare, one
-from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageError
+from tests.frontends.caffe.nets import declare, layer, one
+from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError, UsageError
 from xir.frontends.caffe.load import load_caffe
 from xir.frontends.caffe.plugins import GROUP
 from xir.frontends.options import Loaded, LoadOptions
@@ -54,8 +55,89 @@ def test_the_page_s_example_works(tmp_path: Path) -> None:
 
 
 def test_the_page_s_example_fails_without_the_plugin(tmp_path: Path) -> None:
-    with pytest.raises(FormatError, match="soft_gate_param"):
+    with pytest.raises(UnsupportedError) as caught:
         _load(tmp_path, _blocks("prototxt")[0])
+    (problem,) = caught.value.problems
+    assert (problem.kind, problem.layers) == ("SoftGate", ("gate",))
+    assert "soft_gate_param" in problem.reason
+    assert "--plugin MODULE" in str(problem.hint)
+
+
+def test_all_layers_with_unknown_parameters_are_told_at_once(tmp_path: Path) -> None:
+    text = declare({"data": (2, 3)}) + "".join(
+        layer(f"l{number}", kind, "data", f"l{number}", body)
+        for number, (kind, body) in enumerate(
+            (
+                ("Gate", "gate_param { gain: 2 inner < a: [1, 2], b: '}' > # }\n }"),
+                ("ReLU", ""),
+                ("Gate", 'gate_param: { s: "{" }'),
+                ("Wave", "wave_param {} other_param { }"),
+                ("Plain", ""),
+            )
+        )
+    )
+    with pytest.raises(UnsupportedError) as caught:
+        _load(tmp_path, text)
+    assert [(one.kind, one.layers) for one in caught.value.problems] == [
+        ("Gate", ("l0", "l2")), ("Wave", ("l3",)), ("Plain", ("l4",)),
+    ]  # fmt: skip
+    assert "wave_param, other_param" in caught.value.problems[1].reason
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "words"),
+    [
+        ("soft_max_param { axis: 1 }", ("it", "Softmax"), "line 2: LayerParameter has no field 'soft_max_param'"),
+        ("softmax_param { axes: 1 }", ("it", "Softmax"), "SoftmaxParameter has no field 'axes'"),
+        ("botom: 'x'", ("it", "Softmax"), "LayerParameter has no field 'botom'"),
+    ],
+)
+def test_an_unknown_field_of_a_known_layer_names_it(
+    text: str, where: tuple[str, str], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FormatError, match=words) as caught:
+        _load(tmp_path, declare({"data": (2, 3)}) + one("Softmax", text))
+    assert (caught.value.source.layer, caught.value.source.kind) == where
+    assert "did you mean" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("gate_param { a: 'x } }", "not closed"),
+        ("gate_param { a { } ", "text ends"),
+        ("gate_param { [ } }", "closes nothing"),
+    ],
+)
+def test_a_damaged_unknown_parameter_is_an_error(body: str, words: str, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match=words):
+        _load(tmp_path, declare({"data": (2, 3)}) + one("Gate", body)[:-3])
+
+
+def test_an_unknown_parameter_is_not_nested_without_end(tmp_path: Path) -> None:
+    with pytest.raises(UnsafeError):
+        _load(tmp_path, declare({"data": (2, 3)}) + one("Gate", "gate_param {" + "a {" * 10_000 + "}" * 10_001))
+
+
+def test_a_module_of_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _plugin(tmp_path, DOUBLE, "doubling_here.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [entry for entry in sys.path if entry not in ("", ".")])
+    assert _load(tmp_path, NET, "doubling_here").graph.nodes
+    assert "doubling_here" not in sys.modules
+
+
+def test_nothing_else_of_the_current_folder_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _plugin(tmp_path, "import neighbour_of_mine\n" + DOUBLE, "doubling_here.py")
+    _plugin(tmp_path, "", "neighbour_of_mine.py")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [entry for entry in sys.path if entry not in ("", ".")])
+    with pytest.raises(UsageError, match="No module named 'neighbour_of_mine'"):
+        _load(tmp_path, NET, "doubling_here")
+
+
+def test_the_page_imports_nothing_private() -> None:
+    assert not re.findall(r"(?:from|import) [\w.]*\b_\w+", "".join(_blocks("python")))
 
 
 def test_an_unknown_layer_points_to_plugins(tmp_path: Path) -> None:

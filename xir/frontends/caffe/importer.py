@@ -289,7 +289,8 @@ class Importer:
             known = {name.lower(): name for name in self.handlers.kinds()}
             close = difflib.get_close_matches(kind.lower(), list(known), 1)
             hint = "add a handler with --plugin MODULE" + (f"; did you mean {known[close[0]]!r}?" if close else "")
-            self._problem(layer, "this layer type is not known", hint)
+            names = ", ".join(dict.fromkeys(stranger.name for stranger in layer.parameters.strangers))
+            self._problem(layer, "this layer type is not known" + (f", nor is its {names}" if names else ""), hint)
 
     def _call(
         self, handler: Handler, kind: str, layer: Layer, index: int, bottoms: list[Value]

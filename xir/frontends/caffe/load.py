@@ -77,9 +77,28 @@ def _read(
             raise
         return read(path, options.prototxt, schema=extended(schema, more)), (*plugins, *more), merged(table, more)
     if not _unknown(document.net, table):
+        _refuse_strangers(document.net, table)
         return document, plugins, table
     more = installed_plugins()
-    return document, (*plugins, *more), merged(table, more)
+    table = merged(table, more)
+    if any(plugin.fields for plugin in more) and any(layer.parameters.strangers for layer in document.net.layers):
+        document = read(path, options.prototxt, schema=extended(schema, more))
+    _refuse_strangers(document.net, table)
+    return document, (*plugins, *more), table
+
+
+def _refuse_strangers(net: Net, handlers: Handlers[Handler]) -> None:
+    """Refuses parameters that a layer of a known type does not have; the importer tells all layers of unknown types."""
+    for layer in net.layers:
+        if layer.parameters.strangers and (layer.kind in handlers or layer.kind in _NO_HANDLER):
+            stranger = layer.parameters.strangers[0]
+            raise UnknownFieldError(
+                f"line {stranger.line}: LayerParameter has no field {stranger.name!r}",
+                stranger.name,
+                "LayerParameter",
+                file=layer.file,
+                hint=stranger.hint,
+            ).located(layer.location)
 
 
 def _unused_notes(document: Document) -> tuple[str, ...]:

@@ -7,11 +7,27 @@ importer can refuse. Defaults come from the schema, as in protobuf (caffe.proto'
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from xir.errors import InvalidModelError
 from xir.frontends.caffe.blob import Blob
 from xir.frontends.caffe.schema import Category, Field, Schema, default_value
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A field of a text that the schema does not have: a message, which was passed over.
+
+    Attributes:
+        name: the field's name.
+        line: the line of the text.
+        hint: what may be meant.
+    """
+
+    name: str
+    line: int
+    hint: str
 
 
 class Message:
@@ -25,9 +41,10 @@ class Message:
         type: the message's name, such as `ConvolutionParameter`.
         line: the line of a text file where it starts, or None.
         offset: the byte of a binary file where its content starts, or None.
+        strangers: parameters of a layer that the schema does not have: those of a layer of a person's own, or misspelt.
     """
 
-    __slots__ = ("_consulted", "_values", "line", "offset", "schema", "type")
+    __slots__ = ("_consulted", "_values", "line", "offset", "schema", "strangers", "type")
 
     def __init__(
         self,
@@ -37,12 +54,14 @@ class Message:
         *,
         line: int | None = None,
         offset: int | None = None,
+        strangers: Sequence[Stranger] = (),
     ) -> None:
         """A message of `type` that holds `values` by field name; empty sequences count as not set."""
         self.schema = schema
         self.type = type
         self.line = line
         self.offset = offset
+        self.strangers = tuple(strangers)
         self._values: dict[str, tuple[Value, ...]] = {
             name: tuple(given) for name, given in (values or {}).items() if given
         }
@@ -236,7 +255,7 @@ class Message:
         values.update(changes)
         for name in changes:
             self._field(name)
-        return Message(self.schema, self.type, values, line=self.line, offset=self.offset)
+        return Message(self.schema, self.type, values, line=self.line, offset=self.offset, strangers=self.strangers)
 
     def same(self, other: Message) -> bool:
         """Whether both messages hold the same values (places and what was read do not count)."""

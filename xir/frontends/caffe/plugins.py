@@ -39,6 +39,9 @@ class Plugin:
 def load_plugins(names: Iterable[str]) -> tuple[Plugin, ...]:
     """The plugins of those names: modules (`my_layers`) or files (`./my_layers.py`).
 
+    A module that Python cannot find is looked for in the current folder, where nothing but the file of that name is
+    taken: the folder does not get onto Python's path, so no other import can find something there.
+
     Raises:
         UsageError: one cannot be imported, or has no `handlers`.
     """
@@ -95,14 +98,24 @@ def extended(schema: Schema, plugins: Sequence[Plugin]) -> Schema:
 
 def _import(name: str) -> ModuleType:
     try:
-        return _from_file(name) if name.endswith(".py") else importlib.import_module(name)
+        return _from_file(name) if name.endswith(".py") else _module(name)
     except XirError:
         raise
     except Exception as error:
         raise UsageError(
             f"plugin {name} cannot be loaded: {type(error).__name__}: {error}",
-            hint="give a module that Python can import, or the path of a .py file",
+            hint="give a module that Python can import or that lies in the current folder, or the path of a .py file",
         ) from error
+
+
+def _module(name: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        place = name.replace(".", os.sep) + ".py"
+        if error.name is None or not f"{name}.".startswith(f"{error.name}.") or not os.path.isfile(place):
+            raise
+        return _from_file(place)
 
 
 def _from_file(path: str) -> ModuleType:
@@ -124,7 +137,8 @@ def _plugin(name: str, module: ModuleType) -> Plugin:
     if not isinstance(handlers, Handlers):
         raise UsageError(
             f"plugin {name} has no table of handlers",
-            hint='it needs `handlers: Handlers[Handler] = Handlers("caffe")` and functions under @handlers.layer(KIND)',
+            hint='it needs `handlers: Handlers[Handler] = Handlers("caffe")` (from xir.frontends.caffe.custom) and '
+            "functions under @handlers.layer(KIND); see docs/caffe_layers.md",
         )
     if not isinstance(fields, list | tuple) or not all(isinstance(one, Field) for one in cast("list[object]", fields)):
         raise UsageError(f"plugin {name}: `fields` must be a list of make_field(...)", hint="see docs/caffe_layers.md")

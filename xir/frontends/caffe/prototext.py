@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from dataclasses import field as member
 from typing import NoReturn
 
-from xir.errors import FormatError, UnsafeError
+from xir.errors import FormatError, Location, UnsafeError
 from xir.frontends.caffe.literals import convert, decode_quoted
-from xir.frontends.caffe.message import Message, Value
+from xir.frontends.caffe.message import Message, Stranger, Value
 from xir.frontends.caffe.schema import Field, Schema, load_schema
 from xir.frontends.caffe.weights import text_blob
 from xir.limits import check_nesting
@@ -48,6 +48,8 @@ _WORD = re.compile(rf"(-?){_SKIP}([.\w](?:[-+.\w])*+){_SKIP}", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SEPARATOR = re.compile(rf"{_SKIP}[;,]?")
 _CLOSING = {"{": "}", "<": ">"}
+_TOKEN = re.compile(r"""("(?:[^"\\\n]|\\.)*+"|'(?:[^'\\\n]|\\.)*+'|\#[^\n]*+)|([{<\[])|([}>\]])|(["'])""", re.DOTALL)
+_PAIRS = {"{": "}", "<": ">", "[": "]"}
 
 
 @dataclass(slots=True)
@@ -61,6 +63,7 @@ class _Frame:
     owner: Field | None
     values: dict[str, list[Value]] = member(default_factory=dict[str, list[Value]])
     items: Field | None = None
+    strangers: list[Stranger] = member(default_factory=list[Stranger])
 
 
 class UnknownFieldError(FormatError):
@@ -77,6 +80,9 @@ def parse_text(
     text: str, type: str = "NetParameter", *, file: str | None = None, schema: Schema | None = None
 ) -> Message:
     """The message of `type` that `text` holds; the lines of all messages are kept.
+
+    A message `..._param` of a layer that the schema does not have is passed over and kept as a `Stranger`: whether it
+    is a mistake depends on the layer's type, which whoever knows the types must decide.
 
     Raises:
         UnknownFieldError: a field that the message does not have.
@@ -97,10 +103,11 @@ class _Parser:
         self.escaped = _SURROGATE.search(text) is not None
         self.left = MAX_VALUES
         self.counted = (0, 1)
+        self.stack: list[_Frame] = []
 
     def parse(self, type: str) -> Message:
         text, step = self.text, _STEP.match
-        stack = [_Frame(type, "", 0, 1, None)]
+        stack = self.stack = [_Frame(type, "", 0, 1, None)]
         position = 0
         while True:
             top = stack[-1]
@@ -117,6 +124,9 @@ class _Parser:
             name = match["name"]
             if name is None:
                 self._close(stack, match.start("close"), match["close"])
+            elif match["open"] and self._is_stranger(top, name):
+                position = self._pass_over(top, name, match)
+                continue
             elif match["open"]:
                 self._open(stack, self._field(top, name, match.start("name")), match["open"], match.start("name"))
             else:
@@ -158,6 +168,30 @@ class _Parser:
         message = self._message(frame)
         value: Value = text_blob(message, self.file) if frame.type == "BlobProto" else message
         self._add(stack[-1] if stack[-1].items is None else stack[-2], frame.owner, value, frame.position)
+
+    def _is_stranger(self, top: _Frame, name: str) -> bool:
+        return top.type == "LayerParameter" and name.endswith("_param") and name not in self.schema.names[top.type]
+
+    def _pass_over(self, top: _Frame, name: str, match: re.Match[str]) -> int:
+        """The position behind a message that the schema does not have; its brackets must fit, its strings be closed."""
+        start = match.start("name")
+        top.strangers.append(Stranger(name, self._line(start), self._advice(top, name)))
+        closings = [_PAIRS[match["open"]]]
+        position = match.end("open")
+        while closings:
+            token = _TOKEN.search(self.text, position)
+            if token is None:
+                self.fail(len(self.text), f"the text ends inside {name}; expected {closings[-1]!r}")
+            self._charge(1)
+            position = token.end()
+            if token[4]:
+                self.fail(token.start(), "a string is not closed on its line")
+            if token[2]:
+                check_nesting(len(closings), what="the text", file=self.file)
+                closings.append(_PAIRS[token[2]])
+            elif token[3] and token[3] != closings.pop():
+                self.fail(token.start(), f"{token[3]!r} closes nothing in {name}")
+        return self._separator(position)
 
     def _slow(self, stack: list[_Frame], position: int) -> int:
         """What `_STEP` does not take: lists, joined or escaped strings, a blank behind a minus, and every mistake."""
@@ -280,24 +314,38 @@ class _Parser:
         if found is not None:
             return found
         line, column = self._place(position)
-        closest = self.schema.closest(frame.type, name)
-        owners = [owner for owner in self.schema.owners(name) if owner != frame.type]
-        hint = f"did you mean {closest!r}?" if closest else None
-        if hint is None and owners:
-            hint = f"{owners[0]} has a field of this name: does a closing brace stand in the wrong place?"
-        raise UnknownFieldError(
+        error = UnknownFieldError(
             f"line {line}, column {column}: {frame.type} has no field {name!r}",
             name,
             frame.type,
             file=self.file,
-            hint=hint or "a layer of your own can declare its fields in a plugin; else remove the field",
+            hint=self._advice(frame, name),
         )
+        raise error.located(self._layer())
+
+    def _advice(self, frame: _Frame, name: str) -> str:
+        """What may be meant by a field that the message does not have."""
+        closest = self.schema.closest(frame.type, name)
+        owners = [owner for owner in self.schema.owners(name) if owner != frame.type]
+        if closest:
+            return f"did you mean {closest!r}?"
+        if owners:
+            return f"{owners[0]} has a field of this name: does a closing brace stand in the wrong place?"
+        return "a layer of your own can declare its fields in a plugin (--plugin MODULE); else remove the field"
+
+    def _layer(self) -> Location:
+        """The layer that is being read, as far as it has been."""
+        for frame in self.stack:
+            if frame.type in ("LayerParameter", "V1LayerParameter"):
+                name, kind = (next(iter(frame.values.get(one, ())), None) for one in ("name", "type"))
+                return Location(self.file, str(name) if name else None, str(kind) if kind else None)
+        return Location(self.file)
 
     def _message(self, frame: _Frame) -> Message:
         for needed in self.schema.required(frame.type):
             if needed.name not in frame.values:
                 self.fail(frame.position, f"{frame.type} must set {needed.name!r}")
-        return Message(self.schema, frame.type, frame.values, line=frame.line)
+        return Message(self.schema, frame.type, frame.values, line=frame.line, strangers=frame.strangers)
 
     # --- places and errors -----------------------------------------------------------------------------------------
 
