@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import helper
 
 from tests.frontends.onnx.ml import Ml, assert_same, tensor
 from tests.frontends.onnx.models import normal, saved
+from xir.backends.export.onnx import export_onnx
 from xir.errors import InvalidModelError, UnsupportedError, XirError
 from xir.frontends.onnx import import_onnx
 from xir.ir.constant import Array
@@ -315,3 +318,14 @@ def test_coefficients_tell_the_number_of_features(tmp_path: Path) -> None:
     model = Ml("LinearClassifier", 1, [X], {**ONE_SCORE, "intercepts": [0.25]}, 2).model()
     model.graph.input[0].type.tensor_type.shape.dim[1].dim_param = "features"
     assert import_onnx(saved(model, tmp_path)).outputs[1].shape == (4, 2)
+
+
+def test_text_that_is_no_utf_8_keeps_its_bytes(tmp_path: Path) -> None:
+    made = Ml("LabelEncoder", 2, [np.array([1, 2])], {"keys_int64s": [1], "values_strings": ["x"]}).model()
+    made.graph.node[0].attribute[1].strings[0] = b"\xff"
+    made.graph.node[0].attribute.append(helper.make_attribute("default_string", b"\xfe"))
+    graph = import_onnx(saved(made, tmp_path))
+    export_onnx(graph, tmp_path / "again.onnx", opset=21)
+    node = onnx.load(tmp_path / "again.onnx").graph.node[0]
+    held = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    assert (held["values_strings"], held["default_string"]) == ([b"\xff"], b"\xfe")

@@ -121,7 +121,7 @@ class Site:
         """A STRING attribute; raises InvalidModelError where it is missing and has no default."""
         value = self._take(name, "STRING")
         if isinstance(value, bytes):
-            return value.decode("utf-8", "replace")
+            return value.decode("utf-8", "surrogateescape")
         return self._default(name, default)
 
     def choice(self, name: str, choices: Sequence[str], default: str) -> str:

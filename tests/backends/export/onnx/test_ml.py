@@ -12,8 +12,8 @@ import pytest
 from tests.backends.export.onnx.shared import by_onnxruntime, checked
 from tests.ops.cases.labels import one
 from tests.ops.cases.trees import forest, membership, rows, tables, whole
-from xir.backends.export.onnx import export_onnx
-from xir.errors import UnsupportedError
+from xir.backends.export.onnx import export_onnx, ml_trees
+from xir.errors import UnsafeError, UnsupportedError
 from xir.frontends.onnx import import_onnx
 from xir.ir.constant import Array, constant_of
 from xir.ir.graph import Graph
@@ -111,3 +111,11 @@ def test_lookups_need_their_opset_and_keys(tmp_path: Path) -> None:
     nothing = one_hot_categories(whole_value, categories=constant_of(np.zeros(0, np.int64)), allow_unknown=True)
     with pytest.raises(UnsupportedError, match="places among no categories"):
         export_onnx(Graph("g", (whole_value,), (nothing,), ("y",)), tmp_path / "n.onnx", opset=21)
+
+
+def test_trees_that_share_nodes_do_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ml_trees, "_MOST_ROWS", 20)
+    graph = of_trees(TWO, tables(roots=whole(*[0] * 50)))
+    with pytest.raises(UnsafeError, match="more than 20 rows"):
+        export_onnx(graph, tmp_path / "m.onnx", opset=15)
+    checked(graph, tmp_path / "m.onnx", opset=21)

@@ -203,7 +203,7 @@ def _encode_attribute(name: str, value: OnnxAttribute) -> list[wire.Piece]:
         case float():
             pieces.append(wire.single(2, value) + wire.integer(20, _FLOAT))
         case str():
-            pieces.append(wire.text(4, value) + wire.integer(20, _STRING))
+            pieces.append(wire.data(4, _text_bytes(value)) + wire.integer(20, _STRING))
         case Constant():
             pieces += [*wire.nested(5, encode_tensor(value, "", None)), wire.integer(20, _TENSOR)]
         case tuple():
@@ -221,7 +221,7 @@ def _encode_list(value: tuple[int, ...] | tuple[float, ...] | tuple[str, ...]) -
         return wire.unpacked_integers(8, whole) + wire.integer(20, _INTS)
     texts = tuple(item for item in value if isinstance(item, str))
     if len(texts) == len(value):
-        return b"".join(wire.text(9, text) for text in texts) + wire.integer(20, _STRINGS)
+        return b"".join(wire.data(9, _text_bytes(text)) for text in texts) + wire.integer(20, _STRINGS)
     numbers = tuple(item for item in value if isinstance(item, float))
     return wire.unpacked_floats(7, numbers) + wire.integer(20, _FLOATS)
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, Refusal, again, decomposed, operand
+from xir.errors import UnsafeError
 from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
@@ -20,6 +21,9 @@ forms = Forms()
 DOMAIN = "ai.onnx.ml"
 _TREES_SINCE = 21
 """The opset that came with ai.onnx.ml 5 (onnx docs/Versioning.md)."""
+
+_MOST_ROWS = 10_000_000
+"""Rows of TreeEnsembleRegressor, in which trees cannot share nodes as they can in TreeEnsemble."""
 
 _NUMBERS = {"average": 0, "sum": 1, "minimum": 2, "maximum": 3}
 _WORDS = {"average": "AVERAGE", "sum": "SUM", "minimum": "MIN", "maximum": "MAX"}
@@ -197,6 +201,10 @@ class _RegressorRows:
 
     def _tree(self, tree: int, root: int) -> None:
         begin = len(self.places)
+        if begin > _MOST_ROWS:
+            raise UnsafeError(
+                f"trees that share nodes become more than {_MOST_ROWS} rows", hint="write them with --opset 21"
+            )
         number: dict[int, int] = {}
         stack = [root]
         while stack:
