@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.ops.evaluate import decomposed, evaluate, evaluate_all
+from tests.ops.cases import normal
+from tests.ops.evaluate import decomposed, evaluate, evaluate_all, placeholders
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops.cache_update import cache_update
@@ -15,6 +17,7 @@ from xir.ops.causal_conv import causal_conv
 from xir.ops.gating import hardmax, shrink, swiglu
 from xir.ops.linear_attention import linear_attention
 from xir.ops.norm_length import lp_normalize
+from xir.reference import run
 
 
 def f32(*shape: int | Symbol) -> Value:
@@ -56,9 +59,28 @@ def test_linear_attention_refuses_what_does_not_fit(
         linear_attention(*values, **{"heads": 2, "shared_heads": 2, "scale": None, "rule": "linear", **words})
 
 
-def test_an_unknown_number_of_steps_cannot_be_unrolled() -> None:
-    x = f32(1, Symbol("T"), 4)
-    with pytest.raises(UnsupportedError, match="cannot be unrolled"):
+@pytest.mark.parametrize("rule", ["linear", "gated_delta"])
+def test_many_or_unknown_steps_are_the_body_of_a_scan(rule: str) -> None:
+    q, k, v = normal(2, 20, 8), normal(2, 20, 4, seed=1), normal(2, 20, 6, seed=2)
+    gates = [None, normal(2, 20, 2, seed=3), normal(2, 20, 1, seed=4)] if rule == "gated_delta" else []
+    words = {"heads": 4, "shared_heads": 2, "scale": None, "rule": rule}
+    want = evaluate_all(linear_attention, q, k, v, *gates, **words)
+    for steps in (20, Symbol("T")):
+        given = placeholders(q, k, v, *gates)
+        values = [each and Value(each.tensor.with_shape((2, steps, each.shape[2]))) for each in given]
+        made = decomposed(linear_attention)(*values, **words)
+        assert isinstance(made, tuple)
+        names = {value: f"in{index}" for index, value in enumerate(values) if value is not None}
+        graph = Graph("g", tuple(names), made, ("y", "state"), names=names)
+        assert "scan" in {node.op.name for node in graph.nodes}
+        feeds = {f"in{index}": array for index, array in enumerate([q, k, v, *gates]) if array is not None}
+        for have, expected in zip(run(graph, feeds).values(), want, strict=True):
+            np.testing.assert_allclose(have, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_linear_attention_comes_apart_over_known_heads_alone() -> None:
+    x = f32(1, 2, Symbol("W"))
+    with pytest.raises(UnsupportedError, match="needs a known head size"):
         decomposed(linear_attention)(x, x, x, heads=2, shared_heads=2, scale=None, rule="linear")
 
 

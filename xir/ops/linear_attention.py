@@ -10,13 +10,14 @@ import numpy as np
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim
+from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import TensorType
-from xir.limits import check_inlined
 from xir.ops._checks import require_floating, require_rank, require_same_dtype, require_same_shape, require_size
 from xir.ops._define import op
 from xir.ops._wide import narrow, scalar, wide
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.control import scan
 from xir.ops.elementwise import add, exp, mul, sub
 from xir.ops.matmul import matmul
 from xir.ops.shape import broadcast, concat, reshape, slice_, transpose
@@ -133,8 +134,8 @@ def _linear_attention_reference(
     return narrowed(y.reshape(batch, steps, heads * values.shape[4]), q), last
 
 
-_NODES_PER_STEP = 48
-"""At most so many nodes a step makes, its operators taken apart."""
+_MAX_UNROLLED = 16
+"""Up to so many steps are written down one by one; more are the body of a scan."""
 
 
 @linear_attention.decompose
@@ -151,43 +152,78 @@ def _linear_attention_decompose(
     scale: float | None,
     rule: Rule,
 ) -> tuple[Value, Value]:
-    batch, steps, size = q.shape[0], q.shape[1], q.shape[2] // heads
-    width = v.shape[2] // shared_heads
-    if not isinstance(steps, int) or steps == 0 or not isinstance(size, int):
+    steps, size = q.shape[1], q.shape[2] // heads
+    if not isinstance(size, int):
         raise UnsupportedError(
-            f"linear attention over {q.type!r} cannot be unrolled: there must be a known number of steps",
+            f"linear attention over {q.type!r} needs a known head size",
             hint="fix the sizes of the sequence, for example with --input x=f32[1,20,256]",
         )
-    check_inlined(steps * _NODES_PER_STEP, what=f"linear attention over {steps} steps")
     queries = mul(wide(q), broadcast(scalar(wide(q).dtype, _factor(scale, size)), shape=q.shape))
-    shape = (batch, shared_heads, size, width)
+    shape = (q.shape[0], shared_heads, size, v.shape[2] // shared_heads)
     state = broadcast(scalar(queries.dtype, 0.0), shape=shape) if past is None else narrow(wide(past), queries.dtype)
-    outputs: list[Value] = []
-    for step in range(steps):
-        key = _at(k, step, (batch, shared_heads, size, 1))
-        value = _at(v, step, (batch, shared_heads, 1, width))
-        if decay is not None:
-            state = mul(state, broadcast(exp(_of_heads(decay, step, shared_heads)), shape=shape))
-        if beta is not None:
-            missing = sub(value, matmul(transpose(key, perm=(0, 1, 3, 2)), state))
-            value = mul(broadcast(_of_heads(beta, step, shared_heads), shape=missing.shape), missing)
-        state = add(state, matmul(key, value))
-        query = _at(queries, step, (batch, shared_heads, heads // shared_heads, size))
-        outputs.append(reshape(matmul(query, state), shape=(batch, 1, width * heads)))
-    return narrow(concat(*outputs, axis=1), q.dtype), narrow(state, q.dtype if past is None else past.dtype)
+    rows = [queries, wide(k), wide(v), *(wide(gate) for gate in (decay, beta) if gate is not None)]
+    gates = (decay is not None, beta is not None)
+    if isinstance(steps, int) and 0 < steps <= _MAX_UNROLLED:
+        outputs: list[Value] = []
+        for step in range(steps):
+            state, y = _step(state, [_at(row, step) for row in rows], heads, gates)
+            outputs.append(reshape(y, shape=(y.shape[0], 1, y.shape[1])))
+        result = concat(*outputs, axis=1)
+    else:
+        state, result = _scanned(state, rows, heads, gates)
+    return narrow(result, q.dtype), narrow(state, q.dtype if past is None else past.dtype)
+
+
+def _step(state: Value, rows: list[Value], heads: int, gates: tuple[bool, bool]) -> tuple[Value, Value]:
+    """The memory after one step, and its output [B, heads * E]; `rows` are [B, width] each."""
+    batch, shared_heads, size, width = state.shape
+    query, key, value = rows[:3]
+    key = reshape(key, shape=(batch, shared_heads, size, 1))
+    value = reshape(value, shape=(batch, shared_heads, 1, width))
+    if gates[0]:
+        state = mul(state, broadcast(exp(_of_heads(rows[3], shared_heads)), shape=state.shape))
+    if gates[1]:
+        missing = sub(value, matmul(transpose(key, perm=(0, 1, 3, 2)), state))
+        value = mul(broadcast(_of_heads(rows[-1], shared_heads), shape=missing.shape), missing)
+    state = add(state, matmul(key, value))
+    groups = heads // shared_heads if isinstance(shared_heads, int) else 1
+    y = matmul(reshape(query, shape=(batch, shared_heads, groups, size)), state)
+    return state, reshape(y, shape=(batch, width * heads))
+
+
+def _scanned(state: Value, rows: list[Value], heads: int, gates: tuple[bool, bool]) -> tuple[Value, Value]:
+    """The steps as the body of a scan, for a number of them that only the run tells, or that is large."""
+    held = Value(state.type)
+    slices = [Value(row.tensor.with_shape((row.shape[0], row.shape[2]))) for row in rows]
+    inputs = (held, *slices)
+    names = {value: f"in{index}" for index, value in enumerate(inputs)}
+    body = Graph("step", inputs, _step(held, slices, heads, gates), ("state", "y"), names=names)
+    count = len(rows)
+    last, result = scan(
+        state,
+        *rows,
+        body=body,
+        states=1,
+        axes=(1,) * count,
+        reversed_inputs=(False,) * count,
+        result_axes=(1,),
+        reversed_results=(False,),
+    )
+    return last, result
 
 
 def _factor(scale: float | None, size: int) -> float:
     return 1 / math.sqrt(max(size, 1)) if scale is None else scale
 
 
-def _at(x: Value, step: int, shape: tuple[Dim, ...]) -> Value:
-    """One step of `x: [B, T, ...]` in another shape."""
-    return reshape(slice_(wide(x), axes=(1,), starts=(step,), stops=(step + 1,), steps=(1,)), shape=shape)
+def _at(x: Value, step: int) -> Value:
+    """One step of `x: [B, T, W]`, as [B, W]."""
+    cut = slice_(x, axes=(1,), starts=(step,), stops=(step + 1,), steps=(1,))
+    return reshape(cut, shape=(x.shape[0], x.shape[2]))
 
 
-def _of_heads(gate: Value, step: int, heads: int) -> Value:
-    """One step of a gate [B, T, 1], [B, T, H] or [B, T, H * D] as [B, 1 or H, 1 or D, 1]."""
-    width = gate.shape[2]
-    count = 1 if width == 1 else heads
-    return _at(gate, step, (gate.shape[0], count, width // count, 1))
+def _of_heads(gate: Value, heads: Dim) -> Value:
+    """One step of a gate [B, 1], [B, H] or [B, H * D] as [B, 1 or H, 1 or D, 1]."""
+    width = gate.shape[1]
+    count: Dim = 1 if width == 1 else heads
+    return reshape(gate, shape=(gate.shape[0], count, width // count, 1))
