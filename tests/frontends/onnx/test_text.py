@@ -11,6 +11,7 @@ from tests.frontends.onnx.ml import Ml, assert_same, text
 from tests.frontends.onnx.models import saved
 from xir.errors import InvalidModelError, UnsupportedError, XirError
 from xir.frontends.onnx import import_onnx
+from xir.ir.constant import Array
 
 WORDS = text("one two  three ", "four", "a b")
 NUMBERS = np.array([[1, 2, 2, 3], [2, 3, 1, 2]])
@@ -48,6 +49,50 @@ AGREEING = [
 
 @pytest.mark.parametrize("case", AGREEING, ids=[f"{index}-{case}" for index, case in enumerate(AGREEING)])
 def test_it_computes_what_onnxruntime_does(case: Ml, tmp_path: Path) -> None:
+    assert_same(case.computed(tmp_path), case.by_onnxruntime())
+
+
+X = text(*"abcdef").reshape(2, 3)
+
+
+def shaped(kind: str, version: int, *operands: Array, outputs: int = 1, **attributes: object) -> Ml:
+    return Ml(kind, version, [X, *operands], attributes, outputs, domain="")
+
+
+def whole(*numbers: int) -> Array:
+    return np.array(numbers, np.int64)
+
+
+SHAPED = [
+    shaped("Reshape", 14, whole(3, 2)),
+    shaped("Expand", 13, whole(2, 2, 3)),
+    shaped("Tile", 13, whole(2, 1)),
+    shaped("Slice", 13, whole(1), whole(3), whole(1)),
+    shaped("Concat", 13, X, axis=1),
+    shaped("Split", 13, whole(1, 2), outputs=2, axis=1),
+    shaped("Transpose", 13),
+    shaped("Gather", 13, whole(1, 0), axis=1),
+    shaped("GatherElements", 13, whole(0, 1, 0).reshape(1, 3)),
+    shaped("GatherND", 13, whole(0, 1).reshape(1, 2)),
+    shaped("ScatterElements", 18, whole(1, 0, 1).reshape(1, 3), text("x", "y", "z").reshape(1, 3)),
+    shaped("ScatterND", 18, whole(0, 1).reshape(1, 2), text("q")),
+    shaped("Compress", 11, np.array([True, False]), axis=0),
+    shaped("ReverseSequence", 10, whole(1, 2, 2), time_axis=0, batch_axis=1),
+    shaped("Equal", 19, X[:1]),
+    shaped("Unique", 11, outputs=4),
+    shaped("Identity", 16),
+    shaped("Shape", 15),
+    shaped("Size", 13),
+    shaped("Flatten", 13),
+    shaped("Unsqueeze", 13, whole(0)),
+    Ml("Where", 16, [np.array([[True, False, True]]), X, X[::-1]], domain=""),
+    Ml("Squeeze", 13, [X[:1], whole(0)], domain=""),
+    Ml("OneHot", 11, [whole(0, 2), np.array(3), text("n", "y")], domain=""),
+]
+
+
+@pytest.mark.parametrize("case", SHAPED, ids=str)
+def test_text_goes_through_operators_of_any_type(case: Ml, tmp_path: Path) -> None:
     assert_same(case.computed(tmp_path), case.by_onnxruntime())
 
 
