@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.passes import examples_joins, examples_moves, examples_readers, examples_values, examples_weights
+from tests.passes import (
+    examples_joins,
+    examples_late,
+    examples_moves,
+    examples_readers,
+    examples_values,
+    examples_weights,
+)
 from tests.passes.helpers import Example, Net, check_law, check_miss, operators
 from xir.ir.node import Value
 from xir.ops.activation import relu
@@ -16,6 +23,7 @@ RULES: dict[str, Rule] = {rule.name: rule for each in passes() for rule in each.
 EXAMPLES = (
     *examples_moves.EXAMPLES,
     *examples_joins.EXAMPLES,
+    *examples_late.EXAMPLES,
     *examples_values.EXAMPLES,
     *examples_weights.EXAMPLES,
     *examples_readers.EXAMPLES,

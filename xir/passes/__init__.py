@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 from xir.errors import UsageError
 from xir.ir.graph import Graph
-from xir.passes import algebra, batch_norm, before_layer, common, folding, identity, joins, movement, sizes, values
+from xir.passes import (
+    algebra,
+    batch_norm,
+    before_layer,
+    common,
+    folding,
+    identity,
+    joins,
+    late,
+    movement,
+    sizes,
+    values,
+)
 from xir.passes._explain import Explanation, Fired, Missed, explain_with
 from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
 
@@ -19,6 +31,7 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("identities", "operators that hand their operand on are left out", identity.RULES),
         common.PASS,
         folding.PASS,
+        *rules_pass("axes", "axes that are known before the run become attributes", late.RULES),
         *rules_pass("sizes", "sizes that are known before the run become attributes", sizes.RULES),
         *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
         *rules_pass("joins", "neighbours become one operator, and repeat what they made later", joins.RULES),

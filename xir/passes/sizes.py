@@ -21,6 +21,8 @@ _ATTRIBUTES: Mapping[str, str] = {
     "tile": "repeats",
     "pad": "padding",
     "top_k": "k",
+    "split": "sizes",
+    "one_hot": "depth",
 }
 """Operators with one operand that gives sizes at run time, and the attribute that holds them."""
 
@@ -29,7 +31,7 @@ _ATTRIBUTES: Mapping[str, str] = {
 def known_sizes(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
     """op(x, sizes) == op(x) {sizes} when the operand `sizes` is a constant"""
     operand = node.inputs[1]
-    if operand is None:
+    if operand is None or (node.op.name == "pad" and node.inputs[3] is not None):
         return None
     held = rewriter.constant_of(operand)
     if held is None:
@@ -108,7 +110,7 @@ def _attribute(node: Node, numbers: Sequence[int]) -> Attribute:
         case "pad":
             rank = len(numbers) // 2
             return tuple(zip(numbers[:rank], numbers[rank:], strict=True))
-        case "top_k":
+        case "top_k" | "one_hot":
             return numbers[0] if len(numbers) == 1 else None
         case _:
             return tuple(numbers)
