@@ -10,7 +10,6 @@ from xir.ir.dims import ceil_divide
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise
-from xir.ops._build import scalar_like
 from xir.ops._checks import require_axis, require_rank, require_same_shape, require_size
 from xir.ops._windows import Numbers, integer_limits
 from xir.ops.cast import LARGEST, saturating_cast
@@ -129,8 +128,3 @@ def shifted(x: Value, zero_point: Value | None, dtype: DType) -> Value:
     kept = DType.INT32 if x.dtype.is_integer else dtype
     difference = elementwise.sub(elementwise.cast(x, dtype=kept), elementwise.cast(zero_point, dtype=kept))
     return difference if kept is dtype else elementwise.cast(difference, dtype=dtype)
-
-
-def filled(x: Value, dtype: DType) -> Value:
-    """Zeros of the shape of `x`."""
-    return scalar_like(Value(x.tensor.with_dtype(dtype)), 0)

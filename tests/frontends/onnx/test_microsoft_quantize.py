@@ -220,6 +220,24 @@ def test_means_are_those_of_the_real_numbers(axes: list[int], keep: int, tmp_pat
     assert_near(have, np.clip(np.rint(mean / 0.05) + 110, 0, 255).astype(np.uint8), 1)
 
 
+@pytest.mark.parametrize("by_column", [False, True])
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+def test_recurrent_weights_of_8_bits(direction: str, by_column: bool, tmp_path: Path) -> None:
+    """What flows in is rounded to 8 bits of its range too in onnxruntime: a hundredth of results up to 1."""
+    ways, size, hidden = 2 if direction == "bidirectional" else 1, 6, 4
+    scale = np.full((ways, 4 * hidden) if by_column else (ways,), 0.004, np.float32)
+    zero = np.zeros(scale.shape, np.int8)
+    w, r = drawn(np.int8, ways, size, 4 * hidden), drawn(np.int8, ways, hidden, 4 * hidden)
+    own = Own(
+        "DynamicQuantizeLSTM",
+        (normal(5, 2, size), w, r, normal(ways, 8 * hidden), None, None, None, None, scale, zero, scale, zero),
+        {"hidden_size": hidden, "direction": direction},
+    )
+    path = saved(own.model(), tmp_path)
+    (have,) = run(import_onnx(path), own.feeds).values()
+    np.testing.assert_allclose(have.astype(np.float64), by_onnxruntime(path, own.feeds).astype(np.float64), atol=0.03)
+
+
 def test_zero_points_may_be_absent(tmp_path: Path) -> None:
     """Onnxruntime refuses what its own text makes optional."""
     own = Own("QLinearAdd", (X[0], X[1], None, Y[0], Y[1], None, TO[0]))
@@ -248,6 +266,10 @@ def test_weights_of_few_bits_stay_in_few_bits(tmp_path: Path) -> None:
         (Own("FusedConv", (normal(1, 2, 4), normal(3, 2, 2)), {"activation": "Clip"}), "Clip needs 2 parameters"),
         (Own("QLinearAdd", X), "the second operand and the scales"),
         (Own("QLinearSigmoid", X), "the scale of the result"),
+        (
+            Own("DynamicQuantizeLSTM", (normal(5, 2, 6), drawn(np.int8, 1, 6, 16), drawn(np.int8, 1, 4, 16))),
+            "the scales of the weights",
+        ),
         (Own("QLinearConcat", (*TO, X[0]), {"axis": 1}), "parts come with scale and zero point"),
         (
             Own("MatMulNBits", (normal(2, 8), drawn(np.uint8, 5, 1, 8), normal(5)), {"K": 8, "N": 5, "block_size": 0}),

@@ -71,8 +71,11 @@ def _scale_cast(node: Node, opset: int) -> Answer:
 
 @forms.of(bit_cast)
 def _bit_cast(node: Node, opset: int) -> Answer:
-    """BitCast (opset 26)."""
-    return Call("BitCast", (operand(node),), {"to": NUMBERS[_dtype(node)]})
+    """BitCast (opset 26); between bool and bytes a cast does the same at any opset."""
+    x, dtype = operand(node), _dtype(node)
+    if {x.dtype, dtype} == {DType.BOOL, DType.UINT8}:
+        return elementwise.cast(x, dtype=dtype)
+    return Call("BitCast", (x,), {"to": NUMBERS[dtype]})
 
 
 @forms.of(number_to_text)

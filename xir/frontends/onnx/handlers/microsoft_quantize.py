@@ -7,18 +7,18 @@ at most.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
-from xir.frontends.onnx.handlers import norm, pool
+from xir.frontends.onnx.handlers import norm, pool, recurrent
 from xir.frontends.onnx.handlers.quantize import matrices
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise, quantize
 from xir.ops._build import scalar_like
-from xir.ops._quantized import is_single
+from xir.ops._quantized import is_single, shifted
 from xir.ops.activation import leaky_relu, sigmoid
 from xir.ops.quantize import dynamic_quantize
 from xir.ops.quantize_product import matmul_integer
@@ -256,3 +256,42 @@ def dynamic_product(
     """DynamicQuantizeMatMul: the first operand is quantised by its own range."""
     bytes_, a_scale, a_zero = dynamic_quantize(a)
     return _product(site, (bytes_, b), (a_scale, b_scale), (a_zero, b_zero), bias)
+
+
+def _gates(site: Site, weights: Value, scale: Value, zero_point: Value | None) -> Value:
+    """Weights [D, rows, 4 * H] as LSTM has them, [D, 4 * H, rows] and real; a scale is [D] or [D, 4 * H]."""
+
+    def everywhere(parameter: Value) -> Value:
+        tail = (1,) * (3 - parameter.rank)
+        shape = (*parameter.shape, *tail) if parameter.rank == 1 else (parameter.shape[0], 1, parameter.shape[1])
+        return site.repeated(reshape(parameter, shape=shape), weights.shape)
+
+    difference = shifted(weights, None if zero_point is None else everywhere(zero_point), DType.FLOAT32)
+    return transpose(elementwise.mul(difference, everywhere(scale)), perm=(0, 2, 1))
+
+
+@microsoft("DynamicQuantizeLSTM")
+def long_short(
+    site: Site,
+    x: Value,
+    w: Value,
+    r: Value,
+    b: Value | None = None,
+    lengths: Value | None = None,
+    h: Value | None = None,
+    c: Value | None = None,
+    p: Value | None = None,
+    w_scale: Value | None = None,
+    w_zero: Value | None = None,
+    r_scale: Value | None = None,
+    r_zero: Value | None = None,
+) -> Sequence[Value]:
+    """DynamicQuantizeLSTM: an LSTM with weights of 8 bits.
+
+    onnxruntime quantises the input and each step's state by their own ranges as well, to compute faster; here they stay
+    real, which is what the weights mean, and nearer to the model that was quantised.
+    """
+    if w_scale is None or r_scale is None:
+        site.invalid("the scales of the weights are missing")
+    real_w, real_r = _gates(site, w, w_scale, w_zero), _gates(site, r, r_scale, r_zero)
+    return recurrent.long_short(site, x, real_w, real_r, b, lengths, h, c, p)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-import numpy as np
-
 from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
@@ -13,13 +11,11 @@ from xir.frontends.onnx._windows import Padding, window_of
 from xir.frontends.onnx.handlers.conv import kernel_sizes
 from xir.frontends.onnx.tensors import DTYPES
 from xir.ir.broadcasting import join
-from xir.ir.constant import constant_of
 from xir.ir.dims import Shape
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import quantize
 from xir.ops._quantized import is_single
-from xir.ops.constant import constant
 from xir.ops.quantize_product import conv_integer, matmul_integer, quantized_conv, quantized_matmul
 from xir.ops.shape import broadcast, reshape
 
@@ -183,8 +179,3 @@ def quantized_product(
         y_zero,
     )
     return _shaped(product, shape)
-
-
-def zero_of(dtype: DType) -> Value:
-    """A zero point of 0."""
-    return constant(value=constant_of(np.zeros((), dtype.dtype)))
