@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
-from xir.errors import UsageError
+from xir.errors import InvalidModelError, UsageError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol, evaluate, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.types import DType, TensorType
 from xir.limits import element_count
+from xir.reference.demands import fitted
 
 _DEFAULT_SIZE = 2
 
@@ -24,7 +26,8 @@ def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
 
     Floating-point inputs are standard normal, integers lie in [0, 10) (NumPy's PCG64 with `seed`), bools are even odds.
     A symbolic size becomes the smallest multiple of its divisor that is at least 2, within its range, and large enough
-    for what the graph computes of it (`default_sizes`).
+    for what the graph computes of it (`default_sizes`). What an operator demands of an input (regions inside a picture,
+    indices within an axis, labels, lengths) is met (`xir.reference.demands`).
 
     Raises:
         UsageError: if an input is no tensor of known rank, or holds text.
@@ -42,7 +45,23 @@ def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
             shape.append(size if isinstance(size, int) else 0)
         element_count(shape, what=f"input {name!r}")
         made[name] = _random(generator, type.dtype, tuple(shape))
-    return made
+    return fitted(graph, made, sizes, generator)
+
+
+@contextmanager
+def made_up_inputs() -> Generator[None]:
+    """Says of a failure in the block that the inputs of the run were made up, so that they may be at fault.
+
+    Raises:
+        UsageError: instead of an InvalidModelError.
+    """
+    try:
+        yield
+    except InvalidModelError as error:
+        raise UsageError(
+            f"the model cannot compute on made-up inputs, which are probably at fault: {error}",
+            hint="give real ones: --feed NAME=FILE.npy (verify, run); convert can do without: --no-verify",
+        ) from error
 
 
 def default_sizes(graph: Graph) -> dict[Symbol, Dim]:
