@@ -7,13 +7,16 @@ import pytest
 
 from tests.ops.cases.gated import STEPS, TANH, operands, words
 from tests.ops.evaluate import decomposed, evaluate_all, placeholders
-from xir.errors import InvalidModelError, UnsupportedError
+from xir.errors import InvalidModelError
 from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
+from xir.ir.verify import verify
 from xir.ops._gates import GateFunction, applied
 from xir.ops.lstm import lstm
 from xir.ops.rnn import gru, rnn
+from xir.reference import run
 
 FORMULAS: list[tuple[GateFunction, list[float]]] = [
     (("relu", 0, 0), [0.0, 0.0, 2.0]),
@@ -46,14 +49,25 @@ def test_a_backward_sequence_begins_where_its_length_ends() -> None:
     assert not outputs[:, :, 2].any()
 
 
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 @pytest.mark.parametrize("op", [rnn, gru, lstm])
-def test_an_unknown_number_of_steps_cannot_be_unrolled(op: object) -> None:
+def test_an_unknown_number_of_steps_is_the_body_of_a_scan(op: object, direction: str) -> None:
     assert op is rnn or op is gru or op is lstm
-    x, w, r, b = (value for value in placeholders(*operands(op, 1)) if value is not None)
-    for steps in (Symbol("T"), 0):
-        line = Value(x.tensor.with_shape((steps, *x.shape[1:])))
-        with pytest.raises(UnsupportedError, match="cannot be unrolled"):
-            decomposed(op)(line, w, r, b, **words(op))
+    ways = 2 if direction == "bidirectional" else 1
+    arrays = [*operands(op, ways), np.array([2, 4, 1], np.int32)]
+    for given in (arrays, arrays[:4], arrays[:3]):
+        x, *rest = placeholders(*given)
+        assert x is not None
+        line = Value(x.tensor.with_shape((Symbol("T"), *x.shape[1:])))
+        made = decomposed(op)(line, *rest, **words(op, direction))
+        assert isinstance(made, tuple)
+        names = {value: f"in{index}" for index, value in enumerate((line, *rest)) if value is not None}
+        graph = Graph("g", tuple(names), made, tuple(f"y{index}" for index in range(len(made))), names=names)
+        verify(graph)
+        assert "scan" in {node.op.name for node in graph.nodes}
+        got = run(graph, {f"in{index}": array for index, array in enumerate(given)})
+        for have, want in zip(got.values(), evaluate_all(op, *given, **words(op, direction)), strict=True):
+            np.testing.assert_allclose(have, want, rtol=1e-5, atol=1e-6)
 
 
 def test_operands_that_do_not_fit_are_refused() -> None:

@@ -7,9 +7,10 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from xir.errors import InvalidModelError, UnsupportedError
+from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim
+from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.limits import check_inlined
@@ -19,9 +20,10 @@ from xir.ops._wide import scalar, wide
 from xir.ops._windows import Numbers, widened
 from xir.ops.activation import elu, hard_sigmoid, leaky_relu, relu, sigmoid, softplus, softsign, tanh
 from xir.ops.compare import greater, less
+from xir.ops.control import scan
 from xir.ops.elementwise import add, clip, mul, select
 from xir.ops.matmul import gemm
-from xir.ops.shape import broadcast, concat, reshape, slice_, split
+from xir.ops.shape import broadcast, concat, iota, reshape, slice_, split
 
 GateName = Literal[
     "relu",
@@ -155,7 +157,10 @@ def part(array: Array | None, index: int, *shape: int, like: Array) -> Numbers:
 
 
 Step = Callable[[int, tuple[Numbers, ...]], tuple[Numbers, ...]]
-BuiltStep = Callable[[int, tuple[Value, ...]], tuple[Value, ...]]
+Held: TypeAlias = tuple[Value | None, ...]
+BuiltStep = Callable[[Value, tuple[Value, ...], Held], tuple[Value, ...]]
+"""(what the inputs add to the gates, states, weights) -> new states."""
+
 Sweep: TypeAlias = tuple[Numbers, tuple[Numbers, ...]]
 BuiltSweep: TypeAlias = tuple[Value, tuple[Value, ...]]
 """The outputs of all steps, and the last states."""
@@ -192,42 +197,93 @@ def sweep(steps: int, backward: bool, lengths: Array | None, states: tuple[Numbe
 
 
 def built_sweep(
-    steps: int, backward: bool, lengths: Value | None, states: tuple[Value, ...], step: BuiltStep
+    added: Value, backward: bool, lengths: Value | None, states: tuple[Value, ...], held: Held, step: BuiltStep
 ) -> BuiltSweep:
-    """`sweep` as a graph, step after step."""
+    """`sweep` as a graph: step after step, or the body of a scan where only the run tells how many there are.
+
+    Args:
+        added: [T, N, J], what the inputs add to the gates.
+        backward: as in `sweep`.
+        lengths: as in `sweep`.
+        states: as in `sweep`.
+        held: the weights that `step` reads.
+        step: as in `sweep`.
+
+    Raises:
+        UnsafeError: if the unrolled layer would have more nodes than `xir.limits` allows.
+    """
+    steps = added.shape[0]
+    if not isinstance(steps, int) or steps == 0:
+        return _scanned(added, backward, lengths, states, held, step)
+    check_inlined(steps * _NODES_PER_STEP, what=f"a recurrent layer of {steps} steps")
+    rows = [reshape(each, shape=each.shape[1:]) for each in split(added, axis=0, sizes=(1,) * steps)]
     outputs: list[Value] = []
     for index in reversed(range(steps)) if backward else range(steps):
-        made = step(index, states)
-        output = made[0]
-        if lengths is not None:
-            limit = broadcast(scalar(lengths.dtype, index), shape=lengths.shape)
-            alive = channelwise(greater(lengths, limit), output, axis=0)
-            output = select(alive, output, scalar_like(output, 0.0))
-            made = tuple(select(alive, new, old) for new, old in zip(made, states, strict=True))
+        at = None if lengths is None else scalar(lengths.dtype, index)
+        output, states = _built_step(rows[index], lengths, at, states, held, step)
         outputs.append(reshape(output, shape=(1, *output.shape)))
-        states = made
     return concat(*(reversed(outputs) if backward else outputs), axis=0), states
+
+
+def _built_step(
+    row: Value, lengths: Value | None, at: Value | None, states: tuple[Value, ...], held: Held, step: BuiltStep
+) -> BuiltSweep:
+    """The output of step `at`, and the states after it; behind the end of a sequence 0, and the states before."""
+    made = step(row, states, held)
+    output = made[0]
+    if lengths is None or at is None:
+        return output, made
+    alive = channelwise(greater(lengths, broadcast(at, shape=lengths.shape)), output, axis=0)
+    kept = tuple(select(alive, new, old) for new, old in zip(made, states, strict=True))
+    return select(alive, output, scalar_like(output, 0.0)), kept
+
+
+def _scanned(
+    added: Value, backward: bool, lengths: Value | None, states: tuple[Value, ...], held: Held, step: BuiltStep
+) -> BuiltSweep:
+    scanned, axes = [added], [0]
+    if lengths is not None:
+        scanned.append(iota(shape=(added.shape[0],), axis=0, dtype=lengths.dtype))
+        axes.append(0)
+    outside = [value for value in (*held, lengths) if value is not None]
+    inner = {value: Value(value.type) for value in outside}
+    before = tuple(Value(state.type) for state in states)
+    slices = [Value(value.tensor.with_shape(value.shape[1:])) for value in scanned]
+    row, at = slices[0], slices[1] if lengths is not None else None
+    inside = tuple(None if value is None else inner[value] for value in held)
+    output, after = _built_step(row, None if lengths is None else inner[lengths], at, before, inside, step)
+    inputs = (*before, *slices, *inner.values())
+    names = {value: f"in{index}" for index, value in enumerate(inputs)}
+    results = (*after, output)
+    body = Graph("step", inputs, results, tuple(f"out{index}" for index in range(len(results))), names=names)
+    made = scan(
+        *states,
+        *scanned,
+        *inner,
+        body=body,
+        states=len(states),
+        axes=tuple(axes),
+        reversed_inputs=(backward,) * len(axes),
+        result_axes=(0,),
+        reversed_results=(backward,),
+    )
+    return made[-1], tuple(made[:-1])
 
 
 _NODES_PER_STEP = 128
 """At most so many nodes a step of one direction makes, its operators taken apart."""
 
 
-def steps_of(x: Value, directions: int) -> int:
-    """The number of steps of `x`, small enough to write each of them down.
+def weight_of(held: Held, index: int) -> Value:
+    """A weight that is there.
 
     Raises:
-        UnsupportedError: if it is not known before the model runs, or is 0.
-        UnsafeError: if the unrolled layer would have more nodes than `xir.limits` allows.
+        InvalidModelError: if it is absent: a mistake of the layer's own.
     """
-    steps = x.shape[0]
-    if not isinstance(steps, int) or steps == 0:
-        raise UnsupportedError(
-            f"a recurrent layer over {steps!r} steps cannot be unrolled: there must be a known number of them",
-            hint="fix the first size of the sequence, for example with --input x=f32[20,1,300]",
-        )
-    check_inlined(steps * directions * _NODES_PER_STEP, what=f"a recurrent layer of {steps} steps")
-    return steps
+    found = held[index]
+    if found is None:
+        raise InvalidModelError("a recurrent layer has no weights")
+    return found
 
 
 def built_part(parameter: Value | None, index: int) -> Value | None:
@@ -257,12 +313,11 @@ def product(x: Value, weight: Value, bias: Value | None = None) -> Value:
     return gemm(x, weight, addend, alpha=1.0, beta=1.0, transpose_a=False, transpose_b=True)
 
 
-def built_inputs(x: Value, steps: int, weight: Value, bias: Value | None) -> list[Value]:
-    """What the inputs add to the gates, one [N, J] a step."""
-    _, streams, size = x.shape
+def built_inputs(x: Value, weight: Value, bias: Value | None) -> Value:
+    """What the inputs add to the gates, [T, N, J]."""
+    steps, streams, size = x.shape
     flat = reshape(wide(x), shape=(steps * streams, size))
-    added = reshape(product(flat, weight, bias), shape=(steps, streams, weight.shape[0]))
-    return [reshape(each, shape=each.shape[1:]) for each in split(added, axis=0, sizes=(1,) * steps)]
+    return reshape(product(flat, weight, bias), shape=(steps, streams, weight.shape[0]))
 
 
 def halves(bias: Value | None, count: int, hidden: Dim) -> tuple[Value | None, Value | None]:

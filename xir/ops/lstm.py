@@ -14,6 +14,7 @@ from xir.ops._gates import (
     BuiltSweep,
     Direction,
     GateFunction,
+    Held,
     Step,
     Sweep,
     applied,
@@ -33,8 +34,8 @@ from xir.ops._gates import (
     require_lengths,
     require_parameter,
     stacked,
-    steps_of,
     sweep,
+    weight_of,
 )
 from xir.ops._wide import narrow
 from xir.ops._windows import Numbers, narrowed, widened
@@ -150,43 +151,34 @@ def _lstm_decompose(
     coupled: bool,
 ) -> tuple[Value, Value, Value]:
     hidden, ways = r.shape[2], directions_of(direction)
-    steps = steps_of(x, len(ways))
     results: list[BuiltSweep] = []
     for index, backward in enumerate(ways):
         first, second = halves(built_part(b, index), 4, hidden)
-        added = built_inputs(x, steps, present_part(w, index), first)
+        added = built_inputs(x, present_part(w, index), first)
         chosen = functions[3 * index : 3 * index + 3]
-        step = _built_step(added, present_part(r, index), second, built_part(p, index), chosen, clip, coupled)
+        peepholes = built_part(p, index)
+        looks = (None,) * 3 if peepholes is None else split(peepholes, axis=0, sizes=(hidden,) * 3)
+        held = (present_part(r, index), second, *looks)
         states = (built_state(h, index, x, hidden), built_state(c, index, x, hidden))
-        results.append(built_sweep(steps, backward, lengths, states, step))
+        results.append(built_sweep(added, backward, lengths, states, held, _built_step(chosen, clip, coupled)))
     outputs = stacked([each for each, _ in results], axis=1)
     last_h, last_c = (stacked([states[number] for _, states in results], axis=0) for number in (0, 1))
     return narrow(outputs, x.dtype), narrow(last_h, x.dtype), narrow(last_c, x.dtype)
 
 
-def _built_step(
-    added: list[Value],
-    weight: Value,
-    bias: Value | None,
-    peepholes: Value | None,
-    functions: tuple[GateFunction, ...],
-    clip: float | None,
-    coupled: bool,
-) -> BuiltStep:
-    hidden = weight.shape[1]
-    looks = (None,) * 3 if peepholes is None else split(peepholes, axis=0, sizes=(hidden,) * 3)
-
+def _built_step(functions: tuple[GateFunction, ...], clip: float | None, coupled: bool) -> BuiltStep:
     def gate(total: Value, look: Value | None, cell: Value) -> Value:
         seen = total if look is None else add(total, mul(channelwise(look, cell), cell))
         return built(functions[0], built_clipped(seen, clip))
 
-    def step(at: int, states: tuple[Value, ...]) -> tuple[Value, ...]:
+    def step(added: Value, states: tuple[Value, ...], held: Held) -> tuple[Value, ...]:
         h, c = states
-        i, o, f, g = split(add(added[at], product(h, weight, bias)), axis=1, sizes=(hidden,) * 4)
-        i = gate(i, looks[0], c)
-        f = sub(scalar_like(i, 1.0), i) if coupled else gate(f, looks[2], c)
+        total = add(added, product(h, weight_of(held, 0), held[1]))
+        i, o, f, g = split(total, axis=1, sizes=(h.shape[1],) * 4)
+        i = gate(i, held[2], c)
+        f = sub(scalar_like(i, 1.0), i) if coupled else gate(f, held[4], c)
         new = add(mul(f, c), mul(i, built(functions[1], built_clipped(g, clip))))
-        o = gate(o, looks[1], new)
+        o = gate(o, held[3], new)
         return mul(o, built(functions[2], built_clipped(new, clip))), new
 
     return step

@@ -14,6 +14,7 @@ from xir.ops._gates import (
     BuiltSweep,
     Direction,
     GateFunction,
+    Held,
     Step,
     Sweep,
     applied,
@@ -33,8 +34,8 @@ from xir.ops._gates import (
     require_lengths,
     require_parameter,
     stacked,
-    steps_of,
     sweep,
+    weight_of,
 )
 from xir.ops._wide import narrow
 from xir.ops._windows import Numbers, narrowed, widened
@@ -113,22 +114,20 @@ def _rnn_decompose(
     clip: float | None,
 ) -> tuple[Value, Value]:
     hidden, ways = r.shape[2], directions_of(direction)
-    steps = steps_of(x, len(ways))
     results: list[BuiltSweep] = []
     for index, backward in enumerate(ways):
         first, second = halves(built_part(b, index), 1, hidden)
-        added = built_inputs(x, steps, present_part(w, index), first)
-        step = _built_rnn_step(added, present_part(r, index), second, functions[index], clip)
-        results.append(built_sweep(steps, backward, lengths, (built_state(h, index, x, hidden),), step))
+        added = built_inputs(x, present_part(w, index), first)
+        held = (present_part(r, index), second)
+        states = (built_state(h, index, x, hidden),)
+        results.append(built_sweep(added, backward, lengths, states, held, _built_rnn_step(functions[index], clip)))
     outputs = stacked([each for each, _ in results], axis=1)
     return narrow(outputs, x.dtype), narrow(stacked([states[0] for _, states in results], axis=0), x.dtype)
 
 
-def _built_rnn_step(
-    added: list[Value], weight: Value, bias: Value | None, function: GateFunction, clip: float | None
-) -> BuiltStep:
-    def step(at: int, states: tuple[Value, ...]) -> tuple[Value, ...]:
-        total = add(added[at], product(states[0], weight, bias))
+def _built_rnn_step(function: GateFunction, clip: float | None) -> BuiltStep:
+    def step(added: Value, states: tuple[Value, ...], held: Held) -> tuple[Value, ...]:
+        total = add(added, product(states[0], weight_of(held, 0), held[1]))
         return (built(function, built_clipped(total, clip)),)
 
     return step
@@ -230,35 +229,26 @@ def _gru_decompose(
     linear_before_reset: bool,
 ) -> tuple[Value, Value]:
     hidden, ways = r.shape[2], directions_of(direction)
-    steps = steps_of(x, len(ways))
     results: list[BuiltSweep] = []
     for index, backward in enumerate(ways):
         first, second = halves(built_part(b, index), 3, hidden)
-        added = built_inputs(x, steps, present_part(w, index), first)
+        added = built_inputs(x, present_part(w, index), first)
         chosen = functions[2 * index : 2 * index + 2]
-        step = _built_gru_step(added, present_part(r, index), second, chosen, clip, linear_before_reset)
-        results.append(built_sweep(steps, backward, lengths, (built_state(h, index, x, hidden),), step))
+        sizes = (hidden * 2, hidden)
+        weights = split(present_part(r, index), axis=0, sizes=sizes)
+        biases = (None, None) if second is None else split(second, axis=0, sizes=sizes)
+        step, states = _built_gru_step(chosen, clip, linear_before_reset), (built_state(h, index, x, hidden),)
+        results.append(built_sweep(added, backward, lengths, states, (*weights, *biases), step))
     outputs = stacked([each for each, _ in results], axis=1)
     return narrow(outputs, x.dtype), narrow(stacked([states[0] for _, states in results], axis=0), x.dtype)
 
 
-def _built_gru_step(
-    added: list[Value],
-    weight: Value,
-    bias: Value | None,
-    functions: tuple[GateFunction, ...],
-    clip: float | None,
-    linear: bool,
-) -> BuiltStep:
-    hidden = weight.shape[1]
-    sizes = (hidden * 2, hidden)
-    gate_weight, candidate_weight = split(weight, axis=0, sizes=sizes)
-    gate_bias, candidate_bias = (None, None) if bias is None else split(bias, axis=0, sizes=sizes)
-
-    def step(at: int, states: tuple[Value, ...]) -> tuple[Value, ...]:
-        h = states[0]
-        gate_input, candidate_input = split(added[at], axis=1, sizes=sizes)
-        gates = add(gate_input, product(h, gate_weight, gate_bias))
+def _built_gru_step(functions: tuple[GateFunction, ...], clip: float | None, linear: bool) -> BuiltStep:
+    def step(added: Value, states: tuple[Value, ...], held: Held) -> tuple[Value, ...]:
+        h, hidden = states[0], states[0].shape[1]
+        candidate_weight, candidate_bias = weight_of(held, 1), held[3]
+        gate_input, candidate_input = split(added, axis=1, sizes=(hidden * 2, hidden))
+        gates = add(gate_input, product(h, weight_of(held, 0), held[2]))
         z, r = split(built(functions[0], built_clipped(gates, clip)), axis=1, sizes=(hidden, hidden))
         if linear:
             hidden_part = mul(r, product(h, candidate_weight, candidate_bias))
