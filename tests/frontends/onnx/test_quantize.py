@@ -39,28 +39,28 @@ def test_without_a_zero_point_bytes_have_no_sign(tmp_path: Path) -> None:
 
 
 def test_the_axis_is_the_second_unless_said(tmp_path: Path) -> None:
-    feeds = {"x": X, "s": THREE, "z": np.zeros(3, np.int8)}
+    feeds: dict[str, Array] = {"x": X, "s": THREE, "z": np.zeros(3, np.int8)}
     assert result(One("QuantizeLinear", 13, feeds), tmp_path).tolist() == [[-6, 0, 0], [3, 100, 127]]
-    rows = {"x": X, "s": TWO, "z": np.zeros(2, np.int8)}
+    rows: dict[str, Array] = {"x": X, "s": TWO, "z": np.zeros(2, np.int8)}
     made = result(One("QuantizeLinear", 13, rows, attributes={"axis": -2}), tmp_path)
     assert made.tolist() == [[-6, -1, 1], [0, 25, 127]]
 
 
 def test_a_vector_needs_no_axis(tmp_path: Path) -> None:
-    feeds = {"x": np.array([1, 2, 3], np.int8), "s": THREE}
+    feeds: dict[str, Array] = {"x": np.array([1, 2, 3], np.int8), "s": THREE}
     assert result(One("DequantizeLinear", 13, feeds), tmp_path).tolist() == [0.5, 2.0, 12.0]
-    single = {"x": np.array([1, 2, 3], np.int8), "s": THREE[:1]}
+    single: dict[str, Array] = {"x": np.array([1, 2, 3], np.int8), "s": THREE[:1]}
     assert result(One("DequantizeLinear", 13, single), tmp_path).tolist() == [0.5, 1.0, 1.5]
-    blocks = {"x": np.array([1, 2, 3], np.int8), "s": TWO}
+    blocks: dict[str, Array] = {"x": np.array([1, 2, 3], np.int8), "s": TWO}
     made = result(One("DequantizeLinear", 21, blocks, attributes={"block_size": 2}), tmp_path)
     assert made.tolist() == [0.5, 1.0, 12.0]
 
 
 def test_the_type_may_be_named(tmp_path: Path) -> None:
-    feeds = {"x": X, "s": np.asarray(0.5, np.float32)}
+    feeds: dict[str, Array] = {"x": X, "s": np.asarray(0.5, np.float32)}
     words = {"output_dtype": TensorProto.INT16}
     assert result(One("QuantizeLinear", 21, feeds, attributes=words), tmp_path).dtype == np.int16
-    half = {"x": np.array([4], np.int8), "s": np.asarray(0.5, np.float32)}
+    half: dict[str, Array] = {"x": np.array([4], np.int8), "s": np.asarray(0.5, np.float32)}
     made = result(One("DequantizeLinear", 23, half, attributes={"output_dtype": TensorProto.FLOAT16}), tmp_path)
     assert made.dtype == np.float16
 
@@ -92,7 +92,7 @@ def test_products_take_vectors_and_repeat_batches(tmp_path: Path) -> None:
     a, b = np.array([1, 2], np.int8), np.array([[1, -1], [2, 3]], np.int8)
     assert result(One("MatMulInteger", 10, {"a": a, "b": b}), tmp_path).tolist() == [5, 5]
     assert result(One("MatMulInteger", 10, {"a": a, "b": a}), tmp_path).tolist() == 5
-    batches = {"a": np.stack([b, b]), "b": b, "z": np.array([[[1], [0]]], np.int8)}
+    batches: dict[str, Array] = {"a": np.stack([b, b]), "b": b, "z": np.array([[[1], [0]]], np.int8)}
     want = (np.stack([b, b]) - batches["z"]).astype(np.int32) @ b.astype(np.int32)
     assert result(One("MatMulInteger", 10, batches), tmp_path).tolist() == want.tolist()
 
