@@ -93,7 +93,7 @@ def test_products_take_vectors_and_repeat_batches(tmp_path: Path) -> None:
     assert result(One("MatMulInteger", 10, {"a": a, "b": b}), tmp_path).tolist() == [5, 5]
     assert result(One("MatMulInteger", 10, {"a": a, "b": a}), tmp_path).tolist() == 5
     batches: dict[str, Array] = {"a": np.stack([b, b]), "b": b, "z": np.array([[[1], [0]]], np.int8)}
-    want = (np.stack([b, b]) - batches["z"]).astype(np.int32) @ b.astype(np.int32)
+    want = (np.stack([b, b]) - batches["z"].astype(np.int8)).astype(np.int32) @ b.astype(np.int32)
     assert result(One("MatMulInteger", 10, batches), tmp_path).tolist() == want.tolist()
 
 
