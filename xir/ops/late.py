@@ -23,7 +23,7 @@ from xir.ops._numeric import Numbers, require_number
 from xir.ops.padding import integers
 
 ReduceKind = Literal[
-    "sum", "mean", "max", "min", "prod", "l1", "l2", "sum_square", "log_sum_exp"
+    "sum", "mean", "max", "min", "prod", "l1", "l2", "sum_square", "log_sum", "log_sum_exp"
 ]  # fmt: skip
 REDUCTIONS: Mapping[ReduceKind, OpDef[..., Value]] = {
     "sum": reduce.reduce_sum,
@@ -34,6 +34,7 @@ REDUCTIONS: Mapping[ReduceKind, OpDef[..., Value]] = {
     "l1": reduce.reduce_l1,
     "l2": reduce.reduce_l2,
     "sum_square": reduce.reduce_sum_square,
+    "log_sum": reduce.reduce_log_sum,
     "log_sum_exp": reduce.reduce_log_sum_exp,
 }
 """The operator that reduces over known axes, by its kind."""
@@ -90,12 +91,12 @@ def reduce_late(x: Value, axes: Value, *, kind: ReduceKind, keep_dims: bool, all
     """
     require_number(x)
     count = length_of(axes)
+    if count is not None and count > x.rank:
+        raise InvalidModelError(f"{count} axes are more than {x.type!r} has")
     if keep_dims:
         return x.tensor.with_shape(tuple(size if size == 1 else Symbol() for size in x.shape))
     if count == 0:
         return x.tensor.with_shape(() if all_if_empty else x.shape)
-    if count is not None and count > x.rank:
-        raise InvalidModelError(f"{count} axes are more than {x.type!r} has")
     return _of_rank(x, None if count is None and x.rank else x.rank - (count or 0))
 
 

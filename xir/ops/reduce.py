@@ -295,6 +295,26 @@ def _reduce_log_sum_exp_gradient(node: Node, dy: Value) -> tuple[Value | None, .
     return (mul(spread(dy, x, axes), exp(sub(x, spread(node.outputs[0], x, axes)))),)
 
 
+@op
+def reduce_log_sum(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
+    """The logarithm of the sum (ONNX ReduceLogSum).
+
+    x: floating-point numbers; result: the same element type, `axes` of size 1 or, without `keep_dims`, gone.
+    """
+    require_floating(x)
+    return _reduced(x, axes, keep_dims)
+
+
+@reduce_log_sum.reference
+def _reduce_log_sum_reference(x: Numbers, *, axes: Axes, keep_dims: bool) -> Array:
+    return np.asarray(np.log(np.sum(widened(x), axis=axes, keepdims=keep_dims))).astype(x.dtype)
+
+
+@reduce_log_sum.decompose
+def _reduce_log_sum_decompose(x: Value, *, axes: Axes, keep_dims: bool) -> Value:
+    return narrow(log(reduce_sum(wide(x), axes=axes, keep_dims=keep_dims)), x.dtype)
+
+
 def _reduction(node: Node) -> tuple[Value, Axes]:
     """The operand and the axes of a reduction node."""
     return typing.cast("Value", node.inputs[0]), typing.cast("Axes", node.attributes["axes"])

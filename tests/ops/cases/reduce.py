@@ -13,6 +13,7 @@ from xir.ops.reduce import (
     arg_min,
     reduce_l1,
     reduce_l2,
+    reduce_log_sum,
     reduce_log_sum_exp,
     reduce_max,
     reduce_mean,
@@ -41,6 +42,10 @@ def cases() -> Iterator[Case]:
         for dtype in (np.int32, np.int64, np.uint8):
             yield case(operator, np.array([[1, 2, 4], [3, 0, 5]], dtype), axes=(1,), keep_dims=False)
     yield case(reduce_mean, np.array([[-1, -2], [-3, 4]]), axes=(1,), keep_dims=False).noted("toward zero")
+    for dtype in FLOATS:
+        x = np.abs(normal(2, 3, 4, dtype=dtype, away=0.5))
+        for axes in ((), (1,), (0, 2)):
+            yield case(reduce_log_sum, x, axes=axes, keep_dims=bool(axes))
     zeros = np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 4.0], [1.0, 2.0, 3.0]])
     yield case(reduce_prod, zeros, axes=(1,), keep_dims=False).noted("zeros")
     large = np.array([[1000.0, 1001.0], [-1000.0, -1001.0], [-np.inf, 0.0], [-np.inf, -np.inf], [np.inf, 0.0]])

@@ -49,6 +49,7 @@ _REDUCTIONS: Mapping[str, tuple[str, int]] = {
     "l1": ("ReduceL1", 18),
     "l2": ("ReduceL2", 18),
     "sum_square": ("ReduceSumSquare", 18),
+    "log_sum": ("ReduceLogSum", 18),
     "log_sum_exp": ("ReduceLogSumExp", 18),
 }
 """ONNX's operator, and the opset since which its axes are an operand (onnx.defs)."""

@@ -23,7 +23,7 @@ from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops import reduce
 from xir.ops.constant import identity
-from xir.ops.elementwise import abs_, cast, mul
+from xir.ops.elementwise import abs_, cast, log, mul
 from xir.ops.reduce import arg_max, arg_min, top_k
 
 forms = Forms()
@@ -59,6 +59,8 @@ def _of_nothing(node: Node) -> Answer:
             return abs_(x)
         case "reduce_sum_square":
             return mul(x, x)
+        case "reduce_log_sum":
+            return log(x)
         case _:
             return identity(x)
 
@@ -72,6 +74,7 @@ for _op, _kind, _since in (
     (reduce.reduce_l1, "ReduceL1", 18),
     (reduce.reduce_l2, "ReduceL2", 18),
     (reduce.reduce_sum_square, "ReduceSumSquare", 18),
+    (reduce.reduce_log_sum, "ReduceLogSum", 18),
     (reduce.reduce_log_sum_exp, "ReduceLogSumExp", 18),
 ):
     forms.of(_op)(_reduction(_kind, _since))

@@ -15,7 +15,7 @@ from xir.ops import elementwise, reduce
 from xir.ops.constant import identity
 from xir.ops.elementwise import abs_, log, mul
 from xir.ops.late import ReduceKind, reduce_late
-from xir.ops.reduce import arg_max, arg_min, reduce_sum, top_k
+from xir.ops.reduce import arg_max, arg_min, top_k
 from xir.ops.running import cumprod, cumsum
 
 handlers: Handlers[Handler] = Handlers("onnx")
@@ -67,15 +67,6 @@ def _by_operand(operator: Reduction, kind: ReduceKind, of_nothing: Handler) -> H
     return handler
 
 
-def _then_logarithm(handler: Handler) -> Handler:
-    def both(site: Site, x: Value, axes: Value | None = None) -> Value:
-        """The logarithm of what another reduction gives."""
-        found = handler(site, x, axes)
-        return log(found if isinstance(found, Value) else found[0])
-
-    return both
-
-
 def _of_bools(handler: Handler) -> Handler:
     def counted(site: Site, x: Value, axes: Value | None = None) -> Value:
         """The largest or smallest bool, false being less than true (opset 20): by way of integers."""
@@ -86,10 +77,6 @@ def _of_bools(handler: Handler) -> Handler:
         return elementwise.cast(found if isinstance(found, Value) else found[0], dtype=DType.BOOL)
 
     return counted
-
-
-def _log_sum(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> Value:
-    return log(reduce_sum(x, axes=axes, keep_dims=keep_dims))
 
 
 def _same(site: Site, x: Value) -> Value:
@@ -104,6 +91,10 @@ def _square(site: Site, x: Value) -> Value:
     return mul(x, x)
 
 
+def _logarithm(site: Site, x: Value) -> Value:
+    return log(x)
+
+
 _KINDS: tuple[tuple[str, Reduction, ReduceKind, tuple[int, ...], tuple[int, ...], Handler], ...] = (
     ("ReduceSum", reduce.reduce_sum, "sum", (1, 11), (13,), _same),
     ("ReduceMean", reduce.reduce_mean, "mean", (1, 11, 13), (18,), _same),
@@ -113,6 +104,7 @@ _KINDS: tuple[tuple[str, Reduction, ReduceKind, tuple[int, ...], tuple[int, ...]
     ("ReduceL1", reduce.reduce_l1, "l1", (1, 11, 13), (18,), _absolute),
     ("ReduceL2", reduce.reduce_l2, "l2", (1, 11, 13), (18,), _absolute),
     ("ReduceSumSquare", reduce.reduce_sum_square, "sum_square", (1, 11, 13), (18,), _square),
+    ("ReduceLogSum", reduce.reduce_log_sum, "log_sum", (1, 11, 13), (18, 28), _logarithm),
     ("ReduceLogSumExp", reduce.reduce_log_sum_exp, "log_sum_exp", (1, 11, 13), (18, 28), _same),
 )
 for _kind, _op, _word, _attribute, _operand, _nothing in _KINDS:
@@ -120,8 +112,6 @@ for _kind, _op, _word, _attribute, _operand, _nothing in _KINDS:
     handlers.layer(*versions(_kind, *_operand))(_by_operand(_op, _word, _nothing))
 handlers.layer(*versions("ReduceMax", 20))(_of_bools(_by_operand(reduce.reduce_max, "max", _same)))
 handlers.layer(*versions("ReduceMin", 20))(_of_bools(_by_operand(reduce.reduce_min, "min", _same)))
-handlers.layer(*versions("ReduceLogSum", 1, 11, 13))(_by_attribute(_log_sum))
-handlers.layer(*versions("ReduceLogSum", 18, 28))(_then_logarithm(_by_operand(reduce.reduce_sum, "sum", _same)))
 
 
 def _running(operator: Running) -> Handler:
