@@ -78,7 +78,7 @@ def sample_arrays(x: Numbers, positions: Sequence[Numbers], how: Sampling) -> Nu
     if not flat.shape[2]:
         return np.zeros((n, channels, positions[0].shape[1]), x.dtype)
     axes = [_array_taps(position, size, how) for position, size in zip(positions, spatial, strict=True)]
-    batch: Integers = np.arange(n).reshape(-1, 1)
+    batch: Integers = np.arange(len(x), dtype=np.int64)[:, np.newaxis]
     total: Numbers | None = None
     for taps in combinations(*axes):
         index = np.zeros_like(taps[0].index)
