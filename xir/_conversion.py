@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +36,7 @@ from xir.verification import (
     peak_bytes,
     verify_runners,
 )
+from xir.verification.twin import twin_of
 
 if TYPE_CHECKING:
     from xir.backends.export.onnx import ExportPlan
@@ -222,6 +224,7 @@ class _Job:
         self.tell = progress or silent
         self.trace = Trace()
         self.seconds: dict[str, float] = {}
+        self.again: Callable[[Graph], Graph] = optimize
         self._since = time.perf_counter()
 
     def _stop(self, step: str) -> None:
@@ -241,6 +244,7 @@ class _Job:
     def optimize(self, loaded: Loaded, level: int, passes: Sequence[str] | None, exact: bool) -> Graph:
         """Optimizes, and keeps the trace."""
         self.tell("optimizing", 0, 1)
+        self.again = lambda twin: optimize(twin, level=level, passes=passes, exact=exact)
         graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, trace=self.trace)
         self._stop("optimize")
         return graph
@@ -255,19 +259,34 @@ class _Job:
         with staged_write(self.path) as staged:
             report = export(graph, staged, format=self.format, opset=self.opset, target=self.target)
             self._stop("export")
-            certificate = verify_runners(
-                loaded.graph,
-                runner_of(staged, self.format),
-                names=(os.path.basename(loaded.files[0]), os.path.basename(self.path)),
-                seeds=self.check.seeds,
-                rtol=self.check.rtol,
-                atol=self.check.atol,
-                progress=lambda done, total: self.tell("verifying", done, total),
-            )
+            certificate = self._verified(loaded, staged, self.check)
             self._stop("verify")
             if not certificate.passed:
                 raise ConversionMismatch(certificate, self.path)
         return ConversionReport(loaded, loaded.notes, _moved(report, self.path), certificate, self.seconds)
+
+    def _verified(self, loaded: Loaded, staged: str, check: _Check) -> Certificate:
+        """Compares the written file with its source, and a twin where made-up weights would show nothing."""
+        certificate = self._compared(loaded, loaded.graph, staged, check)
+        seed = check.seeds[0] if check.seeds else 0
+        twin = twin_of(loaded.graph, loaded.made_up, seed=seed, always=bool(certificate.constant))
+        if twin is None or not certificate.passed:
+            return certificate
+        with tempfile.TemporaryDirectory(prefix="xir-") as folder:
+            path = os.path.join(folder, f"twin.{self.format}")
+            export(self.again(twin), path, format=self.format, opset=self.opset, target=self.target)
+            return replace(certificate, twin=self._compared(loaded, twin, path, check))
+
+    def _compared(self, loaded: Loaded, graph: Graph, written: str, check: _Check) -> Certificate:
+        return verify_runners(
+            graph,
+            runner_of(written, self.format),
+            names=(os.path.basename(loaded.files[0]), os.path.basename(self.path)),
+            seeds=check.seeds,
+            rtol=check.rtol,
+            atol=check.atol,
+            progress=lambda done, total: self.tell("verifying", done, total),
+        )
 
 
 def optimize_model(
@@ -403,9 +422,8 @@ class ConversionMismatch(MismatchError):
 
     def __init__(self, certificate: Certificate, path: str) -> None:
         """Says which output differs most."""
-        bad = [output.name for output in certificate.outputs if not output.equal]
         super().__init__(
-            f"the written file computes something else: {certificate.summary()}; outputs {bad}",
+            f"the written file computes something else: {certificate.summary()}; outputs {list(certificate.differing)}",
             file=path,
             hint="xir verify SOURCE FILE --per-layer finds the first layer that differs",
         )

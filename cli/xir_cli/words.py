@@ -87,6 +87,6 @@ def output_lines(certificate: Certificate) -> list[str]:
     return [
         f"  {output.name} {list(output.shape)}  "
         + (output.reason or f"max|d|={short(output.max_absolute)}, {output.mismatches} elements outside the tolerance")
-        for output in certificate.outputs
+        for output in (*certificate.outputs, *(certificate.twin.outputs if certificate.twin else ()))
         if not output.equal
     ]

@@ -12,6 +12,9 @@ from xir.verification.compare import Difference
 
 FORMAT_VERSION = 1
 
+_SHOWN = 3
+"""Outputs that the summary names."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerDifference:
@@ -51,6 +54,8 @@ class Certificate:
         layers: the same for each layer that both sides have, in order, where that was asked for.
         unpaired: layers of the first side that have no partner.
         versions: the versions of what took part.
+        constant: outputs that were one number, or empty, on all inputs: agreeing on them shows little.
+        twin: the comparison of the same structure with random weights, where the model's own are made up and constant.
     """
 
     a: str
@@ -63,11 +68,14 @@ class Certificate:
     layers: tuple[LayerDifference, ...] = ()
     unpaired: tuple[str, ...] = ()
     versions: tuple[tuple[str, str], ...] = ()
+    constant: tuple[str, ...] = ()
+    twin: Certificate | None = None
 
     @property
     def passed(self) -> bool:
-        """Whether every output agrees, and every layer where layers were compared."""
-        return all(output.equal for output in self.outputs) and self.first_divergence is None
+        """Whether every output agrees, also the twin's, and every layer where layers were compared."""
+        mine = all(output.equal for output in self.outputs) and self.first_divergence is None
+        return mine and (self.twin is None or self.twin.passed)
 
     @property
     def first_divergence(self) -> LayerDifference | None:
@@ -76,13 +84,22 @@ class Certificate:
 
     @property
     def max_absolute(self) -> float:
-        """The largest absolute difference of all outputs."""
-        return max((output.max_absolute for output in self.outputs), default=0.0)
+        """The largest absolute difference of all outputs, also the twin's."""
+        return max((output.max_absolute for output in self._all_outputs), default=0.0)
 
     @property
     def max_relative(self) -> float:
-        """The largest relative difference of all outputs."""
-        return max((output.max_relative for output in self.outputs), default=0.0)
+        """The largest relative difference of all outputs, also the twin's."""
+        return max((output.max_relative for output in self._all_outputs), default=0.0)
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """The outputs that differ, also on the twin, each once."""
+        return tuple(dict.fromkeys(output.name for output in self._all_outputs if not output.equal))
+
+    @property
+    def _all_outputs(self) -> tuple[Difference, ...]:
+        return self.outputs if self.twin is None else (*self.outputs, *self.twin.outputs)
 
     def to_dict(self) -> dict[str, object]:
         """The certificate as plain data, as `--json` prints it."""
@@ -101,6 +118,8 @@ class Certificate:
             "unpaired": list(self.unpaired),
             "first_divergence": first.to_dict() if first else None,
             "versions": dict(self.versions),
+            "constant_outputs": list(self.constant),
+            "random_weights": None if self.twin is None else self.twin.to_dict(),
         }
 
     def to_json(self) -> str:
@@ -111,10 +130,18 @@ class Certificate:
         """One line in words, as `convert` prints it."""
         inputs = f"{len(self.seeds)} random inputs" if self.seeds else "the given inputs"
         state = "verified on" if self.passed else "DIFFERS on"
+        weights = "" if self.twin is None else ", also with random weights"
+        shown = self if self.twin is None else self.twin
+        said = f"; {_listed(shown.constant)}: this shows little" if shown.constant else ""
         return (
-            f"{state} {inputs}: max |d| {self.max_absolute:.1e}, max rel {self.max_relative:.1e}  "
-            f"({self.runtimes[0]} vs {self.runtimes[1]})"
+            f"{state} {inputs}{weights}: max |d| {self.max_absolute:.1e}, max rel {self.max_relative:.1e}  "
+            f"({self.runtimes[0]} vs {self.runtimes[1]}){said}"
         )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    some = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
+    return f"output {some} is constant or empty" if len(names) == 1 else f"outputs {some} are constant or empty"
 
 
 def versions(extra: Mapping[str, str] | None = None) -> tuple[tuple[str, str], ...]:

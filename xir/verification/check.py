@@ -62,6 +62,7 @@ def verify_runners(
     align = _checked_align(a, align or {})
     layers = _Layers(a, layers_of, (rtol, atol)) if layers_of is not None else None
     found: dict[str, list[Difference]] = {name: [] for name in outputs}
+    dull = {name: _Dull() for name in outputs}
     boxes = _box_outputs(a)
     for given in _rounds(a, layers_of, feeds, seeds, progress):
         other = {inputs[name]: _aligned(array, align.get(name)) for name, array in given.items()}
@@ -70,6 +71,7 @@ def verify_runners(
             expected = ReferenceRunner(a).run(given) if layers is None else layers.compare(given, other)
         actual = b.run(other, peer_seconds=time.perf_counter() - started)
         for name, partner in outputs.items():
+            dull[name].add(expected[name])
             want = _aligned(expected[name], align.get(name))
             how = compare_boxes if name in boxes else compare
             found[name].append(how(name, want, actual[partner], rtol=rtol, atol=atol))
@@ -83,7 +85,32 @@ def verify_runners(
         layers.found() if layers is not None else (),
         tuple(layers.unpaired) if layers is not None else (),
         versions(),
+        tuple(name for name, seen in dull.items() if seen.constant),
     )
+
+
+class _Dull:
+    """Whether an output has been one number, or empty, so far."""
+
+    def __init__(self) -> None:
+        self.seen: Array | None = None
+        self.elements = 0
+        self.varies = False
+
+    def add(self, array: Array) -> None:
+        """Looks at one more result."""
+        self.elements += max(array.size, 1)
+        if self.varies or not array.size:
+            return
+        flat = array.reshape(-1)
+        self.seen = flat[:1].copy() if self.seen is None else self.seen
+        kept = {"equal_nan": True} if flat.dtype.kind in "fc" else {}
+        self.varies = not np.array_equal(flat, np.broadcast_to(self.seen, flat.shape), **kept)
+
+    @property
+    def constant(self) -> bool:
+        """True where there was more than one element to see, and all were the same."""
+        return self.elements > 1 and not self.varies
 
 
 def _rounds(
