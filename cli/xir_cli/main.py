@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "Show layers, shapes, parameters and FLOPs; draw the graph.",
     "verify": "Compare two models, and find the first layer that differs.",
     "optimize": "Make a model smaller and faster, and tell why (not).",
+    "conformance": "Run a suite of cases on any runtimes.",
     "ops": "Show which operator comes from and goes to which format.",
     "formats": "Show which formats are read and written.",
     "doctor": "Check this installation.",

@@ -42,6 +42,7 @@ class SpecializedModel:
 
     Attributes:
         path: of the file.
+        graph: the graph for whatever is fed; None where it has to be built for what is.
         input_names: what is fed, in order; weights are none of it.
         output_names: what comes out, in order.
         specialized: the most that had to be known beyond the file so far: nothing, the arrays' types, or their values.
@@ -74,9 +75,9 @@ class SpecializedModel:
         self.output_names: tuple[str, ...] = tuple(info.name for info in self._model.graph.outputs)
         self.specialized: Specialization | None = None
         self.counts: dict[Specialization, int] = {"types": 0, "values": 0}
-        self._graph: Graph | None = None
+        self.graph: Graph | None = None
         try:
-            self._graph = build(self._model, trust_links=trust_links)
+            self.graph = build(self._model, trust_links=trust_links)
         except (InvalidModelError, UnsupportedError) as error:
             if not _may_be_lifted(error):
                 raise
@@ -111,8 +112,8 @@ class SpecializedModel:
             UsageError: there are more or fewer inputs than the model has.
             UnsupportedError: the model has operators that xir has not, for these inputs.
         """
-        if self._graph is not None:
-            return self._graph
+        if self.graph is not None:
+            return self.graph
         arrays = {name: array for name, fed in self.feeds(inputs).items() if (array := _array(fed)) is not None}
         shapes = {name: array.shape for name, array in arrays.items()}
         of_types, types = tuple(shapes.items()), self._types(shapes)
