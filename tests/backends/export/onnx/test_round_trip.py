@@ -21,6 +21,7 @@ from xir.ir.constant import Array
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
+from xir.ir.types import UnrankedType
 from xir.ops.activation import leaky_relu, prelu, relu
 from xir.ops.conv import conv
 from xir.ops.elementwise import add, maximum, mul, sub
@@ -61,6 +62,9 @@ RUNTIME_DIFFERS = {
     "windows over padding alone": "onnxruntime's maximum of nothing is -FLT_MAX, as Caffe's",
     "clipped cell": "onnxruntime does not clip what enters the function of the cell",
     "over nothing": "onnxruntime's mean of nothing is 0",
+    "nonzero(int64):a scalar": "onnxruntime gives a scalar a coordinate, ONNX none",
+    "rows of nothing": "onnxruntime's Unique ends the process where slices have no elements",
+    "unique(float64):NaN": "onnxruntime's Unique takes every NaN for another number",
     "all of them": "an unsorted top-k has no promised order",
     "reduce_max(float64)": "onnxruntime's maximum in f64 skips NaN",
     "reduce_min(float64)": "onnxruntime's minimum in f64 skips NaN",
@@ -72,6 +76,10 @@ TOLERANCE = {2: 2e-2, 4: 2e-4, 8: 2e-4}
 
 def _is_named(case: Case, table: dict[str, str]) -> bool:
     return any(text in str(case) for text in table)
+
+
+def _has_no_rank(graph: Graph) -> bool:
+    return any(isinstance(value.type, UnrankedType) for value in graph.outputs)
 
 
 def _legal(graph: Graph, opset: int) -> Graph | None:
@@ -91,6 +99,10 @@ def _legal(graph: Graph, opset: int) -> Graph | None:
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_every_operator_comes_back_at_every_opset(case: Case, tmp_path: Path) -> None:
     graph, _ = graph_of(case)
+    if _has_no_rank(graph):
+        with pytest.raises(UnsupportedError, match="known number of axes"):
+            checked(graph, tmp_path / "m.onnx", opset=21)
+        return
     for opset in OPSETS:
         legal = _legal(graph, opset)
         if legal is None:
@@ -108,6 +120,8 @@ def test_every_operator_computes_the_same_under_onnxruntime(case: Case, tmp_path
     graph, feeds = graph_of(case)
     if any(array.dtype.kind == "V" for array in feeds.values()):
         pytest.skip("onnxruntime's Python takes no such arrays")
+    if _has_no_rank(graph):
+        pytest.skip("ONNX's checker wants a rank")
     want = list(run(graph, feeds).values())
     for opset in (11, 21):
         if _legal(graph, opset) is None:

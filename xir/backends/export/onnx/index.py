@@ -17,16 +17,18 @@ from xir.backends.export.onnx._form import (
     operand,
     whole,
 )
+from xir.backends.export.onnx._operands import in_i64
+from xir.backends.export.onnx.late import by_f32
 from xir.ir.dims import as_dim
 from xir.ir.node import Node
 from xir.ir.types import DType
+from xir.ops.elementwise import cast
 from xir.ops.index import compress, gather, gather_elements, gather_nd, one_hot, scatter_elements
 from xir.ops.shape import reshape
 
 forms = Forms()
 forms.same(gather, "Gather", axis="axis")
 forms.same(gather_elements, "GatherElements", axis="axis")
-forms.same(compress, "Compress", axis="axis")
 
 _SCATTER_SINCE = {"none": 11, "add": 16, "mul": 16, "max": 18, "min": 18}
 """The opset whose ScatterElements has a reduction (onnx.defs)."""
@@ -44,6 +46,12 @@ def _scatter_elements(node: Node, opset: int) -> Answer:
     return Call("ScatterElements", node.inputs, attributes)
 
 
+@forms.of(compress)
+def _compress(node: Node, opset: int) -> Answer:
+    """Compress."""
+    return by_f32(node, opset) or Call("Compress", node.inputs, {"axis": whole(node, "axis")})
+
+
 @forms.of(gather_nd)
 def _gather_nd(node: Node, opset: int) -> Answer:
     """GatherND, with batch axes from opset 12 on."""
@@ -53,11 +61,19 @@ def _gather_nd(node: Node, opset: int) -> Answer:
 
 @forms.of(one_hot)
 def _one_hot(node: Node, opset: int) -> Answer:
-    """OneHot with the values 0 and 1; ONNX's indices have an axis."""
+    """OneHot with the values 0 and 1; ONNX's indices have an axis.
+
+    In i64, with i64 or f32 as results, which onnxruntime has kernels for (onehot.cc).
+    """
     indices, count, dtype = operand(node), node.inputs[1], node.attributes["dtype"]
     if indices.rank == 0:
         (hot,) = again(node, (reshape(indices, shape=(1,)), count), axis=1)
         return reshape(hot, shape=node.outputs[0].shape)
+    if dtype not in (DType.FLOAT32, DType.INT64) and isinstance(dtype, DType):
+        return cast(again(node, node.inputs, dtype=DType.INT64)[0], dtype=dtype)
+    prepared = in_i64(node, 0, 1)
+    if prepared is not None:
+        return prepared
     depth: Operand = Sizes((as_dim(node.attributes["depth"]),), scalar=True) if count is None else count
-    values = Fixed(np.array([0, 1]).astype(dtype.dtype if isinstance(dtype, DType) else np.float32))
+    values = Fixed(np.array([0, 1]).astype(np.int64 if dtype is DType.INT64 else np.float32))
     return Call("OneHot", (indices, depth, values), {"axis": whole(node, "axis")})

@@ -20,7 +20,7 @@ from xir.backends.export.onnx._form import (
     whole,
 )
 from xir.backends.export.onnx._operands import in_i64, scalars
-from xir.ir.node import Node
+from xir.ir.node import Node, Value
 from xir.ir.types import DType
 from xir.ops.elementwise import cast
 from xir.ops.finding import nonzero, unique
@@ -34,7 +34,7 @@ from xir.ops.late import (
 )
 from xir.ops.places import reverse_sequence, scatter_nd
 from xir.ops.running import cumprod, cumsum
-from xir.ops.shape import range_
+from xir.ops.shape import range_, reshape
 from xir.ops.triangle import eye_like, trilu
 
 forms = Forms()
@@ -98,9 +98,11 @@ forms.of(unsqueeze_late)(_with_axes("Unsqueeze"))
 
 @forms.of(squeeze_late)
 def _squeeze(node: Node, opset: int) -> Answer:
-    """Squeeze; without axes every opset has it."""
+    """Squeeze; without axes every opset has it, and it is a plain reshape where all sizes are known."""
+    x = operand(node)
     if node.inputs[1] is None:
-        return Call("Squeeze", (operand(node),))
+        known = all(isinstance(size, int) for size in x.shape)
+        return reshape(x, shape=node.outputs[0].shape) if known else Call("Squeeze", (x,))
     return _with_axes("Squeeze")(node, opset)
 
 
@@ -150,12 +152,24 @@ def _range(node: Node, opset: int) -> Answer:
 def _reverse_sequence(node: Node, opset: int) -> Answer:
     """ReverseSequence."""
     words: dict[str, OnnxAttribute] = {name: whole(node, name) for name in ("batch_axis", "time_axis")}
-    return in_i64(node, 1) or Call("ReverseSequence", node.inputs, words)
+    return by_f32(node, opset) or in_i64(node, 1) or Call("ReverseSequence", node.inputs, words)
+
+
+def by_f32(node: Node, opset: int) -> tuple[Value, ...] | None:
+    """The operator on its bf16 operand in f32, which holds every bf16, before opset 28 takes it itself; else None."""
+    x = operand(node)
+    if opset >= 28 or x.dtype is not DType.BFLOAT16:
+        return None
+    first, *others = again(node, (cast(x, dtype=DType.FLOAT32), *node.inputs[1:]))
+    return (cast(first, dtype=x.dtype), *others)
 
 
 @forms.of(unique)
 def _unique(node: Node, opset: int) -> Answer:
     """Unique, whose further results are left out where nothing reads them."""
+    wide = by_f32(node, opset)
+    if wide is not None:
+        return wide
     attributes: dict[str, OnnxAttribute] = {"sorted": whole(node, "sorted")}
     if node.attributes["axis"] is not None:
         attributes["axis"] = whole(node, "axis")
@@ -184,7 +198,16 @@ def _trilu(node: Node, opset: int) -> Answer:
     return scalars(node, 1, whole=True) or Call("Trilu", (operand(node), diagonal), {"upper": whole(node, "upper")})
 
 
+_EYE = frozenset(
+    dtype for dtype in DType if dtype is DType.BOOL or (dtype.is_integer or (dtype.is_floating and dtype.bits >= 16))
+) - {DType.BFLOAT16, DType.INT4, DType.UINT4, DType.INT2, DType.UINT2}
+"""What EyeLike makes at every opset (onnx.defs, type constraint T2)."""
+
+
 @forms.of(eye_like)
 def _eye_like(node: Node, opset: int) -> Answer:
-    """EyeLike."""
+    """EyeLike; bf16 came with opset 22."""
+    dtype = node.attributes["dtype"]
+    if dtype not in _EYE and (dtype is not DType.BFLOAT16 or opset < 22):
+        return Refusal(f"EyeLike of {dtype}", 22 if dtype is DType.BFLOAT16 else None)
     return Call("EyeLike", (operand(node),), {"dtype": onnx_value(node, "dtype"), "k": whole(node, "diagonal")})

@@ -165,8 +165,10 @@ def _padded_by_operands(
 
 
 def _number(site: Site, value: Value) -> float | None:
-    """A padding value that is known and that a float holds exactly."""
+    """A padding value that is known and that a float holds exactly; for text the empty one, which is the default."""
     held = site.scope.constant_of(value)
+    if held is not None and held.dtype is DType.STRING and held.array().reshape(-1).tolist() == [""]:
+        return 0.0
     if held is None or not (held.dtype.is_floating or held.dtype.is_integer or held.dtype is DType.BOOL):
         return None
     found = site.scalar(value, "a padding value")

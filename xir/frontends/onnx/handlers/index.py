@@ -102,7 +102,7 @@ def one_hot(site: Site, indices: Value, depth: Value, values: Value) -> Value:
         indices = elementwise.cast(indices, dtype=DType.INT64)
     size, count = _depth(site, depth)
     pair = site.scope.constant_of(values)
-    if pair is not None and pair.elements == 2 and (pair.dtype.is_floating or pair.dtype.is_integer):
+    if pair is not None and pair.elements == 2 and pair.dtype not in _NO_REAL:
         off, on = pair.array().reshape(-1).astype(np.float64).tolist()
         if (off, on) == (0.0, 1.0):
             return index.one_hot(indices, count, depth=size, axis=axis, dtype=values.dtype)
@@ -110,6 +110,9 @@ def one_hot(site: Site, indices: Value, depth: Value, values: Value) -> Value:
     zero, one = (constant(value=constant_of(np.array([place], np.int64))) for place in (0, 1))
     off_value, on_value = (reshape(index.gather(values, place, axis=0), shape=()) for place in (zero, one))
     return select(hot, broadcast(on_value, shape=hot.shape), broadcast(off_value, shape=hot.shape))
+
+
+_NO_REAL = (DType.STRING, DType.COMPLEX64, DType.COMPLEX128)
 
 
 def _depth(site: Site, depth: Value) -> tuple[Dim, Value | None]:
