@@ -95,17 +95,27 @@ def free_symbols(outputs: Iterable[Value], leaves: Iterable[Value]) -> tuple[Sym
 
 
 def _makers(order: Sequence[Node]) -> dict[Symbol, Node]:
-    """For each nameless symbol the node whose results have it while neither its operands nor its attributes do."""
+    """For each nameless symbol the node that finds it out: its results have it, its operands do not.
+
+    Its attributes mention it only where an operand after the first brings the sizes at run time (`reshape` with a
+    `target`), for then they say no more than what the result is called.
+    """
     makers: dict[Symbol, Node] = {}
+    named: dict[Symbol, Node] = {}
     for node in order:
         made = _symbols(value.type for value in node.outputs)
         if made:
             had = _symbols(value.type for value in node.inputs if value is not None)
-            had.update((symbol, None) for symbol in _attribute_symbols(node))
+            mentioned = set(_attribute_symbols(node))
+            takes_sizes = sum(value is not None for value in node.inputs) > 1
             for symbol in made:
-                if symbol not in had:
+                if symbol in had:
+                    continue
+                if symbol not in mentioned:
                     makers.setdefault(symbol, node)
-    return makers
+                elif takes_sizes:
+                    named.setdefault(symbol, node)
+    return named | makers
 
 
 def _needed_makers(node: Node, makers: Mapping[Symbol, Node]) -> list[Node]:

@@ -401,7 +401,6 @@ REFUSED: list[tuple[One, type[XirError], str]] = [
         InvalidModelError,
         "expected 2",
     ),
-    (One("Pow", 13, {"x": i64(2), "y": normal(1)}), UnsupportedError, "a power"),
     (One("Clip", 13, X, {"low": normal(2)}), InvalidModelError, "expected one"),
 ]
 

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from xir.autodiff.sizes import told
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.files import PathLike
 from xir.frontends.onnx._contents import Contents
@@ -124,7 +123,7 @@ class _Importer:
             names.setdefault(value, name)
         parameters, output_names = tuple(frame.parameters), tuple(info.name for info in graph.outputs)
         built = Graph(graph.name or "model", inputs, outputs, output_names, parameters, names, tuple(assumed))
-        return drop_unused_parameters(told(_with_live_names(built)))
+        return drop_unused_parameters(_with_live_names(built))
 
     def _read_weights(self, graph: OnnxGraph, frame: Frame) -> None:
         for tensor in graph.initializers:

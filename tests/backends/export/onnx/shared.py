@@ -13,6 +13,7 @@ from xir.ir.dims import Dim, Symbol, evaluate, symbols_of, to_text
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Value
 from xir.ir.types import DType, TensorType
+from xir.passes import optimize
 
 
 class Net:
@@ -82,17 +83,23 @@ class _Meaning:
     def number(self, value: Value | None) -> object:
         if value is None:
             return None
-        constant = self.graph.constant_of(value) if value.node is None else None
+        constant = self.graph.constant_of(value)
         if constant is not None:
             return (constant.dtype, constant.shape, constant.digest())
         return self.numbers.setdefault(value, len(self.numbers))
 
 
 def meaning(graph: Graph) -> list[object]:
-    """What a graph computes, without names of inner values and without sources: equal lists, equal graphs."""
+    """What a graph computes, without names of inner values and without sources: equal lists, equal graphs.
+
+    Equal literals are one initialiser in a file, so equal operators of them are one here.
+    """
+    graph = optimize(graph, passes=["share_common"])
     on = _Meaning(graph)
     found: list[object] = [(graph.name_of(value), on.shape(value), on.number(value)) for value in graph.inputs]
     for node in graph.nodes:
+        if node.op.name == "constant":
+            continue
         attributes = {name: on.attribute(value) for name, value in node.attributes.items()}
         operands = tuple(on.number(value) for value in node.inputs)
         results = tuple((on.number(value), on.shape(value)) for value in node.outputs)

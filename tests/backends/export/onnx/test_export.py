@@ -203,12 +203,14 @@ def test_large_packed_weights_are_written_in_pieces(tmp_path: Path) -> None:
     np.testing.assert_array_equal(import_onnx(tmp_path / "m.onnx").parameters[0].constant.array(), drawn)
 
 
-def test_literals_are_nodes(tmp_path: Path) -> None:
+def test_literals_are_initialisers_and_equal_ones_are_one(tmp_path: Path) -> None:
     net = Net()
     x = net.input("x", 2, 3000)
-    one = constant(value=constant_of(np.full((2, 3000), 2.0, np.float32)))
-    checked(net.graph(y=add(x, one)), tmp_path / "m.onnx")
-    assert [node.op.name for node in import_onnx(tmp_path / "m.onnx").nodes] == ["constant", "add"]
+    first, second = (constant(value=constant_of(np.full((2, 3000), 2.0, np.float32))) for _ in range(2))
+    checked(net.graph(y=add(add(x, first), second), z=first), tmp_path / "m.onnx")
+    back = import_onnx(tmp_path / "m.onnx")
+    assert [node.op.name for node in back.nodes] == ["constant", "add", "add"]
+    assert len(back.parameters) == 1
 
 
 def test_sequences_optionals_and_nameless_sizes(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class _Namer:
             for nested in record.nested:
                 body = nested.body
                 captured = body.graph.inputs[len(body.formal) :]
-                for inside, outside in zip(captured, body.captured, strict=True):
+                for inside, outside in zip(captured, nested.captured, strict=True):
                     self.values[inside] = self.values[outside]
                 self.name(nested.plan, body.formal, f"{node}/")
 

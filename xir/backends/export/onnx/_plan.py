@@ -18,6 +18,7 @@ from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Shape, Symbol, boun
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.source import Sources
+from xir.ir.types import TensorType
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,10 +42,12 @@ class Nested:
     Attributes:
         body: what it is of.
         plan: its own nodes.
+        captured: what stands for `body.captured` in the file.
     """
 
     body: Inner
     plan: Plan
+    captured: tuple[Ref, ...]
 
 
 RecordAttribute: TypeAlias = OnnxAttribute | Nested
@@ -93,13 +96,12 @@ class Plan:
     opset: int
     records: list[Record] = field(default_factory=list[Record])
     literals: dict[Made, Constant] = field(default_factory=dict[Made, Constant])
-    _fixed: dict[tuple[str, tuple[int, ...], bytes], Made] = field(
-        default_factory=dict[tuple[str, tuple[int, ...], bytes], Made]
-    )
+    _fixed: dict[tuple[TensorType, str], Made] = field(default_factory=dict[tuple[TensorType, str], Made])
     _sizes: dict[Dim | tuple[Shape, bool], Made] = field(default_factory=dict[Dim | tuple[Shape, bool], Made])
     _shapes: dict[Value, Made] = field(default_factory=dict[Value, Made])
     _waiting: dict[Value, tuple[Node, Call]] = field(default_factory=dict[Value, tuple[Node, Call]])
     _known: Definitions = field(default_factory=Definitions)
+    _outputs: set[Value] = field(default_factory=set[Value])
     _read: set[Value | None] = field(default_factory=set[Value | None])
 
     def build(self) -> None:
@@ -110,9 +112,11 @@ class Plan:
         """
         for value in self.graph.inputs:
             self._known.learn(value)
-        outputs = set(self.graph.outputs)
+        outputs = self._outputs = set(self.graph.outputs)
         self._read = {*outputs, *(value for node in self.graph.nodes for value in node.inputs)}
         for node in self.graph.nodes:
+            if _literal_of(node.outputs[0]) is not None and node.outputs[0] not in outputs:
+                continue
             call = answer(node, self.opset)
             if not isinstance(call, Call):
                 raise InvalidModelError(f"{node.op.name} is not legal at opset {self.opset}: legalize the graph first")
@@ -156,11 +160,10 @@ class Plan:
         """The attribute, a body with a plan of its own; what it reads of this graph is written before."""
         if not isinstance(value, Inner):
             return value
-        for captured in value.captured:
-            self._ref(captured)
+        captured = tuple(self._ref(outside) for outside in value.captured)
         inner = Plan(value.graph, self.opset)
         inner.build()
-        return Nested(value, inner)
+        return Nested(value, inner, tuple(ref for ref in captured if ref is not None))
 
     def every_record(self) -> Iterator[Record]:
         """The nodes of this plan and of its bodies."""
@@ -172,6 +175,9 @@ class Plan:
     def _ref(self, operand: Operand) -> Ref | None:
         match operand:
             case Value():
+                literal = None if operand in self._outputs else _literal_of(operand)
+                if literal is not None:
+                    return self._shared(literal, "constant")
                 waiting = self._waiting.pop(operand, None)
                 if waiting is not None:
                     self._write(*waiting)
@@ -184,11 +190,15 @@ class Plan:
                 return None
 
     def _literal(self, array: np.ndarray[tuple[int, ...], np.dtype[np.generic]], role: str = "constant") -> Made:
-        key = (array.dtype.name, array.shape, array.tobytes())
+        return self._shared(constant_of(array), role)
+
+    def _shared(self, constant: Constant, role: str) -> Made:
+        """The initialiser that holds a literal; equal ones are one."""
+        key = (constant.type, constant.digest())
         made = self._fixed.get(key)
         if made is None:
             made = self._fixed[key] = Made(role)
-            self.literals[made] = constant_of(array)
+            self.literals[made] = constant
         return made
 
     def _compute(self, kind: str, inputs: tuple[Ref, ...], role: str, **attributes: OnnxAttribute) -> Made:
@@ -307,6 +317,14 @@ class Plan:
                 return (*call.inputs[:-1], bare) if needs_broadcast(bare.shape, result) else call.inputs
             case "all" | "batch":
                 return _elide_all(call.inputs, 2 if call.broadcasting == "batch" else 0)
+
+
+def _literal_of(value: Value) -> Constant | None:
+    """The elements of a literal, or None for any other value."""
+    literal = (
+        value.node.attributes.get("value") if value.node is not None and value.node.op.name == "constant" else None
+    )
+    return literal if isinstance(literal, Constant) else None
 
 
 def _factors(monomial: Iterable[tuple[Dim, int]]) -> list[Dim]:

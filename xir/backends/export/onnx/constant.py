@@ -12,5 +12,5 @@ forms.same(identity, "Identity")
 
 @forms.of(constant)
 def _constant(node: Node, opset: int) -> Answer:
-    """A Constant node, so that literals and weights stay apart."""
+    """A Constant node for a literal that is itself a result; others become initialisers."""
     return Call("Constant", (), {"value": onnx_value(node, "value")})

@@ -24,7 +24,7 @@ from xir.backends.export.onnx._form import (
 )
 from xir.backends.export.onnx._operands import in_i64, scalars
 from xir.backends.export.onnx._windows import padding_of
-from xir.ir.dims import Dim, Shape, bounds, equal
+from xir.ir.dims import Dim, Shape, bounds, equal, product
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
 from xir.ops.blocks import depth_to_space, space_to_depth
@@ -67,11 +67,44 @@ def _reshape(node: Node, opset: int) -> Answer:
         if opset < 14:
             return Refusal("Reshape to an empty shape needs 'allowzero'", 14)
         return Call("Reshape", (x, Sizes(shape)), {"allowzero": 1})
-    return Call("Reshape", (x, _target(x.shape, shape)))
+    known = _target(x.shape, shape)
+    if known is not None:
+        return Call("Reshape", (x, known))
+    return _without_sizes(x, shape, opset) or Call("Reshape", (x, Sizes(shape)))
+
+
+def _without_sizes(x: Value, shape: Shape, opset: int) -> Call | None:
+    """Operators that need no sizes: axes of 1 come or go, or two axes are made of all."""
+    for kind, short, long in (("Unsqueeze", x.shape, shape), ("Squeeze", shape, x.shape)):
+        axes = _extra_ones(short, long)
+        if axes and opset >= 13:
+            return Call(kind, (x, literal(list(axes), DType.INT64)))
+        if axes:
+            return Call(kind, (x,), {"axes": axes})
+    if len(shape) == 2:
+        for axis in range(x.rank + 1):
+            parts = (product(x.shape[:axis]), product(x.shape[axis:]))
+            if all(equal(have, want) is True for have, want in zip(parts, shape, strict=True)):
+                return Call("Flatten", (x,), {"axis": axis})
+    return None
+
+
+def _extra_ones(short: Shape, long: Shape) -> tuple[int, ...]:
+    """The axes of size 1 that `long` has and `short` has not, where all others are the same; else none."""
+    axes: list[int] = []
+    place = 0
+    for axis, size in enumerate(long):
+        if place < len(short) and equal(short[place], size) is True:
+            place += 1
+        elif size == 1:
+            axes.append(axis)
+        else:
+            return ()
+    return tuple(axes) if place == len(short) else ()
 
 
 def _target(have: Shape, want: Shape) -> Operand:
-    """0 where the size at the same place is copied, -1 for one size that the others determine, else all computed."""
+    """0 where the size at the same place is copied, -1 for one that the others determine; None where it takes more."""
     plain: list[int] = []
     for axis, size in enumerate(want):
         if isinstance(size, int):
@@ -81,7 +114,7 @@ def _target(have: Shape, want: Shape) -> Operand:
         else:
             plain.append(-1)
     if plain.count(-1) > 1 or (-1 in plain and 0 in plain and not _positive(want, plain)):
-        return Sizes(want)
+        return None
     return literal(plain, DType.INT64)
 
 

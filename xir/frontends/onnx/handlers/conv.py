@@ -6,7 +6,7 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site, known
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx._windows import padding_of, per_axis, window_of
-from xir.ir.dims import Dim, floor_divide, maximum
+from xir.ir.dims import Dim, floor_divide
 from xir.ir.node import Value
 from xir.ops import conv
 
@@ -81,7 +81,7 @@ def _padding_for(
 ) -> tuple[tuple[Dim, Dim], ...]:
     found: list[tuple[Dim, Dim]] = []
     for size, result, extent, step, gap, more in zip(x.shape[2:], sizes, window, strides, dilation, extra, strict=True):
-        total = maximum(step * (size - 1) + more + (extent - 1) * gap + 1 - result, 0)
+        total = step * (size - 1) + more + (extent - 1) * gap + 1 - result
         half = floor_divide(total, 2)
         found.append((half, total - half) if mode == "SAME_UPPER" else (total - half, half))
     return tuple(found)

@@ -11,6 +11,7 @@ from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.ir.constant import constant_of
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops import compare, elementwise
 from xir.ops.constant import constant, identity
 from xir.ops.elementwise import add, clip, div, is_inf, maximum, minimum, mod, pow_, select
@@ -84,10 +85,14 @@ for _kind, _unary_op, _versions in _UNARY:
 
 @handlers.layer(*versions("Pow", 7, 12, 13, 15))
 def power(site: Site, x: Value, y: Value) -> Value:
-    """Pow; since opset 12 the exponent may have a type of its own, which is converted to that of the base."""
+    """Pow; since opset 12 the exponent may have a type of its own, which is converted to that of the base.
+
+    Whole numbers to a power that may be none are raised as f64, and cut to the base's type.
+    """
+    if x.dtype.is_integer and not y.dtype.is_integer:
+        wide = [elementwise.cast(value, dtype=DType.FLOAT64) for value in (x, y)]
+        return elementwise.cast(pow_(*site.aligned(*wide)), dtype=x.dtype)
     if y.dtype is not x.dtype:
-        if x.dtype.is_integer and not y.dtype.is_integer:
-            site.refuse(f"a power of {x.dtype} to {y.dtype}")
         y = elementwise.cast(y, dtype=x.dtype)
     return pow_(*site.aligned(x, y))
 
