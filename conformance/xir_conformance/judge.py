@@ -16,6 +16,7 @@ import numpy as np
 from onnx.backend.test.runner import Runner
 
 from xir.errors import UnsupportedError
+from xir.ir.constant import Array
 from xir_conformance.cases import Case, DataSet, read_data_sets
 from xir_conformance.outcome import Outcome
 from xir_conformance.runtimes import BindingError, Prepared, RefusedError, Runtime
@@ -71,7 +72,7 @@ def _first_failure(prepared: Prepared, case: Case, sets: list[DataSet]) -> _Verd
 
 
 def _fed(value: object) -> object:
-    return np.asarray(cast("np.generic", value)) if isinstance(value, np.generic) else value
+    return np.asarray(cast("Array", value)) if isinstance(value, np.generic) else value
 
 
 def _words(error: Exception) -> str:

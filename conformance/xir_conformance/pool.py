@@ -20,6 +20,8 @@ from xir_conformance.cases import Case
 from xir_conformance.outcome import Outcome, outcome_of
 
 MAX_ANSWER: Final = MEBI
+PATIENCE: Final = 5.0
+"""Seconds in which a process that has nothing more to do may end by itself."""
 LAST_WORDS: Final = 300
 """Bytes of standard error that are told of a process that died."""
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -189,7 +191,11 @@ class Worker:
                     pipe.close()
 
     def close(self) -> None:
-        """Ends the process; the next case gets a fresh one."""
+        """Lets the process end when it has no more questions, or ends it; the next case gets a fresh one."""
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(OSError, subprocess.TimeoutExpired):
+                self._process.stdin.close()
+                self._process.wait(PATIENCE)
         self._end()
 
 

@@ -67,8 +67,15 @@ class Report:
                 yield case, outcome, self.known.get((runtime, case.name))
 
     def surprises(self, runtime: str) -> list[str]:
-        """What is not as the table of known failures has it: failures without a reason, reasons without a failure."""
-        found = [f"{case.name}: {outcome.status}" for case, outcome, why in self.failures(runtime) if why is None]
+        """What is not as the table of known failures has it: failures without a reason, reasons without a failure.
+
+        What a runtime's Python interface cannot pass (`binding`) is no failure: nobody knows what would come out.
+        """
+        found = [
+            f"{case.name}: {outcome.status}"
+            for case, outcome, why in self.failures(runtime)
+            if why is None and outcome.status != "binding"
+        ]
         for name, outcome in self.runs[runtime].outcomes.items():
             if outcome.passed and (runtime, name) in self.known:
                 found.append(f"{name}: passed, but is known to fail")
