@@ -15,12 +15,14 @@ FREE = frozenset({
     "constant", "identity", "pad", "reshape", "broadcast", "transpose", "concat", "slice", "reverse", "tile", "split",
     "depth_to_space", "space_to_depth", "channel_shuffle", "shape_of", "iota", "cast", "im2col", "gather",
     "gather_elements", "gather_nd", "one_hot", "compress", "embedding", "max_unpool", "reorg", "prior_box",
+    "slice_late", "squeeze_late", "unsqueeze_late", "reshape_late", "broadcast_late", "range", "trilu", "eye_like",
+    "reverse_sequence", "nonzero",
 })  # fmt: skip
 """Operators that only move or make elements."""
 
 REDUCTIONS = frozenset({
     "reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod", "cumsum", "arg_max", "arg_min", "top_k",
-    "non_max_suppression",
+    "non_max_suppression", "reduce_late", "cumprod",
 })  # fmt: skip
 """Operators that look at each element of their operand once."""
 

@@ -83,8 +83,10 @@ def _rows(x: Array, axis: int) -> Integers:
 def _found(rows: Integers) -> tuple[Integers, Integers, Integers]:
     """Where each different row comes first, which one each row is, and how often each comes."""
     if not rows.size:  # rows of nothing are all equal
-        one = min(rows.shape[0], 1)
-        return np.zeros(one, np.int64), np.zeros(rows.shape[0], np.int64), np.zeros(one, np.int64) + rows.shape[0]
+        count = len(rows)
+        numbers = ([0] * min(count, 1), [0] * count, [count] * min(count, 1))
+        first, inverse, counts = (np.array(each, np.int64) for each in numbers)
+        return first, inverse, counts
     found = cast("tuple[Integers, ...]", np.unique(rows, True, True, True, axis=0))
     return found[1], found[2].reshape(-1), found[3]
 

@@ -8,6 +8,7 @@ from xir.backends.export.onnx._form import (
     Answer,
     Call,
     Fixed,
+    Form,
     Forms,
     Refusal,
     again,
@@ -33,8 +34,6 @@ for _op, _kind in (
     (elementwise.sub, "Sub"),
     (elementwise.mul, "Mul"),
     (elementwise.div, "Div"),
-    (elementwise.minimum, "Min"),
-    (elementwise.maximum, "Max"),
     (elementwise.select, "Where"),
     (compare.equal, "Equal"),
     (compare.less, "Less"),
@@ -71,6 +70,22 @@ for _unary, _kind in (
     (compare.logical_not, "Not"),
 ):
     forms.same(_unary, _kind)
+
+
+def _extreme(kind: str) -> Form:
+    def form(node: Node, opset: int) -> Answer:
+        """Min and Max; of 16-bit integers in 32 bits, for opset 11 does not take them and onnxruntime never does."""
+        x, y = operand(node), operand(node, 1)
+        if x.dtype not in (DType.INT16, DType.UINT16):
+            return Call(kind, (x, y), broadcasting="all")
+        (wide,) = again(node, (cast(x, dtype=DType.INT32), cast(y, dtype=DType.INT32)))
+        return cast(wide, dtype=x.dtype)
+
+    return form
+
+
+forms.of(elementwise.minimum)(_extreme("Min"))
+forms.of(elementwise.maximum)(_extreme("Max"))
 
 
 @forms.of(neg)
