@@ -10,7 +10,7 @@ from xir_cli.arguments import reading_options, refuse_overwriting
 from xir_cli.output import Output
 from xir_cli.settings import Command, Settings
 from xir_cli.table import table
-from xir_cli.words import amount
+from xir_cli.words import amount, counted
 
 if TYPE_CHECKING:
     from xir.frontends.options import LoadOptions
@@ -63,7 +63,8 @@ def _lines(summary: Summary) -> list[str]:
     lines += ["", *table(("layer", "type", "output", "parameters", "FLOPs"), rows, right=(3, 4)), ""]
     assumed = f" (with {', '.join(summary.assumed)})" if summary.assumed else ""
     lines.append(
-        f"{len(summary.layers)} layers, {summary.nodes} nodes, {summary.parameters:,} parameters "
+        f"{counted(len(summary.layers), 'layer')}, {counted(summary.nodes, 'node')}, "
+        f"{counted(summary.parameters, 'parameter')} "
         f"({amount(summary.bytes)}B), {amount(summary.flops)} FLOPs{assumed}"
     )
     if summary.values:

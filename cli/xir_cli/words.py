@@ -21,6 +21,11 @@ def amount(number: float) -> str:
     return f"{number:g}"
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 layer`, `2 layers`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def short(number: float) -> str:
     """A number in few characters, without padding in its exponent: 2.1e-2, 1e-4, 2.7."""
     if 0.1 <= number < 1e4:
@@ -32,10 +37,12 @@ def short(number: float) -> str:
 def source_line(source: Loaded, width: int) -> str:
     """`caffe  resnet.prototxt + resnet.caffemodel   229 layers, 25.6M weights`."""
     from xir.inspect.conversion import parameter_count
+    from xir.inspect.summary import layer_count
 
     files = " + ".join(os.path.basename(file) for file in source.files)
-    weights = amount(parameter_count(source.graph))
-    return f"{source.format.ljust(width)}  {files}   {source.layers} layers, {weights} weights"
+    weights = parameter_count(source.graph)
+    layers = counted(layer_count(source.graph), "layer")
+    return f"{source.format.ljust(width)}  {files}   {layers}, {amount(weights)} weight{'' if weights == 1 else 's'}"
 
 
 def report_lines(report: ConversionReport) -> list[str]:
@@ -46,8 +53,8 @@ def report_lines(report: ConversionReport) -> list[str]:
     data = f" + {os.path.basename(export.data_file)}" if export.data_file else ""
     return [
         source_line(report.source, width),
-        f"{export.format.ljust(width)}  {export.path}{data}{versions}   {export.nodes} nodes, "
-        f"{export.transposes} transposes",
+        f"{export.format.ljust(width)}  {export.path}{data}{versions}   {counted(export.nodes, 'node')}, "
+        f"{counted(export.transposes, 'transpose')}",
         "not verified" if report.certificate is None else report.certificate.summary(),
     ]
 
@@ -56,7 +63,7 @@ def plan_lines(plan: ConversionPlan, path: str) -> list[str]:
     """What a conversion would do."""
     width = max(len(plan.source.format), len(plan.format))
     planned = plan.export
-    versions = f"  opset {planned.opset}, ir {planned.ir_version}   {planned.nodes} nodes" if planned else ""
+    versions = f"  opset {planned.opset}, ir {planned.ir_version}   {counted(planned.nodes, 'node')}" if planned else ""
     return [
         source_line(plan.source, width),
         f"{plan.format.ljust(width)}  {path}{versions}",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xir.frontends.options import Loaded
+from tests.frontends.caffe.nets import declare, layer
+from xir.frontends.caffe.load import load_caffe
+from xir.frontends.options import Loaded, LoadOptions
+from xir.inspect.conversion import source_to_dict
 from xir.inspect.flops import Flops
 from xir.inspect.results import report_run
-from xir.inspect.summary import summarize
+from xir.inspect.summary import layer_count, summarize
 from xir.ir.builder import sourced
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol
@@ -118,3 +121,16 @@ def test_results_name_the_largest_elements():
 def test_results_of_nothing():
     (only,) = report_run("m", {}, {"y": np.zeros((0, 4), np.float32)}).outputs
     assert (only.minimum, only.top) == (None, ())
+
+
+def test_the_number_of_layers_is_that_of_the_table(tmp_path):
+    path = tmp_path / "net.prototxt"
+    path.write_text(
+        declare({"data": (1, 3)})
+        + layer("a", "ReLU", "data", "a")
+        + layer("b", "Dropout", "a", "b")
+        + layer("loss", "EuclideanLoss", "b data", "loss")
+    )
+    loaded = load_caffe(str(path), LoadOptions())
+    assert layer_count(loaded.graph) == len(summarize(loaded).layers) == 2
+    assert source_to_dict(loaded)["layers"] == 2

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xir.backends.export.report import ExportReport
 from xir.frontends.options import Loaded
+from xir.inspect.summary import layer_count
 from xir.ir.graph import Graph
 from xir.verification.certificate import Certificate
 
@@ -86,7 +87,7 @@ def source_to_dict(source: Loaded) -> dict[str, object]:
     return {
         "format": source.format,
         "files": list(source.files),
-        "layers": source.layers,
+        "layers": layer_count(source.graph),
         "parameters": parameter_count(source.graph),
     }
 

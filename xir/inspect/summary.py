@@ -144,6 +144,11 @@ def layer_of(node: Node) -> Source | None:
     return own[-1] if own else None
 
 
+def layer_count(graph: Graph) -> int:
+    """How many layers `summarize` lists: those that became operators; nodes without a layer count each."""
+    return len(_rows(graph))
+
+
 def _rows(graph: Graph) -> list[_Row]:
     rows: dict[object, _Row] = {}
     for node in graph.nodes:

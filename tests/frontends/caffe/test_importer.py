@@ -340,3 +340,66 @@ def test_runs(tmp_path: Path) -> None:
     graph = _load(tmp_path, declare({"data": (2,)}) + one("AbsVal")).graph
     (result,) = run(graph, {"data": np.array([-1, 2], np.float32)}).values()
     np.testing.assert_array_equal(np.asarray(result), [1, 2])
+
+
+SSD = layer("mbox", "MultiBoxLoss", "data", "mbox", "include { phase: TRAIN }") + layer(
+    "ip", "InnerProduct", "data", "ip", "inner_product_param { num_output: 2 }"
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [("", True), (layer("det", "DetectionOutput", "data", "det", "include { phase: TRAIN }"), True)],
+)
+def test_a_loss_of_the_other_phase_is_told_and_what_stands_in_its_place(more: str, told: bool, tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(declare({"data": (1, 3)}) + SSD + more)
+    (note,) = [one for one in load_caffe(str(path), LoadOptions()).notes if "only for training" in one]
+    assert "layer 'mbox' (MultiBoxLoss) is only for training: dropped" in note
+    assert ("a deploy.prototxt brings the detection layer" in note) == told
+
+
+def test_an_input_that_is_not_declared_may_be_told(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(layer("ip", "InnerProduct", "data", "ip", "inner_product_param { num_output: 2 }"))
+    with pytest.raises(InvalidModelError, match="bottom 'data' is not made") as caught:
+        load_caffe(str(path), LoadOptions())
+    assert "add --input data=f32[N,3,224,224]" in str(caught.value.hint)
+    loaded = load_caffe(str(path), LoadOptions(inputs={"data": TensorType(DType.FLOAT32, (1, 3))}))
+    assert loaded.graph.input_names == ("data",)
+    assert any("as --input says" in note for note in loaded.notes)
+
+
+def test_input_does_not_replace_what_a_later_layer_makes(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(declare({"x": (1, 3)}) + layer("a", "ReLU", "data", "y") + layer("b", "ReLU", "x", "data"))
+    with pytest.raises(InvalidModelError, match="only later") as caught:
+        load_caffe(str(path), LoadOptions(inputs={"data": TensorType(DType.FLOAT32, (1, 3))}))
+    assert "--input" not in str(caught.value.hint)
+
+
+def test_a_layer_without_a_type_or_a_name(tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    path.write_text(declare({"data": (1, 3)}) + 'layer { bottom: "data" top: "y" }')
+    with pytest.raises(UnsupportedError, match="1 of 2 layers is not supported") as caught:
+        load_caffe(str(path), LoadOptions())
+    (problem,) = caught.value.problems
+    assert (problem.kind, problem.layers, problem.reason) == ("(no type)", ("(no name)",), "the layer has no type")
+
+
+LABELS = (
+    layer("ip", "InnerProduct", "data", "ip", "inner_product_param { num_output: 2 }")
+    + layer("cut", "Slice", "label", "a b", "slice_param { slice_point: 1 }")
+    + layer("loss", "SoftmaxWithLoss", "ip a", "loss")
+    + layer("rest", "Silence", "b", "")
+)
+
+
+@pytest.mark.parametrize(("cut", "wanted"), [(True, "f32[N,2]"), (False, "f32[N]")])
+def test_labels_are_not_proposed_as_pictures(cut: bool, wanted: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.prototxt"
+    text = LABELS if cut else layer("loss", "SoftmaxWithLoss", "data label", "loss")
+    path.write_text(declare({"data": (1, 3)}) + text)
+    with pytest.raises(InvalidModelError) as caught:
+        load_caffe(str(path), LoadOptions(losses=True))
+    assert f"--input label={wanted}" in str(caught.value.hint)

@@ -275,3 +275,22 @@ def test_any_text_parses_or_fails_with_one_error(pieces: list[str]) -> None:
 @given(text=st.text(max_size=60))
 def test_any_unicode_parses_or_fails_with_one_error(text: str) -> None:
     assert exit_code_of(text) in (0, 3, 5, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "hint"),
+    [
+        ("layer { type: CONVOLUTION }", "takes a string in quotes", 'write type: "Convolution" in `layer { }`'),
+        ("layer { type: SoftGate }", "takes a string in quotes", 'write type: "SoftGate" in `layer { }`'),
+        ('layers { type: "Convolution" }', "is an enum, not a string", "write type: CONVOLUTION without quotes"),
+        ("layers { type: CONVOLUTIONN }", "takes one of", "did you mean CONVOLUTION?"),
+        ("layer { pooling_param { pool: AVG } }", "takes one of", "did you mean AVE?"),
+        ("layer { name: a }", "takes a string in quotes", 'put it in quotes: name: "a"'),
+        ("hello: 1", "NetParameter has no field", "is this a prototxt?"),
+        ("layer { top: 'a' bottom { } }", "is a text, not a message", "correct the text"),
+    ],
+)
+def test_a_mistake_comes_with_what_is_meant(text: str, words: str, hint: str) -> None:
+    with pytest.raises(FormatError, match=words) as caught:
+        parse_text(text)
+    assert hint in str(caught.value.hint)

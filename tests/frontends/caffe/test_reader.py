@@ -62,7 +62,7 @@ def test_structure_from_the_prototxt_and_weights_by_name(tmp_path: Path) -> None
     assert document.prototxt == str(tmp_path / "m.prototxt")
     assert document.net.layers[1].file == document.prototxt
     assert document.net.layers[1].weights_file == document.weights
-    assert any("same stem" in note for note in document.notes)
+    assert any("of the same name, is used" in note for note in document.notes)
 
 
 def test_companion_may_be_switched_off_or_named(tmp_path: Path) -> None:

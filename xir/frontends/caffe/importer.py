@@ -14,7 +14,7 @@ from xir.errors import InvalidModelError, Location, Problem, UnsupportedError, U
 from xir.frontends._handlers import Handlers
 from xir.frontends.caffe.blobs import Blobs, finished_names
 from xir.frontends.caffe.inputs import check_overrides, data_inputs, declared_inputs, missing_input
-from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING
+from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING, told_dropped
 from xir.frontends.caffe.missing import layers_of, some_of
 from xir.frontends.caffe.net import Layer, Net, Phase, shared_parameters
 from xir.frontends.caffe.preprocess import Preprocessing, preprocess, tell_left_out
@@ -150,7 +150,7 @@ class Importer:
             if layer.kind in SINK:
                 self.blobs.unread.pop(bottom, None)
         if layer.kind not in SINK:
-            self.notes.append(f"layer {layer.name!r} ({layer.kind}) is only for training: dropped")
+            self.notes.append(told_dropped(layer.name, layer.kind, (one.kind for one in self.net.layers)))
         elif layer.kind != "Silence":
             self.notes.append(f"layer {layer.name!r} ({layer.kind}) writes files: dropped")
 
@@ -240,12 +240,19 @@ class Importer:
         if maker is not None:
             return self._borrow(maker, name)
         later = next((other.name for other in self.net.layers if name in other.tops), None)
+        if later is None and name in self.overrides:
+            self._add_input(name, self.overrides[name], None)
+            self.notes.append(f"no layer makes {name!r}: it is an input, as --input says")
+            return self.blobs.current[name]
         close = difflib.get_close_matches(name, list(self.blobs.current), 1)
+        hint = f"did you mean {close[0]!r}?" if close else "look at the names of bottoms and tops"
+        if later is None and not close:
+            hint += f"; if it is an input of the net, add --input {name}={self._example(name, None)}"
         raise InvalidModelError(
             f"bottom {name!r} is not made by any layer before"
             + (f"; layer {later!r} makes it, but only later or in the same place" if later else ""),
             number=509,
-            hint=f"did you mean {close[0]!r}?" if close else "look at the names of bottoms and tops",
+            hint=hint,
         )
 
     def _borrow(self, maker: Layer, name: str) -> Value:
@@ -280,7 +287,9 @@ class Importer:
         self.blobs.hand_on(layer, made)
 
     def _refuse(self, layer: Layer, kind: str) -> None:
-        if kind in REFUSED:
+        if not kind:
+            self._problem(layer, "the layer has no type", 'give it one, such as type: "Convolution"')
+        elif kind in REFUSED:
             self._problem(layer, REFUSED[kind], "drop the layer, or add a handler with --plugin MODULE")
         elif layer.kind == "Python":
             reason = f"the code of the Python layer {kind.removeprefix('Python:')} is not part of the model"
@@ -330,7 +339,7 @@ class Importer:
         return [result] if isinstance(result, Value) else list(result)
 
     def _problem(self, layer: Layer, reason: str, hint: str | None) -> None:
-        self.problems.setdefault((layer.kind, reason, hint), []).append(layer.name)
+        self.problems.setdefault((layer.kind or "(no type)", reason, hint), []).append(layer.name or "(no name)")
 
     # --- results ---------------------------------------------------------------------------------------------------
 
@@ -342,7 +351,7 @@ class Importer:
         )
         count = sum(len(problem.layers) for problem in problems)
         raise PartlyReadError(
-            f"{count} of {len(self.net.layers)} layers are not supported",
+            f"{count} of {len(self.net.layers)} layers {'is' if count == 1 else 'are'} not supported",
             problems=problems,
             file=self.net.file,
             partial=lambda: self._taken(assumed),

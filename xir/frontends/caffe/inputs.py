@@ -18,6 +18,7 @@ _PARAMS = {
     "Data": "data_param",
     "ImageData": "image_data_param",
     "ImageSegData": "image_data_param",
+    "DenseImageData": "dense_image_data_param",
     "HDF5Data": "hdf5_data_param",
     "MemoryData": "memory_data_param",
     "WindowData": "window_data_param",
@@ -99,6 +100,8 @@ def _spatial(layer: Layer) -> tuple[int, int] | None:
         old = param.optional_integer("crop_size")  # V0 and V1 had it here
         if old:
             return old, old
+    if name == "dense_image_data_param":  # SegNet's pictures with a label for every pixel
+        return _two(param, "crop_height", "crop_width") or _two(param, "new_height", "new_width")
     if name == "image_data_param":
         return _two(param, "new_height", "new_width")
     return _two(param, "height", "width") if name == "memory_data_param" else None

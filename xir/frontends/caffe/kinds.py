@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 DATA = frozenset({
     "Data", "ImageData", "HDF5Data", "MemoryData", "WindowData", "DummyData", "AnnotatedData", "VideoData", "BoxData",
-    "ImageSegData", "SegData", "MatRead",
+    "ImageSegData", "SegData", "MatRead", "DenseImageData",
 })  # fmt: skip
 """Layers that read training data; a graph takes their tops as inputs."""
 
@@ -28,6 +28,21 @@ TRAINING = frozenset({"BoxAnnotatorOHEM"})
 
 SINK = frozenset({"Silence", "HDF5Output", "MatWrite"})
 """Layers without tops: they swallow blobs, or write them to a file, which a graph does not do."""
+
+_DETECTION = "; a deploy.prototxt brings the detection layer (DetectionOutput) that stands in its place"
+
+
+def told_dropped(name: str, kind: str, others: Iterable[str]) -> str:
+    """The note about a layer that only training needs.
+
+    Args:
+        name: the layer's.
+        kind: its type.
+        others: types of the layers that are left.
+    """
+    more = _DETECTION if kind == "MultiBoxLoss" and "DetectionOutput" not in frozenset(others) else ""
+    return f"layer {name!r} ({kind}) is only for training: dropped{more}"
+
 
 _MATCHES = "it matches predictions with labels as it trains; a graph has no operator for it"
 _GATHERS = "it gathers its result over all batches of a test, which a graph does not do"

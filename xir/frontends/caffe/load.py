@@ -8,7 +8,7 @@ from xir.errors import XirError
 from xir.frontends._handlers import Handlers
 from xir.frontends.caffe.handlers import HANDLERS
 from xir.frontends.caffe.importer import Importer
-from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING
+from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING, told_dropped
 from xir.frontends.caffe.missing import check_missing, layers_of, some_of
 from xir.frontends.caffe.net import Layer, Net, filter_net
 from xir.frontends.caffe.plugins import Plugin, extended, installed_plugins, load_plugins, merged, owners
@@ -54,12 +54,24 @@ def load_caffe(path: str, options: LoadOptions, handlers: Handlers[Handler] = HA
         seed=options.seed,
         trust_links=options.trust_links,
     )
+    importer.notes += _dropped_by_phase(document.net, net)
     imported = importer.run()
     if document.weights is not None and not options.fill_missing:
         check_missing(tuple(dict.fromkeys(imported.filled.values())), document.unused, document.weights)
     return Loaded(
         imported.graph, "caffe", _files(path, document), len(net.layers), imported.notes, tuple(imported.filled)
     )
+
+
+def _dropped_by_phase(whole: Net, net: Net) -> list[str]:
+    """Notes about losses that the net has only in another phase, as about those that it has in this one."""
+    left = frozenset(id(layer) for layer in net.layers)
+    kinds = [layer.kind for layer in net.layers]
+    return [
+        told_dropped(layer.name, layer.kind, kinds)
+        for layer in whole.layers
+        if layer.kind in LOSS and id(layer) not in left and net.state.phase == "TEST"
+    ]
 
 
 def _read(

@@ -82,7 +82,8 @@ def tell_left_out(layer: Layer, name: str, notes: list[str]) -> None:
     left = [field for field in _ARITHMETIC if transform.has(field)]
     if left:
         notes.append(
-            f"input {name!r}: {', '.join(left)} of its transform_param are not in the graph; --preprocess adds them"
+            f"input {name!r}: {', '.join(left)} of its transform_param {'is' if len(left) == 1 else 'are'} not in the "
+            f"graph; --preprocess adds {'it' if len(left) == 1 else 'them'}"
         )
 
 
@@ -90,7 +91,10 @@ def _tell_rest(layer: Layer, name: str, notes: list[str]) -> None:
     transform = layer.param("transform_param")
     rest = [field for field in transform.fields() if field not in _ARITHMETIC]
     if rest:
-        notes.append(f"input {name!r}: {', '.join(rest)} concern the reading of pictures and are not in the graph")
+        verbs = ("concerns", "is") if len(rest) == 1 else ("concern", "are")
+        notes.append(
+            f"input {name!r}: {', '.join(rest)} {verbs[0]} the reading of pictures and {verbs[1]} not in the graph"
+        )
 
 
 def _subtract(x: Value, name: str, layer: Layer | None, wanted: Preprocessing, add: AddWeight) -> Value:

@@ -9,12 +9,14 @@ required field are errors, as they are there; each names line and column. One re
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from dataclasses import field as member
 from typing import NoReturn
 
 from xir.errors import FormatError, Location, UnsafeError
+from xir.frontends.caffe.legacy import v1_name
 from xir.frontends.caffe.literals import convert, decode_quoted
 from xir.frontends.caffe.message import Message, Stranger, Value
 from xir.frontends.caffe.schema import Field, Schema, load_schema
@@ -64,6 +66,10 @@ class _Frame:
     values: dict[str, list[Value]] = member(default_factory=dict[str, list[Value]])
     items: Field | None = None
     strangers: list[Stranger] = member(default_factory=list[Stranger])
+
+
+def _article(field: Field) -> str:
+    return f"{'an' if field.category[0] in 'aeiou' else 'a'} {field.category}"
 
 
 class UnknownFieldError(FormatError):
@@ -150,7 +156,7 @@ class _Parser:
 
     def _open(self, stack: list[_Frame], field: Field, mark: str, position: int) -> None:
         if field.category != "message":
-            self.fail(position, f"field {field.name!r} of {field.message} is a {field.category}, not a message")
+            self.fail(position, f"field {field.name!r} of {field.message} is {_article(field)}, not a message")
         if not field.repeated and field.name in stack[-1].values:
             self._twice(field, position)
         check_nesting(len(stack), what="the text", file=self.file)
@@ -281,13 +287,29 @@ class _Parser:
 
     def _require_string(self, field: Field, position: int) -> None:
         if field.category not in ("text", "bytes"):
-            self.fail(position, f"field {field.name!r} of {field.message} is a {field.category}, not a string")
+            hint = "write type: CONVOLUTION without quotes in `layers { }`, or name the block `layer { }`"
+            self.fail(
+                position,
+                f"field {field.name!r} of {field.message} is {_article(field)}, not a string",
+                hint if (field.message, field.name) == ("V1LayerParameter", "type") else None,
+            )
 
     def _value(self, field: Field, word: str, position: int) -> Value:
         try:
             return convert(self.schema, field, word)
         except ValueError as error:
-            return self.fail(position, str(error))
+            return self.fail(position, str(error), self._meant(field, word))
+
+    def _meant(self, field: Field, word: str) -> str | None:
+        """What was probably meant by a word that does not fit its field."""
+        if (field.message, field.name) == ("LayerParameter", "type"):
+            names = {name.upper(): v1_name(name) for name in self.schema.enums["V1LayerParameter.LayerType"]}
+            known = names.get(word.upper(), word)
+            return f'write type: "{known}" in `layer {{ }}`, or name the block `layers {{ }}`'
+        if field.category == "enum":
+            close = difflib.get_close_matches(word.upper(), self.schema.enums[field.type], 1)
+            return f"did you mean {close[0]}?" if close else None
+        return f'put it in quotes: {field.name}: "{word}"' if field.category == "text" else None
 
     def _add(self, frame: _Frame, field: Field, value: Value, position: int) -> None:
         self._charge(1)
@@ -331,6 +353,8 @@ class _Parser:
             return f"did you mean {closest!r}?"
         if owners:
             return f"{owners[0]} has a field of this name: does a closing brace stand in the wrong place?"
+        if frame.type == "NetParameter":
+            return "is this a prototxt? A net holds `layer { ... }` blocks"
         return "a layer of your own can declare its fields in a plugin (--plugin MODULE); else remove the field"
 
     def _layer(self) -> Location:
@@ -381,4 +405,5 @@ class _Parser:
         """Raises FormatError with line and column."""
         line, column = self._place(min(position, len(self.text)))
         where = f"line {line}, column {column}"
-        raise FormatError(f"{where}: {message}", file=self.file, hint=hint or "correct the text there")
+        error = FormatError(f"{where}: {message}", file=self.file, hint=hint or "correct the text there")
+        raise error.located(self._layer())

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from xir.errors import FormatError, InvalidModelError, UsageError
 from xir.files import MappedFile, PathLike, open_mapped
 from xir.frontends.caffe.blob import Blob
-from xir.frontends.caffe.companion import Companion, find_prototxt
+from xir.frontends.caffe.companion import Companion, Why, find_prototxt
 from xir.frontends.caffe.decode import Finding
 from xir.frontends.caffe.dialects import Choice, read_binary_net
 from xir.frontends.caffe.hdf5 import read_snapshot
@@ -39,6 +39,13 @@ _OTHER_TEXTS: Mapping[str, tuple[str, str]] = {
     "LayerParameter": ("the fields of one layer", "put them into `layer { ... }`"),
 }
 """Messages that people give instead of a net, in the order in which they are recognised."""
+
+_WHY: Mapping[Why, str] = {
+    "same stem": "of the same name",
+    "deploy.prototxt": "which lies beside it",
+    "none": "as you say",
+}
+"""Why a prototxt was chosen, in words."""
 
 _DAMAGE = frozenset(("missing field", "repeated field"))
 
@@ -348,7 +355,7 @@ def _joined(
     joined, unused, absent = attach(net, weights)
     notes = [*net.notes, *weights.notes]
     if companion is not None and companion.path is not None:
-        notes.append(f"{companion.path} is used for the structure ({companion.why})")
+        notes.append(f"{companion.path}, {_WHY[companion.why]}, is used for the structure")
     return Document(
         joined,
         prototxt=text.path,

@@ -179,6 +179,10 @@ def dropout(site: Site, x: Value) -> Value:
     param = site.param("dropout_param")
     ratio = param.number("dropout_ratio")
     param.ignore("engine", "random_seed")
+    if param.boolean("sample_weights_test"):
+        raise site.unsupported(
+            "sample_weights_test draws random numbers in testing too", "remove it: the mean is taken"
+        )
     _note_training(site)
     if not param.boolean("scale_train"):
         return mul(x, scalar_like(x, 1.0 - ratio))

@@ -97,7 +97,11 @@ def _channels(x: Value, groups: int, outputs: int) -> int:
     channels = channel_count(x)
     require_positive("num_output and group", outputs, groups)
     if channels % groups or outputs % groups:
-        raise InvalidModelError(f"{channels} channels and {outputs} outputs do not divide into {groups} groups")
+        raise InvalidModelError(
+            f"{channels} channels and {outputs} outputs do not divide into {groups} groups",
+            hint=f"`group` must divide the channels of the bottom ({channels}) and num_output ({outputs}): is it "
+            "the right bottom?",
+        )
     return channels
 
 

@@ -19,11 +19,16 @@ from xir.ir.constant import constant_of
 from xir.ir.node import Value
 from xir.ops._build import channelwise
 from xir.ops.constant import constant
-from xir.ops.elementwise import add, mul
+from xir.ops.elementwise import add, mul, sub
 from xir.ops.norm import batch_norm, l2_normalize, lrn, lrn_within, mean_variance_normalize, softmax
+from xir.ops.reduce import reduce_mean
 from xir.ops.shape import broadcast, reshape
 
 handlers: Handlers[Handler] = Handlers("caffe")
+
+_SEGNET_FIELDS = ("scale_filler", "shift_filler", "bn_mode")
+_SEGNET_BLOBS = 2
+_SEGNET_EPSILON = 1e-9
 
 _STATISTICS = 3  # blobs of batch_norm_layer.cpp: mean, variance, their moving factor
 
@@ -116,12 +121,15 @@ def _batch_statistics(x: Value, epsilon: float) -> Value:
 
 @handlers.layer("BN")
 @handlers.layer("SyncBN")
-def bn(site: Site, x: Value) -> Value:
+def bn(site: Site, x: Value) -> Value | list[Value]:
     """PSPNet's and yjxiong's batch norm: blobs slope, bias, mean, and variance (hszhao/PSPNet, bn_layer.cpp).
 
-    Blob 3 is the moving average of the VARIANCE: its Forward_cpu adds eps to it and raises it to -0.5 itself.
+    Blob 3 is the moving average of the VARIANCE: its Forward_cpu adds eps to it and raises it to -0.5 itself. SegNet's
+    layer of this name is another one, which its fields or its two blobs tell (`_segnet_bn`).
     """
     param = site.param("bn_param")
+    if any(param.has(name) for name in _SEGNET_FIELDS) or site.blob_count == _SEGNET_BLOBS:
+        return _segnet_bn(site, param, x)
     param.ignore("momentum", "engine")
     frozen = param.boolean("frozen")
     epsilon = param.number("eps")
@@ -143,6 +151,40 @@ def bn(site: Site, x: Value) -> Value:
     if site.phase == "TRAIN" and not frozen:
         return _scaled(_batch_statistics(x, epsilon), scale, shift)
     return batch_norm(x, scale, shift, mean, variance, epsilon=epsilon)
+
+
+def _segnet_bn(site: Site, param: Message, x: Value) -> Value | list[Value]:
+    """SegNet's and ENet's batch norm: blobs scale and shift, [1,C,1,1] each.
+
+    bn_mode INFERENCE multiplies and adds: a tool of theirs has put the statistics into the blobs. LEARN, the default,
+    takes the batch's own statistics in whatever phase, eps being 1e-9; tops 1 and 2 get them. (alexgkendall/
+    caffe-segnet and TimoSaemann/caffe-segnet-cudnn5, src/caffe/layers/bn_layer.cpp; caffe.proto, BNParameter)
+    """
+    others = [name for name in param.fields() if name not in _SEGNET_FIELDS]
+    if others:
+        raise InvalidModelError(
+            f"bn_param holds {', '.join(others)}, which SegNet's BN, whose fields or blobs it has, does not have",
+            hint="keep the fields of one of the two: scale_filler, shift_filler, bn_mode (SegNet), or slope_filler, "
+            "bias_filler, eps, momentum, frozen (PSPNet)",
+        )
+    require_axes(x, 4)
+    channels = channel_count(x)
+    shape = (1, channels, 1, 1)
+    scale = _as_vector(site.weight(0, "scale", shape, param.message("scale_filler")), channels)
+    shift = _as_vector(site.weight(1, "shift", shape, param.message("shift_filler")), channels)
+    if param.enum("bn_mode") == "INFERENCE":
+        return _scaled(x, scale, shift)
+    if site.phase == "TEST":
+        site.note(
+            "bn_mode LEARN takes the mean and variance of each batch, as its Caffe does; a net for inference "
+            "has bn_mode: INFERENCE"
+        )
+    y = _scaled(_batch_statistics(x, _SEGNET_EPSILON), scale, shift)
+    axes = (0, 2, 3)
+    mean = reduce_mean(x, axes=axes, keep_dims=True)
+    centered = sub(x, broadcast(mean, shape=x.shape))
+    made = [y, mean, reduce_mean(mul(centered, centered), axes=axes, keep_dims=True)]
+    return made[: max(site.top_count, 1)]
 
 
 def _as_vector(value: Value, channels: int) -> Value:

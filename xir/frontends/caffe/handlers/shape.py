@@ -57,13 +57,25 @@ def slice_layer(site: Site, x: Value) -> tuple[Value, ...]:
     size = x.shape[axis]
     if points:
         if len(points) != tops - 1 or list(points) != sorted(set(points)) or points[0] < 1:
-            raise InvalidModelError(f"{tops} tops need {tops - 1} growing slice points, got {list(points)}")
+            raise InvalidModelError(
+                f"{tops} tops need {tops - 1} growing slice points, got {list(points)}",
+                hint="name one top more than there are slice_point lines; each cuts before that element",
+            )
+        if isinstance(size, int) and points[-1] >= size:
+            where = "at the end of" if points[-1] == size else "behind"
+            raise InvalidModelError(
+                f"slice_point {points[-1]} lies {where} the {size} elements of axis {axis} of {x.type!r}",
+                hint=f"each slice_point must lie between 1 and {size - 1}; `axis` chooses another axis",
+            )
         edges: list[Dim] = [0, *points, size]
         sizes: list[Dim] = [stop - start for start, stop in pairwise(edges)]
     else:
         part = floor_divide(size, tops)
         if equal(part * tops, size) is not True:
-            raise InvalidModelError(f"size {size!r} does not divide into {tops} equal parts")
+            raise InvalidModelError(
+                f"size {size!r} of axis {axis} does not divide into {tops} equal parts",
+                hint=f"name {tops - 1} slice_point lines for parts of different sizes",
+            )
         sizes = [part] * tops
     return split(x, axis=axis, sizes=tuple(sizes)) if tops > 1 else (identity(x),)
 
