@@ -120,7 +120,12 @@ def export_format(path: str, format: str | None = None) -> str:
     Raises:
         UsageError: if it is none that xir writes.
     """
-    chosen = (format or os.path.splitext(path)[1].lstrip(".")).lower()
+    ending = os.path.splitext(path)[1].lstrip(".")
+    chosen = (format or ending).lower()
+    if not chosen:
+        raise UsageError(
+            f"the name {path!r} has no ending that tells the format", hint="name the file .onnx or .xir, or use --to"
+        )
     if chosen not in EXPORTS:
         raise UsageError(f"{chosen!r} is no format that xir writes", hint="name the file .onnx or .xir, or use --to")
     return chosen

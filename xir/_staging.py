@@ -9,9 +9,10 @@ import shutil
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from xir._reading import PathLike, file_error
-from xir.errors import FileError
+from xir.errors import FileError, XirError
 
 _PREFIX, _LOCK, _FILES = ".xir-", "xir.lock", "files"
 """A stage is the folder `.xir-<random>` with a lock and a folder of the files that are being written."""
@@ -33,7 +34,12 @@ def staged_write(path: PathLike) -> Generator[str]:
     _remove_abandoned(folder)
     with _stage(folder, path) as stage:
         staged = os.path.join(stage, name)
-        yield staged
+        try:
+            yield staged
+        except XirError as error:
+            if error.source.file is not None and os.path.dirname(error.source.file) == stage:
+                error.source = replace(error.source, file=_asked(path, os.path.basename(error.source.file)))
+            raise
         try:
             if os.path.isfile(target):
                 os.chmod(staged, os.stat(target).st_mode & 0o777)
@@ -42,6 +48,12 @@ def staged_write(path: PathLike) -> Generator[str]:
             _sync(folder)
         except OSError as error:
             raise file_error(error, path, "write") from error
+
+
+def _asked(path: PathLike, name: str) -> str:
+    """The path of a staged file as a person knows it: that of the model, or of a file beside it."""
+    asked: str = os.fspath(path)
+    return asked if name == os.path.basename(os.path.realpath(asked)) else os.path.join(os.path.dirname(asked), name)
 
 
 @contextmanager

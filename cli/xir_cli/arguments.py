@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import glob
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -16,7 +17,6 @@ from xir_cli.settings import Settings, settings_of
 
 if TYPE_CHECKING:
     from xir.frontends.options import LoadOptions
-    from xir.verification.certificate import Certificate
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -103,13 +103,37 @@ class Comparing:
     seeds: tuple[int, ...]
     certificate: str | None
 
-    def write(self, certificate: Certificate | None) -> None:
-        """Writes the certificate where it was asked for."""
-        from xir.files import atomic_write
 
-        if self.certificate is not None and certificate is not None:
-            with atomic_write(self.certificate) as file:
-                file.write(certificate.to_json().encode())
+@contextmanager
+def side_file(path: str | None, settings: Settings | None = None) -> Generator[Callable[[str], None]]:
+    """A file beside the result, opened before the work begins: where it cannot be written, there is no work to do.
+
+    Gives what takes the file's text. It appears when the block ends well, and `settings` knows of it then; where no
+    text was given, or `path` is None, there is no file.
+
+    Raises:
+        FileError: the file cannot be written.
+    """
+    from xir.files import atomic_write
+
+    if path is None:
+        yield lambda text: None
+        return
+    texts: list[str] = []
+    try:
+        with atomic_write(path) as file:
+            yield texts.append
+            if not texts:
+                raise _Unasked
+            file.write(texts[-1].encode())
+    except _Unasked:
+        return
+    if settings is not None:
+        settings.written.append(path)
+
+
+class _Unasked(BaseException):
+    """Leaves an atomic write without a file."""
 
 
 def comparing_options(function: F) -> F:
@@ -262,6 +286,24 @@ def same_file(a: str, b: str) -> bool:
         return os.path.samefile(a, b)
     except OSError:
         return False
+
+
+def refuse_folder(out: str | None, several: bool) -> None:
+    """Refuses a folder as the name of the file to write.
+
+    Args:
+        out: the name, or None.
+        several: whether the command has --out-dir too.
+
+    Raises:
+        UsageError: it is a folder, or ends like one.
+    """
+    if out is not None and (out.endswith(os.sep) or os.path.isdir(out)):
+        example = os.path.join(out, "model.onnx")
+        raise UsageError(
+            f"-o {out} is a folder; expected the name of a file",
+            hint=f"-o {example}" + (f", or --out-dir {out}" if several else ""),
+        )
 
 
 def refuse_overwriting(written: dict[str, str | None], read: Sequence[str | None]) -> None:

@@ -18,7 +18,9 @@ from xir_cli.arguments import (
     expanded,
     pairs,
     reading_options,
+    refuse_folder,
     refuse_overwriting,
+    side_file,
     writing_options,
 )
 from xir_cli.batch import Batch, run_batch
@@ -104,7 +106,9 @@ def _check(wishes: Wishes, out: str | None, out_dir: str | None, sources: Sequen
     if (out is None) == (out_dir is None):
         raise UsageError("one of -o FILE (one model) and --out-dir FOLDER (several) is needed")
     if out is not None and len(sources) != 1:
-        raise UsageError(f"-o names one file for {len(sources)} models", hint="use --out-dir FOLDER")
+        hint = _as_one_model(sources, out) or "use --out-dir FOLDER"
+        raise UsageError(f"-o names one file for {len(sources)} models", hint=hint)
+    refuse_folder(out, several=True)
     if out_dir is not None and (wishes.comparing.certificate is not None or wishes.map is not None):
         raise UsageError("--certificate and --map are for one model", hint="convert the models one by one")
     if wishes.comparing.certificate is not None and not wishes.writing.verify:
@@ -112,6 +116,15 @@ def _check(wishes: Wishes, out: str | None, out_dir: str | None, sources: Sequen
     if out is not None:
         written = {"-o": out, "--certificate": wishes.comparing.certificate, "--map": wishes.map}
         refuse_overwriting(written, (*sources, wishes.options.prototxt, wishes.options.mean))
+
+
+def _as_one_model(sources: Sequence[str], out: str) -> str | None:
+    """How to say that two files are structure and weights of one Caffe model, as other converters take them."""
+    descriptions = [path for path in sources if path.lower().endswith((".prototxt", ".pbtxt", ".pt"))]
+    weights = [path for path in sources if path not in descriptions and ".caffemodel" in path.lower()]
+    if len(sources) != 2 or len(descriptions) != 1 or len(weights) != 1:
+        return None
+    return f"xir convert {weights[0]} --prototxt {descriptions[0]} -o {out}"
 
 
 def _targets(sources: Sequence[str], folder: str, format: str) -> Iterator[tuple[str, str]]:
@@ -180,19 +193,15 @@ def _convert_one(settings: Settings, source: str, path: str, wishes: Wishes) -> 
 
     output = Output(settings)
     try:
-        with ProgressLine(output, os.path.basename(source)) as progress:
-            done = _do(source, path, wishes, progress)
+        done = _written(settings, source, path, wishes, output)
     except ConversionMismatch as error:
         for line in output_lines(error.certificate):
             output.say(line, level=-1)
-        wishes.comparing.write(error.certificate)
         raise
     if isinstance(done, ConversionPlan):
         notes, lines = done.source.notes, plan_lines(done, path)
     else:
         notes, lines = done.notes, report_lines(done)
-        wishes.comparing.write(done.certificate)
-        _write_map(wishes.map, done)
     for note in notes:
         output.note(note)
     for line in lines:
@@ -201,17 +210,44 @@ def _convert_one(settings: Settings, source: str, path: str, wishes: Wishes) -> 
     return 0
 
 
-def _write_map(path: str | None, report: ConversionReport) -> None:
-    """Writes which layer became which nodes."""
-    from xir.files import atomic_write
+def _written(
+    settings: Settings, source: str, path: str, wishes: Wishes, output: Output
+) -> ConversionReport | ConversionPlan:
+    """Converts one model, or plans it; the files beside the result are opened before, and get their names after it.
 
-    if path is None:
-        return
+    Raises:
+        ConversionMismatch: as `xir.api.convert`; the certificate is written all the same.
+        XirError: everything else that `convert` raises.
+    """
+    from xir.api import ConversionMismatch
+    from xir.inspect.conversion import ConversionPlan
+
+    certificate, layers = (None, None) if wishes.dry_run else (wishes.comparing.certificate, wishes.map)
+    with side_file(certificate, settings) as write_certificate:
+        try:
+            with side_file(layers, settings) as write_map:
+                with ProgressLine(output, os.path.basename(source)) as progress:
+                    done = _do(source, path, wishes, progress)
+                if isinstance(done, ConversionPlan):
+                    return done
+                settings.written.append(path)
+                write_map(_map(done))
+        except ConversionMismatch as error:
+            write_certificate(error.certificate.to_json())
+            mismatch = error
+        else:
+            if done.certificate is not None:
+                write_certificate(done.certificate.to_json())
+            return done
+    raise mismatch
+
+
+def _map(report: ConversionReport) -> str:
+    """Which layer became which nodes, as JSON."""
     export = report.export
     layers = {
         layer: {"nodes": list(nodes), "results": list(export.results.get(layer, ()))}
         for layer, nodes in export.layers.items()
     }
     content = {"version": 1, "source": list(report.source.files), "model": export.path, "layers": layers}
-    with atomic_write(path) as file:
-        file.write((json.dumps(content, indent=2) + "\n").encode())
+    return json.dumps(content, indent=2) + "\n"

@@ -97,8 +97,14 @@ def show(error: XirError, output: Output) -> None:
         output.error_line(line, head=f"error {error.code}: " if number == 0 else "")
     if error.hint and not any(problem.hint == error.hint for problem in problems):
         output.error_line(f"  hint: {error.hint}")
-    if output.settings.writes and not isinstance(error, UsageError):
-        output.error_line("Nothing written.")
+    if output.settings.writes and (output.settings.written or not isinstance(error, UsageError)):
+        output.error_line(_written(output))
+
+
+def _written(output: Output) -> str:
+    """What stands in its place in spite of the failure."""
+    written = output.settings.written
+    return f"Written: {', '.join(written)}; nothing else." if written else "Nothing written."
 
 
 def _problems(error: XirError) -> tuple[Problem, ...]:
@@ -133,7 +139,7 @@ def _advice(problem: Problem) -> str:
 
 def _interrupted(output: Output, word: str, code: int) -> int:
     output.document({"error": {"code": None, "message": word, "exit_code": code}})
-    output.error_line(f"{word}." + (" Nothing written." if output.settings.writes else ""))
+    output.error_line(f"{word}." + (f" {_written(output)}" if output.settings.writes else ""))
     return code
 
 

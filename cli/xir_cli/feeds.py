@@ -6,6 +6,7 @@ import io
 import os
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
 from xir.errors import FormatError, UnsafeError, UsageError
@@ -171,8 +172,9 @@ def write_arrays(path: str, arrays: Mapping[str, Array]) -> None:
         os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise file_error(error, path, "make the folder") from error
-    for name, array in arrays.items():
-        with atomic_write(os.path.join(path, f"{safe_name(name)}.npy")) as file:
+    with ExitStack() as together:
+        for name, array in arrays.items():
+            file = together.enter_context(atomic_write(os.path.join(path, f"{safe_name(name)}.npy")))
             file.write(npy_bytes(array))
 
 

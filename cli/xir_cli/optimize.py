@@ -12,7 +12,9 @@ from xir_cli.arguments import (
     Writing,
     comparing_options,
     reading_options,
+    refuse_folder,
     refuse_overwriting,
+    side_file,
     writing_options,
 )
 from xir_cli.output import Output
@@ -61,7 +63,7 @@ def command(
     _check(model, out, explain, writing, options, comparing)
     settings.writes = out is not None
     output = Output(settings)
-    with ProgressLine(output, model) as progress:
+    with side_file(comparing.certificate, settings) as certificate, ProgressLine(output, model) as progress:
         report = optimize_model(
             model,
             out,
@@ -78,7 +80,10 @@ def command(
             atol=comparing.atol,
             progress=progress,
         )
-    comparing.write(report.conversion.certificate if report.conversion is not None else None)
+        if out is not None:
+            settings.written.append(out)
+        if report.conversion is not None and report.conversion.certificate is not None:
+            certificate(report.conversion.certificate.to_json())
     for note in report.source.notes:
         output.note(note)
     for line in _lines(report, explain):
@@ -95,6 +100,7 @@ def _check(
         raise UsageError("nothing is asked for", hint="give -o FILE, or --explain, or both")
     if comparing.certificate is not None and (out is None or not writing.verify):
         raise UsageError("--certificate needs a verification: -o FILE, and no --no-verify")
+    refuse_folder(out, several=False)
     refuse_overwriting({"-o": out, "--certificate": comparing.certificate}, (model, options.prototxt, options.mean))
 
 

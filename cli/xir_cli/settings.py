@@ -22,6 +22,7 @@ class Settings:
         trust_links: takes companion files that are links.
         command: the command's name, once it is known.
         writes: whether the command writes files, so that a failure may say that it did not.
+        written: files that stand in their places already, for a failure after them.
     """
 
     json: bool = False
@@ -31,6 +32,7 @@ class Settings:
     trust_links: bool = False
     command: str | None = None
     writes: bool = False
+    written: list[str] = field(default_factory=list[str])
 
     @classmethod
     def foreseen(cls, arguments: Sequence[str]) -> Settings:
@@ -152,6 +154,6 @@ class Command(click.Command):
 
 
 class WritingCommand(Command):
-    """A command that writes files; a failure says that nothing was written."""
+    """A command that writes files; a failure says what was written, mostly nothing."""
 
     writes = True

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xir.errors import MismatchError
-from xir_cli.arguments import Comparing, comparing_options, permutations, reading_options, refuse_overwriting
+from xir_cli.arguments import Comparing, comparing_options, permutations, reading_options, refuse_overwriting, side_file
 from xir_cli.feeds import read_feeds
 from xir_cli.output import Output
 from xir_cli.progress import ProgressLine
@@ -51,7 +51,8 @@ def command(
 
     refuse_overwriting({"--certificate": comparing.certificate}, (a, b))
     output = Output(settings)
-    with ProgressLine(output, f"{os.path.basename(a)}, {os.path.basename(b)}") as progress:
+    name = f"{os.path.basename(a)}, {os.path.basename(b)}"
+    with side_file(comparing.certificate) as write_certificate, ProgressLine(output, name) as progress:
         certificate = verify(
             a,
             b,
@@ -64,7 +65,7 @@ def command(
             options=options,
             progress=progress,
         )
-    comparing.write(certificate)
+        write_certificate(certificate.to_json())
     for line in certificate_lines(certificate):
         output.line(line)
     output.document(certificate.to_dict())

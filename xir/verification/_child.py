@@ -110,8 +110,9 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
         receive(stream)
         return
     inputs = [item.name for item in session.get_inputs()]
+    shapes = [[size if isinstance(size, int) else None for size in item.shape] for item in session.get_inputs()]
     outputs = [item.name for item in session.get_outputs()]
-    send(answers, {"runtime": version, "inputs": inputs, "outputs": outputs})
+    send(answers, {"runtime": version, "inputs": inputs, "shapes": shapes, "outputs": outputs})
     while True:
         header, arrays = receive(stream)
         feeds = zip(items(header["feeds"]), arrays, strict=True)

@@ -65,7 +65,8 @@ def verify_runners(
     dull = {name: _Dull() for name in outputs}
     boxes = _box_outputs(a)
     for given in _rounds(a, layers_of, feeds, seeds, progress):
-        other = {inputs[name]: _aligned(array, align.get(name)) for name, array in given.items()}
+        other = {inputs.get(name, name): _aligned(array, align.get(name)) for name, array in given.items()}
+        _check_shapes(b, other, names, {partner: name for name, partner in inputs.items()})
         started = time.perf_counter()
         with made_up_inputs() if feeds is None else nullcontext():
             expected = ReferenceRunner(a).run(given) if layers is None else layers.compare(given, other)
@@ -186,6 +187,39 @@ def _pair_names(what: str, a: Sequence[str], b: Sequence[str]) -> dict[str, str]
     if set(a) == set(b):
         return {name: name for name in a}
     return dict(zip(a, b, strict=True))
+
+
+def _check_shapes(b: Runner, feeds: Mapping[str, Array], names: tuple[str, str], ours: Mapping[str, str]) -> None:
+    """Refuses to feed the second model what it cannot take, before its runtime says so in its own words.
+
+    Raises:
+        UsageError: the two models take other shapes.
+    """
+    for name, shape in zip(b.input_names, b.input_shapes, strict=True):
+        given = feeds[name].shape if name in feeds else None
+        if shape is None or given is None or _fits(given, shape):
+            continue
+        wanted = ",".join("?" if size is None else str(size) for size in shape)
+        got = ",".join(map(str, given))
+        perm = next((p for p in _LAYOUTS.get(len(given), ()) if _fits(tuple(given[axis] for axis in p), shape)), None)
+        mine = ours.get(name, name)
+        if perm is not None:
+            hint = f"another layout of the axes is told by --align {mine}={','.join(map(str, perm))}"
+        else:
+            hint = f"another size by --input {mine}=TYPE (of the first model), another layout by --align {mine}=AXES"
+        raise UsageError(f"{names[1]} takes {name!r} as [{wanted}], {names[0]} gives [{got}]", hint=hint)
+
+
+_LAYOUTS: Mapping[int, tuple[tuple[int, ...], ...]] = {
+    3: ((0, 2, 1), (1, 2, 0), (2, 0, 1)),
+    4: ((0, 2, 3, 1), (0, 3, 1, 2)),
+    5: ((0, 2, 3, 4, 1), (0, 4, 1, 2, 3)),
+}
+"""{rank: permutations that bring channels to the end and back}, to be proposed."""
+
+
+def _fits(given: tuple[int, ...], shape: tuple[int | None, ...]) -> bool:
+    return len(given) == len(shape) and all(b is None or a == b for a, b in zip(given, shape, strict=True))
 
 
 def _checked_align(a: Graph, align: Align) -> Align:

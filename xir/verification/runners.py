@@ -11,16 +11,19 @@ import weakref
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
-from typing import IO, BinaryIO, Protocol, cast
+from typing import IO, BinaryIO, Protocol, TypeAlias, cast
 
 import numpy as np
 
 from xir.errors import MismatchError, MissingExtraError, UnsafeError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
+from xir.ir.types import TensorType, Type
 from xir.limits import FOREIGN_BYTES_PER_SECOND, FOREIGN_RATIO, FOREIGN_SECONDS
 from xir.reference import run
 from xir.verification._child import Header, Result, items, receive, send
+
+InputShape: TypeAlias = "tuple[int | None, ...] | None"
 
 
 class Runner(Protocol):
@@ -29,6 +32,7 @@ class Runner(Protocol):
     Attributes:
         runtime: the runtime's name and version.
         input_names: the names to feed, in order.
+        input_shapes: their shapes; None for a size that is not fixed, and for a whole shape that is not told.
         output_names: the names of the results, in order.
     """
 
@@ -40,6 +44,11 @@ class Runner(Protocol):
     @property
     def input_names(self) -> Sequence[str]:
         """The names to feed, in order."""
+        ...
+
+    @property
+    def input_shapes(self) -> Sequence[InputShape]:
+        """The shapes of the inputs, in order."""
         ...
 
     @property
@@ -61,6 +70,7 @@ class ReferenceRunner:
         """Runs `graph`."""
         self.graph = graph
         self.input_names: Sequence[str] = graph.input_names
+        self.input_shapes: Sequence[InputShape] = [_shape_of(value.type) for value in graph.inputs]
         self.output_names: Sequence[str] = graph.output_names
 
     def run(self, feeds: Mapping[str, Array], *, peer_seconds: float = 0.0) -> Mapping[str, Array]:
@@ -105,8 +115,11 @@ class OnnxRuntimeRunner:
         )
         self.runtime = str(header["runtime"])
         if "error" in header:
-            raise MismatchError(f"{self.runtime} refuses the file: {header['error']}", number=602, file=self._file)
+            raise MismatchError(
+                f"{self.runtime} refuses the file: {_in_line(header['error'])}", number=602, file=self._file
+            )
         self.input_names: Sequence[str] = [str(name) for name in items(header["inputs"])]
+        self.input_shapes: Sequence[InputShape] = [_told(shape) for shape in items(header["shapes"])]
         self.output_names: Sequence[str] = [str(name) for name in items(header["outputs"])]
 
     def run(self, feeds: Mapping[str, Array], *, peer_seconds: float = 0.0) -> Mapping[str, Array]:
@@ -119,7 +132,12 @@ class OnnxRuntimeRunner:
         limit = max(self._seconds, FOREIGN_RATIO * peer_seconds)
         header, results = self._ask({"feeds": list(feeds)}, list(feeds.values()), limit, "run the model")
         if "error" in header:
-            raise MismatchError(f"{self.runtime} fails: {header['error']}", number=602)
+            raise MismatchError(
+                f"{self.runtime} fails: {_in_line(header['error'])}",
+                number=602,
+                file=self._file,
+                hint="if the models take other sizes or another layout: --input NAME=f32[...], --align NAME=AXES",
+            )
         return {name: np.asarray(result) for name, result in zip(self.output_names, results, strict=True)}
 
     def _ask(
@@ -192,6 +210,22 @@ def _pipe(pipe: IO[bytes] | None) -> BinaryIO:
     if pipe is None:
         raise EOFError
     return cast("BinaryIO", pipe)
+
+
+def _shape_of(type: Type) -> InputShape:
+    if not isinstance(type, TensorType):
+        return None
+    return tuple(dim if isinstance(dim, int) else None for dim in type.shape)
+
+
+def _told(shape: object) -> InputShape:
+    """A shape of onnxruntime, which gives an empty one where it knows none, too."""
+    return tuple(size if isinstance(size, int) else None for size in items(shape)) or None
+
+
+def _in_line(said: object) -> str:
+    """A runtime's message, which may have many lines, as one."""
+    return " ".join(str(said).replace("\\n", " ").split())
 
 
 def has_onnxruntime() -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
-from xir.errors import FormatError
+from xir.errors import FormatError, UnsafeError
 from xir.files import open_beneath
 from xir.frontends.caffe.blob import Blob
 from xir.frontends.caffe.schema import load_schema
@@ -21,7 +22,13 @@ def blob_beneath(model: str | None, name: str, *, trust_links: bool = False) -> 
         FileError: there is no such file.
         FormatError, InvalidModelError: it holds something else.
     """
-    file = open_beneath(os.path.dirname(model or ""), name, trust_links=trust_links)
+    folder = os.path.dirname(model or "")
+    try:
+        file = open_beneath(folder, name, trust_links=trust_links)
+    except UnsafeError as error:
+        if model is not None and error.source.file == (folder or "."):
+            error.source = replace(error.source, file=model)  # what is wrong stands in the model
+        raise
     if sniff(file, load_schema()) != "blob":
         raise FormatError(
             "the file is not a single blob (.binaryproto)",
