@@ -103,7 +103,7 @@ def read_data_sets(case: Case) -> Iterator[DataSet]:
     weights = {tensor.name for tensor in graph.initializer}
     inputs = [info.type for info in graph.input if info.name not in weights]
     outputs = [info.type for info in graph.output]
-    for folder in sorted(_numbered(case.folder, "test_data_set_", "")):
+    for folder in _numbered(case.folder, "test_data_set_", ""):
         yield DataSet(_read_values(folder, "input_", inputs), _read_values(folder, "output_", outputs))
 
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from xml.etree import ElementTree
 
-from xir_conformance.outcome import Outcome
+from xir_conformance.outcome import Outcome, writable
 from xir_conformance.report import Report
-
-_FORBIDDEN: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write (section 2.2)."""
 
 ERRORS: Final = ("error", "crash", "timeout")
 """What JUnit calls an error; everything else that does not pass is a failure. Nothing is told as skipped."""
@@ -34,12 +30,12 @@ def to_junit(report: Report) -> str:
         )
         properties = ElementTree.SubElement(suite, "properties")
         for key, value in (("runtime", run.version), ("suite", report.version), ("shard", report.shard)):
-            ElementTree.SubElement(properties, "property", name=key, value=_clean(value))
+            ElementTree.SubElement(properties, "property", name=key, value=writable(value))
         for case in report.cases:
             outcome = run.outcomes[case.name]
             place = f"{report.suite}.{name}.{case.kind}"
             element = ElementTree.SubElement(
-                suite, "testcase", classname=_clean(place), name=_clean(case.name), time=f"{outcome.seconds:.4f}"
+                suite, "testcase", classname=writable(place), name=writable(case.name), time=f"{outcome.seconds:.4f}"
             )
             if not outcome.passed:
                 _add_failure(element, outcome, report.known.get((name, case.name)))
@@ -49,10 +45,6 @@ def to_junit(report: Report) -> str:
 
 def _add_failure(element: ElementTree.Element, outcome: Outcome, known: str | None) -> None:
     tag = "error" if outcome.status in ERRORS else "failure"
-    failure = ElementTree.SubElement(element, tag, type=outcome.status, message=_clean(outcome.message))
+    failure = ElementTree.SubElement(element, tag, type=outcome.status, message=writable(outcome.message))
     if known is not None:
-        failure.text = _clean(f"known: {known}")
-
-
-def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("?", text)
+        failure.text = writable(f"known: {known}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,13 @@ STATUSES: Final[Mapping[str, str]] = {
     "timeout": "the process did not come to an end",
 }
 """{status: what it means}."""
+
+_FORBIDDEN: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def writable(text: str) -> str:
+    """The text with `?` for what XML and HTML have no way to write (XML 1.0, section 2.2)."""
+    return _FORBIDDEN.sub("?", text)
 
 
 @dataclass(frozen=True, slots=True)

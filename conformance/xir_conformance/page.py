@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Final
 
-from xir_conformance.outcome import STATUSES
+from xir_conformance.outcome import STATUSES, writable
 from xir_conformance.report import Change, Report
 
 _STYLE: Final = """
@@ -54,7 +54,7 @@ def to_html(report: Report, compared: Sequence[Change] | None = None) -> str:
         *_legend(),
         "</body></html>",
     ]
-    return "\n".join(parts) + "\n"
+    return writable("\n".join(parts)) + "\n"
 
 
 def _totals(report: Report) -> list[str]:
