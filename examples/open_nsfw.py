@@ -43,7 +43,8 @@ def main() -> int:
 
     report = xir.convert(model, target)
     certificate = report.certificate
-    print(f"caffe  {model.name}   {report.source.layers} layers, {report.parameters / 1e6:.1f}M weights")
+    files = " + ".join(Path(file).name for file in report.source.files)
+    print(f"caffe  {files}   {report.layers} layers, {report.parameters / 1e6:.1f}M weights")
     print(f"onnx   {target}   opset {report.export.opset}, ir {report.export.ir_version}, {report.export.nodes} nodes")
     print(certificate.summary() if certificate else "not verified")
 

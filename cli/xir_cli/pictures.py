@@ -109,4 +109,4 @@ def _decode(path: str, channels: int, height: int, width: int) -> NDArray[np.uin
     return np.asarray(sized, dtype=np.uint8).reshape(height, width, channels)
 
 
-IMAGE_EXTRA = "pip install 'xir-compiler[image]'"
+IMAGE_EXTRA = "pip install pillow"

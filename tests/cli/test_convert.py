@@ -24,7 +24,7 @@ def test_three_lines_say_what_was_done(tmp_path, capsys, monkeypatch):
     done = call(capsys, "convert", "small.prototxt", "-o", "small.onnx", "-q")
     assert done.code == 0, done.err
     first, second, third = done.out.splitlines()
-    assert first == "caffe  small.prototxt   6 layers, 297 weights"
+    assert first == "caffe  small.prototxt   5 layers, 297 weights"
     assert re.fullmatch(r"onnx   small\.onnx  opset 21, ir 10   \d+ nodes, 0 transposes", second)
     assert re.fullmatch(
         r"verified on 3 random inputs: max \|d\| \d\.\de[-+]\d\d, max rel \d\.\de[-+]\d\d  "

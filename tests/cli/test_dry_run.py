@@ -40,7 +40,7 @@ def test_both_the_readers_and_the_targets_refusals_are_told(tmp_path, capsys):
 def test_the_readers_alone_where_the_rest_is_supported(tmp_path, capsys):
     done = _planned(tmp_path, capsys, INPUTS + ODD + ALIGN, "--opset", "16")
     assert _problems(done) == [("Oddity", ["odd"])]
-    assert done.document["error"]["message"] == "1 of 5 layers are not supported"
+    assert done.document["error"]["message"] == "1 of 5 layers is not supported"
 
 
 def test_the_targets_alone_where_everything_is_read(tmp_path, capsys):

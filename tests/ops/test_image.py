@@ -48,4 +48,4 @@ def test_without_pillow_the_error_says_what_to_install(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(MissingExtraError) as caught:
         evaluate(image_decoder, COLORED, pixel_format="RGB")
-    assert caught.value.hint == "pip install 'xir-compiler[image]'"
+    assert caught.value.hint == "pip install pillow"

@@ -35,6 +35,11 @@ class ConversionReport:
     seconds: Mapping[str, float]
 
     @property
+    def layers(self) -> int:
+        """How many layers of the source became operators."""
+        return layer_count(self.source.graph)
+
+    @property
     def parameters(self) -> int:
         """How many numbers the source's weights hold."""
         return parameter_count(self.source.graph)

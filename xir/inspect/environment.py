@@ -100,7 +100,7 @@ def diagnose(own: str, folders: Sequence[str] = ()) -> Diagnosis:
     """
     libraries = [Library(name, _version(name), "always needed", f"pip install {name}", required=True) for name in CORE]
     libraries += [
-        Library(name, _version(name), purpose, f"pip install 'xir-compiler[{extra}]'", required=False)
+        Library(name, _version(name), f"{purpose} (the extra {extra})", f"pip install {name}", required=False)
         for extra, (name, purpose) in EXTRAS.items()
     ]
     places = dict.fromkeys((os.getcwd(), tempfile.gettempdir(), *folders))

@@ -24,7 +24,7 @@ FORMATS = ("BMP", "JPEG", "JPEG2000", "TIFF", "PNG", "WEBP", "PPM")
 MAX_PIXELS = 100_000_000
 """Pixels of a picture; pillow's own limit (Image.MAX_IMAGE_PIXELS) is of this size and only warns."""
 
-IMAGE_EXTRA = "pip install 'xir-compiler[image]'"
+IMAGE_EXTRA = "pip install pillow"
 
 
 @op

@@ -98,7 +98,7 @@ class OnnxRuntimeRunner:
             UnsafeError: if onnxruntime does not come to an end.
         """
         if not has_onnxruntime():
-            raise MissingExtraError("onnxruntime is not installed", hint="pip install 'xir-compiler[ort]'")
+            raise MissingExtraError("onnxruntime is not installed", hint="pip install onnxruntime")
         self.runtime = "onnxruntime"
         self._file = path if isinstance(path, str) else None
         self._seconds = FOREIGN_SECONDS if seconds is None else seconds

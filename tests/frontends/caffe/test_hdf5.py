@@ -15,7 +15,7 @@ from xir.files import FileSlice, open_mapped
 from xir.frontends.caffe.hdf5 import read_snapshot
 from xir.frontends.caffe.reader import read, read_weights
 
-h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install xir-compiler[hdf5]")
+h5py = pytest.importorskip("h5py", reason="h5py is not installed: pip install h5py")
 NET = """layer { name: 'a' type: 'InnerProduct' param { name: 'w' } param { } top: 'a' }
          layer { name: 'b' type: 'InnerProduct' param { } param { name: 'w' } top: 'b' }
          layer { name: 'c/d' } layer { name: 'r' }"""
@@ -149,4 +149,4 @@ def test_without_h5py_the_hint_is_the_pip_line(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(MissingExtraError) as caught:
         read_snapshot(open_mapped(path))
-    assert caught.value.hint == "pip install xir-compiler[hdf5]"
+    assert caught.value.hint == "pip install h5py"

@@ -47,9 +47,7 @@ def read_snapshot(file: MappedFile) -> Snapshot:
     try:
         import h5py
     except ImportError:
-        raise MissingExtraError(
-            "reading HDF5 snapshots needs h5py", file=file.path, hint="pip install xir-compiler[hdf5]"
-        ) from None
+        raise MissingExtraError("reading HDF5 snapshots needs h5py", file=file.path, hint="pip install h5py") from None
     try:
         with h5py.File(file.path, "r") as opened:
             snapshot = _read(opened, file)
