@@ -29,20 +29,6 @@ def load(tmp_path: Path, text: str, **options: object) -> Graph:
 
 
 REFUSED = [
-    ("two dialects of BN", X, one("BN", "bn_param { bn_mode: INFERENCE eps: 0.1 }"), "holds eps, which SegNet's BN"),
-    ("dropout draws", X, one("Dropout", "dropout_param { sample_weights_test: true }"), "draws random numbers"),
-    (
-        "slice behind the end",
-        X,
-        one("Slice", "slice_param { slice_point: 5 }", tops="a b"),
-        "slice_point 5 lies behind the 4 elements of axis 1",
-    ),
-    (
-        "slice of nothing",
-        X,
-        one("Slice", "slice_param { slice_point: 4 }", tops="a b"),
-        "slice_point 4 lies at the end",
-    ),
     (
         "axis",
         X,

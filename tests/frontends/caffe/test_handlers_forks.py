@@ -69,35 +69,6 @@ WRITTEN_OUT: list[tuple[Case, Oracle]] = [
         lambda f, w: (f["data"] - w["it"][2]) / np.sqrt(w["it"][3] + 1e-5) * w["it"][0] + w["it"][1],
     ),
     (
-        Case("BN of SegNet", IMAGE, one("BN", "bn_param { bn_mode: INFERENCE }"), {"it": [(1, 4, 1, 1)] * 2}),
-        lambda f, w: f["data"] * w["it"][0] + w["it"][1],
-    ),
-    (
-        Case(
-            "BN of SegNet with fillers",
-            IMAGE,
-            one(
-                "BN",
-                'bn_param { scale_filler { type: "constant" value: 2 } shift_filler { type: "constant" value: 0.5 } '
-                "bn_mode: INFERENCE }",
-            ),
-        ),
-        lambda f, w: f["data"] * 2 + 0.5,
-    ),
-    (
-        Case("BN of SegNet that learns", IMAGE, one("BN", "bn_param {}"), {"it": [(1, 4, 1, 1)] * 2}),
-        lambda f, w: _normal(f["data"], (0, 2, 3), 1e-9) * w["it"][0] + w["it"][1],
-    ),
-    (
-        Case(
-            "BN of SegNet with its statistics",
-            IMAGE,
-            one("BN", "bn_param { bn_mode: LEARN }", tops="other mean y") + layer("s", "Silence", "other mean", ""),
-            {"it": [(1, 4, 1, 1)] * 2},
-        ),
-        lambda f, w: f["data"].var(axis=(0, 2, 3), keepdims=True),
-    ),
-    (
         Case("BN in training", IMAGE, one("BN"), {"it": _BN}, phase="TRAIN"),
         lambda f, w: _normal(f["data"], (0, 2, 3), 1e-5) * w["it"][0] + w["it"][1],
     ),

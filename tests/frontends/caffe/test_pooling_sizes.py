@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 import pytest
@@ -16,6 +17,7 @@ from xir.frontends.options import LoadOptions
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.types import DType, TensorType
+from xir.passes import optimize
 from xir.reference import run
 
 BODIES = {
@@ -100,3 +102,19 @@ def test_gaps_between_windows_of_an_unknown_size_are_refused(tmp_path: Path) -> 
     with pytest.raises(InvalidModelError, match="lies behind the unknown size") as caught:
         _free(text)
     assert "--input" in str(caught.value.hint)
+
+
+def test_mtcnn_takes_pictures_of_every_size(corpus: Path, tmp_path: Path) -> None:
+    text, weights = (corpus / "caffe" / "mtcnn" / f"det1.{ending}" for ending in ("prototxt", "caffemodel"))
+    free = TensorType(DType.FLOAT32, (1, 3, Symbol("H", minimum=12), Symbol("W", minimum=12)))
+    graph = load_caffe(str(weights), LoadOptions(prototxt=str(text), inputs={"data": free})).graph
+    path = tmp_path / "det1.onnx"
+    export(optimize(graph), path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for size in ((12, 12), (13, 20), (31, 24), (48, 47)):
+        feeds = {"data": np.random.default_rng(size[0]).standard_normal((1, 3, *size)).astype(np.float32)}
+        net = cv2.dnn.readNetFromCaffe(str(text), str(weights))
+        net.setInput(feeds["data"], "data")
+        expected = net.forward(["conv4-2", "prob1"])
+        for array, actual in zip(expected, session.run(["conv4-2", "prob1"], feeds), strict=True):
+            np.testing.assert_allclose(actual, array, rtol=1e-3, atol=1e-4, err_msg=str(size))
