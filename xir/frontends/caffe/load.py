@@ -11,6 +11,7 @@ from xir.frontends.caffe.importer import Importer
 from xir.frontends.caffe.kinds import DATA, LOSS, METRIC, REFUSED, SINK, TRAINING, told_dropped
 from xir.frontends.caffe.missing import check_missing, layers_of, some_of
 from xir.frontends.caffe.net import Layer, Net, filter_net
+from xir.frontends.caffe.net_fields import with_net_fields
 from xir.frontends.caffe.plugins import Plugin, extended, installed_plugins, load_plugins, merged, owners
 from xir.frontends.caffe.preprocess import Preprocessing
 from xir.frontends.caffe.prototext import UnknownFieldError
@@ -37,11 +38,11 @@ def load_caffe(path: str, options: LoadOptions, handlers: Handlers[Handler] = HA
         UsageError: an option does not fit the file, or a plugin is wrong.
     """
     document, plugins, table = _read(path, options, handlers)
-    net = filter_net(document.net, options.phase, stages=options.stages)
+    net, told = with_net_fields(filter_net(document.net, options.phase, stages=options.stages))
     keep = options.losses if options.losses is not None else options.phase == "TRAIN"
     nearby = document.companion.candidates if document.companion is not None else ()
     importer = Importer(
-        replace(net, notes=(*document.notes, *_unused_notes(document))),
+        replace(net, notes=(*document.notes, *told, *_unused_notes(document))),
         table,
         phase=options.phase,
         losses="keep" if keep else "drop",
