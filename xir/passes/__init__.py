@@ -17,12 +17,12 @@ from xir.passes import (
     late,
     movement,
     sizes,
+    slices,
     values,
 )
-from xir.passes._explain import Explanation, Fired, Missed, explain_with
 from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
 
-__all__ = ["Explanation", "Fired", "Missed", "Pass", "Trace", "explain", "optimize", "passes"]
+__all__ = ["Pass", "Trace", "optimize", "passes"]
 
 
 def passes() -> tuple[Pass, ...]:
@@ -35,6 +35,7 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("sizes", "sizes that are known before the run become attributes", sizes.RULES),
         *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
         *rules_pass("joins", "neighbours become one operator, and repeat what they made later", joins.RULES),
+        *rules_pass("slices", "slices cut less, later or before elements are repeated", slices.RULES),
         *rules_pass("movement", "transposes and padding that others can do are left out", movement.RULES),
         *rules_pass("values", "operators that change no element are left out", values.RULES),
         *rules_pass("batch_norm", "scales and shifts of channels go into weights", batch_norm.RULES, level=2),
@@ -74,11 +75,6 @@ def optimize(
         chosen = [table[name] for name in passes]
     chosen = [each for each in chosen if each.exact or not exact]
     return run_pipeline(graph, chosen, trace if trace is not None else Trace()) if chosen else graph
-
-
-def explain(trace: Trace) -> Explanation:
-    """What `optimize(graph, trace=trace)` did and what it nearly did, with the laws in words."""
-    return explain_with(trace, _all())
 
 
 _all = passes
