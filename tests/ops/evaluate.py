@@ -10,15 +10,17 @@ from onnx import helper
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import TensorType, dtype_from_numpy
+from xir.ir.types import TensorType, Type, dtype_from_numpy
 from xir.ops import OpDef
 from xir.reference import run
 
 Operator = Callable[..., "Value | tuple[Value, ...]"]
 
 
-def placeholders(*arrays: Array | None) -> list[Value | None]:
-    """A free value for each array, of its type."""
+def placeholders(*arrays: Array | None, types: Sequence[Type | None] | None = None) -> list[Value | None]:
+    """A free value for each array, of its type; of the given types where there are any."""
+    if types is not None:
+        return [None if type is None else Value(type) for type in types]
     return [None if a is None else Value(TensorType(dtype_from_numpy(a.dtype), a.shape)) for a in arrays]
 
 

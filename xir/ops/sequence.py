@@ -156,6 +156,7 @@ def _split_to_sequence_reference(x: Array, sizes: Array | None, *, axis: int, ke
 def concat_from_sequence(sequence: Value, *, axis: int, new_axis: bool) -> Type:
     """The elements joined along `axis`, or stacked along a new one there. (ONNX ConcatFromSequence)
 
+    sequence: at least one tensor [...], all of one shape but along `axis` (of one shape to be stacked).
     axis: negative ones count from the end of the result.
     """
     element = _element(sequence)
@@ -242,7 +243,7 @@ def _optional_none_reference(*, dtype: DType, shape: Shape | None, in_sequence: 
 
 @op
 def optional_has(value: Value) -> Type:
-    """Whether the optional is there: bool[]. (ONNX OptionalHasElement)"""
+    """Whether the optional `value` is there: bool[]. (ONNX OptionalHasElement)"""
     if not isinstance(value.type, OptionalType):
         raise InvalidModelError(f"an optional is needed, got {value.type!r}")
     return TensorType(DType.BOOL, ())
@@ -255,7 +256,7 @@ def _optional_has_reference(value: Array | None) -> Array:
 
 @op
 def optional_get(value: Value) -> Type:
-    """What the optional holds; it must be there. (ONNX OptionalGetElement)"""
+    """What the optional `value` holds; it must be there. (ONNX OptionalGetElement)"""
     if not isinstance(value.type, OptionalType):
         raise InvalidModelError(f"an optional is needed, got {value.type!r}")
     return value.type.element

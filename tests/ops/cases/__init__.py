@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+import typing
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from xir.ir.constant import Array
+from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType
+from xir.ir.types import DType, TensorType, Type
 from xir.ops import OpDef
 
 AnyOp = OpDef[..., Value] | OpDef[..., tuple[Value, ...]]
@@ -29,12 +31,13 @@ class Case:
 
     Attributes:
         op: the operator.
-        inputs: an array for each operand, None where an optional one is absent.
+        inputs: an array for each operand, a list of arrays for a sequence, None where an optional one is absent.
         attributes: the attributes that have no default, and any others.
         note: what is special about it, for the test's name.
         wrt: operands whose gradient is differenced; None: all that are floating. () where the example stands on a
             kink, where a difference tells nothing.
         tolerance: how far decomposition and reference may differ, relative and absolute; None: by element type.
+        types: the operands' types where arrays do not tell them (sequences, optionals); None: those of the arrays.
     """
 
     op: AnyOp
@@ -43,6 +46,17 @@ class Case:
     note: str = ""
     wrt: tuple[int, ...] | None = None
     tolerance: float | None = None
+    types: tuple[Type | None, ...] | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is tensors in and out and no body: what gradients, batches and kernels are tested on."""
+        tensors = self.types is None or all(isinstance(type, TensorType) for type in self.types)
+        return tensors and not any(isinstance(value, Graph) for value in self.attributes.values())
+
+    def typed(self, *types: Type | None) -> Case:
+        """The same with operands of these types."""
+        return replace(self, types=types)
 
     def noted(self, note: str) -> Case:
         """The same with a note."""
@@ -58,13 +72,19 @@ class Case:
 
     def __str__(self) -> str:
         """Operator, element types and note."""
-        types = ",".join("-" if array is None else str(array.dtype) for array in self.inputs)
+        types = ",".join(_kind(array) for array in self.inputs)
         return f"{self.op.name}({types}){':' if self.note else ''}{self.note}"
 
 
-def case(op: AnyOp, *inputs: Array | None, **attributes: object) -> Case:
+def _kind(given: object) -> str:
+    if given is None:
+        return "-"
+    return str(given.dtype) if isinstance(given, np.ndarray) else "sequence"
+
+
+def case(op: AnyOp, *inputs: Array | Sequence[Array] | None, **attributes: object) -> Case:
     """An example of `op`."""
-    return Case(op, inputs, attributes)
+    return Case(op, typing.cast("tuple[Array | None, ...]", inputs), attributes)
 
 
 def normal(*shape: int, seed: int = 0, dtype: DType = DType.FLOAT32, away: float = 0.0) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.dims import Dim, Symbol, evaluate, symbols_of, to_text
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
 from xir.passes import optimize
 
 
@@ -72,13 +73,25 @@ class _Meaning:
                 return (value.type.dtype, value.shape, value.digest())
             case tuple():
                 return tuple(self.attribute(item) for item in value)
-            case None | bool() | int() | float() | str() | DType() | Graph():
+            case Graph():
+                return meaning(value, named=False)
+            case None | bool() | int() | float() | str() | DType():
                 return repr(value)
             case _:
                 return self.size(value)
 
-    def shape(self, value: Value) -> object:
-        return (value.dtype, tuple(self.size(dim) for dim in value.shape))
+    def type(self, type: Type) -> object:
+        match type:
+            case TensorType(dtype, shape):
+                return (dtype, tuple(self.size(dim) for dim in shape))
+            case SequenceType(element):
+                return ("sequence", self.type(element))
+            case OptionalType(element):
+                return ("optional", self.type(element))
+            case MapType(key, element):
+                return ("map", key, self.type(element))
+            case UnrankedType(dtype):
+                return (dtype, "any rank")
 
     def number(self, value: Value | None) -> object:
         if value is None:
@@ -89,22 +102,26 @@ class _Meaning:
         return self.numbers.setdefault(value, len(self.numbers))
 
 
-def meaning(graph: Graph) -> list[object]:
+def meaning(graph: Graph, *, named: bool = True) -> list[object]:
     """What a graph computes, without names of inner values and without sources: equal lists, equal graphs.
 
-    Equal literals are one initialiser in a file, so equal operators of them are one here.
+    Equal literals are one initialiser in a file, so equal operators of them are one here. Inputs and outputs count by
+    name, those of a body, which a file names anew, by place (`named=False`).
     """
     graph = optimize(graph, passes=["share_common"])
     on = _Meaning(graph)
-    found: list[object] = [(graph.name_of(value), on.shape(value), on.number(value)) for value in graph.inputs]
+    found: list[object] = [
+        (graph.name_of(value) if named else "", on.type(value.type), on.number(value)) for value in graph.inputs
+    ]
     for node in graph.nodes:
         if node.op.name == "constant":
             continue
         attributes = {name: on.attribute(value) for name, value in node.attributes.items()}
         operands = tuple(on.number(value) for value in node.inputs)
-        results = tuple((on.number(value), on.shape(value)) for value in node.outputs)
+        results = tuple((on.number(value), on.type(value.type)) for value in node.outputs)
         found.append((node.op.name, operands, attributes, results))
-    return found + [(name, on.number(value)) for name, value in zip(graph.output_names, graph.outputs, strict=True)]
+    outputs = zip(graph.output_names, graph.outputs, strict=True)
+    return found + [(name if named else "", on.number(value)) for name, value in outputs]
 
 
 def checked(graph: Graph, path: Path, **options: object) -> ExportReport:
@@ -122,4 +139,5 @@ def by_onnxruntime(path: Path, feeds: Mapping[str, Array]) -> list[Array]:
 
     onnxruntime.set_default_logger_severity(4)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return [np.asarray(array) for array in session.run(None, dict(feeds))]
+    results = session.run(None, dict(feeds))
+    return [cast("Array", array if isinstance(array, list | None) else np.asarray(array)) for array in results]
