@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xir.ir.dims import Symbol
     from xir.ir.graph import Graph
     from xir.ir.types import DType, TensorType
+    from xir.surgery import extract, merge
     from xir.verification import Certificate
 
 __version__ = "0.1.0"
@@ -41,8 +42,10 @@ _HOMES = {
     "XirError": "xir.errors",
     "convert": "xir.api",
     "export": "xir.api",
+    "extract": "xir.surgery",
     "grad": "xir.api",
     "load": "xir.api",
+    "merge": "xir.surgery",
     "optimize": "xir.api",
     "random_inputs": "xir.api",
     "run": "xir.api",
@@ -61,8 +64,10 @@ __all__ = [
     "XirError",
     "convert",
     "export",
+    "extract",
     "grad",
     "load",
+    "merge",
     "optimize",
     "random_inputs",
     "run",
