@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from conversion import conversion
+from large_onnx import large_onnx
 from machine import machine, sentence
 from measure import Figure
 from open_nsfw import open_nsfw
@@ -21,6 +22,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Figure]]] = {
     "scaling": scaling,
     "open_nsfw": open_nsfw,
     "conversion": conversion,
+    "large_onnx": large_onnx,
 }
 """Name -> benchmark, in the order in which they run."""
 
