@@ -15,7 +15,7 @@ from xir.ir.types import TensorType
 from xir.reference import made_up_inputs, random_inputs
 from xir.verification.causes import likely_cause
 from xir.verification.certificate import Certificate, LayerDifference, versions, worst
-from xir.verification.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes
+from xir.verification.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes, tensors_of
 from xir.verification.layers import Pair, pair_layers, values_of
 from xir.verification.memory import check_held, check_memory
 from xir.verification.runners import ReferenceRunner, Runner
@@ -61,9 +61,7 @@ def verify_runners(
     outputs = _pair_names("outputs", a.output_names, b.output_names)
     align = _checked_align(a, align or {})
     layers = _Layers(a, layers_of, (rtol, atol)) if layers_of is not None else None
-    found: dict[str, list[Difference]] = {name: [] for name in outputs}
-    dull = {name: _Dull() for name in outputs}
-    boxes = _box_outputs(a)
+    found = _Found(outputs, _box_outputs(a), align, (rtol, atol))
     for given in _rounds(a, layers_of, feeds, seeds, progress):
         other = {inputs.get(name, name): _aligned(array, align.get(name)) for name, array in given.items()}
         _check_shapes(b, other, names, {partner: name for name, partner in inputs.items()})
@@ -71,23 +69,39 @@ def verify_runners(
         with made_up_inputs() if feeds is None else nullcontext():
             expected = ReferenceRunner(a).run(given) if layers is None else layers.compare(given, other)
         actual = b.run(other, peer_seconds=time.perf_counter() - started)
-        for name, partner in outputs.items():
-            dull[name].add(expected[name])
-            want = _aligned(expected[name], align.get(name))
-            how = compare_boxes if name in boxes else compare
-            found[name].append(how(name, want, actual[partner], rtol=rtol, atol=atol))
+        found.add(expected, actual)
     return Certificate(
         *names,
         (ReferenceRunner.runtime, b.runtime),
         () if feeds is not None else tuple(seeds),
         rtol,
         atol,
-        tuple(worst(differences) for differences in found.values()),
+        tuple(worst(differences) for differences in found.differences.values()),
         layers.found() if layers is not None else (),
         tuple(layers.unpaired) if layers is not None else (),
         versions(),
-        tuple(name for name, seen in dull.items() if seen.constant),
+        tuple(name for name, seen in found.dull.items() if seen.constant),
     )
+
+
+class _Found:
+    """What was found of each output so far."""
+
+    def __init__(
+        self, outputs: Mapping[str, str], boxes: set[str], align: Align, tolerance: tuple[float, float]
+    ) -> None:
+        self.outputs, self.boxes, self.align = outputs, boxes, align
+        self.rtol, self.atol = tolerance
+        self.differences: dict[str, list[Difference]] = {name: [] for name in outputs}
+        self.dull = {name: _Dull() for name in outputs}
+
+    def add(self, expected: Mapping[str, Array], actual: Mapping[str, Array]) -> None:
+        """Compares the results of one more run."""
+        for name, partner in self.outputs.items():
+            self.dull[name].add(expected[name])
+            want = _aligned(expected[name], self.align.get(name))
+            how = compare_boxes if name in self.boxes else compare
+            self.differences[name].append(how(name, want, actual[partner], rtol=self.rtol, atol=self.atol))
 
 
 class _Dull:
@@ -98,8 +112,12 @@ class _Dull:
         self.elements = 0
         self.varies = False
 
-    def add(self, array: Array) -> None:
-        """Looks at one more result."""
+    def add(self, result: object) -> None:
+        """Looks at one more result, at each tensor of a sequence or a map."""
+        for array in tensors_of(result):
+            self._add(array)
+
+    def _add(self, array: Array) -> None:
         self.elements += max(array.size, 1)
         if self.varies or not array.size:
             return
@@ -196,7 +214,8 @@ def _check_shapes(b: Runner, feeds: Mapping[str, Array], names: tuple[str, str],
         UsageError: the two models take other shapes.
     """
     for name, shape in zip(b.input_names, b.input_shapes, strict=True):
-        given = feeds[name].shape if name in feeds else None
+        fed = feeds.get(name)
+        given = fed.shape if isinstance(fed, np.ndarray) else None
         if shape is None or given is None or _fits(given, shape):
             continue
         wanted = ",".join("?" if size is None else str(size) for size in shape)
