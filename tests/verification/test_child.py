@@ -55,6 +55,14 @@ def test_text_sequences_and_absent_results_pass_through_a_frame() -> None:
     assert back[2] is None
 
 
+def test_maps_pass_through_a_frame() -> None:
+    back = through({"a": 0.5, "b": np.asarray(1.5)}, {7: "text"})
+    assert [repr(result) for result in back] == [repr({"a": np.array(0.5), "b": np.array(1.5)}), repr({7: TEXT})]
+
+
+TEXT = np.array("text", object)
+
+
 @pytest.mark.parametrize("end", [0, 5, -1, -20])
 def test_a_frame_that_breaks_off_is_the_end(end: int) -> None:
     stream = io.BytesIO()

@@ -24,20 +24,21 @@ MAX_GROWN = 1024
 def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
     """One array for each input of the graph.
 
-    Floating-point inputs are standard normal, integers lie in [0, 10) (NumPy's PCG64 with `seed`), bools are even odds.
+    Floating-point inputs are standard normal, integers lie in [0, 10) (NumPy's PCG64 with `seed`), bools are even odds,
+    text is of up to eight letters, digits and spaces.
     A symbolic size becomes the smallest multiple of its divisor that is at least 2, within its range, and large enough
     for what the graph computes of it (`default_sizes`). What an operator demands of an input (regions inside a picture,
     indices within an axis, labels, lengths) is met (`xir.reference.demands`).
 
     Raises:
-        UsageError: if an input is no tensor of known rank, or holds text.
+        UsageError: if an input is no tensor of known rank.
     """
     generator = np.random.default_rng(seed)
     sizes = default_sizes(graph)
     made: dict[str, Array] = {}
     for name, value in zip(graph.input_names, graph.inputs, strict=True):
         type = value.type
-        if not isinstance(type, TensorType) or type.dtype is DType.STRING:
+        if not isinstance(type, TensorType):
             raise UsageError(f"no inputs can be made up for {name!r}: {type!r}", hint="give them with --feed")
         shape: list[int] = []
         for dim in type.shape:
@@ -115,6 +116,8 @@ def default_size(symbol: Symbol) -> int:
 
 def _random(generator: np.random.Generator, dtype: DType, shape: tuple[int, ...]) -> Array:
     target = dtype.dtype
+    if dtype is DType.STRING:
+        return _text(generator, shape)
     if dtype is DType.BOOL:
         return generator.integers(0, 2, shape).astype(target)
     if dtype.is_integer:
@@ -122,3 +125,19 @@ def _random(generator: np.random.Generator, dtype: DType, shape: tuple[int, ...]
     if dtype in (DType.COMPLEX64, DType.COMPLEX128):
         return (generator.standard_normal(shape) + 1j * generator.standard_normal(shape)).astype(target)
     return generator.standard_normal(shape).astype(target)
+
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789 éß語"
+"""What made-up text consists of: letters of both cases, digits, spaces, and some that take more than a byte."""
+
+_LONGEST = 8
+"""The most characters of a made-up text."""
+
+
+def _text(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    made = np.empty(shape, object)
+    flat = made.reshape(-1)
+    for index in range(flat.size):
+        letters = generator.integers(0, len(_LETTERS), int(generator.integers(0, _LONGEST + 1)))
+        flat[index] = "".join(_LETTERS[letter] for letter in letters.tolist())
+    return made

@@ -19,8 +19,8 @@ from xir.ir.constant import Array
 from xir.ir.types import dtype_from_numpy
 from xir.limits import element_count
 
-Result: TypeAlias = "Array | Sequence[Result] | None"
-"""What a model's output may be: a tensor, a sequence, or an absent optional."""
+Result: TypeAlias = "Array | list[Result] | dict[str | int, Result] | str | float | None"
+"""What a model's output may be: a tensor, a sequence, a map (of Python's own numbers or text), or absent."""
 
 Header: TypeAlias = dict[str, object]
 
@@ -60,8 +60,12 @@ def items(held: object) -> list[object]:
 def _describe(result: Result, arrays: list[Array]) -> object:
     if result is None:
         return None
-    if not isinstance(result, np.ndarray):
+    if isinstance(result, list):
         return [_describe(each, arrays) for each in result]
+    if isinstance(result, dict):
+        return {"keys": list(result), "values": [_describe(each, arrays) for each in result.values()]}
+    if not isinstance(result, np.ndarray):
+        return _describe(np.asarray(result), arrays)
     if result.dtype.kind in "OUST":
         return {"text": [_text(item) for item in result.reshape(-1).tolist()], "shape": list(result.shape)}
     arrays.append(result)
@@ -78,6 +82,9 @@ def _read(stream: BinaryIO, held: object) -> Result:
     if not isinstance(held, dict):
         return None
     told = cast("dict[str, object]", held)
+    if "keys" in told:
+        keys = cast("list[str | int]", items(told["keys"]))
+        return dict(zip(keys, [_read(stream, each) for each in items(told["values"])], strict=True))
     shape = tuple(int(str(size)) for size in items(told["shape"]))
     if "text" in told:
         return np.array(items(told["text"]), object).reshape(shape)
@@ -117,7 +124,7 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
         header, arrays = receive(stream)
         feeds = zip(items(header["feeds"]), arrays, strict=True)
         try:
-            results: list[Result] = session.run(None, {str(name): np.asarray(array) for name, array in feeds})
+            results: list[Result] = session.run(None, {str(name): cast("Array", array) for name, array in feeds})
             send(answers, {}, results)
         except (OSError, EOFError):
             raise

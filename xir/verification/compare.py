@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -27,7 +29,7 @@ class Difference:
 
     Attributes:
         name: what was compared.
-        shape: the shape of the expected array.
+        shape: the shape of the expected array; of a sequence or a map, how many tensors it holds.
         max_absolute: the largest |a - b| of finite pairs.
         max_relative: the largest |a - b| / max(|a|, atol).
         max_ulp: the largest distance in representable numbers, None for arrays that are not floating-point.
@@ -62,8 +64,11 @@ class Difference:
         }
 
 
-def compare(name: str, expected: Array, actual: Array, *, rtol: float = RTOL, atol: float = ATOL) -> Difference:
-    """The difference between two arrays; NaN equals NaN, infinities equal themselves.
+def compare(name: str, expected: object, actual: object, *, rtol: float = RTOL, atol: float = ATOL) -> Difference:
+    """The difference between two results; NaN equals NaN, infinities equal themselves.
+
+    A sequence (a list) is compared element by element, a map (a dict) key by key, an absent optional is None; one
+    difference stands for all tensors within, and its reason tells where the two are not of one form.
 
     Args:
         name: what is compared.
@@ -72,6 +77,74 @@ def compare(name: str, expected: Array, actual: Array, *, rtol: float = RTOL, at
         rtol: relative tolerance.
         atol: absolute tolerance.
     """
+    if isinstance(expected, np.ndarray) and isinstance(actual, np.ndarray):
+        return _compare_arrays(name, cast("Array", expected), cast("Array", actual), rtol, atol)
+    pieces: list[Difference] = []
+    waiting: list[tuple[str, object, object]] = [("", expected, actual)]
+    while waiting:
+        place, a, b = waiting.pop()
+        ours, theirs = _items(a), _items(b)
+        if ours is not None and theirs is not None and ours.keys() == theirs.keys() and type(a) is type(b):
+            waiting += [(f"{place}[{key!r}]", held, theirs[key]) for key, held in ours.items()]
+        elif _is_tensor(a) and _is_tensor(b):
+            one, other = np.asarray(cast("Array", a)), np.asarray(cast("Array", b))
+            pieces.append(_compare_arrays(name, one, other, rtol, atol))
+        elif a is not None or b is not None:
+            pieces.append(Difference(name, (), reason=f"{place or 'the result'}: {_form(a)} and {_form(b)}"))
+    return _together(name, pieces)
+
+
+def _items(result: object) -> Mapping[object, object] | None:
+    """What a sequence holds by place, a map by key; None of anything else."""
+    if isinstance(result, list):
+        return dict(enumerate(cast("list[object]", result)))
+    return cast("dict[object, object]", result) if isinstance(result, dict) else None
+
+
+def tensors_of(result: object) -> Iterator[Array]:
+    """The tensors of a result: of a tensor, of sequences and maps of them; none of an absent optional."""
+    waiting = [result]
+    while waiting:
+        held = waiting.pop()
+        items = _items(held)
+        if items is not None:
+            waiting += reversed(list(items.values()))
+        elif held is not None:
+            yield np.asarray(cast("Array", held))
+
+
+def _is_tensor(result: object) -> bool:
+    return isinstance(result, np.ndarray | np.generic | str | int | float)
+
+
+def _form(result: object) -> str:
+    """A result's form in words."""
+    items = _items(result)
+    if items is None:
+        return "nothing" if result is None else f"a tensor {list(np.shape(cast('Array', result)))}"
+    if isinstance(result, list):
+        return f"a sequence of {len(items)}"
+    return f"a map of {sorted(map(str, items))[:_KEYS]}"
+
+
+_KEYS = 8
+"""Keys of a map that an error names."""
+
+
+def _together(name: str, pieces: Sequence[Difference]) -> Difference:
+    """One difference for all tensors of a result."""
+    return Difference(
+        name,
+        (len(pieces),),
+        max((piece.max_absolute for piece in pieces), default=0.0),
+        max((piece.max_relative for piece in pieces), default=0.0),
+        max((piece.max_ulp for piece in pieces if piece.max_ulp is not None), default=None),
+        sum(piece.mismatches for piece in pieces),
+        next((piece.reason for piece in pieces if piece.reason is not None), None),
+    )
+
+
+def _compare_arrays(name: str, expected: Array, actual: Array, rtol: float, atol: float) -> Difference:
     if expected.shape != actual.shape:
         return Difference(name, expected.shape, reason=f"shapes {list(expected.shape)} and {list(actual.shape)} differ")
     if expected.dtype.kind in "OUST" or actual.dtype.kind in "OUST":

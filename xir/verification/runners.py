@@ -138,7 +138,7 @@ class OnnxRuntimeRunner:
                 file=self._file,
                 hint="if the models take other sizes or another layout: --input NAME=f32[...], --align NAME=AXES",
             )
-        return {name: np.asarray(result) for name, result in zip(self.output_names, results, strict=True)}
+        return {name: cast("Array", result) for name, result in zip(self.output_names, results, strict=True)}
 
     def _ask(
         self, header: Mapping[str, object], arrays: Sequence[Result], limit: float, what: str
