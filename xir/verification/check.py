@@ -15,7 +15,7 @@ from xir.ir.types import TensorType
 from xir.reference import made_up_inputs, random_inputs
 from xir.verification.causes import likely_cause
 from xir.verification.certificate import Certificate, LayerDifference, versions, worst
-from xir.verification.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes
+from xir.verification.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes, tensors_of
 from xir.verification.layers import Pair, pair_layers, values_of
 from xir.verification.memory import check_held, check_memory
 from xir.verification.runners import ReferenceRunner, Runner
@@ -112,8 +112,12 @@ class _Dull:
         self.elements = 0
         self.varies = False
 
-    def add(self, array: Array) -> None:
-        """Looks at one more result."""
+    def add(self, result: object) -> None:
+        """Looks at one more result, at each tensor of a sequence or a map."""
+        for array in tensors_of(result):
+            self._add(array)
+
+    def _add(self, array: Array) -> None:
         self.elements += max(array.size, 1)
         if self.varies or not array.size:
             return
