@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from xir.ir.dims import Symbol
     from xir.ir.graph import Graph
     from xir.ir.types import DType, TensorType
-    from xir.surgery import extract, merge
+    from xir.surgery import Difference, diff, extract, merge
     from xir.verification import Certificate
 
 __version__ = "0.1.0"
@@ -35,12 +35,14 @@ _HOMES = {
     "Certificate": "xir.verification",
     "ConversionReport": "xir.api",
     "DType": "xir.ir.types",
+    "Difference": "xir.surgery",
     "ExportReport": "xir.backends.export.report",
     "Graph": "xir.ir.graph",
     "Symbol": "xir.ir.dims",
     "TensorType": "xir.ir.types",
     "XirError": "xir.errors",
     "convert": "xir.api",
+    "diff": "xir.surgery",
     "export": "xir.api",
     "extract": "xir.surgery",
     "grad": "xir.api",
@@ -57,12 +59,14 @@ __all__ = [
     "Certificate",
     "ConversionReport",
     "DType",
+    "Difference",
     "ExportReport",
     "Graph",
     "Symbol",
     "TensorType",
     "XirError",
     "convert",
+    "diff",
     "export",
     "extract",
     "grad",

@@ -76,6 +76,17 @@ def load_options(
     return chosen if outputs is None else replace(chosen, outputs=tuple(outputs))
 
 
+def second_options(options: LoadOptions | None) -> LoadOptions:
+    """What concerns both files: fills, seed, plugins and links, but no names of the first one's inputs."""
+    chosen = options or LoadOptions()
+    return LoadOptions(
+        fill_missing=chosen.fill_missing,
+        seed=chosen.seed,
+        plugins=chosen.plugins,
+        trust_links=chosen.trust_links,
+    )
+
+
 def export(
     graph: Graph,
     path: str | os.PathLike[str],

@@ -22,6 +22,7 @@ from xir._conversion import (
     plan_conversion,
     read,
     runner_of,
+    second_options,
     silent,
 )
 from xir.autodiff import grad
@@ -179,17 +180,6 @@ def verify(
         atol=atol,
         layers_of=second,
         progress=lambda done, total: tell("comparing", done, total),
-    )
-
-
-def second_options(options: LoadOptions | None) -> LoadOptions:
-    """What concerns both files: fills, seed, plugins and links, but no names of the first one's inputs."""
-    chosen = options or LoadOptions()
-    return LoadOptions(
-        fill_missing=chosen.fill_missing,
-        seed=chosen.seed,
-        plugins=chosen.plugins,
-        trust_links=chosen.trust_links,
     )
 
 

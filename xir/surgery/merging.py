@@ -155,7 +155,7 @@ def _agreed(
             )
         if isinstance(given, TensorType) and isinstance(wanted, TensorType):
             for left, right in zip(given.shape, wanted.shape, strict=True):
-                open_pairs += [] if _learned(left, right, sizes, where) else [(left, right, where)]
+                open_pairs += [] if _learned(left, right, sizes) else [(left, right, where)]
     assumed: list[Constraint] = []
     for left, right, where in open_pairs:
         a, b = evaluate(left, sizes), evaluate(right, sizes)
@@ -170,13 +170,13 @@ def _agreed(
         raise
 
 
-def _learned(given: Dim, wanted: Dim, sizes: dict[Symbol, Dim], where: str) -> bool:
+def _learned(given: Dim, wanted: Dim, sizes: dict[Symbol, Dim]) -> bool:
     """Whether one of the two sizes could be set to the other; both are evaluated with what is known before."""
     left, right = evaluate(given, sizes), evaluate(wanted, sizes)
     if equal(left, right):
         return True
     if isinstance(left, Symbol) and isinstance(right, Symbol):
-        joint = _joint(left, right, where)
+        joint = _joint(left, right)
         _bind(left, joint, sizes)
         _bind(right, joint, sizes)
         return True
@@ -194,18 +194,15 @@ def _bind(symbol: Symbol, size: Dim, sizes: dict[Symbol, Dim]) -> None:
     sizes[symbol] = size
 
 
-def _joint(a: Symbol, b: Symbol, where: str) -> Symbol:
-    """A symbol for a size that keeps the bounds of both."""
+def _joint(a: Symbol, b: Symbol) -> Symbol:
+    """A symbol for a size that keeps the bounds of both; that both may be one size was checked before."""
     ends = [end for end in (a.maximum, b.maximum) if end is not None]
-    try:
-        return Symbol(
-            a.name or b.name,
-            minimum=max(a.minimum, b.minimum),
-            maximum=min(ends) if ends else None,
-            divisor=math.lcm(a.divisor, b.divisor),
-        )
-    except InvalidModelError as error:
-        raise UsageError(f"{where}: no size fits both {to_text(a)} and {to_text(b)}: {error.message}") from error
+    return Symbol(
+        a.name or b.name,
+        minimum=max(a.minimum, b.minimum),
+        maximum=min(ends) if ends else None,
+        divisor=math.lcm(a.divisor, b.divisor),
+    )
 
 
 class _Labels:
