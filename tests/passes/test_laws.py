@@ -9,6 +9,7 @@ from tests.passes import (
     examples_late,
     examples_moves,
     examples_readers,
+    examples_slices,
     examples_values,
     examples_weights,
 )
@@ -24,6 +25,7 @@ EXAMPLES = (
     *examples_moves.EXAMPLES,
     *examples_joins.EXAMPLES,
     *examples_late.EXAMPLES,
+    *examples_slices.EXAMPLES,
     *examples_values.EXAMPLES,
     *examples_weights.EXAMPLES,
     *examples_readers.EXAMPLES,

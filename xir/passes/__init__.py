@@ -17,6 +17,7 @@ from xir.passes import (
     late,
     movement,
     sizes,
+    slices,
     values,
 )
 from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
@@ -34,6 +35,7 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("sizes", "sizes that are known before the run become attributes", sizes.RULES),
         *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
         *rules_pass("joins", "neighbours become one operator, and repeat what they made later", joins.RULES),
+        *rules_pass("slices", "slices cut less, later or before elements are repeated", slices.RULES),
         *rules_pass("movement", "transposes and padding that others can do are left out", movement.RULES),
         *rules_pass("values", "operators that change no element are left out", values.RULES),
         *rules_pass("batch_norm", "scales and shifts of channels go into weights", batch_norm.RULES, level=2),

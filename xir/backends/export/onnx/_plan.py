@@ -50,6 +50,26 @@ class Nested:
     captured: tuple[Ref, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Neighbouring axes of a value, of which the sizes are read at run time.
+
+    Attributes:
+        value: the value.
+        start: the first axis.
+        end: the axis after the last one.
+        before: how many of the axes stand before the one that was looked for.
+    """
+
+    value: Value
+    start: int
+    end: int
+    before: int = 0
+
+
+SHAPE_OF_AXES = 15
+"""The opset whose Shape has `start` and `end` (onnx.defs)."""
+
 RecordAttribute: TypeAlias = OnnxAttribute | Nested
 
 
@@ -98,7 +118,7 @@ class Plan:
     literals: dict[Made, Constant] = field(default_factory=dict[Made, Constant])
     _fixed: dict[tuple[TensorType, str], Made] = field(default_factory=dict[tuple[TensorType, str], Made])
     _sizes: dict[Dim | tuple[Shape, bool], Made] = field(default_factory=dict[Dim | tuple[Shape, bool], Made])
-    _shapes: dict[Value, Made] = field(default_factory=dict[Value, Made])
+    _shapes: dict[tuple[Value, int, int], Made] = field(default_factory=dict[tuple[Value, int, int], Made])
     _waiting: dict[Value, tuple[Node, Call]] = field(default_factory=dict[Value, tuple[Node, Call]])
     _known: Definitions = field(default_factory=Definitions)
     _outputs: set[Value] = field(default_factory=set[Value])
@@ -110,6 +130,7 @@ class Plan:
         Raises:
             InvalidModelError: a size is needed that nothing tells.
         """
+        self._known.computed = self.opset >= SHAPE_OF_AXES
         for value in self.graph.inputs:
             self._known.learn(value)
         outputs = self._outputs = set(self.graph.outputs)
@@ -224,16 +245,51 @@ class Plan:
             return self._compute("Reshape", (self._size(sizes.dims[0]), shape), "size")
         parts: list[Ref] = []
         run: list[int] = []
-        for size in (*sizes.dims, None):
+        place = 0
+        while place < len(sizes.dims):
+            size = sizes.dims[place]
             if isinstance(size, int):
                 run.append(size)
+                place += 1
                 continue
-            if run:
-                parts.append(self._literal(np.array(run, np.int64)))
-                run = []
-            if size is not None:
-                parts.append(self._size(size))
+            stretch = self._stretch(sizes.dims, place, len(run))
+            before = 0 if stretch is None else stretch.before
+            if run[: len(run) - before]:
+                parts.append(self._literal(np.array(run[: len(run) - before], np.int64)))
+            run = []
+            parts.append(self._size(size) if stretch is None else self._axes(stretch, "sizes"))
+            place += 1 if stretch is None else stretch.end - stretch.start - before
+        if run:
+            parts.append(self._literal(np.array(run, np.int64)))
+        first, *others = parts
+        if isinstance(first, Made) and not others:
+            return first
         return self._compute("Concat", tuple(parts), "sizes", axis=0)
+
+    def _stretch(self, dims: Shape, place: int, before: int) -> Stretch | None:
+        """Neighbouring axes of one value that have the sizes around dims[place], one at least of the `before` ones.
+
+        None where no opset that is written reads several at once, or where dims[place] stands alone.
+        """
+        found = self._known.find(dims[place]) if self.opset >= SHAPE_OF_AXES else None
+        if found is None:
+            return None
+        value, axis = found
+        start, end = axis, axis + 1
+        while end < value.rank and place + end - axis < len(dims) and value.shape[end] == dims[place + end - axis]:
+            end += 1
+        while start > 0 and axis - start < before and value.shape[start - 1] == dims[place + start - 1 - axis]:
+            start -= 1
+        return Stretch(value, start, end, axis - start) if end - start > 1 else None
+
+    def _axes(self, stretch: Stretch, role: str) -> Made:
+        """The sizes of neighbouring axes as one vector: Shape with a start and an end, which it has from opset 15."""
+        key = (stretch.value, stretch.start, stretch.end)
+        if key not in self._shapes:
+            bounds_ = {"start": stretch.start, "end": stretch.end}
+            whole = stretch.end - stretch.start == stretch.value.rank
+            self._shapes[key] = self._compute("Shape", (stretch.value,), role, **({} if whole else bounds_))
+        return self._shapes[key]
 
     def _size(self, size: Dim) -> Made:
         """One size as i64[1]."""
@@ -247,10 +303,12 @@ class Plan:
         found = self._known.find(size)
         if found is not None:
             value, axis = found
-            if value not in self._shapes:
-                self._shapes[value] = self._compute("Shape", (value,), "shape")
+            if self.opset >= SHAPE_OF_AXES or value.rank == 1:
+                return self._axes(Stretch(value, axis, axis + 1), to_text(size))
             index = self._literal(np.array([axis], np.int64))
-            return self._compute("Gather", (self._shapes[value], index), to_text(size), axis=0)
+            return self._compute(
+                "Gather", (self._axes(Stretch(value, 0, value.rank), "shape"), index), to_text(size), axis=0
+            )
         match size:
             case Symbol():
                 solved = self._known.solve(size)

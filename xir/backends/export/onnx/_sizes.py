@@ -11,8 +11,13 @@ from xir.ir.types import TensorType
 
 @dataclass(slots=True)
 class Definitions:
-    """Sizes that some axis of some value has, the first one found for each."""
+    """Sizes that some axis of some value has, the first one found for each.
 
+    Attributes:
+        computed: whether formulas that results have are read from them; else they are computed from their symbols.
+    """
+
+    computed: bool = False
     _places: dict[Dim, tuple[Value, int]] = field(default_factory=dict[Dim, tuple[Value, int]])
     _solutions: dict[Symbol, Dim] = field(default_factory=dict[Symbol, Dim])
 
@@ -23,7 +28,7 @@ class Definitions:
         for axis, size in enumerate(value.type.shape):
             if isinstance(size, int) or size in self._places:
                 continue
-            if isinstance(size, Symbol) or value.node is None:
+            if isinstance(size, Symbol) or value.node is None or self.computed:
                 self._places[size] = (value, axis)
                 self._note_linear(size)
 

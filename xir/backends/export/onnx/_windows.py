@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from xir.backends.export.onnx._form import again, ints
+from xir.backends.export.onnx._form import OnnxAttribute, again, ints
 from xir.ir.builder import sourced
-from xir.ir.dims import Dim, as_dim
+from xir.ir.dims import Dim, Shape, as_dim, ceil_divide, equal, floor_divide, maximum
 from xir.ir.node import Node, Value
 from xir.ops.shape import pad
 
@@ -32,6 +32,39 @@ def known_padding(padding: Padding) -> KnownPadding | None:
             return None
         known.append((before, after))
     return tuple(known)
+
+
+def same_mode(
+    x: Value, padding: Padding, window: Shape, strides: tuple[int, ...], dilation: tuple[int, ...]
+) -> str | None:
+    """ONNX's `auto_pad` that pads `x: [N, C, spatial...]` by `padding` whatever its sizes, or None.
+
+    SAME makes ceil(size / stride) results: the padding along an axis is max((ceil(size / stride) - 1) * stride +
+    (window - 1) * dilation + 1 - size, 0), its odd element behind (SAME_UPPER) or in front (ONNX Conv and MaxPool).
+    """
+    totals: list[Dim] = []
+    for size, extent, step, gap in zip(x.shape[2:], window, strides, dilation, strict=True):
+        totals.append(maximum((ceil_divide(size, step) - 1) * step + (extent - 1) * gap + 1 - size, 0))
+    upper = tuple((floor_divide(total, 2), total - floor_divide(total, 2)) for total in totals)
+    lower = tuple((after, before) for before, after in upper)
+    if _same(padding, upper):
+        return "SAME_UPPER"
+    return "SAME_LOWER" if _same(padding, lower) else None
+
+
+def _same(have: Padding, want: Padding) -> bool:
+    """Whether two paddings are surely equal."""
+    pairs = zip(have, want, strict=True)
+    return all(equal(a, c) is True and equal(b, d) is True for (a, b), (c, d) in pairs)
+
+
+def pads_attribute(x: Value, node: Node, window: Shape, padding: Padding) -> dict[str, OnnxAttribute] | None:
+    """`pads` where the padding is known and not negative, `auto_pad` where it is what that says, else None."""
+    known = known_padding(padding)
+    if known is not None:
+        return {"pads": flat_pads(known)}
+    mode = same_mode(x, padding, window, ints(node, "strides"), ints(node, "dilation"))
+    return None if mode is None else {"auto_pad": mode}
 
 
 def flat_pads(padding: KnownPadding) -> tuple[int, ...]:
@@ -90,3 +123,16 @@ def lies_inside(node: Node, padding: KnownPadding) -> bool:
         if gap > 1 and (before or after) and not (isinstance(size, int) and size >= gap):
             return False
     return True
+
+
+def inner_pads(x: Value, node: Node, padding: Padding) -> dict[str, OnnxAttribute] | None:
+    """`pads` or `auto_pad` of a pool of which every window surely covers a real element, else None.
+
+    SAME pads by less than the window along an axis without gaps: (ceil(size / stride) - 1) * stride < size.
+    """
+    known = known_padding(padding)
+    if known is not None:
+        return {"pads": flat_pads(known)} if lies_inside(node, known) else None
+    if any(gap != 1 for gap in ints(node, "dilation")):
+        return None
+    return pads_attribute(x, node, ints(node, "window"), padding)

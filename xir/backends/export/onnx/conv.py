@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, again, ints, onnx_value, operand, whole
-from xir.backends.export.onnx._windows import flat_pads, known_padding, none, padded, padding_of
+from xir.backends.export.onnx._windows import flat_pads, known_padding, none, padded, padding_of, pads_attribute
 from xir.ir.dims import Dim
 from xir.ir.node import Node, Value
 from xir.ops.conv import conv, conv_transpose
@@ -25,13 +25,13 @@ def _conv(node: Node, opset: int) -> Answer:
     gaps, padding = ints(node, "input_dilation"), padding_of(node)
     if any(step != 1 for step in gaps):
         return again(node, (_with_gaps(x, gaps), w, bias), input_dilation=(1,) * len(gaps))
-    known = known_padding(padding)
-    if known is None:
+    pads = pads_attribute(x, node, w.shape[2:], padding)
+    if pads is None:
         return again(node, (padded(x, padding), w, bias), padding=none(padding))
     attributes: dict[str, OnnxAttribute] = {
         **_window(w),
         "strides": onnx_value(node, "strides"),
-        "pads": flat_pads(known),
+        **pads,
         "dilations": onnx_value(node, "dilation"),
         "group": whole(node, "groups"),
     }

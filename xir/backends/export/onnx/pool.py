@@ -6,6 +6,8 @@ that runtimes disagree on ceil_mode with count_include_pad).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from xir.backends.export.onnx._form import (
@@ -25,6 +27,7 @@ from xir.backends.export.onnx._windows import (
     KnownPadding,
     Padding,
     flat_pads,
+    inner_pads,
     known_padding,
     lies_inside,
     none,
@@ -43,12 +46,12 @@ from xir.ops.shape import broadcast
 forms = Forms()
 
 
-def _attributes(node: Node, padding: KnownPadding) -> dict[str, OnnxAttribute]:
+def _attributes(node: Node, pads: Mapping[str, OnnxAttribute]) -> dict[str, OnnxAttribute]:
     """What all pools have; `dilations` only where they say something, for older opsets do not have them."""
     attributes: dict[str, OnnxAttribute] = {
         "kernel_shape": onnx_value(node, "window"),
         "strides": onnx_value(node, "strides"),
-        "pads": flat_pads(padding),
+        **pads,
     }
     dilation = onnx_value(node, "dilation")
     if isinstance(dilation, tuple) and any(step != 1 for step in dilation):
@@ -67,9 +70,9 @@ def _max_pool(node: Node, opset: int) -> Answer:
     own = shielded(x, None)
     if own is not None:
         return again(node, (own,))
-    known = known_padding(padding)
-    if known is not None and lies_inside(node, known):
-        return Call("MaxPool", (x,), _attributes(node, known))
+    pads = inner_pads(x, node, padding)
+    if pads is not None:
+        return Call("MaxPool", (x,), _attributes(node, pads))
     return again(node, (padded(x, padding, _lowest(x)),), padding=none(padding))
 
 
@@ -77,11 +80,11 @@ def _max_pool(node: Node, opset: int) -> Answer:
 def _max_pool_with_indices(node: Node, opset: int) -> Answer:
     """MaxPool with its indices, which count through the whole tensor: their remainder counts through the plane."""
     x, padding = operand(node), padding_of(node)
-    known = known_padding(padding)
-    if known is None or not lies_inside(node, known):
+    pads = inner_pads(x, node, padding)
+    if pads is None:
         return Refusal("MaxPool names no index in a window that may cover padding alone")
     plane = product(x.shape[2:])
-    return Call("MaxPool", (x,), _attributes(node, known), modulo={1: plane})
+    return Call("MaxPool", (x,), _attributes(node, pads), modulo={1: plane})
 
 
 @forms.of(average_pool)
@@ -90,14 +93,21 @@ def _average_pool(node: Node, opset: int) -> Answer:
     x, padding, counted = operand(node), padding_of(node), padding_of(node, "counted_padding")
     known, known_counted = known_padding(padding), known_padding(counted)
     if known is None or known_counted is None:
-        return _counted_average(node, x, padding, counted)
+        pads = inner_pads(x, node, padding)
+        if pads is None or (counted != padding and known_counted != none(padding)):
+            return _counted_average(node, x, padding, counted)
+        return Call("AveragePool", (x,), {**_attributes(node, pads), "count_include_pad": int(counted == padding)})
     room = tuple(size - max(pair) for size, pair in zip(ints(node, "window"), known, strict=True))
     own = shielded(x, room)
     if own is not None:
         return again(node, (own,))
     uncounted = all(part == (0, 0) for part in known_counted)
     if lies_inside(node, known) and (uncounted or known_counted == known):
-        return Call("AveragePool", (x,), {**_attributes(node, known), "count_include_pad": int(not uncounted)})
+        return Call(
+            "AveragePool",
+            (x,),
+            {**_attributes(node, {"pads": flat_pads(known)}), "count_include_pad": int(not uncounted)},
+        )
     if uncounted or known_counted == known:
         return _counted_average(node, x, padding, counted) if uncounted else _zero_padded(node, x, known, known)
     return _zero_padded(node, x, known, known_counted)
@@ -125,9 +135,9 @@ def _counted_average(node: Node, x: Value, padding: Padding, counted: Padding) -
 def _lp_pool(node: Node, opset: int) -> Answer:
     """LpPool, whose p is a whole number."""
     x, padding, p = operand(node), padding_of(node), real(node, "p")
-    known = known_padding(padding)
-    if known is None or not lies_inside(node, known):
+    pads = inner_pads(x, node, padding)
+    if pads is None:
         return again(node, (padded(x, padding),), padding=none(padding))
     if not p.is_integer():
         return Refusal(f"LpPool takes whole norms, got p = {p}")
-    return Call("LpPool", (x,), {**_attributes(node, known), "p": int(p)})
+    return Call("LpPool", (x,), {**_attributes(node, pads), "p": int(p)})
