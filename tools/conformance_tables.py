@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 ROOT = Path(__file__).resolve().parent.parent
 KNOWN = ROOT / "conformance" / "xir_conformance" / "known.tsv"
@@ -75,13 +76,13 @@ def with_tables(text: str, known: Known) -> str:
 def _mapping(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         raise SystemExit(f"expected an object in the report, got {value!r}")
-    return {str(key): item for key, item in value.items()}
+    return cast("Mapping[str, object]", value)
 
 
 def _sequence(value: object) -> Sequence[object]:
     if not isinstance(value, list):
         raise SystemExit(f"expected a list in the report, got {value!r}")
-    return list(value)
+    return cast("Sequence[object]", value)
 
 
 def main(arguments: Sequence[str]) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +25,59 @@ MAX_LINES = 20
 """Cases that are named on the terminal; reports name all of them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Which files are written.
+
+    Attributes:
+        out: the report as JSON.
+        junit: the report as JUnit XML.
+        html: the report as a page.
+        compare: an earlier report, which is read.
+    """
+
+    out: str | None
+    junit: str | None
+    html: str | None
+    compare: str | None
+
+    def write(self, report: Report, compared: Sequence[Change] | None) -> None:
+        """Writes what was asked for."""
+        import json
+
+        from xir_conformance.junit import to_junit
+        from xir_conformance.page import to_html
+        from xir_conformance.report import write_text
+
+        if self.out is not None:
+            write_text(self.out, json.dumps(report.to_dict(), indent=1) + "\n")
+        if self.junit is not None:
+            write_text(self.junit, to_junit(report))
+        if self.html is not None:
+            write_text(self.html, to_html(report, compared))
+
+
+def report_options(function: Callable[..., int]) -> Callable[..., int]:
+    """The options of reports; the command gets them as `reports: Reports`."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: object, out: str | None, junit: str | None, html: str | None, compare: str | None, **rest: object
+    ) -> int:
+        refuse_overwriting({"--out": out, "--junit": junit, "--html": html}, ())
+        return function(*args, reports=Reports(out, junit, html, compare), **rest)
+
+    decorated: Callable[..., int] = wrapped
+    for option in (
+        click.option("--compare", metavar="FILE", help="Tell what changed since this report (JSON)."),
+        click.option("--html", metavar="FILE", help="Write the report, one HTML page."),
+        click.option("--junit", metavar="FILE", help="Write the report, JUnit XML."),
+        click.option("--out", metavar="FILE", help="Write the report, JSON."),
+    ):
+        decorated = option(decorated)
+    return decorated
+
+
 @click.command(cls=Command)
 @click.option("--suite", default="onnx", metavar="NAME", help="The suite (onnx), or a folder of cases: ./mine.")
 @click.option("--runtime", "runtimes", default="xir", metavar="NAMES", help="Runtimes, with commas between (xir).")
@@ -30,10 +86,7 @@ MAX_LINES = 20
 @click.option("-j", "--jobs", type=click.IntRange(min=1), metavar="N", help="Processes at once (all processors).")
 @click.option("--time-limit", type=click.FloatRange(min=0.1), default=60.0, metavar="S", help="Seconds a case (60).")
 @click.option("--memory-limit", type=click.IntRange(min=1), default=4096, metavar="MIB", help="MiB a case (4096).")
-@click.option("--out", metavar="FILE", help="Write the report, JSON.")
-@click.option("--junit", metavar="FILE", help="Write the report, JUnit XML.")
-@click.option("--html", metavar="FILE", help="Write the report, one HTML page.")
-@click.option("--compare", metavar="FILE", help="Tell what changed since this report (JSON).")
+@report_options
 @click.pass_obj
 def command(
     settings: Settings,
@@ -44,10 +97,7 @@ def command(
     jobs: int | None,
     time_limit: float,
     memory_limit: int,
-    out: str | None,
-    junit: str | None,
-    html: str | None,
-    compare: str | None,
+    reports: Reports,
 ) -> int:
     r"""Run a suite of cases on runtimes, each case in a process that may die of it.
 
@@ -61,26 +111,20 @@ def command(
     names = tuple(dict.fromkeys(name.strip() for name in runtimes.split(",") if name.strip()))
     if not names:
         raise UsageError("--runtime names none", hint="--runtime xir,onnxruntime")
-    refuse_overwriting({"--out": out, "--junit": junit, "--html": html}, ())
-    try:
-        from xir_conformance.plugins import check_runtimes, suite_named
-        from xir_conformance.pool import Limits
-        from xir_conformance.report import changes, read_outcomes
-        from xir_conformance.runner import run_suite, shard_from_text
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"{error.name} is not installed",
-            hint=f"pip install '{'onnx>=1.23' if error.name == 'onnx' else error.name}'",
-        ) from error
+    _require_onnx()
+    from xir_conformance.plugins import check_runtimes, suite_named
+    from xir_conformance.pool import Limits
+    from xir_conformance.report import changes, read_outcomes
+    from xir_conformance.runner import run_suite, shard_from_text
+
     check_runtimes(names)
     part = shard_from_text(shard)
-    earlier = None if compare is None else read_outcomes(compare)
+    earlier = None if reports.compare is None else read_outcomes(reports.compare)
     output = Output(settings)
     with ProgressLine(output) as progress:
         progress("reading the suite", 0, 1)
-        cases = suite_named(suite)
         report = run_suite(
-            cases,
+            suite_named(suite),
             names,
             match=match,
             shard=part,
@@ -89,25 +133,14 @@ def command(
             progress=progress,
         )
     compared = None if earlier is None else changes(report, earlier)
-    _write(report, compared, out, junit, html)
+    reports.write(report, compared)
     return _tell(report, compared, output)
 
 
-def _write(
-    report: Report, compared: Sequence[Change] | None, out: str | None, junit: str | None, html: str | None
-) -> None:
-    import json
-
-    from xir_conformance.junit import to_junit
-    from xir_conformance.page import to_html
-    from xir_conformance.report import write_text
-
-    if out is not None:
-        write_text(out, json.dumps(report.to_dict(), indent=1) + "\n")
-    if junit is not None:
-        write_text(junit, to_junit(report))
-    if html is not None:
-        write_text(html, to_html(report, compared))
+def _require_onnx() -> None:
+    """Refuses to go on without onnx, which brings the suite and its judge."""
+    if find_spec("onnx") is None:
+        raise MissingExtraError("the conformance tests need onnx", hint="pip install 'onnx>=1.23'")
 
 
 def _tell(report: Report, compared: Sequence[Change] | None, output: Output) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping
 from typing import Final
 
 from xir.errors import FormatError
@@ -27,15 +26,3 @@ def read_known(path: str = PATH) -> dict[tuple[str, str], str]:
                 raise FormatError(f"expected a case, a runtime and a reason, once; got {row}", file=path)
             found[row[1], row[0]] = row[2]
     return found
-
-
-def known_table(known: Mapping[tuple[str, str], str], runtime: str) -> list[str]:
-    """The lines of a Markdown table of what does not pass in a runtime, one a reason."""
-    reasons: dict[str, list[str]] = {}
-    for (of, case), reason in sorted(known.items(), key=lambda item: item[0][1]):
-        if of == runtime:
-            reasons.setdefault(reason, []).append(case)
-    lines = ["| cases | reason | which |", "|---|---|---|"]
-    for reason, cases in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
-        lines.append(f"| {len(cases)} | {reason} | {', '.join(f'`{case}`' for case in cases)} |")
-    return lines
