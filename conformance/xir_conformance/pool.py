@@ -64,6 +64,7 @@ class Worker:
         self._said = -1
         self._held = bytearray()
         self._done = 0
+        self._stopped = False
         self.version = ""
         self.peer = False
 
@@ -112,6 +113,8 @@ class Worker:
         """
         if self._process is not None:
             return self._process
+        if self._stopped:
+            raise UsageError(f"runtime {self._runtime!r} was stopped")
         self._held.clear()
         self._done = 0
         self._said = os.memfd_create("said", os.MFD_CLOEXEC)
@@ -197,6 +200,13 @@ class Worker:
                 self._process.stdin.close()
                 self._process.wait(PATIENCE)
         self._end()
+
+    def stop(self) -> None:
+        """Ends the process at once, whatever it does; no other one is started."""
+        self._stopped = True
+        if self._process is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

@@ -113,36 +113,44 @@ class _Run:
     def finished(self) -> RuntimeRun:
         """All outcomes, in the order of the cases."""
         start = time.monotonic()
-        outcomes: dict[str, Outcome] = {}
         threads = [threading.Thread(target=self._work, args=(worker,), daemon=True) for worker in self._workers]
+        started: list[threading.Thread] = []
         try:
             self._workers[0].started()
             for thread in threads:
                 thread.start()
-            for done in range(len(self._cases)):
-                if self._progress is not None:
-                    self._progress(self._runtime, done, len(self._cases))
-                result = self._results.get()
-                if isinstance(result, BaseException):
-                    raise result
-                case, outcome = result
-                outcomes[case.name] = outcome
+                started.append(thread)
+            outcomes = self._collected()
+        except BaseException:
+            for worker in self._workers:
+                worker.stop()
+            raise
         finally:
-            while not self._pending.empty():
-                self._pending.get()
+            for thread in started:
+                thread.join()
             for worker in self._workers:
                 worker.close()
         first = self._workers[0]
-        ordered = {case.name: outcomes[case.name] for case in self._cases}
-        return RuntimeRun(self._runtime, first.version, first.peer, round(time.monotonic() - start, 3), ordered)
+        return RuntimeRun(self._runtime, first.version, first.peer, round(time.monotonic() - start, 3), outcomes)
+
+    def _collected(self) -> dict[str, Outcome]:
+        outcomes: dict[str, Outcome] = {}
+        for done in range(len(self._cases)):
+            if self._progress is not None:
+                self._progress(self._runtime, done, len(self._cases))
+            result = self._results.get()
+            if isinstance(result, BaseException):
+                raise result
+            case, outcome = result
+            outcomes[case.name] = outcome
+        return {case.name: outcomes[case.name] for case in self._cases}
 
     def _work(self, worker: Worker) -> None:
         try:
             while True:
-                try:
-                    case = self._pending.get_nowait()
-                except queue.Empty:
-                    return
+                case = self._pending.get_nowait()
                 self._results.put((case, worker.run(case)))
+        except queue.Empty:
+            return
         except BaseException as error:
             self._results.put(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from xir.errors import MissingExtraError, UsageError
@@ -108,6 +110,22 @@ def test_progress_is_told(suite):
     told = []
     outcomes(suite, "test-right", progress=lambda *step: told.append(step))
     assert told == [("test-right", done, 3) for done in range(3)]
+
+
+def children():
+    """The command lines of this process's children."""
+    ids = [number for file in Path("/proc/self/task").glob("*/children") for number in file.read_text().split()]
+    return [Path(f"/proc/{number}/cmdline").read_bytes().decode() for number in ids]
+
+
+@pytest.mark.parametrize("runtime", ["test-hang", "test-right", "test-crash"])
+def test_whoever_interrupts_leaves_no_process_behind(suite, runtime):
+    def interrupt(what, done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outcomes(suite, runtime, jobs=2, progress=interrupt, limits=Limits())
+    assert [line for line in children() if "xir_conformance.worker" in line] == []
 
 
 def test_shards_are_the_suite_together(suite):
