@@ -18,7 +18,7 @@ from xir.ops.compare import equal
 from xir.ops.constant import constant
 from xir.ops.elementwise import cast, select
 from xir.ops.late import slice_late
-from xir.ops.shape import broadcast, iota, pad, reshape, reverse, slice_, split, tile
+from xir.ops.shape import broadcast, iota, pad, range_, reshape, reverse, shape_of, slice_, split, tile
 
 handlers: Handlers[Handler] = Handlers("onnx")
 
@@ -213,7 +213,9 @@ def sliced(
     site: Site, x: Value, starts: Value, ends: Value, axes: Value | None = None, steps: Value | None = None
 ) -> Value:
     """Slice with everything as operands."""
-    chosen = _slice_axes(site, x, starts, ends, axes, steps)
+    if axes is None and all(each is None or length(each) is None for each in (starts, ends, steps)):
+        return slice_late(x, starts, ends, _first_axes(starts), steps, axes=())
+    chosen = _slice_axes(site, starts, ends, axes, steps)
     jumps = None if chosen is None else (1,) * len(chosen) if steps is None else numbers(site, steps)
     if chosen is None or jumps is None:
         return _sliced_late(site, x, (starts, ends, axes, steps), chosen)
@@ -226,15 +228,19 @@ def sliced(
 
 
 def _slice_axes(
-    site: Site, x: Value, starts: Value, ends: Value, axes: Value | None, steps: Value | None
+    site: Site, starts: Value, ends: Value, axes: Value | None, steps: Value | None
 ) -> tuple[int, ...] | None:
-    """The axes that are cut: without an operand the first ones, as many as there are starts."""
+    """The axes that are cut: without an operand the first ones, as many as there are starts; None where unknown."""
     if axes is not None:
         return numbers(site, axes)
-    counts = [count for operand in (starts, ends, steps) if operand is not None and (count := length(operand))]
-    if counts:
-        return tuple(range(counts[0]))
-    return site.refuse("a slice of as many of the first axes as only the run tells", "name the axes")
+    counts = (length(operand) for operand in (starts, ends, steps) if operand is not None)
+    return tuple(range(next(count for count in counts if count is not None)))
+
+
+def _first_axes(starts: Value) -> Value:
+    """0, 1, 2 ... as many as there are starts, which only the run tells."""
+    zero, one = (constant(value=constant_of(np.asarray(number, np.int64))) for number in (0, 1))
+    return range_(zero, reshape(shape_of(starts), shape=()), one)
 
 
 def _can_turn(starts: Shape, ends: Shape, steps: tuple[int, ...]) -> bool:
