@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import warnings
 
 import ml_dtypes
@@ -14,12 +15,12 @@ from onnx import TensorProto, helper
 from onnx.backend.test.loader import load_model_tests
 from onnx.backend.test.runner import _normalize_tensor
 
-from xir.errors import FileError, FormatError
+from xir.errors import FileError, FormatError, MissingExtraError
 from xir_conformance import worker
 from xir_conformance.cases import DataSet, operators_of, read_case, read_data_sets, write_case
 from xir_conformance.judge import judge
 from xir_conformance.onnx_suite import KINDS, cache_folder, onnx_suite
-from xir_conformance.plugins import runtime_named
+from xir_conformance.plugins import RUNTIMES, runtime_named
 from xir_conformance.suites import folder_suite
 
 F32 = TensorProto.FLOAT
@@ -157,13 +158,59 @@ def test_where_the_cache_lies(monkeypatch, tmp_path):
 
 def test_a_suite_is_collected_once(monkeypatch, tmp_path):
     monkeypatch.setenv("XIR_CONFORMANCE_CACHE", str(tmp_path))
-    monkeypatch.setattr("xir_conformance.onnx_suite.KINDS", ("simple",))
+    monkeypatch.setattr("xir_conformance.onnx_suite.KINDS", ("simple", "real"))
     first = onnx_suite()
     (folder,) = tmp_path.iterdir()
     before = (folder / "index.json").stat().st_mtime_ns
     assert onnx_suite() == first
     assert (folder / "index.json").stat().st_mtime_ns == before
-    assert {case.kind for case in first.cases} == {"simple"}
+    assert {case.kind for case in first.cases} == {"simple", "real"}
+    assert [path.name for path in tmp_path.iterdir()] == [folder.name]
+
+
+def test_who_collects_second_leaves_what_is_there(monkeypatch, tmp_path):
+    from xir_conformance import onnx_suite as module
+
+    monkeypatch.setattr(module, "KINDS", ("simple",))
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "index.json").write_text("[]")
+    module._collect_into(str(tmp_path / "there"))
+    assert (tmp_path / "there" / "index.json").read_text() == "[]"
+    assert [path.name for path in tmp_path.iterdir()] == ["there"]
+
+
+BITS = [
+    ("test_cast_BFLOAT16_to_FLOAT", "xir-ort", "passed"),
+    ("test_cast_FLOAT8E4M3FN_to_FLOAT", "xir-ort", "passed"),
+    ("test_cast_FLOAT_to_FLOAT8E4M3FN", "xir-ort", "passed"),
+    ("test_castlike_FLOAT_to_STRING", "onnxruntime", "passed"),
+    ("test_identity_sequence", "onnxruntime", "passed"),
+    ("test_cast_FLOAT_to_BFLOAT16", "xir-ort", "binding"),
+    ("test_cast_FLOAT_to_INT4", "xir-ort", "binding"),
+    ("test_cast_INT4_to_FLOAT", "xir-ort", "binding"),
+    ("test_adagrad", "onnxruntime", "unsupported"),
+    ("test_gradient_of_add", "xir-ort", "unsupported"),
+    ("test_convinteger_with_padding", "onnxruntime", "error"),
+]
+
+
+@pytest.mark.parametrize(("name", "runtime", "status"), BITS)
+def test_element_types_go_through_onnxruntime_or_are_said_not_to(name, runtime, status):
+    (case,) = (case for case in onnx_suite().cases if case.name == name)
+    outcome = judge(runtime_named(runtime), case)
+    assert (outcome.status, bool(outcome.message)) == (status, status != "passed")
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_runtimes_tell_their_versions(name):
+    assert re.search(r"\d+\.\d+", runtime_named(name).version)
+
+
+def test_a_runtime_whose_library_is_missing(monkeypatch):
+    monkeypatch.setattr("xir_conformance.runtimes.ort.find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError) as caught:
+        runtime_named("onnxruntime")
+    assert "xir-compiler[ort]" in caught.value.hint
 
 
 @pytest.mark.usefixtures("plugin")
