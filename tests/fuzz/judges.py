@@ -1,0 +1,466 @@
+"""What must agree on a random graph: passes on and off, the graph and its file, the reference and two other runtimes.
+
+Where whole graphs disagree, each node is judged alone on the numbers that the reference has there, so that the finding
+names the operator at fault. Where no node disagrees alone, the graph is run again with every result shifted by a few
+units in the last place: what that moves as far is rounding that grew, and no finding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from tests.backends.export.onnx.shared import meaning
+from tests.fuzz.programs import GENERATORS, Sample
+from xir.backends.export.onnx import export_onnx, legalize
+from xir.errors import UnsupportedError, XirError
+from xir.frontends.onnx import import_onnx
+from xir.ir.constant import Array
+from xir.ir.graph import Graph
+from xir.ir.node import Node, Value
+from xir.ir.types import DType, Type, UnrankedType, dtype_from_numpy
+from xir.ir.verify import verify
+from xir.ops import definition
+from xir.passes import optimize
+from xir.reference import run
+from xir.reference.execute import run_node
+from xir.text import held_weights, parse_graph, print_graph, same_graph
+
+OPSETS = (11, 13, 15, 17, 18, 20, 21, 23, 25, 26)
+EVALUATOR_OPSET = 26
+"""The newest opset of which onnx's evaluator has every operator."""
+
+Results = dict[str, object]
+Runner = Callable[[Graph, Mapping[str, Array]], Results]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A disagreement.
+
+    Attributes:
+        judge: which comparison (passes, exact passes, file, onnxruntime, onnx, text ...).
+        op: the operator at fault, or those of the whole graph where none is alone.
+        cause: what is wrong, in words that are the same for all findings of one cause.
+        detail: types, attributes and numbers.
+    """
+
+    judge: str
+    op: str
+    cause: str
+    detail: str
+
+
+class RefusedError(Exception):
+    """The other side says that it does not do this: no disagreement, but counted."""
+
+
+REFUSALS = (
+    "NOT_IMPLEMENTED",
+    "MLDataType",
+    "data type is not supported",
+    "No corresponding Numpy type",
+    "is not a registered function/op",
+    "No Op registered for",
+    "unexpected data type: (tensor",
+    "Unsupported type",
+    "does not have a corresponding",
+)
+"""What runtimes say of what they have no kernel for."""
+
+TOLERANCES: Mapping[DType, tuple[float, float]] = {
+    DType.FLOAT64: (1e-7, 1e-9),
+    DType.FLOAT32: (2e-3, 2e-5),
+    DType.FLOAT16: (2e-2, 4e-3),
+    DType.BFLOAT16: (1e-1, 4e-2),
+    DType.COMPLEX64: (2e-3, 2e-5),
+    DType.COMPLEX128: (1e-7, 1e-9),
+}
+"""(relative, absolute beside the largest element) by element type: sums of tens of terms in another order, steps that a
+runtime rounds and the reference does not."""
+
+
+def difference(want: object, have: object, *, bits: bool = False) -> str | None:
+    """How two results differ, None if they do not; exactly where `bits`, else within the type's tolerance."""
+    if isinstance(want, list) or isinstance(have, list):
+        if not isinstance(want, list) or not isinstance(have, list):
+            return "form"
+        ours, theirs = cast("list[object]", want), cast("list[object]", have)
+        if len(ours) != len(theirs):
+            return "length"
+        found = (difference(a, b, bits=bits) for a, b in zip(ours, theirs, strict=True))
+        return next((each for each in found if each is not None), None)
+    if want is None or have is None:
+        return None if want is have else "form"
+    return _array_difference(np.asarray(cast("Array", want)), np.asarray(cast("Array", have)), bits)
+
+
+def _array_difference(want: Array, have: Array, bits: bool) -> str | None:
+    if want.dtype.kind == "V" and have.dtype.kind != "V" and have.dtype.itemsize == want.dtype.itemsize:
+        have = have.view(want.dtype)
+    if want.dtype != have.dtype and not (want.dtype.kind in "OUST" and have.dtype.kind in "OUST"):
+        return "type"
+    if want.shape != have.shape:
+        return "shape"
+    if want.dtype.kind in "OUST":
+        return None if want.astype(object).tolist() == have.astype(object).tolist() else "text"
+    dtype = dtype_from_numpy(want.dtype)
+    if bits or not (dtype.is_floating or want.dtype.kind == "c"):
+        return _bit_difference(want, have, dtype)
+    wide = np.complex128 if want.dtype.kind == "c" else np.float64
+    a, b = want.astype(wide), have.astype(wide)
+    with np.errstate(all="ignore"):
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        finite = np.abs(a[np.isfinite(a)])
+        relative, absolute = TOLERANCES.get(dtype, (0.0, 0.0))
+        bound = absolute * max(1.0, float(finite.max(initial=0.0))) + relative * np.abs(a)
+        near = np.abs(a - b) <= bound
+    if (same | near).all():
+        return None
+    if bool((np.isnan(a) != np.isnan(b)).any()):
+        return "NaN"
+    return "infinity" if bool((np.isinf(a) != np.isinf(b)).any()) else "values"
+
+
+def _bit_difference(want: Array, have: Array, dtype: DType) -> str | None:
+    if np.ascontiguousarray(want).tobytes() == np.ascontiguousarray(have).tobytes():
+        return None
+    if dtype.is_integer or dtype is DType.BOOL:
+        return "values"
+    with np.errstate(all="ignore"):
+        if want.dtype.kind == "c":
+            return None if np.array_equal(want, have, equal_nan=True) else "values"
+        a, b = want.astype(np.float64), have.astype(np.float64)
+        same = ((a == b) & (np.signbit(a) == np.signbit(b))) | (np.isnan(a) & np.isnan(b))
+        if same.all():
+            return None
+        return "sign of 0" if ((a == b) | (np.isnan(a) & np.isnan(b))).all() else "values"
+
+
+def compared(want: Mapping[str, object], have: Mapping[str, object], *, bits: bool = False) -> dict[str, str]:
+    """{output: how it differs} of those that do."""
+    found = {name: difference(want[name], have[name], bits=bits) for name in want if name in have}
+    return {name: said for name, said in found.items() if said is not None}
+
+
+@dataclass
+class Judged:
+    """One graph before its judges.
+
+    Attributes:
+        sample: the graph and its feeds.
+        folder: where files may be written.
+        opset: the opset of the round trip.
+        stage: told what comes next, for the one who finds this process dead.
+    """
+
+    sample: Sample
+    folder: Path
+    opset: int
+    stage: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        """Runs the reference."""
+        self.graph = self.sample.graph
+        self.refused: list[str] = []
+        self.held: dict[Value, object] = dict(
+            zip(self.graph.inputs, (self.sample.feeds[name] for name in self.graph.input_names), strict=True)
+        )
+
+        def observe(node: Node, results: tuple[Array, ...]) -> None:
+            self.held.update(zip(node.outputs, results, strict=True))
+
+        self.want: Results = dict(run(self.graph, self.sample.feeds, observe=observe))
+        self.random = random_outputs(self.graph)
+
+    def findings(self) -> list[Finding]:
+        """All disagreements."""
+        found: list[Finding] = []
+        judges: tuple[tuple[str, Callable[[str], Iterator[Finding]]], ...] = (
+            ("text", self.text),
+            ("exact passes", self.exact_passes),
+            ("passes", self.passes),
+            ("file", self.file),
+            ("onnxruntime", self.onnxruntime),
+            ("onnx", self.evaluator),
+        )
+        for name, judge in judges:
+            self.stage(name)
+            try:
+                found += judge(name)
+            except Exception as error:
+                found.append(Finding(name, self.operators, said(error), trace(error)))
+        return found
+
+    @property
+    def operators(self) -> str:
+        """The operators of the graph, as one word."""
+        return "+".join(self.sample.operators)
+
+    def text(self, name: str) -> Iterator[Finding]:
+        """The graph is right, and the textual form holds all of it."""
+        verify(self.graph)
+        if not same_graph(parse_graph(print_graph(self.graph), weights=held_weights(self.graph)), self.graph):
+            yield Finding(name, self.operators, "another graph comes back", "")
+
+    def exact_passes(self, name: str) -> Iterator[Finding]:
+        """Passes that promise the same bits."""
+        better = optimize(self.graph, exact=True)
+        verify(better)
+        have = run(better, self.sample.feeds)
+        for output, how in compared(self.want, have, bits=True).items():
+            yield Finding(name, self.operators, how, self.values_of(output, have))
+
+    def passes(self, name: str) -> Iterator[Finding]:
+        """Passes that are exact over the reals."""
+        better = optimize(self.graph)
+        verify(better)
+        have = run(better, self.sample.feeds)
+        differing = compared(self.want, have)
+        if differing and not self.grows(differing):
+            for output, how in differing.items():
+                yield Finding(name, self.operators, how, self.values_of(output, have))
+
+    def file(self, name: str) -> Iterator[Finding]:
+        """import(export(graph)) computes the same bits as the legal graph, and that the same as the graph."""
+        import onnx
+
+        try:
+            legal = legalize(self.graph, self.opset)
+        except UnsupportedError:
+            self.refused.append(name)
+            return
+        path = self.folder / "file.onnx"
+        export_onnx(self.graph, path, opset=self.opset)
+        onnx.checker.check_model(str(path), full_check=True)
+        back = import_onnx(path)
+        verify(back)
+        want = run(legal, self.sample.feeds)
+        if meaning(back) != meaning(legal):
+            have = run(back, self.sample.feeds)
+            for output, how in compared(want, have).items():
+                if output not in self.random:
+                    yield Finding(name, self.operators, how, self.values_of(output, have))
+        differing = {key: how for key, how in compared(self.want, want).items() if key not in self.random}
+        if differing:
+            yield from self.culprits("decomposition", differing, self._legal)
+
+    def _legal(self, graph: Graph, feeds: Mapping[str, Array]) -> Results:
+        return dict(run(legalize(graph, self.opset), feeds))
+
+    def onnxruntime(self, name: str) -> Iterator[Finding]:
+        """The file for onnxruntime 1.31, run there."""
+        yield from self.elsewhere(name, self.by_onnxruntime)
+
+    def evaluator(self, name: str) -> Iterator[Finding]:
+        """A file of the newest opset, run by onnx's own evaluator."""
+        yield from self.elsewhere(name, self.by_evaluator)
+
+    def elsewhere(self, name: str, runner: Runner) -> Iterator[Finding]:
+        """The results of another runtime against the reference's."""
+        try:
+            have = runner(self.graph, self.sample.feeds)
+        except RefusedError:
+            self.refused.append(name)
+            yield from self.culprits(name, {}, runner)
+            return
+        except Exception as error:
+            found = list(self.culprits(name, {}, runner))
+            yield from found or [Finding(name, self.operators, said(error), trace(error))]
+            return
+        differing = {key: how for key, how in compared(self.want, have).items() if key not in self.random}
+        if differing:
+            yield from self.culprits(name, differing, runner)
+
+    def by_onnxruntime(self, graph: Graph, feeds: Mapping[str, Array]) -> Results:
+        """The outputs under onnxruntime."""
+        import onnxruntime
+
+        path = self.folder / "ort.onnx"
+        try:
+            export_onnx(graph, path, target="ort==1.31")
+        except UnsupportedError as error:
+            raise RefusedError from error
+        onnxruntime.set_default_logger_severity(4)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            results = session.run(None, dict(feeds))
+        except Exception as error:
+            if any(text in str(error) for text in REFUSALS):
+                raise RefusedError from error
+            raise
+        return dict(zip(graph.output_names, results, strict=True))
+
+    def by_evaluator(self, graph: Graph, feeds: Mapping[str, Array]) -> Results:
+        """The outputs under onnx.reference."""
+        from onnx.reference import ReferenceEvaluator
+
+        path = self.folder / "evaluator.onnx"
+        try:
+            export_onnx(graph, path, opset=EVALUATOR_OPSET)
+        except UnsupportedError as error:
+            raise RefusedError from error
+        try:
+            with np.errstate(all="ignore"):
+                results = ReferenceEvaluator(str(path)).run(None, dict(feeds))
+        except NotImplementedError as error:
+            raise RefusedError from error
+        return dict(zip(graph.output_names, cast("Sequence[object]", results), strict=True))
+
+    def culprits(self, name: str, differing: Mapping[str, str], runner: Runner) -> Iterator[Finding]:
+        """A finding for each node that differs alone; for the graph where none does and rounding is not the reason."""
+        found = False
+        for node in self.graph.nodes:
+            if node.op.name in GENERATORS or node.op.name == "constant":
+                continue
+            alone = self.alone(node)
+            if alone is None:
+                continue
+            graph, feeds, want = alone
+            try:
+                have = runner(graph, feeds)
+            except RefusedError:
+                continue
+            except Exception as error:
+                found = True
+                yield Finding(name, node.op.name, said(error), f"{_described(node, feeds)}: {trace(error)}")
+                continue
+            for output, how in compared(want, have).items():
+                found = True
+                detail = f"{_described(node, feeds)}: {_shown(want[output])} and {_shown(have[output])}"
+                yield Finding(name, node.op.name, how, detail)
+        if not found and differing and not self.grows(differing):
+            yield Finding(name, self.operators, f"together: {', '.join(sorted(set(differing.values())))}", str(differing))
+
+    def alone(self, node: Node) -> tuple[Graph, dict[str, Array], Results] | None:
+        """The graph of a node, what the reference feeds it in the whole graph, and its results."""
+        op = definition(node)
+        operands: list[Value | None] = []
+        inputs: dict[Value, str] = {}
+        feeds: dict[str, Array] = {}
+        for index, value in enumerate(node.inputs):
+            if value is None or isinstance(value.type, UnrankedType):
+                operands.append(None)
+                if value is not None:
+                    return None
+                continue
+            constant = self.graph.constant_of(value)
+            item = constant.array() if constant is not None else self.held[value]
+            fresh = Value(_fixed(value.type, item))
+            inputs[fresh] = f"x{index}"
+            feeds[f"x{index}"] = cast("Array", item)
+            operands.append(fresh)
+        try:
+            made = cast("Value | tuple[Value, ...]", op(*operands, **node.attributes))
+            outputs = (made,) if isinstance(made, Value) else tuple(made)
+            names = tuple(f"y{index}" for index in range(len(outputs)))
+            graph = Graph("alone", tuple(inputs), outputs, names, names=inputs)
+            return graph, feeds, dict(run(graph, feeds))
+        except XirError:
+            return None
+
+    def grows(self, differing: Mapping[str, str]) -> bool:
+        """Whether rounding alone moves these outputs as far: some of them differ when every result is shifted a bit."""
+        moved: set[str] = set()
+        for seed in range(6):
+            moved |= compared(self.want, self.shifted(seed)).keys()
+        return bool(moved & differing.keys())
+
+    def shifted(self, seed: int) -> Results:
+        """The outputs when every floating result is changed by some units in the last place."""
+        random = np.random.default_rng(seed)
+        held = dict(self.held)
+        for node in self.graph.nodes:
+            given = [self._read(held, value) for value in node.inputs]
+            try:
+                results = run_node(node, given)
+            except XirError:
+                return self.want
+            for value, array in zip(node.outputs, results, strict=True):
+                held[value] = _noisy(array, random)
+        return {
+            name: self._read(held, value)
+            for name, value in zip(self.graph.output_names, self.graph.outputs, strict=True)
+        }
+
+    def _read(self, held: Mapping[Value, object], value: Value | None) -> Array | None:
+        if value is None:
+            return None
+        constant = self.graph.constant_of(value)
+        return constant.array() if constant is not None else cast("Array", held[value])
+
+    def values_of(self, output: str, have: Mapping[str, object]) -> str:
+        """Both sides of an output, cut short."""
+        return f"{_shown(self.want[output])} and {_shown(have[output])}"
+
+
+def _noisy(item: object, random: np.random.Generator) -> object:
+    if isinstance(item, list):
+        return [_noisy(each, random) for each in cast("list[object]", item)]
+    if not isinstance(item, np.ndarray) or not dtype_from_numpy(item.dtype).is_floating or item.dtype.itemsize < 2:
+        return item
+    array = cast("Array", item)
+    steps = {2: 2.0**-9, 4: 2.0**-21, 8: 2.0**-50}[array.dtype.itemsize]
+    if array.dtype.name == "bfloat16":
+        steps = 2.0**-7
+    wide = array.astype(np.float64)
+    with np.errstate(all="ignore"):
+        scale = np.abs(wide) + 1e-3 * np.max(np.abs(wide[np.isfinite(wide)]), initial=0.0)
+        shifted = wide + random.choice((-1.0, 0.0, 1.0), wide.shape) * steps * scale
+        return np.where(np.isfinite(shifted), shifted, wide).astype(array.dtype)
+
+
+def _fixed(type: Type, item: object) -> Type:
+    """The type with the sizes that the tensor has."""
+    if isinstance(item, np.ndarray) and not isinstance(type, UnrankedType) and hasattr(type, "shape"):
+        return type.with_shape(item.shape)  # type: ignore[union-attr]  # a tensor's, that is
+    return type
+
+
+def random_outputs(graph: Graph) -> set[str]:
+    """The outputs that depend on an operator whose numbers ONNX leaves open."""
+    found: set[Value] = set()
+    for node in graph.nodes:
+        bodies = [value for value in node.attributes.values() if isinstance(value, Graph)]
+        inside = any(each.op.name in GENERATORS for body in bodies for each in body.nodes)
+        if inside or node.op.name in GENERATORS or any(value in found for value in node.inputs):
+            found.update(node.outputs)
+    return {name for name, value in zip(graph.output_names, graph.outputs, strict=True) if value in found}
+
+
+def said(error: Exception) -> str:
+    """An error as the cause of a finding: its kind and its words without numbers and names."""
+    text = re.sub(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|-?\d[\d.e+-]*", "_", " ".join(str(error).split()))
+    text = re.sub(r".*Status Message: ", "", text)
+    return f"{type(error).__name__}: {text[:110]}"
+
+
+def trace(error: Exception) -> str:
+    """Where an error comes from, in a line."""
+    places: list[str] = []
+    step = error.__traceback__
+    while step is not None:
+        places.append(f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}")
+        step = step.tb_next
+    return f"{' '.join(str(error).split())[:300]} at {' '.join(places[-4:])}"
+
+
+def _described(node: Node, feeds: Mapping[str, Array]) -> str:
+    given = ", ".join(f"{name}={_shown(array)}" for name, array in feeds.items())
+    words = {name: value for name, value in node.attributes.items() if not isinstance(value, Graph)}
+    return f"{node.op.name}({given}) {words}"[:900]
+
+
+def _shown(item: object) -> str:
+    if isinstance(item, np.ndarray):
+        array = cast("Array", item)
+        listed = str(array.reshape(-1)[:12].tolist())
+        return f"{array.dtype}{list(array.shape)}{listed}"
+    return "a list " + str([_shown(each) for each in cast("list[object]", item)])[:200] if isinstance(item, list) else repr(item)
