@@ -99,6 +99,8 @@ class Example:
         left: the operators that are left when the rule fires; None for a near miss.
         reason: why a near miss is none; the empty string where nobody wants to hear of it.
         label: what is special about it.
+        bound: how many halves of a unit in the last place of the largest number the results may lie apart, where it is
+            not sums of products that round.
     """
 
     rule: str
@@ -106,6 +108,7 @@ class Example:
     left: str | None
     reason: str = ""
     label: str = ""
+    bound: float | None = None
 
     def graph(self) -> Graph:
         net = Net()
@@ -113,7 +116,7 @@ class Example:
         return net.graph(*([made] if isinstance(made, Value) else made))
 
 
-def check_law(rule: Rule, graph: Graph) -> Graph:
+def check_law(rule: Rule, graph: Graph, bound: float | None = None) -> Graph:
     """The graph with `rule` applied, once it is sure that the rule keeps everything that it must keep."""
     trace = Trace()
     after = apply_rules(graph, (rule,), trace)
@@ -128,7 +131,7 @@ def check_law(rule: Rule, graph: Graph) -> Graph:
             assert compatible(got.type, wanted.type)
     _check_sources(rule, graph)
     for seed in range(3):
-        _check_numbers(rule, graph, after, _feeds(graph, seed))
+        _check_numbers(rule, graph, after, _feeds(graph, seed), bound)
     if rule.exact:
         _check_numbers(rule, graph, after, _special(_feeds(graph, 3)))
     return after
@@ -168,12 +171,17 @@ def _check_sources(rule: Rule, graph: Graph) -> None:
     rewrite(graph, offered)
 
 
-def _check_numbers(rule: Rule, before: Graph, after: Graph, feeds: dict[str, Array]) -> None:
+def _check_numbers(
+    rule: Rule, before: Graph, after: Graph, feeds: dict[str, Array], bound: float | None = None
+) -> None:
     """The same bits, or the same but for what rounding explains."""
     with np.errstate(all="ignore"):
         wanted, got = run(before, feeds), run(after, feeds)
         assert list(wanted) == list(got)
-        bounds = {} if rule.exact else rounding_bounds(before, feeds)
+        if rule.exact:
+            bounds = {}
+        else:
+            bounds = rounding_bounds(before, feeds) if bound is None else units(bound, wanted, feeds)
     for name, array in wanted.items():
         assert (got[name].dtype, got[name].shape) == (array.dtype, array.shape)
         if rule.exact:
@@ -181,6 +189,12 @@ def _check_numbers(rule: Rule, before: Graph, after: Graph, feeds: dict[str, Arr
         else:
             off = np.abs(got[name].astype(np.float64) - array.astype(np.float64))
             assert (off <= bounds[name]).all(), f"{rule.name} is off by {off.max()}, at most {bounds[name].max()}"
+
+
+def units(bound: float, results: dict[str, Array], feeds: dict[str, Array]) -> dict[str, Array]:
+    """`bound` halves of a unit in the last place of the largest number that enters or leaves."""
+    largest = max(1.0, *(float(np.abs(array).max()) for array in (*results.values(), *feeds.values())))
+    return {name: np.asarray(bound * np.finfo(array.dtype).eps / 2 * largest) for name, array in results.items()}
 
 
 def rounding_bounds(graph: Graph, feeds: dict[str, Array]) -> dict[str, Array]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.passes import (
+    examples_fusions,
     examples_joins,
     examples_late,
     examples_moves,
@@ -26,6 +27,7 @@ EXAMPLES = (
     *examples_joins.EXAMPLES,
     *examples_late.EXAMPLES,
     *examples_slices.EXAMPLES,
+    *examples_fusions.EXAMPLES,
     *examples_values.EXAMPLES,
     *examples_weights.EXAMPLES,
     *examples_readers.EXAMPLES,
@@ -42,7 +44,7 @@ NEAR = [each for each in EXAMPLES if each.left is None]
 
 @pytest.mark.parametrize("example", FIRING, ids=titles(FIRING))
 def test_laws_hold(example: Example) -> None:
-    after = check_law(RULES[example.rule], example.graph())
+    after = check_law(RULES[example.rule], example.graph(), example.bound)
     assert " ".join(operators(after)) == example.left
 
 

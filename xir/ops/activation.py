@@ -351,7 +351,7 @@ def _swish_reference(x: Numbers, *, beta: float) -> Array:
 
 @swish.decompose
 def _swish_decompose(x: Value, *, beta: float) -> Value:
-    return mul(x, sigmoid(mul(x, scalar_like(x, beta))))
+    return mul(x, sigmoid(x if beta == 1 else mul(x, scalar_like(x, beta))))
 
 
 @op

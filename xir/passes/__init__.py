@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from xir.errors import UsageError
 from xir.ir.graph import Graph
 from xir.passes import (
+    activations,
     algebra,
     batch_norm,
     before_layer,
@@ -16,6 +17,8 @@ from xir.passes import (
     joins,
     late,
     movement,
+    normalization,
+    products,
     sizes,
     slices,
     values,
@@ -42,6 +45,9 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass(
             "before_layer", "scales and shifts go into the weights of their reader", before_layer.RULES, level=2
         ),
+        *rules_pass("products", "matrix products add, recurrent layers begin with 0", products.RULES, level=2),
+        *rules_pass("activations", "formulas that are an activation become it", activations.RULES, level=2),
+        *rules_pass("normalization", "formulas that are a normalization become it", normalization.RULES, level=2),
     )
 
 

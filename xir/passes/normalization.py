@@ -1,0 +1,190 @@
+"""Formulas that are a normalisation become it: layer norm and RMS norm, their scales and shifts.
+
+Each law holds over the reals. The formula and the operator sum in different orders: over D elements both are off by at
+most (D + 16) u times the largest magnitude among the results (u half a unit in the last place), as far as the variance
+is not small against epsilon. A normalisation that a target does not have comes apart into the same operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from xir.ir.node import Node, Value
+from xir.ir.rewrite import Rewriter
+from xir.ir.types import DType
+from xir.ops.elementwise import add, mul
+from xir.ops.norm import layer_norm
+from xir.ops.norm_length import rms_norm
+from xir.ops.shape import broadcast, reshape
+from xir.passes._chains import bare, made_by, private, with_number
+from xir.passes._pattern import NOT_NEAR, Match, either, node_rule, rule_with
+
+WIDE = (DType.FLOAT32, DType.FLOAT64)
+"""Types in which formula and operator compute alike: narrower ones are widened by the operator alone."""
+
+READ = "other operators read a part of the formula"
+"""Why a formula is kept."""
+
+
+@dataclass(slots=True)
+class _Root:
+    """x / sqrt(mean(x^2) + epsilon): x, the first of the axes from which on it is, epsilon, and the nodes."""
+
+    x: Value
+    axis: int
+    epsilon: float
+    nodes: list[Node]
+
+
+def _normalized(node: Node, rewriter: Rewriter) -> _Root | None:
+    """What `node` divides by its own root mean square."""
+    for x, other in ((node.inputs[0], node.inputs[1]), (node.inputs[1], node.inputs[0])):
+        found = _divided(node, cast("Value", x), cast("Value", other), rewriter)
+        if found is not None:
+            return found
+        if node.op.name == "div":
+            return None
+    return None
+
+
+def _divided(node: Node, x: Value, other: Value, rewriter: Rewriter) -> _Root | None:
+    nodes = [node]
+    if made_by(other, "broadcast") is not None:
+        nodes.append(cast("Node", other.node))
+        other = bare(other)
+    if node.op.name == "mul":
+        turned = made_by(other, "reciprocal")
+        if turned is None:
+            return None
+        nodes.append(turned)
+        other = cast("Value", turned.inputs[0])
+    root = made_by(other, "sqrt")
+    held = None if root is None else with_number(root.inputs[0], "add", rewriter)
+    mean = None if held is None else made_by(held[1], "reduce_mean")
+    if root is None or held is None or mean is None:
+        return None
+    square = _square_of(cast("Value", mean.inputs[0]), x, rewriter)
+    axis = _last_axes(mean, x)
+    if square is None or axis is None:
+        return None
+    return _Root(x, axis, held[2], [*nodes, root, held[0], mean, square])
+
+
+def _square_of(value: Value, x: Value, rewriter: Rewriter) -> Node | None:
+    product = made_by(value, "mul")
+    if product is not None and product.inputs == (x, x):
+        return product
+    held = with_number(value, "pow", rewriter)
+    return held[0] if held is not None and held[0].inputs[0] is x and held[2] == 2 else None
+
+
+def _last_axes(mean: Node, x: Value) -> int | None:
+    """The first of the axes that a mean is taken over, where these are all from there on."""
+    axes = cast("tuple[int, ...]", mean.attributes["axes"])
+    if not axes or not mean.attributes["keep_dims"] or sorted(axes) != list(range(x.rank - len(axes), x.rank)):
+        return None
+    return min(axes)
+
+
+def _centred(x: Value) -> tuple[Value, list[Node]] | None:
+    """Y and the nodes where `x` is y - mean(y)."""
+    difference = made_by(x, "sub")
+    if difference is None:
+        return None
+    y, other = (cast("Value", value) for value in difference.inputs)
+    repeated = [] if made_by(other, "broadcast") is None else [cast("Node", other.node)]
+    mean = made_by(bare(other), "reduce_mean")
+    if mean is None or mean.inputs[0] is not y:
+        return None
+    return y, [difference, *repeated, mean]
+
+
+def _layer(node: Node, rewriter: Rewriter) -> _Root | None:
+    root = _normalized(node, rewriter)
+    centred = None if root is None else _centred(root.x)
+    if root is None or centred is None or _last_axes(centred[1][-1], root.x) != root.axis:
+        return None
+    return _Root(centred[0], root.axis, root.epsilon, [*root.nodes, *centred[1]])
+
+
+def _accepted(found: _Root | None, rewriter: Rewriter) -> Sequence[Node] | str | None:
+    if found is None or found.x.dtype not in WIDE:
+        return None
+    return found.nodes if private(found.nodes, rewriter) else READ
+
+
+@node_rule("div", "mul", exact=False)
+def layer_norm_of_means(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
+    """D / sqrt(mean(d^2) + epsilon) == layer_norm(x) where d = x - mean(x), over the last axes"""
+    return _accepted(_layer(node, rewriter), rewriter)
+
+
+@layer_norm_of_means.build
+def _(match: Match) -> Value:
+    found = cast("_Root", _layer(match.nodes[0], match.rewriter))
+    return layer_norm(found.x, axis=found.axis, epsilon=found.epsilon)
+
+
+@node_rule("div", "mul", exact=False)
+def rms_norm_of_mean(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
+    """X / sqrt(mean(x^2) + epsilon) == rms_norm(x) over the last axes"""
+    found = _normalized(node, rewriter)
+    return None if found is not None and _centred(found.x) is not None else _accepted(found, rewriter)
+
+
+@rms_norm_of_mean.build
+def _(match: Match) -> Value:
+    found = cast("_Root", _normalized(match.nodes[0], match.rewriter))
+    return rms_norm(found.x, axis=found.axis, epsilon=found.epsilon)
+
+
+def _parameter(match: Match) -> Value | None:
+    """The matched `c` in the shape of the normalised axes of the second node, or None where it has another."""
+    node, c = match.nodes[1], match.values["c"]
+    x = cast("Value", node.inputs[0])
+    wanted = x.shape[cast("int", node.attributes["axis"]) :]
+    own = c.shape[max(0, c.rank - len(wanted)) :]
+    if own != wanted or any(size != 1 for size in c.shape[: max(0, c.rank - len(wanted))]):
+        return None
+    if c.rank == len(wanted):
+        return c
+    return reshape(c, shape=wanted) if match.constant("c") is not None else None
+
+
+def _fits(match: Match) -> str | None:
+    return None if _parameter(match) is not None else NOT_NEAR
+
+
+@rule_with(exact=False)
+def scale_into_norm(x: Value, c: Value, axis: int, epsilon: float) -> Value:
+    """layer_norm(x) * c == layer_norm(x, c), and so for rms_norm"""
+    norm = either(layer_norm(x, axis=axis, epsilon=epsilon), rms_norm(x, axis=axis, epsilon=epsilon))
+    return mul(norm, either(broadcast.pattern(c), c))
+
+
+scale_into_norm.condition(_fits)
+
+
+@scale_into_norm.build
+def _(x: Value, axis: int, epsilon: float, match: Match, **_: object) -> Value:
+    op = layer_norm if match.nodes[1].op is layer_norm else rms_norm
+    return op(x, _parameter(match), axis=axis, epsilon=epsilon)
+
+
+@rule_with(exact=False)
+def shift_into_layer_norm(x: Value, s: Value, c: Value, axis: int, epsilon: float) -> Value:
+    """layer_norm(x, s) + c == layer_norm(x, s, c)"""
+    return add(layer_norm(x, s, axis=axis, epsilon=epsilon), either(broadcast.pattern(c), c))
+
+
+shift_into_layer_norm.condition(_fits)
+
+
+@shift_into_layer_norm.build
+def _(x: Value, s: Value, axis: int, epsilon: float, match: Match, **_: object) -> Value:
+    return layer_norm(x, s, _parameter(match), axis=axis, epsilon=epsilon)
+
+
+RULES = (layer_norm_of_means, rms_norm_of_mean, scale_into_norm, shift_into_layer_norm)
