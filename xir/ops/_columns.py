@@ -11,9 +11,16 @@ from xir.ops._windows import SCRATCH_BYTES, Numbers, cell_slices, window_view
 # Up to so many cells a channel-wise window is cheaper cell by cell than as one small matrix product a channel.
 _CELLS = 64
 
+_WIDE_BYTES = 8
+"""Of the widest number that is summed."""
+
 
 def convolve(x: Numbers, w: Numbers, strides: tuple[int, ...], dilation: tuple[int, ...], groups: int) -> Numbers:
-    """The cross-correlation of padded `x: [N, C, spatial...]` with `w: [O, C / groups, window...]`; a new array."""
+    """The cross-correlation of padded `x: [N, C, spatial...]` with `w: [O, C / groups, window...]`; a new array.
+
+    Matrix products of f32 are taken in f64 and rounded once: BLAS sums the rows of one product in different orders,
+    so that equal channels would get different results.
+    """
     n = x.shape[0]
     outputs, inputs, *rest = w.shape
     window = tuple(rest)
@@ -27,11 +34,29 @@ def convolve(x: Numbers, w: Numbers, strides: tuple[int, ...], dilation: tuple[i
         result = _channel_wise(data, weights, strides, dilation, out)
     elif prod(window) == 1:
         stepped = tuple(slice(0, (size - 1) * step + 1, step) for size, step in zip(out, strides, strict=True))
-        points = data[(slice(None), slice(None), slice(None), *stepped)]
-        result = np.matmul(weights.reshape(groups, -1, inputs), points.reshape(n, groups, inputs, -1))
+        points = data[(slice(None), slice(None), slice(None), *stepped)].reshape(n, groups, inputs, -1)
+        result = _by_points(points, weights.reshape(groups, -1, inputs))
     else:
         result = _by_columns(data, weights, strides, dilation, out)
     return result.reshape(n, outputs, *out)
+
+
+def _by_points(x: Numbers, w: Numbers) -> Numbers:
+    """[N, G, C, points] and [G, O, C] to [N, G, O, points], in pieces that fit the scratch memory."""
+    n, groups, inputs, points = x.shape
+    result = np.zeros((n, groups, w.shape[1], points), x.dtype)
+    size = max(1, SCRATCH_BYTES // (inputs * _WIDE_BYTES))
+    for image in range(n):
+        for group in range(groups):
+            weights = _wide(w[group])
+            for first in range(0, points, size):
+                piece = _wide(x[image, group, :, first : first + size])
+                result[image, group, :, first : first + size] = np.matmul(weights, piece)
+    return result
+
+
+def _wide(x: Numbers) -> Numbers:
+    return x.astype(np.float64) if x.dtype == np.float32 else x
 
 
 def _channel_wise(
@@ -54,7 +79,7 @@ def _by_columns(
     outputs, window = w.shape[1], w.shape[3:]
     cells, line = prod(window), prod(out[1:])
     result = np.zeros((n, groups, outputs, prod(out)), x.dtype)
-    item = cells * line * x.itemsize
+    item = cells * line * _WIDE_BYTES
     channels = min(inputs, max(1, SCRATCH_BYTES // item))
     rows = min(out[0], max(1, SCRATCH_BYTES // (item * channels)))
     views = window_view(x.reshape(n, groups * inputs, *x.shape[3:]), window, strides, dilation, out)
@@ -63,16 +88,14 @@ def _by_columns(
     for image in range(n):
         for group in range(groups):
             for top in range(0, out[0], rows):
-                target = result[image, group, :, top * line : (top + rows) * line]
+                total: Numbers | None = None
                 for first in range(0, inputs, channels):
                     last = min(first + channels, inputs)
                     piece = views[image, group * inputs + first : group * inputs + last, top : top + rows]
-                    columns = piece.transpose(order).reshape((last - first) * cells, -1)
-                    weights = w[group, :, first:last].reshape(outputs, -1)
-                    if first == 0:
-                        np.matmul(weights, columns, out=target)
-                    else:
-                        target += np.matmul(weights, columns)
+                    columns = _wide(piece.transpose(order)).reshape((last - first) * cells, -1)
+                    part = np.matmul(_wide(w[group, :, first:last]).reshape(outputs, -1), columns)
+                    total = part if total is None else total + part
+                result[image, group, :, top * line : (top + rows) * line] = total
     return result
 
 
