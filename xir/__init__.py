@@ -16,9 +16,11 @@ if TYPE_CHECKING:
         grad,
         load,
         optimize,
+        quantize,
         random_inputs,
         run,
         show,
+        to_precision,
         verify,
     )
     from xir.backends.export.report import ExportReport
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from xir.ir.dims import Symbol
     from xir.ir.graph import Graph
     from xir.ir.types import DType, TensorType
-    from xir.surgery import Difference, diff, extract, merge
+    from xir.surgery import Difference, Reduction, diff, extract, merge, reduce
     from xir.verification import Certificate
 
 __version__ = "0.1.0"
@@ -38,6 +40,7 @@ _HOMES = {
     "Difference": "xir.surgery",
     "ExportReport": "xir.backends.export.report",
     "Graph": "xir.ir.graph",
+    "Reduction": "xir.surgery",
     "Symbol": "xir.ir.dims",
     "TensorType": "xir.ir.types",
     "XirError": "xir.errors",
@@ -49,9 +52,12 @@ _HOMES = {
     "load": "xir.api",
     "merge": "xir.surgery",
     "optimize": "xir.api",
+    "quantize": "xir.api",
     "random_inputs": "xir.api",
+    "reduce": "xir.surgery",
     "run": "xir.api",
     "show": "xir.api",
+    "to_precision": "xir.api",
     "verify": "xir.api",
 }
 
@@ -62,6 +68,7 @@ __all__ = [
     "Difference",
     "ExportReport",
     "Graph",
+    "Reduction",
     "Symbol",
     "TensorType",
     "XirError",
@@ -73,9 +80,12 @@ __all__ = [
     "load",
     "merge",
     "optimize",
+    "quantize",
     "random_inputs",
+    "reduce",
     "run",
     "show",
+    "to_precision",
     "verify",
 ]
 

@@ -21,6 +21,9 @@ COMMANDS = {
     "run": "Run a model on arrays, a picture or made-up inputs.",
     "inspect": "Show layers, shapes, parameters and FLOPs; draw the graph.",
     "verify": "Compare two models, and find the first layer that differs.",
+    "diff": "Show what two models differ in: operators, types, names, weights.",
+    "extract": "Cut a part out of a model.",
+    "merge": "Join two models: outputs of one feed inputs of the other.",
     "optimize": "Make a model smaller and faster, and tell why (not).",
     "conformance": "Run a suite of cases on any runtimes.",
     "ops": "Show which operator comes from and goes to which format.",
@@ -71,8 +74,9 @@ def _group() -> Commands:
         params=[*global_options(), version],
         context_settings={"help_option_names": ["-h", "--help"]},
         help="One graph for every deep-learning framework: import a model, verify it, convert it, run it.",
-        epilog="Exit codes: 0 ok, 2 usage, 3 unreadable or unknown format, 4 unsupported operator, 5 invalid model, "
-        "6 numeric mismatch, 7 missing extra, 8 unsafe or too large, 9 input/output, 70 bug of xir, 130 interrupted.",
+        epilog="Exit codes: 0 ok, 1 difference (diff), 2 usage, 3 unreadable or unknown format, 4 unsupported "
+        "operator, 5 invalid model, 6 numeric mismatch, 7 missing extra, 8 unsafe or too large, 9 input/output, "
+        "70 bug of xir, 130 interrupted.",
         no_args_is_help=True,
     )
 

@@ -1,8 +1,24 @@
-"""Graphs compared, cut and joined."""
+"""Graphs compared, cut, joined and shrunk."""
 
 from xir.surgery.difference import Change, Difference, NodeChange, diff
 from xir.surgery.extraction import extract
+from xir.surgery.judging import Verdict
 from xir.surgery.merging import merge
+from xir.surgery.predicates import Disagreement
+from xir.surgery.reduction import Reduction, Step, reduce
 from xir.surgery.weights import WeightChange
 
-__all__ = ["Change", "Difference", "NodeChange", "WeightChange", "diff", "extract", "merge"]
+__all__ = [
+    "Change",
+    "Difference",
+    "Disagreement",
+    "NodeChange",
+    "Reduction",
+    "Step",
+    "Verdict",
+    "WeightChange",
+    "diff",
+    "extract",
+    "merge",
+    "reduce",
+]

@@ -75,7 +75,8 @@ class Difference:
         b: the second model's name.
         nodes: how many operators the two have, bodies and literals not counted.
         model: what differs in the heads of two files of one format: opset, ir_version, producer, metadata.
-        inputs: inputs that differ in name, type or place; `field` is the name, or `place of NAME`.
+        inputs: inputs that differ in name, type or place; `field` is the name, `place of NAME`, or
+            `OLD -> NEW` where only the name says that they are two.
         outputs: outputs, likewise.
         operators: operators that differ.
         weights: weights that differ.
@@ -307,7 +308,7 @@ def _interface(a: Graph, b: Graph, kind: str) -> Iterator[Change]:
                 yield Change(f"place of {name}", str(index), str(places[name]))
         elif index in others:
             other = others.pop(index)
-            yield Change(name, f"{name}: {value.type!r}", f"{other}: {theirs[other].type!r}")
+            yield Change(f"{name} -> {other}", repr(value.type), repr(theirs[other].type))
         else:
             yield Change(name, repr(value.type), None)
     for name in others.values():
