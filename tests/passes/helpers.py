@@ -178,23 +178,21 @@ def _check_numbers(
     with np.errstate(all="ignore"):
         wanted, got = run(before, feeds), run(after, feeds)
         assert list(wanted) == list(got)
-        if rule.exact:
-            bounds = {}
-        else:
-            bounds = rounding_bounds(before, feeds) if bound is None else units(bound, wanted, feeds)
+        bounds = {} if rule.exact or bound is not None else rounding_bounds(before, feeds)
     for name, array in wanted.items():
         assert (got[name].dtype, got[name].shape) == (array.dtype, array.shape)
         if rule.exact:
             assert got[name].tobytes() == array.tobytes(), f"{rule.name} changes bits: {array} became {got[name]}"
         else:
+            allowed = bounds[name] if bound is None else units(bound, [*wanted.values(), *feeds.values()], array)
             off = np.abs(got[name].astype(np.float64) - array.astype(np.float64))
-            assert (off <= bounds[name]).all(), f"{rule.name} is off by {off.max()}, at most {bounds[name].max()}"
+            assert (off <= allowed).all(), f"{rule.name} is off by {off.max()}, at most {np.max(allowed)}"
 
 
-def units(bound: float, results: dict[str, Array], feeds: dict[str, Array]) -> dict[str, Array]:
-    """`bound` halves of a unit in the last place of the largest number that enters or leaves."""
-    largest = max(1.0, *(float(np.abs(array).max()) for array in (*results.values(), *feeds.values())))
-    return {name: np.asarray(bound * np.finfo(array.dtype).eps / 2 * largest) for name, array in results.items()}
+def units(bound: float, numbers: Sequence[Array], like: Array) -> Array:
+    """`bound` halves of a unit in the last place, in the type of `like`, of the largest of `numbers` and 1."""
+    largest = max(1.0, *(float(np.abs(array).max()) for array in numbers))
+    return np.asarray(bound * float(np.finfo(like.dtype).eps) / 2 * largest)
 
 
 def rounding_bounds(graph: Graph, feeds: dict[str, Array]) -> dict[str, Array]:

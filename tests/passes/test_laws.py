@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.passes import (
+    examples_fast,
     examples_fusions,
     examples_joins,
     examples_late,
@@ -28,6 +29,7 @@ EXAMPLES = (
     *examples_late.EXAMPLES,
     *examples_slices.EXAMPLES,
     *examples_fusions.EXAMPLES,
+    *examples_fast.EXAMPLES,
     *examples_values.EXAMPLES,
     *examples_weights.EXAMPLES,
     *examples_readers.EXAMPLES,

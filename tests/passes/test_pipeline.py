@@ -16,9 +16,9 @@ from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter
 from xir.ir.verify import verify
-from xir.ops.activation import relu
+from xir.ops.activation import gelu, relu
 from xir.ops.constant import identity
-from xir.ops.elementwise import abs_, add, mul, neg
+from xir.ops.elementwise import abs_, add, mul, neg, sub
 from xir.ops.norm import batch_norm
 from xir.ops.shape import broadcast, transpose
 from xir.passes import Pass, Trace, optimize, passes
@@ -286,3 +286,21 @@ def _compare(graph: Graph, after: Graph) -> None:
     for name, array in wanted.items():
         room = 1e-4 * float(np.abs(array).max(initial=1e-30))
         np.testing.assert_allclose(got[name], array, rtol=1e-4, atol=room)
+
+
+def nearly_net() -> Graph:
+    net = Net()
+    x = net.input(2, 3)
+    return net.graph(gelu(sub(add(x, x), mul(x, x)), approximation="none"))
+
+
+def test_approximations_are_made_only_where_they_are_asked_for() -> None:
+    graph = nearly_net()
+    assert optimize(graph) is graph
+    assert optimize(graph, fast_math=True).nodes[-1].attributes["approximation"] == "tanh"
+    assert optimize(graph, passes=["fast_math_nearly"]).nodes[-1].attributes["approximation"] == "tanh"
+
+
+def test_exact_results_by_fast_math_are_refused() -> None:
+    with pytest.raises(UsageError, match="contradict each other"):
+        optimize(nearly_net(), exact=True, fast_math=True)

@@ -12,6 +12,7 @@ from xir.passes import (
     batch_norm,
     before_layer,
     common,
+    fast_math,
     folding,
     identity,
     joins,
@@ -48,6 +49,7 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("products", "matrix products add, recurrent layers begin with 0", products.RULES, level=2),
         *rules_pass("activations", "formulas that are an activation become it", activations.RULES, level=2),
         *rules_pass("normalization", "formulas that are a normalization become it", normalization.RULES, level=2),
+        *rules_pass("fast_math", "formulas that are cheaper and nearly the same", fast_math.RULES),
     )
 
 
@@ -57,6 +59,7 @@ def optimize(
     level: int = 2,
     passes: Sequence[str] | None = None,
     exact: bool = False,
+    fast_math: bool = False,
     trace: Trace | None = None,
 ) -> Graph:
     """The graph made smaller and faster by laws that keep what it computes.
@@ -66,11 +69,15 @@ def optimize(
         level: 0 changes nothing, 1 cleans up, 2 also folds layers into each other.
         passes: names of passes to run instead of those of the level.
         exact: only laws that keep every bit of the results.
+        fast_math: also laws that change results even over the reals: approximations, and what is wrong for infinities
+            and numbers that are none.
         trace: notes what fired and what nearly did.
 
     Raises:
-        UsageError: if a pass is not known.
+        UsageError: if a pass is not known, or `exact` and `fast_math` contradict each other.
     """
+    if exact and fast_math:
+        raise UsageError("exact results and fast math contradict each other", hint="ask for one of them")
     table = {each.name: each for each in _all()}
     if passes is None:
         chosen = [each for each in table.values() if each.level <= level]
@@ -79,7 +86,8 @@ def optimize(
             if name not in table:
                 raise UsageError(f"there is no pass {name!r}", hint=f"known are {', '.join(table)}")
         chosen = [table[name] for name in passes]
-    chosen = [each for each in chosen if each.exact or not exact]
+        fast_math = fast_math or any(each.approximate for each in chosen)
+    chosen = [each for each in chosen if (each.exact or not exact) and (fast_math or not each.approximate)]
     return run_pipeline(graph, chosen, trace if trace is not None else Trace()) if chosen else graph
 
 

@@ -125,14 +125,18 @@ class Rule:
         name: the rule's name.
         law: the law in words, its docstring.
         exact: whether the result is bit for bit the same; else it is the same over the reals.
+        approximate: whether the result differs even over the reals, as its law says.
         single_use: whether values inside the pattern must have no reader outside it.
     """
 
-    def __init__(self, pattern: Callable[..., Value], *, exact: bool, single_use: bool) -> None:
+    def __init__(
+        self, pattern: Callable[..., Value], *, exact: bool, single_use: bool, approximate: bool = False
+    ) -> None:
         """Traces the pattern."""
         self.name = pattern.__name__
         self.law = inspect.getdoc(pattern) or ""
         self.exact = exact
+        self.approximate = approximate
         self.single_use = single_use
         hints = get_type_hints(pattern)
         self.variables = {
@@ -201,11 +205,13 @@ def rule(pattern: Callable[..., Value]) -> Rule:
     return Rule(pattern, exact=True, single_use=True)
 
 
-def rule_with(*, exact: bool = True, single_use: bool = True) -> Callable[[Callable[..., Value]], Rule]:
-    """`rule` for laws that hold over the reals only, or that may duplicate work."""
+def rule_with(
+    *, exact: bool = True, single_use: bool = True, approximate: bool = False
+) -> Callable[[Callable[..., Value]], Rule]:
+    """`rule` for laws that hold over the reals only or nearly, or that may duplicate work."""
 
     def make(pattern: Callable[..., Value]) -> Rule:
-        return Rule(pattern, exact=exact, single_use=single_use)
+        return Rule(pattern, exact=exact and not approximate, single_use=single_use, approximate=approximate)
 
     return make
 
@@ -222,6 +228,7 @@ class NodeRule(Rule):
         self.name = find.__name__
         self.law = inspect.getdoc(find) or ""
         self.exact = exact
+        self.approximate = False
         self.single_use = False
         self.conditions: list[Condition] = []
         self.builder: Callable[..., Value | Sequence[Value]] | None = None

@@ -56,6 +56,7 @@ class Pass:
         law: what stays the same, in words.
         run: graph and trace in, graph out; the same graph when nothing changed.
         exact: whether the result is bit for bit the same; else it is the same over the reals.
+        approximate: whether the result differs even over the reals; such a pass runs only where it is asked for.
         level: the lowest optimization level that runs it.
         rules: the rules that it applies, where it is made of rules.
     """
@@ -65,6 +66,7 @@ class Pass:
     run: Callable[[Graph, Trace], Graph]
     exact: bool = True
     level: int = 1
+    approximate: bool = False
     rules: tuple[Rule, ...] = ()
 
 
@@ -108,16 +110,16 @@ def first_replacement(rules: Sequence[Rule], node: Node, rewriter: Rewriter, tra
 
 
 def rules_pass(name: str, law: str, rules: Sequence[Rule], *, level: int = 1) -> list[Pass]:
-    """Passes that apply `rules`: one of those that are bit-exact, one of the others."""
+    """Passes that apply `rules`: of those that are bit-exact, that hold over the reals, and that hold nearly."""
     made: list[Pass] = []
-    for exact, suffix in ((True, ""), (False, "_over_the_reals")):
-        chosen = [each for each in rules if each.exact is exact]
+    for exact, approximate, suffix in ((True, False, ""), (False, False, "_over_the_reals"), (False, True, "_nearly")):
+        chosen = [each for each in rules if each.exact is exact and each.approximate is approximate]
         if chosen:
 
             def run(graph: Graph, trace: Trace, chosen: Sequence[Rule] = chosen) -> Graph:
                 return apply_rules(graph, chosen, trace)
 
-            made.append(Pass(name + suffix, law, run, exact, level, tuple(chosen)))
+            made.append(Pass(name + suffix, law, run, exact, level, approximate, tuple(chosen)))
     return made
 
 
