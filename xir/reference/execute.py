@@ -210,9 +210,14 @@ def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple
             raise InvalidModelError(f"{node.op.name} needs the sizes {untold}, which nothing tells") from error
         except MemoryError as error:
             raise UnsafeError(f"{node.op.name} needs more memory than there is, on {_types(inputs)}") from error
-        results = result if isinstance(result, tuple) else (result,)
+        results = tuple(map(_as_array, result if isinstance(result, tuple) else (result,)))
         _check_results(node, results, sizes)
     return results
+
+
+def _as_array(result: object) -> Array:
+    """What a rule made; NumPy makes scalars of arrays without axes."""
+    return cast("Array", np.asarray(result) if isinstance(result, np.generic) else result)
 
 
 def _with_bodies(attributes: Mapping[str, Attribute]) -> Mapping[str, object]:
