@@ -14,6 +14,8 @@ from large_onnx import large_onnx
 from machine import machine, sentence
 from measure import Figure
 from open_nsfw import open_nsfw
+from optimizer import optimizer
+from quantization import quantization
 from scaling import scaling
 from startup import startup
 
@@ -22,6 +24,8 @@ BENCHMARKS: Mapping[str, Callable[[], list[Figure]]] = {
     "scaling": scaling,
     "open_nsfw": open_nsfw,
     "conversion": conversion,
+    "quantization": quantization,
+    "optimizer": optimizer,
     "large_onnx": large_onnx,
 }
 """Name -> benchmark, in the order in which they run."""

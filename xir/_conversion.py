@@ -174,6 +174,7 @@ def convert(
     target: str | None = None,
     level: int = 2,
     exact: bool = False,
+    fast_math: bool = False,
     seeds: Sequence[int] = SEEDS,
     rtol: float = RTOL,
     atol: float = ATOL,
@@ -197,6 +198,7 @@ def convert(
         target: see `export`.
         level: how much to optimize; 0 keeps the graph as it was read.
         exact: allows only bit-exact optimizations.
+        fast_math: see `optimize`.
         seeds: seeds of the verification's inputs.
         rtol: relative tolerance.
         atol: absolute tolerance.
@@ -210,7 +212,7 @@ def convert(
     job = _Job(os.fspath(path), format, opset, target, _Check(tuple(seeds), rtol, atol) if verify else None, progress)
     chosen = load_options(options, prototxt, inputs, outputs)
     loaded = job.read(lambda: _read(source, chosen, rename_inputs, nchw_inputs))
-    return job.write(loaded, job.optimize(loaded, level, None, exact))
+    return job.write(loaded, job.optimize(loaded, level, None, exact, fast_math))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,11 +259,11 @@ class _Job:
         self._stop("load")
         return loaded
 
-    def optimize(self, loaded: Loaded, level: int, passes: Sequence[str] | None, exact: bool) -> Graph:
+    def optimize(self, loaded: Loaded, level: int, passes: Sequence[str] | None, exact: bool, fast_math: bool) -> Graph:
         """Optimizes, and keeps the trace."""
         self.tell("optimizing", 0, 1)
-        self.again = lambda twin: optimize(twin, level=level, passes=passes, exact=exact)
-        graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, trace=self.trace)
+        self.again = lambda twin: optimize(twin, level=level, passes=passes, exact=exact, fast_math=fast_math)
+        graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, fast_math=fast_math, trace=self.trace)
         self._stop("optimize")
         return graph
 
@@ -313,6 +315,7 @@ def optimize_model(
     level: int = 2,
     passes: Sequence[str] | None = None,
     exact: bool = False,
+    fast_math: bool = False,
     verify: bool = True,
     format: str | None = None,
     opset: int | None = None,
@@ -331,6 +334,7 @@ def optimize_model(
         level: see `optimize`.
         passes: see `optimize`.
         exact: see `optimize`.
+        fast_math: see `optimize`.
         verify: see `convert`.
         format: see `export`.
         opset: see `export`.
@@ -346,7 +350,7 @@ def optimize_model(
     check = _Check(tuple(seeds), rtol, atol) if verify else None
     job = _Job(None if path is None else os.fspath(path), format, opset, target, check, progress)
     loaded = job.read(lambda: read(source, options))
-    graph = job.optimize(loaded, level, passes, exact)
+    graph = job.optimize(loaded, level, passes, exact, fast_math)
     return OptimizationReport(
         loaded,
         len(loaded.graph.nodes),
@@ -371,6 +375,7 @@ def plan_conversion(
     level: int = 2,
     passes: Sequence[str] | None = None,
     exact: bool = False,
+    fast_math: bool = False,
 ) -> ConversionPlan:
     """Everything that `convert` checks before it writes: reading, optimizing, and every operator's form.
 
@@ -382,7 +387,7 @@ def plan_conversion(
     chosen = export_format(os.fspath(path), format)
 
     def planned(graph: Graph) -> ExportPlan | None:
-        legal = optimize(graph, level=level, passes=passes, exact=exact)
+        legal = optimize(graph, level=level, passes=passes, exact=exact, fast_math=fast_math)
         if chosen != "onnx":
             return None
         from xir.backends.export.onnx import plan_onnx

@@ -174,6 +174,7 @@ class Writing:
         target: ONNX: the runtime that shall read it, or None.
         level: how much to optimize.
         exact: only bit-exact optimizations.
+        fast_math: approximations too.
         verify: whether the result is compared with the source.
     """
 
@@ -182,6 +183,7 @@ class Writing:
     target: str | None
     level: int
     exact: bool
+    fast_math: bool
     verify: bool
 
 
@@ -196,10 +198,11 @@ def writing_options(function: F) -> F:
         target: str | None,
         level: int,
         exact: bool,
+        fast_math: bool,
         verify: bool,
         **rest: object,
     ) -> object:
-        return function(*args, writing=Writing(format, opset, target, level, exact, verify), **rest)
+        return function(*args, writing=Writing(format, opset, target, level, exact, fast_math, verify), **rest)
 
     decorated: Callable[..., object] = wrapped
     for option in reversed(_WRITING):
@@ -215,6 +218,7 @@ _WRITING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
     click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino, ..."),
     click.option("--level", type=click.IntRange(0, 2), default=2, help="How much to optimize: 0, 1 or 2 (2)."),
     click.option("--exact", is_flag=True, help="Only optimizations that keep every bit."),
+    click.option("--fast-math", is_flag=True, help="Optimizations that are nearly right, too."),
     click.option(
         "--no-verify",
         "verify",

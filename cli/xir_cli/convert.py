@@ -167,6 +167,7 @@ def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None
             target=wishes.writing.target,
             level=wishes.writing.level,
             exact=wishes.writing.exact,
+            fast_math=wishes.writing.fast_math,
         )
     return convert(
         source,
@@ -180,6 +181,7 @@ def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None
         target=wishes.writing.target,
         level=wishes.writing.level,
         exact=wishes.writing.exact,
+        fast_math=wishes.writing.fast_math,
         seeds=wishes.comparing.seeds,
         rtol=wishes.comparing.rtol,
         atol=wishes.comparing.atol,

@@ -71,6 +71,7 @@ def command(
             level=writing.level,
             passes=tuple(passes.split(",")) if passes else None,
             exact=writing.exact,
+            fast_math=writing.fast_math,
             verify=writing.verify,
             format=writing.format,
             opset=writing.opset,

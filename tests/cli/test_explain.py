@@ -60,3 +60,10 @@ def test_a_law_that_only_nearly_applied_is_told_in_words_once(tmp_path, capsys):
     only = [miss["law"] for miss in document["misses"] if miss["law"] not in document["fired"]]
     for law in dict.fromkeys(only):
         assert text.count(LAWS[law].splitlines()[0]) == 1
+
+
+def test_fast_math_and_exact_results_contradict_each_other(tmp_path, capsys):
+    assert _explained(tmp_path, capsys, "--fast-math").code == 0
+    done = _explained(tmp_path, capsys, "--fast-math", "--exact")
+    assert done.code != 0
+    assert "contradict each other" in done.err
