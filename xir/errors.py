@@ -32,6 +32,18 @@ class Location:
         return Location(self.file or other.file, self.layer or other.layer, self.kind or other.kind)
 
 
+MAX_MESSAGE = 8_000
+"""Characters of one message. Real ones take some hundred; an attribute of a million numbers would fill the screen."""
+
+
+def _shortened(message: str) -> str:
+    """The message without its middle where it is too long to be read."""
+    if len(message) <= MAX_MESSAGE:
+        return message
+    head, tail = MAX_MESSAGE * 3 // 4, MAX_MESSAGE // 4
+    return f"{message[:head]} ... ({len(message) - head - tail} characters left out) ... {message[-tail:]}"
+
+
 class XirError(Exception):
     """The base of every error that xir raises on purpose.
 
@@ -56,7 +68,7 @@ class XirError(Exception):
     ) -> None:
         """Builds the error; `number` narrows the class's own code within the same hundred."""
         super().__init__(message)
-        self.message = message
+        self.message = _shortened(message)
         self.hint = hint
         self.source = Location(file, layer, kind)
         chosen = self.number if number is None else number

@@ -200,18 +200,20 @@ def check_nesting(depth: int, *, what: str = "the model", file: str | None = Non
         )
 
 
-def check_inlined(nodes: int, *, what: str = "the model", file: str | None = None) -> None:
-    """Refuses to inline functions into more than `MAX_INLINED_NODES` nodes; count first, then inline.
+def check_inlined(
+    nodes: int, *, what: str = "the model", file: str | None = None, limit: int = MAX_INLINED_NODES
+) -> None:
+    """Refuses to take something apart into more than `limit` nodes; count first, then build.
 
     Raises:
         UnsafeError: `nodes` is above the limit.
     """
-    if nodes > MAX_INLINED_NODES:
+    if nodes > limit:
         raise UnsafeError(
-            f"inlining the functions of {what} makes more than {MAX_INLINED_NODES} nodes",
+            f"{what}, taken apart, makes more than {limit} nodes",
             number=805,
             file=file,
-            hint="the functions call each other without end in sight: the file is damaged or hostile",
+            hint="a small file must not ask for so much: is it damaged or hostile?",
         )
 
 

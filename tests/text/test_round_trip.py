@@ -306,12 +306,12 @@ def graphs(draw: st.DrawFn) -> Graph:
                     values.append(constant(value=parameter.constant))
                 case _:
                     attributes = {
-                        "number": draw(st.integers()),
+                        "number": draw(st.integers(-(2**63), 2**63 - 1)),
                         "real": draw(st.floats()),
                         "flag": draw(st.booleans()),
                         "text": draw(HOSTILE),
                         "dtype": draw(st.sampled_from(DType)),
-                        "fixed": draw(st.none() | st.tuples(st.integers(), st.floats())),
+                        "fixed": draw(st.none() | st.tuples(st.integers(-(2**63), 2**63 - 1), st.floats())),
                     }
                     values.append(sink(x, *draw(st.lists(st.sampled_from(values), max_size=3)), **attributes))
     outputs = tuple(draw(st.lists(st.sampled_from(values), min_size=1, max_size=4)))

@@ -8,9 +8,9 @@ from enum import Enum
 from functools import cache
 from typing import TYPE_CHECKING, TypeAlias
 
-from xir.errors import InvalidModelError
+from xir.errors import InvalidModelError, UnsafeError
 from xir.ir.dims import Dim, Shape, Symbol, as_dim, evaluate, product, to_text
-from xir.limits import MAX_NESTING
+from xir.limits import MAX_ELEMENTS, MAX_NESTING, MAX_RANK
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,11 +136,27 @@ class TensorType:
     shape: Shape
 
     def __post_init__(self) -> None:
-        """Checks that every size is a Dim and no known one is negative."""
+        """Checks that every size is a Dim, that no known one is negative, and that their product is a size too."""
+        if len(self.shape) > MAX_RANK:
+            raise UnsafeError(
+                f"a tensor of {len(self.shape)} axes; at most {MAX_RANK} are taken",
+                number=803,
+                hint="no tensor library has such tensors: the file is damaged or hostile",
+            )
+        count = 1
         for dim in self.shape:
             size = as_dim(dim)
-            if isinstance(size, int) and size < 0:
+            if not isinstance(size, int):
+                continue
+            if size < 0:
                 raise InvalidModelError(f"a tensor cannot have the shape {list(self.shape)}: sizes are >= 0")
+            count *= size or 1
+        if count > MAX_ELEMENTS:
+            raise UnsafeError(
+                f"a tensor of the shape {list(self.shape)} has more than 2^63 - 1 elements",
+                number=803,
+                hint="the file is damaged or hostile",
+            )
 
     @property
     def rank(self) -> int:

@@ -13,7 +13,7 @@ from xir.ir.dims import Dim
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.limits import check_inlined
+from xir.limits import FREE_INLINED_NODES
 from xir.ops._build import channelwise, scalar_like
 from xir.ops._checks import require_dtype, require_floating, require_rank, require_same_dtype, require_same_shape
 from xir.ops._wide import scalar, wide
@@ -199,7 +199,7 @@ def sweep(steps: int, backward: bool, lengths: Array | None, states: tuple[Numbe
 def built_sweep(
     added: Value, backward: bool, lengths: Value | None, states: tuple[Value, ...], held: Held, step: BuiltStep
 ) -> BuiltSweep:
-    """`sweep` as a graph: step after step, or the body of a scan where only the run tells how many there are.
+    """`sweep` as a graph: step after step, or the body of a scan where steps are many or only the run tells how many.
 
     Args:
         added: [T, N, J], what the inputs add to the gates.
@@ -208,14 +208,10 @@ def built_sweep(
         states: as in `sweep`.
         held: the weights that `step` reads.
         step: as in `sweep`.
-
-    Raises:
-        UnsafeError: if the unrolled layer would have more nodes than `xir.limits` allows.
     """
     steps = added.shape[0]
-    if not isinstance(steps, int) or steps == 0:
+    if not isinstance(steps, int) or not 0 < steps * _NODES_PER_STEP <= FREE_INLINED_NODES:
         return _scanned(added, backward, lengths, states, held, step)
-    check_inlined(steps * _NODES_PER_STEP, what=f"a recurrent layer of {steps} steps")
     rows = [reshape(each, shape=each.shape[1:]) for each in split(added, axis=0, sizes=(1,) * steps)]
     outputs: list[Value] = []
     for index in reversed(range(steps)) if backward else range(steps):

@@ -39,6 +39,9 @@ _CLASSES: Mapping[Base, tuple[type[_Class], ...]] = {
     "graph": (Graph,),
 }
 
+MAX_INTEGER = (1 << 63) - 1
+"""The largest whole number that an attribute may be: ONNX's attributes and all sizes are signed 64-bit numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -105,6 +108,8 @@ def _check_simple(kind: Kind, value: object) -> Attribute:
     if kind.base == "choice":
         return value if isinstance(value, str) and value in kind.choices else None
     if isinstance(value, bool) and kind.base != "bool":
+        return None
+    if isinstance(value, int) and not -MAX_INTEGER - 1 <= value <= MAX_INTEGER:
         return None
     return value if isinstance(value, _CLASSES[kind.base]) else None
 

@@ -51,12 +51,14 @@ class Entry:
         handler: the function.
         least: operands that must be there.
         most: operands that may be there; None for any number.
+        named: operands that the handler knows by name; those behind them must be there.
     """
 
     since: int
     handler: Handler
     least: int
     most: int | None
+    named: int
 
     def fits(self, count: int) -> bool:
         """Whether `count` operands may be given."""
@@ -103,7 +105,7 @@ def _entry(since: int, handler: Handler) -> Entry:
     positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     least = sum(p.default is p.empty for p in positional)
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    return Entry(since, handler, least, None if variadic else len(positional))
+    return Entry(since, handler, least, None if variadic else len(positional), len(positional))
 
 
 __all__ = ["NEWEST", "NEWEST_OPSET", "Entry", "Handler", "Result", "Site", "Versions", "full_kind", "versions"]

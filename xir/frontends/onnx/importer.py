@@ -218,10 +218,7 @@ class _Importer:
     ) -> tuple[Value, ...]:
         if entry is None:
             raise InvalidModelError(f"{node.kind} has no handler")
-        while operands and operands[-1] is None:
-            operands = operands[:-1]
-        if not entry.fits(len(operands)) or None in operands[: entry.least]:
-            raise InvalidModelError(f"takes {entry.wanted} inputs, got {len(operands)}")
+        operands = _given(entry, operands)
         for name, attribute in node.attributes.items():
             if attribute.reference:
                 raise InvalidModelError(f"attribute {name!r} refers to a function's attribute outside a function")
@@ -363,6 +360,17 @@ class _Importer:
         else:
             reason, hint = "xir has no handler for it", None
         self.problems.note(kind, reason, hint, node.label)
+
+
+def _given(entry: Entry, operands: Sequence[Value | None]) -> Sequence[Value | None]:
+    """The operands up to the last one that is there, as many as the handler takes."""
+    while operands and operands[-1] is None:
+        operands = operands[:-1]
+    if not entry.fits(len(operands)) or None in operands[: entry.least]:
+        raise InvalidModelError(f"takes {entry.wanted} inputs, got {len(operands)}")
+    if None in operands[entry.named :]:
+        raise InvalidModelError(f"input {operands.index(None, entry.named)} is absent, but must be there")
+    return operands
 
 
 def _check_call(node: OnnxNode, function: OnnxFunction, operands: Sequence[Value | None], frame: Frame) -> None:

@@ -25,7 +25,14 @@ from xir.ir.node import Attribute, Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import DType, TensorType
 from xir.ir.walk import bodies
+from xir.limits import FREE_INLINED_NODES, check_inlined, inlining_limit
 from xir.ops.constant import identity
+
+_UNROLLED = frozenset(("continued_lstm", "continued_rnn", "gru", "lstm", "rnn"))
+"""Operators whose pieces are those of a step, again and again."""
+
+_NODES_A_STEP = 32
+"""About so many nodes are the pieces of one step."""
 
 _MAX_ROUNDS = 64
 """Rounds until nothing changes; decompositions are a few storeys deep."""
@@ -38,9 +45,10 @@ def legalize(graph: Graph, opset: int) -> Graph:
         UnsupportedError: operators that have no form there; all of them are listed, with what would help.
     """
     forms = FORMS
+    limit = inlining_limit(len(graph.nodes))
     graph = _with_free_bodies(_with_free_outputs(graph))
     for _ in range(_MAX_ROUNDS):
-        round_ = _Round(forms, opset)
+        round_ = _Round(forms, opset, limit)
         graph = _with_free_bodies(_with_free_outputs(rewrite(graph, round_.replace)))
         if not round_.changed:
             if round_.refused:
@@ -120,6 +128,8 @@ class _Round:
 
     forms: Forms
     opset: int
+    limit: int
+    unrolled: int = 0
     changed: bool = False
     refused: list[tuple[Node, Refusal]] = field(default_factory=list[tuple[Node, Refusal]])
     broadcasts: dict[tuple[Value, TensorType], Value] = field(default_factory=dict[tuple[Value, TensorType], Value])
@@ -136,11 +146,17 @@ class _Round:
                 self.refused.append((node, said))
                 return None
             case Value():
-                self.changed = True
-                return (said,)
+                return self._counted(node, (said,))
             case _:
-                self.changed = True
-                return said
+                return self._counted(node, said)
+
+    def _counted(self, node: Node, said: Sequence[Value]) -> Sequence[Value]:
+        """The pieces of a node; the steps of all layers that are written down step by step are bounded."""
+        self.changed = True
+        if node.op.name in _UNROLLED and node.inputs[0] is not None and isinstance(node.inputs[0].shape[0], int):
+            self.unrolled += min(node.inputs[0].shape[0], FREE_INLINED_NODES // _NODES_A_STEP) * _NODES_A_STEP
+            check_inlined(self.unrolled, what="the recurrent layers", limit=self.limit)
+        return said
 
     def _merged_broadcast(self, node: Node) -> Sequence[Value] | None:
         """One broadcast for all that say the same, none where nothing changes: ONNX's own broadcasting is the same."""

@@ -30,6 +30,9 @@ def branch(site: Site, condition: Value) -> tuple[Value, ...]:
     if known is not None and len(known) == 1 and isinstance(known[0], int):
         branches = site.graph("then_branch"), site.graph("else_branch")
         return site.inline_body(branches[0 if known[0] else 1])
+    for name in ("then_branch", "else_branch"):
+        if site.graph(name).inputs:
+            site.invalid(f"a branch takes no inputs, {name!r} takes {len(site.graph(name).inputs)}")
     then, other = site.body("then_branch"), site.body("else_branch")
     captured = tuple(dict.fromkeys((*then.captured, *other.captured)))
     results = control.if_(

@@ -53,7 +53,9 @@ def transposed_convolution(site: Site, x: Value, w: Value, bias: Value | None = 
         wanted = site.integers("output_shape") if site.has("output_shape") else None
         sizes: tuple[Dim, ...] = tuple(size * step for size, step in zip(x.shape[2:], strides, strict=True))
         if wanted is not None:
-            sizes = wanted[-axes:]
+            if len(wanted) < axes:
+                site.invalid(f"attribute 'output_shape' has {len(wanted)} numbers for {axes} spatial axes")
+            sizes = wanted[len(wanted) - axes :]
         site.ignore("pads")
         padding = _padding_for(x, sizes, window, strides, dilation, extra, mode)
     else:

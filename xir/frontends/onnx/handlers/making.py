@@ -83,6 +83,8 @@ def _ranged(site: Site, given: tuple[Value, Value, Value], stash: DType) -> Valu
 
 def _computed(site: Site, given: list[Array], dtype: DType, stash: DType) -> Value:
     """A range of known limits: as long as they say."""
+    if any(number.size != 1 for number in given):
+        site.invalid(f"the limits of a range have {[number.size for number in given]} elements, one each is needed")
     first, last, step = (float(number.astype(np.float64).reshape(())) for number in given)
     if step == 0 or not np.isfinite([first, last, step]).all():
         site.invalid(f"a range from {first} to {last} in steps of {step}")

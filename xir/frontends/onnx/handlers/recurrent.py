@@ -52,6 +52,8 @@ def _functions(site: Site, defaults: tuple[str, ...], directions: int) -> tuple[
     if len(names) != len(defaults) * directions:
         site.invalid(f"{len(defaults) * directions} activations are needed, got {len(names)}")
     alphas, betas = list(site.reals("activation_alpha") or ()), list(site.reals("activation_beta") or ())
+    if max(len(alphas), len(betas)) > len(names):
+        site.invalid(f"{len(names)} activations have {len(alphas)} alphas and {len(betas)} betas")
     found: list[GateFunction] = []
     for name in names:
         if name.lower() not in _FUNCTIONS:
