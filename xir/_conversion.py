@@ -20,8 +20,9 @@ from xir.frontends.type_spec import as_type
 from xir.inspect.conversion import ConversionPlan, ConversionReport, parameter_count
 from xir.inspect.optimization import NearMiss, OptimizationReport
 from xir.ir.graph import Graph
-from xir.ir.types import Type
+from xir.ir.types import DType, Type
 from xir.passes import Trace, optimize
+from xir.precision import Precision, narrowed_as
 from xir.text import save_xir
 from xir.verification import (
     ATOL,
@@ -163,6 +164,7 @@ def convert(
     path: str | os.PathLike[str],
     *,
     verify: bool = True,
+    precision: Precision | None = None,
     options: LoadOptions | None = None,
     prototxt: str | os.PathLike[str] | None = None,
     inputs: Mapping[str, TypeSpec] | None = None,
@@ -187,6 +189,8 @@ def convert(
         path: the file to write.
         verify: replays the source by the reference and the written file by onnxruntime (or the reference, where
             onnxruntime is not installed) on inputs made from `seeds`.
+        precision: makes the numbers narrower. The file is then verified against the narrow model, within
+            `PrecisionReport.tolerances` at least; the report says how far that is from the source.
         options: how to read the source.
         prototxt: see `load`.
         inputs: see `load`.
@@ -212,6 +216,8 @@ def convert(
     job = _Job(os.fspath(path), format, opset, target, _Check(tuple(seeds), rtol, atol) if verify else None, progress)
     chosen = load_options(options, prototxt, inputs, outputs)
     loaded = job.read(lambda: _read(source, chosen, rename_inputs, nchw_inputs))
+    if precision is not None:
+        return job.narrow(loaded, job.optimize(loaded, level, None, exact, fast_math), precision)
     return job.write(loaded, job.optimize(loaded, level, None, exact, fast_math))
 
 
@@ -243,6 +249,7 @@ class _Job:
         self.trace = Trace()
         self.seconds: dict[str, float] = {}
         self.again: Callable[[Graph], Graph] = optimize
+        self.by_reference = False
         self._since = time.perf_counter()
 
     def _stop(self, step: str) -> None:
@@ -266,6 +273,19 @@ class _Job:
         graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, fast_math=fast_math, trace=self.trace)
         self._stop("optimize")
         return graph
+
+    def narrow(self, loaded: Loaded, graph: Graph, precision: Precision) -> ConversionReport:
+        """Makes the numbers narrower, and writes the file."""
+        self.tell("narrowing", 0, 1)
+        made = narrowed_as(graph, precision)
+        self._stop("narrow")
+        if self.check is not None:
+            rtol, atol = made.report.tolerances
+            self.check = _Check(self.check.seeds, max(rtol, self.check.rtol), max(atol, self.check.atol))
+        # onnxruntime has no kernels for bf16 on the CPU (1.31, OperatorKernels.md): the reference reads the file again.
+        self.by_reference = made.report.dtype is DType.BFLOAT16
+        narrow = replace(loaded, graph=made.graph, notes=(*loaded.notes, *made.report.notes))
+        return replace(self.write(narrow, made.graph), precision=made.report)
 
     def write(self, loaded: Loaded, graph: Graph) -> ConversionReport:
         """Writes the file, and lets it take its place only when it computes what `loaded` does."""
@@ -298,7 +318,7 @@ class _Job:
     def _compared(self, loaded: Loaded, graph: Graph, written: str, check: _Check) -> Certificate:
         return verify_runners(
             graph,
-            runner_of(written, self.format),
+            ReferenceRunner(load_model(written).graph) if self.by_reference else runner_of(written, self.format),
             names=(os.path.basename(loaded.files[0]), os.path.basename(self.path)),
             seeds=check.seeds,
             rtol=check.rtol,
@@ -376,6 +396,7 @@ def plan_conversion(
     passes: Sequence[str] | None = None,
     exact: bool = False,
     fast_math: bool = False,
+    precision: Precision | None = None,
 ) -> ConversionPlan:
     """Everything that `convert` checks before it writes: reading, optimizing, and every operator's form.
 
@@ -388,6 +409,7 @@ def plan_conversion(
 
     def planned(graph: Graph) -> ExportPlan | None:
         legal = optimize(graph, level=level, passes=passes, exact=exact, fast_math=fast_math)
+        legal = legal if precision is None else narrowed_as(legal, precision, measured=False).graph
         if chosen != "onnx":
             return None
         from xir.backends.export.onnx import plan_onnx

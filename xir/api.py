@@ -35,6 +35,7 @@ from xir.inspect.optimization import OptimizationReport
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.passes import optimize
+from xir.precision import quantize, to_precision
 from xir.reference import random_inputs, run
 from xir.verification import (
     ATOL,
@@ -66,10 +67,12 @@ __all__ = [
     "optimize",
     "optimize_model",
     "plan_conversion",
+    "quantize",
     "random_inputs",
     "read",
     "run",
     "show",
+    "to_precision",
     "verify",
 ]
 

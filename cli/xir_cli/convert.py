@@ -25,6 +25,7 @@ from xir_cli.arguments import (
 )
 from xir_cli.batch import Batch, run_batch
 from xir_cli.output import Output
+from xir_cli.precision import precision_lines, precision_options
 from xir_cli.progress import ProgressLine
 from xir_cli.settings import Settings, WritingCommand
 from xir_cli.words import output_lines, plan_lines, report_lines
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from xir.api import Progress
     from xir.frontends.options import LoadOptions
     from xir.inspect.conversion import ConversionPlan, ConversionReport
+    from xir.precision import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Wishes:
     nchw_inputs: tuple[str, ...]
     dry_run: bool
     map: str | None
+    precision: Precision | None = None
 
 
 @click.command(cls=WritingCommand)
@@ -58,6 +61,7 @@ class Wishes:
 @click.option("--inputs-as-nchw", "nchw_inputs", metavar="NAME,...", help="Take inputs [N,H,W,C] as [N,C,H,W].")
 @click.option("--map", metavar="FILE", help="Write which layer became which nodes, JSON.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@precision_options
 @writing_options
 @reading_options
 @comparing_options
@@ -73,6 +77,7 @@ def command(
     nchw_inputs: str | None,
     map: str | None,
     dry_run: bool,
+    precision: Precision | None,
     writing: Writing,
     options: LoadOptions,
     comparing: Comparing,
@@ -89,7 +94,7 @@ def command(
     """
     renamed = pairs("--rename-inputs", rename_inputs.split(",") if rename_inputs else ())
     turned = tuple(nchw_inputs.split(",")) if nchw_inputs else ()
-    wishes = Wishes(options, comparing, writing, renamed, turned, dry_run, map)
+    wishes = Wishes(options, comparing, writing, renamed, turned, dry_run, map, precision)
     sources = expanded(models)
     _check(wishes, out, out_dir, sources)
     if out is not None:
@@ -168,11 +173,13 @@ def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None
             level=wishes.writing.level,
             exact=wishes.writing.exact,
             fast_math=wishes.writing.fast_math,
+            precision=wishes.precision,
         )
     return convert(
         source,
         path,
         verify=wishes.writing.verify,
+        precision=wishes.precision,
         options=wishes.options,
         rename_inputs=wishes.rename_inputs,
         nchw_inputs=wishes.nchw_inputs,
@@ -204,6 +211,7 @@ def _convert_one(settings: Settings, source: str, path: str, wishes: Wishes) -> 
         notes, lines = done.source.notes, plan_lines(done, path)
     else:
         notes, lines = done.notes, report_lines(done)
+        lines += precision_lines(done.precision) if done.precision is not None else []
     for note in notes:
         output.note(note)
     for line in lines:

@@ -10,6 +10,7 @@ from xir.backends.export.report import ExportReport
 from xir.frontends.options import Loaded
 from xir.inspect.summary import layer_count
 from xir.ir.graph import Graph
+from xir.precision import PrecisionReport
 from xir.verification.certificate import Certificate
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ class ConversionReport:
         export: what was written.
         certificate: the verification, or None when it was not asked for.
         seconds: how long reading, exporting and verifying took.
+        precision: what narrower numbers cost, or None where the numbers are as wide as in the source.
     """
 
     source: Loaded
@@ -33,6 +35,7 @@ class ConversionReport:
     export: ExportReport
     certificate: Certificate | None
     seconds: Mapping[str, float]
+    precision: PrecisionReport | None = None
 
     @property
     def layers(self) -> int:
@@ -52,6 +55,7 @@ class ConversionReport:
             "notes": list(self.notes),
             "export": self.export.to_dict(),
             "certificate": self.certificate.to_dict() if self.certificate is not None else None,
+            **({"precision": self.precision.to_dict()} if self.precision is not None else {}),
         }
 
 

@@ -8,16 +8,17 @@ of every layer moved.
 from __future__ import annotations
 
 from xir.precision.calibration import Samples, samples_of
-from xir.precision.convert import PrecisionReport, PrecisionResult, narrowed, to_precision
+from xir.precision.convert import PrecisionReport, PrecisionResult, narrowed, narrowed_as, to_precision
 from xir.precision.kept import KEPT
 from xir.precision.layer_errors import LayerError, layer_errors
 from xir.precision.quantize import QuantizationReport, QuantizationResult, QuantizedLayer, quantize
-from xir.precision.settings import MAX_ERRORS, Quantization
+from xir.precision.settings import MAX_ERRORS, Precision, Quantization
 
 __all__ = [
     "KEPT",
     "MAX_ERRORS",
     "LayerError",
+    "Precision",
     "PrecisionReport",
     "PrecisionResult",
     "Quantization",
@@ -27,6 +28,7 @@ __all__ = [
     "Samples",
     "layer_errors",
     "narrowed",
+    "narrowed_as",
     "quantize",
     "samples_of",
     "to_precision",

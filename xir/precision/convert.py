@@ -21,6 +21,7 @@ from xir.precision.borders import narrow_borders
 from xir.precision.calibration import RandomSamples, Samples, largest_values, samples_of
 from xir.precision.kept import KEPT, WIDE, is_wide, reasons_to_stay
 from xir.precision.layer_errors import LayerError, Pair, layer_errors, layer_name
+from xir.precision.settings import Precision
 from xir.precision.weights import ConvertedWeight, Overflow, convert_weight, limits_of
 
 _NARROW = (DType.FLOAT16, DType.BFLOAT16)
@@ -44,6 +45,7 @@ class PrecisionReport:
         layers: the error of each layer on the samples; empty where there were none.
         made_up: whether the samples were made up.
         failure: why the errors were not measured, else empty.
+        largest: the largest magnitude of the outputs on the samples, 1 where there were none.
     """
 
     dtype: DType
@@ -56,6 +58,32 @@ class PrecisionReport:
     layers: tuple[LayerError, ...] = ()
     made_up: bool = False
     failure: str = ""
+    largest: float = 1.0
+
+    @property
+    def tolerances(self) -> tuple[float, float]:
+        """The relative and absolute tolerance within which two runtimes agree on the result.
+
+        Runtimes round where they like: some fuse operators, some compute in f32 between casts. 40 roundings of the
+        type (2^-11 for f16, 2^-8 for bf16), as a deep net adds them up, of each number and of the largest one.
+        """
+        unit = 2.0**-11 if self.dtype is DType.FLOAT16 else 2.0**-8
+        return 40 * unit, 40 * unit * max(1.0, self.largest)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know."""
+        found: list[str] = []
+        clamped = [weight.name for weight in self.weights if weight.clamped]
+        if clamped:
+            found.append(f"{self.clamped} weights became the largest {self.dtype}, in {', '.join(clamped[:3])}")
+        if self.flushed:
+            found.append(f"{self.flushed} weights became 0: they are below the least {self.dtype}")
+        found += [self.failure] if self.failure else []
+        lost = [layer.name for layer in self.layers if not layer.finite]
+        if lost:
+            found.append(f"{lost[0]} and {len(lost) - 1} more layers are not finite on the samples")
+        return tuple(found)
 
     @property
     def clamped(self) -> int:
@@ -154,6 +182,7 @@ def narrowed(
     result = inner if keep_io else narrow_borders(inner, chosen)
     errors, failure = _measured(graph, inner, work.pairs, given) if measured or given is not None else ((), "")
     before, after = (sum(p.constant.nbytes for p in each.parameters) for each in (graph, result))
+    ends = set(graph.outputs)
     report = PrecisionReport(
         chosen,
         work.converted,
@@ -165,8 +194,24 @@ def narrowed(
         errors,
         given is None and measured,
         failure,
+        max((e.largest for p, e in zip(work.pairs, errors, strict=False) if p.exact in ends), default=1.0),
     )
     return PrecisionResult(result, report)
+
+
+def narrowed_as(graph: Graph, precision: Precision, *, measured: bool = True) -> PrecisionResult:
+    """What `narrowed` makes of the wishes of a conversion; without `measured`, of a model that is not run at all."""
+    samples = precision.samples(graph) if precision.samples is not None and measured else None
+    return narrowed(
+        graph,
+        precision.dtype,
+        keep_io=precision.keep_io,
+        keep=precision.keep,
+        keep_layers=precision.keep_layers,
+        overflow=precision.overflow,
+        samples=samples,
+        measured=measured,
+    )
 
 
 def _measured(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from xir.ir.constant import Array
 from xir.ir.graph import Graph, Parameter
@@ -15,6 +16,10 @@ from xir.ir.node import Node, Value
 from xir.ir.types import DType
 from xir.ops import elementwise, reduce
 from xir.reference import run
+
+MEASURED = 4
+"""Samples (or batches) on which errors are measured, the first ones: the two sides of a run cost twice a run each, and
+the mean over all elements of a layer hardly changes after a few pictures."""
 
 _STATISTICS = 5
 """Numbers that are kept of each pair."""
@@ -76,7 +81,18 @@ def layer_name(graph: Graph, node: Node) -> str:
 def layer_errors(
     exact: Graph, parameters: Sequence[Parameter], pairs: Sequence[Pair], samples: Iterable[Mapping[str, ArrayLike]]
 ) -> tuple[LayerError, ...]:
-    """The error of each pair over the samples.
+    """The error of each pair over the first `MEASURED` samples; see `measure`."""
+    return measure(exact, parameters, pairs, samples)[0]
+
+
+def measure(
+    exact: Graph,
+    parameters: Sequence[Parameter],
+    pairs: Sequence[Pair],
+    samples: Iterable[Mapping[str, ArrayLike]],
+    shifted: Sequence[Pair] = (),
+) -> tuple[tuple[LayerError, ...], list[Array]]:
+    """The error of each pair over the first `MEASURED` samples, and the mean shifts of the channels of some.
 
     Both sides hang on the inputs of `exact`, so that one run computes both; what a pair leaves behind are five sums,
     which the run itself computes in f64: no result outlives its readers.
@@ -86,24 +102,46 @@ def layer_errors(
         parameters: the weights of the narrow side.
         pairs: what to compare.
         samples: the inputs, by name.
+        shifted: pairs [N, C, ...] for which the mean of exact - narrow in each channel is wanted too.
+
+    Returns:
+        The errors, and the shifts, f64[C] each.
     """
     if not pairs:
-        return ()
+        return (), []
     outputs: list[Value] = []
     for pair in pairs:
         outputs += _statistics(pair)
+    outputs += [_shift(pair) for pair in shifted]
     names = tuple(str(number) for number in range(len(outputs)))
+    single = names[: len(pairs) * _STATISTICS]
+    both = _both(exact, parameters, tuple(outputs), names)
+    sums = np.zeros((len(pairs), _STATISTICS))
+    shifts: list[NDArray[np.float64]] = []
+    count = 0
+    for sample in islice(samples, MEASURED):
+        found = run(both, sample)
+        fresh = np.array([float(found[name]) for name in single]).reshape(len(pairs), _STATISTICS)
+        sums[:, :3] += fresh[:, :3]
+        sums[:, 3:] = np.maximum(sums[:, 3:], fresh[:, 3:])
+        means = [np.nan_to_num(found[name].astype(np.float64), posinf=0.0, neginf=0.0) for name in names[len(single) :]]
+        shifts = [a + b for a, b in zip(shifts, means, strict=True)] if count else means
+        count += 1
+    errors = tuple(_error(pair, row) for pair, row in zip(pairs, sums, strict=True))
+    return errors, [np.asarray(total / count) for total in shifts]
+
+
+def _both(exact: Graph, parameters: Sequence[Parameter], outputs: tuple[Value, ...], names: tuple[str, ...]) -> Graph:
+    """One graph of both sides."""
     known = {parameter.value for parameter in exact.parameters}
     added = tuple(parameter for parameter in parameters if parameter.value not in known)
     held = {value: exact.names[value] for value in exact.inputs if value in exact.names}
-    both = Graph(exact.name, exact.inputs, tuple(outputs), names, (*exact.parameters, *added), held)
-    sums = np.zeros((len(pairs), _STATISTICS))
-    for sample in samples:
-        found = run(both, sample)
-        fresh = np.array([float(found[name]) for name in names]).reshape(len(pairs), _STATISTICS)
-        sums[:, :3] += fresh[:, :3]
-        sums[:, 3:] = np.maximum(sums[:, 3:], fresh[:, 3:])
-    return tuple(_error(pair, row) for pair, row in zip(pairs, sums, strict=True))
+    return Graph(exact.name, exact.inputs, outputs, names, (*exact.parameters, *added), held, exact.constraints)
+
+
+def _shift(pair: Pair) -> Value:
+    axes = tuple(axis for axis in range(pair.exact.rank) if axis != 1)
+    return reduce.reduce_mean(elementwise.sub(pair.exact, pair.narrow), axes=axes, keep_dims=False)
 
 
 def _statistics(pair: Pair) -> tuple[Value, ...]:

@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from xir.errors import UsageError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
-from xir.ops import elementwise, reduce
 from xir.precision.calibration import RandomSamples, Samples, samples_of
 from xir.precision.dynamic import Unscaled
 from xir.precision.integers import Scale
-from xir.precision.layer_errors import LayerError, Pair, layer_errors, layer_name
+from xir.precision.layer_errors import LayerError, Pair, layer_errors, layer_name, measure
 from xir.precision.plan import plan_static
 from xir.precision.prepare import with_gemms
 from xir.precision.ranges import Range, ranges_of
 from xir.precision.settings import Method, Mode, Quantization, WeightType
 from xir.precision.sites import WEIGHTED, sites
 from xir.precision.static import Integers, Loose, layer_in_integers, quantize_static
-from xir.reference import run
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +125,7 @@ def quantize(
     exclude: Sequence[str] = (),
     max_error: float | None = None,
     settings: Quantization | None = None,
+    made_up: Samples | None = None,
 ) -> QuantizationResult:
     """The graph with integer weights, and with integers between its layers where `mode` is static.
 
@@ -143,6 +141,7 @@ def quantize(
         exclude: see there.
         max_error: see there; None for its default.
         settings: everything at once, instead of the words before.
+        made_up: the samples where there is no calibration, instead of four from seed 0.
 
     Raises:
         UsageError: for words that contradict each other, unknown layers, or calibration without samples.
@@ -150,7 +149,7 @@ def quantize(
     """
     plain = Quantization(mode, weights, per_channel, symmetric, method, exclude=tuple(exclude), max_error=max_error)
     chosen = settings or plain
-    samples = RandomSamples(graph) if calibration is None else samples_of(calibration)
+    samples = (made_up or RandomSamples(graph)) if calibration is None else samples_of(calibration)
     work = _Work(with_gemms(graph) if chosen.mode == "static" else graph, chosen, samples, calibration is None)
     return work.static() if chosen.mode == "static" else work.unscaled()
 
@@ -162,10 +161,15 @@ class _Work:
         self.graph, self.settings, self.samples, self.made_up = graph, settings, samples, made_up
         self.left = _excluded(graph, settings.exclude)
         self.own: dict[Node, LayerError] = {}
+        self.shifts: dict[Node, Array] = {}
         self.count = 0
 
     def static(self) -> QuantizationResult:
-        """Ranges, then each layer alone, then those that may stay integers together."""
+        """Ranges, then each layer alone, then those that may become integers together.
+
+        Rounding a weight moves the mean of what it makes, by much the same in every sample; the bias takes it back
+        (Nagel et al. 2019, Data-Free Quantization through Weight Equalization and Bias Correction, section 4.2).
+        """
         plan = plan_static(self.graph, self.left)
         wanted = dict.fromkeys(plan.scale_of(value) for value in plan.values)
         ranges, self.count = ranges_of(self.graph, wanted, self.samples, self.settings)
@@ -175,8 +179,7 @@ class _Work:
             plan = plan_static(self.graph, self.left)
             more = dict.fromkeys(plan.scale_of(value) for value in plan.values)
             integers = Integers(self.graph, plan, self._more_ranges(more, ranges), self.settings)
-        if self.settings.correct_bias:
-            self._correct(integers)
+        integers.shift.update(self.shifts)
         made = quantize_static(self.graph, integers)
         return self._result(made.graph, made.pairs, {node for node, held in plan.nodes.items() if held})
 
@@ -201,13 +204,17 @@ class _Work:
         return self._result(result, work.pairs, set(work.nodes))
 
     def _measure_alone(self, integers: Integers) -> None:
-        """The error of each layer on exact operands."""
+        """The error of each layer on exact operands, and what its biases could take back of it."""
         alone = _Alone()
         for node, held in integers.plan.nodes.items():
             if held:
                 alone.add(self.graph, node, integers)
-        errors = layer_errors(self.graph, alone.loose.parameters, alone.pairs, self.samples)
+        wanted = self.settings.correct_bias
+        biased = [pair for pair in alone.pairs if wanted and pair.op in ("conv", "gemm")]
+        errors, shifts = measure(self.graph, alone.loose.parameters, alone.pairs, self.samples, biased)
         self.own = dict(zip(alone.nodes, errors, strict=True))
+        made = {pair.exact: shift for pair, shift in zip(biased, shifts, strict=True)}
+        self.shifts = {node: made[node.outputs[0]] for node in alone.nodes if node.outputs[0] in made}
 
     def _leave_inexact(self) -> bool:
         """Leaves the layers whose own error is beyond the limit; whether there are any."""
@@ -217,20 +224,6 @@ class _Work:
                 self.left[node] = f"its own error {error.relative:.3g} is beyond the limit of {self.settings.limit:g}"
                 found = True
         return found
-
-    def _correct(self, integers: Integers) -> None:
-        """Takes the mean shift of each channel out of the biases (Nagel et al. 2019, section 4.2, on samples).
-
-        Rounding a weight moves the mean of what it makes, by the same amount in every sample; the bias takes it back.
-        """
-        alone = _Alone()
-        for node, held in integers.plan.nodes.items():
-            if held and node.op.name in ("conv", "gemm"):
-                alone.add(self.graph, node, integers)
-        for node, shift in zip(
-            alone.nodes, mean_shifts(self.graph, alone.loose.parameters, alone.pairs, self.samples), strict=True
-        ):
-            integers.shift[node] = shift
 
     def _result(self, graph: Graph, pairs: Sequence[Pair], done: set[Node]) -> QuantizationResult:
         ends = [
@@ -325,28 +318,3 @@ def _alone_unscaled(graph: Graph, work: Unscaled) -> _Alone:
             alone.nodes.append(node)
             alone.pairs.append(Pair(layer_name(graph, node), node.op.name, node.outputs[0], made[0]))
     return alone
-
-
-def mean_shifts(
-    graph: Graph, parameters: Sequence[Parameter], pairs: Sequence[Pair], samples: Iterable[Mapping[str, ArrayLike]]
-) -> list[Array]:
-    """The mean of exact - narrow in each channel (axis 1) of each pair, f32[C]."""
-    if not pairs:
-        return []
-    means: list[Value] = []
-    for pair in pairs:
-        axes = tuple(axis for axis in range(pair.exact.rank) if axis != 1)
-        means.append(reduce.reduce_mean(elementwise.sub(pair.exact, pair.narrow), axes=axes, keep_dims=False))
-    names = tuple(str(number) for number in range(len(means)))
-    known = {parameter.value for parameter in graph.parameters}
-    added = tuple(parameter for parameter in parameters if parameter.value not in known)
-    held = {value: graph.names[value] for value in graph.inputs if value in graph.names}
-    both = Graph(graph.name, graph.inputs, tuple(means), names, (*graph.parameters, *added), held)
-    sums = [np.zeros(0)] * len(names)
-    count = 0
-    for sample in samples:
-        found = run(both, sample)
-        fresh = [np.nan_to_num(found[name].astype(np.float64), posinf=0.0, neginf=0.0) for name in names]
-        sums = [a + b for a, b in zip(sums, fresh, strict=True)] if count else fresh
-        count += 1
-    return [np.asarray(total / count) for total in sums]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
+from numpy.typing import ArrayLike
+
 from xir.errors import UsageError
+from xir.ir.graph import Graph
 from xir.ir.types import DType
+from xir.precision.weights import Overflow
 
 Mode: TypeAlias = Literal["static", "dynamic", "weights"]
 Method: TypeAlias = Literal["minmax", "percentile", "entropy", "mse"]
@@ -22,6 +26,27 @@ PERCENTILE = 99.999
 
 BLOCK = 32
 """Neighbours that share a scale in 4 bits, as in GGUF's Q4_0; onnxruntime's MatMul4BitsQuantizer takes 16 to 256."""
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """How a conversion makes numbers narrower; see `xir.precision.narrowed`.
+
+    Attributes:
+        dtype: `f16` or `bf16`.
+        keep_io: inputs and outputs keep their element types.
+        keep: operators that stay in f32 instead of those of `KEPT`; None for these.
+        keep_layers: layers that stay in f32 as well.
+        overflow: what becomes of weights that are too large.
+        samples: gives samples for the model that was read; None where none are given.
+    """
+
+    dtype: str
+    keep_io: bool = False
+    keep: tuple[str, ...] | None = None
+    keep_layers: tuple[str, ...] = ()
+    overflow: Overflow = "keep"
+    samples: Callable[[Graph], Iterable[Mapping[str, ArrayLike]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,8 @@ def sites(node: Node, constant_of: Lookup) -> tuple[Site, ...]:
         held = None if value is None else constant_of(value)
         if value is None or operand is None or held is None or held.dtype is not DType.FLOAT32 or not held.elements:
             continue
+        if node.op.name == "matmul" and held.shape[:-2] == (1,) * (len(held.shape) - 2):
+            held = held.reshaped(held.shape[-2:])
         plain = node.op.name in ("matmul", "gather", "embedding")
         if (plain and len(held.shape) != 2) or (not plain and value is not operand):
             continue

@@ -204,5 +204,7 @@ def dequantized(weight: IntegerWeight, name: str, rewriter: Parameters, like: Va
     """A weight's integers and their way back to float, repeated to the shape of the operand `like`."""
     held = rewriter.parameter(weight.elements, name)
     scale = rewriter.parameter(weight.scale, f"{name}_scale", trainable=False)
-    back = dequantize(held, scale, dtype=DType.FLOAT32, axis=weight.axis, block=weight.block)
+    zeros = np.zeros(weight.scale.shape, weight.elements.dtype.dtype)
+    zero = rewriter.parameter(constant_of(zeros), f"{name}_zero_point", trainable=False)
+    back = dequantize(held, scale, zero, dtype=DType.FLOAT32, axis=weight.axis, block=weight.block)
     return back if back.rank == like.rank else broadcast(back, shape=like.shape)
