@@ -9,7 +9,7 @@ import onnx
 import onnx.backend.base
 import onnx.backend.test
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import xir.onnx_backend
 from xir.errors import InvalidModelError, Problem, UnsupportedError, UsageError
@@ -202,3 +202,25 @@ def test_the_suite_of_onnx_takes_the_module():
     suite.test_suite.run(result)
     assert (result.failures, result.errors) == ([], [])
     assert result.testsRun - len(result.skipped) > 20
+
+
+def test_a_run_that_takes_the_branch_of_the_other_rank_is_specialized_by_value():
+    """The graph is built for the rank of the first branch; what is fed tells which one the run takes."""
+    scalar, row = (numpy_helper.from_array(np.full(shape, 5.0, np.float32), "k") for shape in ((), (1,)))
+    then, other = (
+        helper.make_graph([helper.make_node("Constant", [], ["r"], value=value)], "b", [], [tensor("r", None)])
+        for value in (scalar, row)
+    )
+    nodes = [
+        helper.make_node("Equal", ["n", "zero"], ["c"]),
+        helper.make_node("Not", ["c"], ["no"]),
+        helper.make_node("If", ["no"], ["r"], then_branch=then, else_branch=other),
+        helper.make_node("Neg", ["r"], ["y"]),
+    ]
+    made = model_of(nodes, [tensor("n", [], TensorProto.INT64)], [tensor("y", None)])
+    made.graph.initializer.append(numpy_helper.from_array(np.int64(0), "zero"))
+    prepared = xir.onnx_backend.prepare(made)
+    assert prepared.run([np.int64(1)])[0].shape == ()
+    assert prepared.specialized is None
+    assert prepared.run([np.int64(0)])[0].shape == (1,)
+    assert prepared.specialized == "values"

@@ -26,6 +26,7 @@ from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import UNKNOWN_RANK
 from xir.ir.types import TensorType, Type
+from xir.ops.control import OTHER_BRANCH
 from xir.reference import run
 
 Specialization: TypeAlias = Literal["types", "values"]
@@ -90,8 +91,12 @@ class SpecializedModel:
             UnsupportedError: the model has operators that xir has not for what is fed.
             InvalidModelError: a node cannot compute.
         """
-        graph = self.graph_for(inputs)
-        return tuple(run(graph, self.feeds(inputs)).values())
+        try:
+            return tuple(run(self.graph_for(inputs), self.feeds(inputs)).values())
+        except InvalidModelError as error:
+            if error.code != f"XIR-E{OTHER_BRANCH}":
+                raise
+        return tuple(run(self._graph_for_values(inputs), self.feeds(inputs)).values())
 
     def feeds(self, inputs: Sequence[object]) -> dict[str, ArrayLike]:
         """The inputs by their names.
@@ -118,8 +123,13 @@ class SpecializedModel:
         shapes = {name: array.shape for name, array in arrays.items()}
         of_types, types = tuple(shapes.items()), self._types(shapes)
         graph = self._built_once(("types", *of_types), "types", types, {})
-        if graph is not None:
-            return graph
+        return graph or self._graph_for_values(inputs)
+
+    def _graph_for_values(self, inputs: Sequence[object]) -> Graph:
+        """The graph for these inputs, in which the elements of short ones are known."""
+        arrays = {name: array for name, fed in self.feeds(inputs).items() if (array := _array(fed)) is not None}
+        shapes = {name: array.shape for name, array in arrays.items()}
+        of_types, types = tuple(shapes.items()), self._types(shapes)
         known = {name: array for name, array in arrays.items() if array.ndim <= 1 and array.size <= MAX_KNOWN}
         of_values = tuple((name, _digest(array)) for name, array in known.items())
         graph = self._built_once(("values", *of_types, *of_values), "values", types, known)

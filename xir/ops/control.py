@@ -21,6 +21,9 @@ from xir.limits import MAX_LOOP_STEPS
 from xir.ops._checks import require_axis, require_dtype
 from xir.ops._define import op
 
+OTHER_BRANCH = 512
+"""The number of the error where a run takes a branch whose result has another rank than the graph was built for."""
+
 
 class RunBody(Protocol):
     """A body as a reference rule sees it: arrays in, a tuple of arrays out."""
@@ -350,7 +353,8 @@ def _assume_shape_reference(x: Array, *, shape: tuple[Dim, ...]) -> Array:
     if x.ndim != len(shape) or any(isinstance(size, int) and size != have for have, size in sizes):
         raise InvalidModelError(
             f"a tensor of {len(shape)} axes was expected here, got {list(x.shape)}: the branch that was taken makes "
-            "another one than the rest of the graph was built for"
+            "another one than the rest of the graph was built for",
+            number=OTHER_BRANCH,
         )
     return x
 

@@ -86,7 +86,7 @@ class Contents:
         if len(known) != len(operands):
             return None
         try:
-            found = _RULES[node.op.name](node, known)
+            found = _piece(value, node, known) if node.op.name == "split" else _RULES[node.op.name](node, known)
         except (InvalidModelError, IndexError, ValueError):
             return None
         return found if found is None or found.shape == value.shape else None
@@ -164,6 +164,13 @@ def _wholes(node: Node, name: str) -> tuple[int, ...]:
     if len(whole) != len(items):
         raise InvalidModelError(f"{name} is not known")
     return whole
+
+
+def _piece(value: Value, node: Node, known: list[Elements]) -> Elements | None:
+    """The output of a `split` that `value` is."""
+    sizes = _wholes(node, "sizes")
+    first = sum(sizes[: value.index])
+    return known[0].take(range(first, first + sizes[value.index]), _whole(node, "axis"))
 
 
 def _joined(node: Node, known: list[Elements]) -> Elements | None:
@@ -251,6 +258,7 @@ _RULES: Mapping[str, Rule] = {
     "concat": _joined,
     "gather": _gathered,
     "slice": _sliced,
+    "split": _same,
     "select": _each(_chosen),
     "add": _each(lambda a, b: a + b),
     "sub": _each(lambda a, b: a - b),
