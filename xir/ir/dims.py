@@ -345,6 +345,9 @@ def product(shape: Shape) -> Dim:
 
 def symbols_of(dim: Dim) -> Iterator[Symbol]:
     """The symbols of a formula, each once: named ones in order of their names, then the others as they appear."""
+    if isinstance(dim, Symbol):  # most are, and every pass asks for all of them
+        yield dim
+        return
     found: dict[Symbol, None] = {}
     pending: list[Dim] = [dim]
     while pending:

@@ -123,17 +123,40 @@ def rules_pass(name: str, law: str, rules: Sequence[Rule], *, level: int = 1) ->
     return made
 
 
+def _run(each: Pass, graph: Graph, trace: Trace, quiet: dict[str, tuple[Graph, Trace]]) -> Graph:
+    """The graph after a pass; one that changed nothing does not look at the same graph again.
+
+    Args:
+        each: the pass.
+        graph: the graph.
+        trace: gets what happened.
+        quiet: {pass: the graph that it left alone, and its near misses there}.
+    """
+    known, noted = quiet.get(each.name, (None, trace))
+    after = graph
+    if known is not graph:
+        noted = Trace(trace.fired, grown=trace.grown)
+        after = each.run(graph, noted)
+        trace.grown = noted.grown
+        if after is graph:
+            quiet[each.name] = (graph, noted)
+    for key, layers in noted.misses.items():
+        trace.misses.setdefault(key, {}).update(layers)
+    return after
+
+
 def run_pipeline(graph: Graph, passes: Sequence[Pass], trace: Trace) -> Graph:
     """The graph after all passes, repeated until a round changes nothing.
 
     A near miss of one round may fire in the next, so those of the last round count.
     """
     last = Trace(trace.fired)
+    quiet: dict[str, tuple[Graph, Trace]] = {}
     for _ in range(MAX_ROUNDS):
         before = graph
         last = Trace(trace.fired, grown=last.grown)
         for each in passes:
-            graph = each.run(graph, last)
+            graph = _run(each, graph, last, quiet)
         if graph is before:
             break
     for key, layers in last.misses.items():
