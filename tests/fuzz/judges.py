@@ -20,7 +20,7 @@ from tests.fuzz.programs import GENERATORS, Sample
 from xir.backends.export.onnx import export_onnx, legalize
 from xir.errors import UnsupportedError, XirError
 from xir.frontends.onnx import import_onnx
-from xir.ir.constant import Array
+from xir.ir.constant import Array, Constant
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, Type, UnrankedType, dtype_from_numpy
@@ -130,7 +130,9 @@ def _array_difference(want: Array, have: Array, bits: bool) -> str | None:
 def _bit_difference(want: Array, have: Array, dtype: DType) -> str | None:
     if np.ascontiguousarray(want).tobytes() == np.ascontiguousarray(have).tobytes():
         return None
-    if dtype.is_integer or dtype is DType.BOOL:
+    if dtype is DType.BOOL:
+        return None if np.array_equal(want, have) else "values"
+    if dtype.is_integer:
         return "values"
     with np.errstate(all="ignore"):
         if want.dtype.kind == "c":
@@ -330,14 +332,16 @@ class Judged:
                 continue
             except Exception as error:
                 found = True
-                yield Finding(name, node.op.name, said(error), f"{_described(node, feeds)}: {trace(error)}")
+                yield Finding(name, named(node), said(error), f"{_described(node, feeds)}: {trace(error)}")
                 continue
             for output, how in compared(want, have).items():
                 found = True
                 detail = f"{_described(node, feeds)}: {_shown(want[output])} and {_shown(have[output])}"
-                yield Finding(name, node.op.name, how, detail)
+                yield Finding(name, named(node), how, detail)
         if not found and differing and not self.grows(differing):
-            yield Finding(name, self.operators, f"together: {', '.join(sorted(set(differing.values())))}", str(differing))
+            yield Finding(
+                name, self.operators, f"together: {', '.join(sorted(set(differing.values())))}", str(differing)
+            )
 
     def alone(self, node: Node) -> tuple[Graph, dict[str, Array], Results] | None:
         """The graph of a node, what the reference feeds it in the whole graph, and its results."""
@@ -435,6 +439,18 @@ def random_outputs(graph: Graph) -> set[str]:
     return {name for name, value in zip(graph.output_names, graph.outputs, strict=True) if value in found}
 
 
+def named(node: Node) -> str:
+    """The operator, with those of its bodies: `loop(add+neg)`."""
+    found: dict[str, None] = {}
+    waiting = [node]
+    while waiting:
+        for body in waiting.pop().attributes.values():
+            if isinstance(body, Graph):
+                found.update((each.op.name, None) for each in body.nodes if each.op.name != "constant")
+                waiting += body.nodes
+    return f"{node.op.name}({'+'.join(found)})" if found else node.op.name
+
+
 def said(error: Exception) -> str:
     """An error as the cause of a finding: its kind and its words without numbers and names."""
     text = re.sub(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|-?\d[\d.e+-]*", "_", " ".join(str(error).split()))
@@ -454,8 +470,33 @@ def trace(error: Exception) -> str:
 
 def _described(node: Node, feeds: Mapping[str, Array]) -> str:
     given = ", ".join(f"{name}={_shown(array)}" for name, array in feeds.items())
+    inside = _literals(node)
     words = {name: value for name, value in node.attributes.items() if not isinstance(value, Graph)}
-    return f"{node.op.name}({given}) {words}"[:900]
+    special = "" if all(map(_is_finite, feeds.values())) and all(map(_is_finite, inside)) else "not finite: "
+    return f"{special}{node.op.name}({given}) {words}"[:1200]
+
+
+def _literals(node: Node) -> list[object]:
+    """The literals in the bodies of a node."""
+    found: list[object] = []
+    waiting = [node]
+    while waiting:
+        for body in waiting.pop().attributes.values():
+            if isinstance(body, Graph):
+                waiting += body.nodes
+                held = (each.attributes.get("value") for each in body.nodes if each.op.name == "constant")
+                found += [each.array() for each in held if isinstance(each, Constant)]
+    return found
+
+
+def _is_finite(item: object) -> bool:
+    """Whether all numbers are finite, and not so large that a product of two is not."""
+    if isinstance(item, list):
+        return all(map(_is_finite, cast("list[object]", item)))
+    if not isinstance(item, np.ndarray) or item.dtype.kind in "OUST" or not item.size:
+        return True
+    largest = np.abs(cast("Array", item).astype(np.complex128 if item.dtype.kind == "c" else np.float64)).max()
+    return bool(np.isfinite(largest)) and float(largest) < (2.0**8 if item.dtype.itemsize == 2 else 1e15)
 
 
 def _shown(item: object) -> str:
@@ -463,4 +504,8 @@ def _shown(item: object) -> str:
         array = cast("Array", item)
         listed = str(array.reshape(-1)[:12].tolist())
         return f"{array.dtype}{list(array.shape)}{listed}"
-    return "a list " + str([_shown(each) for each in cast("list[object]", item)])[:200] if isinstance(item, list) else repr(item)
+    return (
+        "a list " + str([_shown(each) for each in cast("list[object]", item)])[:200]
+        if isinstance(item, list)
+        else repr(item)
+    )

@@ -210,7 +210,8 @@ class Builder:
             return self.fresh(array, type)
         value = self.random.choice(fitting)
         partner = next(
-            (beside[i] for i in beside if isinstance(case.inputs[i], np.ndarray) and _shape(case, i) == array.shape), None
+            (beside[i] for i in beside if isinstance(case.inputs[i], np.ndarray) and _shape(case, i) == array.shape),
+            None,
         )
         shape = array.shape if partner is None else _known(self.held[partner])
         if self.random.random() < 0.55 and partner is None:
@@ -220,7 +221,11 @@ class Builder:
     def _sequence(self, item: object, type: Type | None) -> Value:
         """A sequence or optional of the type: one that is there, or the example's own."""
         fitting = [value for value in self.pool if repr(value.type) == repr(type)]
-        return self.random.choice(fitting) if fitting and self.random.random() < 0.6 else self._input(item, cast("Type", type))
+        return (
+            self.random.choice(fitting)
+            if fitting and self.random.random() < 0.6
+            else self._input(item, cast("Type", type))
+        )
 
     def _fits(self, value: Value, array: Array) -> bool:
         """Whether a value may stand where the example has the array: whole numbers must lie within its range."""

@@ -67,6 +67,15 @@ def _not_finite(given: Sequence[Array], attributes: Mapping[str, object]) -> boo
     return any(not np.isfinite(each.astype(np.float64)).all() for each in floats)
 
 
+def _ratio(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
+    """Chances that are none: Bernoulli's lie in [0, 1], Dropout's ratio in [0, 1)."""
+    chances = given[0] if len(given) == 1 else given[1]
+    if not dtype_from_numpy(chances.dtype).is_floating:
+        return False
+    wide = chances.astype(np.float64)
+    return not bool(((wide >= 0) & (wide < 1)).all())
+
+
 PLACES = (
     "affine_grid",
     "deform_conv",
@@ -87,6 +96,8 @@ PLACES = (
 
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(PLACES, _not_finite),
+    "bernoulli": _ratio,
+    "dropout": _ratio,
     "cast": _cast,
     "saturating_cast": _no_number,
     "scale_cast": _no_number,
@@ -118,4 +129,4 @@ def is_left_open(name: str, given: Sequence[object], attributes: Mapping[str, ob
     if strict and any(isinstance(each, np.ndarray) and each.dtype.kind not in "fV" for each in given):
         return True
     arrays = [cast("Array", each) for each in given if isinstance(each, np.ndarray)]
-    return (strict and name == "cast") or rule(arrays, attributes)
+    return (strict and name in ("cast", "bernoulli", "dropout")) or rule(arrays, attributes)

@@ -84,7 +84,8 @@ def _kind(given: object) -> str:
 
 def case(op: AnyOp, *inputs: Array | Sequence[Array] | None, **attributes: object) -> Case:
     """An example of `op`."""
-    return Case(op, typing.cast("tuple[Array | None, ...]", inputs), attributes)
+    given = tuple(np.asarray(each) if isinstance(each, np.generic) else each for each in inputs)
+    return Case(op, typing.cast("tuple[Array | None, ...]", given), attributes)
 
 
 def normal(*shape: int, seed: int = 0, dtype: DType = DType.FLOAT32, away: float = 0.0) -> Array:

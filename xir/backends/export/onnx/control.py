@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from xir.backends.export.onnx._form import Answer, Call, Forms, Inner, ints, whole
+from xir.backends.export.onnx._form import Answer, Call, Forms, Inner, Refusal, ints, whole
 from xir.ir.graph import Graph
-from xir.ir.node import Node
+from xir.ir.node import Node, Value
+from xir.ir.types import DType, TensorType, UnrankedType
 from xir.ops import control
 
 forms = Forms()
@@ -19,9 +20,15 @@ def inner(node: Node, name: str, formal: int) -> Inner:
     return Inner(body, tuple(value for value in node.inputs[len(node.inputs) - count :] if value is not None))
 
 
+def _element_of(value: Value) -> DType | None:
+    return value.type.dtype if isinstance(value.type, TensorType | UnrankedType) else None
+
+
 @forms.of(control.if_)
 def _if(node: Node, opset: int) -> Answer:
-    """If."""
+    """If, whose results may be bfloat16 from opset 16 on (each version's list of V)."""
+    if opset < 16 and any(_element_of(value) is DType.BFLOAT16 for value in node.outputs):
+        return Refusal("If with results in bfloat16", 16)
     branches = {"then_branch": inner(node, "then_body", 0), "else_branch": inner(node, "else_body", 0)}
     return Call("If", node.inputs[:1], branches)
 

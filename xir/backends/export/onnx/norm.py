@@ -95,7 +95,7 @@ def _rms_norm(node: Node, opset: int) -> Answer:
 
 @forms.of(batch_norm_train)
 def _batch_norm_train(node: Node, opset: int) -> Answer:
-    """BatchNormalization; opset 14 made clear what it computes while training."""
+    """BatchNormalization; opset 14 made clear what it computes while training, and that it then has three results."""
     if opset < 14:
         return Refusal("BatchNormalization while training", 14)
     attributes: dict[str, OnnxAttribute] = {
@@ -103,7 +103,7 @@ def _batch_norm_train(node: Node, opset: int) -> Answer:
         "epsilon": real(node, "epsilon"),
         "momentum": real(node, "momentum"),
     }
-    return Call("BatchNormalization", node.inputs, attributes, optional=1)
+    return Call("BatchNormalization", node.inputs, attributes)
 
 
 forms.same(lp_normalize, "LpNormalization", axis="axis", p="p")
