@@ -1,6 +1,7 @@
 """Graphs compared, cut, joined and shrunk."""
 
 from xir.surgery.difference import Change, Difference, NodeChange, diff
+from xir.surgery.divergence import Divergence, reduce_against
 from xir.surgery.extraction import extract
 from xir.surgery.judging import Verdict
 from xir.surgery.merging import merge
@@ -12,6 +13,7 @@ __all__ = [
     "Change",
     "Difference",
     "Disagreement",
+    "Divergence",
     "NodeChange",
     "Reduction",
     "Step",
@@ -21,4 +23,5 @@ __all__ = [
     "extract",
     "merge",
     "reduce",
+    "reduce_against",
 ]

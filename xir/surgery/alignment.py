@@ -198,7 +198,7 @@ class Alignment:
         readers = [reader for value in node.outputs for reader, _ in side.readers.get(value, ())]
         around = [[self._b.place.get(partners.get(each, each), -1) for each in some] for some in (makers[:1], readers)]
         outputs = tuple(index for index, value in enumerate(side.graph.outputs) if value.node is node)
-        if -1 in around[0] or -1 in around[1] or not (around[0] or around[1]):
+        if -1 in around[0] or -1 in around[1] or not (around[0] or around[1] or outputs):
             return None
         return (tuple(around[0]), tuple(sorted(around[1])), outputs)
 

@@ -36,8 +36,22 @@ def extract(graph: Graph, *, inputs: Sequence[str] | None = None, outputs: Seque
     cut = None if inputs is None else tuple(dict.fromkeys(_found(names, inputs).values()))
     if not wanted or cut == ():
         raise UsageError(f"no {'input' if wanted else 'output'} is named", hint="xir inspect --names lists the names")
-    part = _cut(graph, cut or (), tuple(wanted.values()), tuple(wanted))
-    return _checked(graph, part, None if cut is None else {graph.name_of(value) for value in cut})
+    return extract_values(graph, cut, wanted)
+
+
+def extract_values(graph: Graph, inputs: Sequence[Value] | None, outputs: Mapping[str, Value]) -> Graph:
+    """The part of a graph between values, as `extract` cuts it.
+
+    Args:
+        graph: the model.
+        inputs: the values that the part takes, in this order; None takes the graph's inputs that it needs.
+        outputs: {name: value} of what the part gives, in this order.
+
+    Raises:
+        UsageError: if the part needs an input, or a size, that `inputs` lack.
+    """
+    part = _cut(graph, inputs or (), tuple(outputs.values()), tuple(outputs))
+    return _checked(graph, part, None if inputs is None else {graph.name_of(value) for value in inputs})
 
 
 def _outputs(graph: Graph) -> zip[tuple[str, Value]]:

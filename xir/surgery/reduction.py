@@ -130,8 +130,13 @@ def reduce(
             if verdict.is_failure:
                 return _Search(Case(graph, given), each, verdict, seconds, max_tries, told).run()
     if verdict.kind == "unfit":
-        raise UsageError(f"the predicate cannot tell of the whole model: {verdict.detail}")
-    raise UsageError("the model does not fail: there is nothing to reduce", hint="give the inputs on which it does")
+        raise UsageError(
+            f"the predicate cannot tell of the whole model: {verdict.detail}",
+            hint="where made-up inputs are at fault, fix their sizes (--input NAME=TYPE) or give real ones (--feed)",
+        )
+    raise UsageError(
+        "the model does not fail: there is nothing to reduce", hint="give the inputs on which it does: --feed"
+    )
 
 
 def _strictness(predicate: Predicate) -> tuple[Predicate, ...]:
