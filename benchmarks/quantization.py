@@ -17,11 +17,17 @@ from typing import Any
 import numpy as np
 from measure import Figure
 
+from xir_cli.feeds import read_npz
+
 CALIBRATION, TEST = 8, 4
 """Samples to calibrate with and to compare on."""
 
 MNIST_CALIBRATION = 200
 TARGET = "ort==1.31"
+LINE_PIXELS = 64
+"""Pictures up to this height hold one line of text."""
+
+WORDS = ("graph", "tensor", "Paris", "2048", "exit", "OPEN", "sum", "No. 7", "kernel", "hello", "x = 3", "Light")
 Feeds = Mapping[str, np.ndarray]
 
 
@@ -95,7 +101,7 @@ def _lenet(corpus: Path, folder: Path) -> list[Figure]:
     source = folder / "lenet.onnx"
     xir.export(graph, source, target=TARGET)
     (name,) = graph.input_names
-    data = np.load(corpus / "mnist.npz")
+    data = read_npz(str(corpus / "mnist.npz"))
     train, test, labels = data["x_train"], data["x_test"], data["y_test"]
     samples = [{name: _digits(train[start : start + 20])} for start in range(0, MNIST_CALIBRATION, 20)]
     digits = _digits(test)
@@ -234,8 +240,9 @@ def _noise(exact: list[list[np.ndarray]], found: list[list[np.ndarray]]) -> floa
     """10 log10 of noise over signal in dB, the mean over the outputs; lower is better."""
     shares: list[float] = []
     for place in range(len(exact[0])):
-        noise = sum(float(((a[place] - b[place]).astype(np.float64) ** 2).sum()) for a, b in zip(exact, found))
-        signal = sum(float((a[place].astype(np.float64) ** 2).sum()) for a in exact)
+        pairs = [(a[place].astype(np.float64), b[place]) for a, b in zip(exact, found, strict=True)]
+        noise = sum(float(((a - b) ** 2).sum()) for a, b in pairs)
+        signal = sum(float((a**2).sum()) for a, _ in pairs)
         shares.append(10 * np.log10(max(noise, 1e-30) / max(signal, 1e-30)))
     return float(np.mean(shares))
 
@@ -249,7 +256,7 @@ def _pictures(model: Model) -> Iterator[np.ndarray]:
         rows, columns = np.mgrid[0:height, 0:width] / max(height, width)
         slope = generator.uniform(-1, 1, (2, channels, 1, 1))
         picture = 0.5 + 0.4 * (slope[0] * rows + slope[1] * columns)
-        for _ in range(12):
+        for _ in range(12 if height > LINE_PIXELS else 0):
             top, left = generator.integers(0, height), generator.integers(0, width)
             tall, wide = generator.integers(2, max(height // 2, 3)), generator.integers(2, max(width // 3, 3))
             color = generator.uniform(0, 1, (channels, 1, 1))
@@ -261,16 +268,14 @@ def _pictures(model: Model) -> Iterator[np.ndarray]:
 
 
 def _letter(picture: np.ndarray, generator: np.random.Generator) -> None:
-    """Strokes as of a line of text, dark on light, in the middle of the picture."""
+    """Lines of words, dark on light: one in a low picture, several in a high one."""
+    import cv2
+
     _, height, width = picture.shape
-    size = max(height // 3, 6)
-    top = (height - size) // 2
-    picture[:, top - 2 : top + size + 2] = 0.85
-    for left in range(2, width - size, size):
-        for _ in range(4):
-            if generator.random() < 0.5:
-                row = top + int(generator.integers(0, size - 2))
-                picture[:, row : row + 2, left : left + size // 2 + 1] = 0.1
-            else:
-                column = left + int(generator.integers(0, size // 2))
-                picture[:, top : top + size, column : column + 2] = 0.1
+    size = height if height <= LINE_PIXELS else max(height // 6, 24)
+    for top in range(0, height - size + 1, size * 2):
+        line = np.full((size, width), 0.9, np.float32)
+        words = " ".join(WORDS[index] for index in generator.integers(0, len(WORDS), 3))
+        place = (2, int(size * 0.75))
+        cv2.putText(line, words, place, cv2.FONT_HERSHEY_SIMPLEX, size / 36, 0.05, max(size // 14, 1), cv2.LINE_AA)
+        picture[:, top : top + size] = line
