@@ -18,7 +18,10 @@ from xir.ir.types import DType
 from xir.ops.activation import leaky_relu, relu, sigmoid, tanh
 from xir.ops.arithmetic import add, mul, neg
 from xir.ops.constant import constant
-from xir.ops.shape import reshape, transpose
+from xir.ops.control import if_
+from xir.ops.shape import reshape, split, transpose
+from xir.surgery.difference import words_of
+from xir.surgery.fingerprint import Keys
 
 
 def unary(build, shape=(2, 3), name="net"):
@@ -210,8 +213,6 @@ def test_text_as_weights():
 
 def test_bodies_are_compared_inside():
     def built(op):
-        from xir.ops.control import if_
-
         c, x = Value(tensor().with_dtype(DType.BOOL)), Value(tensor(2))
         a, b = Value(tensor(2)), Value(tensor(2))
         then = Graph("then", (a,), (op(a),), ("y",))
@@ -280,3 +281,55 @@ def test_the_document_is_plain_data():
     document = xir.diff(diamond(), diamond(2.0)).to_dict()
     assert json.loads(json.dumps(document)) == document
     assert (document["equal"], len(document["weights"])) == (False, 1)
+
+
+def test_bodies_that_take_other_inputs():
+    def built(double):
+        c, x = Value(tensor().with_dtype(DType.BOOL)), Value(tensor(2))
+        a, b = Value(tensor(2)), Value(tensor(2))
+        more = (Value(tensor(2)), Value(tensor(2))) if double else ()
+        then = Graph("then", (a, *more[:1]), (relu(a),), ("y",))
+        other = Graph("other", (b, *more[1:]), (neg(b),), ("y",))
+        with layer(0, "If"):
+            (y,) = if_(c, x, *([x] if double else []), then_body=then, else_body=other)
+        return Graph("net", (c, x), (y,), ("y",), (), {c: "c", x: "x"})
+
+    found = xir.diff(built(False), built(True))
+    assert [c.field for node in found.operators for c in node.changes if node.op == "if"] == ["operand 2"]
+    assert [(node.layer, node.op) for node in found.operators if node.op == "body"] == [
+        ("layer0/then_body", "body"),
+        ("layer0/else_body", "body"),
+    ]
+
+
+def test_results_that_are_more():
+    found = xir.diff(
+        unary(lambda x: split(x, sizes=(1, 1, 1), axis=1)[0]), unary(lambda x: split(x, sizes=(1, 2), axis=1)[0])
+    )
+    assert [c.to_dict() for c in found.operators[0].changes] == [
+        {"field": "attribute sizes", "a": "[1, 1, 1]", "b": "[1, 2]"},
+        {"field": "results", "a": "3", "b": "2"},
+        {"field": "result 1", "a": "f32[2,1]", "b": "f32[2,2]"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "words"),
+    [
+        (tuple(range(20)), "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, ... 20 items]"),
+        (constant_of(np.arange(2)), "i64[2] [0, 1]"),
+        (constant_of(np.zeros(20, np.int8)), "i8[20] de47c9b27eb8"),
+        (Symbol("n") * 2, "2*n"),
+        (True, "True"),
+        (Graph("b", (), ()), "a body of 0 operators"),
+        (None, "None"),
+    ],
+)
+def test_attributes_in_words(attribute, words):
+    assert words_of(attribute) == words
+
+
+def test_constants_in_attributes_are_compared_by_content():
+    keys = Keys()
+    one, same, other = (constant_of(np.full(3, number)) for number in (1, 1, 2))
+    assert keys.attribute(one) == keys.attribute(same) != keys.attribute(other)

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 import xir
-from tests.surgery.nets import chain, diamond, named, nonzero_net
+from tests.surgery.nets import chain, diamond, layer, named, nonzero_net, tensor, weight
 from xir.errors import UsageError
+from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
+from xir.ir.node import Value
 from xir.ir.verify import verify
+from xir.ops.activation import relu
+from xir.ops.reduce import top_k
+from xir.ops.shape import broadcast
 
 
 def recorded(graph, feeds):
@@ -116,3 +122,36 @@ def test_constraints_about_what_was_cut_off_go():
 def test_an_output_that_is_an_input_stays_one():
     part = xir.extract(chain(3), inputs=["x"], outputs=["x", "v0"])
     assert part.outputs[0] is part.inputs[0]
+
+
+def test_an_input_that_only_tells_a_size_goes_along():
+    x, w = Value(tensor(Symbol("n"))), weight((1,))
+    wide = broadcast(w.value, shape=(Symbol("n"),))
+    graph = Graph("wide", (x,), (relu(x), wide), ("y", "wide"), (w,), {x: "x"})
+    part = xir.extract(graph, outputs=["wide"])
+    assert part.input_names == ("x",)
+    assert xir.run(part, {"x": np.ones(3, np.float32)})["wide"].shape == (3,)
+
+
+def test_a_missing_input_that_is_an_output_itself():
+    with pytest.raises(UsageError, match="the part needs 'x' too; an output is that input itself"):
+        xir.extract(chain(3), inputs=["v1"], outputs=["x"])
+
+
+def test_what_a_layer_of_several_results_makes_is_all_given():
+    x = Value(tensor(2, 3))
+    with layer(0, "TopK"):
+        values, indices = top_k(x, k=2, axis=1)
+    graph = Graph("top", (x,), (values, indices), ("v", "i"), (), {x: "x", values: "best", indices: "where"})
+    assert xir.extract(graph, outputs=["layer0"]).output_names == ("best", "where")
+
+
+def test_many_names_are_told_in_few_words():
+    from xir.surgery.names import listed
+
+    assert listed("abcdefg") == "'a', 'b', 'c', 'd', 'e' and 2 more"
+
+
+def test_long_graphs_are_cut_without_recursion():
+    part = xir.extract(chain(20_000), inputs=["v100"], outputs=["v19000"])
+    assert len(part.nodes) == 18_900

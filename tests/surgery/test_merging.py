@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 import xir
-from tests.surgery.nets import chain, diamond, tensor
-from xir.errors import UsageError
+from tests.surgery.nets import chain, diamond, layer, tensor
+from xir.errors import InvalidModelError, UsageError
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, SequenceType, TensorType
 from xir.ops.activation import relu
 from xir.ops.arithmetic import add
+from xir.ops.constant import identity
+from xir.ops.shape import reshape
 
 
 def unary(*shape, op=relu, names=("x", "y"), name="unary", dtype=DType.FLOAT32):
@@ -159,7 +161,6 @@ def test_nothing_to_connect_is_refused_with_both_signatures():
 
 
 def test_a_layer_of_several_results_must_be_told_which():
-    from tests.surgery.nets import layer
     from xir.ops.reduce import top_k
 
     x = Value(tensor(2, 3))
@@ -168,3 +169,36 @@ def test_a_layer_of_several_results_must_be_told_which():
     first = Graph("top", (x,), (values, indices), ("v", "i"), (), {x: "x"})
     with pytest.raises(UsageError, match="layer 'layer0' gives 2 values"):
         xir.merge(first, unary(2, 2), connect={"layer0": "x"})
+
+
+def test_one_size_that_two_connections_tell_differently_is_refused():
+    x, y = Value(tensor(2)), Value(tensor(3))
+    first = Graph("first", (x, y), (relu(x), relu(y)), ("a", "b"), (), {x: "x", y: "y"})
+    u, v = Value(tensor(Symbol("n"))), Value(tensor(Symbol("n")))
+    second = Graph("second", (u, v), (relu(u), relu(v)), ("p", "q"), (), {u: "u", v: "v"})
+    with pytest.raises(UsageError, match="b -> v: size 3 cannot be 2"):
+        xir.merge(first, second, connect={"a": "u", "b": "v"})
+
+
+def test_a_size_that_the_model_cannot_have_is_told_with_the_layer():
+    x = Value(tensor(Symbol("n")))
+    with layer(4, "Reshape"):
+        y = reshape(x, shape=(4, 2))
+    second = Graph("second", (x,), (y,), ("y",), (), {x: "x"})
+    with pytest.raises(InvalidModelError, match=r"layer4.*the sizes of what is connected do not fit the model"):
+        xir.merge(unary(6), second, connect={"y": "x"})
+
+
+def test_what_has_no_sizes_is_connected_as_it_is():
+    kind = SequenceType(tensor(2))
+    x, u = Value(kind), Value(kind)
+    first = Graph("first", (x,), (identity(x),), ("y",), (), {x: "x"})
+    second = Graph("second", (u,), (identity(u),), ("z",), (), {u: "u"})
+    assert xir.merge(first, second).output_names == ("z",)
+
+
+def test_a_formula_takes_the_size_of_the_other_side():
+    whole = xir.merge(unary(2 * Symbol("n")), unary(Symbol("m")), connect={"y": "x"})
+    assert repr(whole.outputs[0].type) == "f32[2*n]"
+    whole = xir.merge(unary(Symbol("n")), unary(2 * Symbol("m")), connect={"y": "x"})
+    assert repr(whole.inputs[0].type) == "f32[2*m]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from xir.errors import UsageError
 from xir.ir.constraints import Constraint
@@ -24,7 +25,8 @@ def extract(graph: Graph, *, inputs: Sequence[str] | None = None, outputs: Seque
 
     Args:
         graph: the model.
-        inputs: names of the values that the part takes, in this order; None takes the graph's inputs that it needs.
+        inputs: names of the values that the part takes, in this order; None takes the graph's inputs that it needs,
+            be it only for their sizes.
         outputs: names of the values that the part gives, in this order; None gives the graph's outputs.
 
     Raises:
@@ -108,7 +110,8 @@ def _checked(graph: Graph, part: Graph, cut: set[str] | None) -> Graph:
     readers = readers_of(part, part.inputs)
     read = [value for value in part.inputs if value in readers or value in part.outputs]
     if cut is None:
-        inputs = tuple(read)
+        lost = _untold(replace(part, inputs=tuple(read)))
+        inputs = tuple(v for v in part.inputs if v in read or any(symbol in lost for symbol in _symbols_in(v)))
     else:
         missing = [value for value in read if part.name_of(value) not in cut]
         if missing:

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from xir._conversion import Model, Progress, silent
+from xir._conversion import Model, Progress, read, silent
 from xir.errors import UsageError, XirError
-from xir.frontends.load import load_model
 from xir.ir.graph import Graph
 from xir.ir.node import Node
 from xir.reference import random_inputs
@@ -120,7 +119,7 @@ def reduce(
         UsageError: if the model does not fail, or the predicate cannot tell.
         XirError: if the reference cannot run the model.
     """
-    graph = model if isinstance(model, Graph) else load_model(str(model)).graph
+    graph = read(model).graph
     told = progress or silent
     chosen = Disagreement().prepare() if predicate is None else predicate
     verdict = Verdict("passes")

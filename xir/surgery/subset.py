@@ -1,6 +1,7 @@
 """Any nodes of a graph as a graph: what the others would have made becomes inputs, fed with what was recorded.
 
-Every subset of the nodes is a model that runs, so a search for the guilty ones never meets one that does not.
+With the recorded sizes as numbers every subset of the nodes is a model that runs, so a search for the guilty ones never
+meets one that does not. With open sizes a subset may lack what tells a size.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from xir.ir.rewrite import evaluate_attribute
 from xir.ir.types import TensorType, Type
 from xir.limits import GIBI
 from xir.reference import run
+from xir.reference.sizes import Arrival, Sizes
 from xir.surgery.fingerprint import is_literal
 from xir.surgery.names import fresh
 
@@ -60,7 +62,7 @@ class Recording:
             XirError: if the reference cannot run it.
         """
         self.case = case
-        self.sizes: dict[Symbol, Dim] = {}
+        self._sizes = Sizes()
         self._held: dict[Value, Array] | None = {}
         self._limit = limit
         self._bytes = 0
@@ -69,15 +71,18 @@ class Recording:
             self._keep(value, case.feeds[name])
         run(graph, case.feeds, observe=self._observe)
 
+    @property
+    def sizes(self) -> Mapping[Symbol, Dim]:
+        """What each symbol turned out to be."""
+        return self._sizes.known
+
     def _observe(self, node: Node, results: tuple[Array, ...]) -> None:
         for value, array in zip(node.outputs, results, strict=True):
             self._keep(value, array)
 
     def _keep(self, value: Value, array: Array) -> None:
         if isinstance(value.type, TensorType):
-            for dim, size in zip(value.type.shape, array.shape, strict=True):
-                if isinstance(dim, Symbol):
-                    self.sizes.setdefault(dim, size)
+            self._sizes.learn([Arrival("a recorded value", value.type, array.shape)])
             self._bytes += array.nbytes
         if self._bytes > self._limit:
             self._held = None
