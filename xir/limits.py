@@ -95,6 +95,21 @@ class ArchiveMember:
     unpacked: int
 
 
+def check_rank(rank: int, *, what: str = "the tensor", file: str | None = None) -> None:
+    """Refuses more than `MAX_RANK` dimensions.
+
+    Raises:
+        UnsafeError: there are more.
+    """
+    if rank > MAX_RANK:
+        raise UnsafeError(
+            f"{what} has {rank} dimensions; at most {MAX_RANK} are taken",
+            number=803,
+            file=file,
+            hint="no tensor library reads such a shape: the file is damaged or hostile",
+        )
+
+
 def element_count(shape: Sequence[SupportsIndex], *, what: str = "the tensor", file: str | None = None) -> int:
     """The product of the dimensions, checked; 1 for the empty shape.
 
@@ -105,13 +120,7 @@ def element_count(shape: Sequence[SupportsIndex], *, what: str = "the tensor", f
         InvalidModelError: a dimension is negative or no whole number.
         UnsafeError: there are more than `MAX_RANK` dimensions or more than `MAX_ELEMENTS` elements.
     """
-    if len(shape) > MAX_RANK:
-        raise UnsafeError(
-            f"{what} has {len(shape)} dimensions; at most {MAX_RANK} are taken",
-            number=803,
-            file=file,
-            hint="no tensor library reads such a shape: the file is damaged or hostile",
-        )
+    check_rank(len(shape), what=what, file=file)
     count, zero = 1, False
     for axis, size in enumerate(shape):
         try:

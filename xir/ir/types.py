@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from xir.errors import InvalidModelError, UnsafeError
 from xir.ir.dims import Dim, Shape, Symbol, as_dim, evaluate, product, to_text
-from xir.limits import MAX_ELEMENTS, MAX_NESTING, MAX_RANK
+from xir.limits import MAX_ELEMENTS, MAX_NESTING, check_rank
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,12 +137,7 @@ class TensorType:
 
     def __post_init__(self) -> None:
         """Checks that every size is a Dim, that no known one is negative, and that their product is a size too."""
-        if len(self.shape) > MAX_RANK:
-            raise UnsafeError(
-                f"a tensor of {len(self.shape)} axes; at most {MAX_RANK} are taken",
-                number=803,
-                hint="no tensor library has such tensors: the file is damaged or hostile",
-            )
+        check_rank(len(self.shape), what="a tensor")
         count = 1
         for dim in self.shape:
             size = as_dim(dim)

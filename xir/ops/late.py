@@ -16,6 +16,7 @@ from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol, bounds
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, Type, UnrankedType
+from xir.limits import check_rank
 from xir.ops import reduce
 from xir.ops._checks import require_axes, require_dtype, require_rank
 from xir.ops._define import OpDef, op
@@ -52,6 +53,7 @@ def length_of(operand: Value) -> int | None:
     require_dtype(operand, DType.INT32, DType.INT64)
     require_rank(operand, 1)
     size = operand.shape[0]
+    check_rank(size if isinstance(size, int) else 0, what="a tensor that is described at run time")
     return size if isinstance(size, int) else None
 
 

@@ -56,6 +56,8 @@ def _count_grams(pool: Constant, starts: tuple[int, ...]) -> int:
     Raises:
         InvalidModelError: it does not fall apart into whole ones.
     """
+    if not starts:
+        raise InvalidModelError("where the n-grams of a pool begin is not told")
     ends = (*starts[1:], pool.elements)
     total = 0
     for size, (start, end) in enumerate(zip(starts, ends, strict=True), 1):

@@ -51,14 +51,14 @@ class Entry:
         handler: the function.
         least: operands that must be there.
         most: operands that may be there; None for any number.
-        named: operands that the handler knows by name; those behind them must be there.
+        gaps: operands that may be absent before others that are there; None where any may.
     """
 
     since: int
     handler: Handler
     least: int
     most: int | None
-    named: int
+    gaps: int | None
 
     def fits(self, count: int) -> bool:
         """Whether `count` operands may be given."""
@@ -104,8 +104,10 @@ def _entry(since: int, handler: Handler) -> Entry:
     parameters = list(inspect.signature(handler).parameters.values())[1:]
     positional = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     least = sum(p.default is p.empty for p in positional)
-    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    return Entry(since, handler, least, None if variadic else len(positional), len(positional))
+    variadic = next((p for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+    if variadic is None:
+        return Entry(since, handler, least, len(positional), len(positional))
+    return Entry(since, handler, least, None, None if "None" in str(variadic.annotation) else len(positional))
 
 
 __all__ = ["NEWEST", "NEWEST_OPSET", "Entry", "Handler", "Result", "Site", "Versions", "full_kind", "versions"]

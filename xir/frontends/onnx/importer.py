@@ -230,7 +230,7 @@ class _Importer:
             return self._inline(body, frame)
 
         site = Site(node, _opset(frame, node.domain), self.scope, build_body, inline_body)
-        result = entry.handler(site, *operands)
+        result = _handled(entry, site, operands)
         unknown = site.unknown()
         if unknown:
             raise UnsupportedError(f"unknown attributes {', '.join(repr(name) for name in unknown)}")
@@ -362,14 +362,33 @@ class _Importer:
         self.problems.note(kind, reason, hint, node.label)
 
 
+def _handled(entry: Entry, site: Site, operands: Sequence[Value | None]) -> Value | Sequence[Value]:
+    """What the handler makes of a node.
+
+    Handlers take operands apart by the ranks that ONNX gives them; one of another rank, and a number that no array
+    holds, end here.
+    """
+    try:
+        return entry.handler(site, *operands)
+    except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+        types = ", ".join("nothing" if value is None else repr(value.type) for value in operands[:_SHOWN])
+        raise InvalidModelError(f"the attributes do not go with the operands ({types}): {error}") from error
+    except MemoryError as error:
+        raise UnsafeError("asks for more memory than there is", number=806) from error
+
+
+_SHOWN = 8
+"""Operands that a message shows."""
+
+
 def _given(entry: Entry, operands: Sequence[Value | None]) -> Sequence[Value | None]:
     """The operands up to the last one that is there, as many as the handler takes."""
     while operands and operands[-1] is None:
         operands = operands[:-1]
     if not entry.fits(len(operands)) or None in operands[: entry.least]:
         raise InvalidModelError(f"takes {entry.wanted} inputs, got {len(operands)}")
-    if None in operands[entry.named :]:
-        raise InvalidModelError(f"input {operands.index(None, entry.named)} is absent, but must be there")
+    if entry.gaps is not None and None in operands[entry.gaps :]:
+        raise InvalidModelError(f"input {operands.index(None, entry.gaps)} is absent, but must be there")
     return operands
 
 

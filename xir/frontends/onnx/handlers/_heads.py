@@ -9,6 +9,8 @@ from xir.ops.shape import reshape, transpose
 
 def apart(site: Site, x: Value, heads: int, what: str) -> Value:
     """`x: [B, L, H * D]` as [B, H, L, D]."""
+    if x.rank != 3:
+        site.invalid(f"{what} should have three axes, got {x.type!r}")
     if heads < 1 or (isinstance(x.shape[2], int) and x.shape[2] % heads):
         site.invalid(f"{heads} heads do not fit into {what}: {x.type!r}")
     batch, length, width = x.shape

@@ -6,6 +6,7 @@ from xir.frontends.onnx._site import Site
 from xir.ir.dims import Shape, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
+from xir.limits import check_rank
 from xir.ops.elementwise import cast
 
 
@@ -17,6 +18,7 @@ def length(operand: Value) -> int | None:
 
 def unknown(count: int) -> Shape:
     """Sizes that only the run tells."""
+    check_rank(count, what="a tensor that is described at run time")
     return tuple(Symbol() for _ in range(count))
 
 

@@ -26,6 +26,7 @@ from xir.frontends.onnx.handlers._scores import (
 )
 from xir.ir.constant import Array
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops.elementwise import add
 from xir.ops.trees import EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, MEMBER, Aggregate
 
@@ -190,6 +191,8 @@ def _table_of_leaves(site: Site) -> Table:
     if modes_tensor is None or splits is None or weights is None:
         site.invalid("nodes_modes, nodes_splits and leaf_weights must be given")
     site.ignore("nodes_hitrates")
+    if modes_tensor.dtype is not DType.UINT8:
+        site.invalid(f"attribute 'nodes_modes' is {modes_tensor.type!r}, expected u8")
     modes = [int(mode) for mode in modes_tensor.array().reshape(-1).tolist()]
     count, leaves = len(modes), weights.elements
     if splits.elements != count or not set(modes) <= set(range(MEMBER + 1)):
@@ -230,6 +233,8 @@ def _root(root: int, ways: list[list[int]]) -> int:
 def _members(site: Site, modes: list[int]) -> dict[int, Array]:
     """What nodes look for: lists that end with NaN, in the order of the nodes that need them."""
     held = site.tensor("membership_values")
+    if held is not None and not held.dtype.is_floating:
+        site.invalid(f"attribute 'membership_values' is {held.type!r}, expected floating-point numbers")
     flat = np.zeros(0, np.float32) if held is None else held.array().reshape(-1)
     ends = [int(end) for end in np.flatnonzero(np.isnan(flat.astype(np.float64))).tolist()]
     nodes = [node for node, mode in enumerate(modes) if mode == MEMBER]
