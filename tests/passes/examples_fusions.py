@@ -11,12 +11,12 @@ from xir.ir.dims import Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.activation import hard_sigmoid, relu, sigmoid, softplus, tanh
-from xir.ops.elementwise import add, clip, div, erf, exp, log, mul, pow_, reciprocal, sqrt, sub
+from xir.ops.elementwise import abs_, add, clip, div, erf, exp, log, mul, pow_, reciprocal, sqrt, sub
 from xir.ops.lstm import lstm
 from xir.ops.matmul import gemm, matmul
 from xir.ops.norm import layer_norm
 from xir.ops.norm_length import rms_norm
-from xir.ops.reduce import reduce_mean
+from xir.ops.reduce import reduce_mean, reduce_sum, reduce_sum_square
 from xir.ops.rnn import gru
 from xir.ops.shape import broadcast, transpose
 
@@ -303,4 +303,51 @@ PRODUCTS = [
     Example("plain_recurrence", lambda net: remembering(net, -0.0, steps=2), None, label="fewer steps, -0"),
 ]
 
-EXAMPLES = [*ACTIVATIONS, *NORMS, *PRODUCTS]
+
+def total(x: Value, *axes: int) -> Value:
+    return reduce_sum(x, axes=axes, keep_dims=True)
+
+
+def two_numbers(net: Net, *, read: bool = False, low: float = 2.0) -> tuple[Value, ...]:
+    x = net.input(2, 3)
+    inner = times(x, low)
+    return (times(inner, low), relu(inner)) if read else (times(inner, low),)
+
+
+def two_addends(x: Value) -> Value:
+    return plus(plus(x, 1.5), 2.0)
+
+
+REDUCTIONS = [
+    fused("sum_of_squares", lambda net: of(net, lambda x: total(mul(x, x), 1)), "reduce_sum_square"),
+    fused("sum_of_squares", lambda net: of(net, lambda x: total(mul(x, x), 1), F64), None, label="f64"),
+    fused("sum_of_squares", lambda net: of(net, lambda x: total(mul(x, x))), None, label="no axes"),
+    fused(
+        "root_of_squares",
+        lambda net: of(net, lambda x: sqrt(reduce_sum_square(x, axes=(0, 1), keep_dims=False))),
+        "reduce_l2",
+    ),
+    fused(
+        "root_of_squares",
+        lambda net: of(net, lambda x: sqrt(reduce_sum_square(x, axes=(0,), keep_dims=False)), F64),
+        None,
+        label="f64",
+    ),
+    fused("sum_of_magnitudes", lambda net: of(net, lambda x: total(abs_(x), 0)), "reduce_l1"),
+    fused("sum_of_magnitudes", lambda net: of(net, lambda x: total(abs_(x), 0), F64), None, label="f64"),
+    fused("log_of_powers", lambda net: of(net, lambda x: log(total(exp(x), 1))), "reduce_log_sum_exp"),
+    fused("log_of_powers", lambda net: of(net, lambda x: log(total(exp(x), 1)), F64), None, label="f64"),
+    fused("numbers_meet", two_numbers, "constant broadcast mul"),
+    fused(
+        "numbers_meet", lambda net: of(net, lambda x: plus(plus(x, 1.5), 2.0)), "constant broadcast add", label="add"
+    ),
+    fused("numbers_meet", lambda net: two_numbers(net, read=True), None, "the result of mul has 2 readers"),
+    fused(
+        "numbers_meet",
+        lambda net: two_numbers(net, low=1e30),
+        None,
+        "the one number would leave the range of the type",
+    ),
+]
+
+EXAMPLES = [*ACTIVATIONS, *NORMS, *PRODUCTS, *REDUCTIONS]

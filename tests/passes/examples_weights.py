@@ -9,7 +9,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.activation import relu
 from xir.ops.conv import conv_transpose
-from xir.ops.elementwise import add, mul
+from xir.ops.elementwise import add, mul, neg
 from xir.ops.matmul import gemm
 from xir.ops.norm import batch_norm
 from xir.ops.shape import broadcast
@@ -91,6 +91,10 @@ def read_twice(net: Net) -> tuple[Value, ...]:
     return normalized(net, y), relu(y)
 
 
+def unfixed(net: Net) -> Value:
+    return convolved(net.input(2, 4, 5, 5), net.input(6, 4, 3, 3))
+
+
 def whole_numbers(net: Net) -> Value:
     x, w = net.input(3, 5, dtype=I32), net.weight(5, 6, dtype=I32)
     return scaled(net, gemm(x, w, alpha=1.0, beta=1.0, transpose_a=False, transpose_b=False), 6)
@@ -109,6 +113,9 @@ EXAMPLES: tuple[Example, ...] = (
     Example("batch_norm_into_layer", lambda net: normalized(net, layer(net), fixed=False), None,
             "its statistics are not constant"),
     Example("batch_norm_into_layer", read_twice, None, "the result of conv has 2 readers"),
+    Example("neg_into_layer", lambda net: neg(layer(net)), "conv"),
+    Example("neg_into_layer", lambda net: neg(up(net)), "conv_transpose", label="conv_transpose"),
+    Example("neg_into_layer", lambda net: neg(unfixed(net)), None, "the weights of conv are not constant"),
     Example("factor_into_layer", lambda net: scaled(net, layer(net), 6, 1, 1), "conv"),
     Example("factor_into_layer", lambda net: scaled(net, layer(net, bias=False), 1, 6, 1, 1), "conv", label="no bias"),
     Example("factor_into_layer", lambda net: scaled(net, layer(net), 1), "conv", label="one number"),

@@ -220,7 +220,7 @@ def rounding_bounds(graph: Graph, feeds: dict[str, Array]) -> dict[str, Array]:
     made: dict[str, Array] = {}
     for name, array in magnitudes.items():
         unit = float(np.finfo(array.dtype).eps) / 2
-        made[name] = 2 * (terms + SLACK) * unit * array.astype(np.float64)
+        made[name] = 2 * (terms + SLACK) * unit * np.abs(array.astype(np.float64))
     return made
 
 

@@ -12,13 +12,15 @@ from xir.ir.builder import apply
 from xir.ir.constant import Constant, constant_of
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Value
-from xir.ir.types import Type
+from xir.ir.types import DType, Type
 from xir.ops.activation import leaky_relu, relu
 from xir.ops.constant import constant
+from xir.ops.control import if_
 from xir.ops.elementwise import add, mul, neg, sub
 from xir.ops.shape import pad, split, transpose
 from xir.passes import Trace
-from xir.passes.common import DIGEST_BYTES, share_common
+from xir.passes.common import DIGEST_BYTES, share_common, share_weights
+from xir.reference import run
 
 
 class Announce:
@@ -150,3 +152,37 @@ def test_two_outputs_keep_their_names() -> None:
     after = share_common(net.graph(neg(x), neg(x)), Trace())
     assert after.outputs[0] is after.outputs[1]
     assert after.output_names == ("out0", "out1")
+
+
+def with_weights(*arrays: np.ndarray) -> Graph:
+    net = Net()
+    x = net.input(2)
+    for index, array in enumerate(arrays):
+        x = add(mul(x, x), net.held(array, f"w{index}"))
+    return net.graph(x)
+
+
+def test_equal_weights_are_there_once() -> None:
+    ones, twos = np.ones(2, np.float32), np.full(2, 2, np.float32)
+    graph, trace = with_weights(ones, twos, ones, ones), Trace()
+    after = share_weights(graph, trace)
+    assert [after.name_of(parameter.value) for parameter in after.parameters] == ["w0", "w1"]
+    assert trace.fired == {"share_weights": 2}
+    assert run(after, {"x0": twos})["out0"].tobytes() == run(graph, {"x0": twos})["out0"].tobytes()
+    assert share_weights(after, trace) is after
+
+
+def test_weights_that_only_look_equal_stay() -> None:
+    graph = with_weights(np.zeros(2, np.float32), np.full(2, -0.0, np.float32))
+    assert share_weights(graph, Trace()) is graph
+
+
+def test_weights_of_bodies_are_shared_there() -> None:
+    inside = with_weights(np.ones(2, np.float32), np.ones(2, np.float32))
+    net = Net()
+    made = if_(net.input(dtype=DType.BOOL), net.input(2), then_body=inside, else_body=inside)
+    after = share_weights(net.graph(*made), Trace())
+    body = after.nodes[0].attributes["then_body"]
+    assert isinstance(body, Graph)
+    assert len(body.parameters) == 1
+    assert share_weights(after, Trace()) is after

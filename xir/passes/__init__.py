@@ -21,6 +21,7 @@ from xir.passes import (
     movement,
     normalization,
     products,
+    reductions,
     sizes,
     slices,
     values,
@@ -52,6 +53,8 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("products", "matrix products add, recurrent layers begin with 0", products.RULES, level=2),
         *rules_pass("activations", "formulas that are an activation become it", activations.RULES, level=2),
         *rules_pass("normalization", "formulas that are a normalization become it", normalization.RULES, level=2),
+        *rules_pass("reductions", "sums of squares and such become one reduction", reductions.RULES, level=2),
+        common.WEIGHTS,
         *rules_pass("fast_math", "formulas that are cheaper and nearly the same", fast_math.RULES),
     )
 

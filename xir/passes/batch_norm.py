@@ -16,7 +16,7 @@ from xir.ir.builder import apply
 from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Node, Value
 from xir.ops.conv import conv, conv_transpose
-from xir.ops.elementwise import add, mul
+from xir.ops.elementwise import add, mul, neg
 from xir.ops.matmul import gemm
 from xir.ops.norm import batch_norm
 from xir.ops.shape import broadcast
@@ -226,7 +226,21 @@ def addend_into_batch_norm(x: Value, s: Value, t: Value, m: Value, v: Value, c: 
     return _plus_channel(batch_norm.pattern(x, s, t, m, v), c)
 
 
+@rule_with(exact=False)
+def neg_into_layer(x: Value, w: Value, b: Value) -> Value:
+    """-conv(x, w, b) == conv(x, -w, -b)"""
+    return neg(_layer(x, w, b))
+
+
+def _of_sign(match: Match) -> Affine | str:
+    channels = match.nodes[1].outputs[0].shape[1]
+    if not isinstance(channels, int):
+        return "the number of channels is not known"
+    return Affine(np.full(channels, -1.0), np.zeros(channels))
+
+
 RULES: tuple[Rule, ...] = (
+    _into_layer(neg_into_layer, _of_sign),
     _into_layer(batch_norm_into_layer, _of_statistics),
     _into_layer(factor_into_layer, _of_factor),
     _into_layer(addend_into_layer, _of_addend),

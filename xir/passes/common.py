@@ -1,14 +1,16 @@
-"""Common subexpressions: equal operators with equal operands and attributes are computed once."""
+"""Common subexpressions: equal operators on equal operands are computed once, and equal weights are there once."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 
+from xir.ir.builder import apply
 from xir.ir.constant import Constant
-from xir.ir.graph import Graph
+from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.source import unite
+from xir.ir.types import Type
 from xir.passes._pipeline import Pass, Trace
 
 DIGEST_BYTES = 64 * 1024
@@ -57,6 +59,48 @@ def share_common(graph: Graph, trace: Trace) -> Graph:
     return rewrite(graph, replace)
 
 
+def share_weights(graph: Graph, trace: Trace) -> Graph:
+    """The graph with each of several weights of equal type and elements replaced by the first; bodies by themselves."""
+    found: dict[Graph, Graph] = {}
+
+    def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        changed = {
+            name: shared(value) if isinstance(value, Graph) else value for name, value in node.attributes.items()
+        }
+        if all(changed[name] is value for name, value in node.attributes.items()):
+            return None
+        return apply(node.op, node.inputs, changed).outputs
+
+    def shared(body: Graph) -> Graph:
+        if body not in found:
+            found[body] = _with_shared_weights(body, trace)
+        return found[body]
+
+    return shared(rewrite(graph, replace))
+
+
+def _with_shared_weights(graph: Graph, trace: Trace) -> Graph:
+    alike: dict[Type, list[Parameter]] = {}
+    for parameter in graph.parameters:
+        alike.setdefault(parameter.value.type, []).append(parameter)
+    same: dict[Value, Value] = {}
+    for group in alike.values():
+        first: dict[Hashable, Value] = {}
+        for parameter in group if len(group) > 1 else ():
+            key = (parameter.constant.digest(), parameter.trainable)
+            held = first.setdefault(key, parameter.value)
+            if held is not parameter.value:
+                same[parameter.value] = held
+    if not same:
+        return graph
+    trace.fire("share_weights", len(same))
+    made = Rewriter(graph).run(lambda node, rewriter: None, leaves=same)
+    kept = {parameter.value: parameter for parameter in reversed(made.parameters)}
+    parameters = tuple(kept[each.value] for each in graph.parameters if each.value not in same)
+    names = {value: graph.names.get(value, name) for value, name in made.names.items()}
+    return Graph(made.name, made.inputs, made.outputs, made.output_names, parameters, names, made.constraints)
+
+
 def _key(attribute: Attribute) -> Hashable:
     match attribute:
         case Constant() if attribute.nbytes <= DIGEST_BYTES:
@@ -72,3 +116,5 @@ def _key(attribute: Attribute) -> Hashable:
 
 
 PASS = Pass("share_common", "equal operators with equal operands are computed once", share_common)
+
+WEIGHTS = Pass("share_weights", "equal weights are there once", share_weights, level=2)
