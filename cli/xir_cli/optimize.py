@@ -85,12 +85,16 @@ def command(
             settings.written.append(out)
         if report.conversion is not None and report.conversion.certificate is not None:
             certificate(report.conversion.certificate.to_json())
+    _tell(report, explain, output)
+    return 0
+
+
+def _tell(report: OptimizationReport, explain: bool, output: Output) -> None:
     for note in report.source.notes:
         output.note(note)
     for line in _lines(report, explain):
         output.line(line)
     output.document(report.to_dict())
-    return 0
 
 
 def _check(

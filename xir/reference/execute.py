@@ -217,7 +217,7 @@ def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple
 
 def _as_array(result: object) -> Array:
     """What a rule made; NumPy makes scalars of arrays without axes."""
-    return cast("Array", np.asarray(result) if isinstance(result, np.generic) else result)
+    return np.asarray(cast("ArrayLike", result)) if isinstance(result, np.generic) else cast("Array", result)
 
 
 def _with_bodies(attributes: Mapping[str, Attribute]) -> Mapping[str, object]:

@@ -195,60 +195,60 @@ def _followed(nodes: list[onnx.NodeProto], tmp_path: Path, **constants: np.ndarr
 SHAPE = helper.make_node("Shape", ["x"], ["s"])
 
 
-@pytest.mark.parametrize(
-    ("nodes", "constants", "known"),
-    [
-        ([helper.make_node("Div", ["a", "b"], ["t"])], {"a": i64(-4, 9), "b": i64(-2, 2)}, True),
-        ([helper.make_node("Div", ["a", "b"], ["t"])], {"a": i64(4, 6), "b": i64(1, 0)}, False),
-        ([helper.make_node("Mod", ["a", "b"], ["t"])], {"a": i64(4, 6), "b": i64(5, 0)}, False),
-        ([SHAPE, helper.make_node("Div", ["s", "b"], ["t"])], {"b": i64(1, 1)}, True),
-        ([SHAPE, helper.make_node("Div", ["s", "b"], ["t"])], {"b": i64(-1, 1)}, False),
-        ([helper.make_node("Neg", ["a"], ["t"])], {"a": i64(-4, -3)}, True),
-        ([helper.make_node("Abs", ["a"], ["t"])], {"a": i64(-4, -3)}, False),
-        (
-            [
-                helper.make_node("Reshape", ["a", "two"], ["b"]),
-                helper.make_node("Transpose", ["b"], ["c"]),
-                helper.make_node("Gather", ["c", "at"], ["t"], axis=1),
-            ],
-            {"a": i64(1, 12, 4, 3), "two": i64(2, 2), "at": np.asarray(1, np.int64)},
-            True,
-        ),
-        (
-            [
-                SHAPE,
-                helper.make_node("Less", ["a", "s"], ["l"]),
-                helper.make_node("Not", ["l"], ["g"]),
-                helper.make_node("Where", ["g", "a", "s"], ["t"]),
-            ],
-            {"a": i64(-1, 12)},
-            True,
-        ),
-        (
-            [
-                SHAPE,
-                helper.make_node("Equal", ["a", "s"], ["l"]),
-                helper.make_node("Where", ["l", "a", "s"], ["t"]),
-            ],
-            {"a": i64(2, 12)},
-            False,
-        ),
-        ([helper.make_node("Gather", ["a", "b"], ["t"])], {"a": i64(12, 1), "b": i64(0, 7)}, False),
-        (
-            [helper.make_node("Slice", ["a", "b", "c", "d", "e"], ["t"])],
-            {"a": i64(3, 4), "b": i64(-1), "c": i64(-9), "d": i64(0), "e": i64(-1)},
-            True,
-        ),
-        ([helper.make_node("ReduceSum", ["a", "b"], ["t"])], {"a": i64(5, 7), "b": i64(0)}, True),
-        ([helper.make_node("Identity", ["a"], ["t"])], {"a": i64(3, -1)}, True),
-        ([helper.make_node("Expand", ["a", "b"], ["t"])], {"a": i64(3), "b": i64(2)}, True),
-        (
-            [helper.make_node("ConstantOfShape", ["a"], ["t"], value=numpy_helper.from_array(i64(1)))],
-            {"a": i64(1)},
-            True,
-        ),
-    ],
-)
+FOLLOWED: list[tuple[list[onnx.NodeProto], dict[str, np.ndarray], bool]] = [
+    ([helper.make_node("Div", ["a", "b"], ["t"])], {"a": i64(-4, 9), "b": i64(-2, 2)}, True),
+    ([helper.make_node("Div", ["a", "b"], ["t"])], {"a": i64(4, 6), "b": i64(1, 0)}, False),
+    ([helper.make_node("Mod", ["a", "b"], ["t"])], {"a": i64(4, 6), "b": i64(5, 0)}, False),
+    ([SHAPE, helper.make_node("Div", ["s", "b"], ["t"])], {"b": i64(1, 1)}, True),
+    ([SHAPE, helper.make_node("Div", ["s", "b"], ["t"])], {"b": i64(-1, 1)}, False),
+    ([helper.make_node("Neg", ["a"], ["t"])], {"a": i64(-4, -3)}, True),
+    ([helper.make_node("Abs", ["a"], ["t"])], {"a": i64(-4, -3)}, False),
+    (
+        [
+            helper.make_node("Reshape", ["a", "two"], ["b"]),
+            helper.make_node("Transpose", ["b"], ["c"]),
+            helper.make_node("Gather", ["c", "at"], ["t"], axis=1),
+        ],
+        {"a": i64(1, 12, 4, 3), "two": i64(2, 2), "at": np.asarray(1, np.int64)},
+        True,
+    ),
+    (
+        [
+            SHAPE,
+            helper.make_node("Less", ["a", "s"], ["l"]),
+            helper.make_node("Not", ["l"], ["g"]),
+            helper.make_node("Where", ["g", "a", "s"], ["t"]),
+        ],
+        {"a": i64(-1, 12)},
+        True,
+    ),
+    (
+        [
+            SHAPE,
+            helper.make_node("Equal", ["a", "s"], ["l"]),
+            helper.make_node("Where", ["l", "a", "s"], ["t"]),
+        ],
+        {"a": i64(2, 12)},
+        False,
+    ),
+    ([helper.make_node("Gather", ["a", "b"], ["t"])], {"a": i64(12, 1), "b": i64(0, 7)}, False),
+    (
+        [helper.make_node("Slice", ["a", "b", "c", "d", "e"], ["t"])],
+        {"a": i64(3, 4), "b": i64(-1), "c": i64(-9), "d": i64(0), "e": i64(-1)},
+        True,
+    ),
+    ([helper.make_node("ReduceSum", ["a", "b"], ["t"])], {"a": i64(5, 7), "b": i64(0)}, True),
+    ([helper.make_node("Identity", ["a"], ["t"])], {"a": i64(3, -1)}, True),
+    ([helper.make_node("Expand", ["a", "b"], ["t"])], {"a": i64(3), "b": i64(2)}, True),
+    (
+        [helper.make_node("ConstantOfShape", ["a"], ["t"], value=numpy_helper.from_array(i64(1)))],
+        {"a": i64(1)},
+        True,
+    ),
+]
+
+
+@pytest.mark.parametrize(("nodes", "constants", "known"), FOLLOWED)
 def test_what_is_followed(
     nodes: list[onnx.NodeProto], constants: dict[str, np.ndarray], known: bool, tmp_path: Path
 ) -> None:

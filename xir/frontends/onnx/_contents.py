@@ -210,7 +210,7 @@ def _reduced(combine: Callable[[Dim, Dim], Dim]) -> Rule:
 def _cast(node: Node, known: list[Elements]) -> Elements | None:
     if node.outputs[0].dtype is not DType.BOOL:
         return known[0]
-    return _each(lambda size: _differs(size, 0))(node, known)
+    return _each(_is_nonzero)(node, known)
 
 
 def _truth(answer: bool | None) -> Dim | None:
@@ -220,6 +220,10 @@ def _truth(answer: bool | None) -> Dim | None:
 def _differs(a: Dim, b: Dim) -> Dim | None:
     same = equal(a, b)
     return None if same is None else int(not same)
+
+
+def _is_nonzero(size: Dim) -> Dim | None:
+    return _differs(size, 0)
 
 
 def _is_less(a: Dim, b: Dim) -> Dim | None:
@@ -246,6 +250,38 @@ def _counted(node: Node, known: list[Elements]) -> Elements | None:
     )
 
 
+def _plus(a: Dim, b: Dim) -> Dim:
+    return a + b
+
+
+def _minus(a: Dim, b: Dim) -> Dim:
+    return a - b
+
+
+def _times(a: Dim, b: Dim) -> Dim:
+    return a * b
+
+
+def _opposite(a: Dim) -> Dim:
+    return -1 * a
+
+
+def _same_size(a: Dim, b: Dim) -> Dim | None:
+    return _truth(equal(a, b))
+
+
+def _is_greater(a: Dim, b: Dim) -> Dim | None:
+    return _is_less(b, a)
+
+
+def _is_at_most(a: Dim, b: Dim) -> Dim | None:
+    return _negated(_is_less(b, a))
+
+
+def _is_at_least(a: Dim, b: Dim) -> Dim | None:
+    return _negated(_is_less(a, b))
+
+
 _RULES: Mapping[str, Rule] = {
     "shape_of": _same,
     "identity": _same,
@@ -260,23 +296,23 @@ _RULES: Mapping[str, Rule] = {
     "slice": _sliced,
     "split": _same,
     "select": _each(_chosen),
-    "add": _each(lambda a, b: a + b),
-    "sub": _each(lambda a, b: a - b),
-    "mul": _each(lambda a, b: a * b),
+    "add": _each(_plus),
+    "sub": _each(_minus),
+    "mul": _each(_times),
     "div": _each(_divide),
     "mod": _each(_remainder),
-    "neg": _each(lambda a: -1 * a),
+    "neg": _each(_opposite),
     "minimum": _each(minimum),
     "maximum": _each(maximum),
-    "equal": _each(lambda a, b: _truth(equal(a, b))),
+    "equal": _each(_same_size),
     "not_equal": _each(_differs),
     "less": _each(_is_less),
-    "greater": _each(lambda a, b: _is_less(b, a)),
-    "less_equal": _each(lambda a, b: _negated(_is_less(b, a))),
-    "greater_equal": _each(lambda a, b: _negated(_is_less(a, b))),
-    "logical_not": _each(lambda a: _negated(a)),
-    "logical_and": _each(lambda a, b: a * b),
+    "greater": _each(_is_greater),
+    "less_equal": _each(_is_at_most),
+    "greater_equal": _each(_is_at_least),
+    "logical_not": _each(_negated),
+    "logical_and": _each(_times),
     "logical_or": _each(maximum),
-    "reduce_prod": _reduced(lambda a, b: a * b),
-    "reduce_sum": _reduced(lambda a, b: a + b),
+    "reduce_prod": _reduced(_times),
+    "reduce_sum": _reduced(_plus),
 }
