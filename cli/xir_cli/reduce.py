@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from xir.surgery.divergence import Divergence
     from xir.surgery.judging import Predicate
     from xir_cli.feeds import Array
+
+Answer: TypeAlias = "tuple[list[str], dict[str, object]]"
+"""What is told: as lines, and as a document."""
 
 RUNTIME = "onnxruntime"
 
@@ -88,9 +91,14 @@ def command(
     with ProgressLine(job.output, model) as progress:
         if against != RUNTIME:
             refuse_overwriting({"-o": out, "the other part": other}, (model, against))
-            return job.against(model, against, out, other, inputs, progress)
-        predicate = job.runtime() if words is None else _Command(words)
-        return job.alone(model, predicate, (seconds, max_tries), out, inputs, progress)
+            lines, document = job.against(model, against, out, other, inputs, progress)
+        else:
+            predicate = job.runtime() if words is None else _Command(words)
+            lines, document = job.alone(model, predicate, (seconds, max_tries), out, inputs, progress)
+    for line in lines:
+        job.output.line(line)
+    job.output.document(document)
+    return 0
 
 
 class _Job:
@@ -123,7 +131,7 @@ class _Job:
         out: str,
         inputs: str,
         progress: ProgressLine,
-    ) -> int:
+    ) -> Answer:
         """Reduces one model."""
         from xir.api import read
         from xir.surgery import reduce
@@ -141,12 +149,9 @@ class _Job:
         )
         self._write(found.graph, out)
         self._write_feeds(inputs, found.feeds)
-        for line in (*_lines(found), f"written: {out}, {inputs}"):
-            self.output.line(line)
-        self.output.document({**found.to_dict(), "files": [out, inputs]})
-        return 0
+        return [*_lines(found), f"written: {out}, {inputs}"], {**found.to_dict(), "files": [out, inputs]}
 
-    def against(self, a: str, b: str, out: str, other: str, inputs: str, progress: ProgressLine) -> int:
+    def against(self, a: str, b: str, out: str, other: str, inputs: str, progress: ProgressLine) -> Answer:
         """Cuts the first layer that differs out of two models."""
         from xir.surgery.divergence import reduce_against
 
@@ -156,10 +161,8 @@ class _Job:
         self._write(found.a, out)
         self._write(found.b, other)
         self._write_feeds(inputs, found.feeds)
-        for line in (*_divergence_lines(found), f"written: {out}, {other}, {inputs}"):
-            self.output.line(line)
-        self.output.document({**found.to_dict(), "files": [out, other, inputs]})
-        return 0
+        files = [out, other, inputs]
+        return [*_divergence_lines(found), f"written: {', '.join(files)}"], {**found.to_dict(), "files": files}
 
     def _write(self, graph: Graph, path: str) -> None:
         from xir.api import export

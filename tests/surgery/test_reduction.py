@@ -206,7 +206,7 @@ def test_the_seed_on_which_it_fails_is_found():
 def test_progress_is_told():
     told = []
     xir.reduce(chain(8, special=(3,)), holds("relu"), progress=lambda *step: told.append(step))
-    assert told[0] == ("8 operators left, trying", 2, 2000)
+    assert told[0] == ("operators left: 8, trying", 2, 2000)
 
 
 def test_a_symptom_of_symbolic_sizes_keeps_them():

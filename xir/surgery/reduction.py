@@ -195,7 +195,7 @@ class _Search:
         if self.tries >= self.max_tries:
             raise _SpentError
         self.tries += 1
-        self.tell(f"{len(self.best.nodes)} operators left, trying", self.tries, self.max_tries)
+        self.tell(f"operators left: {len(self.best.nodes)}, trying", self.tries, self.max_tries)
         return case if judge(self.predicate, case.graph, case.feeds, self.seconds) == self.verdict else None
 
     def _nodes(self) -> None:
