@@ -65,23 +65,45 @@ class SampleFiles:
         return {name: read_npy(path) for name in self.types}
 
     def _batches(self, arrays: Mapping[str, Array], path: str) -> Iterator[Mapping[str, Array]]:
-        whole = {name: _whole(array, self.types[name]) for name, array in arrays.items()}
-        if all(array is not None for array in whole.values()):
-            yield {name: array for name, array in whole.items() if array is not None}
+        whole = self._fitting(arrays)
+        step = self._step()
+        rows = {len(array) if array.ndim else 0 for array in arrays.values()}
+        if whole is not None and (len(rows) != 1 or step is None or max(rows) <= step):
+            yield whole
             return
-        rows = {name: _rows(array, self.types[name]) for name, array in arrays.items()}
-        lengths = {len(array) for array in arrays.values() if array.ndim}
-        if len(lengths) != 1 or len(set(rows.values())) != 1 or 0 in rows.values():
+        count = rows.pop() if len(rows) == 1 else 0
+        first = None if step is None or count < step else self._rows(arrays, 0, step)
+        if step is None or first is None:
             shapes = ", ".join(f"{name} {list(array.shape)}" for name, array in arrays.items())
             wanted = ", ".join(f"{name} {type!r}" for name, type in self.types.items())
             raise UsageError(f"{path} holds {shapes}; the model takes {wanted}", hint="--input NAME=TYPE fixes sizes")
-        length, step = lengths.pop(), next(iter(rows.values()))
-        for start in range(0, length, step):
-            pieces = {name: array[start : start + step] for name, array in arrays.items()}
-            fitting = {name: _whole(array, self.types[name]) for name, array in pieces.items()}
+        yield first
+        for start in range(step, count, step):
+            batch = self._rows(arrays, start, step)
             # The last rows may be fewer than a model of fixed sizes takes.
-            if all(array is not None for array in fitting.values()):
-                yield {name: array for name, array in fitting.items() if array is not None}
+            if batch is not None:
+                yield batch
+
+    def _rows(self, arrays: Mapping[str, Array], start: int, step: int) -> Mapping[str, Array] | None:
+        return self._fitting({name: array[start : start + step] for name, array in arrays.items()})
+
+    def _fitting(self, arrays: Mapping[str, Array]) -> Mapping[str, Array] | None:
+        """The arrays as one sample, or None where one does not fit."""
+        found: dict[str, Array] = {}
+        for name, array in arrays.items():
+            fitting = _whole(array, self.types[name])
+            if fitting is None:
+                return None
+            found[name] = fitting
+        return found
+
+    def _step(self) -> int | None:
+        """How many rows make a batch: as many as the inputs have, `BATCH` where that is open, None without rows."""
+        sizes = [type.shape[0] if type.rank else None for type in self.types.values()]
+        known = {size for size in sizes if isinstance(size, int)}
+        if None in sizes or len(known) > 1:
+            return None
+        return max(known.pop(), 1) if known else BATCH
 
 
 def _types(graph: Graph) -> dict[str, TensorType]:
@@ -117,11 +139,3 @@ def _whole(array: Array, type: TensorType) -> Array | None:
     if not fits or not (array.dtype == wanted or type.dtype.is_floating):
         return None
     return array if array.dtype == wanted else array.astype(wanted)
-
-
-def _rows(array: Array, type: TensorType) -> int:
-    """How many rows of the array make a batch; 0 where it cannot be cut."""
-    if array.ndim != type.rank or not type.rank:
-        return 0
-    first = type.shape[0]
-    return first if isinstance(first, int) else BATCH

@@ -91,7 +91,7 @@ class Integers:
         if value is None:
             return shift if node.op.name in ("conv", "gemm") else None
         held = self.graph.constant_of(vector_behind(value))
-        if held is None or held.dtype is not DType.FLOAT32 or len(held.shape) != 1:
+        if held is None or len(held.shape) != 1:
             return None
         array = held.array().astype(np.float64)
         return np.asarray(array if shift is None else array + shift.astype(np.float64))
@@ -101,11 +101,6 @@ def vector_behind(value: Value) -> Value:
     """The vector that a broadcast over leading axes repeats, or the value itself."""
     if value.node is not None and value.node.op.name == "broadcast":
         given = cast("Value", value.node.inputs[0])
-        while given.node is not None and given.node.op.name == "reshape" and given.rank > 1:
-            inner = cast("Value", given.node.inputs[0])
-            if given.shape != (*(1,) * (given.rank - inner.rank), *inner.shape):
-                break
-            given = inner
         if given.rank == 1 and given.shape == value.shape[-1:]:
             return given
     return value
