@@ -12,7 +12,7 @@ Every choice comes from one `random.Random`: from a seed in the long run, from h
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from random import Random
@@ -27,11 +27,11 @@ from xir.errors import XirError
 from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph, Parameter
-from xir.ir.node import Node, Value
-from xir.ir.types import DType, SequenceType, TensorType, Type, UnrankedType, dtype_from_numpy
-from xir.ops.elementwise import cast as cast_to
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType, Type, UnrankedType, dtype_from_numpy
 from xir.ops.constant import constant
 from xir.ops.control import if_, loop, scan
+from xir.ops.elementwise import cast as cast_to
 from xir.ops.shape import broadcast, concat, reshape, slice_, transpose
 from xir.reference import run
 
@@ -178,17 +178,20 @@ class Builder:
         return value
 
     def _type_of(self, array: Array) -> TensorType:
+        """The array's type; two rows of numbers may be a batch, but how many sizes or axes there are is known."""
         shape = array.shape
+        if array.dtype.kind in "iu" and array.ndim == 1:
+            return TensorType(dtype_from_numpy(array.dtype), shape)
         if self.batch is not None and shape[:1] == (2,) and self.random.random() < 0.7:
             return TensorType(dtype_from_numpy(array.dtype), (self.batch, *shape[1:]))
         return TensorType(dtype_from_numpy(array.dtype), shape)
 
     def _varied(self, array: Array) -> Array:
         """The example's array, another order of it, or one with special numbers."""
-        if not array.size or not dtype_from_numpy(array.dtype).is_floating:
+        if not array.ndim or not array.size or not dtype_from_numpy(array.dtype).is_floating:
             return array
         chance = self.random.random()
-        if chance < 0.1 and array.ndim:
+        if chance < 0.1:
             flat = array.reshape(-1).copy()
             for place in range(0, flat.size, 3):
                 with np.errstate(all="ignore"):
@@ -379,7 +382,12 @@ def finished(builder: Builder) -> Sample:
     names |= {each.value: f"w{index}" for index, each in enumerate(parameters)}
     labels = tuple(f"out{index}" for index in range(len(outputs)))
     graph = Graph("fuzz", inputs, outputs, labels, parameters, names)
-    return Sample(graph, {names[value]: cast("Array", builder.held[value]) for value in inputs})
+    sample = Sample(graph, {names[value]: cast("Array", builder.held[value]) for value in inputs})
+    try:
+        run(graph, sample.feeds)
+    except XirError:  # two examples give one name to sizes of their own, or random numbers fall elsewhere
+        return random_sample(builder.random)
+    return sample
 
 
 def _read_by(outputs: Sequence[Value]) -> set[Value]:

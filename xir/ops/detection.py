@@ -71,6 +71,8 @@ def _non_max_suppression_reference(
     least = score_threshold if score is None else float(widened(score).reshape(-1)[0])
     if not 0 <= share <= 1:
         raise InvalidModelError(f"iou_threshold must lie in [0, 1], got {share}")
+    if boxes.shape[0] != scores.shape[0] or boxes.shape[1] != scores.shape[2]:
+        raise InvalidModelError(f"boxes {list(boxes.shape)} and scores {list(scores.shape)}: other images or boxes")
     given, ranks = widened(boxes), widened(scores)
     corners = corners_of_centers(given) if center else ordered_corners(given)
     rows: list[tuple[int, int, int]] = []

@@ -20,15 +20,23 @@ def inner(node: Node, name: str, formal: int) -> Inner:
     return Inner(body, tuple(value for value in node.inputs[len(node.inputs) - count :] if value is not None))
 
 
+def _refused(node: Node, opset: int) -> Refusal | None:
+    """Bodies may make bfloat16 from opset 16 on (the lists of V of If, Loop and Scan in each version)."""
+    if opset < 16 and any(_element_of(value) is DType.BFLOAT16 for value in node.outputs):
+        return Refusal(f"a body of {node.op.name} that makes bfloat16", 16)
+    return None
+
+
 def _element_of(value: Value) -> DType | None:
     return value.type.dtype if isinstance(value.type, TensorType | UnrankedType) else None
 
 
 @forms.of(control.if_)
 def _if(node: Node, opset: int) -> Answer:
-    """If, whose results may be bfloat16 from opset 16 on (each version's list of V)."""
-    if opset < 16 and any(_element_of(value) is DType.BFLOAT16 for value in node.outputs):
-        return Refusal("If with results in bfloat16", 16)
+    """If."""
+    refusal = _refused(node, opset)
+    if refusal is not None:
+        return refusal
     branches = {"then_branch": inner(node, "then_body", 0), "else_branch": inner(node, "else_body", 0)}
     return Call("If", node.inputs[:1], branches)
 
@@ -36,6 +44,9 @@ def _if(node: Node, opset: int) -> Answer:
 @forms.of(control.loop)
 def _loop(node: Node, opset: int) -> Answer:
     """Loop."""
+    refusal = _refused(node, opset)
+    if refusal is not None:
+        return refusal
     carried = whole(node, "carried")
     return Call("Loop", node.inputs[: 2 + carried], {"body": inner(node, "body", 2 + carried)})
 
@@ -43,6 +54,9 @@ def _loop(node: Node, opset: int) -> Answer:
 @forms.of(control.scan)
 def _scan(node: Node, opset: int) -> Answer:
     """Scan."""
+    refusal = _refused(node, opset)
+    if refusal is not None:
+        return refusal
     axes, states = ints(node, "axes"), whole(node, "states")
     own = states + len(axes)
     return Call(

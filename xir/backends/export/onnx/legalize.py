@@ -47,8 +47,8 @@ def legalize(graph: Graph, opset: int) -> Graph:
     forms = FORMS
     limit = inlining_limit(len(graph.nodes))
     graph = _with_free_bodies(_with_free_outputs(graph))
-    for _ in range(_MAX_ROUNDS):
-        round_ = _Round(forms, opset, limit)
+    for number in range(_MAX_ROUNDS):
+        round_ = _Round(forms, opset, limit, keeps_identities=number >= _MAX_ROUNDS // 2)
         graph = _with_free_bodies(_with_free_outputs(rewrite(graph, round_.replace)))
         if not round_.changed:
             if round_.refused:
@@ -129,6 +129,7 @@ class _Round:
     forms: Forms
     opset: int
     limit: int
+    keeps_identities: bool = False
     unrolled: int = 0
     changed: bool = False
     refused: list[tuple[Node, Refusal]] = field(default_factory=list[tuple[Node, Refusal]])
@@ -138,6 +139,9 @@ class _Round:
         merged = self._merged_broadcast(node)
         if merged is not None:
             return merged
+        if self.keeps_identities and node.op.name == "identity":
+            self._keep_identity(node)
+            return None
         said = answer(node, self.opset, self.forms)
         match said:
             case Call():
@@ -149,6 +153,13 @@ class _Round:
                 return self._counted(node, (said,))
             case _:
                 return self._counted(node, said)
+
+    def _keep_identity(self, node: Node) -> None:
+        """Keeps an identity that came back whenever it was dropped: two results of a body are one value."""
+        call = Call("Identity", node.inputs)
+        problem = problem_at(call, self.opset)
+        if problem is not None:
+            self.refused.append((node, Refusal(problem, helping_opset(call, self.opset))))
 
     def _counted(self, node: Node, said: Sequence[Value]) -> Sequence[Value]:
         """The pieces of a node; the steps of all layers that are written down step by step are bounded."""

@@ -70,7 +70,18 @@ def _reshape(node: Node, opset: int) -> Answer:
     known = _target(x.shape, shape)
     if known is not None:
         return Call("Reshape", (x, known))
-    return _without_sizes(x, shape, opset) or Call("Reshape", (x, Sizes(shape)))
+    copied = {"allowzero": 1} if opset >= 14 and _may_copy(x.shape, shape) else {}
+    return _without_sizes(x, shape, opset) or Call("Reshape", (x, Sizes(shape)), copied)
+
+
+def _may_copy(source: Shape, shape: Shape) -> bool:
+    """Whether a computed size may turn out to be 0, which Reshape takes for that of another axis."""
+    return any(
+        not isinstance(size, int)
+        and (bounds(size)[0] or 0) < 1
+        and not (axis < len(source) and equal(size, source[axis]) is True)
+        for axis, size in enumerate(shape)
+    )
 
 
 def _without_sizes(x: Value, shape: Shape, opset: int) -> Call | None:

@@ -1,0 +1,143 @@
+"""The differential fuzzer's short run, its seeds, and the fuzzer itself: it must see what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.fuzz.explained import EXPLAINED, explanation
+from tests.fuzz.judges import Finding, Judged, difference
+from tests.fuzz.programs import EXCLUDED, GENERATORS, Sample, blocks, random_sample
+from tests.fuzz.runner import Outcome, judged, report, run_all, sample_of, unexplained
+from xir.ir.verify import verify
+from xir.ops import table
+from xir.reference import run
+
+SEEDS = Path(__file__).parent / "differential_seeds.tsv"
+"""Graphs that once showed something: seed, number, and what it was."""
+
+MAPS = {"cast_map", "dict_vectorizer", "zip_map"}
+"""Operators whose examples are in test_maps.py."""
+
+
+def seeds() -> list[tuple[int, int, str]]:
+    lines = SEEDS.read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
+    return [(int(seed), int(number), what) for seed, number, what in rows]
+
+
+def told(outcomes: list[Outcome]) -> str:
+    return "" if not unexplained(outcomes) else report(outcomes)
+
+
+def test_two_hundred_random_graphs_agree_everywhere() -> None:
+    assert told(run_all(0, range(200), 2)) == ""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_ten_thousand_random_graphs_agree_everywhere(seed: int) -> None:
+    assert told(run_all(seed, range(2000), 2)) == ""
+
+
+@pytest.mark.parametrize(("seed", "number", "what"), seeds())
+def test_what_was_once_found_stays_mended(seed: int, number: int, what: str, tmp_path: Path) -> None:
+    assert told([judged(seed, number, tmp_path)]) == "", what
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(random=st.randoms(use_true_random=False))
+def test_graphs_of_any_choices_are_right_and_run(random: Random) -> None:
+    sample = random_sample(random)
+    verify(sample.graph)
+    assert list(run(sample.graph, sample.feeds)) == list(sample.graph.output_names)
+
+
+def test_every_operator_is_a_building_block() -> None:
+    assert set(blocks()) == set(table()) - MAPS - set(EXCLUDED)
+    assert set(table()) >= GENERATORS
+
+
+def test_one_seed_gives_one_graph() -> None:
+    first, second = sample_of(3, 14), sample_of(3, 14)
+    assert first[0].operators == second[0].operators
+    assert first[1] == second[1]
+
+
+def test_five_hundred_graphs_have_control_flow_states_and_quantised_operators() -> None:
+    seen = {name for index in range(500) for name in sample_of(0, index)[0].operators}
+    assert seen >= {"if", "loop", "scan", "lstm", "quantized_matmul", "sequence_at", "cast", "string_split"}
+
+
+@pytest.mark.parametrize(
+    ("want", "have", "how"),
+    [
+        (np.ones(2, np.float32), np.ones(2, np.float32), None),
+        (np.ones(2, np.float32), np.ones(2), "type"),
+        (np.ones(2), np.ones(3), "shape"),
+        (np.ones(2), np.array([1.0, 1.1]), "values"),
+        (np.ones(2), np.array([1.0, np.nan]), "NaN"),
+        (np.ones(2), np.array([1.0, np.inf]), "infinity"),
+        (np.array([np.nan, np.inf]), np.array([np.nan, np.inf]), None),
+        (np.array(["a"], object), np.array(["b"], object), "text"),
+        ([np.ones(1)], [np.ones(1), np.ones(1)], "length"),
+        ([np.ones(1)], np.ones(1), "form"),
+        (None, None, None),
+        (None, np.ones(1), "form"),
+        (np.array([1, 2]), np.array([1, 3]), "values"),
+    ],
+)
+def test_a_difference_has_a_name(want: object, have: object, how: str | None) -> None:
+    assert difference(want, have) == how
+
+
+def test_bits_tell_zeros_apart() -> None:
+    assert difference(np.array([0.0]), np.array([-0.0]), bits=True) == "sign of 0"
+    assert difference(np.array([1.0]), np.nextafter([1.0], 2.0), bits=True) == "values"
+    assert difference(np.array([np.nan]), np.array([-np.nan]), bits=True) is None
+
+
+def wrong(sample: Sample, folder: Path) -> list[Finding]:
+    """What is found where another runtime adds a thousandth to everything."""
+    judge = Judged(sample, folder, 21, lambda _: None)
+
+    def runner(graph: object, feeds: object) -> dict[str, object]:
+        made = run(graph, feeds)  # type: ignore[arg-type]  # the judge's own
+        return {name: array * array.dtype.type(1.25) for name, array in made.items()}  # type: ignore[operator]
+
+    return list(judge.elsewhere("onnxruntime", runner))
+
+
+def test_a_wrong_operator_is_named(tmp_path: Path) -> None:
+    sample = next(
+        each for index in range(100) if (each := sample_of(0, index)[0]).operators[-1] in ("sin", "tanh", "exp", "add")
+    )
+    assert {found.op for found in wrong(sample, tmp_path)} & set(sample.operators)
+
+
+def test_outcomes_survive_a_file() -> None:
+    outcome = Outcome(7, ["add"], [Finding("onnx", "add", "values", "1 and 2")], ["file"])
+    assert Outcome.read(outcome.line()) == outcome
+
+
+def test_a_run_goes_on_where_it_was_broken_off(tmp_path: Path) -> None:
+    kept = tmp_path / "results.jsonl"
+    run_all(0, [0, 1], 1, kept)
+    run_all(0, [2], 1, kept)
+    assert sorted(Outcome.read(line).index for line in kept.read_text().splitlines()) == [0, 1, 2]
+
+
+def test_every_explanation_says_why() -> None:
+    assert [each for each in EXPLAINED if len(each.note) < 30] == []
+    assert explanation(Finding("onnx", "add", "values", "")) is None
+
+
+def test_a_report_names_what_is_not_explained() -> None:
+    text = report([Outcome(3, ["add"], [Finding("passes", "add", "values", "1 and 2")])])
+    assert "passes: add: values  (1: [3])" in text
+    assert "1 disagreements in 1 groups are not explained" in text
