@@ -21,7 +21,7 @@ from xir.inspect.conversion import ConversionPlan, ConversionReport, parameter_c
 from xir.inspect.optimization import NearMiss, OptimizationReport
 from xir.ir.graph import Graph
 from xir.ir.types import DType, Type
-from xir.passes import Trace, optimize
+from xir.passes import ATTENTION_OPSET, Trace, optimize
 from xir.precision import Precision, narrowed_as
 from xir.text import save_xir
 from xir.verification import (
@@ -269,6 +269,7 @@ class _Job:
     def optimize(self, loaded: Loaded, level: int, passes: Sequence[str] | None, exact: bool, fast_math: bool) -> Graph:
         """Optimizes, and keeps the trace."""
         self.tell("optimizing", 0, 1)
+        level = _level(level, self.opset)
         self.again = lambda twin: optimize(twin, level=level, passes=passes, exact=exact, fast_math=fast_math)
         graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, fast_math=fast_math, trace=self.trace)
         self._stop("optimize")
@@ -325,6 +326,11 @@ class _Job:
             atol=check.atol,
             progress=lambda done, total: self.tell("verifying", done, total),
         )
+
+
+def _level(level: int, opset: int | None) -> int:
+    """The level that also makes operators of new opsets, where one is asked for that has them; else `level`."""
+    return 3 if level == 2 and opset is not None and opset >= ATTENTION_OPSET else level
 
 
 def optimize_model(
@@ -408,7 +414,7 @@ def plan_conversion(
     chosen = export_format(os.fspath(path), format)
 
     def planned(graph: Graph) -> ExportPlan | None:
-        legal = optimize(graph, level=level, passes=passes, exact=exact, fast_math=fast_math)
+        legal = optimize(graph, level=_level(level, opset), passes=passes, exact=exact, fast_math=fast_math)
         legal = legal if precision is None else narrowed_as(legal, precision, measured=False).graph
         if chosen != "onnx":
             return None

@@ -14,7 +14,7 @@ from xir.ops.activation import hard_sigmoid, relu, sigmoid, softplus, tanh
 from xir.ops.elementwise import abs_, add, clip, div, erf, exp, log, mul, pow_, reciprocal, sqrt, sub
 from xir.ops.lstm import lstm
 from xir.ops.matmul import gemm, matmul
-from xir.ops.norm import layer_norm
+from xir.ops.norm import layer_norm, softmax
 from xir.ops.norm_length import rms_norm
 from xir.ops.reduce import reduce_mean, reduce_sum, reduce_sum_square
 from xir.ops.rnn import gru
@@ -350,4 +350,64 @@ REDUCTIONS = [
     ),
 ]
 
-EXAMPLES = [*ACTIVATIONS, *NORMS, *PRODUCTS, *REDUCTIONS]
+
+def attended(
+    net: Net,
+    *,
+    mask: tuple[int, ...] | None = None,
+    how: str = "scores",
+    dtype: DType = DType.FLOAT32,
+    factor: float = 0.5,
+    read: bool = False,
+) -> tuple[Value, ...]:
+    """Attention of 3 heads, 4 queries, 5 keys of 2 numbers, values of 6, as formulas write it."""
+    q, k = net.input(2, 3, 4, 2, dtype=dtype), net.input(2, 3, 5, 2, dtype=dtype)
+    v = net.input(2, 3, 5, 6, dtype=dtype)
+    turned = transpose(k, perm=(0, 1, 3, 2))
+    if how == "both":
+        q, turned = times(q, factor), times(turned, factor)
+    scores = matmul(q, turned)
+    if how == "scores":
+        scores = times(scores, factor)
+    if how == "division":
+        scores = div(scores, number(scores, factor))
+    if mask is not None:
+        scores = add(broadcast(net.input(*mask, dtype=dtype), shape=scores.shape), scores)
+    weights = softmax(scores, axis=3)
+    return (matmul(weights, v), relu(weights)) if read else (matmul(weights, v),)
+
+
+def other_batch(net: Net) -> Value:
+    q, k, v = net.input(N, 3, 4, 2), net.input(N, 3, 2, 5), net.input(Symbol("M"), 3, 5, 6)
+    return matmul(softmax(matmul(q, k), axis=3), v)
+
+
+def along_queries(net: Net) -> Value:
+    q, k, v = net.input(2, 3, 4, 2), net.input(2, 3, 2, 5), net.input(2, 3, 5, 6)
+    return matmul(softmax(matmul(q, k), axis=2), v)
+
+
+ATTENTION = "transpose transpose attention"
+ATTENTIONS = [
+    fused("attention_of_softmax", attended, ATTENTION),
+    fused("attention_of_softmax", lambda net: attended(net, how="both", mask=(2, 1, 1, 5)), ATTENTION, label="mask"),
+    fused(
+        "attention_of_softmax",
+        lambda net: attended(net, how="division", mask=(4, 5), dtype=F64),
+        "transpose transpose broadcast attention",
+        label="a mask of two axes",
+    ),
+    fused("attention_of_softmax", lambda net: attended(net, how="none"), ATTENTION, label="no scale"),
+    fused("attention_of_softmax", lambda net: attended(net, read=True), None, READ),
+    fused("attention_of_softmax", lambda net: attended(net, factor=-1.0), None, "the scale is not positive"),
+    fused(
+        "attention_of_softmax",
+        lambda net: attended(net, dtype=DType.FLOAT16),
+        None,
+        "narrow floats are widened by the operator alone",
+    ),
+    fused("attention_of_softmax", along_queries, None, label="along the queries"),
+    fused("attention_of_softmax", other_batch, None, "queries, keys and values have different heads"),
+]
+
+EXAMPLES = [*ATTENTIONS, *ACTIVATIONS, *NORMS, *PRODUCTS, *REDUCTIONS]

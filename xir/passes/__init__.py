@@ -9,6 +9,7 @@ from xir.ir.graph import Graph
 from xir.passes import (
     activations,
     algebra,
+    attention,
     batch_norm,
     before_layer,
     branches,
@@ -27,8 +28,9 @@ from xir.passes import (
     values,
 )
 from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
+from xir.passes.attention import ATTENTION_OPSET
 
-__all__ = ["Pass", "Trace", "optimize", "passes"]
+__all__ = ["ATTENTION_OPSET", "Pass", "Trace", "optimize", "passes"]
 
 
 def passes() -> tuple[Pass, ...]:
@@ -55,6 +57,7 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("normalization", "formulas that are a normalization become it", normalization.RULES, level=2),
         *rules_pass("reductions", "sums of squares and such become one reduction", reductions.RULES, level=2),
         common.WEIGHTS,
+        *rules_pass("attention", "softmax between two matrix products becomes attention", attention.RULES, level=3),
         *rules_pass("fast_math", "formulas that are cheaper and nearly the same", fast_math.RULES),
     )
 
@@ -72,7 +75,8 @@ def optimize(
 
     Args:
         graph: the model; it stays as it is.
-        level: 0 changes nothing, 1 cleans up, 2 also folds layers into each other.
+        level: 0 changes nothing, 1 cleans up, 2 also folds layers into each other, 3 also makes operators that only
+            new targets have (`ATTENTION_OPSET`).
         passes: names of passes to run instead of those of the level.
         exact: only laws that keep every bit of the results.
         fast_math: also laws that change results even over the reals: approximations, and what is wrong for infinities

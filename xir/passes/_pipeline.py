@@ -28,12 +28,14 @@ class Trace:
         fired: {law or pass: how often}.
         misses: {(law, reason): the layers, in order}.
         grown: bytes by which folded constants are larger than what they were made of.
+        worked: multiplications, or elements made, that folding has taken.
         transposes: how many transposes are left in the result.
     """
 
     fired: dict[str, int] = field(default_factory=dict[str, int])
     misses: dict[tuple[str, str], dict[str, None]] = field(default_factory=dict[tuple[str, str], dict[str, None]])
     grown: int = 0
+    worked: int = 0
     transposes: int = 0
 
     def fire(self, name: str, times: int = 1) -> None:
@@ -135,9 +137,9 @@ def _run(each: Pass, graph: Graph, trace: Trace, quiet: dict[str, tuple[Graph, T
     known, noted = quiet.get(each.name, (None, trace))
     after = graph
     if known is not graph:
-        noted = Trace(trace.fired, grown=trace.grown)
+        noted = Trace(trace.fired, grown=trace.grown, worked=trace.worked)
         after = each.run(graph, noted)
-        trace.grown = noted.grown
+        trace.grown, trace.worked = noted.grown, noted.worked
         if after is graph:
             quiet[each.name] = (graph, noted)
     for key, layers in noted.misses.items():
@@ -154,7 +156,7 @@ def run_pipeline(graph: Graph, passes: Sequence[Pass], trace: Trace) -> Graph:
     quiet: dict[str, tuple[Graph, Trace]] = {}
     for _ in range(MAX_ROUNDS):
         before = graph
-        last = Trace(trace.fired, grown=last.grown)
+        last = Trace(trace.fired, grown=last.grown, worked=last.worked)
         for each in passes:
             graph = _run(each, graph, last, quiet)
         if graph is before:
@@ -162,5 +164,6 @@ def run_pipeline(graph: Graph, passes: Sequence[Pass], trace: Trace) -> Graph:
     for key, layers in last.misses.items():
         trace.misses.setdefault(key, {}).update(layers)
     trace.grown += last.grown
+    trace.worked += last.worked
     trace.transposes = sum(node.op.name == "transpose" for each in all_graphs(graph) for node in each.nodes)
     return graph

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -32,6 +33,18 @@ _REPEATING = frozenset({"broadcast", "tile"})
 MAX_ADDRESSABLE_BYTES = 1 << 48
 """An operand beyond this size is not even imagined: NumPy refuses shapes past 2^63 bytes, and no machine has them."""
 
+FREE_WORK = 1 << 31
+"""Multiplications, or elements made, that folding may take for any model: about two seconds."""
+
+WORK_PER_ELEMENT = 16
+"""As `FREE_WORK`, for each element of the weights: large models fold in proportion."""
+
+MAX_WORK = 1 << 29
+"""As `FREE_WORK`, at one node: half a second."""
+
+_STEPWISE = frozenset({"continued_lstm", "continued_rnn", "gru", "linear_attention", "lstm", "rnn"})
+"""Operators whose steps follow one another."""
+
 _INLINE_ELEMENTS = 64
 """A result up to this size is a literal; larger ones are weights with a name."""
 
@@ -43,10 +56,11 @@ def fold_constants(graph: Graph, trace: Trace) -> Graph:
     a size that is not known yet; nor a large weight that others read too, which would be there twice. A reshaped
     weight stays in its file. What depends on sizes alone (shape_of, prior_box) is folded when they are known.
     """
+    budget = max(FREE_WORK, WORK_PER_ELEMENT * sum(held.constant.elements for held in graph.parameters))
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         known = _known(node, rewriter)
-        if known is None or not _grow(node, known, trace):
+        if known is None or not _is_affordable(node, known, trace, budget) or not _grow(node, known, trace):
             return None
         results = _reshaped(node, known) or tuple(constant_of(array) for array in _compute(node, known))
         trace.fire("fold_constants")
@@ -55,6 +69,29 @@ def fold_constants(graph: Graph, trace: Trace) -> Graph:
         )
 
     return rewrite(graph, replace)
+
+
+def _is_affordable(node: Node, known: Sequence[Constant | None], trace: Trace, budget: int) -> bool:
+    """Whether the node may be computed now: the work of all of them stays in proportion to the file.
+
+    The work of a product of a [M, K] and b [K, N] is M * K * N, the root of the product of all three sizes; that of
+    everything else is about that of its largest tensor. What runs step by step, or element by element in Python
+    (loops, recurrent layers, text), is computed where it is small; a loop may go on for ever.
+    """
+    if node.op.name == "reshape" or node.op.name in _SIZE_AXES:
+        return True
+    given = [held.elements for held in known if held is not None]
+    made = [size for value in node.outputs if isinstance(size := value.tensor.elements, int)]
+    if definition(node).host_reason is not None or node.op.name in _STEPWISE:
+        bodies = any(isinstance(value, Graph) for value in node.attributes.values())
+        if bodies or sum(given) + sum(made) > SMALL_BYTES:
+            return False
+    largest = sorted((*given, *made, 1, 1, 1))[-3:]
+    work = max(largest[-1], math.isqrt(math.prod(largest)))
+    if trace.worked + work > budget or work > MAX_WORK:
+        return False
+    trace.worked += work
+    return True
 
 
 def _grow(node: Node, known: Sequence[Constant | None], trace: Trace) -> bool:

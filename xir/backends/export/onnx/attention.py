@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, onnx_value, operand, real, whole
+from xir.backends.export.onnx._form import (
+    Answer,
+    Call,
+    Forms,
+    OnnxAttribute,
+    again,
+    onnx_value,
+    operand,
+    real,
+    whole,
+)
 from xir.ir.node import Node, Value
 from xir.ops.attention import attention
 from xir.ops.rotary import rotary_embedding
+from xir.ops.shape import broadcast
 
 forms = Forms()
 
@@ -22,7 +33,14 @@ def _given(inputs: tuple[Value | None, ...]) -> tuple[Value | None, ...]:
 
 @forms.of(attention)
 def _attention(node: Node, opset: int) -> Answer:
-    """Attention (opset 23, with numbers of valid keys 24, with windows 25)."""
+    """Attention (opset 23, with numbers of valid keys 24, with windows 25).
+
+    onnxruntime (1.31, attention_helper.h) repeats a mask for batches and heads, but wants a row for each query.
+    """
+    mask, rows = node.inputs[3], operand(node).shape[2]
+    if mask is not None and mask.shape[2] == 1 and rows != 1:
+        repeated = broadcast(mask, shape=(*mask.shape[:2], rows, mask.shape[3]))
+        return again(node, (*node.inputs[:3], repeated, *node.inputs[4:]))
     attributes: dict[str, OnnxAttribute] = {
         "is_causal": whole(node, "causal"),
         "qk_matmul_output_mode": _MODES[node.attributes["shown"]],
