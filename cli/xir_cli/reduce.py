@@ -78,26 +78,22 @@ def command(
     xir reduce model.onnx -o small.onnx --command 'python check.py {} {inputs}'
     xir reduce model.caffemodel -o small.onnx --against converted.onnx
     """
-    from xir.verification import ATOL, RTOL
-
     stem = os.path.splitext(out)[0]
     inputs, other = f"{stem}.inputs.npz", f"{stem}.against{os.path.splitext(out)[1]}"
     refuse_folder(out, several=False)
     refuse_overwriting({"-o": out, "the inputs": inputs}, (model, options.prototxt, options.mean))
     if words is not None and against != RUNTIME:
         raise UsageError("--command and --against contradict each other", hint="leave one out")
-    tolerance = (RTOL if rtol is None else rtol, ATOL if atol is None else atol)
-    job = _Job(settings, Output(settings), target, options, tolerance, read_feeds(feed) or None)
+    job = _Job(settings, Output(settings), target, options, (rtol, atol), read_feeds(feed) or None)
+    if against != RUNTIME:
+        refuse_overwriting({"-o": out, "the other part": other}, (model, against))
     with ProgressLine(job.output, model) as progress:
         if against != RUNTIME:
-            refuse_overwriting({"-o": out, "the other part": other}, (model, against))
             lines, document = job.against(model, against, out, other, inputs, progress)
         else:
             predicate = job.runtime() if words is None else _Command(words)
             lines, document = job.alone(model, predicate, (seconds, max_tries), out, inputs, progress)
-    for line in lines:
-        job.output.line(line)
-    job.output.document(document)
+    job.tell(lines, document)
     return 0
 
 
@@ -110,11 +106,15 @@ class _Job:
         output: Output,
         target: Target,
         options: LoadOptions,
-        tolerance: tuple[float, float],
+        tolerance: tuple[float | None, float | None],
         feeds: Mapping[str, Array] | None,
     ) -> None:
+        from xir.verification import ATOL, RTOL
+
+        rtol, atol = tolerance
         self.settings, self.output, self.target, self.options = settings, output, target, options
-        self.tolerance, self.feeds = tolerance, feeds
+        self.tolerance = (RTOL if rtol is None else rtol, ATOL if atol is None else atol)
+        self.feeds = feeds
         self.seeds = tuple(settings.seed + number for number in range(ROUNDS))
 
     def runtime(self) -> Predicate:
@@ -163,6 +163,12 @@ class _Job:
         self._write_feeds(inputs, found.feeds)
         files = [out, other, inputs]
         return [*_divergence_lines(found), f"written: {', '.join(files)}"], {**found.to_dict(), "files": files}
+
+    def tell(self, lines: Sequence[str], document: Mapping[str, object]) -> None:
+        """Tells the answer."""
+        for line in lines:
+            self.output.line(line)
+        self.output.document(document)
 
     def _write(self, graph: Graph, path: str) -> None:
         from xir.api import export
