@@ -32,8 +32,11 @@ MAX_FOLDED_BYTES = 64 * MEBI
 MAX_INLINED_NODES = 1_000_000
 """Nodes that inlining functions may produce in one model (5 kB of nested functions can declare 2^40)."""
 
-FREE_INLINED_NODES = 50_000
-"""Nodes that inlining may produce in a small model: about a second's work."""
+FREE_INLINED_NODES = 8_000
+"""Nodes that inlining may produce in a small model: importing, optimizing and writing them takes two seconds."""
+
+MAX_UNROLLED_NODES = 32_000
+"""Nodes that recurrent layers may become where each step is written down; sequences have some hundred steps."""
 
 MAX_INLINED_RATIO = 10
 """Nodes that inlining may produce for each node that the file holds, above `FREE_INLINED_NODES`: a few kilobytes must

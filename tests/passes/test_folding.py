@@ -10,12 +10,16 @@ import pytest
 
 from tests.passes.helpers import I32, Net, literal, operators
 from xir.files import FileSlice
+from xir.ir.constant import constant_of
 from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops.compare import equal
+from xir.ops.constant import constant, identity
+from xir.ops.control import loop
 from xir.ops.elementwise import add, cast, mul, neg
+from xir.ops.matmul import matmul
 from xir.ops.prior import prior_box
 from xir.ops.shape import broadcast, iota, reshape, shape_of, split, tile, transpose
 from xir.passes import Trace, folding, optimize
@@ -214,8 +218,30 @@ def test_comparisons_give_bools() -> None:
     assert after.outputs[0].dtype is DType.BOOL
 
 
-@pytest.mark.parametrize("shape", [(1 << 62,), (1 << 40, 1 << 40)])
+@pytest.mark.parametrize("shape", [(1 << 62,), (1 << 40, 1 << 22)])
 def test_the_sizes_of_an_impossible_tensor_are_left_alone(shape: tuple[int, ...]) -> None:
     x = Value(TensorType(DType.FLOAT32, shape))
     graph = Graph("g", (x,), (shape_of(x),), ("y",), (), {x: "x"})
     assert fold_constants(graph, Trace()) is graph
+
+
+@pytest.mark.parametrize(("name", "number", "left"), [
+    ("MAX_WORK", 999, ["matmul"]), ("MAX_WORK", 1000, []), ("FREE_WORK", 999, ["matmul"]),
+])  # fmt: skip
+def test_work_is_bounded(name: str, number: int, left: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product of 10 x 10 by 10 x 10 takes 1000 multiplications."""
+    monkeypatch.setattr(folding, "WORK_PER_ELEMENT", 0)
+    monkeypatch.setattr(folding, name, number)
+    net = Net()
+    after, _ = folded(net, matmul(net.weight(10, 10), net.weight(10, 10)))
+    assert operators(after) == left
+
+
+def test_a_loop_of_constants_stays() -> None:
+    step, going, held = (Value(TensorType(dtype, ())) for dtype in (DType.INT64, DType.BOOL, DType.FLOAT32))
+    body = Graph("body", (step, going, held), (identity(going), identity(held)), ("went", "kept"))
+    net = Net()
+    x = net.input()
+    made = loop(constant(value=constant_of(np.asarray((1 << 63) - 1))), None, net.weight(), body=body, carried=1)
+    after, _ = folded(net, add(made[0], x))
+    assert operators(after) == ["loop", "add"]

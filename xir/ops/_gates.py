@@ -13,7 +13,7 @@ from xir.ir.dims import Dim
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.limits import FREE_INLINED_NODES
+from xir.limits import MAX_UNROLLED_NODES
 from xir.ops._build import channelwise, scalar_like
 from xir.ops._checks import require_dtype, require_floating, require_rank, require_same_dtype, require_same_shape
 from xir.ops._wide import scalar, wide
@@ -210,7 +210,7 @@ def built_sweep(
         step: as in `sweep`.
     """
     steps = added.shape[0]
-    if not isinstance(steps, int) or not 0 < steps * _NODES_PER_STEP <= FREE_INLINED_NODES:
+    if not isinstance(steps, int) or not 0 < steps * _NODES_PER_STEP <= MAX_UNROLLED_NODES:
         return _scanned(added, backward, lengths, states, held, step)
     rows = [reshape(each, shape=each.shape[1:]) for each in split(added, axis=0, sizes=(1,) * steps)]
     outputs: list[Value] = []

@@ -9,7 +9,7 @@ from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, product
 from xir.ir.node import Value
 from xir.ir.types import TensorType
-from xir.limits import FREE_INLINED_NODES, check_inlined
+from xir.limits import MAX_UNROLLED_NODES, check_inlined
 from xir.ops._build import channelwise
 from xir.ops._checks import (
     require_floating,
@@ -246,7 +246,7 @@ def _steps(x: Value) -> int:
             f"a recurrent layer over {steps!r} steps cannot be unrolled: their number must be known",
             hint="fix the first size of the sequence, for example with --input x=f32[20,1,300]",
         )
-    check_inlined(steps * _NODES_PER_STEP, what=f"a recurrent layer of {steps} steps", limit=FREE_INLINED_NODES)
+    check_inlined(steps * _NODES_PER_STEP, what=f"a recurrent layer of {steps} steps", limit=MAX_UNROLLED_NODES)
     return steps
 
 

@@ -33,6 +33,9 @@ _REPEATING = frozenset({"broadcast", "tile"})
 MAX_ADDRESSABLE_BYTES = 1 << 48
 """An operand beyond this size is not even imagined: NumPy refuses shapes past 2^63 bytes, and no machine has them."""
 
+FREE_BYTES = 128 << 20
+"""Bytes that a round of folding may make for any model, all held until its end; large ones as many as their weights."""
+
 FREE_WORK = 1 << 31
 """Multiplications, or elements made, that folding may take for any model: about two seconds."""
 
@@ -57,11 +60,17 @@ def fold_constants(graph: Graph, trace: Trace) -> Graph:
     weight stays in its file. What depends on sizes alone (shape_of, prior_box) is folded when they are known.
     """
     budget = max(FREE_WORK, WORK_PER_ELEMENT * sum(held.constant.elements for held in graph.parameters))
+    room = max(FREE_BYTES, sum(held.constant.nbytes for held in graph.parameters))
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        nonlocal room
         known = _known(node, rewriter)
-        if known is None or not _is_affordable(node, known, trace, budget) or not _grow(node, known, trace):
+        if known is None:
             return None
+        made = 0 if node.op.name == "reshape" else sum(_bytes(value) or 0 for value in node.outputs)
+        if made > room or not _is_affordable(node, known, trace, budget) or not _grow(node, known, trace):
+            return None
+        room -= made
         results = _reshaped(node, known) or tuple(constant_of(array) for array in _compute(node, known))
         trace.fire("fold_constants")
         return tuple(

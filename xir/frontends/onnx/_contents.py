@@ -89,7 +89,7 @@ class Contents:
             found = _piece(value, node, known) if node.op.name == "split" else _RULES[node.op.name](node, known)
         except (InvalidModelError, IndexError, ValueError):
             return None
-        return found if found is None or found.shape == value.shape else None
+        return found if found is not None and found.shape == value.shape and _is_held(found) else None
 
 
 def _elements(items: Sequence[Dim], shape: Sequence[Dim] | None = None) -> Elements:
@@ -103,6 +103,11 @@ def _is_small(value: Value) -> bool:
     if not isinstance(type, TensorType) or type.dtype not in _INTEGERS:
         return False
     return isinstance(type.elements, int) and type.elements <= MAX_FOLLOWED
+
+
+def _is_held(found: Elements) -> bool:
+    """Whether every number is one of 64 bits: the run would wrap others around, and squares of squares never end."""
+    return all(not isinstance(item, int) or -(1 << 63) <= item < 1 << 63 for item in found.reshape(-1).tolist())
 
 
 Rule = Callable[[Node, list[Elements]], "Elements | None"]

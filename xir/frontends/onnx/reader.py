@@ -151,7 +151,8 @@ class _Reader:
         match record[0]:
             case 8:
                 domain, version = self.opset(inner)
-                head.opsets[domain] = version
+                if head.opsets.setdefault(domain, version) != version:
+                    wire.fail(record[2], f"operator set {domain!r} stands twice, with different versions")
             case 14:
                 key, value = read_entry(wire, inner)
                 head.metadata[key] = value

@@ -25,7 +25,7 @@ from xir.ir.node import Attribute, Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import DType, TensorType
 from xir.ir.walk import bodies
-from xir.limits import FREE_INLINED_NODES, check_inlined, inlining_limit
+from xir.limits import MAX_UNROLLED_NODES, check_inlined, inlining_limit
 from xir.ops.constant import identity
 
 _UNROLLED = frozenset(("continued_lstm", "continued_rnn", "gru", "lstm", "rnn"))
@@ -45,7 +45,7 @@ def legalize(graph: Graph, opset: int) -> Graph:
         UnsupportedError: operators that have no form there; all of them are listed, with what would help.
     """
     forms = FORMS
-    limit = inlining_limit(len(graph.nodes))
+    limit = max(MAX_UNROLLED_NODES, inlining_limit(len(graph.nodes)))
     graph = _with_free_bodies(_with_free_outputs(graph))
     for number in range(_MAX_ROUNDS):
         round_ = _Round(forms, opset, limit, keeps_identities=number >= _MAX_ROUNDS // 2)
@@ -165,7 +165,7 @@ class _Round:
         """The pieces of a node; the steps of all layers that are written down step by step are bounded."""
         self.changed = True
         if node.op.name in _UNROLLED and node.inputs[0] is not None and isinstance(node.inputs[0].shape[0], int):
-            self.unrolled += min(node.inputs[0].shape[0], FREE_INLINED_NODES // _NODES_A_STEP) * _NODES_A_STEP
+            self.unrolled += min(node.inputs[0].shape[0], MAX_UNROLLED_NODES // _NODES_A_STEP) * _NODES_A_STEP
             check_inlined(self.unrolled, what="the recurrent layers", limit=self.limit)
         return said
 
