@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
-from tests.hostile import caffe_files, caffe_nets, mistakes, onnx_files, xir_files
+from tests.hostile import caffe_files, caffe_nets, mistakes, onnx_files, onnx_operators, onnx_structures, xir_files
 from tests.hostile.case import Case, unique
+
+EVERY_PARTS = 16
+"""Batches of the wrong forms of every operator, 245,000 in all, which run at night."""
 
 BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
     "caffemodel": caffe_files.small_binary,
@@ -23,6 +27,12 @@ BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
     "onnx external data": onnx_files.external_data,
     "onnx tensors": onnx_files.tensors,
     "onnx graphs": onnx_files.graphs,
+    "onnx structures": onnx_structures.structures,
+    "onnx operators": partial(onnx_operators.part, 0, 250),
+    **{
+        f"every onnx operator {number}": partial(onnx_operators.part, number, EVERY_PARTS)
+        for number in range(EVERY_PARTS)
+    },
     "xir": xir_files.text,
     "xir companions": xir_files.companions,
 }

@@ -48,7 +48,7 @@ def told(outcomes: list[dict[str, Any]]) -> str:
     return f"{len(wrong)} of {len(outcomes)} cases went wrong:\n" + "\n".join(wrong[:10]) if wrong else ""
 
 
-@pytest.mark.parametrize("batch", [name for name in BATCHES if not name.startswith("real ")])
+@pytest.mark.parametrize("batch", [name for name in BATCHES if not name.startswith(("real ", "every "))])
 def test_hostile_files_end_in_one_clear_error(batch: str) -> None:
     outcomes = run_batch(batch, {})
     assert outcomes
@@ -60,6 +60,14 @@ def test_damaged_real_models_end_in_one_clear_error(batch: str, corpus: Path, op
     cache = open_nsfw.parent.parent
     outcomes = run_batch(batch, {"XIR_CORPUS": str(corpus), "XIR_CORPUS_CACHE": str(cache)})
     assert {outcome["name"].split(":")[0] for outcome in outcomes} >= {"det1", "lenet", "detect", "open_nsfw"}
+    assert told(outcomes) == ""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("batch", [name for name in BATCHES if name.startswith("every ")])
+def test_every_operator_made_wrong_ends_in_one_clear_error(batch: str) -> None:
+    outcomes = run_batch(batch, {})
+    assert outcomes
     assert told(outcomes) == ""
 
 
