@@ -21,7 +21,7 @@ from xir.inspect.conversion import ConversionPlan, ConversionReport, parameter_c
 from xir.inspect.optimization import NearMiss, OptimizationReport
 from xir.ir.graph import Graph
 from xir.ir.types import DType, Type
-from xir.passes import ATTENTION_OPSET, Trace, optimize
+from xir.passes import ATTENTION_OPSET, Trace, count_transposes, optimize
 from xir.precision import Precision, narrowed_as
 from xir.text import save_xir
 from xir.verification import (
@@ -189,8 +189,7 @@ def convert(
         path: the file to write.
         verify: replays the source by the reference and the written file by onnxruntime (or the reference, where
             onnxruntime is not installed) on inputs made from `seeds`.
-        precision: makes the numbers narrower. The file is then verified against the narrow model, within
-            `PrecisionReport.tolerances` at least; the report says how far that is from the source.
+        precision: makes the numbers narrower; the file is verified against the narrow model then.
         options: how to read the source.
         prototxt: see `load`.
         inputs: see `load`.
@@ -216,9 +215,7 @@ def convert(
     job = _Job(os.fspath(path), format, opset, target, _Check(tuple(seeds), rtol, atol) if verify else None, progress)
     chosen = load_options(options, prototxt, inputs, outputs)
     loaded = job.read(lambda: _read(source, chosen, rename_inputs, nchw_inputs))
-    if precision is not None:
-        return job.narrow(loaded, job.optimize(loaded, level, None, exact, fast_math), precision)
-    return job.write(loaded, job.optimize(loaded, level, None, exact, fast_math))
+    return job.narrow(loaded, job.optimize(loaded, level, None, exact, fast_math), precision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +272,13 @@ class _Job:
         self._stop("optimize")
         return graph
 
-    def narrow(self, loaded: Loaded, graph: Graph, precision: Precision) -> ConversionReport:
-        """Makes the numbers narrower, and writes the file."""
+    def narrow(self, loaded: Loaded, graph: Graph, precision: Precision | None) -> ConversionReport:
+        """Makes the numbers narrower where that is asked for, and writes the file.
+
+        That is verified against the narrow model, within `PrecisionReport.tolerances` at least.
+        """
+        if precision is None:
+            return self.write(loaded, graph)
         self.tell("narrowing", 0, 1)
         made = narrowed_as(graph, precision)
         self._stop("narrow")
@@ -385,6 +387,7 @@ def optimize_model(
         dict(job.trace.fired),
         tuple(NearMiss(law, reason, tuple(layers)) for (law, reason), layers in job.trace.misses.items()),
         None if path is None else job.write(loaded, graph),
+        transposes=count_transposes(graph),
     )
 
 

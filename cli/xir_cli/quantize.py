@@ -16,6 +16,7 @@ from xir_cli.settings import Settings, WritingCommand
 from xir_cli.words import amount, counted
 
 if TYPE_CHECKING:
+    from xir.backends.export.report import ExportReport
     from xir.frontends.options import LoadOptions
     from xir.precision import QuantizationReport, QuantizationResult, QuantizedLayer
 
@@ -105,9 +106,7 @@ def command(
     settings.written.append(out)
     for note in (*notes, *result.report.notes):
         output.note(note)
-    versions = f"  opset {written.opset}" if written.opset is not None else ""
-    output.line(f"{written.format}  {out}{versions}   {counted(written.nodes, 'node')}")
-    for line in _lines(result.report, every=settings.verbosity > 0):
+    for line in _lines(written, result.report, every=settings.verbosity > 0):
         output.line(line)
     output.document({"export": written.to_dict(), **result.report.to_dict()})
     return 0
@@ -143,9 +142,11 @@ def _quantized(
         return made, loaded.notes
 
 
-def _lines(report: QuantizationReport, every: bool) -> list[str]:
+def _lines(written: ExportReport, report: QuantizationReport, every: bool) -> list[str]:
+    versions = f"  opset {written.opset}" if written.opset is not None else ""
     share = report.bytes_after / report.bytes_before if report.bytes_before else 1.0
     lines = [
+        f"{written.format}  {written.path}{versions}   {counted(written.nodes, 'node')}",
         f"{report.quantized} of {counted(len(report.layers), 'layer')} with weights quantised; weights "
         f"{amount(report.bytes_before)}B -> {amount(report.bytes_after)}B ({share:.0%})",
     ]

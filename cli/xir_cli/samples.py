@@ -67,7 +67,7 @@ class SampleFiles:
     def _batches(self, arrays: Mapping[str, Array], path: str) -> Iterator[Mapping[str, Array]]:
         whole = self._fitting(arrays)
         step = self._step()
-        rows = {len(array) if array.ndim else 0 for array in arrays.values()}
+        rows = {len(array) if array.ndim == self.types[name].rank > 0 else 0 for name, array in arrays.items()}
         if whole is not None and (len(rows) != 1 or step is None or max(rows) <= step):
             yield whole
             return
