@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -79,8 +79,6 @@ def command(
     xir quantize model.onnx -o int8.onnx --calibration samples/
     xir quantize model.onnx -o int4.onnx --mode weights --weights int4
     """
-    from typing import cast
-
     from xir.precision import Quantization
     from xir.precision.settings import Method, Mode, WeightType
 
