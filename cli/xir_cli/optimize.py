@@ -20,7 +20,7 @@ from xir_cli.arguments import (
 from xir_cli.output import Output
 from xir_cli.progress import ProgressLine
 from xir_cli.settings import Settings, WritingCommand
-from xir_cli.words import report_lines, source_line
+from xir_cli.words import counted, report_lines, source_line
 
 if TYPE_CHECKING:
     from xir.frontends.options import LoadOptions
@@ -116,6 +116,7 @@ def _lines(report: OptimizationReport, explain: bool) -> list[str]:
     lines += written[1:]
     if not explain:
         return lines
+    lines.append(f"{counted(report.transposes, 'transpose')} left")
     laws = report.laws
     lines += ["", "applied:"] if report.fired else ["", "applied: nothing"]
     for law, times in report.fired.items():

@@ -67,3 +67,8 @@ def test_fast_math_and_exact_results_contradict_each_other(tmp_path, capsys):
     done = _explained(tmp_path, capsys, "--fast-math", "--exact")
     assert done.code != 0
     assert "contradict each other" in done.err
+
+
+def test_transposes_that_are_left_are_counted(tmp_path, capsys):
+    assert _explained(tmp_path, capsys, "--json").document["transposes"] == 0
+    assert "0 transposes left" in _explained(tmp_path, capsys).out.splitlines()

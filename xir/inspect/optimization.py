@@ -41,6 +41,7 @@ class OptimizationReport:
         fired: {law: how often it was applied}.
         misses: laws that nearly applied.
         conversion: what was written and how it was verified; None where nothing was to be written.
+        transposes: how many transposes are left, in bodies too.
     """
 
     source: Loaded
@@ -50,6 +51,7 @@ class OptimizationReport:
     fired: Mapping[str, int]
     misses: tuple[NearMiss, ...]
     conversion: ConversionReport | None
+    transposes: int = 0
 
     @property
     def laws(self) -> dict[str, str]:
@@ -68,6 +70,7 @@ class OptimizationReport:
             "before": self.before,
             "after": self.after,
             "parameters": self.parameters,
+            "transposes": self.transposes,
             "laws": self.laws,
             "fired": dict(self.fired),
             "misses": [miss.to_dict() for miss in self.misses],

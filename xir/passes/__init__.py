@@ -27,10 +27,10 @@ from xir.passes import (
     slices,
     values,
 )
-from xir.passes._pipeline import Pass, Trace, rules_pass, run_pipeline
+from xir.passes._pipeline import Pass, Trace, count_transposes, rules_pass, run_pipeline
 from xir.passes.attention import ATTENTION_OPSET
 
-__all__ = ["ATTENTION_OPSET", "Pass", "Trace", "optimize", "passes"]
+__all__ = ["ATTENTION_OPSET", "Pass", "Trace", "count_transposes", "optimize", "passes"]
 
 
 def passes() -> tuple[Pass, ...]:

@@ -165,5 +165,10 @@ def run_pipeline(graph: Graph, passes: Sequence[Pass], trace: Trace) -> Graph:
         trace.misses.setdefault(key, {}).update(layers)
     trace.grown += last.grown
     trace.worked += last.worked
-    trace.transposes = sum(node.op.name == "transpose" for each in all_graphs(graph) for node in each.nodes)
+    trace.transposes = count_transposes(graph)
     return graph
+
+
+def count_transposes(graph: Graph) -> int:
+    """How many transposes a graph and its bodies have."""
+    return sum(node.op.name == "transpose" for each in all_graphs(graph) for node in each.nodes)
