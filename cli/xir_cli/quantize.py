@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from typing import TYPE_CHECKING, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
-from xir.errors import UsageError
 from xir_cli.arguments import reading_options, refuse_folder, refuse_overwriting
 from xir_cli.output import Output
 from xir_cli.progress import ProgressLine
@@ -18,10 +19,80 @@ from xir_cli.words import amount, counted
 if TYPE_CHECKING:
     from xir.backends.export.report import ExportReport
     from xir.frontends.options import LoadOptions
-    from xir.precision import QuantizationReport, QuantizationResult, QuantizedLayer
+    from xir.precision import Quantization, QuantizationReport, QuantizationResult, QuantizedLayer
+    from xir.precision.settings import Method, Mode, WeightType
+
+F = TypeVar("F", bound=Callable[..., object])
 
 SHOWN = 10
 """The worst layers are shown; `-v` shows all."""
+
+
+_OPTIONS: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] = (
+    click.option(
+        "--mode", type=click.Choice(["static", "dynamic", "weights"]), default="static", help="What (static)."
+    ),
+    click.option("--weights", type=click.Choice(["int8", "int4"]), default="int8", help="Integers of weights (int8)."),
+    click.option("--per-channel/--per-tensor", default=True, help="A scale for each channel of a weight, or one."),
+    click.option("--symmetric", is_flag=True, help="Static: activations in i8 around 0 instead of u8."),
+    click.option(
+        "--method",
+        type=click.Choice(["mse", "minmax", "percentile", "entropy"]),
+        default="mse",
+        help="Static: how ranges follow from the samples (mse).",
+    ),
+    click.option("--percentile", type=float, default=99.999, help="Static: for that method (99.999)."),
+    click.option(
+        "--block", type=int, default=0, metavar="N", help="Weights: neighbours that share a scale (int4: 32)."
+    ),
+    click.option("--exclude", metavar="LAYER,...", help="Layers that stay in float."),
+    click.option(
+        "--max-error", type=float, metavar="E", help="Layers beyond this relative error stay (0.1; int4: 0.25)."
+    ),
+    click.option(
+        "--no-bias-correction", "correct_bias", is_flag=True, flag_value=False, default=True, help="Keep biases."
+    ),
+)
+
+
+def quantization_options(function: F) -> F:
+    """The options of a quantisation; the command gets them as `chosen: Quantization`."""
+
+    @functools.wraps(function)
+    def wrapped(
+        *args: object,
+        mode: str,
+        weights: str,
+        per_channel: bool,
+        symmetric: bool,
+        method: str,
+        percentile: float,
+        block: int,
+        exclude: str | None,
+        max_error: float | None,
+        correct_bias: bool,
+        **rest: object,
+    ) -> object:
+        from xir.precision import Quantization
+
+        chosen = Quantization(
+            cast("Mode", mode),
+            cast("WeightType", weights),
+            per_channel,
+            symmetric,
+            cast("Method", method),
+            percentile,
+            block,
+            tuple(exclude.split(",")) if exclude else (),
+            max_error,
+            correct_bias,
+        )
+        return function(*args, chosen=chosen, **rest)
+
+    decorated: Callable[..., object] = wrapped
+    for option in reversed(_OPTIONS):
+        decorated = option(decorated)
+    return cast("F", decorated)
 
 
 @click.command(cls=WritingCommand)
@@ -30,21 +101,7 @@ SHOWN = 10
 @click.option(
     "--calibration", multiple=True, metavar="DATA", help="Samples: .npy, .npz, or a folder of them; may be repeated."
 )
-@click.option("--mode", type=click.Choice(["static", "dynamic", "weights"]), default="static", help="What (static).")
-@click.option("--weights", type=click.Choice(["int8", "int4"]), default="int8", help="Integers of weights (int8).")
-@click.option("--per-channel/--per-tensor", default=True, help="A scale for each channel of a weight, or one for all.")
-@click.option("--symmetric", is_flag=True, help="Static: activations in i8 around 0 instead of u8.")
-@click.option(
-    "--method",
-    type=click.Choice(["mse", "minmax", "percentile", "entropy"]),
-    default="mse",
-    help="Static: how ranges follow from the samples (mse).",
-)
-@click.option("--percentile", type=float, default=99.999, help="Static: for that method (99.999).")
-@click.option("--block", type=int, default=0, metavar="N", help="Weights: neighbours that share a scale (int4: 32).")
-@click.option("--exclude", metavar="LAYER,...", help="Layers that stay in float.")
-@click.option("--max-error", type=float, metavar="E", help="Layers beyond this relative error stay (0.1; int4: 0.25).")
-@click.option("--no-bias-correction", "correct", is_flag=True, flag_value=False, default=True, help="Keep biases.")
+@quantization_options
 @click.option("--level", type=click.IntRange(0, 2), default=2, help="How much to optimize first: 0, 1 or 2 (2).")
 @click.option("--opset", type=int, metavar="N", help="ONNX: the operator set.")
 @click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino, ...")
@@ -55,16 +112,7 @@ def command(
     model: str,
     out: str,
     calibration: tuple[str, ...],
-    mode: str,
-    weights: str,
-    per_channel: bool,
-    symmetric: bool,
-    method: str,
-    percentile: float,
-    block: int,
-    exclude: str | None,
-    max_error: float | None,
-    correct: bool,
+    chosen: Quantization,
     level: int,
     opset: int | None,
     target: str | None,
@@ -79,23 +127,8 @@ def command(
     xir quantize model.onnx -o int8.onnx --calibration samples/
     xir quantize model.onnx -o int4.onnx --mode weights --weights int4
     """
-    from xir.precision import Quantization
-    from xir.precision.settings import Method, Mode, WeightType
-
     refuse_folder(out, several=False)
     refuse_overwriting({"-o": out}, (model, *calibration, options.prototxt, options.mean))
-    chosen = Quantization(
-        cast("Mode", mode),
-        cast("WeightType", weights),
-        per_channel,
-        symmetric,
-        cast("Method", method),
-        percentile,
-        block,
-        tuple(exclude.split(",")) if exclude else (),
-        max_error,
-        correct,
-    )
     output = Output(settings)
     result, notes = _quantized(settings, output, model, calibration, chosen, level, options)
     from xir.api import export
@@ -115,18 +148,16 @@ def _quantized(
     output: Output,
     model: str,
     calibration: tuple[str, ...],
-    chosen: object,
+    chosen: Quantization,
     level: int,
     options: LoadOptions,
 ) -> tuple[QuantizationResult, tuple[str, ...]]:
     """The quantised model, and what a person should know of how it was read."""
     from xir.api import optimize, read
-    from xir.precision import Quantization, quantize
+    from xir.precision import quantize
     from xir.precision.calibration import RandomSamples
     from xir.reference import made_up_inputs
 
-    if not isinstance(chosen, Quantization):
-        raise UsageError("the settings of a quantisation are needed")
     with ProgressLine(output, model) as progress:
         progress("reading", 0, 1)
         loaded = read(model, options)
