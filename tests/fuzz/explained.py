@@ -31,13 +31,18 @@ class Explained:
 
     def covers(self, found: Finding) -> bool:
         """Whether this is the disagreement."""
-        return (
-            re.fullmatch(self.judge, found.judge) is not None
-            and any(re.fullmatch(self.op, name) for name in (found.op, *re.split(r"[+()]", found.op)))
-            and re.search(self.cause, found.cause) is not None
-            and (re.search(self.detail, found.detail, re.DOTALL) is not None or "(" in found.op or "+" in found.op)
-        )
+        inner = re.split(r"[+()]", found.op) if "(" in found.op else []
+        told = re.search(self.detail, found.detail, re.DOTALL) is not None
+        if re.fullmatch(self.judge, found.judge) is None or re.search(self.cause, found.cause) is None:
+            return False
+        if re.fullmatch(self.op, found.op) is not None:
+            return told
+        of_inner = any(re.fullmatch(self.op, name) for name in inner)
+        return of_inner and (told or self.detail != NOT_FINITE)  # a body's attributes are not in the detail
 
+
+NOT_FINITE = "^not finite"
+"""How the detail of a finding begins in which numbers are not finite, or their products would not be."""
 
 ANY_NUMBER = "NaN|infinity|values|sign of 0"
 SUMS = (
@@ -64,15 +69,16 @@ EXPLAINED: tuple[Explained, ...] = (
         "operands that are not finite, or overflow when multiplied: ONNX defines these operators by formulas over the "
         "real numbers and says nothing of NaN and infinity, whose way depends on the order of the steps (inf - inf, "
         "0 * inf, NaN in comparisons)",
-        "^not finite",
+        NOT_FINITE,
     ),
     # onnxruntime
     Explained(
         "onnxruntime",
-        "matmul_integer|quantized_matmul|conv_integer|quantized_conv",
+        "matmul_integer|quantized_matmul|conv_integer|quantized_conv|.*dequantize.*",
         "Fail: .*(matmul_integer|conv_integer|qlinearconv|quantize_linear|Quantiz)",
         "onnxruntime takes one zero point for the rows of A and for all channels; MatMulInteger: 'a_zero_point ... It "
-        "could be a scalar or a 1-D tensor, or N-D tensor'; ConvInteger: 'w_zero_point ... Its shape ... 1-D [M]'",
+        "could be a scalar or a 1-D tensor, or N-D tensor'; ConvInteger: 'w_zero_point ... Its shape ... 1-D [M]'; and it "
+        "refuses zero points of float8 other than 0; DequantizeLinear: 'the dequantization formula remains the same'",
     ),
     Explained(
         "onnxruntime",
@@ -141,7 +147,7 @@ EXPLAINED: tuple[Explained, ...] = (
     ),
     Explained(
         "onnxruntime|onnx",
-        "number_to_text",
+        ".*number_to_text.*",
         "text",
         "Cast to string: 'Converting floats to strings ... plain (12.3) or scientific'; onnxruntime prints 8 digits, "
         "onnx's evaluator NumPy's; special values are to be 'NaN', 'INF', '-INF' for them by the text",
@@ -169,6 +175,14 @@ EXPLAINED: tuple[Explained, ...] = (
         "together: values",
         "onnxruntime lets BatchNormalization's running statistics overwrite their operands, which others read, too",
     ),
+    Explained(
+        "decomposition|onnxruntime|onnx",
+        r".*\+.*",
+        "together: .*(NaN|infinity|values)",
+        "as above, between operators that each agree alone: what a runtime fuses or folds meets numbers that are not "
+        "finite in another order",
+        NOT_FINITE,
+    ),
     Explained("onnxruntime", "scan", "Fail: .*ort_value_tensor_slicer", "onnxruntime cuts no slices of nothing"),
     Explained(
         "onnxruntime",
@@ -187,8 +201,9 @@ EXPLAINED: tuple[Explained, ...] = (
     Explained(
         "onnx",
         "loop",
-        "concatenate|shape",
-        "onnx's evaluator joins what a Loop stacks instead of stacking it, and cannot of no steps",
+        "concatenate|shape|values|NaN|infinity|text",
+        "onnx's evaluator takes an absent condition of Loop for false, and joins (numpy.vstack) what is stacked; Loop: "
+        "'cond ... This input is optional', 'scan_outputs ... concatenated' along a new axis",
     ),
     Explained(
         "onnx",
@@ -299,6 +314,8 @@ EXPLAINED: tuple[Explained, ...] = (
         "onnx's evaluator rounds whole numbers otherwise, and divides by extents of 0",
     ),
     Explained("onnx", ".*gather_nd.*", "cannot reshape", "onnx's evaluator gathers no slices of several axes"),
+    Explained("onnx", "cross_entropy", "infinity", "onnx's evaluator takes the logarithm of a softmax that became 0"),
+    Explained("onnx", "tree_ensemble|svm_.*", "apply_along_axis", "onnx's evaluator has no trees of no rows"),
     Explained("onnx", "unique", ISSUES, "onnx's evaluator cannot sort slices of text"),
     Explained("onnx", "pad", "negative values", "numpy.pad takes no negative numbers; Pad: 'pads ... may be negative'"),
     Explained(

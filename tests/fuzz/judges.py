@@ -340,9 +340,9 @@ class Judged:
                 detail = f"{_described(node, feeds)}: {_shown(want[output])} and {_shown(have[output])}"
                 yield Finding(name, named(node), how, detail)
         if not found and differing and not self.grows(differing):
-            yield Finding(
-                name, self.operators, f"together: {', '.join(sorted(set(differing.values())))}", str(differing)
-            )
+            how = f"together: {', '.join(sorted(set(differing.values())))}"
+            special = "" if all(map(_is_finite, self.held.values())) else "not finite: "
+            yield Finding(name, self.operators, how, f"{special}{dict(differing)}")
 
     def alone(self, node: Node) -> tuple[Graph, dict[str, Array], Results] | None:
         """The graph of a node, what the reference feeds it in the whole graph, and its results."""

@@ -35,7 +35,7 @@ from xir.ops.elementwise import cast as cast_to
 from xir.ops.shape import broadcast, concat, reshape, slice_, transpose
 from xir.reference import run
 
-MAX_ELEMENTS = 4096
+MAX_ELEMENTS = 8192
 """Elements of a value in a random graph: larger ones only take time."""
 
 SPECIAL = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-40, 65504.0, -1e30, 0.5, 1.5, 2.5, -1.0)
@@ -470,7 +470,8 @@ def repeated(builder: Builder) -> bool:
     stacked = [value for value in inner.pool if _is_static(value)][-1:]
     body = _body(inner, [inner.inputs[1], carried, *stacked])
     count = builder.fresh(np.asarray(builder.random.randint(0, 3), np.int64))
-    return bool(builder.apply(loop, [count, None, *captured], {"body": body, "carried": 1}))
+    going = builder.fresh(np.asarray(True)) if builder.random.random() < 0.5 else None
+    return bool(builder.apply(loop, [count, going, *captured], {"body": body, "carried": 1}))
 
 
 def scanned(builder: Builder) -> bool:

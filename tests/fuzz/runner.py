@@ -24,11 +24,14 @@ from pathlib import Path
 from random import Random
 from typing import IO, cast
 
+import numpy as np
+
 from tests.fuzz.explained import explanation
 from tests.fuzz.judges import OPSETS, Finding, Judged
 from tests.fuzz.programs import Sample, random_sample
 from xir.errors import XirError
-from xir.text import print_graph
+from xir.ir.types import dtype_from_name, dtype_from_numpy
+from xir.text import parse_graph, print_graph
 
 COMMAND = Path(__file__).resolve().parent / "differential.py"
 """The script that a process of its own runs."""
@@ -254,6 +257,30 @@ def report(outcomes: Sequence[Outcome]) -> str:
     return "\n".join(lines)
 
 
+def save(sample: Sample, path: Path) -> None:
+    """Writes a graph as text (at most 64 elements of each weight), and its feeds beside it."""
+    feeds = {name: (str(dtype_from_numpy(array.dtype)), array.tolist()) for name, array in sample.feeds.items()}
+    path.write_text(print_graph(sample.graph), encoding="utf-8")
+    path.with_suffix(".json").write_text(json.dumps(feeds) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Sample:
+    """The graph and the feeds that `save` wrote."""
+    held = cast("dict[str, tuple[str, object]]", json.loads(path.with_suffix(".json").read_text(encoding="utf-8")))
+    feeds = {name: np.array(values, dtype_from_name(dtype).dtype) for name, (dtype, values) in held.items()}
+    return Sample(parse_graph(path.read_text(encoding="utf-8")), feeds)
+
+
+def judged_file(path: Path, folder: Path) -> list[Finding]:
+    """What is found on a graph that `save` wrote, at an old opset and a new one, and not explained."""
+    found: list[Finding] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for opset in (OPSETS[0], OPSETS[-1]):
+            found += Judged(load(path), folder, opset, lambda _: None).findings()
+    return [each for each in found if explanation(each) is None]
+
+
 def show(seed: int, index: int) -> None:
     """Prints one graph and what is found on it."""
     sample, opset = sample_of(seed, index)
@@ -274,6 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("-j", "--workers", type=int, default=2)
     parser.add_argument("--results", type=Path)
     parser.add_argument("--show", type=int)
+    parser.add_argument("--save", type=Path, help="where to write the graph that --show names, for the corpus")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     told = parser.parse_args(arguments)
     if told.work:
@@ -281,6 +309,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if told.show is not None:
         show(told.seed, told.show)
+        if told.save is not None:
+            save(sample_of(told.seed, told.show)[0], told.save)
         return 0
     before: Mapping[int, Outcome] = {}
     if told.results is not None and told.results.exists():

@@ -76,12 +76,17 @@ def _ratio(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
     return not bool(((wide >= 0) & (wide < 1)).all())
 
 
+def _mel(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
+    """Edges in hertz that are no rising positive numbers."""
+    edges = [float(each.astype(np.float64).reshape(-1)[0]) for each in given[3:5] if each.size]
+    return len(edges) < 2 or not 0 <= edges[0] < edges[1] < np.inf
+
+
 PLACES = (
     "affine_grid",
     "deform_conv",
     "detection_output",
     "grid_sample",
-    "mel_weight_matrix",
     "non_max_suppression",
     "prior_box",
     "proposal",
@@ -96,6 +101,7 @@ PLACES = (
 
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(PLACES, _not_finite),
+    "mel_weight_matrix": _mel,
     "bernoulli": _ratio,
     "dropout": _ratio,
     "cast": _cast,
