@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -43,8 +44,13 @@ class Base:
     feeds: dict[str, np.ndarray]
 
 
-def bases() -> Iterator[Base]:
-    """The models, in the order of the operators' names."""
+@cache
+def bases() -> tuple[Base, ...]:
+    """The models, in the order of the operators' names; making them takes seconds."""
+    return tuple(_bases())
+
+
+def _bases() -> Iterator[Base]:
     found: dict[str, list[tuple[onnx.ModelProto, dict[str, np.ndarray]]]] = {}
     for model, feeds in (*_suite(), *((model, {}) for model in _tests()), *((model, {}) for model in _others())):
         if len(model.graph.node) == 1:

@@ -105,7 +105,10 @@ class _Importer:
     def _graph(self, assumed: Collected) -> Graph:
         graph = self.model.graph
         for what in self.model.extras:
-            warnings.warn(f"{self.file}: {what} is not part of the graph", stacklevel=2)
+            warnings.warn(
+                f"{self.file}: {what} is not part of the graph: it is left out here and in what is written",
+                stacklevel=2,
+            )
         frame = Frame(_opsets(self.model))
         self._read_weights(graph, frame)
         inputs = self._read_inputs(frame)
