@@ -71,13 +71,19 @@ EXPLAINED: tuple[Explained, ...] = (
         "0 * inf, NaN in comparisons)",
         NOT_FINITE,
     ),
+    Explained(
+        "file",
+        ".*multinomial_logistic_loss.*range.*|.*range.*multinomial_logistic_loss.*",
+        "a range from _ to nan",
+        "as above: the sum that a loss comes apart into meets 0 * inf, and a range begins there",
+    ),
     # onnxruntime
     Explained(
         "onnxruntime",
         "matmul_integer|quantized_matmul|conv_integer|quantized_conv|.*dequantize.*",
         "Fail: .*(matmul_integer|conv_integer|qlinearconv|quantize_linear|Quantiz)",
         "onnxruntime takes one zero point for the rows of A and for all channels; MatMulInteger: 'a_zero_point ... It "
-        "could be a scalar or a 1-D tensor, or N-D tensor'; ConvInteger: 'w_zero_point ... Its shape ... 1-D [M]'; and it "
+        "could be a scalar or a 1-D tensor, or N-D tensor'; ConvInteger: 'w_zero_point ... Its shape ... 1-D [M]'; it "
         "refuses zero points of float8 other than 0; DequantizeLinear: 'the dequantization formula remains the same'",
     ),
     Explained(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.backends.export.onnx.shared import Net, by_onnxruntime, checked, meaning
 from tests.ops.cases import Case, all_cases
+from tests.ops.cases.control import body
 from tests.ops.test_table import graph_of, tensors
 from xir.backends.export.onnx import legalize
 from xir.errors import UnsupportedError
@@ -21,7 +22,7 @@ from xir.ir.constant import Array
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import UnrankedType
+from xir.ir.types import DType, SequenceType, TensorType, UnrankedType
 from xir.ops.activation import leaky_relu, prelu, relu
 from xir.ops.conv import conv
 from xir.ops.elementwise import add, maximum, mul, sub
@@ -29,6 +30,7 @@ from xir.ops.matmul import gemm, matmul
 from xir.ops.norm import softmax
 from xir.ops.pool import average_pool, max_pool
 from xir.ops.reduce import reduce_mean, reduce_sum
+from xir.ops.sequence import sequence_map
 from xir.ops.shape import broadcast, concat, pad, reshape, slice_, transpose
 from xir.reference import random_inputs, run
 
@@ -283,3 +285,18 @@ def test_random_nets_come_back_and_compute_the_same(
     feeds = random_inputs(graph, seed=0)
     for want, have in zip(run(graph, feeds).values(), by_onnxruntime(path, feeds), strict=True):
         np.testing.assert_allclose(have, want, rtol=1e-3, atol=1e-4)
+
+
+def test_a_body_of_two_nodes_reads_what_each_captures(tmp_path: Path) -> None:
+    """Captured values are read by name, so that one body would read those of the second node twice."""
+    square = TensorType(DType.FLOAT32, (2, 3))
+    shared = body([square, square], lambda x, y: (add(x, y),))
+    values = [Value(type) for type in (SequenceType(square), square, SequenceType(square), square)]
+    made = [sequence_map(*values[at : at + 2], body=shared, mapped=1)[0] for at in (0, 2)]
+    graph = Graph("g", tuple(values), tuple(made), ("a", "b"), names={v: f"in{i}" for i, v in enumerate(values)})
+    checked(graph, tmp_path / "m.onnx", opset=21)
+    feeds: dict[str, Any] = {
+        f"in{i}": [np.full((2, 3), i, np.float32)] if i % 2 == 0 else np.full((2, 3), i, np.float32) for i in range(4)
+    }
+    for name, (array,) in cast("dict[str, list[Array]]", run(import_onnx(tmp_path / "m.onnx"), feeds)).items():
+        np.testing.assert_array_equal(array, np.full((2, 3), 1 if name == "a" else 5))

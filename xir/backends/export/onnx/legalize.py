@@ -19,8 +19,8 @@ from xir.backends.export.onnx._form import (
 )
 from xir.backends.export.onnx._tables import FORMS
 from xir.errors import InvalidModelError, Problem, UnsupportedError
-from xir.ir.builder import apply
-from xir.ir.graph import Graph
+from xir.ir.builder import apply, sourced
+from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import DType, TensorType
@@ -210,19 +210,51 @@ def _with_free_outputs(graph: Graph) -> Graph:
 
 
 def _with_free_bodies(graph: Graph) -> Graph:
-    """The graph with bodies of which each output has a node of its own."""
+    """The graph with bodies of which each output has a node of its own, and each node bodies of its own.
+
+    What a body captures has the name of what is around it: one body of two nodes would read what the second captures.
+    """
     if not any(True for node in graph.nodes for _ in bodies(node)):
         return graph
+    seen: set[Graph] = set()
+
+    def own(body: Graph) -> Graph:
+        if body in seen:
+            return _copied(body)
+        seen.add(body)
+        return body
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         changed = {
-            name: _with_free_outputs(value) if isinstance(value, Graph) else value
+            name: _with_free_outputs(own(value)) if isinstance(value, Graph) else value
             for name, value in node.attributes.items()
         }
         same = all(changed[name] is node.attributes[name] for name in changed)
         return None if same else apply(node.op, node.inputs, changed).outputs
 
     return rewrite(graph, replace)
+
+
+def _copied(body: Graph) -> Graph:
+    """The body with values of its own."""
+    fresh = {value: Value(value.type) for value in (*body.inputs, *(each.value for each in body.parameters))}
+    for node in body.nodes:
+        attributes = {
+            name: _copied(held) if isinstance(held, Graph) else held for name, held in node.attributes.items()
+        }
+        operands = tuple(None if value is None else fresh[value] for value in node.inputs)
+        with sourced(*node.source):
+            made = apply(node.op, operands, attributes).outputs
+        fresh.update(zip(node.outputs, made, strict=True))
+    return Graph(
+        body.name,
+        tuple(fresh[value] for value in body.inputs),
+        tuple(fresh[value] for value in body.outputs),
+        body.output_names,
+        tuple(Parameter(fresh[each.value], each.constant, each.trainable) for each in body.parameters),
+        {fresh[value]: name for value, name in body.names.items() if value in fresh},
+        body.constraints,
+    )
 
 
 def layer_name(node: Node, graph: Graph) -> str:
