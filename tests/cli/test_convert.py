@@ -212,7 +212,7 @@ def test_a_mismatch_writes_nothing_and_keeps_the_certificate(tmp_path, capsys):
     if done.code == 0:
         pytest.skip("both runtimes agree to the last bit here")
     assert done.code == 6
-    assert done.err.splitlines()[-1] == "Nothing written."
+    assert done.err.splitlines()[-1] == f"Written: {proof}; nothing else."
     assert not target.exists()
     assert json.loads(proof.read_text())["passed"] is False
 

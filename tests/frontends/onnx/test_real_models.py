@@ -54,6 +54,8 @@ SIZES: Mapping[str, Mapping[str, tuple[int, ...]]] = {
 
 MODELS = tuple(SIZES)
 SAMPLE_RATE = 16000
+SOUND = ("basic_pitch", "silero", "oww_melspectrogram")
+"""Models of sound, whose samples lie around 0: from -1 to 1."""
 
 
 def path_of(name: str) -> Path:
@@ -74,7 +76,7 @@ def loaded(path: Path) -> Graph:
 
 
 def feeds_of(name: str, session: onnxruntime.InferenceSession) -> dict[str, Array]:
-    """Drawn inputs: whole numbers of a byte, truths, and numbers from 0 to 1."""
+    """Drawn inputs: small whole numbers, truths, and numbers from 0 to 1, or from -1 for sound."""
     generator = np.random.default_rng(0)
     feeds: dict[str, Array] = {}
     for info in session.get_inputs():
@@ -90,7 +92,8 @@ def feeds_of(name: str, session: onnxruntime.InferenceSession) -> dict[str, Arra
             case "tensor(int32)":
                 feeds[info.name] = np.asarray(generator.integers(0, 200, shape), np.int32)
             case "tensor(float)":
-                feeds[info.name] = np.asarray(generator.random(shape), np.float32)
+                low = -1.0 if name.startswith(SOUND) else 0.0
+                feeds[info.name] = np.asarray(generator.uniform(low, 1.0, shape), np.float32)
             case other:
                 raise AssertionError(f"{info.name} is {other}")
         if info.name == "sr":
