@@ -397,7 +397,7 @@ def _read_by(outputs: Sequence[Value]) -> set[Value]:
 
 def _captured(builder: Builder, least: int = 1) -> list[Value]:
     """Some tensors of the pool of known size."""
-    tensors = [value for value in builder.pool if _is_static(value) and value.type.dtype is not DType.STRING]
+    tensors = [value for value in builder.pool if _is_static(value) and value.tensor.dtype is not DType.STRING]
     if len(tensors) < least:
         return []
     return builder.random.sample(tensors, min(len(tensors), builder.random.randint(least, 3)))
@@ -428,7 +428,7 @@ def _like(inner: Builder, type: Type, given: Value) -> Value:
     """A value of the body of the type: a result of a step if there is one that can be made so."""
     wanted = cast("TensorType", type)
     for value in reversed(inner.pool):
-        if _is_made(value) and _is_static(value) and value.type.dtype is wanted.dtype:
+        if _is_made(value) and _is_static(value) and value.tensor.dtype is wanted.dtype:
             made = inner.fitted(value, cast("tuple[int, ...]", wanted.static_shape))
             if made is not None:
                 return made
@@ -447,7 +447,7 @@ def branches(builder: Builder) -> bool:
     for end in list(ends):
         place = then.inputs.index(end) if end in then.inputs else 0
         found = _like(other, end.type, other.inputs[place])
-        if found.type.dtype is not end.type.dtype:
+        if found.tensor.dtype is not end.tensor.dtype:
             ends.remove(end)
         else:
             partners.append(found)

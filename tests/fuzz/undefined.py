@@ -35,7 +35,7 @@ def _division(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
     least = bool((bottom.astype(np.int64) == -1).any()) and top.dtype.kind == "i" and bool(top.size)
     if (bottom.astype(np.float64) == 0).any():
         return True
-    return least and int(top.min()) == np.iinfo(top.dtype).min
+    return least and int(top.min()) == np.iinfo(top.dtype.name).min
 
 
 def _power(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
