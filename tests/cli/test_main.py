@@ -38,7 +38,9 @@ def test_inspecting_a_caffe_model_does_not_load_onnx(tmp_path):
     assert {"onnx", "onnxruntime", "rich"} & modules == set()
 
 
-@pytest.mark.parametrize("name", ["convert", "run", "inspect", "verify", "optimize", "diff", "extract", "merge", "reduce"])
+@pytest.mark.parametrize(
+    "name", ["convert", "run", "inspect", "verify", "optimize", "diff", "extract", "merge", "reduce"]
+)
 def test_examples_stand_on_lines_of_their_own(capsys, name):
     lines = call(capsys, name, "--help").out.splitlines()
     assert "\\b" not in "".join(lines)

@@ -57,7 +57,12 @@ def test_optimize_at_level_0_changes_nothing(tmp_path, capsys):
 def test_ops_is_the_coverage_table(capsys):
     found = {each["name"]: each for each in call(capsys, "ops", "--json").document["operators"]}
     assert set(found) == set(table())
-    assert found["conv"]["import"]["onnx"] == ["Conv", "ConvTranspose", "com.microsoft.FusedConv", "com.microsoft.NhwcConv"]
+    assert found["conv"]["import"]["onnx"] == [
+        "Conv",
+        "ConvTranspose",
+        "com.microsoft.FusedConv",
+        "com.microsoft.NhwcConv",
+    ]
     assert "Convolution" in found["conv"]["import"]["caffe"]
     assert (found["conv"]["export"]["onnx"], found["prior_box"]["export"]["onnx"]) == ("direct", "pieces")
 

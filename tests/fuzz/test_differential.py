@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.fuzz.differences import difference
 from tests.fuzz.explained import EXPLAINED, explanation
-from tests.fuzz.judges import Finding, Judged, difference
+from tests.fuzz.judges import Finding, Judged
 from tests.fuzz.programs import EXCLUDED, GENERATORS, Sample, blocks, random_sample
 from tests.fuzz.runner import Outcome, judged_file, load, report, run_all, sample_of, save, unexplained
 from xir.ir.verify import verify

@@ -28,8 +28,10 @@ MEMORY = 2 << 30
 FULL = 20_000
 """Bytes that a file may have where the disk is "full" (setrlimit(2), RLIMIT_FSIZE: the write fails with EFBIG)."""
 
-SAMPLED = ("caffemodel", "prototxt", "numbers", "structures", "names", "blobs", "other files", "hdf5", "onnx",
-           "onnx external data", "onnx graphs", "onnx structures", "onnx operators", "xir", "xir companions")  # fmt: skip
+SAMPLED = (
+    *("caffemodel", "prototxt", "numbers", "structures", "names", "blobs", "other files", "hdf5", "onnx"),
+    *("onnx external data", "onnx graphs", "onnx structures", "onnx operators", "xir", "xir companions"),
+)
 PER_BATCH = 3
 
 

@@ -10,8 +10,8 @@ from xir.errors import InvalidModelError, UnsupportedError, XirError
 from xir.ir.dims import Symbol
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
-from xir.ops.padding import pad
 from xir.ops.blocks import channel_shuffle, depth_to_space, space_to_depth
+from xir.ops.padding import pad
 from xir.ops.shape import (
     broadcast,
     concat,
