@@ -29,8 +29,12 @@ class RunBody(Protocol):
     """A body as a reference rule sees it: arrays in, a tuple of arrays out."""
 
     @property
-    def result_types(self) -> tuple[Type, ...]:
-        """The types of its results, sizes as far as they are known."""
+    def count(self) -> int:
+        """How many results it has."""
+        ...
+
+    def result_types(self, *arrays: Array) -> tuple[Type, ...]:
+        """The types of its results for `arrays`, without running it: sizes as far as the arrays tell them."""
         ...
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
@@ -233,14 +237,15 @@ def _loop_reference(
         held = list(made[1 : 1 + carried])
         rows.append(made[1 + carried :])
         step += 1
-    return (*held, *_stack(rows, body, carried))
+    if not rows:
+        types = body.result_types(np.asarray(0, np.int64), np.asarray(True), *held, *captured)
+        return (*held, *map(_empty, types[1 + carried :]))
+    return (*held, *_stack(rows))
 
 
-def _stack(rows: Sequence[tuple[Array, ...]], body: RunBody, carried: int) -> list[Array]:
-    """The results of all steps along a new first axis; without any step, empty ones of the body's types."""
-    if rows:
-        return [np.stack(column) for column in zip(*rows, strict=True)]
-    return [_empty(type) for type in body.result_types[1 + carried :]]
+def _stack(rows: Sequence[tuple[Array, ...]]) -> list[Array]:
+    """The results of all steps along a new first axis."""
+    return [np.stack(column) for column in zip(*rows, strict=True)]
 
 
 def _empty(type: Type) -> Array:
@@ -321,7 +326,11 @@ def _scan_reference(
         made = body(*held, *(np.array(array[step]) for array in scanned), *captured)
         held = list(made[:states])
         rows.append(made[states:])
-    stacked = _stack(rows, body, states - 1)
+    if rows:
+        stacked = _stack(rows)
+    else:
+        slices = (np.zeros(array.shape[1:], array.dtype) for array in scanned)
+        stacked = [_empty(type) for type in body.result_types(*held, *slices, *captured)[states:]]
     results = [
         np.ascontiguousarray(np.moveaxis(np.flip(array, 0) if flipped else array, 0, axis))
         for array, axis, flipped in zip(stacked, result_axes, reversed_results, strict=True)

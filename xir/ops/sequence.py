@@ -209,7 +209,7 @@ def _sequence_map_reference(*values: Array | List, body: RunBody, mapped: int) -
         ]
         rows.append(body(*cast("list[Array]", given)))
     if not rows:
-        return tuple([] for _ in body.result_types)
+        return tuple([] for _ in range(body.count))
     return tuple(list(column) for column in zip(*rows, strict=True))
 
 

@@ -19,7 +19,7 @@ from xir.ir.constraints import check_constraints
 from xir.ir.dims import to_text
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
-from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType, substitute
 from xir.ops import definition
 from xir.reference.sizes import Arrival, Sizes, symbols_in
 
@@ -81,21 +81,26 @@ class _Body:
     graph: Graph
 
     @property
-    def result_types(self) -> tuple[Type, ...]:
-        return tuple(value.type for value in self.graph.outputs)
+    def count(self) -> int:
+        return len(self.graph.outputs)
+
+    def result_types(self, *arrays: Array) -> tuple[Type, ...]:
+        known = self._sizes(arrays).known
+        return tuple(substitute(value.type, known) for value in self.graph.outputs)
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
+        return _run_nodes(self.graph, dict(zip(self.graph.inputs, arrays, strict=True)), self._sizes(arrays), None)
+
+    def _sizes(self, arrays: tuple[Array, ...]) -> Sizes:
         sizes = Sizes()
-        held = dict(zip(self.graph.inputs, arrays, strict=True))
-        types = [(value, value.type) for value in self.graph.inputs]
         sizes.learn(
             [
-                Arrival(f"input {self.graph.name_of(value)!r} of body {self.graph.name!r}", type, held[value].shape)
-                for value, type in types
-                if isinstance(type, TensorType)
+                Arrival(f"input {self.graph.name_of(value)!r} of body {self.graph.name!r}", value.type, array.shape)
+                for value, array in zip(self.graph.inputs, arrays, strict=True)
+                if isinstance(value.type, TensorType)
             ]
         )
-        return _run_nodes(self.graph, held, sizes, None)
+        return sizes
 
 
 def _feed(graph: Graph, feeds: Mapping[str, ArrayLike], sizes: Sizes) -> dict[Value, Array]:

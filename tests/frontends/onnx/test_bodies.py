@@ -111,6 +111,13 @@ def test_a_loop_of_no_steps_gives_empty_results(tmp_path: Path) -> None:
     assert got["z"].shape == (0, 2, 3)
 
 
+def test_results_of_no_steps_have_the_sizes_that_the_operands_tell(tmp_path: Path) -> None:
+    body = loop_body(node("Neg", ["v0"], "r0"), node("Concat", ["x", "x"], "r1", axis=0), scanned=1)
+    loop = helper.make_node("Loop", ["n", "", "x"], ["y", "z"], body=body)
+    made = model([loop], X, {"n": np.asarray(0, np.int64)}, ["y", "z"], shapes={"x": ["a", "b"]})
+    assert run(imported(made, tmp_path), X)["z"].shape == (0, 4, 3)
+
+
 def test_a_loop_that_nothing_ends_stops_at_the_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xir.ops.control.MAX_LOOP_STEPS", 5)
     loop = helper.make_node("Loop", ["", "", "x"], ["y"], body=loop_body(node("Neg", ["v0"], "r0")))
