@@ -77,7 +77,7 @@ def test_a_twin_finds_what_zeros_hide(tmp_path, monkeypatch):
     assert not (tmp_path / "net.onnx").exists()
 
 
-def double_weights(job, loaded, level, passes, exact):
+def double_weights(job, loaded, *options):
     """An optimizer that doubles every weight, which no zero shows."""
 
     def doubled(graph):

@@ -82,7 +82,8 @@ def share_weights(graph: Graph, trace: Trace) -> Graph:
 def _with_shared_weights(graph: Graph, trace: Trace) -> Graph:
     alike: dict[Type, list[Parameter]] = {}
     for parameter in graph.parameters:
-        alike.setdefault(parameter.value.type, []).append(parameter)
+        if parameter.constant.nbytes <= DIGEST_BYTES:  # larger ones stay unread in their file
+            alike.setdefault(parameter.value.type, []).append(parameter)
     same: dict[Value, Value] = {}
     for group in alike.values():
         first: dict[Hashable, Value] = {}
