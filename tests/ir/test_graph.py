@@ -18,7 +18,7 @@ from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.source import Source, unite
 from xir.ir.types import OptionalType
-from xir.ir.walk import all_graphs, bodies, toposort, users
+from xir.ir.walk import all_graphs, bodies, toposort
 
 
 def chain(length: int) -> tuple[Value, Value]:
@@ -49,7 +49,7 @@ def test_a_diamond_of_ten_thousand_storeys_is_walked_once() -> None:
         y = add(y, y)
     graph = Graph("g", (x,), (y,))
     assert len(graph.nodes) == 10_000
-    assert [len(readers) for readers in users(graph).values()] == [2] * 10_000
+    assert [len(readers) for readers in graph.users.values()] == [2] * 10_000
     assert len(repr(y)) < 50
     assert len(repr(y.node)) < 50
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from contextvars import ContextVar
 
 from xir.errors import XirError
@@ -14,18 +13,27 @@ from xir.ir.source import Source, Sources, unite
 _current: ContextVar[Sources] = ContextVar("xir_source", default=())
 
 
-@contextmanager
-def sourced(*sources: Source) -> Generator[None]:
-    """Nodes built inside carry `sources`; an XirError raised inside names the first of them."""
-    token = _current.set(unite([sources]))
-    try:
-        yield
-    except XirError as error:
-        if sources:
-            error.located(sources[0].where)
-        raise
-    finally:
-        _current.reset(token)
+class sourced:  # a context manager reads as a verb
+    """Nodes built inside carry `sources`; an XirError raised inside names the first of them.
+
+    A class and not a generator: a rewrite enters it for every node.
+    """
+
+    __slots__ = ("_sources", "_token")
+
+    def __init__(self, *sources: Source) -> None:
+        """Nothing happens before it is entered."""
+        self._sources = sources
+
+    def __enter__(self) -> None:
+        """From here on nodes carry the sources."""
+        self._token = _current.set(unite([self._sources]) if len(self._sources) > 1 else self._sources)
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Locates an error of ours; the sources of before are current again."""
+        if isinstance(error, XirError) and self._sources:
+            error.located(self._sources[0].where)
+        _current.reset(self._token)
 
 
 def apply(op: Op, inputs: tuple[Value | None, ...], attributes: Mapping[str, Attribute]) -> Node:

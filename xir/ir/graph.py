@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
 from xir.ir.constraints import Constraint
 from xir.ir.node import Node, Value
+from xir.ir.training import TrainingStep
 from xir.ir.walk import toposort
 
 __all__ = ["Constraint", "Graph", "Parameter"]
+
+
+Users: TypeAlias = Mapping[Value, Sequence[tuple[Node, int]]]
+"""Who reads a value: (node, operand index) pairs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -35,6 +41,7 @@ class Graph:
         parameters: the weights.
         names: names of inputs, parameters and any other values; those without one are numbered when printed.
         constraints: what was assumed of symbolic sizes.
+        training: the steps of training that the model brings along; bodies have none.
     """
 
     name: str
@@ -44,7 +51,9 @@ class Graph:
     parameters: tuple[Parameter, ...] = ()
     names: Mapping[Value, str] = field(default_factory=dict[Value, str])
     constraints: tuple[Constraint, ...] = ()
+    training: tuple[TrainingStep, ...] = ()
     _nodes: list[tuple[Node, ...]] = field(default_factory=list[tuple[Node, ...]], init=False)
+    _users: list[Users] = field(default_factory=list[Users], init=False)
     _labels: dict[Value, str] = field(default_factory=dict[Value, str], init=False)
     _constants: dict[Value, Constant] = field(default_factory=dict[Value, Constant], init=False)
 
@@ -66,6 +75,18 @@ class Graph:
         if not self._nodes:
             self._nodes.append(toposort(self.outputs))
         return self._nodes[0]
+
+    @property
+    def users(self) -> Users:
+        """For each value that nodes read the (node, operand index) pairs that read it, in topological order."""
+        if not self._users:
+            found: dict[Value, list[tuple[Node, int]]] = {}
+            for node in self.nodes:
+                for index, value in enumerate(node.inputs):
+                    if value is not None:
+                        found.setdefault(value, []).append((node, index))
+            self._users.append(found)
+        return self._users[0]
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -92,6 +113,12 @@ class Graph:
                 number += 1
             self._labels[value] = str(number)
             number += 1
+
+    @property
+    def mutable(self) -> frozenset[Value]:
+        """The weights that a step of training changes: what they hold now is no constant."""
+        changed = {name for step in self.training for name in step.changed}
+        return frozenset(p.value for p in self.parameters if self.names.get(p.value) in changed)
 
     def constant_of(self, value: Value) -> Constant | None:
         """The elements of a parameter or of a literal constant node, or None for any other value."""

@@ -6,6 +6,7 @@ being replaced carry its sources.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 from xir.errors import InvalidModelError
@@ -16,7 +17,7 @@ from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Symbol, evaluate
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import TensorType, substitute
-from xir.ir.walk import toposort, users
+from xir.ir.walk import bodies, toposort
 from xir.limits import MAX_NESTING
 
 
@@ -31,7 +32,8 @@ class Rewriter:
         self._uses: dict[Value, int] = {}
         self._added: dict[Value, tuple[Parameter, str]] = {}
         self._frozen: set[Value] | None = None
-        self._old_uses = {value: len(readers) for value, readers in users(graph).items()}
+        self._mutable = graph.mutable
+        self._old_uses = {value: len(readers) for value, readers in graph.users.items()}
         for value in graph.outputs:
             self._old_uses[value] = self._old_uses.get(value, 0) + 1
 
@@ -40,9 +42,14 @@ class Rewriter:
         return self._uses.get(value, 0)
 
     def constant_of(self, value: Value) -> Constant | None:
-        """The elements of a parameter or literal, of the old graph or made while rebuilding."""
+        """The elements of a parameter or literal, of the old graph or made while rebuilding.
+
+        What a step of training changes is no constant.
+        """
         added = self._added.get(value)
-        return self.graph.constant_of(value) if added is None else added[0].constant
+        if added is not None:
+            return added[0].constant
+        return None if value in self._mutable else self.graph.constant_of(value)
 
     def parameter(self, constant: Constant, name: str, *, trainable: bool = True) -> Value:
         """A new weight, called `name` where the one that had the name is not read any more, else with a number.
@@ -78,6 +85,8 @@ class Rewriter:
         """
         self.new[old] = new
         self._uses[new] = self._uses.get(new, 0) + self._old_uses.get(old, 0)
+        if old is new:
+            return
         if isinstance(old.type, TensorType) and isinstance(new.type, TensorType) and old.type.rank == new.type.rank:
             for before, after in zip(old.type.shape, new.type.shape, strict=True):
                 if isinstance(before, Symbol) and before.name is None and before != after:
@@ -148,7 +157,8 @@ class Rewriter:
             *(parameter for parameter, _ in self._added.values()),
         )
         constraints = substituted(assumed, self._sizes) if self._sizes else tuple(assumed)
-        return Graph(graph.name, inputs, outputs, graph.output_names, parameters, self._names(outputs), constraints)
+        names = self._names(outputs)
+        return Graph(graph.name, inputs, outputs, graph.output_names, parameters, names, constraints, graph.training)
 
     def _names(self, outputs: tuple[Value, ...]) -> dict[Value, str]:
         """Old names on the values that live on; a value that stands for several has the name of the first."""
@@ -165,7 +175,7 @@ class Rewriter:
     def _name_added(self, names: dict[Value, str], outputs: tuple[Value, ...]) -> dict[Value, str]:
         """Names for the new weights; the weights that they replace give theirs up when nothing reads them."""
         read = {value for node in toposort(outputs) for value in node.inputs if value is not None} | set(outputs)
-        unread = {self.new[parameter.value] for parameter in self.graph.parameters} - read
+        unread = {self.new[p.value] for p in self.graph.parameters if p.value not in self._mutable} - read
         kept = {value: name for value, name in names.items() if value not in unread}
         taken, numbers = set(kept.values()), dict[str, int]()
         for value, (_, wanted) in self._added.items():
@@ -205,6 +215,8 @@ def _rewrite(graph: Graph, replace: Replace, done: dict[Graph, Graph], depth: in
         raise InvalidModelError(f"bodies are nested more than {MAX_NESTING} deep")
 
     def with_bodies(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        if not any(True for _ in bodies(node)):
+            return replace(node, rewriter)
         attributes = {name: _map_graphs(value, inner) for name, value in node.attributes.items()}
         if all(attributes[name] is node.attributes[name] for name in attributes):
             return replace(node, rewriter)
@@ -230,14 +242,14 @@ def _map_graphs(attribute: Attribute, change: Callable[[Graph], Graph]) -> Attri
 
 
 def drop_unused_parameters(graph: Graph) -> Graph:
-    """The graph without the parameters that no node and no output reads."""
-    read = {*graph.outputs, *users(graph)}
+    """The graph without the parameters that no node and no output reads, and that no step of training changes."""
+    read = {*graph.outputs, *graph.users, *graph.mutable}
     kept = tuple(parameter for parameter in graph.parameters if parameter.value in read)
     if len(kept) == len(graph.parameters):
         return graph
     dropped = {parameter.value for parameter in graph.parameters if parameter.value not in read}
     names = {value: name for value, name in graph.names.items() if value not in dropped}
-    return Graph(graph.name, graph.inputs, graph.outputs, graph.output_names, kept, names, graph.constraints)
+    return dataclasses.replace(graph, parameters=kept, names=names)
 
 
 def evaluate_attribute(attribute: Attribute, sizes: Mapping[Symbol, Dim]) -> Attribute:
@@ -269,4 +281,6 @@ def specialize(graph: Graph, sizes: Mapping[Symbol, Dim]) -> Graph:
         attributes = {name: evaluate_attribute(value, sizes) for name, value in node.attributes.items()}
         return None if attributes == node.attributes else apply(node.op, node.inputs, attributes).outputs
 
-    return Rewriter(graph).run(replace, leaves=leaves, constraints=substituted(graph.constraints, sizes))
+    made = Rewriter(graph).run(replace, leaves=leaves, constraints=substituted(graph.constraints, sizes))
+    training = tuple(step.map(lambda each: specialize(each, sizes)) for step in graph.training)
+    return dataclasses.replace(made, training=training) if training else made

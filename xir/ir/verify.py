@@ -6,7 +6,11 @@ Rules (numbers are cited in the messages):
     G3  every node's outputs have the types that its operator infers from its operands.
     G4  a parameter's elements have the parameter's type.
     G5  names are different, and not empty; output names likewise.
-    G6  bodies keep the same rules, and capture nothing.
+    G6  bodies keep the same rules, and capture nothing; so do the graphs of training steps.
+    T1  every binding of a training step gives a weight of the model or the step an output of its type; steps update
+        no weight twice.
+    T2  an initialization has no inputs.
+    T3  weights and inputs that a step has in common with the model have the same types.
 """
 
 from __future__ import annotations
@@ -18,12 +22,13 @@ from xir.ir.builder import sourced
 from xir.ir.dims import equal
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
+from xir.ir.training import verify_training
 from xir.ir.types import MapType, OptionalType, SequenceType, TensorType, Type
 from xir.ir.walk import all_graphs
 
 
 def verify(graph: Graph) -> None:
-    """Checks every rule on the graph and on its bodies.
+    """Checks every rule on the graph, on its bodies, and on its steps of training.
 
     Raises:
         InvalidModelError: at the first rule that is broken.
@@ -35,6 +40,14 @@ def verify(graph: Graph) -> None:
             if each is not graph:
                 error.message = f"G6: a body breaks a rule: {error.message}"
             raise
+    for number, step in enumerate(graph.training, 1):
+        for part in step.graphs:
+            try:
+                verify(part)
+            except InvalidModelError as error:
+                error.message = f"G6: training step {number} breaks a rule: {error.message}"
+                raise
+    verify_training(graph)
 
 
 def _verify_one(graph: Graph) -> None:

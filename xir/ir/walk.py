@@ -123,28 +123,21 @@ def _needed_makers(node: Node, makers: Mapping[Symbol, Node]) -> list[Node]:
     return list(dict.fromkeys(maker for maker in found if maker is not None and maker is not node))
 
 
-def users(graph: Graph) -> dict[Value, list[tuple[Node, int]]]:
-    """For each value the (node, operand index) pairs that read it, in topological order."""
-    found: dict[Value, list[tuple[Node, int]]] = {}
-    for node in graph.nodes:
-        for index, value in enumerate(node.inputs):
-            if value is not None:
-                found.setdefault(value, []).append((node, index))
-    return found
-
-
 def bodies(node: Node) -> Iterator[tuple[str, Graph]]:
-    """The (attribute name, graph) pairs of a node's bodies."""
+    """The (attribute name, graph) pairs of a node's bodies; the items of a tuple are of one kind."""
     from xir.ir.graph import Graph
 
     for name, attribute in node.attributes.items():
-        pending: list[Attribute] = [attribute]
-        while pending:
-            item = pending.pop()
-            if isinstance(item, Graph):
-                yield name, item
-            elif isinstance(item, tuple):
-                pending += reversed(item)
+        if isinstance(attribute, Graph):
+            yield name, attribute
+        elif isinstance(attribute, tuple) and attribute and isinstance(attribute[0], Graph | tuple):
+            pending: list[Attribute] = [attribute]
+            while pending:
+                item = pending.pop()
+                if isinstance(item, Graph):
+                    yield name, item
+                elif isinstance(item, tuple):
+                    pending += reversed(item)
 
 
 def all_graphs(graph: Graph) -> Iterator[Graph]:

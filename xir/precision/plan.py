@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from xir.ir.graph import Graph
+from xir.ir.graph import Graph, Users
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
-from xir.ir.walk import users
 from xir.precision.sites import LAYERS, Site, sites
 
 _JOINING = ("add", "average_pool", "concat", "max_pool")
@@ -55,7 +54,7 @@ def plan_static(graph: Graph, left: Mapping[Node, str]) -> Plan:
     pools between integers stay integers. The results of products stay in float (onnxruntime's MatMulIntegerToFloat)
     unless a reader wants integers.
     """
-    plan, readers = Plan(), users(graph)
+    plan, readers = Plan(), graph.users
     kept = set(graph.outputs)
     for node in graph.nodes:
         found = sites(node, graph.constant_of) if node.op.name in LAYERS else ()
@@ -96,7 +95,7 @@ def _activation(node: Node) -> Value:
     return value
 
 
-def _fused_end(value: Value, readers: Mapping[Value, list[tuple[Node, int]]], kept: set[Value]) -> Value:
+def _fused_end(value: Value, readers: Users, kept: set[Value]) -> Value:
     """The value behind the relu or clip that alone reads `value`."""
     while value not in kept and len(readers.get(value, ())) == 1:
         reader = readers[value][0][0]
@@ -112,7 +111,7 @@ def _quantize_result(plan: Plan, value: Value) -> None:
 
 
 def _plan_joining(
-    plan: Plan, graph: Graph, node: Node, readers: Mapping[Value, list[tuple[Node, int]]], kept: set[Value]
+    plan: Plan, graph: Graph, node: Node, readers: Users, kept: set[Value]
 ) -> None:
     """A node between integers stays in integers where its operands are, and its results are read."""
     moves = node.op.name in _SAME_NUMBERS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from xir.ir.node import Node, Value
 from xir.ops._windows import integer_limits
 from xir.precision.calibration import Samples
 from xir.precision.integers import scale_of
+from xir.precision.readers import Floats, View, views
 from xir.precision.settings import Quantization
 from xir.reference import run
 
@@ -68,7 +69,11 @@ def ranges_of(
             histograms[value] += np.histogram(array[np.isfinite(array)], BINS, (low, high))[0]
 
     _walk(graph, samples, extremes, see)
-    return {value: _narrowed(plain[value], histograms[value], settings) for value in plain}, count
+    readers, results = graph.users, set(graph.outputs)
+    return {
+        value: _narrowed(plain[value], histograms[value], settings, views(value, readers, result=value in results))
+        for value in plain
+    }, count
 
 
 def _walk(graph: Graph, samples: Samples, wanted: Mapping[Value, object], see: See) -> int:
@@ -89,7 +94,7 @@ def _walk(graph: Graph, samples: Samples, wanted: Mapping[Value, object], see: S
     return count
 
 
-def _narrowed(whole: Range, histogram: NDArray[np.float64], settings: Quantization) -> Range:
+def _narrowed(whole: Range, histogram: NDArray[np.float64], settings: Quantization, seen: Sequence[View]) -> Range:
     low, high = whole
     if not high > low or not histogram.any():
         return whole
@@ -99,7 +104,7 @@ def _narrowed(whole: Range, histogram: NDArray[np.float64], settings: Quantizati
         case "entropy":
             return _entropy(whole, histogram)
         case _:
-            return _least_loss(whole, histogram, settings)
+            return _least_loss(whole, histogram, settings, seen)
 
 
 def _percentile(whole: Range, histogram: NDArray[np.float64], percent: float) -> Range:
@@ -113,19 +118,22 @@ def _percentile(whole: Range, histogram: NDArray[np.float64], percent: float) ->
     return min(float(edges[min(first, BINS - 1)]), 0.0), max(float(edges[min(last, BINS - 1) + 1]), 0.0)
 
 
-def _least_loss(whole: Range, histogram: NDArray[np.float64], settings: Quantization) -> Range:
-    """The range whose integers move the numbers least in the mean of squares; each end is tried on its own."""
+def _least_loss(whole: Range, histogram: NDArray[np.float64], settings: Quantization, seen: Sequence[View]) -> Range:
+    """The range whose integers move what readers see least in the mean of squares; each end is tried on its own.
+
+    A second round starts from what the first one found, in finer steps.
+    """
     low, high = whole
     edges = np.linspace(low, high, BINS + 1)
-    centers = (edges[:-1] + edges[1:]) / 2
     used = histogram > 0
+    centers, counts = ((edges[:-1] + edges[1:]) / 2)[used], histogram[used]
+    loss = _Loss(centers, counts, settings, seen)
     best = min(low, 0.0), max(high, 0.0)
     for _ in range(2):
         for side in (1, 0):
-            best = min(
-                (_replaced(best, side, best[side] * step / _STEPS) for step in range(_STEPS, 0, -1)),
-                key=lambda tried: _loss(centers[used], histogram[used], tried, settings),
-            )
+            end = best[side]
+            tried = [_replaced(best, side, end * step / _STEPS) for step in range(_STEPS, 0, -1)]
+            best = min(tried, key=loss.of)
     return best
 
 
@@ -133,13 +141,28 @@ def _replaced(ends: Range, side: int, end: float) -> Range:
     return (ends[0], end) if side else (end, ends[1])
 
 
-def _loss(centers: NDArray[np.float64], counts: NDArray[np.float64], ends: Range, settings: Quantization) -> float:
-    found = scale_of(*ends, settings.activation_type)
-    limits = integer_limits(found.dtype)
-    whole = np.clip(np.rint(centers / found.scale) + found.zero_point, *limits)
-    moved = (whole - found.zero_point) * found.scale - centers
-    # Inside one step the error is that of rounding, scale^2 / 12, which bins finer than a step would understate.
-    return float((counts * np.maximum(moved**2, found.scale**2 / 12)).sum())
+class _Loss:
+    """How far integers move what readers see of numbers, as a part of its size."""
+
+    def __init__(self, centers: Floats, counts: Floats, settings: Quantization, seen: Sequence[View]) -> None:
+        self.centers, self.counts, self.dtype = centers, counts, settings.activation_type
+        self.seen = [(view, view(centers)) for view in seen]
+
+    def of(self, ends: Range) -> float:
+        """The noise of the range `ends` over the signal, each the sum of squares, summed over the readers."""
+        found = scale_of(*ends, self.dtype)
+        whole = np.clip(np.rint(self.centers / found.scale) + found.zero_point, *integer_limits(found.dtype))
+        held = (whole - found.zero_point) * found.scale
+        total = 0.0
+        for view, exact in self.seen:
+            moved = (view(held) - exact) ** 2
+            # Inside one step the error is that of rounding, scale^2 / 12 times the slope squared, which bins finer
+            # than a step would understate.
+            half = found.scale / 2
+            rounding = (view(self.centers + half) - view(self.centers - half)) ** 2 / 12
+            signal = float((self.counts * exact**2).sum())
+            total += float((self.counts * np.maximum(moved, rounding)).sum()) / (signal or 1.0)
+        return total
 
 
 def _entropy(whole: Range, histogram: NDArray[np.float64]) -> Range:
