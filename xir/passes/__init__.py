@@ -21,6 +21,7 @@ from xir.passes import (
     late,
     movement,
     normalization,
+    pools,
     products,
     reductions,
     sizes,
@@ -47,6 +48,7 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("joins", "neighbours become one operator, and repeat what they made later", joins.RULES),
         *rules_pass("slices", "slices cut less, later or before elements are repeated", slices.RULES),
         *rules_pass("movement", "transposes and padding that others can do are left out", movement.RULES),
+        *rules_pass("pools", "padding goes into the pools that read it", pools.RULES),
         *rules_pass("values", "operators that change no element are left out", values.RULES),
         *rules_pass("batch_norm", "scales and shifts of channels go into weights", batch_norm.RULES, level=2),
         *rules_pass(
