@@ -117,6 +117,8 @@ class Graph:
     @property
     def mutable(self) -> frozenset[Value]:
         """The weights that a step of training changes: what they hold now is no constant."""
+        if not self.training:
+            return frozenset()
         changed = {name for step in self.training for name in step.changed}
         return frozenset(p.value for p in self.parameters if self.names.get(p.value) in changed)
 
