@@ -243,7 +243,11 @@ def _gather_nd_reference(x: Array, indices: Array, *, batch_axes: int) -> Array:
 
 @gather_nd.decompose
 def _gather_nd_decompose(x: Value, indices: Value, *, batch_axes: int = 0) -> Value:
-    """One index over the coordinates in row-major order, then one element-wise gather."""
+    """One index over the coordinates in row-major order, then one element-wise gather; no coordinates: all of `x`."""
+    if depth_of(indices) == 0:
+        places = indices.shape[batch_axes:-1]
+        table = reshape(x, shape=(*x.shape[:batch_axes], *(1 for _ in places), *x.shape[batch_axes:]))
+        return broadcast(table, shape=(*indices.shape[:-1], *x.shape[batch_axes:]))
     inner, rest = x.shape[batch_axes : batch_axes + depth_of(indices)], x.shape[batch_axes + depth_of(indices) :]
     groups, places, width = product(x.shape[:batch_axes]), product(indices.shape[batch_axes:-1]), product(rest)
     table = reshape(x, shape=(groups, product(inner), width))

@@ -25,6 +25,7 @@ from xir.ops._checks import (
 from xir.ops._define import op
 from xir.ops._wide import narrow, wide
 from xir.ops._windows import Numbers, narrowed, widened
+from xir.ops.constant import identity
 from xir.ops.elementwise import add, div, exp, log, maximum, mul, neg, pow_, reciprocal, sqrt, sub
 from xir.ops.pool import average_pool
 from xir.ops.reduce import reduce_max, reduce_mean, reduce_sum
@@ -126,6 +127,8 @@ def _lrn_reference(x: Array, *, size: int, alpha: float, beta: float, bias: floa
 
 @lrn.decompose
 def _lrn_decompose(x: Value, *, size: int, alpha: float, beta: float, bias: float) -> Value:
+    if 0 in x.shape:  # no window fits into nothing
+        return identity(x)
     data = wide(x)
     n, channels, *spatial = x.shape
     plane = (n, 1, channels, product(tuple(spatial)))

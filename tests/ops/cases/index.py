@@ -51,6 +51,7 @@ def _coordinates() -> Iterator[Case]:
     yield case(gather_nd, x, np.zeros((2, 3, 1), np.int64), batch_axes=2).noted("two batch axes")
     yield case(gather_nd, x, np.zeros((2, 0), np.int64)).noted("no coordinates")
     yield case(gather_nd, x, np.zeros((2, 5, 0), np.int64), batch_axes=1).noted("no coordinates in a batch")
+    yield case(gather_nd, x.reshape(-1)[0], np.zeros((2, 0), np.int64)).noted("no coordinates of a scalar")
 
 
 def _others() -> Iterator[Case]:

@@ -32,6 +32,8 @@ def cases() -> Iterator[Case]:
     yield case(lrn, x, size=3, alpha=0.5, beta=0.75, bias=2.0)
     yield case(lrn, normal(1, 5, 2), size=4, alpha=0.5, beta=0.75, bias=1.0).noted("an even size")
     yield case(lrn, x, size=11, alpha=0.5, beta=0.75, bias=1.0).noted("more than there are channels")
+    yield case(lrn, normal(2, 3, 0), size=3, alpha=0.5, beta=0.75, bias=2.0).noted("no places")
+    yield case(lrn, normal(2, 0, 3, 3), size=3, alpha=0.5, beta=0.75, bias=2.0).noted("no channels")
     yield case(lrn_within, normal(1, 2, 4, 5), size=3, alpha=0.5, beta=0.75, bias=1.0)
     for outside in (False, True):
         attributes = {"normalize_variance": True, "epsilon": 1e-2, "outside": outside}

@@ -23,7 +23,7 @@ from xir.ir.dims import as_dim
 from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops.elementwise import cast
-from xir.ops.index import compress, gather, gather_elements, gather_nd, one_hot, scatter_elements
+from xir.ops.index import compress, depth_of, gather, gather_elements, gather_nd, one_hot, scatter_elements
 from xir.ops.shape import reshape
 
 forms = Forms()
@@ -54,7 +54,9 @@ def _compress(node: Node, opset: int) -> Answer:
 
 @forms.of(gather_nd)
 def _gather_nd(node: Node, opset: int) -> Answer:
-    """GatherND, with batch axes from opset 12 on."""
+    """GatherND, with batch axes from opset 12 on; 'indices_shape[-1] should have a value between 1 (inclusive)'."""
+    if depth_of(operand(node, 1)) == 0:
+        return Refusal("GatherND by no coordinates")
     batch = whole(node, "batch_axes")
     return Call("GatherND", node.inputs, {"batch_dims": batch} if batch else {})
 
