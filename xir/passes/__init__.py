@@ -21,6 +21,7 @@ from xir.passes import (
     late,
     movement,
     normalization,
+    planes,
     pools,
     products,
     reductions,
@@ -57,6 +58,9 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("products", "matrix products add, recurrent layers begin with 0", products.RULES, level=2),
         *rules_pass("activations", "formulas that are an activation become it", activations.RULES, level=2),
         *rules_pass("normalization", "formulas that are a normalization become it", normalization.RULES, level=2),
+        *rules_pass(
+            "planes", "normalizations of planes and groups take the numbers of channels", planes.RULES, level=2
+        ),
         *rules_pass("reductions", "sums of squares and such become one reduction", reductions.RULES, level=2),
         common.WEIGHTS,
         *rules_pass("attention", "softmax between two matrix products becomes attention", attention.RULES, level=3),

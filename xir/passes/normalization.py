@@ -140,6 +140,122 @@ def _(match: Match) -> Value:
     return rms_norm(found.x, axis=found.axis, epsilon=found.epsilon)
 
 
+@dataclass(slots=True)
+class _Moments:
+    """(x - mean) / sqrt(variance + epsilon) * scale + shift, taken apart; the nodes as they were met."""
+
+    nodes: list[Node]
+    x: Value
+    axis: int = 0
+    epsilon: float = 0.0
+    scale: Value | None = None
+    shift: Value | None = None
+
+    def bare(self, value: Value | None) -> Value:
+        """What a broadcast repeats, which is then a part of the formula."""
+        made = made_by(value, "broadcast")
+        if made is not None and made.inputs[1] is None:
+            self.nodes.append(made)
+            value = made.inputs[0]
+        return cast("Value", value)
+
+    def made(self, value: Value | None, kind: str) -> Node | None:
+        """The node of an operator that makes the value, which may be repeated."""
+        found = made_by(self.bare(value), kind)
+        if found is not None:
+            self.nodes.append(found)
+        return found
+
+
+def _moments(node: Node, rewriter: Rewriter) -> _Moments | None:
+    """What `node` adds up, where it is x * r + (shift - mean * r) with r = scale / sqrt(variance + epsilon)."""
+    for first, second in ((0, 1), (1, 0)):
+        if (
+            made_by(node.inputs[first], "mul") is None
+            or made_by(bare(cast("Value", node.inputs[second])), "sub") is None
+        ):
+            continue
+        product = cast("Node", cast("Value", node.inputs[first]).node)
+        for place in (0, 1):
+            found = _Moments([node, product], cast("Value", product.inputs[place]))
+            if _taken_apart(found, product.inputs[1 - place], node.inputs[second], rewriter):
+                return found
+    return None
+
+
+def _taken_apart(found: _Moments, factor: Value | None, rest: Value | None, rewriter: Rewriter) -> bool:
+    """Notes the parts of the formula, whether or not it is one."""
+    factor = found.bare(factor)
+    difference = found.made(rest, "sub")
+    moved = None if difference is None else found.made(difference.inputs[1], "mul")
+    if difference is None or moved is None:
+        return False
+    operands = [found.bare(value) for value in moved.inputs]
+    if factor not in operands:
+        return False
+    mean = made_by(operands[1 - operands.index(factor)], "reduce_mean")
+    turned = _turned(found, factor)
+    if mean is None or turned is None or mean.inputs[0] is not found.x:
+        return False
+    found.nodes.append(mean)
+    found.shift = found.bare(difference.inputs[0])
+    return _is_variance(found, turned.inputs[0], mean, rewriter)
+
+
+def _turned(found: _Moments, factor: Value) -> Node | None:
+    """1 / sqrt(variance + epsilon), which may be scaled."""
+    scaled = found.made(factor, "mul")
+    if scaled is None:
+        return found.made(factor, "reciprocal")
+    for place in (0, 1):
+        turned = found.made(scaled.inputs[place], "reciprocal")
+        if turned is not None:
+            found.scale = found.bare(scaled.inputs[1 - place])
+            return turned
+    return None
+
+
+def _is_variance(found: _Moments, value: Value | None, mean: Node, rewriter: Rewriter) -> bool:
+    """Whether `value` is sqrt(mean((x - mean)^2) + epsilon) over the last axes."""
+    root = found.made(value, "sqrt")
+    held = None if root is None else with_number(root.inputs[0], "add", rewriter)
+    spread = None if held is None else made_by(held[1], "reduce_mean")
+    axis = _last_axes(mean, found.x)
+    if held is None or spread is None or axis is None or spread.attributes != mean.attributes:
+        return False
+    squared = cast("Value", spread.inputs[0])
+    node = made_by(squared, "mul", "pow")
+    difference = None if node is None else made_by(node.inputs[0], "sub")
+    square = None if difference is None else _square_of(squared, difference.outputs[0], rewriter)
+    if square is None or difference is None or difference.inputs[0] is not found.x:
+        return False
+    found.axis, found.epsilon = axis, held[2]
+    found.nodes += [held[0], spread, square, difference]
+    return found.bare(difference.inputs[1]) is mean.outputs[0]
+
+
+@node_rule("add", exact=False)
+def layer_norm_of_moments(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
+    """X * r + (b - mean * r) == layer_norm(x) * s + b where r = s / sqrt(variance + epsilon), over the last axes
+
+    As TensorFlow writes it (nn_impl.py, batch_normalization after moments): Keras's layer and group normalizations.
+    """
+    found = _moments(node, rewriter)
+    if found is None or found.x.dtype not in WIDE:
+        return None
+    nodes = list(dict.fromkeys(found.nodes))
+    return nodes if private(nodes, rewriter) else READ
+
+
+@layer_norm_of_moments.build
+def _(match: Match) -> Value:
+    found = cast("_Moments", _moments(match.nodes[0], match.rewriter))
+    made = layer_norm(found.x, axis=found.axis, epsilon=found.epsilon)
+    if found.scale is not None:
+        made = mul(made, broadcast(found.scale, shape=made.shape))
+    return add(made, broadcast(cast("Value", found.shift), shape=made.shape))
+
+
 def _parameter(match: Match) -> Value | None:
     """The matched `c` in the shape of the normalised axes of the second node, or None where it has another."""
     node, c = match.nodes[1], match.values["c"]
@@ -187,4 +303,4 @@ def _(x: Value, s: Value, axis: int, epsilon: float, match: Match, **_: object) 
     return layer_norm(x, s, _parameter(match), axis=axis, epsilon=epsilon)
 
 
-RULES = (layer_norm_of_means, rms_norm_of_mean, scale_into_norm, shift_into_layer_norm)
+RULES = (layer_norm_of_means, layer_norm_of_moments, rms_norm_of_mean, scale_into_norm, shift_into_layer_norm)
