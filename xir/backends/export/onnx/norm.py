@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from xir.backends.export.onnx._form import (
     Answer,
     Call,
@@ -16,11 +18,17 @@ from xir.backends.export.onnx._form import (
     real,
     whole,
 )
-from xir.ir.node import Node
+from xir.ir.constant import constant_of
+from xir.ir.dims import product
+from xir.ir.node import Node, Value
 from xir.ir.types import DType
 from xir.ops import norm
+from xir.ops._build import channelwise
+from xir.ops.constant import constant
+from xir.ops.elementwise import add, mul
 from xir.ops.norm import (
     group_norm,
+    instance_norm,
     layer_norm,
     log_softmax,
     lrn,
@@ -29,7 +37,7 @@ from xir.ops.norm import (
 )
 from xir.ops.norm_length import lp_normalize, rms_norm
 from xir.ops.norm_statistics import batch_norm_train, layer_norm_with_statistics
-from xir.ops.shape import transpose
+from xir.ops.shape import reshape, transpose
 
 forms = Forms()
 forms.same(norm.batch_norm, "BatchNormalization", epsilon="epsilon")
@@ -111,14 +119,26 @@ forms.same(lp_normalize, "LpNormalization", axis="axis", p="p")
 
 @forms.of(group_norm)
 def _group_norm(node: Node, opset: int) -> Answer:
-    """GroupNormalization with a scale for each channel, which it has from opset 21 on."""
+    """GroupNormalization with a scale for each channel, which it has from opset 21 on; before that, of planes."""
     if opset < 21:
-        return Refusal("GroupNormalization with a scale for each channel", 21)
+        wide_enough = operand(node).dtype in (DType.FLOAT32, DType.FLOAT64) and operand(node).rank > 2
+        return _of_planes(node) if wide_enough else Refusal("GroupNormalization with a scale for each channel", 21)
     return Call(
         "GroupNormalization",
         node.inputs,
         {"num_groups": whole(node, "groups"), "epsilon": real(node, "epsilon")},
     )
+
+
+def _of_planes(node: Node) -> Value:
+    """As PyTorch's exporter writes it (torch/onnx/symbolic_opset9.py, group_norm); narrow floats round once more."""
+    x, scale, shift = (operand(node, place) for place in range(3))
+    groups = whole(node, "groups")
+    n, channels, *spatial = x.shape
+    grouped = reshape(x, shape=(n, groups, channels // groups * product(tuple(spatial))))
+    one, zero = (constant(value=constant_of(np.full(groups, number, x.dtype.dtype))) for number in (1, 0))
+    y = reshape(instance_norm(grouped, one, zero, epsilon=real(node, "epsilon")), shape=x.shape)
+    return add(mul(y, channelwise(scale, y)), channelwise(shift, y))
 
 
 def _along(node: Node, opset: int, kind: str) -> Answer:

@@ -1,0 +1,51 @@
+"""Normalizations in operator sets that do not have them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.passes.helpers import F32, F64, Net
+from xir.api import load
+from xir.backends.export.onnx import export_onnx
+from xir.ir.graph import Graph
+from xir.ir.types import DType
+from xir.ops.norm import group_norm
+from xir.reference import random_inputs, run
+
+
+def groups(dtype: DType = F32) -> Graph:
+    net = Net()
+    scale, shift = net.weight(6, dtype=dtype), net.weight(6, dtype=dtype)
+    return net.graph(group_norm(net.input(2, 6, 4, 5, dtype=dtype), scale, shift, groups=3, epsilon=1e-5))
+
+
+def kinds(graph: Graph, path: Path, opset: int) -> list[str]:
+    export_onnx(graph, path, opset=opset)
+    return [node.op_type for node in onnx.load(path).graph.node]
+
+
+OF_PLANES = ["Reshape", "InstanceNormalization", "Reshape", "Reshape", "Mul", "Reshape", "Add"]
+
+
+@pytest.mark.parametrize("dtype", [F32, F64])
+def test_groups_of_channels_become_planes_before_opset_21(tmp_path: Path, dtype: DType) -> None:
+    graph = groups(dtype)
+    assert kinds(graph, tmp_path / "m.onnx", 13) == OF_PLANES
+    feeds = random_inputs(graph)
+    got, wanted = run(load(tmp_path / "m.onnx"), feeds), run(graph, feeds)
+    for name, array in wanted.items():  # both sum 40 elements, in the same order
+        np.testing.assert_allclose(got[name], array, rtol=1e-6, atol=1e-6)
+
+
+def test_groups_of_channels_are_an_operator_from_opset_21_on(tmp_path: Path) -> None:
+    assert kinds(groups(), tmp_path / "m.onnx", 21) == ["GroupNormalization"]
+
+
+def test_narrow_groups_of_channels_come_apart_in_a_wider_type(tmp_path: Path) -> None:
+    found = kinds(groups(DType.FLOAT16), tmp_path / "m.onnx", 13)
+    assert found[0] == "Cast"
+    assert "InstanceNormalization" not in found
