@@ -31,9 +31,8 @@ def kinds(graph: Graph, path: Path, opset: int) -> list[str]:
 OF_PLANES = ["Reshape", "InstanceNormalization", "Reshape", "Reshape", "Mul", "Reshape", "Add"]
 
 
-@pytest.mark.parametrize("dtype", [F32, F64])
-def test_groups_of_channels_become_planes_before_opset_21(tmp_path: Path, dtype: DType) -> None:
-    graph = groups(dtype)
+def test_groups_of_channels_become_planes_before_opset_21(tmp_path: Path) -> None:
+    graph = groups()
     assert kinds(graph, tmp_path / "m.onnx", 13) == OF_PLANES
     feeds = random_inputs(graph)
     got, wanted = run(load(tmp_path / "m.onnx"), feeds), run(graph, feeds)
@@ -45,7 +44,8 @@ def test_groups_of_channels_are_an_operator_from_opset_21_on(tmp_path: Path) -> 
     assert kinds(groups(), tmp_path / "m.onnx", 21) == ["GroupNormalization"]
 
 
-def test_narrow_groups_of_channels_come_apart_in_a_wider_type(tmp_path: Path) -> None:
-    found = kinds(groups(DType.FLOAT16), tmp_path / "m.onnx", 13)
-    assert found[0] == "Cast"
+@pytest.mark.parametrize("dtype", [DType.FLOAT16, F64])
+def test_groups_of_other_types_come_apart(tmp_path: Path, dtype: DType) -> None:
+    found = kinds(groups(dtype), tmp_path / "m.onnx", 13)
+    assert "ReduceMean" in found
     assert "InstanceNormalization" not in found

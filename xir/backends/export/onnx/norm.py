@@ -121,8 +121,8 @@ forms.same(lp_normalize, "LpNormalization", axis="axis", p="p")
 def _group_norm(node: Node, opset: int) -> Answer:
     """GroupNormalization with a scale for each channel, which it has from opset 21 on; before that, of planes."""
     if opset < 21:
-        wide_enough = operand(node).dtype in (DType.FLOAT32, DType.FLOAT64) and operand(node).rank > 2
-        return _of_planes(node) if wide_enough else Refusal("GroupNormalization with a scale for each channel", 21)
+        single = operand(node).dtype is DType.FLOAT32 and operand(node).rank > 2
+        return _of_planes(node) if single else Refusal("GroupNormalization with a scale for each channel", 21)
     return Call(
         "GroupNormalization",
         node.inputs,
@@ -131,7 +131,7 @@ def _group_norm(node: Node, opset: int) -> Answer:
 
 
 def _of_planes(node: Node) -> Value:
-    """As PyTorch's exporter writes it (torch/onnx/symbolic_opset9.py, group_norm); narrow floats round once more."""
+    """As PyTorch's exporter writes it (torch/onnx/symbolic_opset9.py, group_norm); narrow floats would round once more, wide ones lose digits of epsilon."""
     x, scale, shift = (operand(node, place) for place in range(3))
     groups = whole(node, "groups")
     n, channels, *spatial = x.shape
