@@ -131,7 +131,10 @@ def _group_norm(node: Node, opset: int) -> Answer:
 
 
 def _of_planes(node: Node) -> Value:
-    """As PyTorch's exporter writes it (torch/onnx/symbolic_opset9.py, group_norm); narrow floats would round once more, wide ones lose digits of epsilon."""
+    """As PyTorch's exporter writes it (torch/onnx/symbolic_opset9.py, group_norm), in single precision.
+
+    Narrow floats would round once more, and of double precision epsilon would lose digits.
+    """
     x, scale, shift = (operand(node, place) for place in range(3))
     groups = whole(node, "groups")
     n, channels, *spatial = x.shape
