@@ -370,10 +370,28 @@ def _broken_weights() -> Broken:
     cases["short"] = made, InvalidModelError, "takes 16 bytes; 3 are there"
     made = base()
     made.graph.initializer.append(TensorProto(name="w", data_type=1, dims=[4], float_data=[1.0]))
-    cases["few"] = made, InvalidModelError, "takes 4 stored numbers; 1 are there"
+    cases["few"] = made, InvalidModelError, "takes 16 bytes; 4 are there"
+    made = base()
+    made.graph.initializer.append(TensorProto(name="w", data_type=7, dims=[4], int64_data=[1]))
+    cases["few numbers"] = made, InvalidModelError, "takes 4 stored numbers; 1 are there"
+    for kind, number in ((2, 256), (2, -129), (3, 128), (3, -129), (4, 1 << 16), (5, -(1 << 15) - 1), (10, 1 << 16)):
+        made = base()
+        made.graph.initializer.append(TensorProto(name="w", data_type=kind, dims=[2], int32_data=[1, number]))
+        cases[f"{number} of type {kind}"] = made, FormatError, f"{number} is no element of u?int"
     made = base()
     made.graph.initializer.append(TensorProto(name="w", data_type=1, dims=[1], float_data=[1.0], raw_data=b"1234"))
-    cases["both"] = made, InvalidModelError, "in two places"
+    cases["both"] = made, FormatError, "in two places"
+    tensor = TensorProto(name="w", data_type=1, dims=[1], raw_data=b"1234", data_location=TensorProto.EXTERNAL)
+    made = base()
+    made.graph.initializer.append(tensor)
+    cases["outside, too"] = made, FormatError, "in two places"
+    for key in ("location", "offset"):
+        tensor = TensorProto(name="w", data_type=1, dims=[1], data_location=TensorProto.EXTERNAL)
+        for value in ("1", "2"):
+            tensor.external_data.add(key=key, value=value)
+        made = base()
+        made.graph.initializer.append(tensor)
+        cases[f"{key} twice"] = made, FormatError, f"two entries '{key}'"
     made = base()
     made.graph.initializer.append(TensorProto(name="w", data_type=1, dims=[1], float_data=[1.0], int64_data=[1]))
     cases["fields"] = made, FormatError, "two data fields"
@@ -382,7 +400,13 @@ def _broken_weights() -> Broken:
     cases["strings"] = made, InvalidModelError, "1 strings for 3"
     made = base()
     made.graph.initializer.append(TensorProto(name="w", data_type=11, dims=[1], int64_data=[1]))
-    cases["doubles"] = made, InvalidModelError, "cannot be stored as whole numbers"
+    cases["doubles"] = made, FormatError, "in int64_data, not double_data"
+    made = base()
+    made.graph.initializer.append(TensorProto(name="w", data_type=7, dims=[1], float_data=[1.5]))
+    cases["half numbers"] = made, FormatError, "in float_data, not int64_data"
+    made = base()
+    made.graph.initializer.append(TensorProto(name="w", data_type=1, dims=[1], string_data=[b"x"]))
+    cases["texts"] = made, FormatError, "in string_data, not float_data"
     made = base()
     made.graph.initializer.append(TensorProto(name="w", data_type=1, dims=[1 << 40, 1 << 40], raw_data=b""))
     cases["huge"] = made, UnsafeError, "elements"

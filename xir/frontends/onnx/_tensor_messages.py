@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from xir.frontends.onnx._wire import Record, Span, Wire
+from xir.files import FileSlice
+from xir.frontends.onnx._wire import LENGTH, Record, Span, Wire
 from xir.frontends.onnx.model import SparseTensor, Tensor
 
 
@@ -45,13 +48,57 @@ def read_entry(wire: Wire, span: Span) -> tuple[str, str]:
     return key, value
 
 
+_BITS_8, _BITS_16 = np.dtype(np.uint8), np.dtype(np.uint16)
+
+_STORED: Mapping[int, tuple[int, np.dtype[np.generic] | None]] = {
+    1: (4, np.dtype("<f4")),
+    2: (5, np.dtype(np.uint8)),
+    3: (5, np.dtype(np.int8)),
+    4: (5, np.dtype(np.uint16)),
+    5: (5, np.dtype(np.int16)),
+    6: (5, np.dtype(np.int32)),
+    7: (7, np.dtype(np.int64)),
+    8: (6, None),
+    9: (5, np.dtype(np.bool_)),
+    10: (5, _BITS_16),
+    11: (10, np.dtype("<f8")),
+    12: (11, np.dtype(np.uint32)),
+    13: (11, np.dtype(np.uint64)),
+    14: (4, np.dtype("<f4")),
+    15: (10, np.dtype("<f8")),
+    16: (5, _BITS_16),
+    **dict.fromkeys(range(17, 29), (5, _BITS_8)),
+}
+"""TensorProto.DataType -> the field that holds its elements, and how (onnx.proto, the comments on the data fields).
+
+Floats of 16 bits and fewer stand in int32_data by their bits; elements of fewer than 8 bits share bytes.
+"""
+
+_TEXT_DATA = 6
+_REALS: Mapping[int, np.dtype[np.generic]] = {4: np.dtype("<f4"), 10: np.dtype("<f8")}
+"""What stands in a field whatever the type of the tensor, as in one whose type is not told."""
+
+_FIELDS = {4: "float_data", 5: "int32_data", 6: "string_data", 7: "int64_data", 10: "double_data", 11: "uint64_data"}
+
+
+def _read_place(wire: Wire, span: Span, external: dict[str, str]) -> None:
+    """An entry of external_data: each key once, and the name of a file as it stands there."""
+    texts = {1: "", 2: ""}
+    for record in wire.records(span):
+        if record[0] not in texts:
+            wire.unknown("StringStringEntryProto", record)
+        texts[record[0]] = wire.text(record)
+    if texts[1] in external:
+        wire.fail(span.start, f"external data has two entries {texts[1]!r}")
+    external[texts[1]] = texts[2]
+
+
 class _TensorReader:
     """One TensorProto; repeated data fields may come packed, in pieces, or one by one."""
 
     def __init__(self, wire: Wire) -> None:
         self.wire = wire
-        self.pieces: dict[int, list[NDArray[np.generic]]] = {}
-        self.strings: list[bytes] = []
+        self.pieces: dict[int, list[Record]] = {}
 
     def read(self, span: Span) -> Tensor:
         wire, name, raw = self.wire, "", None
@@ -69,39 +116,50 @@ class _TensorReader:
                 case 9:
                     raw = wire.slice(record)
                 case 13:
-                    key, value = read_entry(wire, wire.child(span, record))
-                    external[key] = value
+                    _read_place(wire, wire.child(span, record), external)
                 case _:
                     self.data(record)
-        values, location = self.values(span), numbers[14]
+        kind, location = numbers[2], numbers[14]
         if location not in (0, 1):
             wire.fail(span.start, f"tensor {name!r} lies at the unknown data_location {location}")
+        if (raw is not None and raw.length > 0) + bool(self.pieces) + (location == 1) > 1:
+            wire.fail(span.start, f"tensor {name!r} has elements in two places")
+        plain, values = self.values(span, name, kind)
+        strings = tuple(wire.bytes(record) for record in self.pieces.get(_TEXT_DATA, ()))
         stored = external if location == 1 else None
-        return Tensor(name, tuple(dims), numbers[2], raw, values, tuple(self.strings), stored)
+        return Tensor(name, tuple(dims), kind, plain or raw, values, strings, stored)
 
     def data(self, record: Record) -> None:
         wire = self.wire
         match record[0]:
-            case 4:
-                piece: NDArray[np.generic] = wire.numbers(record, np.dtype("<f4"))
-            case 10:
-                piece = wire.numbers(record, np.dtype("<f8"))
-            case 5 | 7 | 11:
-                piece = np.array([record[2]], np.uint64) if record[1] == 0 else wire.packed(record)
-            case 6:
-                self.strings.append(wire.bytes(record))
-                return
+            case 4 | 5 | 6 | 7 | 10 | 11:
+                self.pieces.setdefault(record[0], []).append(record)
             case 12 | 16:
-                return
+                pass
             case 3:
                 wire.fail(record[2], "a tensor in segments is not ONNX's own any more")
             case _:
                 wire.fail(record[3], f"TensorProto has no field {record[0]}")
-        self.pieces.setdefault(record[0], []).append(piece)
 
-    def values(self, span: Span) -> NDArray[np.generic] | None:
+    def values(self, span: Span, name: str, kind: int) -> tuple[FileSlice | None, NDArray[np.generic] | None]:
+        """The elements of a data field: where they lie, if they lie there plainly, else unpacked."""
+        wire = self.wire
         if len(self.pieces) > 1:
-            self.wire.fail(span.start, "a tensor has elements in two data fields")
-        for pieces in self.pieces.values():
-            return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        return None
+            wire.fail(span.start, "a tensor has elements in two data fields")
+        for number, records in self.pieces.items():
+            expected, dtype = _STORED.get(kind, (number, _REALS.get(number)))
+            if expected != number:
+                wire.fail(
+                    span.start,
+                    f"tensor {name!r} of type {kind} has its elements in {_FIELDS[number]}, not {_FIELDS[expected]}",
+                )
+            if dtype is None:
+                return None, None
+            if dtype.kind != "f":
+                return None, wire.varints(records, dtype)
+            parts = [wire.numbers(record, dtype) for record in records]
+            if len(records) == 1 and records[0][1] == LENGTH:
+                return wire.slice(records[0]), None
+            wire.unpack(sum(part.nbytes for part in parts))
+            return None, np.concatenate(parts)
+        return None, None

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xir.errors import InvalidModelError, UnsafeError
 from xir.files import FileSlice, MappedFile, open_beneath
@@ -91,8 +92,6 @@ class TensorStore:
             return self._text(tensor, type, count, what)
         raw = self._external(tensor, type, what) if tensor.external is not None else tensor.raw
         if raw is not None:
-            if tensor.values is not None or tensor.strings:
-                raise InvalidModelError(f"{what} has elements in two places", file=self.path)
             return self._raw(raw, type, what)
         values = np.zeros(0, np.uint64) if tensor.values is None else tensor.values
         return _held(self._typed(values, type, count, what), type)
@@ -185,26 +184,31 @@ class TensorStore:
                 number=504,
                 file=self.path,
             )
+        if not values.size:
+            return np.zeros(0, dtype.dtype)
         if packed:
-            return _unpacked(values.astype(np.uint8), dtype, count)
-        if values.dtype.kind == "f" or values.size == 0:
-            floats = values.astype(np.float32 if dtype is DType.COMPLEX64 else values.dtype)
-            return floats.view(dtype.dtype) if per_item == 2 else floats.astype(dtype.dtype)
-        if dtype.is_integer or dtype is DType.BOOL:
-            return values.astype(np.int64).astype(dtype.dtype)
-        width = {8: np.uint8, 16: np.uint16}.get(dtype.bits)
-        if width is None:
-            raise InvalidModelError(f"{what} of {dtype} cannot be stored as whole numbers", file=self.path)
-        return values.astype(width).view(dtype.dtype)
+            return _unpacked(values.view(np.uint8), dtype, count)
+        return values.view(dtype.dtype)
 
 
-def _unpacked(data: np.ndarray[tuple[int, ...], np.dtype[np.uint8]], dtype: DType, count: int) -> Array:
+_GROUPS = 1 << 18
+"""Groups of three bytes, with four elements of 6 bits, that are unpacked at a time."""
+
+
+def _unpacked(data: NDArray[np.uint8], dtype: DType, count: int) -> Array:
     """Elements of 2, 4 or 6 bits, packed from the low bits up, one a byte, as ml_dtypes holds them."""
-    bits = dtype.bits
-    spread = np.unpackbits(data, bitorder="little")[: count * bits].reshape(count, bits)
-    whole = np.zeros((count, 8), np.uint8)
-    whole[:, :bits] = spread
-    return np.packbits(whole, axis=1, bitorder="little").reshape(count).view(dtype.dtype)
+    bits, mask = dtype.bits, (1 << dtype.bits) - 1
+    if 8 % bits == 0:
+        whole = np.empty((data.size, 8 // bits), np.uint8)
+        for place in range(8 // bits):
+            whole[:, place] = data >> (bits * place) & mask
+        return whole.reshape(-1)[:count].view(dtype.dtype)
+    found = np.empty(count, np.uint8)
+    for start in range(0, count, 4 * _GROUPS):
+        size = min(count - start, 4 * _GROUPS)
+        spread = np.unpackbits(data[start * 3 // 4 :][: 3 * _GROUPS], bitorder="little")[: size * bits]
+        found[start : start + size] = np.packbits(spread.reshape(size, bits), axis=1, bitorder="little")[:, 0]
+    return found.view(dtype.dtype)
 
 
 def _held(array: Array, type: TensorType) -> Constant:
