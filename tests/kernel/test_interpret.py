@@ -20,6 +20,7 @@ from xir.kernel.grammar import (
     AsyncCopy,
     Axis,
     Barrier,
+    Bits,
     Buffer,
     Const,
     For,
@@ -170,11 +171,17 @@ def scalar_of(value: Scalar) -> float:
     return found
 
 
+NOT_OF_NUMBERS = ("not", "is_nan", "is_inf", "bit_not")
+"""Functions of one operand that need another test."""
+
+
 def test_the_interpreter_knows_every_function() -> None:
     assert sorted(_functions.names()) == sorted(FUNCTIONS)
 
 
-@pytest.mark.parametrize("function", [name for name, (count, truth) in FUNCTIONS.items() if count == 1 and not truth])
+@pytest.mark.parametrize(
+    "function", [name for name, (count, _) in FUNCTIONS.items() if count == 1 and name not in NOT_OF_NUMBERS]
+)
 def test_functions_of_one_number(function: str) -> None:
     x = 1.25 if function == "acosh" else 0.625
     by_name = {
@@ -202,7 +209,21 @@ def test_functions_of_one_number(function: str) -> None:
         ("div", F32, 7, 2, 3.5),
         ("floor_div", I64, -7, 2, -4),
         ("mod", I64, -7, 3, 2),
+        ("mod", F32, -7, 3, 2),
+        ("rem", I64, -7, 3, -1),
+        ("rem", I64, 7, -3, 1),
+        ("rem", F32, -7, 3, -1),
         ("pow", F32, 2, 3, 8),
+        ("bit_and", I64, 6, 3, 2),
+        ("bit_or", I64, 6, 3, 7),
+        ("bit_xor", I64, 6, 3, 5),
+        ("shift_left", DType.INT8, 3, 6, -64),
+        ("shift_left", DType.INT8, 3, 8, 0),
+        ("shift_left", DType.INT8, 3, -1, 0),
+        ("shift_right", DType.INT8, -7, 1, -4),
+        ("shift_right", DType.INT8, -7, 8, -1),
+        ("shift_right", DType.INT8, 7, -1, 0),
+        ("shift_right", DType.UINT8, 200, 3, 25),
         ("min", F32, 2, 3, 2),
         ("max", F32, 2, 3, 3),
         ("eq", F32, 2, 3, False),
@@ -236,6 +257,57 @@ def test_other_scalars() -> None:
     assert scalar_of(cast(number(0.5, F32), DType.BOOL)) is True
     assert scalar_of(cast(index(3), I64)) == 3
     assert scalar_of(select(Const(False, DType.BOOL), index(1), index(2))) == 2
+
+
+@pytest.mark.parametrize("dtype", [DType.INT8, DType.INT16, DType.INT32, DType.INT64], ids=str)
+def test_no_integer_traps(dtype: DType) -> None:
+    lowest = Const(-(1 << dtype.bits - 1), dtype)
+    found = {name: scalar_of(apply(name, lowest, number(-1, dtype))) for name in ("div", "rem", "floor_div", "mod")}
+    assert found == {"div": lowest.value, "rem": 0, "floor_div": lowest.value, "mod": 0}
+    for name in ("div", "rem", "floor_div", "mod"):
+        assert scalar_of(apply(name, lowest, number(0, dtype))) == 0
+    assert scalar_of(apply("neg", lowest)) == lowest.value
+    assert scalar_of(apply("abs", lowest)) == lowest.value
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "expected"),
+    [
+        (-1.9, DType.INT8, -1),
+        (-1.9, DType.UINT8, 255),
+        (300.7, DType.INT8, 44),
+        (3e9, DType.INT8, 0),
+        (3e9, DType.INT32, -(1 << 31)),
+        (math.nan, DType.INT32, -(1 << 31)),
+        (math.nan, DType.UINT16, 0),
+        (5e9, DType.UINT32, 705032704),
+        (-1.0, DType.UINT32, (1 << 32) - 1),
+        (math.inf, DType.UINT32, 0),
+        (-math.inf, DType.INT64, -(1 << 63)),
+        (1e19, DType.INT64, -(1 << 63)),
+        (1e19, DType.UINT64, 10**19),
+        (-1.0, DType.UINT64, (1 << 64) - 1),
+        (1e30, DType.UINT64, 0),
+        (math.nan, DType.UINT64, 1 << 63),
+        (math.nan, DType.BOOL, True),
+        (-0.0, DType.BOOL, False),
+    ],
+)
+def test_floats_become_integers_as_the_grammar_says(value: float, dtype: DType, expected: int) -> None:
+    assert scalar_of(cast(number(value, DType.FLOAT64), dtype)) == expected
+
+
+@pytest.mark.parametrize("dtype", [DType.FLOAT16, DType.BFLOAT16], ids=str)
+def test_floats_of_16_bits_are_rounded_once(dtype: DType) -> None:
+    x = np.float32(0.7).astype(dtype.dtype)
+    expected = np.exp(x.astype(np.float32)).astype(dtype.dtype)
+    assert scalar_of(apply("exp", number(float(x), dtype))) == float(expected)
+
+
+def test_bits_are_read_as_another_type() -> None:
+    assert scalar_of(Bits(number(1, F32), DType.INT32)) == 0x3F800000
+    assert scalar_of(Bits(Const(0xFF800000, DType.UINT32), F32)) == -math.inf
+    assert scalar_of(apply("bit_not", number(5, DType.INT8))) == -6
 
 
 def test_what_was_not_written_shows_up() -> None:

@@ -11,6 +11,7 @@ from xir.kernel.grammar import (
     AsyncCopy,
     Axis,
     Barrier,
+    Bits,
     Buffer,
     Cast,
     Const,
@@ -26,7 +27,7 @@ from xir.kernel.grammar import (
     Variable,
     Wait,
 )
-from xir.kernel.printer import kernel_text
+from xir.kernel.printer import kernel_text, scalar_text
 
 TEXT = """\
 kernel k(x: f32[n,4]) -> (y: f32[n,4]):
@@ -79,3 +80,9 @@ def test_every_form_prints() -> None:
         TileMultiply(tile_y, tile_x, tile_x, transpose_left=True, transpose_right=True),
     )
     assert kernel_text(Kernel("k", (x,), (y,), statements)) == TEXT
+
+
+def test_bits_print() -> None:
+    whole = Bits(number(1, DType.FLOAT32), DType.INT32)
+    shown = scalar_text(apply("shift_right", apply("bit_and", whole, number(6, DType.INT32)), number(1, DType.INT32)))
+    assert shown == "((bits i32(1.0) & i32(6)) >> i32(1))"

@@ -26,6 +26,24 @@ def _divide(x: Numbers, y: Numbers) -> Numbers:
     return cast("Numbers", np.where(y == 0, np.zeros_like(x), quotient + inexact.astype(x.dtype)))
 
 
+def _shift_left(x: Numbers, y: Numbers) -> Numbers:
+    """The bits moved up; zeros come in, and nothing stays where `y` leaves [0, width)."""
+    inside, unsigned = _inside(x, y), np.dtype(f"u{x.dtype.itemsize}")
+    moved = np.left_shift(x.astype(unsigned), np.where(inside, y, 0).astype(unsigned)).astype(x.dtype)
+    return cast("Numbers", np.where(inside, moved, np.zeros((), x.dtype)))
+
+
+def _shift_right(x: Numbers, y: Numbers) -> Numbers:
+    """The bits moved down; copies of the sign come in, and nothing else stays where `y` leaves [0, width)."""
+    inside = _inside(x, y)
+    moved = np.right_shift(x, np.where(inside, y, 0).astype(x.dtype))
+    return cast("Numbers", np.where(inside, moved, np.where(x < 0, -1, 0).astype(x.dtype)))
+
+
+def _inside(x: Numbers, y: Numbers) -> NDArray[np.bool_]:
+    return np.asarray((y >= 0) & (y < x.dtype.itemsize * 8))
+
+
 def _erf(x: Numbers) -> Numbers:
     values: Numbers = np.vectorize(math.erf, otypes=[np.float64])(x)
     return values
@@ -41,11 +59,18 @@ _TABLE: Mapping[str, Callable[..., Array]] = {
     "sub": np.subtract,
     "mul": np.multiply,
     "div": _divide,
+    "rem": np.fmod,
     "floor_div": np.floor_divide,
     "mod": np.mod,
     "pow": np.power,
     "min": np.minimum,
     "max": np.maximum,
+    "bit_and": np.bitwise_and,
+    "bit_or": np.bitwise_or,
+    "bit_xor": np.bitwise_xor,
+    "bit_not": np.invert,
+    "shift_left": _shift_left,
+    "shift_right": _shift_right,
     "and": np.logical_and,
     "or": np.logical_or,
     "xor": np.logical_xor,
@@ -67,6 +92,7 @@ _TABLE: Mapping[str, Callable[..., Array]] = {
     "floor": _unchanged_or(np.floor),
     "ceil": _unchanged_or(np.ceil),
     "round": _unchanged_or(np.rint),
+    "trunc": _unchanged_or(np.trunc),
     "erf": _erf,
     "tanh": np.tanh,
     "sin": np.sin,
@@ -84,13 +110,37 @@ _TABLE: Mapping[str, Callable[..., Array]] = {
 
 
 def compute(function: str, arguments: list[Array], dtype: DType) -> Array:
-    """The function of arrays of one type, rounded to `dtype`."""
-    return np.asarray(_TABLE[function](*arguments)).astype(dtype.dtype, copy=False)
+    """The function of arrays of one type, rounded to `dtype`; floats of 16 bits are computed in f32."""
+    wide = [argument.astype(np.float32) if _is_half(argument) else argument for argument in arguments]
+    return np.asarray(_TABLE[function](*wide)).astype(dtype.dtype, copy=False)
+
+
+def _is_half(x: Array) -> bool:
+    return x.dtype.itemsize == 2 and x.dtype.kind in "fV"
 
 
 def convert(x: Array, dtype: DType) -> Array:
-    """A cast: floats to integers truncate toward zero, numbers to bool ask whether they are not zero."""
-    return (x != 0) if dtype is DType.BOOL else x.astype(dtype.dtype)
+    """A cast as the grammar defines it, the same on every machine."""
+    if dtype is DType.BOOL:
+        return np.asarray(x != 0)
+    if dtype.is_integer and x.dtype.kind not in "iub":
+        return _whole(cast("Numbers", x), dtype)
+    return x.astype(dtype.dtype)
+
+
+def _whole(x: Numbers, dtype: DType) -> Array:
+    """Floats as integers: through i32 or i64, where what does not fit is the lowest number, and from there around."""
+    wide = x.astype(np.float64)  # exact for every type of floats
+    middle = DType.INT32 if dtype.bits < 32 or dtype is DType.INT32 else DType.INT64
+    end = 2.0 ** (middle.bits - 1)
+    upper = wide >= end if dtype is DType.UINT64 else np.zeros(wide.shape, np.bool_)
+    moved = np.trunc(np.where(upper, wide - end, wide))
+    fits = (moved >= -end) & (moved < end)
+    lowest = np.asarray(-(1 << middle.bits - 1), middle.dtype)
+    whole = np.where(fits, np.where(fits, moved, 0.0).astype(middle.dtype), lowest)
+    if upper.any():
+        whole = np.where(upper, np.bitwise_xor(whole.astype(np.int64), np.int64(-(1 << 63))), whole)
+    return np.asarray(whole.astype(dtype.dtype))
 
 
 def names() -> tuple[str, ...]:

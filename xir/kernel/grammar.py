@@ -21,6 +21,7 @@
               | Variable(name, dtype)                   what a Let bound
               | Apply(function, arguments: Scalar*)     see FUNCTIONS
               | Cast(value: Scalar, dtype)
+              | Bits(value: Scalar, dtype)              the same bits read as another type of that width
               | Select(condition: Scalar, then: Scalar, otherwise: Scalar)
 
 Meaning:
@@ -34,8 +35,18 @@ Meaning:
     AsyncCopy  the target's elements are defined after the Wait for the group, not before. Sizes are equal.
     TileMultiply  target += left @ right over the last two axes; sums have the target's type. Other sizes are 1.
     Load       zero where `mask` is false; nothing is read there.
-    Apply      operands have one type. Integers wrap around. `div` of integers truncates toward zero, `floor_div` and
-               `mod` round down; `min` and `max` answer NaN when an operand is NaN; `round` is half to even.
+    Apply      operands have one type. No value traps. f16 and bf16 are computed in f32 and rounded once.
+               Integers wrap around: -MIN, abs(MIN) and MIN / -1 are MIN. `div` of integers truncates toward zero and
+               `rem` is what it leaves (of floats C's fmod); `floor_div` rounds down and `mod` is what it leaves (of
+               floats Python's %); all four answer 0 where an integer is divided by 0. `floor_div` and all that work
+               on bits are for integers, `pow` for floats.
+               `shift_left` and `shift_right` by less than 0 or by the width and more push every bit out: 0, or -1
+               where a negative number moves right; `shift_right` of a signed type is arithmetic.
+               `min` and `max` answer NaN when an operand is NaN (of -0 and 0 either); `round` is half to even.
+    Cast       integers wrap around; numbers to bool ask whether they are not 0 (NaN is not). Floats to integers
+               truncate toward zero into i32 (to i8, i16, i32, u8, u16) or i64 (to the others), where NaN and what
+               does not fit become the lowest number, and then wrap around; to u64, from 2**63 on, 2**63 is taken off
+               before and put on after.
 
 Every name is made by a builder: no text of a model is in a kernel. Loops, lets and buffers never shadow each other.
 Reductions that carry several values (arg-max, online softmax) keep each in a register.
@@ -62,15 +73,21 @@ Combine: TypeAlias = Literal["add", "mul", "min", "max"]
 
 # Number of operands, and whether the result is a truth value (else it has the operands' type).
 FUNCTIONS: Mapping[str, tuple[int, bool]] = {
-    **dict.fromkeys(("add", "sub", "mul", "div", "floor_div", "mod", "pow", "min", "max"), (2, False)),
+    **dict.fromkeys(("add", "sub", "mul", "div", "rem", "floor_div", "mod"), (2, False)),
+    **dict.fromkeys(("pow", "min", "max"), (2, False)),
+    **dict.fromkeys(("bit_and", "bit_or", "bit_xor", "shift_left", "shift_right"), (2, False)),
     **dict.fromkeys(("and", "or", "xor"), (2, True)),
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), (2, True)),
     **dict.fromkeys(("not", "is_nan", "is_inf"), (1, True)),
-    **dict.fromkeys(("neg", "abs", "sign", "exp", "log", "sqrt", "floor", "ceil", "round", "erf", "tanh"), (1, False)),
+    **dict.fromkeys(("neg", "abs", "sign", "exp", "log", "sqrt", "floor", "ceil", "round", "trunc"), (1, False)),
+    **dict.fromkeys(("erf", "tanh", "bit_not"), (1, False)),
     **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh"), (1, False)),
     **dict.fromkeys(("asinh", "acosh", "atanh"), (1, False)),
 }
 """{function: (number of operands, whether it answers a bool)}."""
+
+INTEGER_FUNCTIONS = frozenset({"floor_div", "bit_and", "bit_or", "bit_xor", "bit_not", "shift_left", "shift_right"})
+"""The functions of integers alone."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -140,7 +157,15 @@ class Apply:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Cast:
-    """`value` as another type: floats to integers truncate toward zero, numbers to bool ask whether they are not 0."""
+    """`value` as another type; see the grammar for what does not fit."""
+
+    value: Scalar
+    dtype: DType
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Bits:
+    """The bits of `value` read as `dtype`, a number type that is as wide; neither is bool."""
 
     value: Scalar
     dtype: DType
@@ -160,7 +185,7 @@ class Select:
         return self.then.dtype
 
 
-Scalar: TypeAlias = Const | Load | Axis | Variable | Apply | Cast | Select
+Scalar: TypeAlias = Const | Load | Axis | Variable | Apply | Cast | Bits | Select
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -28,6 +28,7 @@ from xir.kernel.grammar import (
     AsyncCopy,
     Axis,
     Barrier,
+    Bits,
     Buffer,
     Cast,
     Const,
@@ -187,6 +188,8 @@ class _Interpreter:
                 return compute(function, [self.scalar(argument, frame) for argument in arguments], scalar.dtype)
             case Cast(value, dtype):
                 return convert(self.scalar(value, frame), dtype)
+            case Bits(value, dtype):
+                return self.scalar(value, frame).view(dtype.dtype)
             case Select(condition, then, otherwise):
                 sides = (self.scalar(then, frame), self.scalar(otherwise, frame))
                 return np.where(self.scalar(condition, frame).astype(np.bool_), *sides)

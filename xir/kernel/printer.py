@@ -12,6 +12,7 @@ from xir.kernel.grammar import (
     AsyncCopy,
     Axis,
     Barrier,
+    Bits,
     Buffer,
     Cast,
     Const,
@@ -37,6 +38,11 @@ _SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/", "floor_div": "//", "mo
     "le": "<=",
     "gt": ">",
     "ge": ">=",
+    "bit_and": "&",
+    "bit_or": "|",
+    "bit_xor": "^",
+    "shift_left": "<<",
+    "shift_right": ">>",
 }
 
 
@@ -136,5 +142,7 @@ def scalar_text(scalar: Scalar) -> str:
             return f"{function}({_list(arguments)})"
         case Cast(value, dtype):
             return f"{dtype}({scalar_text(value)})"
+        case Bits(value, dtype):
+            return f"bits {dtype}({scalar_text(value)})"
         case Select(condition, then, otherwise):
             return f"({scalar_text(then)} if {scalar_text(condition)} else {scalar_text(otherwise)})"

@@ -24,6 +24,7 @@ from xir.ir.types import DType
 from xir.kernel._affine import affine
 from xir.kernel.grammar import (
     FUNCTIONS,
+    INTEGER_FUNCTIONS,
     SEQUENTIAL,
     WIDTHS,
     Accumulate,
@@ -32,6 +33,7 @@ from xir.kernel.grammar import (
     AsyncCopy,
     Axis,
     Barrier,
+    Bits,
     Buffer,
     Cast,
     Const,
@@ -273,12 +275,26 @@ def _typed(scalar: Scalar, scope: _Scope) -> DType:
             _check(function in FUNCTIONS, f"K3: there is no function {function!r}")
             types = [_typed(argument, scope) for argument in arguments]
             fits = len(types) == FUNCTIONS[function][0] and len(set(types)) == 1
+            fits = fits and _suits(function, types[0])
             _check(fits, f"K3: {function} does not apply to {', '.join(map(str, types))}")
+        case Bits(value, dtype):
+            held = _typed(value, scope)
+            fits = held.bits == dtype.bits and DType.BOOL not in (held, dtype)
+            _check(fits, f"K3: the bits of {held} are none of {dtype}")
         case Select(condition, then, otherwise):
             types = [_typed(part, scope) for part in (condition, then, otherwise)]
             fits = types[0] is DType.BOOL and types[1] is types[2]
             _check(fits, f"K3: a select cannot choose between {types[1]} and {types[2]} by {types[0]}")
     return scalar.dtype
+
+
+def _suits(function: str, dtype: DType) -> bool:
+    """Whether a function of the grammar is defined for a type."""
+    if function in INTEGER_FUNCTIONS:
+        return dtype.is_integer
+    if function in ("and", "or", "xor", "not"):
+        return dtype is DType.BOOL
+    return dtype.is_floating or function != "pow"
 
 
 def _operands(scalar: Scalar) -> Sequence[Scalar]:
@@ -289,7 +305,7 @@ def _operands(scalar: Scalar) -> Sequence[Scalar]:
             return (*indices, *(() if mask is None else (mask,)))
         case Apply(_, arguments):
             return arguments
-        case Cast(value, _):
+        case Cast(value, _) | Bits(value, _):
             return (value,)
         case Select(condition, then, otherwise):
             return condition, then, otherwise
