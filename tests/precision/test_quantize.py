@@ -382,6 +382,50 @@ def test_a_bias_of_another_form_stays_in_float():
     assert share(graph, made.graph, feeds) < 0.05
 
 
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("written", ["vector", "row"])
+def test_the_bias_of_a_product_may_be_written_as_a_row(written, rows):
+    model = Model()
+    x = model.input("x", rows, 32)
+    b = model.weight("b", random(*((1, 16) if written == "row" else (16,)), seed=3))
+    c = b if b.shape == (rows, 16) else broadcast(b, shape=(rows, 16))
+    y = gemm(x, model.weight("w", random(32, 16)), c, alpha=1.0, beta=1.0, transpose_a=False, transpose_b=False)
+    graph = model.graph(y=y)
+    feeds = {"x": random(rows, 32)}
+    made = quantize(graph, [feeds]).graph
+    verify(made)
+    assert any(p.constant.dtype is DType.INT32 and p.constant.shape == (16,) for p in made.parameters)
+    assert share(graph, made, feeds) < 0.05
+
+
+@pytest.mark.parametrize("shape", [(16,), (1, 16)])
+def test_a_sum_with_a_row_becomes_a_gemm(shape):
+    model = Model()
+    x = model.input("x", 2, 32)
+    b = model.weight("b", random(*shape, seed=3))
+    y = add(matmul(x, model.weight("w", random(32, 16))), broadcast(b, shape=(2, 16)))
+    assert len(nodes(quantize(model.graph(y=y), [{"x": random(2, 32)}]).graph, "gemm")) == 1
+
+
+def test_onnxruntime_fuses_i8_operands_where_it_is_told_to(tmp_path):
+    """i8 around 0 is what TensorRT takes; onnxruntime fuses it on Arm, or with this option."""
+    runtime = pytest.importorskip("onnxruntime")
+    onnx = pytest.importorskip("onnx")
+    model = Model()
+    x = model.input("x", 1, 3, 8, 8)
+    y = OPS["max_pool"](
+        convolution(model, x, "conv", 4), window=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0)), dilation=(1, 1)
+    )
+    made = quantize(model.graph(y=y), [{"x": random(1, 3, 8, 8)}], symmetric=True).graph
+    xir.export(made, tmp_path / "m.onnx", target="ort==1.31")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    options.optimized_model_filepath = str(tmp_path / "fused.onnx")
+    options.add_session_config_entry("session.qdqisint8allowed", "1")
+    runtime.InferenceSession(str(tmp_path / "m.onnx"), options)
+    assert "QLinearConv" in {node.op_type for node in onnx.load_model(tmp_path / "fused.onnx").graph.node}
+
+
 def test_a_layer_without_a_bias_gets_one_that_corrects_it():
     model = Model()
     x = model.input("x", 1, 3, 8, 8)

@@ -10,10 +10,10 @@ from xir.precision.calibration import RandomSamples, largest_values
 from xir.precision.ranges import ranges_of
 
 
-def model(rows: int = 1000):
+def model(rows: int = 1000, op: str = "tanh"):
     made = Model()
     x = made.input("x", rows)
-    y = OPS["tanh"](x)
+    y = OPS[op](x)
     return made.graph(y=y), x, y
 
 
@@ -79,7 +79,7 @@ def test_mse_loses_no_more_than_minmax(symmetric):
         whole = np.clip(np.rint(numbers / scale.scale) + scale.zero_point, *limits)
         return float(np.square((whole - scale.zero_point) * scale.scale - numbers).sum())
 
-    graph, x, _ = model(20000)
+    graph, x, _ = model(20000, "neg")
     best = ranges_of(graph, [x], [{"x": numbers.astype(np.float32)}], Quantization(symmetric=symmetric))[0][x]
     assert loss(best) <= loss((numbers.min(), numbers.max()))
 

@@ -110,9 +110,7 @@ def _quantize_result(plan: Plan, value: Value) -> None:
     plan.results.add(value)
 
 
-def _plan_joining(
-    plan: Plan, graph: Graph, node: Node, readers: Users, kept: set[Value]
-) -> None:
+def _plan_joining(plan: Plan, graph: Graph, node: Node, readers: Users, kept: set[Value]) -> None:
     """A node between integers stays in integers where its operands are, and its results are read."""
     moves = node.op.name in _SAME_NUMBERS
     operands = [value for value in (node.inputs[:1] if moves else node.inputs) if value is not None]

@@ -18,6 +18,7 @@ from xir.precision.layer_errors import LayerError, Pair, layer_errors, layer_nam
 from xir.precision.plan import plan_static
 from xir.precision.prepare import with_gemms
 from xir.precision.ranges import Range, ranges_of
+from xir.precision.readers import seen_end
 from xir.precision.settings import Method, Mode, Quantization, WeightType
 from xir.precision.sites import WEIGHTED, sites
 from xir.precision.static import Integers, Loose, layer_in_integers, quantize_static
@@ -33,7 +34,8 @@ class QuantizedLayer:
         quantized: whether it has integer weights now.
         reason: why it has not, else empty.
         own: its error on exact operands: what its own integers do; None where that was not measured.
-        total: the error of its results in the quantised model, with what the layers before it did.
+        total: the error of its results in the quantised model, with what the layers before it did; behind the function
+            (relu, hard_swish, sigmoid ...) that alone reads them, which decides what of them matters.
     """
 
     name: str
@@ -252,7 +254,7 @@ class _Work:
             quantized,
             reason,
             self.own.get(node),
-            total.get(node.outputs[0]),
+            total.get(seen_end(self.graph, node.outputs[0]), total.get(node.outputs[0])),
         )
 
     def _notes(self, layers: Sequence[QuantizedLayer]) -> tuple[str, ...]:

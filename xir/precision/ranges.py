@@ -15,7 +15,7 @@ from xir.ir.node import Node, Value
 from xir.ops._windows import integer_limits
 from xir.precision.calibration import Samples
 from xir.precision.integers import scale_of
-from xir.precision.readers import Floats, View, views
+from xir.precision.readers import Floats, Sight, View, sight_of
 from xir.precision.settings import Quantization
 from xir.reference import run
 
@@ -62,18 +62,24 @@ def ranges_of(
     if settings.method == "minmax":
         return plain, count
     histograms = {value: np.zeros(BINS) for value in plain}
+    seen = {value: sight_of(graph, value) for value in plain}
 
     def see(value: Value, array: Array) -> None:
         low, high = plain[value]
         if high > low:
-            histograms[value] += np.histogram(array[np.isfinite(array)], BINS, (low, high))[0]
+            histograms[value] += _histogram(array, plain[value], seen[value] if settings.method == "mse" else None)
 
     _walk(graph, samples, extremes, see)
-    readers, results = graph.users, set(graph.outputs)
-    return {
-        value: _narrowed(plain[value], histograms[value], settings, views(value, readers, result=value in results))
-        for value in plain
-    }, count
+    return {value: _narrowed(plain[value], histograms[value], settings, seen[value].views) for value in plain}, count
+
+
+def _histogram(array: Array, ends: Range, sight: Sight | None) -> Floats:
+    """How many numbers lie in each bin; each counts as much as its channel does for the readers."""
+    finite = np.isfinite(array)
+    weights = None if sight is None else sight.weights_like(array)
+    return np.asarray(
+        np.histogram(array[finite], BINS, ends, weights=None if weights is None else weights[finite])[0], np.float64
+    )
 
 
 def _walk(graph: Graph, samples: Samples, wanted: Mapping[Value, object], see: See) -> int:

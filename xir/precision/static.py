@@ -10,6 +10,7 @@ import numpy as np
 
 from xir.ir.builder import apply, sourced
 from xir.ir.constant import Array, Constant, constant_of
+from xir.ir.dims import Dim
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
@@ -21,6 +22,7 @@ from xir.precision.integers import IntegerWeight, Scale, quantized_bias, quantiz
 from xir.precision.layer_errors import Pair, layer_name
 from xir.precision.plan import Plan
 from xir.precision.ranges import Range
+from xir.precision.readers import seen_end
 from xir.precision.settings import Quantization
 from xir.precision.sites import Site
 
@@ -91,24 +93,29 @@ class Integers:
         if value is None:
             return shift if node.op.name in ("conv", "gemm") else None
         held = self.graph.constant_of(vector_behind(value))
-        if held is None or len(held.shape) != 1:
+        if held is None or not (len(held.shape) == 1 or (is_row(held.shape) and node.op.name == "gemm")):
             return None
-        array = held.array().astype(np.float64)
+        array = held.array().astype(np.float64).reshape(-1)
         return np.asarray(array if shift is None else array + shift.astype(np.float64))
 
 
 def vector_behind(value: Value) -> Value:
-    """The vector that a broadcast over leading axes repeats, or the value itself."""
+    """The vector [N], or the row [1, N], that a broadcast over leading axes repeats, or the value itself."""
     if value.node is not None and value.node.op.name == "broadcast":
         given = cast("Value", value.node.inputs[0])
-        if given.rank == 1 and given.shape == value.shape[-1:]:
+        if (given.rank == 1 or is_row(given.shape)) and given.shape[-1:] == value.shape[-1:]:
             return given
     return value
 
 
+def is_row(shape: Sequence[Dim]) -> bool:
+    """Whether a shape is [1, N]: the bias of a product, as some exporters write it."""
+    return len(shape) == 2 and shape[0] == 1
+
+
 @dataclass(slots=True)
 class StaticResult:
-    """A quantised graph, and which of its values stands for which."""
+    """A quantised graph, and what the layers with weights made of what: behind the functions that alone read them."""
 
     graph: Graph
     pairs: list[Pair]
@@ -129,6 +136,7 @@ class _Static:
         self.pairs: list[Pair] = []
         self._nodes = iter(graph.nodes)
         self._done: dict[Value, Value] = {}
+        self._ends = {seen_end(graph, node.outputs[0]): node for node, held in self.plan.nodes.items() if held}
 
     def replace(self, node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         if rewriter.graph is not self.graph:
@@ -142,8 +150,9 @@ class _Static:
             for before, after in zip(old.outputs, made.outputs, strict=True)
         )
         for before, after in zip(old.outputs, results, strict=True):
-            if old in self.plan.nodes and before.index == 0:
-                self.pairs.append(Pair(layer_name(self.graph, old), old.op.name, before, after))
+            layer = self._ends.get(before)
+            if layer is not None:
+                self.pairs.append(Pair(layer_name(self.graph, layer), layer.op.name, before, after))
         return None if results == node.outputs else results
 
     def _through(self, old: Value, new: Value) -> Value:
