@@ -27,6 +27,7 @@ class LoadOptions:
         seed: the seed of weights that must be made up.
         plugins: modules with handlers for layers of the person's own; never named by a model file.
         trust_links: takes companion files that are links.
+        training: keeps the steps of training that a file brings along.
     """
 
     inputs: Mapping[str, Type] = field(default_factory=dict[str, Type])
@@ -41,6 +42,7 @@ class LoadOptions:
     seed: int = 0
     plugins: Sequence[str] = ()
     trust_links: bool = False
+    training: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import replace
 
 from xir.ir.builder import apply
 from xir.ir.constant import Constant
@@ -81,8 +82,9 @@ def share_weights(graph: Graph, trace: Trace) -> Graph:
 
 def _with_shared_weights(graph: Graph, trace: Trace) -> Graph:
     alike: dict[Type, list[Parameter]] = {}
+    mutable = graph.mutable
     for parameter in graph.parameters:
-        if parameter.constant.nbytes <= DIGEST_BYTES:  # larger ones stay unread in their file
+        if parameter.constant.nbytes <= DIGEST_BYTES and parameter.value not in mutable:  # larger ones stay unread
             alike.setdefault(parameter.value.type, []).append(parameter)
     same: dict[Value, Value] = {}
     for group in alike.values():
@@ -99,7 +101,7 @@ def _with_shared_weights(graph: Graph, trace: Trace) -> Graph:
     kept = {parameter.value: parameter for parameter in reversed(made.parameters)}
     parameters = tuple(kept[each.value] for each in graph.parameters if each.value not in same)
     names = {value: graph.names.get(value, name) for value, name in made.names.items()}
-    return Graph(made.name, made.inputs, made.outputs, made.output_names, parameters, names, made.constraints)
+    return replace(made, parameters=parameters, names=names)
 
 
 def _key(attribute: Attribute) -> Hashable:

@@ -146,6 +146,8 @@ def _parts(graph: Graph) -> Iterator[Dim | Graph]:
             yield from _type_parts(value.type)
         for attribute in node.attributes.values():
             yield from _attribute_parts(attribute)
+    for step in graph.training:
+        yield from step.graphs
 
 
 def _type_parts(type: Type) -> Iterator[Dim]:

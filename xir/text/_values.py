@@ -38,7 +38,7 @@ class ValueParser(TypeParser):
         """
         super().__init__(lexer)
         self._weight = weight
-        self._body = body
+        self.body = body
 
     def value(self, kind: Kind) -> Attribute:
         """An attribute of the given kind; raises FormatError where the text has another."""
@@ -49,7 +49,7 @@ class ValueParser(TypeParser):
             case "graph":
                 if lexer.token != "graph":
                     raise lexer.expected("a graph")
-                return self._body()
+                return self.body()
             case "tuple":
                 return self._tuple(kind)
             case "dim":

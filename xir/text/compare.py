@@ -26,7 +26,7 @@ def first_difference(a: Graph, b: Graph) -> str | None:
 
     Compared are names, inputs, outputs, parameters (elements and trainability), constraints, symbols with what is
     known about them, and the nodes in topological order: operator, operands, attributes (numbers to the bit, bodies),
-    result types, sources. Names of values that no output needs are not part of a graph's meaning.
+    result types, sources, and the steps of training. Names of values that no output needs are not part of a graph's meaning.
     """
     first, second = SymbolNames(a), SymbolNames(b)
     for left, right in zip_longest(first.declarations(), second.declarations()):
@@ -72,6 +72,22 @@ class _Pair:
         for name, left, right in zip(a.output_names, a.outputs, b.outputs, strict=False):
             if self.partner.get(left) is not right:
                 yield f"output {name!r} is another value"
+        yield from self._training()
+
+    def _training(self) -> Iterator[str]:
+        """What differs in the steps of training; their graphs are put off to `bodies`."""
+        a, b = self.a.training, self.b.training
+        if len(a) != len(b):
+            yield f"{len(a)} and {len(b)} steps of training"
+        for number, (left, right) in enumerate(zip(a, b, strict=False), 1):
+            for (what, x, mine), (_, y, theirs) in zip(left.parts, right.parts, strict=True):
+                place = f"{what} of training step {number}"
+                if mine != theirs:
+                    yield f"{place} binds {mine} and {theirs}"
+                if x is not None and y is not None:
+                    self.bodies.append((x, y, place))
+                elif x is not y:
+                    yield f"{place} is there in one graph only"
 
     def _values(self, left: Value, right: Value) -> Iterator[str]:
         self.partner[left] = right

@@ -3,7 +3,8 @@ r"""Reading the textual form back: every type is inferred again and compared wit
 Grammar (EBNF; blanks, line ends and `# comments` separate tokens and mean nothing else):
 
     text        = "xir" "1" [ "weights" STRING ] { graph } ;
-    graph       = "graph" STRING "{" { symbol } { input | parameter | constraint } { node } { output } "}" ;
+    graph       = "graph" STRING "{" { symbol } { input | parameter | constraint } { node } { output }
+                  { training } "}" ;
     symbol      = "symbol" name [ "{" [ limit { "," limit } ] "}" ] ;            (* outermost graphs only *)
     limit       = ( "minimum" | "maximum" | "divisor" ) "=" INTEGER ;
     input       = "input" LABEL ":" type ;
@@ -16,6 +17,9 @@ Grammar (EBNF; blanks, line ends and `# comments` separate tokens and mean nothi
     value       = INTEGER | FLOAT | "true" | "false" | STRING | dtype | dim | "none" | constant | graph
                 | "[" [ value { "," value } ] "]" ;                             (* the operator's signature decides *)
     output      = "output" STRING "=" LABEL ;
+    training    = "training" "{" [ "initialization" graph ] { "initialization" STRING "=" STRING }
+                  [ "algorithm" graph ] { "algorithm" STRING "=" STRING } "}" ;  (* outermost graphs only;
+                                                                    a weight, and the output that it gets *)
     source      = "source" "(" STRING "," STRING "," STRING [ "," STRING ] { "," field } ")" ;
                                                                      (* framework, file, layer, kind *)
     field       = "path" "=" "[" [ STRING { "," STRING } ] "]" | "location" "=" STRING | "order" "=" INTEGER
@@ -51,6 +55,7 @@ from xir.ir.constant import Constant
 from xir.ir.graph import Constraint, Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.source import Source
+from xir.ir.training import TrainingStep, verify_training
 from xir.ir.types import TensorType, Type
 from xir.ir.verify import compatible
 from xir.limits import MAX_NESTING, check_name, check_nesting
@@ -153,6 +158,7 @@ class _GraphParser:
         self.constraints: list[Constraint] = []
         self.places: dict[Node, int] = {}
         self.outputs: dict[str, Value] = {}
+        self.training: list[TrainingStep] = []
 
     def parse(self, outermost: bool) -> Graph:
         """The graph; the current token is `graph`."""
@@ -168,10 +174,13 @@ class _GraphParser:
             self._node()
         while lexer.accept("output"):
             self._output()
+        while outermost and lexer.accept("training"):
+            self.training.append(self._step())
         if not lexer.accept("}"):
             raise lexer.expected(
                 "a node, an output or '}'" if not self.outputs else "an output or '}'",
-                hint="the order is: symbols (outermost graph), inputs, parameters and constraints, nodes, outputs",
+                hint="the order is: symbols (outermost graph), inputs, parameters and constraints, nodes, outputs, "
+                "training (outermost graph)",
             )
         return self._finish(name)
 
@@ -184,6 +193,7 @@ class _GraphParser:
             tuple(self.parameters),
             self.names,
             tuple(self.constraints),
+            tuple(self.training),
         )
         needed = set(graph.nodes)
         for node, at in self.places.items():
@@ -191,6 +201,7 @@ class _GraphParser:
                 raise self.lexer.error(
                     f"no output of the graph needs this {node.op.name}", at=at, hint="remove it, or output its result"
                 )
+        verify_training(graph)
         return graph
 
     def _head(self) -> bool:
@@ -257,6 +268,28 @@ class _GraphParser:
             raise lexer.error(f"output name {name[:60]!r} is empty or stands twice", at=at)
         lexer.expect("=")
         self.outputs[name] = self._value(*self._new_label())
+
+    def _step(self) -> TrainingStep:
+        """A step of training; the word is past."""
+        lexer = self.lexer
+        lexer.expect("{")
+        parts: dict[str, Graph] = {}
+        bindings: dict[str, list[tuple[str, str]]] = {"initialization": [], "algorithm": []}
+        for what, bound in bindings.items():
+            while lexer.accept(what):
+                if lexer.token == "graph" and what not in parts and not bound:
+                    parts[what] = self.values.body()
+                    continue
+                weight = self.values.string("a weight's name as a string")
+                lexer.expect("=")
+                bound.append((weight, self.values.string("an output's name as a string")))
+        lexer.expect("}")
+        return TrainingStep(
+            parts.get("initialization"),
+            parts.get("algorithm"),
+            tuple(bindings["initialization"]),
+            tuple(bindings["algorithm"]),
+        )
 
     def _node(self) -> None:
         lexer = self.lexer

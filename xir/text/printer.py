@@ -16,6 +16,7 @@ from xir.ir.dims import Dim
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.source import Source
+from xir.ir.training import TrainingStep
 from xir.ir.types import DType
 from xir.limits import check_nesting
 from xir.ops import definition
@@ -114,7 +115,20 @@ class _GraphPrinter:
             self.pieces.append("\n")
         for name, value in zip(graph.output_names, graph.outputs, strict=True):
             self.pieces.append(f"{indent}output {quote(name)} = {self._label(value)}\n")
+        for step in graph.training:
+            self._training(step)
         self.pieces.append("  " * (self.depth - 1) + "}")
+
+    def _training(self, step: TrainingStep) -> None:
+        indent = "  " * self.depth
+        self.pieces.append(f"{indent}training {{\n")
+        for what, part, bindings in step.parts:
+            if part is not None:
+                self.pieces.append(f"{indent}  {what} ")
+                _GraphPrinter(part, self.names, self.stored, self.pieces, self.depth + 2).print()
+                self.pieces.append("\n")
+            self.pieces += [f"{indent}  {what} {quote(weight)} = {quote(output)}\n" for weight, output in bindings]
+        self.pieces.append(f"{indent}}}\n")
 
     def _typed(self, value: Value) -> str:
         return f"{self.labels[value]}: {self.names.type(value.type)}"

@@ -65,7 +65,8 @@ def _free_name(name: str, taken: Mapping[str, Constant]) -> str:
 
 
 def _constants(graph: Graph) -> Iterator[tuple[str, Constant]]:
-    for each in all_graphs(graph):
+    parts = (graph, *(part for step in graph.training for part in step.graphs))
+    for each in (inner for part in parts for inner in all_graphs(part)):
         for parameter in each.parameters:
             yield each.name_of(parameter.value), parameter.constant
         for node in each.nodes:

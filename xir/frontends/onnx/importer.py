@@ -9,12 +9,14 @@ from dataclasses import replace
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.files import PathLike
+from xir.frontends.onnx._calls import check_call, given, handled, without
 from xir.frontends.onnx._contents import Contents
 from xir.frontends.onnx._frame import Body, Frame
 from xir.frontends.onnx._metadata import former_sources, symbol_ranges
 from xir.frontends.onnx._problems import Problems
 from xir.frontends.onnx._site import Scope, Site
 from xir.frontends.onnx._tables import VERSIONS
+from xir.frontends.onnx._training import changed_names, check_names, closed, wanted_outputs
 from xir.frontends.onnx._value_types import TypeTable
 from xir.frontends.onnx._versions import NEWEST, NEWEST_OPSET, Entry, full_kind
 from xir.frontends.onnx.model import (
@@ -22,6 +24,7 @@ from xir.frontends.onnx.model import (
     OnnxGraph,
     OnnxModel,
     OnnxNode,
+    OnnxTraining,
     SparseTensor,
     ValueInfo,
 )
@@ -29,11 +32,12 @@ from xir.frontends.onnx.reader import read_model
 from xir.frontends.onnx.tensors import TensorStore
 from xir.ir.builder import sourced
 from xir.ir.constant import Array, Constant, constant_of
-from xir.ir.constraints import Collected, collecting
+from xir.ir.constraints import Collected, Constraint, collecting
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
 from xir.ir.source import Source
+from xir.ir.training import TrainingStep, verify_training
 from xir.ir.types import Type, UnrankedType
 from xir.ir.verify import compatible
 from xir.ir.walk import free_symbols
@@ -46,6 +50,7 @@ def import_onnx(
     inputs: Mapping[str, Type] | None = None,
     trust_links: bool = False,
     known: Mapping[str, Array] | None = None,
+    training: bool = True,
 ) -> Graph:
     """The model at `path` as a graph.
 
@@ -55,6 +60,8 @@ def import_onnx(
         trust_links: whether data files may be links.
         known: elements of inputs, as far as they are known; the graph is right for these alone, wherever an operator
             needs them before the run.
+        training: whether to keep the steps of training that the file brings along. Where xir cannot say them, the
+            model is read without them, with a warning that says why.
 
     Raises:
         FormatError: the file is no ONNX model.
@@ -62,7 +69,7 @@ def import_onnx(
         InvalidModelError: the model contradicts itself.
         UnsafeError: it asks for more than the limits allow, or for files outside its folder.
     """
-    return build(read_model(path), inputs=inputs, trust_links=trust_links, known=known)
+    return build(read_model(path), inputs=inputs, trust_links=trust_links, known=known, training=training)
 
 
 def build(
@@ -71,10 +78,24 @@ def build(
     inputs: Mapping[str, Type] | None = None,
     trust_links: bool = False,
     known: Mapping[str, Array] | None = None,
+    training: bool = True,
 ) -> Graph:
     """The graph of a model that was read; see `import_onnx`."""
+
+    def built(what: OnnxModel) -> Graph:
+        return _Importer(what, dict(inputs or {}), trust_links, known or {}).graph()
+
+    plain = replace(model, training=())
     try:
-        return _Importer(model, dict(inputs or {}), trust_links, known or {}).graph()
+        if not training or not model.training:
+            return built(plain)
+        try:
+            return built(model)
+        except XirError as error:  # inference does not depend on it
+            graph, reason = built(plain), error.message
+        file = os.path.basename(model.path)
+        warnings.warn(f"{file}: the training information is left out: {reason}", stacklevel=2)
+        return graph
     except XirError as error:
         if error.source.file is None:
             error.source = type(error.source)(os.path.basename(model.path), error.source.layer, error.source.kind)
@@ -97,6 +118,7 @@ class _Importer:
         self.problems = Problems()
         self.built = 0
         self.limit = inlining_limit(model.held_nodes())
+        self.mutable = changed_names(model)
 
     def graph(self) -> Graph:
         with collecting() as assumed:
@@ -104,11 +126,6 @@ class _Importer:
 
     def _graph(self, assumed: Collected) -> Graph:
         graph = self.model.graph
-        for what in self.model.extras:
-            warnings.warn(
-                f"{self.file}: {what} is not part of the graph: it is left out here and in what is written",
-                stacklevel=2,
-            )
         frame = Frame(_opsets(self.model))
         self._read_weights(graph, frame)
         inputs = self._read_inputs(frame)
@@ -116,16 +133,73 @@ class _Importer:
         if self.problems:
             raise self.problems.error(len(graph.nodes), self.file)
         outputs = tuple(self._output(info, frame) for info in graph.outputs)
-        return self._finish(graph, frame, tuple(inputs), outputs, assumed)
+        steps = [self._step(step, frame, inputs, tuple(assumed)) for step in self.model.training]
+        built = self._finish(graph, frame, tuple(inputs), outputs, assumed, tuple(steps))
+        verify_training(built)
+        return built
+
+    def _step(
+        self, step: OnnxTraining, model: Frame, inputs: Sequence[Value], assumed: tuple[Constraint, ...]
+    ) -> TrainingStep:
+        begun, stepped = step.initialization, step.algorithm
+        return TrainingStep(
+            None if begun is None else self._part(begun, None, (), step.initialization_bindings, ()),
+            None if stepped is None else self._part(stepped, model, inputs, step.update_bindings, assumed),
+            step.initialization_bindings,
+            step.update_bindings,
+        )
+
+    def _part(
+        self,
+        graph: OnnxGraph,
+        model: Frame | None,
+        inputs: Sequence[Value],
+        bindings: Sequence[tuple[str, str]],
+        known: tuple[Constraint, ...],
+    ) -> Graph:
+        """A graph of a step of training; that of the step itself goes on where the model ends."""
+        frame = Frame(_opsets(self.model), 1, model, is_inline=model is not None)
+        own: list[Value] = []
+        with collecting(known) as assumed:
+            if model is not None:
+                check_names(graph, model)
+            self._read_weights(graph, frame)
+            for info in graph.inputs:
+                if model is None or info.name not in model.values:
+                    own.append(self._new_input(info, frame))
+            self._build_nodes(graph.nodes, frame)
+            if self.problems:
+                raise self.problems.error(len(graph.nodes), self.file)
+            wanted = wanted_outputs(graph, bindings, None if model is None else self.model.graph)
+            outputs = {name: self._made(name, frame) for name in wanted}
+        return closed(graph, frame, outputs, own, inputs, self.mutable, tuple(assumed))
+
+    def _new_input(self, info: ValueInfo, frame: Frame) -> Value:
+        if not info.name or info.name in frame.values:
+            raise InvalidModelError(f"input name {info.name!r} of training is empty or stands twice")
+        value = frame.values[info.name] = Value(self.types.of(info.type, f"input {info.name!r} of training"))
+        return value
+
+    def _made(self, name: str, frame: Frame) -> Value:
+        value = frame.find(name, self._enter)
+        if value is None:
+            raise InvalidModelError(f"output {name!r} of training is made by no node")
+        return value
 
     def _finish(
-        self, graph: OnnxGraph, frame: Frame, inputs: tuple[Value, ...], outputs: tuple[Value, ...], assumed: Collected
+        self,
+        graph: OnnxGraph,
+        frame: Frame,
+        inputs: tuple[Value, ...],
+        outputs: tuple[Value, ...],
+        assumed: Collected,
+        training: tuple[TrainingStep, ...] = (),
     ) -> Graph:
         names: dict[Value, str] = {}
         for name, value in frame.values.items():
             names.setdefault(value, name)
         parameters, output_names = tuple(frame.parameters), tuple(info.name for info in graph.outputs)
-        built = Graph(graph.name or "model", inputs, outputs, output_names, parameters, names, tuple(assumed))
+        built = Graph(graph.name or "model", inputs, outputs, output_names, parameters, names, tuple(assumed), training)
         return drop_unused_parameters(_with_live_names(built))
 
     def _read_weights(self, graph: OnnxGraph, frame: Frame) -> None:
@@ -136,7 +210,8 @@ class _Importer:
             constant = self.scope.store.dense(tensor)
             value = Value(constant.type)
             frame.values[name] = value
-            self.constants[value] = constant
+            if name not in self.mutable:
+                self.constants[value] = constant
             frame.parameters.append(Parameter(value, constant))
 
     def _read_inputs(self, frame: Frame) -> list[Value]:
@@ -221,7 +296,7 @@ class _Importer:
     ) -> tuple[Value, ...]:
         if entry is None:
             raise InvalidModelError(f"{node.kind} has no handler")
-        operands = _given(entry, operands)
+        operands = given(entry, operands)
         for name, attribute in node.attributes.items():
             if attribute.reference:
                 raise InvalidModelError(f"attribute {name!r} refers to a function's attribute outside a function")
@@ -233,7 +308,7 @@ class _Importer:
             return self._inline(body, frame)
 
         site = Site(node, _opset(frame, node.domain), self.scope, build_body, inline_body)
-        result = _handled(entry, site, operands)
+        result = handled(entry, site, operands)
         unknown = site.unknown()
         if unknown:
             raise UnsupportedError(f"unknown attributes {', '.join(repr(name) for name in unknown)}")
@@ -282,7 +357,7 @@ class _Importer:
         self, node: OnnxNode, function: OnnxFunction, operands: Sequence[Value | None], frame: Frame
     ) -> tuple[Value, ...]:
         """The nodes of a function in place of its call (onnx IR.md, Functions)."""
-        _check_call(node, function, operands, frame)
+        check_call(node, function, operands, frame)
         inner = Frame(
             function.opsets or frame.opsets,
             frame.depth + 1,
@@ -294,7 +369,7 @@ class _Importer:
         given = dict(zip(function.inputs, operands, strict=False))
         inner.values.update((name, value) for name, value in given.items() if value is not None)
         absent = {name for name in function.inputs if name not in inner.values}
-        self._build_nodes([_without(inside, absent) for inside in function.nodes], inner)
+        self._build_nodes([without(inside, absent) for inside in function.nodes], inner)
         results: list[Value] = []
         for name in function.outputs[: len(node.outputs)]:
             if name in inner.lost:
@@ -363,53 +438,6 @@ class _Importer:
         else:
             reason, hint = "xir has no handler for it", None
         self.problems.note(kind, reason, hint, node.label)
-
-
-def _handled(entry: Entry, site: Site, operands: Sequence[Value | None]) -> Value | Sequence[Value]:
-    """What the handler makes of a node.
-
-    Handlers take operands apart by the ranks that ONNX gives them; one of another rank, and a number that no array
-    holds, end here.
-    """
-    try:
-        return entry.handler(site, *operands)
-    except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
-        types = ", ".join("nothing" if value is None else repr(value.type) for value in operands[:_SHOWN])
-        raise InvalidModelError(f"the attributes do not go with the operands ({types}): {error}") from error
-    except MemoryError as error:
-        raise UnsafeError("asks for more memory than there is", number=806) from error
-
-
-_SHOWN = 8
-"""Operands that a message shows."""
-
-
-def _given(entry: Entry, operands: Sequence[Value | None]) -> Sequence[Value | None]:
-    """The operands up to the last one that is there, as many as the handler takes."""
-    while operands and operands[-1] is None:
-        operands = operands[:-1]
-    if not entry.fits(len(operands)) or None in operands[: entry.least]:
-        raise InvalidModelError(f"takes {entry.wanted} inputs, got {len(operands)}")
-    if entry.gaps is not None and None in operands[entry.gaps :]:
-        raise InvalidModelError(f"input {operands.index(None, entry.gaps)} is absent, but must be there")
-    return operands
-
-
-def _check_call(node: OnnxNode, function: OnnxFunction, operands: Sequence[Value | None], frame: Frame) -> None:
-    if (function.domain, function.name) in frame.functions:
-        raise InvalidModelError(f"function {function.name!r} calls itself")
-    if len(operands) > len(function.inputs):
-        raise InvalidModelError(f"takes {len(function.inputs)} inputs, got {len(operands)}")
-    for name in node.attributes:
-        if name not in function.attributes and name not in function.defaults:
-            raise InvalidModelError(f"function {function.name!r} has no attribute {name!r}")
-
-
-def _without(node: OnnxNode, absent: set[str]) -> OnnxNode:
-    """A function's node without the operands that the call leaves out."""
-    if not any(name in absent for name in node.inputs):
-        return node
-    return replace(node, inputs=tuple("" if name in absent else name for name in node.inputs))
 
 
 def _opset(frame: Frame, domain: str) -> int:

@@ -57,5 +57,5 @@ def load_onnx(path: str, options: LoadOptions) -> Loaded:
         FormatError, UnsupportedError, InvalidModelError, UnsafeError: as `import_onnx`.
     """
     model = read_model(path)
-    graph = build(model, inputs=options.inputs, trust_links=options.trust_links)
+    graph = build(model, inputs=options.inputs, trust_links=options.trust_links, training=options.training)
     return Loaded(graph, "onnx", (path,), len(model.graph.nodes))

@@ -185,6 +185,23 @@ class OnnxFunction:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class OnnxTraining:
+    """A TrainingInfoProto; a graph that is not there is empty.
+
+    Attributes:
+        initialization: computes the weights with which training begins, or None.
+        algorithm: what a step adds to the nodes of the model, or None.
+        initialization_bindings: (initializer, output that it gets) pairs.
+        update_bindings: likewise.
+    """
+
+    initialization: OnnxGraph | None
+    algorithm: OnnxGraph | None
+    initialization_bindings: tuple[tuple[str, str], ...]
+    update_bindings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class OnnxModel:
     """A ModelProto.
 
@@ -196,7 +213,7 @@ class OnnxModel:
         producer: who wrote it.
         metadata: {key: value}.
         functions: {(domain, name): a function}.
-        extras: parts of the file that xir does not read: {what: how many}.
+        training: the steps of training.
     """
 
     path: str
@@ -206,12 +223,14 @@ class OnnxModel:
     producer: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     functions: Mapping[tuple[str, str], OnnxFunction] = field(default_factory=dict[tuple[str, str], OnnxFunction])
-    extras: Mapping[str, int] = field(default_factory=dict[str, int])
+    training: tuple[OnnxTraining, ...] = ()
 
     def held_nodes(self) -> int:
-        """How many nodes the file holds: those of the graph, of functions, and of bodies inside any of them."""
+        """How many nodes the file holds: of the graph, of functions, of training, and of bodies inside any of them."""
         count = 0
         stack = [self.graph.nodes, *(function.nodes for function in self.functions.values())]
+        parts = (graph for step in self.training for graph in (step.initialization, step.algorithm))
+        stack += [graph.nodes for graph in parts if graph is not None]
         while stack:
             nodes = stack.pop()
             count += len(nodes)

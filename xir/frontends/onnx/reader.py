@@ -22,6 +22,7 @@ from xir.frontends.onnx.model import (
     OnnxGraph,
     OnnxModel,
     OnnxNode,
+    OnnxTraining,
     SparseTensor,
     Tensor,
     ValueInfo,
@@ -89,7 +90,7 @@ class _Head:
     opsets: dict[str, int] = field(default_factory=dict[str, int])
     metadata: dict[str, str] = field(default_factory=dict[str, str])
     functions: dict[tuple[str, str], OnnxFunction] = field(default_factory=dict[tuple[str, str], OnnxFunction])
-    extras: dict[str, int] = field(default_factory=dict[str, int])
+    training: list[OnnxTraining] = field(default_factory=list[OnnxTraining])
 
 
 @dataclass(slots=True)
@@ -141,7 +142,7 @@ class _Reader:
             head.producer,
             head.metadata,
             head.functions,
-            head.extras,
+            tuple(head.training),
         )
 
     def part(self, span: Span, record: Record, head: _Head) -> None:
@@ -157,12 +158,29 @@ class _Reader:
                 key, value = read_entry(wire, inner)
                 head.metadata[key] = value
             case 20:
-                head.extras["training information"] = head.extras.get("training information", 0) + 1
+                head.training.append(self.training(inner))
             case _:
                 found = self.function(inner)
                 if (found.domain, found.name) in head.functions:
                     wire.fail(record[2], f"function {found.name!r} of {found.domain!r} stands twice")
                 head.functions[found.domain, found.name] = found
+
+    def training(self, span: Span) -> OnnxTraining:
+        """A TrainingInfoProto."""
+        wire = self.wire
+        graphs: dict[int, OnnxGraph] = {}
+        bindings: dict[int, list[tuple[str, str]]] = {3: [], 4: []}
+        for record in wire.records(span):
+            match record[0]:
+                case 1 | 2:
+                    if record[0] in graphs:
+                        wire.fail(record[2], "a step of training has two graphs of one kind")
+                    graphs[record[0]] = self.graph(wire.child(span, record))
+                case 3 | 4:
+                    bindings[record[0]].append(read_entry(wire, wire.child(span, record)))
+                case _:
+                    wire.unknown("TrainingInfoProto", record)
+        return OnnxTraining(graphs.get(1), graphs.get(2), tuple(bindings[3]), tuple(bindings[4]))
 
     def head(self, record: Record, head: _Head) -> None:
         """Fields of ModelProto that are plain values; versions and domains of the producer change nothing."""
@@ -300,7 +318,7 @@ class _Reader:
         wire = self.wire
         match record[0]:
             case 7:
-                found.floats += wire.numbers(record, np.dtype("<f4")).astype(np.float64).tolist()
+                found.floats += wire.reals(record)
             case 8:
                 found.ints += wire.integers(record)
             case 9:
@@ -326,10 +344,12 @@ class _Reader:
                     nodes.append(self.node(wire.child(span, record), len(nodes)))
                 case 9:
                     domain, version = self.opset(wire.child(span, record))
-                    opsets[domain] = version
+                    if opsets.setdefault(domain, version) != version:
+                        wire.fail(record[2], f"operator set {domain!r} of a function stands twice")
                 case 11:
                     attribute = self.attribute(wire.child(span, record))
                     defaults[attribute.name] = attribute
+                    names[6].append(attribute.name)
                 case 2 | 3 | 8 | 12 | 14:
                     pass
                 case _:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from xir.backends.export.onnx import _wire as wire
 from xir.backends.export.onnx._form import Inner, OnnxAttribute, OnnxType, domain_version
 from xir.backends.export.onnx._names import Names
-from xir.backends.export.onnx._plan import Nested, Plan, Record, RecordAttribute
+from xir.backends.export.onnx._plan import Nested, Plan, Record, RecordAttribute, Ref, StepPlan
 from xir.backends.export.onnx._tensor import NUMBERS, Payload, payload
 from xir.errors import UnsupportedError
 from xir.ir.constant import Constant
 from xir.ir.dims import Dim, Symbol, symbols_of, to_text
+from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.source import Source
 from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
@@ -78,8 +79,11 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
                 hint="tell the input's type with --input NAME=f32[...]",
             )
     encoder = _Encoder(names, header.ir_version >= METADATA_IR_VERSION, external)
-    graph = encoder.graph(plan, plan.graph.inputs)
-    ranges = _ranges((*plan.graph.inputs, *plan.graph.outputs))
+    parts = [part.graph for step in plan.training for part in step.parts]
+    ends = tuple(value for graph in (plan.graph, *parts) for value in (*graph.inputs, *graph.outputs))
+    symbols = _symbol_names(ends)
+    pieces = encoder.graph(plan, plan.graph.inputs, symbols)
+    ranges = _ranges(ends)
     metadata = dict(header.metadata) | ({SYMBOLS_KEY: ranges} if ranges else {})
     head = b"".join(
         (
@@ -93,12 +97,13 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
         (
             *(
                 wire.data(8, wire.text(1, domain) + wire.integer(2, domain_version(domain, header.opset)))
-                for domain in ("", *sorted({record.domain for record in plan.every_record()} - {""}))
+                for domain in ("", *sorted({record.domain for record in plan.file_records()} - {""}))
             ),
             *(wire.entry(14, key, value) for key, value in metadata.items()),
         )
     )
-    return [head, *wire.nested(7, graph), tail]
+    training = [piece for step in plan.training for piece in wire.nested(20, encoder.training(plan, step, symbols))]
+    return [head, *wire.nested(7, pieces), tail, *training]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,20 +120,49 @@ class _Encoder:
     metadata: bool
     external: Mapping[Value, External]
 
-    def graph(self, plan: Plan, inputs: tuple[Value, ...]) -> list[wire.Piece]:
-        """The GraphProto; `inputs` are those that ONNX's graph has."""
+    def training(self, model: Plan, step: StepPlan, symbols: Mapping[Symbol, str]) -> list[wire.Piece]:
+        """The TrainingInfoProto."""
+        values, pieces = self.names.values, list[wire.Piece]()
+        weights = {name: value for plan in (model, *step.parts) for name, value in _weights(plan.graph)}
+        for number, plan in ((1, step.initialization), (2, step.algorithm)):
+            if plan is not None:
+                pieces += wire.nested(number, self.graph(plan, step.own_inputs(plan), symbols, step.shared))
+        for number, (_, part, bindings) in zip((3, 4), step.step.parts, strict=True):
+            outputs = {} if part is None else dict(zip(part.output_names, part.outputs, strict=True))
+            for weight, output in bindings:
+                pieces.append(wire.entry(number, values[weights[weight]], values[outputs[output]]))
+        return pieces
+
+    def graph(
+        self,
+        plan: Plan,
+        inputs: tuple[Value, ...],
+        symbols: Mapping[Symbol, str] | None = None,
+        shared: Container[Ref] = (),
+    ) -> list[wire.Piece]:
+        """The GraphProto.
+
+        Args:
+            plan: of the graph.
+            inputs: those that ONNX's graph has.
+            symbols: names of symbols without one; of a body, its own.
+            shared: what another graph of the file holds.
+        """
         graph, names = plan.graph, self.names
         pieces: list[wire.Piece] = []
         for record, name in zip(plan.records, names.nodes[plan], strict=True):
             pieces += self.node(record, name)
         pieces.append(wire.text(2, graph.name or "model"))
         for parameter in graph.parameters:
+            if parameter.value in shared:
+                continue
             name = names.values[parameter.value]
             pieces += wire.nested(5, encode_tensor(parameter.constant, name, self.external.get(parameter.value)))
         for made, constant in plan.literals.items():
             pieces += wire.nested(5, encode_tensor(constant, names.values[made], None))
-        symbols = _symbol_names(inputs, graph.outputs)
-        for number, values in ((11, inputs), (12, graph.outputs)):
+        if symbols is None:
+            symbols = _symbol_names((*inputs, *graph.outputs))
+        for number, values in ((11, inputs), (12, [value for value in graph.outputs if value not in shared])):
             for value in values:
                 encoded = wire.text(1, names.values[value]) + wire.data(2, encode_type(value.type, symbols))
                 pieces.append(wire.data(number, encoded))
@@ -266,11 +300,15 @@ def _ranges(values: tuple[Value, ...]) -> str:
     return json.dumps(found, ensure_ascii=False, sort_keys=True, separators=(",", ":")) if found else ""
 
 
-def _symbol_names(*groups: tuple[Value, ...]) -> dict[Symbol, str]:
+def _weights(graph: Graph) -> Iterator[tuple[str, Value]]:
+    yield from ((graph.name_of(parameter.value), parameter.value) for parameter in graph.parameters)
+
+
+def _symbol_names(values: tuple[Value, ...]) -> dict[Symbol, str]:
     """Names for the nameless symbols of the model's inputs and outputs."""
     found: dict[Symbol, str] = {}
     taken: set[str] = set()
-    for value in (value for values in groups for value in values):
+    for value in values:
         if isinstance(value.type, TensorType):
             for symbol in (symbol for size in value.type.shape for symbol in symbols_of(size)):
                 if symbol.name is None:

@@ -56,6 +56,10 @@ def name_all(plan: Plan) -> Names:
     """
     namer = _Namer()
     namer.name(plan, plan.graph.inputs)
+    for number, step in enumerate(plan.training, 1):
+        namer.values.update((ours, namer.values[theirs]) for ours, theirs in step.shared.items())
+        for part in step.parts:
+            namer.name(part, step.own_inputs(part), f"training_{number}/")
     return Names(namer.values, namer.nodes, namer.renamed)
 
 
@@ -73,7 +77,8 @@ class _Namer:
         self._name_results(plan, nodes)
         owners = _owners(plan, nodes)
         for made in plan.literals:
-            self.values[made] = self.unique.take(f"{prefix}{owners.get(made, 'shared')}/{made.role}")
+            owner = owners.get(made, "shared").removeprefix(prefix)
+            self.values[made] = self.unique.take(f"{prefix}{owner}/{made.role}")
         for record, node in zip(plan.records, nodes, strict=True):
             for nested in record.nested:
                 body = nested.body
@@ -100,11 +105,14 @@ class _Namer:
         for value in inputs:
             values[value] = unique.take(graph.name_of(value))
         for value, name in zip(graph.outputs, graph.output_names, strict=True):
+            if value in values:
+                continue  # of a step of training: an output of the model
             values[value] = unique.take(name)
             if values[value] != name and not prefix:
                 self.renamed[name] = values[value]
         for parameter in graph.parameters:
-            values[parameter.value] = unique.take(graph.name_of(parameter.value))
+            if parameter.value not in values:
+                values[parameter.value] = unique.take(graph.name_of(parameter.value))
 
 
 def _node_names(plan: Plan, unique: Unique, prefix: str) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from xir.errors import InvalidModelError, XirError
 from xir.ir.broadcasting import join, needs_broadcast
 from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Shape, Symbol, bounds, to_text
-from xir.ir.graph import Graph
+from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.source import Sources
+from xir.ir.training import TrainingStep
 from xir.ir.types import TensorType
 
 
@@ -101,6 +102,32 @@ class Record:
         return tuple(value for value in self.attributes.values() if isinstance(value, Nested))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StepPlan:
+    """The plan of a step of training.
+
+    Attributes:
+        step: the step, its graphs legal and with values of their own.
+        initialization: the plan of its beginning, or None.
+        algorithm: the plan of the step itself, without what the model makes; or None.
+        shared: {what the algorithm reads: what of the model it is}.
+    """
+
+    step: TrainingStep
+    initialization: Plan | None
+    algorithm: Plan | None
+    shared: Mapping[Ref, Ref]
+
+    @property
+    def parts(self) -> tuple[Plan, ...]:
+        """Those of the two plans that are there."""
+        return tuple(plan for plan in (self.initialization, self.algorithm) if plan is not None)
+
+    def own_inputs(self, plan: Plan) -> tuple[Value, ...]:
+        """The inputs of a part that are not the model's."""
+        return tuple(value for value in plan.graph.inputs if value not in self.shared)
+
+
 @dataclass(slots=True, eq=False)
 class Plan:
     """What the file will hold.
@@ -110,12 +137,14 @@ class Plan:
         opset: the operator set.
         records: the nodes, in order.
         literals: the forms' initialisers.
+        training: of the model's own plan, its steps of training.
     """
 
     graph: Graph
     opset: int
     records: list[Record] = field(default_factory=list[Record])
     literals: dict[Made, Constant] = field(default_factory=dict[Made, Constant])
+    training: tuple[StepPlan, ...] = ()
     _fixed: dict[tuple[TensorType, str], Made] = field(default_factory=dict[tuple[TensorType, str], Made])
     _sizes: dict[Dim | tuple[Shape, bool], Made] = field(default_factory=dict[Dim | tuple[Shape, bool], Made])
     _shapes: dict[tuple[Value, int, int], Made] = field(default_factory=dict[tuple[Value, int, int], Made])
@@ -192,6 +221,18 @@ class Plan:
             yield record
             for nested in record.nested:
                 yield from nested.plan.every_record()
+
+    def file_records(self) -> Iterator[Record]:
+        """The nodes of the whole file: those of training come last."""
+        for plan in (self, *(part for step in self.training for part in step.parts)):
+            yield from plan.every_record()
+
+    def weights(self) -> Iterator[Parameter]:
+        """The weights of the whole file, each once: those of training come last."""
+        yield from self.graph.parameters
+        for step in self.training:
+            for part in step.parts:
+                yield from (p for p in part.graph.parameters if p.value not in step.shared)
 
     def _ref(self, operand: Operand) -> Ref | None:
         match operand:

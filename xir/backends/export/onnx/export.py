@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from xir.backends.export.onnx._encode import Header
 from xir.backends.export.onnx._names import Names, name_all
 from xir.backends.export.onnx._plan import Plan
+from xir.backends.export.onnx._training import choose_with_training, plan_steps
 from xir.backends.export.onnx.targets import choose
 from xir.backends.export.onnx.write import write_model
 from xir.backends.export.report import ExportReport
@@ -79,9 +80,10 @@ def export_onnx(
     """
     from importlib import metadata as packages
 
-    versions, legal = choose(graph, opset, ir_version, target)
+    versions, legal, steps = choose_with_training(graph, opset, ir_version, target)
     plan = Plan(legal, versions.opset)
     plan.build()
+    plan_steps(plan, steps)
     names = name_all(plan)
     try:
         version = packages.version("xir-compiler")

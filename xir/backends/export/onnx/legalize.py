@@ -206,6 +206,7 @@ def _with_free_outputs(graph: Graph) -> Graph:
         graph.parameters,
         graph.names,
         graph.constraints,
+        graph.training,
     )
 
 
@@ -220,7 +221,7 @@ def _with_free_bodies(graph: Graph) -> Graph:
 
     def own(body: Graph) -> Graph:
         if body in seen:
-            return _copied(body)
+            return copied(body)
         seen.add(body)
         return body
 
@@ -235,12 +236,12 @@ def _with_free_bodies(graph: Graph) -> Graph:
     return rewrite(graph, replace)
 
 
-def _copied(body: Graph) -> Graph:
+def copied(body: Graph) -> Graph:
     """The body with values of its own."""
     fresh = {value: Value(value.type) for value in (*body.inputs, *(each.value for each in body.parameters))}
     for node in body.nodes:
         attributes = {
-            name: _copied(held) if isinstance(held, Graph) else held for name, held in node.attributes.items()
+            name: copied(held) if isinstance(held, Graph) else held for name, held in node.attributes.items()
         }
         operands = tuple(None if value is None else fresh[value] for value in node.inputs)
         with sourced(*node.source):

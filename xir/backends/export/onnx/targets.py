@@ -135,7 +135,7 @@ def choose(graph: Graph, opset: int | None, ir_version: int | None, target: str 
         chosen, legal = _lowest(graph, min(DEFAULT_OPSET, limit.opset), limit.opset)
     else:
         chosen, legal = opset, legalize(graph, opset)
-    needed = max([3, *(IR_VERSIONS.get(dtype, 3) for dtype in _dtypes(legal))])
+    needed = max([3, *(IR_VERSIONS.get(dtype, 3) for dtype in dtypes_in(legal))])
     if ir_version is None:
         ir_version = max(IR_OF_OPSET[chosen], needed)
         if ir_version > limit.ir_version and target is not None:
@@ -159,7 +159,8 @@ def _lowest(graph: Graph, start: int, limit: int) -> tuple[int, Graph]:
     return better, legalize(graph, better)
 
 
-def _dtypes(graph: Graph) -> Iterator[DType]:
+def dtypes_in(graph: Graph) -> Iterator[DType]:
+    """The element types of a graph's values, bodies left out, as often as they stand there."""
     values = [*graph.inputs, *(parameter.value for parameter in graph.parameters)]
     values += [value for node in graph.nodes for value in node.outputs]
     for value in values:

@@ -85,7 +85,7 @@ def _write_pieces(output: OutputFile, pieces: Iterable[wire.Piece]) -> None:
 def _write_data(group: AtomicGroup, stem: str, plan: Plan) -> tuple[Mapping[Value, External], str | None, int]:
     """The data file, named by the hash of its content, and where each weight lies in it."""
     chosen: list[tuple[Value, Payload]] = []
-    for parameter in plan.graph.parameters:
+    for parameter in plan.weights():
         if parameter.constant.dtype is not DType.STRING:
             raw = payload(parameter.constant)
             if raw.length >= EXTERNAL_FROM:
