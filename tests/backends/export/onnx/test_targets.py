@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.backends.export.onnx.shared import Net, checked
+from xir.backends.export.onnx.kernels import ort_1_31
 from xir.backends.export.onnx.targets import IR_OF_OPSET, TARGETS, Target, choose, parse_target
 from xir.errors import UnsupportedError, UsageError
 from xir.ir.constant import constant_of
@@ -117,8 +118,9 @@ def test_the_table_of_targets_only_grows() -> None:
         assert found == sorted(found, key=lambda target: (target.opset, target.ir_version)), name
         assert all(target.ir_version >= IR_OF_OPSET[target.opset] for target in found), name
         assert parse_target(name) == found[-1]
-    assert parse_target("ort==1.31") == Target(26, 13)
-    assert parse_target("ort == 2.0") == Target(26, 13)
+    assert parse_target("ort==1.31") == Target(26, 13, ort_1_31)
+    assert parse_target("ort == 2.0") == Target(26, 13, ort_1_31)
+    assert parse_target("ort==1.30") == Target(23, 11)
 
 
 def test_ir_versions_are_those_of_the_onnx_releases() -> None:

@@ -109,10 +109,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a node has no form at an opset, and which opset would help (None: none would)."""
+    """Why a node has no form at an opset, and which opset would help (None: none would).
+
+    Attributes:
+        reason: in words.
+        opset: the first one that says it.
+        runtime: the target that does not compute it, though ONNX says it.
+    """
 
     reason: str
     opset: int | None = None
+    runtime: str | None = None
 
 
 Answer: TypeAlias = Call | Refusal | Value | tuple[Value, ...]

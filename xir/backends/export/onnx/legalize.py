@@ -18,6 +18,8 @@ from xir.backends.export.onnx._form import (
     problem_at,
 )
 from xir.backends.export.onnx._tables import FORMS
+from xir.backends.export.onnx.kernels import Kernels
+from xir.backends.export.onnx.widening import widened
 from xir.errors import InvalidModelError, Problem, UnsupportedError
 from xir.ir.builder import apply, sourced
 from xir.ir.graph import Graph, Parameter
@@ -38,17 +40,22 @@ _MAX_ROUNDS = 64
 """Rounds until nothing changes; decompositions are a few storeys deep."""
 
 
-def legalize(graph: Graph, opset: int) -> Graph:
+def legalize(graph: Graph, opset: int, kernels: Kernels | None = None) -> Graph:
     """The graph in operators that ONNX says one to one at `opset`; what import(export(g)) gives back.
+
+    Args:
+        graph: the model.
+        opset: the version of the default operator set.
+        kernels: of the runtime that shall compute it: what it has none for is computed in another element type where
+            that is exact, else by the operator's pieces.
 
     Raises:
         UnsupportedError: operators that have no form there; all of them are listed, with what would help.
     """
-    forms = FORMS
     limit = max(MAX_UNROLLED_NODES, inlining_limit(len(graph.nodes)))
     graph = _with_free_bodies(_with_free_outputs(graph))
     for number in range(_MAX_ROUNDS):
-        round_ = _Round(forms, opset, limit, keeps_identities=number >= _MAX_ROUNDS // 2)
+        round_ = _Round(FORMS, opset, limit, kernels, keeps_identities=number >= _MAX_ROUNDS // 2)
         graph = _with_free_bodies(_with_free_outputs(rewrite(graph, round_.replace)))
         if not round_.changed:
             if round_.refused:
@@ -57,8 +64,11 @@ def legalize(graph: Graph, opset: int) -> Graph:
     raise InvalidModelError(f"legalisation for opset {opset} does not come to rest", hint="please report this model")
 
 
-def answer(node: Node, opset: int, forms: Forms = FORMS) -> Answer:
-    """What the tables say of one node: a `Call` that ONNX's schema admits, simpler operators, or a `Refusal`."""
+def answer(node: Node, opset: int, forms: Forms = FORMS, kernels: Kernels | None = None) -> Answer:
+    """What the tables say of one node: a `Call` that ONNX's schema admits, simpler operators, or a `Refusal`.
+
+    With `kernels`, a `Call` is one that the runtime computes.
+    """
     form = forms.get(node.op.name)
     if form is None:
         return decomposed(node)
@@ -69,15 +79,37 @@ def answer(node: Node, opset: int, forms: Forms = FORMS) -> Answer:
         return said
     problem = problem_at(said, opset)
     if problem is not None:
-        return _or_pieces(node, Refusal(problem, helping_opset(said, opset)))
+        refusal = Refusal(problem, helping_opset(said, opset))
+        pieces = _or_pieces(node, refusal)
+        if not isinstance(pieces, Refusal) or refusal.opset is not None:
+            return pieces
+        return _in_wider(node, opset, forms, kernels) or pieces
     rounded = _rounded(node, said)
     if rounded is None:
-        return said
+        return said if kernels is None else _computed(node, said, opset, forms, kernels)
     if _loses(node, said):
         pieces = decomposed(node)
         if not isinstance(pieces, Refusal):
             return pieces
     return apply(node.op, node.inputs, rounded).outputs
+
+
+def _computed(node: Node, call: Call, opset: int, forms: Forms, kernels: Kernels) -> Answer:
+    """The call where the runtime computes it, else the operator in another element type, its pieces, or a refusal."""
+    said = kernels.answer(node, call, opset)
+    if not isinstance(said, Refusal):
+        return said
+    pieces = _in_wider(node, opset, forms, kernels) or _or_pieces(node, said)
+    return call if isinstance(pieces, Refusal) and kernels.inlines(call, opset) else pieces
+
+
+def _in_wider(node: Node, opset: int, forms: Forms, kernels: Kernels | None) -> tuple[Value, ...] | None:
+    """The operator in another element type where that is exact and can be said, or None."""
+
+    def accepts(inner: Node) -> bool:
+        return isinstance(answer(inner, opset, forms, kernels), Call | Value | tuple)
+
+    return widened(node, accepts)
 
 
 def _or_pieces(node: Node, refusal: Refusal) -> Answer:
@@ -129,6 +161,7 @@ class _Round:
     forms: Forms
     opset: int
     limit: int
+    kernels: Kernels | None = None
     keeps_identities: bool = False
     unrolled: int = 0
     changed: bool = False
@@ -142,7 +175,7 @@ class _Round:
         if self.keeps_identities and node.op.name == "identity":
             self._keep_identity(node)
             return None
-        said = answer(node, self.opset, self.forms)
+        said = answer(node, self.opset, self.forms, self.kernels)
         match said:
             case Call():
                 return None
@@ -240,9 +273,7 @@ def copied(body: Graph) -> Graph:
     """The body with values of its own."""
     fresh = {value: Value(value.type) for value in (*body.inputs, *(each.value for each in body.parameters))}
     for node in body.nodes:
-        attributes = {
-            name: copied(held) if isinstance(held, Graph) else held for name, held in node.attributes.items()
-        }
+        attributes = {name: copied(held) if isinstance(held, Graph) else held for name, held in node.attributes.items()}
         operands = tuple(None if value is None else fresh[value] for value in node.inputs)
         with sourced(*node.source):
             made = apply(node.op, operands, attributes).outputs

@@ -19,7 +19,7 @@ from xir.backends.export.onnx._form import (
     whole,
 )
 from xir.backends.export.onnx._tensor import NUMBERS
-from xir.backends.export.onnx._windows import flat_pads, known_padding, padding_of
+from xir.backends.export.onnx._windows import flat_pads, known_padding, padded, padding_of
 from xir.ir.constant import constant_of
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
@@ -131,15 +131,33 @@ def _window(node: Node) -> dict[str, OnnxAttribute] | None:
     }
 
 
+def _cut(node: Node) -> tuple[Value, ...] | None:
+    """The convolution of what negative padding leaves; None where the padding comes at run time."""
+    padding: list[tuple[int, int]] = []
+    for before, after in padding_of(node):
+        if not isinstance(before, int) or not isinstance(after, int):
+            return None
+        padding.append((before, after))
+    if all(amount >= 0 for pair in padding for amount in pair):
+        return None
+    less = padded(operand(node), tuple((min(before, 0), min(after, 0)) for before, after in padding))
+    more = tuple((max(before, 0), max(after, 0)) for before, after in padding)
+    return again(node, (less, *node.inputs[1:]), padding=more)
+
+
 @forms.of(conv_integer)
 def _conv_integer(node: Node, opset: int) -> Answer:
     """ConvInteger."""
     attributes = _window(node)
-    return decomposed(node) if attributes is None else Call("ConvInteger", _given(*node.inputs), attributes)
+    if attributes is None:
+        return _cut(node) or decomposed(node)
+    return Call("ConvInteger", _given(*node.inputs), attributes)
 
 
 @forms.of(quantized_conv)
 def _quantized_conv(node: Node, opset: int) -> Answer:
     """QLinearConv."""
     attributes = _window(node)
-    return decomposed(node) if attributes is None else Call("QLinearConv", _given(*node.inputs), attributes)
+    if attributes is None:
+        return _cut(node) or decomposed(node)
+    return Call("QLinearConv", _given(*node.inputs), attributes)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from xir.backends.export.onnx._form import NEWEST_OPSET, OLDEST_OPSET
 from xir.backends.export.onnx._tensor import IR_VERSIONS
+from xir.backends.export.onnx.kernels import Kernels, ort_1_31
 from xir.backends.export.onnx.legalize import legalize, lowest_opset
 from xir.errors import UnsupportedError, UsageError
 from xir.ir.constant import Constant
@@ -38,10 +39,12 @@ class Target:
     Attributes:
         opset: the newest operator set.
         ir_version: the newest file version.
+        kernels: what it computes, where that is known.
     """
 
     opset: int
     ir_version: int
+    kernels: Callable[[], Kernels] | None = None
 
 
 TARGETS: Mapping[str, Mapping[tuple[int, ...], Target]] = {
@@ -60,7 +63,7 @@ TARGETS: Mapping[str, Mapping[tuple[int, ...], Target]] = {
         (1, 18): Target(21, 10),
         (1, 22): Target(22, 10),
         (1, 23): Target(23, 11),
-        (1, 31): Target(26, 13),
+        (1, 31): Target(26, 13, ort_1_31),
     },
     # OpenVINO, src/frontends/onnx: LATEST_SUPPORTED_ONNX_OPSET_VERSION is that of the onnx it is built with, and
     # newer opsets fall back to it with a warning; 2024.3 and later build with onnx 1.16 or newer.
@@ -131,10 +134,11 @@ def choose(graph: Graph, opset: int | None, ir_version: int | None, target: str 
         raise UsageError(f"opset {opset} is not written; expected {OLDEST_OPSET} to {NEWEST_OPSET}")
     if opset is not None and opset > limit.opset:
         raise UsageError(f"{target} takes opsets up to {limit.opset}, not {opset}")
+    kernels = None if limit.kernels is None else limit.kernels()
     if opset is None:
-        chosen, legal = _lowest(graph, min(DEFAULT_OPSET, limit.opset), limit.opset)
+        chosen, legal = _lowest(graph, min(DEFAULT_OPSET, limit.opset), limit.opset, kernels)
     else:
-        chosen, legal = opset, legalize(graph, opset)
+        chosen, legal = opset, legalize(graph, opset, kernels)
     needed = max([3, *(IR_VERSIONS.get(dtype, 3) for dtype in dtypes_in(legal))])
     if ir_version is None:
         ir_version = max(IR_OF_OPSET[chosen], needed)
@@ -148,15 +152,26 @@ def choose(graph: Graph, opset: int | None, ir_version: int | None, target: str 
     return Versions(chosen, ir_version), legal
 
 
-def _lowest(graph: Graph, start: int, limit: int) -> tuple[int, Graph]:
-    """The lowest opset from `start` on that says the graph, up to `limit`."""
+def _lowest(graph: Graph, start: int, limit: int, kernels: Kernels | None) -> tuple[int, Graph]:
+    """The lowest opset from `start` on that says the graph, up to `limit`; else the newest older one.
+
+    An older wording helps where a runtime has kernels of that alone.
+    """
     try:
-        return start, legalize(graph, start)
-    except UnsupportedError:
+        return start, legalize(graph, start, kernels)
+    except UnsupportedError as error:
+        refusal = error
+    if kernels is None:
         better = lowest_opset(graph, start)
         if better == start or better > limit:
-            raise
-    return better, legalize(graph, better)
+            raise refusal
+        return better, legalize(graph, better)
+    for candidate in (*range(start + 1, limit + 1), *range(start - 1, OLDEST_OPSET - 1, -1)):
+        try:
+            return candidate, legalize(graph, candidate, kernels)
+        except UnsupportedError:
+            continue
+    raise refusal
 
 
 def dtypes_in(graph: Graph) -> Iterator[DType]:
