@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
+from onnx.reference import ReferenceEvaluator
 
 from tests.ops.evaluate import evaluate
 from xir.errors import InvalidModelError, UnsupportedError
@@ -38,6 +40,17 @@ def test_what_lies_outside(outside: str, expected: float) -> None:
     point = np.array(2 * 4 / 3 - 1, np.float32).reshape(1, 1, 1)  # element 4, one behind the last
     found = evaluate(grid_sample, line, point, mode="linear", outside=outside, align_corners=True)
     assert float(found[0, 0, 0]) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("outside", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_places_between_the_border_and_the_first_element_as_in_onnx(mode: str, outside: str) -> None:
+    line = np.array([3, -1, 2, 5], np.float32).reshape(1, 1, 4)
+    points = np.array([-1.3, -0.99, -0.9, -0.76, 0.8, 0.97, 1.2], np.float32).reshape(1, 7, 1)
+    node = onnx.helper.make_node("GridSample", ["x", "g"], ["y"], mode=mode, padding_mode=outside)
+    (want,) = ReferenceEvaluator(node).run(None, {"x": line, "g": points})
+    found = evaluate(grid_sample, line, points, mode=mode, outside=outside, align_corners=False)
+    np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-5)
 
 
 def test_strings_have_nothing_outside() -> None:

@@ -40,7 +40,9 @@ class Sampling:
 
     Attributes:
         mode: nearest (half to even), linear or cubic along every axis.
-        outside: what lies outside: zeros, the element at the border, or the elements mirrored at the border.
+        outside: what lies outside: zeros, the element at the border, or the elements mirrored at the border. A position
+            beyond the border moves to the element there; one between that element and the border stays, and reads it
+            for what lies outside (onnx's op_grid_sample.py; it shows in the cubic mode).
         align_corners: whether the border runs through the centres of the outermost elements, or around them.
     """
 
@@ -100,7 +102,8 @@ def _array_taps(position: Numbers, size: int, how: Sampling) -> list[ArrayTap]:
     if how.mode == "nearest":
         position = np.rint(position)
     if how.outside == "border":
-        position = np.clip(position, 0, size - 1)
+        beyond = (position < low) | (position > high)
+        position = np.where(beyond, np.clip(position, 0, size - 1), position).astype(position.dtype)
     elif how.outside == "reflection":
         position = _reflected_array(position, low, high)
     base = np.floor(position)
@@ -191,7 +194,8 @@ def _taps(position: Value, size: Dim, how: Sampling) -> list[Tap]:
     if how.mode == "nearest":
         position = round_(position)
     if how.outside == "border":
-        position = minimum(maximum(position, zero), last)
+        beyond = logical_or(less(position, low), greater(position, high))
+        position = select(beyond, minimum(maximum(position, zero), last), position)
     elif how.outside == "reflection":
         position = _reflected(position, low, high)
     base = floor(position)
