@@ -78,13 +78,14 @@ def load_options(
 
 
 def second_options(options: LoadOptions | None) -> LoadOptions:
-    """What concerns both files: fills, seed, plugins and links, but no names of the first one's inputs."""
+    """What concerns both files: fills, seed, plugins, links and training, but no names of the first one's inputs."""
     chosen = options or LoadOptions()
     return LoadOptions(
         fill_missing=chosen.fill_missing,
         seed=chosen.seed,
         plugins=chosen.plugins,
         trust_links=chosen.trust_links,
+        training=chosen.training,
     )
 
 

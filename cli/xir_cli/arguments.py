@@ -39,6 +39,7 @@ def reading_options(function: F) -> F:
         preprocess: bool,
         mean: str | None,
         fill_missing: bool,
+        ignore_training: bool,
         **rest: object,
     ) -> object:
         from xir.frontends.type_spec import parse_type
@@ -56,6 +57,7 @@ def reading_options(function: F) -> F:
             preprocess=preprocess,
             mean=mean,
             fill_missing=fill_missing,
+            training=not ignore_training,
         )
         return function(*args, options=options, **rest)
 
@@ -77,6 +79,7 @@ _READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
     click.option("--preprocess", is_flag=True, help="Caffe: make transform_param (mean, scale) part of the graph."),
     click.option("--mean", metavar="FILE", help="Caffe: the .binaryproto mean for --preprocess."),
     click.option("--fill-missing", is_flag=True, help="Caffe: make up weights that the caffemodel lacks."),
+    click.option("--ignore-training", is_flag=True, help="ONNX, xir: leave out the training that the file tells of."),
 )
 
 

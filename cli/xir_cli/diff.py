@@ -67,6 +67,7 @@ def _lines(found: Difference, weights: bool, all_operators: bool) -> list[str]:
     lines += _section("file", found.model)
     lines += _section("inputs", found.inputs)
     lines += _section("outputs", found.outputs)
+    lines += _section("training", found.training)
     lines += _operators(found.operators, found.same_operators, all_operators)
     return lines + _weights(found.weights, found.same_weights, weights)
 

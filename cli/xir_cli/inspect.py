@@ -56,6 +56,7 @@ def _lines(summary: Summary) -> list[str]:
     lines = [f"{summary.format}  {' + '.join(summary.files)}"]
     lines += [f"input   {name}: {type}" for name, type in summary.inputs]
     lines += [f"output  {name}: {type}" for name, type in summary.outputs]
+    lines += [f"training  step {number}: {step}" for number, step in enumerate(summary.training, 1)]
     rows = [
         (layer.name, layer.kind, " ".join(layer.outputs), f"{layer.parameters:,}", amount(layer.flops))
         for layer in summary.layers

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from xir.errors import UsageError
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.rewrite import Rewriter
+from xir.ir.training import TrainingStep
 from xir.ir.types import TensorType
 from xir.ops.shape import transpose
 
@@ -36,9 +38,8 @@ def with_input_names(graph: Graph, names: Mapping[str, str]) -> Graph:
                 raise UsageError(f"input {old!r} cannot be called {names[old]!r}: the name is empty or taken")
             taken.add(names[old])
             renamed[value] = names[old]
-    return Graph(
-        graph.name, graph.inputs, graph.outputs, graph.output_names, graph.parameters, renamed, graph.constraints
-    )
+    training = _steps(graph, lambda part: with_input_names(part, _own(part, names)))
+    return replace(graph, names=renamed, training=training)
 
 
 def with_nchw_inputs(graph: Graph, names: Sequence[str]) -> Graph:
@@ -66,7 +67,17 @@ def with_nchw_inputs(graph: Graph, names: Sequence[str]) -> Graph:
     inputs = tuple(leaves.get(value, value) for value in graph.inputs)
     renamed = {value: name for value, name in inner.names.items() if value not in back.values()}
     renamed |= {new: graph.name_of(old) for old, new in leaves.items()}
-    return Graph(graph.name, inputs, inner.outputs, graph.output_names, inner.parameters, renamed, inner.constraints)
+    training = _steps(graph, lambda part: with_nchw_inputs(part, tuple(_own(part, dict.fromkeys(names, "")))))
+    return replace(inner, inputs=inputs, names=renamed, training=training)
+
+
+def _steps(graph: Graph, change: Callable[[Graph], Graph]) -> tuple[TrainingStep, ...]:
+    """The steps of training, whose inputs are called and shaped like those of the model."""
+    return tuple(step.map(change) for step in graph.training)
+
+
+def _own(part: Graph, names: Mapping[str, str]) -> dict[str, str]:
+    return {name: new for name, new in names.items() if name in part.input_names}
 
 
 def _check_inputs(graph: Graph, names: Mapping[str, str] | Sequence[str]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xir.errors import FormatError, InvalidModelError, UsageError
 from xir.files import MappedFile, open_mapped
 from xir.frontends.options import Loaded, LoadOptions
 from xir.ir.graph import Graph
 from xir.ir.rewrite import drop_unused_parameters
+from xir.ir.training import without_training
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
     chosen = options or LoadOptions()
     loaded = recognize(path).load(path, chosen)
     _check_names(loaded.graph, path)
+    if not chosen.training and loaded.graph.training:
+        loaded = replace(loaded, graph=replace(loaded.graph, training=()))
     if chosen.outputs is None:
         return loaded
     graph = with_outputs(loaded.graph, chosen.outputs)
@@ -117,6 +120,7 @@ def with_outputs(graph: Graph, names: Sequence[str]) -> Graph:
             f"there is no value called {unknown[0]!r}" if unknown else "no output is named",
             hint="xir inspect lists the names",
         )
+    graph = without_training(graph, "it is of the whole model")
     outputs = tuple(by_name[name] for name in wanted)
     cut = Graph(graph.name, graph.inputs, outputs, wanted, graph.parameters, graph.names, graph.constraints)
     return drop_unused_parameters(cut)

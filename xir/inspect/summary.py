@@ -10,6 +10,7 @@ from xir.inspect.flops import Flops
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.source import Source
+from xir.ir.training import TrainingStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Summary:
         assumed: sizes that are not known, and what they count as in `flops`.
         notes: what a person should know of how the model was read.
         values: (name, type) of every value, where that was asked for.
+        training: what each step of training that the model brings along does, in words.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Summary:
     assumed: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     values: tuple[tuple[str, str], ...] = ()
+    training: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """The summary as plain data, as `--json` prints it."""
@@ -95,6 +98,7 @@ class Summary:
             "assumed": list(self.assumed),
             "notes": list(self.notes),
             "values": _typed(self.values),
+            "training": list(self.training),
         }
 
 
@@ -135,7 +139,19 @@ def summarize(model: Loaded, *, names: bool = False) -> Summary:
         flops.assumed,
         model.notes,
         tuple((graph.name_of(value), repr(value.type)) for value in values),
+        tuple(map(_step, graph.training)),
     )
+
+
+def _step(step: TrainingStep) -> str:
+    """`initialization 1 node, sets w; algorithm 12 nodes, updates w, v`."""
+    told: list[str] = []
+    for (what, part, bindings), verb in zip(step.parts, ("sets", "updates"), strict=True):
+        if part is not None:
+            count = len(part.nodes)
+            names = ", ".join(weight for weight, _ in bindings) or "nothing"
+            told.append(f"{what} {count} node{'' if count == 1 else 's'}, {verb} {names}")
+    return "; ".join(told)
 
 
 def layer_of(node: Node) -> Source | None:

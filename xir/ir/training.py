@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -58,6 +59,14 @@ class TrainingStep:
         """The step with its graphs changed; their weights and outputs must keep their names."""
         begun, stepped = (None if graph is None else change(graph) for _, graph, _ in self.parts)
         return replace(self, initialization=begun, algorithm=stepped)
+
+
+def without_training(graph: Graph, why: str) -> Graph:
+    """The graph without its steps of training, and a warning that says why; the graph itself where it has none."""
+    if not graph.training:
+        return graph
+    warnings.warn(f"the training information of {graph.name!r} is left out: {why}", stacklevel=3)
+    return replace(graph, training=())
 
 
 def verify_training(graph: Graph) -> None:

@@ -13,6 +13,7 @@ from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
+from xir.ir.training import without_training
 from xir.ir.types import DType, TensorType, dtype_from_name
 from xir.ir.walk import bodies
 from xir.ops.constant import constant
@@ -172,6 +173,7 @@ def narrowed(
     chosen = dtype_from_name(dtype) if isinstance(dtype, str) else dtype
     if chosen not in _NARROW:
         raise UsageError(f"numbers become f16 or bf16, not {chosen}", hint="integers are the work of quantize")
+    graph = without_training(graph, "its weights are wide")
     given = None if samples is None else samples_of(samples)
     stay = reasons_to_stay(graph, _kept_operators(keep))
     _mark_layers(graph, tuple(keep_layers), stay)

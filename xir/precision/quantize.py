@@ -11,6 +11,7 @@ from xir.errors import UsageError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
+from xir.ir.training import without_training
 from xir.precision.calibration import RandomSamples, Samples, samples_of
 from xir.precision.dynamic import Unscaled
 from xir.precision.integers import Scale
@@ -151,6 +152,7 @@ def quantize(
     """
     plain = Quantization(mode, weights, per_channel, symmetric, method, exclude=tuple(exclude), max_error=max_error)
     chosen = settings or plain
+    graph = without_training(graph, "its weights are no integers")
     samples = (made_up or RandomSamples(graph)) if calibration is None else samples_of(calibration)
     work = _Work(with_gemms(graph) if chosen.mode == "static" else graph, chosen, samples, calibration is None)
     return work.static() if chosen.mode == "static" else work.unscaled()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 
 from xir._conversion import Model, read, second_options
 from xir.frontends.options import Loaded, LoadOptions
@@ -12,6 +13,7 @@ from xir.ir.constant import Constant
 from xir.ir.dims import SymbolicDim, as_dim, to_text
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
+from xir.ir.training import TrainingStep
 from xir.surgery.alignment import Alignment
 from xir.surgery.fingerprint import Keys, is_literal
 from xir.surgery.names import last_layer
@@ -82,6 +84,8 @@ class Difference:
         weights: weights that differ.
         same_operators: how many operators are the same.
         same_weights: how many weights are the same.
+        training: steps of training that only one model has, and what they change; their operators and weights stand
+            with those of the models, as `training 1/algorithm/layer`.
     """
 
     a: str
@@ -94,16 +98,17 @@ class Difference:
     weights: tuple[WeightChange, ...] = ()
     same_operators: int = 0
     same_weights: int = 0
+    training: tuple[Change, ...] = ()
 
     @property
     def equal(self) -> bool:
         """Whether nothing differs, not even a name."""
-        return not (self.model or self.inputs or self.outputs or self.operators or self.weights)
+        return self.same_structure and not (self.model or self.weights)
 
     @property
     def same_structure(self) -> bool:
-        """Whether inputs, outputs and operators are the same."""
-        return not (self.inputs or self.outputs or self.operators)
+        """Whether inputs, outputs, operators and training are the same."""
+        return not (self.inputs or self.outputs or self.operators or self.training)
 
     def to_dict(self) -> dict[str, object]:
         """The difference as plain data, as `--json` prints it."""
@@ -120,6 +125,7 @@ class Difference:
             "weights": [change.to_dict() for change in self.weights],
             "same_operators": self.same_operators,
             "same_weights": self.same_weights,
+            "training": [change.to_dict() for change in self.training],
         }
 
 
@@ -158,7 +164,8 @@ class _Findings:
 
 def _diff_graphs(a: Graph, b: Graph) -> Difference:
     keys, found = Keys(), _Findings()
-    pending = [("", a, b)]
+    training, steps = _training(a, b)
+    pending = [*reversed(steps), ("", a, b)]
     while pending:
         path, mine, theirs = pending.pop()
         sides = _Sides(mine, theirs, keys, path)
@@ -185,7 +192,27 @@ def _diff_graphs(a: Graph, b: Graph) -> Difference:
         tuple(found.weights),
         found.same_operators,
         found.same_weights,
+        training,
     )
+
+
+def _training(a: Graph, b: Graph) -> tuple[tuple[Change, ...], list[tuple[str, Graph, Graph]]]:
+    """What differs in the steps of training, and (where, graph, graph) of those that both have."""
+    changes: list[Change] = []
+    pairs: list[tuple[str, Graph, Graph]] = []
+    for number, (mine, theirs) in enumerate(zip_longest(a.training, b.training), 1):
+        sides = [TrainingStep() if step is None else step for step in (mine, theirs)]
+        for (what, x, bound), (_, y, other) in zip(sides[0].parts, sides[1].parts, strict=True):
+            name = f"training {number}/{what}"
+            if x is not None and y is not None:
+                pairs.append((f"{name}/", x, y))
+            elif x is not y:
+                changes.append(Change(name, *(None if part is None else words_of(part) for part in (x, y))))
+            for weight in dict.fromkeys((*dict(bound), *dict(other))):
+                old, new = dict(bound).get(weight), dict(other).get(weight)
+                if old != new:
+                    changes.append(Change(f"{name} {weight}", old, new))
+    return tuple(changes), pairs
 
 
 def _count(graph: Graph) -> int:

@@ -11,6 +11,7 @@ from xir.ir.dims import Symbol, SymbolicDim, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.rewrite import Rewriter, drop_unused_parameters
+from xir.ir.training import without_training
 from xir.ir.types import TensorType
 from xir.ir.verify import verify
 from xir.surgery.names import Names, listed, readers_of
@@ -38,7 +39,7 @@ def extract(graph: Graph, *, inputs: Sequence[str] | None = None, outputs: Seque
     cut = None if inputs is None else tuple(dict.fromkeys(_found(names, inputs).values()))
     if not wanted or cut == ():
         raise UsageError(f"no {'input' if wanted else 'output'} is named", hint="xir inspect --names lists the names")
-    return extract_values(graph, cut, wanted)
+    return extract_values(without_training(graph, "it is of the whole model"), cut, wanted)
 
 
 def extract_values(graph: Graph, inputs: Sequence[Value] | None, outputs: Mapping[str, Value]) -> Graph:

@@ -11,6 +11,7 @@ from xir.ir.dims import Dim, Symbol, equal, evaluate, symbols_of, to_text
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.rewrite import Rewriter, drop_unused_parameters, specialize
+from xir.ir.training import without_training
 from xir.ir.types import TensorType
 from xir.ir.verify import compatible, verify
 from xir.ir.walk import all_graphs
@@ -41,6 +42,7 @@ def merge(
     Raises:
         UsageError: if a name is unknown, nothing is connected, types do not fit, or names clash in spite of `prefix`.
     """
+    first, second = (without_training(each, "it is of one of two models") for each in (first, second))
     pairs = _pairs(first, second, connect)
     second = _with_own_sizes(first, second, prefix or f"{_word(second)}_")
     first, second, assumed = _agreed(first, second, pairs)
