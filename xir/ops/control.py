@@ -205,6 +205,7 @@ def loop(
     made = result_types(body, [TensorType(DType.INT64, ()), TensorType(DType.BOOL, ()), *types])
     if len(made) < 1 + carried:
         raise InvalidModelError(f"the body makes {len(made)} values; a condition and {carried} values are needed")
+    _require_condition(body.outputs[0])
     for place, (value, result) in enumerate(zip(body.inputs[2 : 2 + carried], made[1:], strict=False)):
         if not admits(value.type, result):
             raise InvalidModelError(f"carried value {place} is {value.type!r}, and {result!r} after a step")
@@ -378,7 +379,8 @@ assume_shape.host("a check of what a branch has made; no element is touched")
 
 def _require_condition(condition: Value) -> None:
     require_dtype(condition, DType.BOOL)
-    if any(equal(size, 1) is False for size in condition.shape):
+    sizes = condition.type.shape if isinstance(condition.type, TensorType) else ()
+    if any(equal(size, 1) is False for size in sizes):
         raise InvalidModelError(f"a condition has one element, got {condition.type!r}")
 
 

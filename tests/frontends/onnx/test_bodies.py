@@ -306,3 +306,22 @@ def test_elements_of_inputs_may_be_told(tmp_path: Path) -> None:
     known = import_onnx(saved(made, tmp_path), known={"t": i64(3, 2)})
     assert known.outputs[0].shape == (3, 2)
     assert known.input_names == ("x", "t")
+
+
+def test_a_body_whose_condition_is_a_number_is_refused(tmp_path: Path) -> None:
+    inputs = [helper.make_tensor_value_info(name, kind, []) for name, kind in (("i", 7), ("go", 9), ("a", 1))]
+    outputs = [helper.make_tensor_value_info(name, 1, []) for name in ("went", "b")]
+    nodes = [helper.make_node("Cast", ["go"], ["went"], to=1), helper.make_node("Neg", ["a"], ["b"])]
+    node = helper.make_node("Loop", ["n", "", "x"], ["y"], body=helper.make_graph(nodes, "body", inputs, outputs))
+    made = model([node], {"x": np.float32(1)}, {"n": np.array(3)}, ["y"])
+    with pytest.raises(InvalidModelError, match="a tensor of bool is needed, got f32"):
+        import_onnx(saved(made, tmp_path))
+
+
+@pytest.mark.parametrize("name", ["scan_input_directions", "scan_output_directions"])
+def test_a_scan_goes_forward_or_backward(name: str, tmp_path: Path) -> None:
+    infos = [helper.make_tensor_value_info(each, 1, [2]) for each in ("e", "o")]
+    body = helper.make_graph([helper.make_node("Neg", ["e"], ["o"])], "body", infos[:1], infos[1:])
+    node = helper.make_node("Scan", ["x"], ["y"], body=body, num_scan_inputs=1, **{name: [2]})
+    with pytest.raises(InvalidModelError, match="expected 0 and 1 alone"):
+        import_onnx(saved(model([node], {"x": normal(3, 2)}, {}, ["y"]), tmp_path))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from tests.frontends.onnx.models import i64, model, normal, saved
 from xir.errors import FormatError, UnsafeError, XirError
@@ -157,3 +157,71 @@ def _outcome(path: Path) -> int:
     except XirError as error:
         return error.exit_code
     return 0
+
+
+@pytest.mark.parametrize("list_", [b"\x42\x06" + bytes(6), b"\x3a\x18" + bytes(24)], ids=["ints", "floats"])
+def test_numbers_in_lists_are_bounded(list_: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_wire, "MAX_LISTED", 5)
+    with pytest.raises(UnsafeError, match="more than 5 numbers in lists"):
+        read_model(written(b"\x08\x0a" + field(7, field(1, field(5, list_))), tmp_path))
+
+
+def test_text_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_wire, "MAX_COPIED", 500)
+    made = model([helper.make_node("Relu", ["x"], ["y"])], {"x": normal(2)}, {}, ["y"])
+    made.metadata_props.add(key="k", value="v" * 500)
+    with pytest.raises(UnsafeError, match="more than 500 bytes of text"):
+        read_model(saved(made, tmp_path))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x10\x07\x3a\x02\x01\x02",
+        b"\x10\x07\x38\x01\x38\x02",
+        b"\x10\x01" + b"\x25\x00\x00\x80\x3f" * 4,
+        b"\x10\x01" + b"\x22\x08\x00\x00\x80\x3f\x00\x00\x80\x3f" * 2,
+    ],
+    ids=["packed", "one by one", "floats one by one", "floats in pieces"],
+)
+def test_weights_stored_number_by_number_are_bounded(
+    data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(b"\x08\x0a" + field(7, field(5, data)), tmp_path)
+    read_model(path)
+    monkeypatch.setattr(_wire, "MAX_UNPACKED", 15)
+    with pytest.raises(UnsafeError, match="more than 15 bytes of weights"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("data", [b"\x10\x07\x39" + bytes(8), b"\x10\x01\x21" + bytes(8)], ids=["fixed", "double"])
+def test_numbers_of_another_width_are_refused(data: bytes, tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="should hold numbers"):
+        read_model(written(b"\x08\x0a" + field(7, field(5, data)), tmp_path))
+
+
+def test_numbers_of_several_bytes_are_joined_across_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_wire, "_CHUNK", 12)
+    numbers = [1, 127, 128, 300, -1, 2**63 - 1, -(2**63), 5, 2**40, 0] * 3
+    made = model([helper.make_node("Identity", ["w"], ["y"])], {"x": normal(2)}, {}, ["y"])
+    made.graph.initializer.append(TensorProto(name="w", data_type=7, dims=[30], int64_data=numbers))
+    (parameter,) = import_onnx(saved(made, tmp_path)).parameters
+    assert parameter.constant.array().tolist() == numbers
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ((field(4, b"a"), field(4, b"a")), "operands"),
+        ((field(6, b"a"), field(6, b"a")), "attributes"),
+        ((field(6, b"a"), field(11, b"\x0a\x01a\x18\x01")), "attributes"),
+        ((field(11, b"\x0a\x01a\x18\x01"), field(11, b"\x0a\x01a\x18\x02")), "attributes"),
+        ((field(9, b"\x10\x07"), field(9, b"\x10\x08")), "versions of an operator set"),
+        ((field(9, b"\x10\x07"), field(9, b"\x0a\x07ai.onnx\x10\x08")), "versions of an operator set"),
+    ],
+)
+def test_names_of_a_function_stand_once(fields: tuple[bytes, ...], what: str, tmp_path: Path) -> None:
+    data = b"\x08\x0a\xca\x01"
+    held = b"".join(fields)
+    with pytest.raises(FormatError, match=f"has two {what} of one name"):
+        read_model(written(data + bytes([len(held)]) + held, tmp_path))

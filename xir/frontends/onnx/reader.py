@@ -332,8 +332,8 @@ class _Reader:
         texts = {1: "", 10: "", 13: ""}
         names: dict[int, list[str]] = {4: [], 5: [], 6: []}
         nodes: list[OnnxNode] = []
-        opsets: dict[str, int] = {}
-        defaults: dict[str, Attribute] = {}
+        opsets: list[tuple[str, int]] = []
+        defaults: list[Attribute] = []
         for record in wire.records(span):
             match record[0]:
                 case 1 | 10 | 13:
@@ -343,17 +343,15 @@ class _Reader:
                 case 7:
                     nodes.append(self.node(wire.child(span, record), len(nodes)))
                 case 9:
-                    domain, version = self.opset(wire.child(span, record))
-                    if opsets.setdefault(domain, version) != version:
-                        wire.fail(record[2], f"operator set {domain!r} of a function stands twice")
+                    opsets.append(self.opset(wire.child(span, record)))
                 case 11:
-                    attribute = self.attribute(wire.child(span, record))
-                    defaults[attribute.name] = attribute
-                    names[6].append(attribute.name)
+                    defaults.append(self.attribute(wire.child(span, record)))
                 case 2 | 3 | 8 | 12 | 14:
                     pass
                 case _:
                     wire.unknown("FunctionProto", record)
+        formal = [*names[6], *(attribute.name for attribute in defaults)]
+        self.check_once(span, texts[1], names[4], formal, [name for name, _ in dict.fromkeys(opsets)])
         domain = "" if texts[10] == "ai.onnx" else texts[10]
         return OnnxFunction(
             domain,
@@ -361,7 +359,13 @@ class _Reader:
             tuple(names[4]),
             tuple(names[5]),
             tuple(names[6]),
-            defaults,
+            {attribute.name: attribute for attribute in defaults},
             tuple(nodes),
-            opsets,
+            dict(opsets),
         )
+
+    def check_once(self, span: Span, name: str, *lists: list[str]) -> None:
+        """Refuses a function that has two operands, attributes or versions of an operator set of one name."""
+        for what, given in zip(("operands", "attributes", "versions of an operator set"), lists, strict=True):
+            if len(set(given)) != len(given):
+                self.wire.fail(span.start, f"function {name!r} has two {what} of one name")

@@ -113,7 +113,7 @@ def scan(site: Site, *values: Value) -> tuple[Value, ...]:
     if count < 1 or states < 0:
         site.invalid(f"{count} of {len(values)} values are scanned")
     axes = site.integers("scan_input_axes", (0,) * count)
-    flipped = site.integers("scan_input_directions", (0,) * count)
+    flipped = _ways(site, "scan_input_directions", count)
     if len(axes) != count or len(flipped) != count:
         site.invalid(f"{count} scanned values have {len(axes)} axes and {len(flipped)} directions")
     scanned = values[states:]
@@ -125,7 +125,7 @@ def scan(site: Site, *values: Value) -> tuple[Value, ...]:
     body = _settled(site, site.graph("body"), (), [value.type for value in values[:states]], slices, 0)
     results = body.graph.outputs[states:]
     result_axes = site.integers("scan_output_axes", (0,) * len(results))
-    reversed_results = site.integers("scan_output_directions", (0,) * len(results))
+    reversed_results = _ways(site, "scan_output_directions", len(results))
     if len(result_axes) != len(results) or len(reversed_results) != len(results):
         site.invalid(f"{len(results)} results have {len(result_axes)} axes and {len(reversed_results)} directions")
     return control.scan(
@@ -134,10 +134,18 @@ def scan(site: Site, *values: Value) -> tuple[Value, ...]:
         body=body.graph,
         states=states,
         axes=axes,
-        reversed_inputs=tuple(bool(way) for way in flipped),
+        reversed_inputs=flipped,
         result_axes=tuple(site.axis(axis, value.rank + 1) for axis, value in zip(result_axes, results, strict=True)),
-        reversed_results=tuple(bool(way) for way in reversed_results),
+        reversed_results=reversed_results,
     )
+
+
+def _ways(site: Site, name: str, count: int) -> tuple[bool, ...]:
+    """Which values are scanned backwards: 0 is forward, 1 is backward, and nothing else is either."""
+    ways = site.integers(name, (0,) * count)
+    if not set(ways) <= {0, 1}:
+        site.invalid(f"attribute {name!r} is {list(ways)}, expected 0 and 1 alone")
+    return tuple(way == 1 for way in ways)
 
 
 @handlers.layer(*versions("Scan", 8))
@@ -149,7 +157,7 @@ def scan_batch(site: Site, lengths: Value | None = None, *values: Value) -> tupl
     states = len(values) - count
     if count < 1 or states < 0:
         site.invalid(f"{count} of {len(values)} values are scanned")
-    flipped = tuple(bool(way) for way in site.integers("directions", (0,) * count))
+    flipped = _ways(site, "directions", count)
     rows = [value.tensor.with_shape(value.shape[1:]) for value in values]
     slices = [row.with_shape(row.shape[1:]) for row in rows[states:]]
     body = _settled(site, site.graph("body"), (), rows[:states], slices, 0)
