@@ -188,13 +188,13 @@ def _read(graph: Graph, arrays: Mapping[Value, Array], value: Value | None) -> A
     return constant.array()
 
 
-def run_node(node: Node, inputs: Sequence[Array | None]) -> tuple[Array, ...]:
-    """The results of one node whose sizes are all known.
+def run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes | None = None) -> tuple[Array, ...]:
+    """The results of one node, whose sizes are known or in `sizes`, which learns those of the results.
 
     Raises:
         InvalidModelError: if it cannot compute; the error names its layer.
     """
-    return _run_node(node, inputs, Sizes())
+    return _run_node(node, inputs, Sizes() if sizes is None else sizes)
 
 
 def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple[Array, ...]:

@@ -1,0 +1,1 @@
+"""Code generation: graphs to kernels, kernels to machine code."""

@@ -1,0 +1,115 @@
+"""LLVM: modules of text to machine code in memory. llvmlite is imported when it is used."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from xir.errors import MissingExtraError, UnsupportedError
+
+if TYPE_CHECKING:
+    from llvmlite import binding
+
+HINT = "pip install 'xir-compiler[cpu]'"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What code is made for.
+
+    Attributes:
+        cpu: LLVM's name of the processor.
+        features: LLVM's list of what it has, `+avx2,-sse4a,...`.
+        lanes: elements of 32 bits in a vector register.
+        registers: how many vector registers there are.
+    """
+
+    cpu: str
+    features: str
+    lanes: int
+    registers: int
+
+
+def _check() -> None:
+    """Refuses where nothing can be compiled.
+
+    Raises:
+        MissingExtraError: if llvmlite is not installed.
+        UnsupportedError: on another platform than Linux on x86-64.
+    """
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        raise UnsupportedError(
+            f"compiling is for Linux on x86-64, this is {sys.platform} on {platform.machine()}",
+            hint="xir.run and conversion work here",
+        )
+    try:
+        import_module("llvmlite.binding")
+    except ImportError:
+        raise MissingExtraError("llvmlite is not installed; the CPU compiler needs it", hint=HINT) from None
+
+
+@cache
+def host() -> Machine:
+    """This machine.
+
+    Raises:
+        MissingExtraError: if llvmlite is not installed.
+        UnsupportedError: on another platform than Linux on x86-64, or without AVX2 and FMA.
+    """
+    _check()
+    from llvmlite import binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    found = llvm.get_host_cpu_features()
+    if not (found.get("avx2") and found.get("fma")):
+        raise UnsupportedError("this processor has no AVX2 and FMA", hint="xir.run works here")
+    wide = bool(found.get("avx512f") and found.get("avx512vl") and found.get("avx512dq") and found.get("avx512bw"))
+    return Machine(llvm.get_host_cpu_name(), found.flatten(), 16 if wide else 8, 32 if wide else 16)
+
+
+class Code:
+    """Machine code in memory; it lives as long as this object."""
+
+    def __init__(self, engine: binding.ExecutionEngine, parts: tuple[object, ...]) -> None:
+        """Keeps what owns the memory; `parts` are what the engine itself does not keep."""
+        self._engine = engine
+        self._parts = parts
+
+    def address(self, name: str) -> int:
+        """Where a function begins."""
+        return int(self._engine.get_function_address(name))
+
+
+def assemble(text: str, machine: Machine, *, level: int = 2) -> Code:
+    """Machine code of a module.
+
+    Args:
+        text: the module.
+        machine: what it is made for.
+        level: LLVM's level of optimization for the selection of instructions.
+    """
+    from llvmlite import binding as llvm
+
+    module = llvm.parse_assembly(text)
+    target = llvm.Target.from_default_triple().create_target_machine(
+        cpu=machine.cpu, features=machine.features, opt=level, jit=True
+    )
+    builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1))
+    manager = llvm.create_new_function_pass_manager()
+    # What generated loops need: stack memory to registers, simpler and equal instructions.
+    manager.add_sroa_pass()
+    manager.add_instruction_combine_pass()
+    manager.add_new_gvn_pass()
+    manager.add_simplify_cfg_pass()
+    for function in module.functions:
+        if not function.is_declaration:
+            manager.run(function, builder)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+    engine.add_module(module)
+    engine.finalize_object()
+    return Code(engine, (module, target))

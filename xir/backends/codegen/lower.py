@@ -1,0 +1,118 @@
+"""Graphs to programs: layer operators come apart into those that have a lowering, and those become kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import prod
+
+from xir.backends.codegen._text import is_compiled
+from xir.backends.codegen.module import Hosted, Run, Step
+from xir.backends.codegen.schedule import schedule
+from xir.errors import InvalidModelError
+from xir.ir.constant import Constant
+from xir.ir.graph import Graph
+from xir.ir.node import Node, Value
+from xir.ir.rewrite import Rewriter, rewrite
+from xir.ir.types import TensorType
+from xir.ops import definition
+from xir.runtime.program import Slot
+
+VIEWS = frozenset({"reshape"})
+"""Operators whose result is the operand's memory, read with another shape."""
+
+MAX_EXPANSIONS = 64
+"""How often operators may come apart into others; real ones need three."""
+
+
+def expand(graph: Graph) -> Graph:
+    """The graph with every operator come apart that has pieces and no lowering of its own."""
+
+    def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        rules = definition(node)
+        if rules.lower_rule is not None or rules.decompose_rule is None or node.op.name in VIEWS:
+            return None
+        made = rules.decompose_rule(*node.inputs, **node.attributes)
+        return (made,) if isinstance(made, Value) else tuple(made)
+
+    for _ in range(MAX_EXPANSIONS):
+        expanded = rewrite(graph, replace)
+        if expanded is graph:
+            return graph
+        graph = expanded
+    raise InvalidModelError("operators come apart without end")
+
+
+@dataclass(slots=True)
+class Lowered:
+    """A program, and what its buffers are.
+
+    Attributes:
+        slots: the buffers.
+        steps: what happens.
+        numbers: {value: the number of its slot}.
+        hosted: the nodes that run by their reference, in order.
+        constants: {slot: its elements}.
+        outputs: the graph's outputs.
+    """
+
+    slots: list[Slot] = field(default_factory=list[Slot])
+    steps: list[Step] = field(default_factory=list[Step])
+    numbers: dict[Value, int] = field(default_factory=dict[Value, int])
+    hosted: list[Node] = field(default_factory=list[Node])
+    constants: dict[int, Constant] = field(default_factory=dict[int, Constant])
+    outputs: tuple[Value, ...] = ()
+
+    def slot(self, value: Value) -> int:
+        """The number of the value's buffer."""
+        if value not in self.numbers:
+            if not isinstance(value.type, TensorType):
+                raise InvalidModelError(f"a program has no buffer for {value.type!r}")
+            self.numbers[value] = len(self.slots)
+            self.slots.append(Slot(value.type.dtype, value.type.shape))
+        return self.numbers[value]
+
+
+def lower(graph: Graph) -> Lowered:
+    """The program of a graph whose operators have come apart (`expand`)."""
+    made = Lowered(outputs=graph.outputs)
+    for value in graph.inputs:
+        made.slot(value)
+    for parameter in graph.parameters:
+        made.constants[made.slot(parameter.value)] = parameter.constant
+    for node in graph.nodes:
+        literal = graph.constant_of(node.outputs[0])
+        if literal is not None:
+            made.constants[made.slot(node.outputs[0])] = literal
+        elif not _is_compiled(node):
+            made.hosted.append(node)
+            inputs = tuple(None if value is None else made.slot(value) for value in node.inputs)
+            made.steps.append(Hosted(node, inputs, tuple(made.slot(value) for value in node.outputs)))
+        elif node.op.name in VIEWS and node.inputs[0] is not None:
+            made.numbers[node.outputs[0]] = made.slot(node.inputs[0])
+        else:
+            _run(made, node)
+    return made
+
+
+def _run(made: Lowered, node: Node) -> None:
+    rule = definition(node).lower_rule
+    if rule is None:
+        raise InvalidModelError(f"{node.op.name} has no lowering")
+    kernel = schedule(rule(node))
+    operands = [made.slot(value) for value in node.inputs if value is not None]
+    made.steps.append(Run(kernel, (*operands, *(made.slot(value) for value in node.outputs)), node))
+
+
+def _is_compiled(node: Node) -> bool:
+    rules = definition(node)
+    values = [value for value in (*node.inputs, *node.outputs) if value is not None]
+    if any(not isinstance(value.type, TensorType) or not is_compiled(value.dtype) for value in values):
+        return False
+    return rules.lower_rule is not None or (node.op.name in VIEWS and len(values) == 2)
+
+
+def known_elements(slot: Slot) -> int | None:
+    """How many elements a buffer has, where that is known."""
+    sizes = [size for size in slot.shape if isinstance(size, int)]
+    return prod(sizes) if len(sizes) == len(slot.shape) else None

@@ -1,0 +1,1 @@
+"""Running compiled programs: buffers, memory, threads. It knows machine code and buffers, not operators."""

@@ -1,0 +1,234 @@
+"""Calling compiled programs: arrays in, arrays out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xir.errors import UsageError
+from xir.ir.constant import Array
+from xir.ir.constraints import check_constraints
+from xir.ir.dims import Shape, Symbol, evaluate
+from xir.reference.sizes import Arrival, Sizes
+from xir.runtime.memory import ALIGNMENT, Life, Plan, plan
+from xir.runtime.program import HostCall, Port, Program, Stretch
+
+
+class Executable:
+    """A compiled model: `f(*arrays) -> tuple`, or `f.run(None, {name: array}) -> list` as onnxruntime's sessions.
+
+    It may be called from many threads at once; each call that is under way has memory of its own.
+    """
+
+    def __init__(self, program: Program) -> None:
+        """Takes over a program."""
+        self.program = program
+        self._constants = {slot: constant.array() for slot, constant in program.constants.items()}
+        self._idle: list[_Call] = []
+        self._lock = threading.Lock()
+
+    def get_inputs(self) -> tuple[Port, ...]:
+        """The inputs, with `.name`, `.type` and `.shape`."""
+        return self.program.inputs
+
+    def get_outputs(self) -> tuple[Port, ...]:
+        """The outputs, with `.name`, `.type` and `.shape`."""
+        return self.program.outputs
+
+    @property
+    def hosted(self) -> tuple[str, ...]:
+        """The operators that run in Python, in order."""
+        return tuple(step.name for step in self.program.steps if isinstance(step, HostCall))
+
+    def __call__(self, *arrays: ArrayLike) -> tuple[Array, ...]:
+        """The outputs, in order.
+
+        Raises:
+            UsageError: if arrays are missing, too many, or of another type or shape.
+        """
+        ports = self.program.inputs
+        if len(arrays) != len(ports):
+            raise UsageError(
+                f"the model takes {len(ports)} arrays ({[port.name for port in ports]}), got {len(arrays)}"
+            )
+        fed = [_array(given, port) for given, port in zip(arrays, ports, strict=True)]
+        with self._lock:
+            call = self._idle.pop() if self._idle else None
+        call = _Call(self.program, self._constants) if call is None else call
+        try:
+            return call.run(fed)
+        finally:
+            with self._lock:
+                self._idle.append(call)
+
+    def run(self, output_names: Sequence[str] | None, feeds: Mapping[str, ArrayLike]) -> list[Array]:
+        """The named outputs, or all for None.
+
+        Raises:
+            UsageError: if a name is unknown or missing, or an array of another type or shape.
+        """
+        names = [port.name for port in self.program.inputs]
+        if unknown := [name for name in feeds if name not in names]:
+            raise UsageError(f"the model has no inputs {unknown}; it takes {names}")
+        if missing := [name for name in names if name not in feeds]:
+            raise UsageError(f"the inputs {missing} are missing")
+        results = self(*(feeds[name] for name in names))
+        found = dict(zip((port.name for port in self.program.outputs), results, strict=True))
+        if output_names is None:
+            return list(results)
+        if unknown := [name for name in output_names if name not in found]:
+            raise UsageError(f"the model has no outputs {unknown}; it has {list(found)}")
+        return [found[name] for name in output_names]
+
+
+def _array(given: ArrayLike, port: Port) -> Array:
+    wanted = port.type.dtype
+    if not isinstance(given, np.ndarray | np.generic):
+        return np.asarray(given, dtype=wanted)
+    array = np.asarray(cast("Array", given))
+    if array.dtype != wanted:
+        raise UsageError(
+            f"input {port.name!r} has elements of {array.dtype}, expected {port.value!r}",
+            hint=f"convert it to {wanted}",
+        )
+    return np.ascontiguousarray(array)
+
+
+def _aligned(count: int) -> NDArray[np.uint8]:
+    raw = np.empty(count + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + count]
+
+
+class _Call:
+    """The memory of one call at a time."""
+
+    def __init__(self, program: Program, constants: Mapping[int, Array]) -> None:
+        self.program = program
+        self.constants = {slot: np.ascontiguousarray(array) for slot, array in constants.items()}
+        self.table = np.zeros(max(len(program.slots), 1), np.uint64)
+        self.nothing = _aligned(ALIGNMENT)
+        self.arena = _aligned(0)
+        self.plan = Plan({}, 0)
+        self.planned: dict[Symbol, object] | None = None
+        self.sizes = np.zeros(max(len(program.sizes), 1), np.int64)
+        self.arrays: dict[int, Array] = {}
+        for slot, array in self.constants.items():
+            self.point(slot, array)
+
+    def point(self, slot: int, array: Array) -> None:
+        """Says where a slot's elements lie; where there are none, somewhere that may be read."""
+        self.table[slot] = array.ctypes.data if array.size else self.nothing.ctypes.data
+
+    def run(self, fed: Sequence[Array]) -> tuple[Array, ...]:
+        """The outputs."""
+        sizes = Sizes()
+        arrivals = [
+            Arrival(f"input {port.name!r}", port.value, array.shape)
+            for port, array in zip(self.program.inputs, fed, strict=True)
+        ]
+        sizes.learn(arrivals)
+        check_constraints(self.program.constraints, sizes.known)
+        self.arrays = dict(self.constants)
+        for port, array in zip(self.program.inputs, fed, strict=True):
+            self.arrays[port.slot] = array
+            self.point(port.slot, array)
+        self.arrange(sizes)
+        for step in self.program.steps:
+            if isinstance(step, Stretch):
+                self.native(step, sizes)
+            else:
+                self.host(step, sizes)
+        return tuple(self.answer(port, sizes) for port in self.program.outputs)
+
+    def arrange(self, sizes: Sizes) -> None:
+        """Plans memory anew when sizes are others than in the last call."""
+        if self.planned is not None and self.planned == sizes.known:
+            return
+        self.plan = plan(self.lives(sizes))
+        if self.plan.bytes > len(self.arena):
+            self.arena = _aligned(self.plan.bytes)
+        for slot, offset in self.plan.offsets.items():
+            self.table[slot] = self.arena.ctypes.data + offset
+        self.measure(sizes)
+        self.planned = dict(sizes.known)
+
+    def measure(self, sizes: Sizes) -> None:
+        """Fills the table of sizes with those that are known by now."""
+        for place, dim in enumerate(self.program.sizes):
+            known = evaluate(dim, sizes.known)
+            self.sizes[place] = known if isinstance(known, int) else 0
+
+    def lives(self, sizes: Sizes) -> dict[int, Life]:
+        """The temporary buffers whose sizes the inputs tell."""
+        fixed = {port.slot for port in (*self.program.inputs, *self.program.outputs)} | self.constants.keys()
+        spans: dict[int, tuple[int, int]] = {}
+        for place, step in enumerate(self.program.steps):
+            for slot in step.slots if isinstance(step, Stretch) else [given[0] for given in step.inputs if given]:
+                spans[slot] = (spans.get(slot, (place, place))[0], place)
+        made = {slot for step in self.program.steps if isinstance(step, Stretch) for slot in step.writes}
+        lives: dict[int, Life] = {}
+        for slot, (first, last) in spans.items():
+            shape = self.shape(slot, sizes)
+            if slot in made and slot not in fixed and shape is not None:
+                lives[slot] = Life(_bytes(self.program.slots[slot].dtype.dtype.itemsize, shape), first, last)
+        return lives
+
+    def shape(self, slot: int, sizes: Sizes) -> tuple[int, ...] | None:
+        return _evaluated(self.program.slots[slot].shape, sizes)
+
+    def native(self, stretch: Stretch, sizes: Sizes) -> None:
+        for slot in stretch.writes:
+            if slot in self.plan.offsets:
+                continue
+            shape = self.shape(slot, sizes)
+            if shape is None:
+                raise UsageError(f"the sizes of a buffer of {self.program.name!r} are not known")
+            self.arrays[slot] = np.empty(shape, self.program.slots[slot].dtype.dtype)
+            self.point(slot, self.arrays[slot])
+        stretch.entry(self.table.ctypes.data, self.sizes.ctypes.data, 0, 1, 0)
+
+    def host(self, call: HostCall, sizes: Sizes) -> None:
+        before = len(sizes.known)
+        results = call.run([None if given is None else self.read(*given, sizes) for given in call.inputs], sizes)
+        for slot, array in zip(call.outputs, results, strict=True):
+            self.arrays[slot] = np.ascontiguousarray(array).reshape(array.shape)
+            self.point(slot, self.arrays[slot])
+        if len(sizes.known) != before:
+            self.measure(sizes)
+            self.planned = None
+
+    def read(self, slot: int, sizes_there: Shape, sizes: Sizes) -> Array:
+        """The elements of a slot as an array of these sizes."""
+        shape, dtype = _evaluated(sizes_there, sizes), self.program.slots[slot].dtype.dtype
+        if slot in self.plan.offsets and shape is not None:
+            start = self.plan.offsets[slot]
+            count = _bytes(dtype.itemsize, shape)
+            return cast("Array", self.arena[start : start + count].view(dtype).reshape(shape))
+        array = self.arrays[slot]
+        return array if shape is None else array.reshape(shape)
+
+    def answer(self, port: Port, sizes: Sizes) -> Array:
+        """An output, which the caller may keep."""
+        array = self.read(port.slot, port.shape, sizes)
+        fresh = port.slot not in self.plan.offsets and port.slot not in self.constants
+        given = any(port.slot == each.slot for each in self.program.inputs)
+        shared = sum(port.slot == each.slot for each in self.program.outputs) > 1
+        return array if fresh and not given and not shared else np.array(array)
+
+
+def _evaluated(shape: Shape, sizes: Sizes) -> tuple[int, ...] | None:
+    known = [evaluate(dim, sizes.known) for dim in shape]
+    whole = tuple(dim for dim in known if isinstance(dim, int))
+    return whole if len(whole) == len(known) else None
+
+
+def _bytes(item: int, shape: Sequence[int]) -> int:
+    count = item
+    for size in shape:
+        count *= size
+    return count

@@ -1,0 +1,111 @@
+"""Compiled programs as the runtime sees them: slots of memory, and steps that work on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from xir.ir.constant import Array, Constant
+from xir.ir.constraints import Constraint
+from xir.ir.dims import Dim, Shape
+from xir.ir.types import DType, TensorType
+from xir.reference.sizes import Sizes
+
+Entry: TypeAlias = Callable[[int, int, int, int, int], None]
+"""(table of buffers, table of sizes, worker, workers, team): a stretch of machine code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A buffer of a program: its element type and its sizes."""
+
+    dtype: DType
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Machine code that runs without the host.
+
+    Attributes:
+        entry: the code.
+        slots: the slots that it touches.
+        writes: those of them that it makes.
+    """
+
+    entry: Entry
+    slots: tuple[int, ...]
+    writes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostCall:
+    """A step that Python computes.
+
+    Attributes:
+        name: the operator.
+        run: arrays (None where an operand is absent) and what is known of sizes to results.
+        inputs: slots of the operands, and the sizes with which they are read.
+        outputs: slots of the results.
+    """
+
+    name: str
+    run: Callable[[Sequence[Array | None], Sizes], tuple[Array, ...]]
+    inputs: tuple[tuple[int, Shape] | None, ...]
+    outputs: tuple[int, ...]
+
+
+Step: TypeAlias = Stretch | HostCall
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output of a program, as onnxruntime describes its own.
+
+    Attributes:
+        name: its name.
+        value: its type.
+        slot: where its elements lie.
+    """
+
+    name: str
+    value: TensorType
+    slot: int
+
+    @property
+    def shape(self) -> Shape:
+        """The sizes."""
+        return self.value.shape
+
+    @property
+    def type(self) -> DType:
+        """The element type."""
+        return self.value.dtype
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a graph was compiled to.
+
+    Attributes:
+        name: the model's name.
+        slots: the buffers.
+        steps: what happens, in order.
+        inputs: what is fed.
+        outputs: what is answered; a slot that stands twice, or that is an input or a constant, is copied.
+        constants: {slot: its elements}.
+        sizes: the sizes that the code reads, in the order of its table.
+        constraints: what was assumed of symbolic sizes.
+        owner: what keeps the machine code alive.
+    """
+
+    name: str
+    slots: tuple[Slot, ...]
+    steps: tuple[Step, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    constants: dict[int, Constant]
+    sizes: tuple[Dim, ...]
+    constraints: tuple[Constraint, ...]
+    owner: object
