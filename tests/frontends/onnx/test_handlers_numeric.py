@@ -14,7 +14,7 @@ import pytest
 from onnx import helper, reference
 
 from tests.frontends.onnx.models import One, i64, normal, saved
-from xir.errors import InvalidModelError, UnsupportedError, XirError
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, XirError
 from xir.frontends.onnx import import_onnx
 from xir.frontends.onnx.handlers.random import seed_of_float
 from xir.ir.constant import Array
@@ -365,6 +365,11 @@ REFUSED: list[tuple[One, type[XirError], str]] = [
         One("Col2Im", 18, {"x": normal(1, 8, 6), "i": i64(3, 4), "b": i64(2, 2)}, shapes={"i": ["k"], "b": ["k"]}),
         UnsupportedError,
         "whose number is not known",
+    ),
+    (
+        One("Col2Im", 18, {"x": normal(1, 8, 6), "i": i64(3, 4), "b": i64(2, 2)}, shapes={"i": [1 << 31]}),
+        UnsafeError,
+        "2147483648 dimensions",
     ),
     (One("CenterCropPad", 18, IMAGE, {"s": i64(6, 3)}), InvalidModelError, "2 sizes for 4 axes"),
     (One("MaxUnpool", 11, {"x": normal(4), "i": i64(0, 1, 2, 3)}, attributes=PAIRS), InvalidModelError, "spatial"),

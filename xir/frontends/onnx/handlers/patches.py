@@ -6,7 +6,8 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.onnx._site import Site, known, product_of
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx._windows import per_axis
-from xir.ir.dims import Dim, Shape, Symbol
+from xir.frontends.onnx.handlers._vectors import unknown
+from xir.ir.dims import Dim, Shape
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import patches, pool
@@ -24,7 +25,7 @@ def _sizes(site: Site, value: Value, count: int | None) -> tuple[Shape, Value | 
         return found, None
     if count is None:
         site.refuse("sizes that are computed at run time, and whose number is not known")
-    return tuple(Symbol() for _ in range(count)), value
+    return unknown(count), value
 
 
 @handlers.layer(*versions("Col2Im", 18))
