@@ -27,6 +27,7 @@ from xir.passes import (
     reductions,
     sizes,
     slices,
+    unread,
     values,
 )
 from xir.passes._pipeline import Pass, Trace, count_transposes, rules_pass, run_pipeline
@@ -43,6 +44,8 @@ def passes() -> tuple[Pass, ...]:
         folding.PASS,
         branches.KNOWN,
         branches.TIDY,
+        unread.UNREAD,
+        unread.STATISTICS,
         *rules_pass("axes", "axes that are known before the run become attributes", late.RULES),
         *rules_pass("sizes", "sizes that are known before the run become attributes", sizes.RULES),
         *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
