@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import onnx
 import pytest
@@ -12,6 +14,7 @@ from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
+from xir.ir.training import TrainingStep
 from xir.ir.types import DType
 from xir.ops.activation import leaky_relu, relu, sigmoid, tanh
 from xir.ops.arithmetic import add, mul, neg
@@ -341,3 +344,45 @@ def test_constants_in_attributes_are_compared_by_content():
     keys = Keys()
     one, same, other = (constant_of(np.full(3, number)) for number in (1, 1, 2))
     assert keys.attribute(one) == keys.attribute(same) != keys.attribute(other)
+
+
+def with_training(graph, value=1.0, output="w_new", begins=True, build=mul):
+    """The graph and a step that changes its weight `w`."""
+    w, by = Value(tensor(2, 3)), constant_of(np.full((2, 3), value, np.float32))
+    factor = Value(by.type)
+    (held,) = graph.parameters
+    parameters = (Parameter(w, held.constant), Parameter(factor, by))
+    algorithm = Graph("step", (), (build(w, factor),), (output,), parameters, {w: "w", factor: "factor"})
+    begin = Graph("begin", (), (constant(value=by),), ("w_0",)) if begins else None
+    step = TrainingStep(begin, algorithm, (("w", "w_0"),) if begins else (), (("w", output),))
+    return replace(graph, training=(step,))
+
+
+def test_steps_of_training():
+    plain = weighted(ones(2, 3))
+    found = xir.diff(with_training(plain), with_training(plain))
+    assert found.equal
+    assert found.same_operators == 3
+    lost = xir.diff(with_training(plain), plain)
+    assert [(change.field, change.b) for change in lost.training] == [
+        ("training 1/initialization", None),
+        ("training 1/initialization w", None),
+        ("training 1/algorithm", None),
+        ("training 1/algorithm w", None),
+    ]
+    assert not lost.equal
+    assert not lost.same_structure
+    other = xir.diff(with_training(plain), with_training(plain, output="new"))
+    assert [(change.field, change.a, change.b) for change in other.training] == [
+        ("training 1/algorithm w", "w_new", "new")
+    ]
+    assert other.to_dict()["training"] == [{"field": "training 1/algorithm w", "a": "w_new", "b": "new"}]
+
+
+def test_operators_and_weights_of_steps_of_training():
+    plain = weighted(ones(2, 3))
+    found = xir.diff(with_training(plain), with_training(plain, value=2.0, build=add))
+    assert [(node.kind, node.layer.split("/")[:2]) for node in found.operators] == [
+        ("changed", ["training 1", "algorithm"])
+    ]
+    assert any("factor" in (change.a or "") for change in found.weights)

@@ -89,7 +89,11 @@ def verify_training(graph: Graph) -> None:
                         "an output"
                     )
                 seen.add(weight)
-                _check_fit(weights[weight], outputs[output].type, f"{where}: {weight!r} = {output!r}")
+                held, made = weights[weight], outputs[output].type
+                if not _fits(held, made):
+                    raise InvalidModelError(
+                        f"{where}: {weight!r} = {output!r}: the weight is {held!r}, its new value {made!r}"
+                    )
         _check_shared(step, graph, number)
 
 
@@ -99,11 +103,10 @@ def _weights(step: TrainingStep, graph: Graph) -> dict[str, Type]:
     return {each.name_of(p.value): p.value.type for each in graphs for p in each.parameters}
 
 
-def _check_fit(held: Type, given: Type, where: str) -> None:
+def _fits(held: Type, given: Type) -> bool:
     from xir.ir.verify import compatible
 
-    if not compatible(held, given):
-        raise InvalidModelError(f"{where}: the weight is {held!r}, its new value {given!r}")
+    return compatible(held, given)
 
 
 def _check_shared(step: TrainingStep, graph: Graph, number: int) -> None:
@@ -114,8 +117,8 @@ def _check_shared(step: TrainingStep, graph: Graph, number: int) -> None:
         return
     held = dict(_leaves(graph))
     for name, type in _leaves(step.algorithm):
-        if name in held:
-            _check_fit(held[name], type, f"T3: {name!r} of training step {number}")
+        if name in held and not _fits(held[name], type):
+            raise InvalidModelError(f"T3: {name!r} is {held[name]!r}, in training step {number} {type!r}")
 
 
 def _leaves(graph: Graph) -> Iterator[tuple[str, Type]]:

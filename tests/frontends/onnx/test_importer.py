@@ -413,6 +413,11 @@ def _broken_weights() -> Broken:
     made = base()
     made.graph.initializer.append(TensorProto(name="w", data_type=1, dims=[-1], raw_data=b""))
     cases["negative"] = made, InvalidModelError, "expected 0 or more"
+    for kind, shape in ((1, [2]), (1, [4, 1]), (7, [4]), (7, None)):
+        made = base()
+        made.graph.initializer.append(TensorProto(name="w", data_type=1, dims=[4], raw_data=bytes(16)))
+        made.graph.input.append(helper.make_tensor_value_info("w", kind, shape))
+        cases[f"declared as {shape} of type {kind}"] = made, InvalidModelError, "its initializer is f32.4."
     return cases
 
 
@@ -433,6 +438,14 @@ def test_an_output_that_is_declared_otherwise_is_said_aloud(tmp_path: Path) -> N
         assert import_onnx(saved(made, tmp_path)).outputs
 
 
+@pytest.mark.parametrize("shape", [[2, 3], None])
+def test_an_output_of_another_type_than_declared_is_refused(shape: list[int] | None, tmp_path: Path) -> None:
+    made = base()
+    made.graph.output[0].type.CopyFrom(helper.make_tensor_type_proto(7, shape))
+    with pytest.raises(InvalidModelError, match="is declared i64.*, the nodes make f32"):
+        import_onnx(saved(made, tmp_path))
+
+
 def test_the_plain_messages(tmp_path: Path) -> None:
     made = model([RELU], X, {}, ["y"])
     made.producer_name = "me"
@@ -443,9 +456,8 @@ def test_the_plain_messages(tmp_path: Path) -> None:
     read = read_model(saved(made, tmp_path))
     assert (read.producer, read.metadata, read.opsets, read.ir_version) == ("me", {"k": "v"}, {"": 21}, IR_VERSION)
     assert list(read.functions) == [("", "f")]
-    assert read.extras == {"training information": 1}
-    with pytest.warns(UserWarning, match="training information"):
-        assert import_onnx(saved(made, tmp_path)).nodes
+    assert len(read.training) == 1
+    assert len(import_onnx(saved(made, tmp_path)).training) == 1
     made.ClearField("training_info")
     made.graph.node[0].overload = "other"
     with pytest.raises(UnsupportedError, match="Relu:other"):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from xir.errors import InvalidModelError
 from xir.frontends.onnx._frame import Frame
-from xir.frontends.onnx.model import OnnxGraph, OnnxModel
+from xir.frontends.onnx.model import OnnxGraph, OnnxModel, SparseTensor
 from xir.ir.constraints import Constraint
 from xir.ir.dims import Dim, symbols_of
 from xir.ir.graph import Graph, Parameter
@@ -41,6 +41,10 @@ def check_names(graph: OnnxGraph, model: Frame) -> None:
     Raises:
         InvalidModelError: the first name that stands twice.
     """
+    for tensor in graph.initializers:
+        name = tensor.values.name if isinstance(tensor, SparseTensor) else tensor.name
+        if name in model.values:
+            raise InvalidModelError(f"initializer {name!r} of training is the model's too")
     for node in graph.nodes:
         for name in node.outputs:
             if name and name in model.values:
