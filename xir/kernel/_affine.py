@@ -20,11 +20,12 @@ class Affine:
         found = dict(self.coefficients)
         for axis, count in other.coefficients.items():
             found[axis] = add(found.get(axis, 0), multiply(sign, count))
-        return Affine(add(self.constant, multiply(sign, other.constant)), found)
+        kept = {axis: count for axis, count in found.items() if count != 0}
+        return Affine(add(self.constant, multiply(sign, other.constant)), kept)
 
     def times(self, factor: Dim) -> Affine:
         """The multiple."""
-        found = {axis: multiply(count, factor) for axis, count in self.coefficients.items()}
+        found = {axis: multiply(count, factor) for axis, count in self.coefficients.items() if factor != 0}
         return Affine(multiply(self.constant, factor), found)
 
 
