@@ -56,6 +56,7 @@ class Lowered:
         outputs: the graph's outputs.
     """
 
+    lanes: int
     slots: list[Slot] = field(default_factory=list[Slot])
     steps: list[Step] = field(default_factory=list[Step])
     numbers: dict[Value, int] = field(default_factory=dict[Value, int])
@@ -73,9 +74,9 @@ class Lowered:
         return self.numbers[value]
 
 
-def lower(graph: Graph) -> Lowered:
+def lower(graph: Graph, lanes: int) -> Lowered:
     """The program of a graph whose operators have come apart (`expand`)."""
-    made = Lowered(outputs=graph.outputs)
+    made = Lowered(lanes, outputs=graph.outputs)
     for value in graph.inputs:
         made.slot(value)
     for parameter in graph.parameters:
@@ -99,7 +100,7 @@ def _run(made: Lowered, node: Node) -> None:
     rule = definition(node).lower_rule
     if rule is None:
         raise InvalidModelError(f"{node.op.name} has no lowering")
-    kernel = schedule(rule(node))
+    kernel = schedule(rule(node), made.lanes)
     operands = [made.slot(value) for value in node.inputs if value is not None]
     made.steps.append(Run(kernel, (*operands, *(made.slot(value) for value in node.outputs)), node))
 
