@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from xir.ir.builder import apply
+from xir.ir.dims import Dim, Shape, Symbol, SymbolicDim, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.rewrite import drop_unused_parameters
+from xir.ir.types import TensorType
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +136,28 @@ def _counts(node: Node, layout: Layout, kept: Kept) -> dict[str, Attribute]:
             return {"states": kept.carried, **filtered}
         case _:
             return {}
+
+
+def sizes_of(value: Value) -> Shape:
+    """The sizes of a tensor; none where the type tells none."""
+    return value.type.shape if isinstance(value.type, TensorType) else ()
+
+
+def symbols_in(attributes: Iterable[Attribute]) -> Iterator[Symbol]:
+    """The symbols that attributes mention, as often as they do; bodies have their own."""
+    pending = list(attributes)
+    while pending:
+        item = pending.pop()
+        if isinstance(item, tuple):
+            pending += item
+        elif isinstance(item, SymbolicDim):
+            yield from symbols_of(item)
+
+
+def learn(inside: Value, outside: Value, sizes: dict[Symbol, Dim]) -> None:
+    """Notes what the sizes of a body's value are called in the graph around."""
+    before, after = sizes_of(inside), sizes_of(outside)
+    if len(before) == len(after):
+        for own, given in zip(before, after, strict=True):
+            if isinstance(own, Symbol) and own != given:
+                sizes.setdefault(own, given)

@@ -6,7 +6,9 @@ which is why constants come inside here: only there can they be folded.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -16,10 +18,21 @@ from xir.ir.constant import Constant
 from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
-from xir.ir.rewrite import Rewriter, drop_unused_parameters, evaluate_attribute, rewrite
+from xir.ir.rewrite import Rewriter, evaluate_attribute, rewrite
 from xir.ir.source import unite
 from xir.ir.types import TensorType
 from xir.ops.constant import constant
+from xir.passes._bodies import (
+    Layout,
+    bodies_of,
+    everything,
+    layout_of,
+    learn,
+    narrowed,
+    rebuilt,
+    sizes_of,
+    symbols_in,
+)
 from xir.passes._pipeline import Pass, Trace
 
 INLINE_ELEMENTS = 64
@@ -50,7 +63,7 @@ def _inlined(body: Graph, operands: Sequence[Value], outer: Node, rewriter: Rewr
     new: dict[Value, Value] = dict(zip(body.inputs, operands, strict=True))
     sizes: dict[Symbol, Dim] = {}
     for inside, given in new.items():
-        _learn(inside, given, sizes)
+        learn(inside, given, sizes)
     for parameter in body.parameters:
         name = body.names.get(parameter.value) or f"{body.name}.weight"
         new[parameter.value] = rewriter.parameter(parameter.constant, name, trainable=parameter.trainable)
@@ -61,76 +74,82 @@ def _inlined(body: Graph, operands: Sequence[Value], outer: Node, rewriter: Rewr
             made = apply(node.op, inputs, attributes)
         for old, value in zip(node.outputs, made.outputs, strict=True):
             new[old] = value
-            _learn(old, value, sizes)
+            learn(old, value, sizes)
     return tuple(new[value] for value in body.outputs)
 
 
-def _learn(old: Value, new: Value, sizes: dict[Symbol, Dim]) -> None:
-    """Notes what the sizes of `old` are called in the graph around."""
-    if isinstance(old.type, TensorType) and isinstance(new.type, TensorType) and old.type.rank == new.type.rank:
-        for before, after in zip(old.type.shape, new.type.shape, strict=True):
-            if isinstance(before, Symbol) and before != after:
-                sizes.setdefault(before, after)
-
-
 def tidy_captures(graph: Graph, trace: Trace) -> Graph:
-    """The graph with branches that get each value once, none that no branch reads, and small constants inside."""
+    """The graph with bodies that capture each value once, none that they do not read, and small constants inside."""
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
-        if node.op.name != "if":
+        layout = layout_of(node)
+        if layout is None:
             return None
-        bodies = {name: cast("Graph", node.attributes[name]) for name in ("then_body", "else_body")}
-        captured = [cast("Value", value) for value in node.inputs[1:]]
-        kept, known, same = _sorted_out(captured, bodies, rewriter)
-        if len(kept) == len(captured):
+        bodies = bodies_of(node, layout)
+        sorted_out = _sorted_out(node, layout, bodies, rewriter)
+        if len(sorted_out.kept) == len(node.inputs) - layout.before - layout.captured:
             return None
         trace.fire("tidy_captures")
-        changed = {name: _without(body, kept, known, same) for name, body in bodies.items()}
-        inputs = (node.inputs[0], *(captured[place] for place in kept))
-        return apply(node.op, inputs, {**node.attributes, **changed}).outputs
+        whole = everything(node, layout)
+        kept = dataclasses.replace(whole, places=(*range(layout.own, layout.captured), *sorted_out.kept))
+        changed = {name: narrowed(_without(body, sorted_out), layout, kept) for name, body in bodies.items()}
+        return rebuilt(node, layout, changed, kept).outputs
 
     return rewrite(graph, replace)
 
 
-def _sorted_out(
-    captured: Sequence[Value], bodies: Mapping[str, Graph], rewriter: Rewriter
-) -> tuple[list[int], dict[int, Constant], dict[int, int]]:
-    """Places of captured values that stay, {place: constant} of those that go inside, {place: the same one before}."""
-    kept: list[int] = []
-    known: dict[int, Constant] = {}
-    same: dict[int, int] = {}
+@dataclass(slots=True)
+class _Captured:
+    """Inputs of bodies that stay, {input: constant} of those that go inside, {input: the same one before}."""
+
+    kept: list[int] = field(default_factory=list[int])
+    known: dict[int, Constant] = field(default_factory=dict[int, Constant])
+    same: dict[int, int] = field(default_factory=dict[int, int])
+
+
+def _sorted_out(node: Node, layout: Layout, bodies: Mapping[str, Graph], rewriter: Rewriter) -> _Captured:
+    found = _Captured()
     first: dict[Value, int] = {}
-    read = [{value for node in body.nodes for value in node.inputs} | set(body.outputs) for body in bodies.values()]
-    for place, value in enumerate(captured):
+    told = [set(_mentioned(body)) for body in bodies.values()]
+    for place in range(layout.captured, len(node.inputs) - layout.before):
+        value = cast("Value", node.inputs[place + layout.before])
+        inside = [body.inputs[place] for body in bodies.values()]
+        symbols = [
+            {symbol for symbol in symbols_in((sizes_of(each),)) if symbol in mentioned}
+            for each, mentioned in zip(inside, told, strict=True)
+        ]
+        read = any(
+            each in body.users or each in body.outputs for each, body in zip(inside, bodies.values(), strict=True)
+        )
         held = rewriter.constant_of(value)
-        if not any(body.inputs[place] in each for body, each in zip(bodies.values(), read, strict=True)):
+        if not read and not any(symbols):
             continue
-        if held is not None and held.elements <= INLINE_ELEMENTS:
-            known[place] = held
+        if any(symbol.name is not None for each in symbols for symbol in each):  # this input tells a size by name
+            found.kept.append(place)
+        elif held is not None and held.elements <= INLINE_ELEMENTS:
+            found.known[place] = held
         elif value in first:
-            same[place] = first[value]
+            found.same[place] = first[value]
         else:
             first[value] = place
-            kept.append(place)
-    return kept, known, same
+            found.kept.append(place)
+    return found
 
 
-def _without(body: Graph, kept: Sequence[int], known: Mapping[int, Constant], same: Mapping[int, int]) -> Graph:
-    """The body that takes the inputs at `kept` alone."""
-    leaves = {body.inputs[place]: body.inputs[other] for place, other in same.items()}
-    leaves |= {body.inputs[place]: constant(value=held) for place, held in known.items()}
-    rebuilt = Rewriter(body).run(lambda node, rewriter: None, leaves=leaves)
-    made = Graph(
-        rebuilt.name,
-        tuple(body.inputs[place] for place in kept),
-        rebuilt.outputs,
-        rebuilt.output_names,
-        rebuilt.parameters,
-        {value: name for value, name in rebuilt.names.items() if value not in leaves.values() or value in body.inputs},
-        rebuilt.constraints,
-    )
-    return drop_unused_parameters(made)
+def _mentioned(body: Graph) -> Iterator[Symbol]:
+    for node in body.nodes:
+        yield from symbols_in(node.attributes.values())
+    for value in body.outputs:
+        yield from symbols_in((sizes_of(value),))
+
+
+def _without(body: Graph, captured: _Captured) -> Graph:
+    """The body that reads constants, and the first of equal inputs; it has all its inputs still."""
+    leaves = {body.inputs[place]: body.inputs[other] for place, other in captured.same.items()}
+    leaves |= {body.inputs[place]: constant(value=held) for place, held in captured.known.items()}
+    made = Rewriter(body).run(lambda node, rewriter: None, leaves=leaves)
+    return dataclasses.replace(made, inputs=body.inputs)
 
 
 KNOWN = Pass("known_branches", "an if of which the condition is known is the branch that it takes", known_branches)
-TIDY = Pass("tidy_captures", "branches get each value once, none in vain, and know small constants", tidy_captures)
+TIDY = Pass("tidy_captures", "bodies get each value once, none in vain, and know small constants", tidy_captures)

@@ -11,16 +11,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import cast
 
 from xir.ir.builder import apply
-from xir.ir.dims import Dim, Shape, SymbolicDim, symbols_of
+from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.graph import Graph
-from xir.ir.node import Attribute, Node, Op, Value
+from xir.ir.node import Node, Op, Value
 from xir.ir.rewrite import Rewriter, rewrite
-from xir.ir.types import TensorType
 from xir.ir.walk import all_graphs
 from xir.ops.norm import layer_norm
 from xir.ops.pool import max_pool
 from xir.ops.shape import slice_
-from xir.passes._bodies import Kept, Layout, bodies_of, layout_of, narrowed, rebuilt
+from xir.passes._bodies import Kept, Layout, bodies_of, layout_of, narrowed, rebuilt, sizes_of, symbols_in
 from xir.passes._pipeline import Pass, Trace
 
 Place = tuple[Node, Layout, int]
@@ -109,33 +108,19 @@ class Live:
                 if not any(value in self.values for value in pieces):
                     self._mark(pieces[:1])
         for graph in self._graphs[1:]:
-            told = {dim for value in graph.inputs if value in self.values for dim in _sizes(value)}
+            told = {dim for value in graph.inputs if value in self.values for dim in sizes_of(value)}
             for symbol in dict.fromkeys(self._mentioned(graph)):
                 if symbol not in told:
-                    self._mark(value for value in graph.inputs if symbol in _sizes(value))
+                    self._mark(value for value in graph.inputs if symbol in sizes_of(value))
         return len(self.values) > before
 
-    def _mentioned(self, graph: Graph) -> Iterator[Dim]:
+    def _mentioned(self, graph: Graph) -> Iterator[Symbol]:
         for node in graph.nodes:
             if any(value in self.values for value in node.outputs):
-                yield from _symbols(node.attributes.values())
+                yield from symbols_in(node.attributes.values())
         for value in graph.outputs:
             if value in self.values:
-                yield from _symbols(_sizes(value))
-
-
-def _sizes(value: Value) -> Shape:
-    return value.type.shape if isinstance(value.type, TensorType) else ()
-
-
-def _symbols(attributes: Iterable[Attribute]) -> Iterator[Dim]:
-    pending = list(attributes)
-    while pending:
-        item = pending.pop()
-        if isinstance(item, tuple):
-            pending += item
-        elif isinstance(item, SymbolicDim):
-            yield from symbols_of(item)
+                yield from symbols_in(sizes_of(value))
 
 
 Narrow = Callable[[Node, Sequence[bool], Node], "Sequence[Value] | None"]
