@@ -29,7 +29,7 @@ from xir.frontends.onnx.model import (
     ValueInfo,
 )
 from xir.frontends.onnx.reader import read_model
-from xir.frontends.onnx.tensors import TensorStore
+from xir.frontends.onnx.tensors import TensorStore, dtype_of
 from xir.ir.builder import sourced
 from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.constraints import Collected, Constraint, collecting
@@ -38,7 +38,7 @@ from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
 from xir.ir.source import Source
 from xir.ir.training import TrainingStep, verify_training
-from xir.ir.types import Type, UnrankedType
+from xir.ir.types import TensorType, Type, UnrankedType
 from xir.ir.verify import compatible
 from xir.ir.walk import free_symbols
 from xir.limits import MAX_CALLS, inlining_limit
@@ -223,6 +223,7 @@ class _Importer:
                 raise InvalidModelError(f"input name {info.name!r} is empty or stands twice")
             seen.add(info.name)
             if info.name in frame.values:
+                self._check_default(info, frame.values[info.name])
                 continue
             told = self.given.pop(info.name, None)
             value = Value(told if told is not None else self.types.of(info.type, f"input {info.name!r}"))
@@ -235,17 +236,23 @@ class _Importer:
             raise UsageError(f"the model has no inputs {list(self.given)}; it has {known}")
         return inputs
 
+    def _check_default(self, info: ValueInfo, value: Value) -> None:
+        """A weight that is declared as an input, too, must be what is declared there."""
+        declared = None if info.type is None else TypeTable(self.file).of(info.type, f"input {info.name!r}")
+        if declared is not None and not _fits(declared, value.type):
+            raise InvalidModelError(f"input {info.name!r} is declared {declared!r}, its initializer is {value.type!r}")
+
     def _output(self, info: ValueInfo, frame: Frame) -> Value:
         value = frame.values.get(info.name)
         if value is None:
             raise InvalidModelError(f"output {info.name!r} is made by no node")
-        if info.type is not None and info.type.kind == "tensor" and info.type.shape is not None:
+        if info.type is not None and info.type.kind == "tensor" and info.type.dtype:
             declared = TypeTable(self.file).of(info.type, f"output {info.name!r}")
-            if not isinstance(value.type, UnrankedType) and not compatible(declared, value.type):
-                warnings.warn(
-                    f"{self.file}: output {info.name!r} is declared {declared!r}, the nodes make {value.type!r}",
-                    stacklevel=2,
-                )
+            told = f"output {info.name!r} is declared {declared!r}, the nodes make {value.type!r}"
+            if not _fits(UnrankedType(dtype_of(info.type.dtype, info.name, self.file)), value.type):
+                raise InvalidModelError(told)
+            if not _fits(declared, value.type):
+                warnings.warn(f"{self.file}: {told}", stacklevel=2)
         return value
 
     def _build_nodes(self, nodes: Sequence[OnnxNode], frame: Frame) -> None:
@@ -438,6 +445,14 @@ class _Importer:
         else:
             reason, hint = "xir has no handler for it", None
         self.problems.note(kind, reason, hint, node.label)
+
+
+def _fits(declared: Type, made: Type) -> bool:
+    """Whether a value may be what a file says of it, which may be its element type alone."""
+    if UnrankedType in (type(declared), type(made)):
+        tensors = (TensorType, UnrankedType)
+        return isinstance(declared, tensors) and isinstance(made, tensors) and declared.dtype is made.dtype
+    return compatible(declared, made)
 
 
 def _opset(frame: Frame, domain: str) -> int:
