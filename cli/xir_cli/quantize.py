@@ -157,6 +157,7 @@ def _quantized(
     from xir.precision import quantize
     from xir.precision.calibration import RandomSamples
     from xir.reference import made_up_inputs
+    from xir.verification import workable_sizes
 
     with ProgressLine(output, model) as progress:
         progress("reading", 0, 1)
@@ -167,7 +168,11 @@ def _quantized(
         if calibration:
             return quantize(graph, SampleFiles(graph, calibration), settings=chosen), loaded.notes
         with made_up_inputs():
-            made = quantize(graph, settings=chosen, made_up=RandomSamples(graph, settings.seed))
+            made = quantize(
+                graph,
+                settings=chosen,
+                made_up=RandomSamples(graph, settings.seed, least=workable_sizes(graph, settings.seed)),
+            )
         return made, loaded.notes
 
 

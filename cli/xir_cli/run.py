@@ -109,7 +109,7 @@ def _feeds(loaded: Loaded, words: Sequence[str], look: Look) -> dict[str, Array]
 def _complete(loaded: Loaded, feeds: dict[str, Array], random: bool, seed: int) -> dict[str, Array]:
     """The feeds with made-up arrays for the inputs that are missing."""
     from xir.reference import random_inputs
-    from xir.verification import check_memory
+    from xir.verification import check_memory, workable_sizes
 
     missing = [name for name in loaded.graph.input_names if name not in feeds]
     if not missing:
@@ -120,7 +120,8 @@ def _complete(loaded: Loaded, feeds: dict[str, Array], random: bool, seed: int) 
             hint="give --feed NAME=FILE.npy, or --random to make inputs up",
         )
     check_memory(loaded.graph, what="the run")
-    return {**random_inputs(loaded.graph, seed), **feeds}
+    least = workable_sizes(loaded.graph, seed, feeds)
+    return {**random_inputs(loaded.graph, seed, least=least), **feeds}
 
 
 def _lines(report: RunReport) -> list[str]:

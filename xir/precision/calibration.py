@@ -15,6 +15,7 @@ from xir.ir.node import Node, Value
 from xir.precision.kept import is_wide
 from xir.precision.weights import largest_of
 from xir.reference import random_inputs, run
+from xir.reference.inputs import Least
 
 RANDOM_SAMPLES = 4
 """Made-up samples where none are given."""
@@ -31,14 +32,14 @@ class Samples(Protocol):
 class RandomSamples:
     """Made-up inputs, which show that a model runs, and little of the ranges that real ones have."""
 
-    def __init__(self, graph: Graph, seed: int = 0, count: int = RANDOM_SAMPLES) -> None:
-        """`count` samples of `graph` from `seed` on."""
-        self.graph, self.seed, self.count = graph, seed, count
+    def __init__(self, graph: Graph, seed: int = 0, count: int = RANDOM_SAMPLES, least: Least | None = None) -> None:
+        """`count` samples of `graph` from `seed` on, their unknown sizes at least those of `least`."""
+        self.graph, self.seed, self.count, self.least = graph, seed, count, least
 
     def __iter__(self) -> Iterator[Mapping[str, ArrayLike]]:
         """Makes the samples one by one."""
         for number in range(self.count):
-            yield random_inputs(self.graph, self.seed + number)
+            yield random_inputs(self.graph, self.seed + number, least=self.least)
 
 
 def samples_of(given: Iterable[Mapping[str, ArrayLike]]) -> Samples:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,28 +13,34 @@ from xir.ir.dims import Dim, Symbol, evaluate, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.types import DType, TensorType
 from xir.limits import element_count
+from xir.reference.agreement import agreeing
 from xir.reference.demands import fitted
 
-_DEFAULT_SIZE = 2
+DEFAULT_SIZE = 2
+"""What an unknown size becomes where nothing needs more."""
+
+Least = Mapping[Symbol, int]
+"""The least sizes of some symbols."""
 
 MAX_GROWN = 1024
 """The largest size that a symbol grows to."""
 
 
-def random_inputs(graph: Graph, seed: int = 0) -> dict[str, Array]:
+def random_inputs(graph: Graph, seed: int = 0, *, least: Least | None = None) -> dict[str, Array]:
     """One array for each input of the graph.
 
     Floating-point inputs are standard normal, integers lie in [0, 10) (NumPy's PCG64 with `seed`), bools are even odds,
     text is of up to eight letters, digits and spaces.
-    A symbolic size becomes the smallest multiple of its divisor that is at least 2, within its range, and large enough
-    for what the graph computes of it (`default_sizes`). What an operator demands of an input (regions inside a picture,
-    indices within an axis, labels, lengths) is met (`xir.reference.demands`).
+    A symbolic size becomes the smallest multiple of its divisor that is at least 2 (or what `least` says), within
+    its range, and large enough for what the graph computes and assumes of it (`default_sizes`). What an operator
+    demands of an input (regions inside a picture, indices within an axis, labels, lengths) is met
+    (`xir.reference.demands`).
 
     Raises:
         UsageError: if an input is no tensor of known rank.
     """
     generator = np.random.default_rng(seed)
-    sizes = default_sizes(graph)
+    sizes = default_sizes(graph, least)
     made: dict[str, Array] = {}
     for name, value in zip(graph.input_names, graph.inputs, strict=True):
         type = value.type
@@ -65,18 +71,35 @@ def made_up_inputs() -> Generator[None]:
         ) from error
 
 
-def default_sizes(graph: Graph) -> dict[Symbol, Dim]:
+def default_sizes(graph: Graph, least: Least | None = None) -> dict[Symbol, Dim]:
     """The sizes that stand in for the symbols of a graph's inputs and values when nobody tells.
 
-    Each begins with its `default_size`. Where a value of the graph would then be empty (a window of 3 on 2 pixels), the
-    symbols of that value grow step by step until it is not, or until MAX_GROWN: then it stays empty.
+    Each begins with its `default_size`, or with what `least` says. Where a value of the graph would then be empty (a
+    window of 3 on 2 pixels), the symbols of that value grow step by step until it is not, or until MAX_GROWN: then it
+    stays empty. Sizes that the graph assumes to be equal become equal, where trying finds how
+    (`xir.reference.agreement`).
     """
     dims = dict.fromkeys(dim for type in _types(graph) for dim in type.shape if not isinstance(dim, int))
     symbols = dict.fromkeys(symbol for dim in dims for symbol in symbols_of(dim))
     sizes: dict[Symbol, Dim] = {symbol: default_size(symbol) for symbol in symbols}
+    sizes |= {symbol: default_size(symbol, size) for symbol, size in (least or {}).items()}
     for dim in dims:
         _grow(dim, sizes)
-    return sizes
+    known = _symbols_in(value.type.shape for value in graph.inputs if isinstance(value.type, TensorType))
+    given = {symbol: sizes[symbol] for symbol in known}
+    return sizes | agreeing(graph.constraints, given)
+
+
+def long_symbols(graph: Graph) -> tuple[Symbol, ...]:
+    """The symbols of the inputs' axes but for the first of several, which is the batch as a rule."""
+    shapes = [value.type.shape for value in graph.inputs if isinstance(value.type, TensorType)]
+    batches = {symbol for shape in shapes if len(shape) > 1 for symbol in symbols_of(shape[0])}
+    behind = _symbols_in(shape if len(shape) == 1 else shape[1:] for shape in shapes)
+    return tuple(symbol for symbol in behind if symbol not in batches)
+
+
+def _symbols_in(shapes: Iterable[Sequence[Dim]]) -> dict[Symbol, None]:
+    return dict.fromkeys(symbol for shape in shapes for dim in shape for symbol in symbols_of(dim))
 
 
 def _types(graph: Graph) -> Iterator[TensorType]:
@@ -107,9 +130,9 @@ def _next_size(symbol: Symbol, size: Dim) -> Dim:
     return grown if isinstance(grown, int) and grown <= limit else size
 
 
-def default_size(symbol: Symbol) -> int:
+def default_size(symbol: Symbol, least: int = DEFAULT_SIZE) -> int:
     """The size that stands in for a symbol when nobody tells and nothing needs more."""
-    wanted = max(symbol.minimum, _DEFAULT_SIZE)
+    wanted = max(symbol.minimum, least)
     size = -(-wanted // symbol.divisor) * symbol.divisor
     return size if symbol.maximum is None else min(size, symbol.maximum)
 

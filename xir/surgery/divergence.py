@@ -15,7 +15,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.reference import random_inputs
 from xir.surgery.extraction import extract_values
-from xir.verification import ATOL, RTOL, Difference, check_memory, compare
+from xir.verification import ATOL, RTOL, Difference, check_memory, compare, workable_sizes
 from xir.verification.layers import Pair, pair_layers, values_of
 from xir.verification.memory import check_held
 
@@ -88,7 +88,8 @@ def reduce_against(
         for graph in (first, second):
             check_memory(graph, what="the comparison")
     check_held([pair.a for pair in pairs], [pair.b for pair in pairs])
-    for given in (feeds,) if feeds is not None else (random_inputs(first, seed) for seed in seeds):
+    least = workable_sizes(first, seeds[0]) if feeds is None and seeds else None
+    for given in (feeds,) if feeds is not None else (random_inputs(first, seed, least=least) for seed in seeds):
         found = _diverging(first, second, pairs, given, (rtol, atol))
         if found is not None:
             return found

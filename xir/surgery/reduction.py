@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from xir._conversion import Model, Progress, read, silent
 from xir.errors import UsageError, XirError
+from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import Node
 from xir.reference import random_inputs
@@ -19,6 +20,7 @@ from xir.surgery.judging import Feeds, Predicate, Verdict, judge
 from xir.surgery.predicates import Disagreement
 from xir.surgery.shrinking import Make, bypasses, is_simpler, simpler_numbers, smaller_sizes, with_outputs
 from xir.surgery.subset import Case, Recording, Subset
+from xir.verification import workable_sizes
 
 T = TypeVar("T")
 
@@ -123,7 +125,7 @@ def reduce(
     told = progress or silent
     chosen = Disagreement().prepare() if predicate is None else predicate
     verdict = Verdict("passes")
-    for given in (feeds,) if feeds is not None else (random_inputs(graph, seed) for seed in seeds):
+    for given in (feeds,) if feeds is not None else _made_up(graph, seeds):
         for each in _strictness(chosen):
             verdict = judge(each, graph, given, seconds)
             if verdict.is_failure:
@@ -136,6 +138,12 @@ def reduce(
     raise UsageError(
         "the model does not fail: there is nothing to reduce", hint="give the inputs on which it does: --feed"
     )
+
+
+def _made_up(graph: Graph, seeds: Sequence[int]) -> Iterator[dict[str, Array]]:
+    """Inputs from each seed, of sizes on which the model can compute."""
+    least = workable_sizes(graph, seeds[0]) if seeds else None
+    return (random_inputs(graph, seed, least=least) for seed in seeds)
 
 
 def _strictness(predicate: Predicate) -> tuple[Predicate, ...]:

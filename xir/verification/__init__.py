@@ -5,6 +5,7 @@ from xir.verification.check import SEEDS, verify_runners
 from xir.verification.compare import ATOL, RTOL, Difference, compare, compare_boxes
 from xir.verification.memory import MAX_RUN_BYTES, check_memory, peak_bytes
 from xir.verification.runners import OnnxRuntimeRunner, ReferenceRunner, Runner, has_onnxruntime
+from xir.verification.trial import workable_sizes
 
 __all__ = [
     "ATOL",
@@ -23,4 +24,5 @@ __all__ = [
     "has_onnxruntime",
     "peak_bytes",
     "verify_runners",
+    "workable_sizes",
 ]

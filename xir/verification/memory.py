@@ -10,7 +10,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import TensorType
 from xir.limits import GIBI
-from xir.reference.inputs import default_size, default_sizes
+from xir.reference.inputs import Least, default_size, default_sizes
 
 MAX_RUN_BYTES = 2 * GIBI
 """Bytes of arrays that a run on made-up inputs may hold at once. VGG-16 at 224 x 224 holds 26 MB, PSPNet at 713 x 713
@@ -20,12 +20,13 @@ _STRING_BYTES = 64
 """Bytes that an element of text is counted with: a Python string takes 50 and more."""
 
 
-def peak_bytes(graph: Graph) -> int:
+def peak_bytes(graph: Graph, least: Least | None = None) -> int:
     """The largest number of bytes that inputs and results hold at once while the nodes run in their order.
 
-    Sizes that are not known count as `random_inputs` would make them. Weights are not counted: they are mapped.
+    Sizes that are not known count as `random_inputs` would make them. Weights are not counted: they
+    are mapped.
     """
-    sizes = default_sizes(graph)
+    sizes = default_sizes(graph, least)
     last = {value: index for index, node in enumerate(graph.nodes) for value in node.inputs if value is not None}
     kept = frozenset(graph.outputs)
     held = {value: bytes_of(value, sizes) for value in graph.inputs}
