@@ -70,3 +70,19 @@ def test_plain_data_goes_through_json():
     assert data["problems"] == [
         {"kind": "Foo", "count": 2, "layers": ["a", "b"], "reason": "no such layer", "hint": "write a handler"}
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[31mred", "a\\x1b[31mred"),
+        ("a\x07\x00\x9b", "a\\x07\\x00\\x9b"),
+        ("a\u202eb", "a\\u202eb"),
+        ("a\udc80", "a\\udc80"),
+        ("sch\u00f6n \u6f22", "sch\u00f6n \u6f22"),
+    ],
+)
+def test_what_a_terminal_would_act_on_is_spelt_out(text, shown):
+    error = errors.InvalidModelError(f"one\n{text}", file=text, kind=text)
+    assert str(error) == f"{shown}: {shown}: one\n{shown}"
+    assert str(Location(text, None, "a\nb")) == f"{shown}: a\\nb"

@@ -25,7 +25,7 @@ class Location:
             parts.append(f"layer {self.layer!r}" + (f" ({self.kind})" if self.kind else ""))
         elif self.kind is not None:
             parts.append(self.kind)
-        return ": ".join(([self.file] if self.file else []) + parts)
+        return printable(": ".join(([self.file] if self.file else []) + parts))
 
     def or_else(self, other: Location) -> Location:
         """This location, its unknown parts taken from `other`."""
@@ -34,6 +34,21 @@ class Location:
 
 MAX_MESSAGE = 8_000
 """Characters of one message. Real ones take some hundred; an attribute of a million numbers would fill the screen."""
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    """The text with every character that a terminal would act on (escape, newline, direction marks) spelt out.
+
+    Messages quote models, and whoever embeds xir prints them; `keep` stays as it is.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character in keep
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )
 
 
 def _shortened(message: str) -> str:
@@ -68,7 +83,7 @@ class XirError(Exception):
     ) -> None:
         """Builds the error; `number` narrows the class's own code within the same hundred."""
         super().__init__(message)
-        self.message = _shortened(message)
+        self.message = printable(_shortened(message), keep="\n")
         self.hint = hint
         self.source = Location(file, layer, kind)
         chosen = self.number if number is None else number

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TextIO, cast
 
-from xir.errors import FileError
+from xir.errors import FileError, printable
 from xir_cli.settings import Settings
 
 DOCUMENT_VERSION = 1
@@ -59,14 +59,6 @@ class Output:
 def color(stream: TextIO) -> bool:
     """Whether a stream takes colors: a terminal, and NO_COLOR is not set (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR")
-
-
-def printable(text: str) -> str:
-    """The text with every character that a terminal would act on (escape, newline, direction marks) spelt out."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text
-    )
 
 
 def plain(value: object) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xir_cli.output import printable
+from xir.errors import printable
 
 MAX_CELL = 60
 """Characters of a cell; what is longer is cut, --json has it whole."""
