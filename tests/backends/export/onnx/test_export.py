@@ -224,10 +224,19 @@ def test_sequences_optionals_and_nameless_sizes(tmp_path: Path) -> None:
     assert [kind.WhichOneof("value") for kind in types] == kinds
     assert (types[3].map_type.key_type, types[3].map_type.value_type.tensor_type.elem_type) == (8, 1)
     assert [dim.dim_param for dim in types[2].tensor_type.shape.dim] == ["unknown_1", "2*unknown_0"]
-    free = (Value(UnrankedType(DType.FLOAT32)), values[2])
-    bad = Graph("g", free, (relu(values[2]),), ("y",))
-    with pytest.raises(UnsupportedError, match="known number of axes"):
-        export_onnx(bad, tmp_path / "n.onnx")
+
+
+def test_a_rank_that_is_not_known_is_said_aloud(tmp_path: Path) -> None:
+    x, y = Value(UnrankedType(DType.FLOAT32)), Value(TensorType(DType.FLOAT32, (2,)))
+    graph = Graph("g", (x, y), (identity(x), relu(y)), ("same", "r"), names={x: "x", y: "y"})
+    with pytest.warns(UserWarning, match="number of axes of 'x', 'same' is not known"):
+        export_onnx(graph, tmp_path / "m.onnx")
+    made = onnx.load(tmp_path / "m.onnx").graph
+    held = [value.type.tensor_type.HasField("shape") for value in (*made.input, *made.output)]
+    assert held == [False, True, False, True]
+    assert [repr(value.type) for value in import_onnx(tmp_path / "m.onnx").outputs] == ["f32[*]", "f32[2]"]
+    fed = {"x": np.ones((1, 2, 3), np.float32), "y": np.ones(2, np.float32)}
+    assert by_onnxruntime(tmp_path / "m.onnx", fed)[0].shape == (1, 2, 3)
 
 
 SCRIPT = """

@@ -15,7 +15,7 @@ from tests.backends.export.onnx.shared import Net, by_onnxruntime, checked, mean
 from tests.ops.cases import Case, all_cases
 from tests.ops.cases.control import body
 from tests.ops.test_table import graph_of, tensors
-from xir.backends.export.onnx import legalize
+from xir.backends.export.onnx import export_onnx, legalize
 from xir.errors import UnsupportedError
 from xir.frontends.onnx import import_onnx
 from xir.ir.constant import Array
@@ -42,6 +42,10 @@ DIFFERS_BY_DESIGN = {
     "assume_shape": "ONNX knows no such promise: an identity, and what follows refuses another rank by itself",
     "shared trees": "TreeEnsembleRegressor has a table of its own for each tree",
     "at run time": "the file does not tell the sizes that the example gives beside the run-time operand",
+    "reshape_late(": "onnx.defs, Reshape: 'A dimension could also be 0, in which case the actual dimension value is "
+    "unchanged': the importer puts it there",
+    "broadcast_late(": "onnx.defs, Expand: 'It is possible that the output.shape is not equal to shape, when some "
+    "dimensions in shape is equal to 1': the importer joins it with the operand's",
     "max_pool_with_indices": "ONNX counts indices through the whole tensor: a remainder is taken behind it",
 }
 NO_KERNEL = ("NOT_IMPLEMENTED", "MLDataType", "bfloat16", "data type is not supported", "No corresponding Numpy type")
@@ -82,8 +86,13 @@ def _is_named(case: Case, table: dict[str, str]) -> bool:
     return any(text in str(case) for text in table)
 
 
-def _has_no_rank(graph: Graph) -> bool:
-    return any(isinstance(value.type, UnrankedType) for value in graph.outputs)
+def _written(graph: Graph, path: Path, opset: int) -> None:
+    """The graph as a file, checked; ONNX's checker wants every rank (onnx docs/IR.md), which not every graph knows."""
+    if not any(isinstance(value.type, UnrankedType) for value in (*graph.inputs, *graph.outputs)):
+        checked(graph, path, opset=opset)
+        return
+    with pytest.warns(UserWarning, match="number of axes of .* is not known"):
+        export_onnx(graph, path, opset=opset)
 
 
 def _legal(graph: Graph, opset: int) -> Graph | None:
@@ -103,15 +112,11 @@ def _legal(graph: Graph, opset: int) -> Graph | None:
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_every_operator_comes_back_at_every_opset(case: Case, tmp_path: Path) -> None:
     graph, _ = graph_of(case)
-    if _has_no_rank(graph):
-        with pytest.raises(UnsupportedError, match="known number of axes"):
-            checked(graph, tmp_path / "m.onnx", opset=21)
-        return
     for opset in OPSETS:
         legal = _legal(graph, opset)
         if legal is None:
             continue
-        checked(graph, tmp_path / "m.onnx", opset=opset)
+        _written(graph, tmp_path / "m.onnx", opset)
         back = import_onnx(tmp_path / "m.onnx")
         if not _is_named(case, DIFFERS_BY_DESIGN):
             assert meaning(back) == meaning(legal), opset
@@ -124,13 +129,11 @@ def test_every_operator_computes_the_same_under_onnxruntime(case: Case, tmp_path
     graph, feeds = graph_of(case)
     if any(array.dtype.kind == "V" for given in feeds.values() for array in tensors(given)):
         pytest.skip("onnxruntime's Python takes no such arrays")
-    if _has_no_rank(graph):
-        pytest.skip("ONNX's checker wants a rank")
     want = list(run(graph, feeds).values())
     for opset in (11, 21):
         if _legal(graph, opset) is None:
             continue
-        checked(graph, tmp_path / "m.onnx", opset=opset)
+        _written(graph, tmp_path / "m.onnx", opset)
         try:
             got = by_onnxruntime(tmp_path / "m.onnx", feeds)
         except Exception as error:

@@ -11,7 +11,6 @@ from xir.backends.export.onnx._form import Inner, OnnxAttribute, OnnxType, domai
 from xir.backends.export.onnx._names import Names
 from xir.backends.export.onnx._plan import Nested, Plan, Record, RecordAttribute, Ref, StepPlan
 from xir.backends.export.onnx._tensor import NUMBERS, Payload, payload
-from xir.errors import UnsupportedError
 from xir.ir.constant import Constant
 from xir.ir.dims import Dim, Symbol, symbols_of, to_text
 from xir.ir.graph import Graph
@@ -67,17 +66,7 @@ class External:
 
 
 def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Value, External]) -> list[wire.Piece]:
-    """The ModelProto in pieces; weights in `external` are only named.
-
-    Raises:
-        UnsupportedError: a value has a type that ONNX cannot name.
-    """
-    for value in (*plan.graph.inputs, *plan.graph.outputs):
-        if isinstance(value.type, UnrankedType):
-            raise UnsupportedError(
-                f"{names.values[value]!r} is {value.type!r}: ONNX inputs and outputs need a known number of axes",
-                hint="tell the input's type with --input NAME=f32[...]",
-            )
+    """The ModelProto in pieces; weights in `external` are only named."""
     encoder = _Encoder(names, header.ir_version >= METADATA_IR_VERSION, external)
     parts = [part.graph for step in plan.training for part in step.parts]
     ends = tuple(value for graph in (plan.graph, *parts) for value in (*graph.inputs, *graph.outputs))

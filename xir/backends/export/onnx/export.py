@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from xir.backends.export.report import ExportReport
 from xir.files import PathLike
 from xir.ir.graph import Graph
 from xir.ir.node import Value
+from xir.ir.types import UnrankedType
 
 __all__ = ["ExportPlan", "ExportReport", "export_onnx", "plan_onnx"]
 
@@ -89,6 +91,7 @@ def export_onnx(
         version = packages.version("xir-compiler")
     except packages.PackageNotFoundError:
         version = ""
+    _warn_of_ranks(plan, names)
     header = Header(versions.opset, versions.ir_version, version, dict(metadata or {}), documentation)
     written = write_model(path, plan, names, header, external_data)
     layers, results = _layers(plan, names)
@@ -107,6 +110,23 @@ def export_onnx(
         results=results,
         renamed=names.renamed,
     )
+
+
+def _warn_of_ranks(plan: Plan, names: Names) -> None:
+    """Says which inputs and outputs have no known number of axes.
+
+    onnx docs/IR.md, Graphs: "the main graph inputs and outputs are required to have a shape, indicating the rank";
+    onnx.checker refuses files that do not, runtimes (onnxruntime 1.31) run them.
+    """
+    values = dict.fromkeys((*plan.graph.inputs, *plan.graph.outputs))
+    unknown = [names.values[value] for value in values if isinstance(value.type, UnrankedType)]
+    if unknown:
+        listed = ", ".join(repr(name) for name in unknown)
+        warnings.warn(
+            f"the number of axes of {listed} is not known: runtimes take the file, ONNX's checker does not; "
+            "types of inputs can be told (--input NAME=f32[...])",
+            stacklevel=3,
+        )
 
 
 def _count(plan: Plan) -> dict[str, int]:
