@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from tests.backends.export.onnx.shared import meaning
+from tests.fuzz.described import NOT_FINITE, described, has_body, is_finite, named, ordinary, said, shown, trace
 from tests.fuzz.differences import compared
-from tests.fuzz.programs import GENERATORS, Sample
+from tests.fuzz.programs import GENERATORS
+from tests.fuzz.sample import Sample
+from tests.fuzz.undefined import is_left_open
 from xir.backends.export.onnx import export_onnx, legalize
 from xir.errors import UnsupportedError, XirError
 from xir.frontends.onnx import import_onnx
-from xir.ir.constant import Array, Constant
-from xir.ir.graph import Graph
+from xir.ir.constant import Array, constant_of
+from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.types import Type, UnrankedType, dtype_from_numpy
 from xir.ir.verify import verify
@@ -55,6 +58,23 @@ class Finding:
     op: str
     cause: str
     detail: str
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A node as a graph.
+
+    Attributes:
+        graph: the graph.
+        feeds: what it is fed.
+        operands: that, and its weights.
+        want: its results by the reference.
+    """
+
+    graph: Graph
+    feeds: dict[str, Array]
+    operands: dict[str, object]
+    want: Results
 
 
 class RefusedError(Exception):
@@ -248,53 +268,87 @@ class Judged:
         for node in self.graph.nodes:
             if node.op.name == "constant" or any(name in GENERATORS for name in re.split(r"[+()]", named(node))):
                 continue
-            alone = self.alone(node)
-            if alone is None:
-                continue
-            graph, feeds, want = alone
-            try:
-                have = runner(graph, feeds)
-            except RefusedError:
-                continue
-            except Exception as error:
+            for each in self.of_node(name, node, runner):
                 found = True
-                yield Finding(name, named(node), said(error), f"{_described(node, feeds)}: {trace(error)}")
-                continue
-            for output, how in compared(want, have).items():
-                found = True
-                detail = f"{_described(node, feeds)}: {_shown(want[output])} and {_shown(have[output])}"
-                yield Finding(name, named(node), how, detail)
+                yield each
         if not found and differing and not self.grows(differing):
             how = f"together: {', '.join(sorted(set(differing.values())))}"
-            special = "" if all(map(_is_finite, self.held.values())) else "not finite: "
-            yield Finding(name, self.operators, how, f"{special}{dict(differing)}")
+            special = not all(map(is_finite, self.held.values()))
+            yield Finding(name, self.operators, how, f"{NOT_FINITE if special else ''}{dict(differing)}")
+            if special:
+                yield from self.tamed(name, runner)
 
-    def alone(self, node: Node) -> tuple[Graph, dict[str, Array], Results] | None:
-        """The graph of a node, what the reference feeds it in the whole graph, and its results."""
+    def of_node(self, name: str, node: Node, runner: Runner) -> Iterator[Finding]:
+        """What differs where a node runs alone on the numbers of the whole graph.
+
+        Where those are not all finite, the node is judged on finite ones, too: so no NaN hides what is wrong.
+        """
+        alone = self.alone(node)
+        if alone is None:
+            return
+        found = list(judged_alone(name, node, runner, alone))
+        yield from found
+        if any(each.detail.startswith(NOT_FINITE) for each in found):
+            yield from self.of_tame_node(name, node, runner, alone)
+
+    def of_tame_node(self, name: str, node: Node, runner: Runner, alone: Alone) -> Iterator[Finding]:
+        """What differs on finite numbers."""
+        operands = {key: ordinary(item) for key, item in alone.operands.items()}
+        if all(operands[key] is item for key, item in alone.operands.items()):
+            return
+        held = {
+            each.value: constant_of(cast("Array", operands[alone.graph.name_of(each.value)]))
+            for each in alone.graph.parameters
+        }
+        weights = tuple(Parameter(each.value, held[each.value]) for each in alone.graph.parameters)
+        graph = replace(alone.graph, parameters=weights)
+        tame = _ran(graph, {key: operands[key] for key in alone.feeds}, operands)
+        if tame is not None and not is_left_open(node.op.name, list(operands.values()), node.attributes, strict=False):
+            yield from judged_alone(name, node, runner, tame)
+
+    def tamed(self, name: str, runner: Runner) -> Iterator[Finding]:
+        """What differs where the whole graph is fed finite numbers instead, if all that it computes is finite then."""
+        feeds = {key: cast("Array", ordinary(item)) for key, item in self.sample.feeds.items()}
+        try:
+            other = Judged(Sample(self.graph, feeds), self.folder, self.opset, self.stage)
+            have = runner(self.graph, feeds)
+        except (XirError, RefusedError):
+            return
+        if all(map(is_finite, other.held.values())):
+            differing = {key: how for key, how in compared(other.want, have).items() if key not in self.random}
+            if differing:
+                yield from other.culprits(name, differing, runner)
+
+    def alone(self, node: Node) -> Alone | None:
+        """The node with what the reference feeds it in the whole graph; weights and literals stay such."""
         op = definition(node)
         operands: list[Value | None] = []
         inputs: dict[Value, str] = {}
-        feeds: dict[str, Array] = {}
+        weights: list[Parameter] = []
+        given: dict[str, object] = {}
         for index, value in enumerate(node.inputs):
-            if value is None or isinstance(value.type, UnrankedType):
+            if value is None:
                 operands.append(None)
-                if value is not None:
-                    return None
                 continue
+            if isinstance(value.type, UnrankedType):
+                return None
             constant = self.graph.constant_of(value)
             item = constant.array() if constant is not None else self.held[value]
             fresh = Value(_fixed(value.type, item))
             inputs[fresh] = f"x{index}"
-            feeds[f"x{index}"] = cast("Array", item)
+            given[f"x{index}"] = item
             operands.append(fresh)
+            if constant is not None:
+                weights.append(Parameter(fresh, constant))
         try:
             made = cast("Value | tuple[Value, ...]", op(*operands, **node.attributes))
             outputs = (made,) if isinstance(made, Value) else tuple(made)
             names = tuple(f"y{index}" for index in range(len(outputs)))
-            graph = Graph("alone", tuple(inputs), outputs, names, names=inputs)
-            return graph, feeds, dict(run(graph, feeds))
+            fed = tuple(value for value in inputs if all(value is not each.value for each in weights))
+            graph = Graph("alone", fed, outputs, names, tuple(weights), inputs)
         except XirError:
             return None
+        return _ran(graph, {inputs[value]: given[inputs[value]] for value in fed}, given)
 
     def grows(self, differing: Mapping[str, str]) -> bool:
         """Whether rounding alone moves these outputs as far: some of them differ when every result is shifted a bit."""
@@ -328,7 +382,7 @@ class Judged:
 
     def values_of(self, output: str, have: Mapping[str, object]) -> str:
         """Both sides of an output, cut short."""
-        return f"{_shown(self.want[output])} and {_shown(have[output])}"
+        return f"{shown(self.want[output])} and {shown(have[output])}"
 
 
 def _noisy(item: object, random: np.random.Generator) -> object:
@@ -365,73 +419,26 @@ def random_outputs(graph: Graph) -> set[str]:
     return {name for name, value in zip(graph.output_names, graph.outputs, strict=True) if value in found}
 
 
-def named(node: Node) -> str:
-    """The operator, with those of its bodies: `loop(add+neg)`."""
-    found: dict[str, None] = {}
-    waiting = [node]
-    while waiting:
-        for body in waiting.pop().attributes.values():
-            if isinstance(body, Graph):
-                found.update((each.op.name, None) for each in body.nodes if each.op.name != "constant")
-                waiting += body.nodes
-    return f"{node.op.name}({'+'.join(found)})" if found else node.op.name
+def judged_alone(name: str, node: Node, runner: Runner, alone: Alone) -> Iterator[Finding]:
+    """What differs between the reference and another runner on one node."""
+    told = described(node, alone.operands)
+    if has_body(node) and not told.startswith(NOT_FINITE) and not all(map(is_finite, alone.want.values())):
+        told = NOT_FINITE + told
+    try:
+        have = runner(alone.graph, alone.feeds)
+    except RefusedError:
+        return
+    except Exception as error:
+        yield Finding(name, named(node), said(error), f"{told}: {trace(error)}")
+        return
+    for output, how in compared(alone.want, have).items():
+        detail = f"{told}: {shown(alone.want[output])} and {shown(have[output])}"
+        yield Finding(name, named(node), how, detail)
 
 
-def said(error: Exception) -> str:
-    """An error as the cause of a finding: its kind and its words without numbers and names."""
-    text = re.sub(r"'[^']*'|\"[^\"]*\"|0x[0-9a-f]+|-?\d[\d.e+-]*", "_", " ".join(str(error).split()))
-    text = re.sub(r".*Status Message: ", "", text)
-    return f"{type(error).__name__}: {text[:110]}"
-
-
-def trace(error: Exception) -> str:
-    """Where an error comes from, in a line."""
-    places: list[str] = []
-    step = error.__traceback__
-    while step is not None:
-        places.append(f"{Path(step.tb_frame.f_code.co_filename).name}:{step.tb_lineno}")
-        step = step.tb_next
-    return f"{' '.join(str(error).split())[:300]} at {' '.join(places[-4:])}"
-
-
-def _described(node: Node, feeds: Mapping[str, Array]) -> str:
-    given = ", ".join(f"{name}={_shown(array)}" for name, array in feeds.items())
-    inside = _literals(node)
-    words = {name: value for name, value in node.attributes.items() if not isinstance(value, Graph)}
-    special = "" if all(map(_is_finite, feeds.values())) and all(map(_is_finite, inside)) else "not finite: "
-    return f"{special}{node.op.name} {words} ({given})"[:1500]
-
-
-def _literals(node: Node) -> list[object]:
-    """The literals in the bodies of a node."""
-    found: list[object] = []
-    waiting = [node]
-    while waiting:
-        for body in waiting.pop().attributes.values():
-            if isinstance(body, Graph):
-                waiting += body.nodes
-                held = (each.attributes.get("value") for each in body.nodes if each.op.name == "constant")
-                found += [each.array() for each in held if isinstance(each, Constant)]
-    return found
-
-
-def _is_finite(item: object) -> bool:
-    """Whether all numbers are finite, and not so large that a product of two is not."""
-    if isinstance(item, list):
-        return all(map(_is_finite, cast("list[object]", item)))
-    if not isinstance(item, np.ndarray) or item.dtype.kind in "OUST" or not item.size:
-        return True
-    largest = np.abs(cast("Array", item).astype(np.complex128 if item.dtype.kind == "c" else np.float64)).max()
-    return bool(np.isfinite(largest)) and float(largest) < (2.0**8 if item.dtype.itemsize == 2 else 1e15)
-
-
-def _shown(item: object) -> str:
-    if isinstance(item, np.ndarray):
-        array = cast("Array", item)
-        listed = str(array.reshape(-1)[:12].tolist())
-        return f"{array.dtype}{list(array.shape)}{listed}"
-    return (
-        "a list " + str([_shown(each) for each in cast("list[object]", item)])[:200]
-        if isinstance(item, list)
-        else repr(item)
-    )
+def _ran(graph: Graph, feeds: Mapping[str, object], operands: Mapping[str, object]) -> Alone | None:
+    given = cast("dict[str, Array]", dict(feeds))
+    try:
+        return Alone(graph, given, dict(operands), dict(run(graph, given)))
+    except XirError:
+        return None

@@ -20,9 +20,9 @@ from typing import cast
 
 import numpy as np
 
+from tests.fuzz.sample import Sample, one_application
 from tests.fuzz.undefined import is_left_open
 from tests.ops.cases import AnyOp, Case, all_cases
-from tests.ops.evaluate import placeholders
 from xir.errors import XirError
 from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Symbol
@@ -41,6 +41,9 @@ MAX_ELEMENTS = 8192
 SPECIAL = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e-40, 65504.0, -1e30, 0.5, 1.5, 2.5, -1.0)
 """Numbers that implementations treat differently: no numbers, zeros of both signs, subnormal, large, halves."""
 
+SPECIAL_GRAPHS = 1 / 8
+"""How many graphs have such numbers: what is wrong with ordinary ones must not hide behind them."""
+
 GENERATORS = frozenset(("random_normal", "random_uniform", "bernoulli", "multinomial", "dropout"))
 """Operators whose numbers ONNX leaves open: of what depends on them only types and sizes are compared."""
 
@@ -48,30 +51,6 @@ EXCLUDED: Mapping[str, str] = {
     "image_decoder": "needs a decoder that not every environment has",
 }
 """Operators that are not drawn, and why."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A random graph.
-
-    Attributes:
-        graph: the graph.
-        feeds: what to feed it, by input name.
-    """
-
-    graph: Graph
-    feeds: dict[str, Array]
-
-    @property
-    def operators(self) -> tuple[str, ...]:
-        """The names of its operators, those of bodies too, in order."""
-        found: dict[str, None] = {}
-        waiting = [self.graph]
-        while waiting:
-            for node in waiting.pop().nodes:
-                found[node.op.name] = None
-                waiting += [body for body in node.attributes.values() if isinstance(body, Graph)]
-        return tuple(found)
 
 
 @cache
@@ -85,23 +64,6 @@ def blocks() -> Mapping[str, tuple[Case, ...]]:
     return {name: tuple(cases) for name, cases in sorted(found.items())}
 
 
-def one_application(
-    op: AnyOp, types: Sequence[Type | None], attributes: Mapping[str, object]
-) -> tuple[Graph, list[str | None]]:
-    """A graph of one operator on fresh inputs of these types, and the inputs' names.
-
-    Raises:
-        XirError: the operator does not take them.
-    """
-    values = placeholders(*([None] * len(types)), types=types)
-    made = op(*values, **attributes)
-    outputs = (made,) if isinstance(made, Value) else tuple(made)
-    names = [None if value is None else f"x{index}" for index, value in enumerate(values)]
-    labels = {value: name for value, name in zip(values, names, strict=True) if value is not None and name is not None}
-    inputs = tuple(labels)
-    return Graph("one", inputs, outputs, tuple(f"y{i}" for i in range(len(outputs))), names=labels), names
-
-
 @dataclass
 class Builder:
     """A random graph on its way.
@@ -110,6 +72,7 @@ class Builder:
         random: where every choice comes from.
         in_body: whether this is a body, which has literals only, and whose steps run on other numbers too.
         batch: the symbol that stands for a first axis of two elements, if any.
+        special: whether numbers are drawn that are not finite, or hardly.
         pool: the values so far.
         held: what each of them is for the feeds.
         used: the values that something reads.
@@ -120,6 +83,7 @@ class Builder:
     random: Random
     in_body: bool = False
     batch: Symbol | None = None
+    special: bool = False
     pool: list[Value] = field(default_factory=list[Value])
     held: dict[Value, object] = field(default_factory=dict[Value, object])
     used: set[Value] = field(default_factory=set[Value])
@@ -191,13 +155,13 @@ class Builder:
         if not array.ndim or not array.size or not dtype_from_numpy(array.dtype).is_floating:
             return array
         chance = self.random.random()
-        if chance < 0.1:
+        if self.special and chance < 0.3:
             flat = array.reshape(-1).copy()
             for place in range(0, flat.size, 3):
                 with np.errstate(all="ignore"):
                     flat[place] = np.asarray(self.random.choice(SPECIAL)).astype(array.dtype)
             return flat.reshape(array.shape)
-        return np.flip(array).copy() if chance < 0.3 else array
+        return np.flip(array).copy() if 0.3 <= chance < 0.5 else array
 
     def operand(self, case: Case, index: int, beside: Mapping[int, Value]) -> Value | None:
         """A value for an operand of the example: one of the pool that may fit, or the example's own."""
@@ -349,7 +313,7 @@ def _is_static(value: Value) -> bool:
 def random_sample(random: Random) -> Sample:
     """A random graph of up to about ten operators, bodies not counted."""
     batch = Symbol("N") if random.random() < 0.3 else None
-    builder = Builder(random, batch=batch)
+    builder = Builder(random, batch=batch, special=random.random() < SPECIAL_GRAPHS)
     wanted = random.randint(1, 12)
     for _ in range(40):
         if random.random() < 0.15:
@@ -405,7 +369,7 @@ def _captured(builder: Builder, least: int = 1) -> list[Value]:
 
 def _inner(builder: Builder, types: Sequence[Type], items: Sequence[object]) -> Builder:
     """The builder of a body that gets values of these types."""
-    inner = Builder(builder.random, in_body=True)
+    inner = Builder(builder.random, in_body=True, special=builder.special)
     for type, item in zip(types, items, strict=True):
         value = Value(type)
         inner.inputs.append(value)

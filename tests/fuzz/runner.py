@@ -28,7 +28,8 @@ import numpy as np
 
 from tests.fuzz.explained import explanation
 from tests.fuzz.judges import OPSETS, Finding, Judged
-from tests.fuzz.programs import Sample, random_sample
+from tests.fuzz.programs import random_sample
+from tests.fuzz.sample import Sample
 from xir.errors import XirError
 from xir.ir.types import dtype_from_name, dtype_from_numpy
 from xir.text import parse_graph, print_graph

@@ -67,6 +67,11 @@ def _not_finite(given: Sequence[Array], attributes: Mapping[str, object]) -> boo
     return any(not np.isfinite(each.astype(np.float64)).all() for each in floats)
 
 
+def _far(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
+    """Places so far away that their numbers do not tell a thousandth of an element: rounding decides what is there."""
+    return _not_finite(given, attributes) or bool((np.abs(given[1].astype(np.float64)) > 1e3).any())
+
+
 def _ratio(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
     """Chances that are none: Bernoulli's lie in [0, 1], Dropout's ratio in [0, 1)."""
     chances = given[0] if len(given) == 1 else given[1]
@@ -101,6 +106,7 @@ PLACES = (
 
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(PLACES, _not_finite),
+    "grid_sample": _far,
     "mel_weight_matrix": _mel,
     "bernoulli": _ratio,
     "dropout": _ratio,

@@ -182,6 +182,8 @@ def _lrn_within_reference(x: Array, *, size: int, alpha: float, beta: float, bia
 
 @lrn_within.decompose
 def _lrn_within_decompose(x: Value, *, size: int, alpha: float, beta: float, bias: float) -> Value:
+    if 0 in x.shape:
+        return identity(x)
     data = wide(x)
     padding = ((size // 2, size // 2),) * (x.rank - 2)
     mean = average_pool(mul(data, data), padding=padding, counted_padding=padding, **_around(x, size))

@@ -35,6 +35,7 @@ def cases() -> Iterator[Case]:
     yield case(lrn, normal(2, 3, 0), size=3, alpha=0.5, beta=0.75, bias=2.0).noted("no places")
     yield case(lrn, normal(2, 0, 3, 3), size=3, alpha=0.5, beta=0.75, bias=2.0).noted("no channels")
     yield case(lrn_within, normal(1, 2, 4, 5), size=3, alpha=0.5, beta=0.75, bias=1.0)
+    yield case(lrn_within, normal(2, 0, 4), size=3, alpha=0.5, beta=0.75, bias=1.0).noted("no channels")
     for outside in (False, True):
         attributes = {"normalize_variance": True, "epsilon": 1e-2, "outside": outside}
         yield case(mean_variance_normalize, x, axes=(2, 3), **attributes)
