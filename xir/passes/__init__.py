@@ -27,6 +27,7 @@ from xir.passes import (
     reductions,
     sizes,
     slices,
+    steady,
     unread,
     values,
 )
@@ -44,6 +45,9 @@ def passes() -> tuple[Pass, ...]:
         folding.PASS,
         branches.KNOWN,
         branches.TIDY,
+        steady.KEEP,
+        steady.HOIST,
+        steady.SHARE,
         unread.UNREAD,
         unread.STATISTICS,
         *rules_pass("axes", "axes that are known before the run become attributes", late.RULES),

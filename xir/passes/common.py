@@ -31,7 +31,7 @@ class _Classes:
             if node.op.has_effect:
                 continue
             operands = tuple(None if value is None else same.get(value, value) for value in node.inputs)
-            attributes = tuple((name, _key(value)) for name, value in node.attributes.items())
+            attributes = tuple((name, attribute_key(value)) for name, value in node.attributes.items())
             first = seen.setdefault((node.op.name, operands, attributes), node)
             self.first[node] = first
             self.members.setdefault(first, []).append(node)
@@ -104,7 +104,8 @@ def _with_shared_weights(graph: Graph, trace: Trace) -> Graph:
     return replace(made, parameters=parameters, names=names)
 
 
-def _key(attribute: Attribute) -> Hashable:
+def attribute_key(attribute: Attribute) -> Hashable:
+    """The same for equal attributes only: floats by their bits, constants by their elements."""
     match attribute:
         case Constant() if attribute.nbytes <= DIGEST_BYTES:
             return ("constant", attribute.type, attribute.digest())
@@ -113,7 +114,7 @@ def _key(attribute: Attribute) -> Hashable:
         case bool():
             return ("bool", attribute)
         case tuple():
-            return tuple(_key(item) for item in attribute)
+            return tuple(attribute_key(item) for item in attribute)
         case _:
             return attribute
 
