@@ -5,11 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 
-from tests.hostile import caffe_files, caffe_nets, mistakes, onnx_files, onnx_operators, onnx_structures, xir_files
+from tests.hostile import (
+    caffe_files,
+    caffe_nets,
+    mistakes,
+    onnx_borders,
+    onnx_files,
+    onnx_operators,
+    onnx_scopes,
+    onnx_storage,
+    onnx_structures,
+    xir_files,
+)
 from tests.hostile.case import Case, unique
 
 EVERY_PARTS = 16
-"""Batches of the wrong forms of every operator, 245,000 in all, which run at night."""
+"""Batches of the wrong forms of every operator, 215,000 in all, which run at night."""
 
 BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
     "caffemodel": caffe_files.small_binary,
@@ -28,6 +39,9 @@ BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
     "onnx tensors": onnx_files.tensors,
     "onnx graphs": onnx_files.graphs,
     "onnx structures": onnx_structures.structures,
+    "onnx borders": onnx_borders.borders,
+    "onnx storage": onnx_storage.storage,
+    "onnx scopes": onnx_scopes.scopes,
     "onnx operators": partial(onnx_operators.part, 0, 250),
     **{
         f"every onnx operator {number}": partial(onnx_operators.part, number, EVERY_PARTS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import importlib
 import os
 import random
 import struct
@@ -103,10 +104,14 @@ def _bytes(make: Callable[[Path], None]) -> bytes:
         return path.read_bytes()
 
 
+def _h5py() -> Any:
+    """The library, of which the stubs tell only what xir itself uses: reading."""
+    return importlib.import_module("h5py")
+
+
 def _layers(path: Path) -> tuple[Any, Any]:
     """A snapshot without the weights of `conv`: (file, the group `conv`)."""
-    import h5py
-
+    h5py = _h5py()
     file = h5py.File(path, "w")
     data = file.create_group("data")
     for name, shapes in BLOBS.items():
@@ -125,8 +130,7 @@ def _right(path: Path) -> None:
 
 
 def _external_link(path: Path) -> None:
-    import h5py
-
+    h5py = _h5py()
     other = path.with_name("other.h5")
     with h5py.File(other, "w") as held:
         held.create_dataset("x", data=np.ones((4, 3, 3, 3), np.float32))
@@ -136,15 +140,13 @@ def _external_link(path: Path) -> None:
 
 
 def _external_root(path: Path) -> None:
-    import h5py
-
+    h5py = _h5py()
     with h5py.File(path, "w") as file:
         file["data"] = h5py.ExternalLink("/etc/passwd", "/")
 
 
 def _soft_link(path: Path) -> None:
-    import h5py
-
+    h5py = _h5py()
     file, conv = _layers(path)
     file.create_dataset("elsewhere", data=np.ones((4, 3, 3, 3), np.float32))
     conv["0"] = h5py.SoftLink("/elsewhere")
@@ -152,8 +154,7 @@ def _soft_link(path: Path) -> None:
 
 
 def _soft_loop(path: Path) -> None:
-    import h5py
-
+    h5py = _h5py()
     file, conv = _layers(path)
     conv["0"] = h5py.SoftLink("/data/conv/0")
     file.close()
@@ -166,8 +167,7 @@ def _hard_loop(path: Path) -> None:
 
 
 def _virtual(path: Path) -> None:
-    import h5py
-
+    h5py = _h5py()
     layout = h5py.VirtualLayout((4, 3, 3, 3), np.float32)
     layout[:] = h5py.VirtualSource("/etc/hostname", "x", shape=(4, 3, 3, 3))
     file, conv = _layers(path)
@@ -208,8 +208,7 @@ def _text(path: Path) -> None:
 
 
 def _object(path: Path) -> None:
-    import h5py
-
+    h5py = _h5py()
     file, conv = _layers(path)
     conv.create_dataset("0", data=np.array(["x"] * 108, object).reshape(4, 3, 3, 3), dtype=h5py.string_dtype())
     file.close()

@@ -101,7 +101,7 @@ def _suite() -> Iterator[tuple[onnx.ModelProto, dict[str, np.ndarray]]]:
     for case in cases:
         if case.model is None or len(case.model.graph.node) != 1:
             continue
-        operands = case.data_sets[0][0] if case.data_sets else []
+        operands: Sequence[object] = case.data_sets[0][0] if case.data_sets else []
         feeds: dict[str, np.ndarray] = {}
         for info, operand in zip(case.model.graph.input, operands, strict=False):
             if isinstance(operand, TensorProto):

@@ -7,6 +7,7 @@ them standing in the file, where import and folding look at them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -18,6 +19,11 @@ from tests.hostile.onnx_bases import Base, bases, seed_of
 NUMBERS = (0, -1, 1, 2, 7, -(2**31), 2**31, 2**40, 2**63 - 1, -(2**63))
 REALS = (0.0, -1.0, 1e38, 1e-45, float("nan"), float("inf"), float("-inf"))
 WORDS = (b"", b"x", b"\0", b"\xff\xfe", b"(" * 2000, b"a" * 60_000, b"(a+)+$", b"...,...->...", b"i" * 200 + b"->")
+ITEMS: tuple[tuple[str, tuple[object, ...]], ...] = (
+    ("INTS", (0, -1, 1, 2**31, 2**63 - 1, -(2**63))),
+    ("FLOATS", REALS),
+    ("STRINGS", (b"", b"a", b"\xff", b"(")),
+)
 SHAPES: tuple[tuple[int | str | None, ...] | None, ...] = (
     None,
     (),
@@ -105,47 +111,48 @@ def _known(model: onnx.ModelProto) -> dict[str, int]:
         attributes = onnx.defs.get_schema(node.op_type, version, node.domain).attributes
     except onnx.defs.SchemaError:
         return {}
-    return {name: int(attributes[name].type.value) for name in sorted(attributes)}
+    return {name: int(cast("Any", attributes[name].type).value) for name in sorted(attributes)}
 
 
 def _values(name: str, kind: int, given: AttributeProto | None) -> Iterator[tuple[str, AttributeProto]]:
     """Values at the borders of the type that is right, and one of each other type."""
-    lists = {6: "floats", 7: "ints", 8: "strings"}
     numbers = NUMBERS if kind == AttributeProto.INT else (3,)
     yield from ((f"= {number}", helper.make_attribute(name, number)) for number in numbers)
     reals = REALS if kind == AttributeProto.FLOAT else (0.5,)
     yield from ((f"= {real} (float)", helper.make_attribute(name, real)) for real in reals)
     words = WORDS if kind == AttributeProto.STRING else WORDS[1:2]
     yield from ((f"= word {index}", helper.make_attribute(name, word)) for index, word in enumerate(words))
+    lists = {int(AttributeProto.AttributeType.Value(one)): one.lower() for one, _ in ITEMS}
     kept = len(getattr(given, lists[kind])) if given is not None and kind in lists else 1
     full = tuple(dict.fromkeys((0, max(kept - 1, 0), kept, kept + 1, 70, 20_000)))
-    for one, items in ((7, (0, -1, 1, 2**31, 2**63 - 1, -(2**63))), (6, REALS), (8, (b"", b"a", b"\xff", b"("))):
-        for length in full if kind == one else (1,):
-            for item in items if kind == one else items[:1]:
+    for one, items in ITEMS:
+        right = lists.get(kind) == one.lower()
+        for length in full if right else (1,):
+            for item in items if right else items[:1]:
                 made = AttributeProto(name=name, type=one)
-                getattr(made, lists[one]).extend([item] * length)
-                yield f"= [{item!r}] * {length} ({lists[one]})", made
-        if kind == one and given is not None:
-            yield from _one_item(name, one, lists[one], given, items)
+                getattr(made, one.lower()).extend([item] * length)
+                yield f"= [{item!r}] * {length} ({one.lower()})", made
+        if right and given is not None:
+            yield from _one_item(name, one, given, items)
     yield from _messages(name, given)
 
 
 def _one_item(
-    name: str, kind: int, field: str, given: AttributeProto, items: tuple[object, ...]
+    name: str, kind: str, given: AttributeProto, items: tuple[object, ...]
 ) -> Iterator[tuple[str, AttributeProto]]:
     """The list as it is but for one item."""
-    kept = list(getattr(given, field))
+    kept = list(getattr(given, kind.lower()))
     for place in dict.fromkeys((0, len(kept) // 2, len(kept) - 1)) if kept else ():
         for item in (*items, kept[0]):
             made = AttributeProto(name=name, type=kind)
-            getattr(made, field).extend([*kept[:place], item, *kept[place + 1 :]])
+            getattr(made, kind.lower()).extend([*kept[:place], item, *kept[place + 1 :]])
             yield f"with item {place} {item!r}", made
 
 
 def _messages(name: str, given: AttributeProto | None) -> Iterator[tuple[str, AttributeProto]]:
     for title, tensor in (
         ("scalar", numpy_helper.from_array(np.array(1.0, np.float32), "t")),
-        ("text", helper.make_tensor("t", TensorProto.STRING, [2], [b"a", b"b"])),
+        ("text", TensorProto(name="t", data_type=TensorProto.STRING, dims=[2], string_data=[b"a", b"b"])),
         ("i64", numpy_helper.from_array(np.array([-(2**63), -1, 0], np.int64), "t")),
         ("empty", numpy_helper.from_array(np.zeros((0, 3), np.float32), "t")),
         ("huge", TensorProto(name="t", data_type=1, dims=[2**40])),

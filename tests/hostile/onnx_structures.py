@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import onnx
@@ -101,7 +102,7 @@ def _calls() -> Iterator[Made]:
         "a function that reads what is around": ([function("f", helper.make_node("Add", ["x", "w"], ["y"]))], True),
         "a function whose nodes are a circle": ([function("f", call("g", "y", "y"))], True),
         "a function twice": ([function("f", relu), function("f", relu)], True),
-        "a function of one input twice": ([function("f", relu, inputs=("x", "x"))], False),
+        "a function of one input twice": ([function("f", relu, inputs=("x", "x"))], True),
         "a function that makes its output twice": ([function("f", relu, relu)], True),
     }
     for name, (functions, refused) in whole.items():
@@ -163,7 +164,7 @@ def _work() -> Iterator[Made]:
 
 
 def _texts() -> Iterator[Made]:
-    words = helper.make_tensor("w", TensorProto.STRING, [2], [b"a" * 60_000, b"b"])
+    words = TensorProto(name="w", data_type=TensorProto.STRING, dims=[2], string_data=[b"a" * 60_000, b"b"])
     for pattern in PATTERNS:
         match = helper.make_node("RegexFullMatch", ["w"], ["y"], pattern=pattern)
         made = model([match], [], [value("y", [2], 9)], [words])
@@ -188,7 +189,7 @@ def _trees() -> Iterator[Made]:
         ("nowhere", [7, 0, 0], [8, 0, 0]),
         ("negative", [-1, 0, 0], [-1, 0, 0]),
     ):
-        words = {
+        words: dict[str, Any] = {
             "nodes_treeids": [0, 0, 0],
             "nodes_nodeids": [0, 1, 2],
             "nodes_featureids": [0, 0, 0],

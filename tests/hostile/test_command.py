@@ -31,6 +31,7 @@ FULL = 20_000
 SAMPLED = (
     *("caffemodel", "prototxt", "numbers", "structures", "names", "blobs", "other files", "hdf5", "onnx"),
     *("onnx external data", "onnx graphs", "onnx structures", "onnx operators", "xir", "xir companions"),
+    *("onnx borders", "onnx storage", "onnx scopes"),
 )
 PER_BATCH = 3
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import xir
 from tests.hostile.caffe_files import SMALL, small_caffemodel
-from tests.hostile.case import ANY, MISSING, REFUSALS, Case, case
+from tests.hostile.case import ANY, MISSING, REFUSALS, Case, Content, case
 from tests.hostile.mutate import flips, splices, tokens, truncations
 
 
@@ -59,9 +59,13 @@ def companions() -> Iterator[Case]:
         "deep": struct.pack("<Q", 100_000) + b"[" * 100_000,
     }.items():
         yield Case(f"weights: {title}", "m.xir", {"m.xir": content, name: header + bytes(64)}, REFUSALS)
-    linked = {"m.xir": content, "other": weights, name: lambda path: path.symlink_to("other")}
+    linked: dict[str, Content] = {"m.xir": content, "other": weights, name: lambda path: path.symlink_to("other")}
     yield Case("weights: link", "m.xir", linked, frozenset((8,)))
-    hard = {"m.xir": content, "other": weights, name: lambda path: os.link(path.with_name("other"), path)}
+    hard: dict[str, Content] = {
+        "m.xir": content,
+        "other": weights,
+        name: lambda path: os.link(path.with_name("other"), path),
+    }
     yield Case("weights: hard link", "m.xir", hard, frozenset((8,)))
     yield Case("weights: absent", "m.xir", {"m.xir": content}, frozenset((9,)))
     for title, other in {"parent": "../x", "absolute": "/etc/passwd", "device": "/dev/zero", "nul": "x\\u0000"}.items():
