@@ -95,7 +95,12 @@ def _array(given: ArrayLike, port: Port) -> Array:
             f"input {port.name!r} has elements of {array.dtype}, expected {port.value!r}",
             hint=f"convert it to {wanted}",
         )
-    return np.ascontiguousarray(array)
+    return _contiguous(array)
+
+
+def _contiguous(array: Array) -> Array:
+    """The array in row-major order; NumPy's own function makes a vector of a scalar."""
+    return array if array.flags.c_contiguous else array.copy(order="C")
 
 
 def _aligned(count: int) -> NDArray[np.uint8]:
@@ -109,7 +114,7 @@ class _Call:
 
     def __init__(self, program: Program, constants: Mapping[int, Array]) -> None:
         self.program = program
-        self.constants = {slot: np.ascontiguousarray(array) for slot, array in constants.items()}
+        self.constants = {slot: _contiguous(array) for slot, array in constants.items()}
         self.table = np.zeros(max(len(program.slots), 1), np.uint64)
         self.nothing = _aligned(ALIGNMENT)
         self.arena = _aligned(0)
@@ -194,9 +199,11 @@ class _Call:
 
     def host(self, call: HostCall, sizes: Sizes) -> None:
         before = len(sizes.known)
-        results = call.run([None if given is None else self.read(*given, sizes) for given in call.inputs], sizes)
+        given = [None if each is None else self.read(*each, sizes) for each in call.inputs]
+        results = call.run(given, sizes)
         for slot, array in zip(call.outputs, results, strict=True):
-            self.arrays[slot] = np.ascontiguousarray(array).reshape(array.shape)
+            owned = array.base is None and not any(array is each for each in given)
+            self.arrays[slot] = _contiguous(array) if owned else np.array(array, order="C")  # the place is used again
             self.point(slot, self.arrays[slot])
         if len(sizes.known) != before:
             self.measure(sizes)

@@ -9,7 +9,7 @@ from math import prod
 from xir.backends.codegen._text import is_compiled
 from xir.backends.codegen.module import Hosted, Run, Step
 from xir.backends.codegen.schedule import schedule
-from xir.errors import InvalidModelError
+from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
@@ -32,7 +32,10 @@ def expand(graph: Graph) -> Graph:
         rules = definition(node)
         if rules.lower_rule is not None or rules.decompose_rule is None or node.op.name in VIEWS:
             return None
-        made = rules.decompose_rule(*node.inputs, **node.attributes)
+        try:
+            made = rules.decompose_rule(*node.inputs, **node.attributes)
+        except UnsupportedError:  # its pieces depend on what is known at run time: the host runs it
+            return None
         return (made,) if isinstance(made, Value) else tuple(made)
 
     for _ in range(MAX_EXPANSIONS):
