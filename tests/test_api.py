@@ -12,7 +12,7 @@ import pytest
 
 import xir
 from tests.cli.commands import UNSUPPORTED, environment, small
-from xir._conversion import export_format
+from xir._exporting import export_format
 from xir.api import ConversionMismatch, optimize_model, plan_conversion, read
 from xir.errors import MismatchError, UnsupportedError, UsageError
 from xir.frontends.options import LoadOptions

@@ -7,10 +7,12 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from xir._exporting import check_versions, export, export_format
 from xir.backends.export.report import ExportReport
-from xir.errors import MismatchError, Problem, UnsupportedError, UsageError
+from xir.errors import MismatchError, Problem, UnsupportedError
 from xir.files import staged_write
 from xir.frontends.adjust import with_input_names, with_nchw_inputs
 from xir.frontends.load import load_model, recognize
@@ -23,7 +25,6 @@ from xir.ir.graph import Graph
 from xir.ir.types import DType, Type
 from xir.passes import ATTENTION_OPSET, Trace, count_transposes, optimize
 from xir.precision import Precision, narrowed_as
-from xir.text import save_xir
 from xir.verification import (
     ATOL,
     RTOL,
@@ -89,77 +90,6 @@ def second_options(options: LoadOptions | None) -> LoadOptions:
     )
 
 
-def export(
-    graph: Graph,
-    path: str | os.PathLike[str],
-    *,
-    format: str | None = None,
-    opset: int | None = None,
-    target: str | None = None,
-) -> ExportReport:
-    """Writes a graph as a file, whole or not at all.
-
-    Args:
-        graph: the model.
-        path: the file to write.
-        format: `onnx` or `xir`; without it the file's ending decides.
-        opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
-        target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
-
-    Raises:
-        UsageError: if the format is not known.
-        UnsupportedError: with everything that the format or target lacks.
-        FileError: if the file cannot be written.
-    """
-    name = os.fspath(path)
-    chosen = export_format(name, format)
-    if chosen == "onnx":
-        from xir.backends.export.onnx import export_onnx
-
-        return export_onnx(graph, name, opset=opset, target=target)
-    if opset is not None or target is not None:
-        raise UsageError(f"an opset or a target is for ONNX, not for {chosen}")
-    save_xir(graph, name)
-    return _xir_report(graph, name)
-
-
-EXPORTS = ("onnx", "xir")
-"""The formats that are written."""
-
-
-def export_format(path: str, format: str | None = None) -> str:
-    """The format to write: `format`, or what the file's ending says.
-
-    Raises:
-        UsageError: if it is none that xir writes.
-    """
-    ending = os.path.splitext(path)[1].lstrip(".")
-    chosen = (format or ending).lower()
-    if not chosen:
-        raise UsageError(
-            f"the name {path!r} has no ending that tells the format", hint="name the file .onnx or .xir, or use --to"
-        )
-    if chosen not in EXPORTS:
-        raise UsageError(f"{chosen!r} is no format that xir writes", hint="name the file .onnx or .xir, or use --to")
-    return chosen
-
-
-def _xir_report(graph: Graph, path: str) -> ExportReport:
-    operators: dict[str, int] = {}
-    for node in graph.nodes:
-        operators[node.op.name] = operators.get(node.op.name, 0) + 1
-    return ExportReport(
-        path,
-        None,
-        None,
-        len(graph.nodes),
-        dict(sorted(operators.items())),
-        len(graph.parameters),
-        os.path.getsize(path),
-        format="xir",
-    )
-
-
 def convert(
     source: Model,
     path: str | os.PathLike[str],
@@ -175,6 +105,7 @@ def convert(
     format: str | None = None,
     opset: int | None = None,
     target: str | None = None,
+    ir_version: int | None = None,
     level: int = 2,
     exact: bool = False,
     fast_math: bool = False,
@@ -200,6 +131,7 @@ def convert(
         format: see `export`.
         opset: see `export`.
         target: see `export`.
+        ir_version: see `export`.
         level: how much to optimize; 0 keeps the graph as it was read.
         exact: allows only bit-exact optimizations.
         fast_math: see `optimize`.
@@ -213,7 +145,11 @@ def convert(
         UnsafeError: if the verification would need more memory than `xir.verification.MAX_RUN_BYTES`.
         XirError: everything that reading and writing raise.
     """
-    job = _Job(os.fspath(path), format, opset, target, _Check(tuple(seeds), rtol, atol) if verify else None, progress)
+    check = _Check(tuple(seeds), rtol, atol) if verify else None
+    form = export_format(os.fspath(path), format)
+    check_versions(form, opset, target, ir_version)
+    write = partial(export, format=form, opset=opset, target=target, ir_version=ir_version)
+    job = _Job(os.fspath(path), form, opset, write, check, progress)
     chosen = load_options(options, prototxt, inputs, outputs)
     loaded = job.read(lambda: _read(source, chosen, rename_inputs, nchw_inputs))
     return job.narrow(loaded, job.optimize(loaded, level, None, exact, fast_math), precision)
@@ -228,22 +164,24 @@ class _Check:
     atol: float
 
 
+_Export: TypeAlias = Callable[[Graph, str], ExportReport]
+
+
 class _Job:
     """One conversion, step by step: each step is told and timed."""
 
     def __init__(
         self,
         path: str | None,
-        format: str | None,
+        format: str,
         opset: int | None,
-        target: str | None,
+        write: _Export,
         check: _Check | None,
-        progress: Progress | None,
+        told: Progress | None,
     ) -> None:
         self.path = path or ""
-        self.format = "" if path is None else export_format(path, format)
-        self.opset, self.target, self.check = opset, target, check
-        self.tell = progress or silent
+        self.format, self.opset, self.export, self.check = format, opset, write, check
+        self.tell = told or silent
         self.trace = Trace()
         self.seconds: dict[str, float] = {}
         self.again: Callable[[Graph], Graph] = optimize
@@ -295,11 +233,11 @@ class _Job:
         """Writes the file, and lets it take its place only when it computes what `loaded` does."""
         self.tell("writing", 0, 1)
         if self.check is None:
-            report = export(graph, self.path, format=self.format, opset=self.opset, target=self.target)
+            report = self.export(graph, self.path)
             self._stop("export")
             return ConversionReport(loaded, loaded.notes, report, None, self.seconds)
         with staged_write(self.path) as staged:
-            report = export(graph, staged, format=self.format, opset=self.opset, target=self.target)
+            report = self.export(graph, staged)
             self._stop("export")
             certificate = self._verified(loaded, staged, self.check)
             self._stop("verify")
@@ -316,7 +254,7 @@ class _Job:
             return certificate
         with tempfile.TemporaryDirectory(prefix="xir-") as folder:
             path = os.path.join(folder, f"twin.{self.format}")
-            export(self.again(twin), path, format=self.format, opset=self.opset, target=self.target)
+            self.export(self.again(twin), path)
             return replace(certificate, twin=self._compared(loaded, twin, path, check))
 
     def _compared(self, loaded: Loaded, graph: Graph, written: str, check: _Check) -> Certificate:
@@ -349,6 +287,7 @@ def optimize_model(
     format: str | None = None,
     opset: int | None = None,
     target: str | None = None,
+    ir_version: int | None = None,
     seeds: Sequence[int] = SEEDS,
     rtol: float = RTOL,
     atol: float = ATOL,
@@ -368,6 +307,7 @@ def optimize_model(
         format: see `export`.
         opset: see `export`.
         target: see `export`.
+        ir_version: see `export`.
         seeds: see `convert`.
         rtol: see `convert`.
         atol: see `convert`.
@@ -377,7 +317,11 @@ def optimize_model(
         XirError: everything that `convert` raises.
     """
     check = _Check(tuple(seeds), rtol, atol) if verify else None
-    job = _Job(None if path is None else os.fspath(path), format, opset, target, check, progress)
+    form = "" if path is None else export_format(os.fspath(path), format)
+    if form:
+        check_versions(form, opset, target, ir_version)
+    write = partial(export, format=form, opset=opset, target=target, ir_version=ir_version)
+    job = _Job(None if path is None else os.fspath(path), form, opset, write, check, progress)
     loaded = job.read(lambda: read(source, options))
     graph = job.optimize(loaded, level, passes, exact, fast_math)
     return OptimizationReport(
@@ -402,6 +346,7 @@ def plan_conversion(
     format: str | None = None,
     opset: int | None = None,
     target: str | None = None,
+    ir_version: int | None = None,
     level: int = 2,
     passes: Sequence[str] | None = None,
     exact: bool = False,
@@ -416,6 +361,7 @@ def plan_conversion(
         XirError: everything else that reading raises.
     """
     chosen = export_format(os.fspath(path), format)
+    check_versions(chosen, opset, target, ir_version)
 
     def planned(graph: Graph) -> ExportPlan | None:
         legal = optimize(graph, level=_level(level, opset), passes=passes, exact=exact, fast_math=fast_math)
@@ -424,7 +370,7 @@ def plan_conversion(
             return None
         from xir.backends.export.onnx import plan_onnx
 
-        return plan_onnx(legal, opset=opset, target=target)
+        return plan_onnx(legal, opset=opset, ir_version=ir_version, target=target)
 
     try:
         loaded = _read(source, options or LoadOptions(), rename_inputs, nchw_inputs)

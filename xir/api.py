@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 from numpy.typing import ArrayLike
 
 from xir._conversion import (
-    EXPORTS,
     ConversionMismatch,
     Model,
     Progress,
     TypeSpec,
     convert,
-    export,
     load_options,
     optimize_model,
     plan_conversion,
@@ -25,6 +23,7 @@ from xir._conversion import (
     second_options,
     silent,
 )
+from xir._exporting import EXPORTS, export
 from xir.autodiff import grad
 from xir.errors import UsageError
 from xir.files import atomic_write

@@ -175,6 +175,7 @@ class Writing:
         format: the format, or None where the file's ending decides.
         opset: ONNX: the operator set, or None.
         target: ONNX: the runtime that shall read it, or None.
+        ir_version: ONNX: the version of the file format, or None.
         level: how much to optimize.
         exact: only bit-exact optimizations.
         fast_math: approximations too.
@@ -184,6 +185,7 @@ class Writing:
     format: str | None
     opset: int | None
     target: str | None
+    ir_version: int | None
     level: int
     exact: bool
     fast_math: bool
@@ -199,13 +201,15 @@ def writing_options(function: F) -> F:
         format: str | None,
         opset: int | None,
         target: str | None,
+        ir_version: int | None,
         level: int,
         exact: bool,
         fast_math: bool,
         verify: bool,
         **rest: object,
     ) -> object:
-        return function(*args, writing=Writing(format, opset, target, level, exact, fast_math, verify), **rest)
+        writing = Writing(format, opset, target, ir_version, level, exact, fast_math, verify)
+        return function(*args, writing=writing, **rest)
 
     decorated: Callable[..., object] = wrapped
     for option in reversed(_WRITING):
@@ -219,6 +223,7 @@ _WRITING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
     ),
     click.option("--opset", type=int, metavar="N", help="ONNX: the operator set (21, or what the target takes)."),
     click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino, ..."),
+    click.option("--ir-version", type=int, metavar="N", help="ONNX: the file format's version (that of the opset)."),
     click.option("--level", type=click.IntRange(0, 2), default=2, help="How much to optimize: 0, 1 or 2 (2)."),
     click.option("--exact", is_flag=True, help="Only optimizations that keep every bit."),
     click.option("--fast-math", is_flag=True, help="Optimizations that are nearly right, too."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -59,6 +59,7 @@ class Wishes:
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, help="Several models: how many at a time (1).")
 @click.option("--rename-inputs", metavar="OLD=NEW,...", help="Other names for inputs.")
 @click.option("--inputs-as-nchw", "nchw_inputs", metavar="NAME,...", help="Take inputs [N,H,W,C] as [N,C,H,W].")
+@click.option("--keep-names", is_flag=True, help="Every named result stays; optimizes nothing (--level 0).")
 @click.option("--map", metavar="FILE", help="Write which layer became which nodes, JSON.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
 @precision_options
@@ -75,6 +76,7 @@ def command(
     jobs: int,
     rename_inputs: str | None,
     nchw_inputs: str | None,
+    keep_names: bool,
     map: str | None,
     dry_run: bool,
     precision: Precision | None,
@@ -94,6 +96,7 @@ def command(
     """
     renamed = pairs("--rename-inputs", rename_inputs.split(",") if rename_inputs else ())
     turned = tuple(nchw_inputs.split(",")) if nchw_inputs else ()
+    writing = _with_names_kept(writing) if keep_names else writing
     wishes = Wishes(options, comparing, writing, renamed, turned, dry_run, map, precision)
     sources = expanded(models)
     _check(wishes, out, out_dir, sources)
@@ -104,6 +107,21 @@ def command(
     return run_batch(
         settings, Batch(targets, keep_going, jobs), lambda source, path: _do(source, path, wishes).to_dict()
     )
+
+
+def _with_names_kept(writing: Writing) -> Writing:
+    """What is to be written, with every result of the source in it.
+
+    Raises:
+        UsageError: if it is to be optimized as well, which fuses layers and so loses what is between them.
+    """
+    source = click.get_current_context().get_parameter_source("level")
+    asked = source is not click.core.ParameterSource.DEFAULT
+    if writing.fast_math or (asked and writing.level):
+        raise UsageError(
+            "--keep-names keeps every named result, and optimizations fuse some away", hint="leave one out"
+        )
+    return replace(writing, level=0)
 
 
 def _check(wishes: Wishes, out: str | None, out_dir: str | None, sources: Sequence[str]) -> None:
@@ -170,6 +188,7 @@ def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None
             format=wishes.writing.format,
             opset=wishes.writing.opset,
             target=wishes.writing.target,
+            ir_version=wishes.writing.ir_version,
             level=wishes.writing.level,
             exact=wishes.writing.exact,
             fast_math=wishes.writing.fast_math,
@@ -186,6 +205,7 @@ def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None
         format=wishes.writing.format,
         opset=wishes.writing.opset,
         target=wishes.writing.target,
+        ir_version=wishes.writing.ir_version,
         level=wishes.writing.level,
         exact=wishes.writing.exact,
         fast_math=wishes.writing.fast_math,

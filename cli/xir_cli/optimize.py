@@ -76,6 +76,7 @@ def command(
             format=writing.format,
             opset=writing.opset,
             target=writing.target,
+            ir_version=writing.ir_version,
             seeds=comparing.seeds,
             rtol=comparing.rtol,
             atol=comparing.atol,

@@ -155,6 +155,60 @@ def test_renamed_and_turned_inputs(tmp_path, capsys):
     assert document["inputs"] == [{"name": "picture", "type": "f32[1,8,3,8]"}]
 
 
+def test_names_are_kept(tmp_path, capsys):
+    """A relu that is fused otherwise, and the result before it, keep their names."""
+    onnx = pytest.importorskip("onnx")
+    helper, f32 = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node("Identity", ["x"], ["same"], "first"),
+            helper.make_node("Sigmoid", ["same"], ["weight"], "second"),
+            helper.make_node("Mul", ["same", "weight"], ["swished"], "third"),
+            helper.make_node("Relu", ["swished"], ["y"], "fourth"),
+        ],
+        "g",
+        [helper.make_tensor_value_info("x", f32, [2, 3])],
+        [helper.make_tensor_value_info("y", f32, [2, 3])],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "a.onnx")
+    done = call(capsys, "convert", tmp_path / "a.onnx", "-o", tmp_path / "b.onnx", "--keep-names")
+    assert done.code == 0, done.err
+    made = onnx.load(tmp_path / "b.onnx").graph
+    assert {"weight", "swished", "y"} <= {name for node in made.node for name in node.output}
+    assert {"second", "third", "fourth"} <= {node.name for node in made.node}
+
+
+@pytest.mark.parametrize("words", [("--level", "2"), ("--fast-math",)])
+def test_names_are_not_kept_by_what_fuses(tmp_path, capsys, words):
+    done = call(capsys, "convert", small(tmp_path), "-o", tmp_path / "b.onnx", "--keep-names", *words)
+    assert done.code == 2
+    assert "--keep-names" in done.err
+
+
+def test_the_version_of_the_file_format(tmp_path, capsys):
+    onnx = pytest.importorskip("onnx")
+    done = call(capsys, "convert", small(tmp_path), "-o", tmp_path / "a.onnx", "--opset", "13", "--ir-version", "8")
+    assert done.code == 0, done.err
+    assert onnx.load(tmp_path / "a.onnx").ir_version == 8
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--opset", "29"), "opset 29 is not written"),
+        (("--target", "nonsense"), "unknown target 'nonsense'"),
+        (("--target", "ort==1.31", "--opset", "28"), "takes opsets up to"),
+        (("--ir-version", "99"), "IR version 99"),
+        (("--to", "xir", "--opset", "21"), "is for ONNX"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_versions_are_checked_before_the_model_is_read(tmp_path, capsys, words, said, more):
+    done = call(capsys, "convert", tmp_path / "absent.onnx", "-o", tmp_path / "a.onnx", *words, *more)
+    assert done.code == 2
+    assert said in done.err
+
+
 def test_outputs_are_chosen(tmp_path, capsys):
     target = tmp_path / "a.onnx"
     call(capsys, "convert", small(tmp_path), "-o", target, "--output", "fc")

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import numpy as np
 
-from xir._conversion import export
+from xir._exporting import export
 from xir.errors import MissingExtraError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph

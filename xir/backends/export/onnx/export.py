@@ -39,14 +39,16 @@ class ExportPlan:
     operators: Mapping[str, int]
 
 
-def plan_onnx(graph: Graph, *, opset: int | None = None, target: str | None = None) -> ExportPlan:
+def plan_onnx(
+    graph: Graph, *, opset: int | None = None, ir_version: int | None = None, target: str | None = None
+) -> ExportPlan:
     """What `export_onnx` would write, without writing.
 
     Raises:
         UnsupportedError: operators that have no form there: all of them, with what would help.
         UsageError: versions that contradict each other.
     """
-    versions, legal = choose(graph, opset, None, target)
+    versions, legal = choose(graph, opset, ir_version, target)
     plan = Plan(legal, versions.opset)
     plan.build()
     return ExportPlan(versions.opset, versions.ir_version, sum(1 for _ in plan.every_record()), _count(plan))

@@ -1,0 +1,96 @@
+"""Writing a graph as a file of any format."""
+
+from __future__ import annotations
+
+import os
+
+from xir.backends.export.report import ExportReport
+from xir.errors import UsageError
+from xir.ir.graph import Graph
+from xir.text import save_xir
+
+
+def export(
+    graph: Graph,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,
+    opset: int | None = None,
+    target: str | None = None,
+    ir_version: int | None = None,
+) -> ExportReport:
+    """Writes a graph as a file, whole or not at all.
+
+    Args:
+        graph: the model.
+        path: the file to write.
+        format: `onnx` or `xir`; without it the file's ending decides.
+        opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
+        target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
+        ir_version: ONNX: the version of the file format, instead of that of the operator set's release.
+
+    Raises:
+        UsageError: if the format is not known.
+        UnsupportedError: with everything that the format or target lacks.
+        FileError: if the file cannot be written.
+    """
+    name = os.fspath(path)
+    chosen = export_format(name, format)
+    if chosen == "onnx":
+        from xir.backends.export.onnx import export_onnx
+
+        return export_onnx(graph, name, opset=opset, target=target, ir_version=ir_version)
+    check_versions(chosen, opset, target, ir_version)
+    save_xir(graph, name)
+    return _xir_report(graph, name)
+
+
+def check_versions(format: str, opset: int | None, target: str | None, ir_version: int | None) -> None:
+    """Refuses versions that are not written, or contradict each other, before a model is read.
+
+    Raises:
+        UsageError: if they do.
+    """
+    if format == "onnx":
+        from xir.backends.export.onnx.targets import choose
+
+        choose(Graph("nothing", (), (), (), (), {}), opset, ir_version, target)
+    elif (opset, target, ir_version) != (None, None, None):
+        raise UsageError(f"an opset, an IR version or a target is for ONNX, not for {format}")
+
+
+EXPORTS = ("onnx", "xir")
+"""The formats that are written."""
+
+
+def export_format(path: str, format: str | None = None) -> str:
+    """The format to write: `format`, or what the file's ending says.
+
+    Raises:
+        UsageError: if it is none that xir writes.
+    """
+    ending = os.path.splitext(path)[1].lstrip(".")
+    chosen = (format or ending).lower()
+    if not chosen:
+        raise UsageError(
+            f"the name {path!r} has no ending that tells the format", hint="name the file .onnx or .xir, or use --to"
+        )
+    if chosen not in EXPORTS:
+        raise UsageError(f"{chosen!r} is no format that xir writes", hint="name the file .onnx or .xir, or use --to")
+    return chosen
+
+
+def _xir_report(graph: Graph, path: str) -> ExportReport:
+    operators: dict[str, int] = {}
+    for node in graph.nodes:
+        operators[node.op.name] = operators.get(node.op.name, 0) + 1
+    return ExportReport(
+        path,
+        None,
+        None,
+        len(graph.nodes),
+        dict(sorted(operators.items())),
+        len(graph.parameters),
+        os.path.getsize(path),
+        format="xir",
+    )
