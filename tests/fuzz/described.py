@@ -68,8 +68,10 @@ def _words(node: Node) -> str:
 
 
 def _types(node: Node) -> str:
+    """`f32[2,3] - i64[]`."""
     types = (None if value is None else value.type for value in node.inputs)
-    return ", ".join(str(type.dtype) if isinstance(type, TensorType) else "-" for type in types)
+    told = (f"{t.dtype}[{','.join(map(str, t.shape))}]" if isinstance(t, TensorType) else "-" for t in types)
+    return " ".join(each.replace(" ", "") for each in told)
 
 
 def has_body(node: Node) -> bool:

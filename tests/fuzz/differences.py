@@ -70,7 +70,8 @@ def _bit_difference(want: Array, have: Array, dtype: DType) -> str | None:
     if dtype is DType.BOOL:
         return None if np.array_equal(want, have) else "values"
     if dtype.is_integer:
-        return "values"
+        steps = np.abs(want.astype(np.float64) - have.astype(np.float64))
+        return "values by one" if float(steps.max(initial=0.0)) <= 1 else "values"
     with np.errstate(all="ignore"):
         if want.dtype.kind == "c":
             return None if np.array_equal(want, have, equal_nan=True) else "values"

@@ -118,7 +118,7 @@ STATES = (
         ("op_lstm", "sequence_lens=None,  # noqa: ARG002"),
         ("op_gru", "sequence_lens=None,  # noqa: ARG002"),
         ("op_rnn", "sequence_lens=None,  # noqa: ARG002"),
-        detail=r"x4=int32|of \((\w+, ){4}i32",
+        detail=r"x4=int32|of \((\S+ ){4}i32",
     ),
     theirs(
         "lstm|continued_lstm",
@@ -406,7 +406,7 @@ NUMBERS = (
         r"ValueError: (operands could not be broadcast together|non-broadcastable output operand).*|values",
         "zero points of rows are taken for those of columns there",
         ("op_matmul_integer", "A32 -= a_zero_point"),
-        detail=r"x2=\w+\[\d+\]",
+        detail=r"x2=\w+\[\d+\]|of \(\S+ \S+ u?i?8\[\d+\]",
         quotes=(
             ("MatMulInteger", "If the input is 2D of shape [M, K] then zero point tensor may be an M element vector"),
         ),
@@ -416,16 +416,17 @@ NUMBERS = (
         r"ValueError: (operands could not be broadcast together|non-broadcastable output operand).*|values",
         "scales and zero points of rows are taken for those of columns there",
         ("op_qlinear_matmul", "A -= a_zero_point.astype(np.int32)"),
-        detail=r"x[126]=\w+\[\d+\]",
+        detail=r"x[126]=\w+\[\d+\]|of \((\S+ |\S+ \S+ |(\S+ ){6})\w+\[\d+\]",
         quotes=(("QLinearMatMul", "an M element vector [v_1, v_2, ..., v_M] for per row quantization"),),
     ),
     theirs(
-        "quantized_matmul",
-        "values",
-        "the sum is scaled in the type of the scales there, and the zero point is added before it is rounded",
+        "quantized_matmul|quantized_conv",
+        "values by one",
+        "sums are multiplied by the scale in f64 there, where that is f32, and in f16, where that is; and the zero "
+        "point is added before they are rounded",
         ("op_qlinear_matmul", "D = C * (a_scale * b_scale / y_scale)"),
         ("op_qlinear_matmul", "return (np.clip(np.rint(D), qmin, qmax).astype(dtype),)"),
-        detail="x1=(float16|bfloat16)",
+        ("op_qlinear_conv", "R = res * (x_scale * w_scale / y_scale)"),
         quotes=(("QLinearMatMul", "For (x / y_scale), it is rounding to nearest ties to even."),),
     ),
     theirs(

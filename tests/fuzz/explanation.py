@@ -17,7 +17,7 @@ class Explained:
         judge: a pattern of the whole name of the comparison.
         op: a pattern of the operator; `loop(add+neg)` is covered by what covers one of its inner operators, too, whose
             attributes and types stand in the detail.
-        cause: a pattern of the whole cause.
+        cause: a pattern of the whole cause; `values` stands for `values by one`, too.
         note: why it is theirs, or nobody's.
         detail: a pattern somewhere in the detail: the attributes or operands that it takes.
         quotes: (operator, words that stand in its text).
@@ -36,7 +36,8 @@ class Explained:
 
     def covers(self, found: Finding) -> bool:
         """Whether this is the disagreement."""
-        if re.fullmatch(self.judge, found.judge) is None or re.fullmatch(self.cause, found.cause, re.DOTALL) is None:
+        cause = found.cause if "by one" in self.cause else found.cause.replace(" by one", "")
+        if re.fullmatch(self.judge, found.judge) is None or re.fullmatch(self.cause, cause, re.DOTALL) is None:
             return False
         if re.search(self.detail, found.detail, re.DOTALL) is None:
             return False

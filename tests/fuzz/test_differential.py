@@ -100,7 +100,8 @@ def test_five_hundred_graphs_have_control_flow_states_and_quantised_operators() 
         ([np.ones(1)], np.ones(1), "form"),
         (None, None, None),
         (None, np.ones(1), "form"),
-        (np.array([1, 2]), np.array([1, 3]), "values"),
+        (np.array([1, 2]), np.array([1, 3]), "values by one"),
+        (np.array([1, 2]), np.array([1, 4]), "values"),
     ],
 )
 def test_a_difference_has_a_name(want: object, have: object, how: str | None) -> None:
