@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -298,16 +298,16 @@ def layer_name(node: Node, graph: Graph) -> str:
     return named[0] if named else graph.name_of(result)
 
 
-def _unsupported(refused: Iterable[tuple[Node, Refusal]], opset: int, graph: Graph) -> UnsupportedError:
-    groups: dict[tuple[str, str, int | None], list[str]] = {}
+def _unsupported(refused: Sequence[tuple[Node, Refusal]], opset: int, graph: Graph) -> UnsupportedError:
+    groups: dict[tuple[str, str, int | None, str | None], list[str]] = {}
     for node, refusal in refused:
         kind = node.source[0].kind if node.source else node.op.name
         reason = refusal.reason if kind == node.op.name else f"{node.op.name}: {refusal.reason}"
-        groups.setdefault((kind, reason, refusal.opset), []).append(layer_name(node, graph))
-    problems = tuple(
-        Problem(kind, tuple(layers), reason, hint_for(helps)) for (kind, reason, helps), layers in groups.items()
-    )
-    opsets = [helps for _, _, helps in groups]
+        hint = hint_for(refusal.opset) if refusal.runtime is None else HINT_OF_TARGET
+        groups.setdefault((kind, reason, refusal.opset, hint), []).append(layer_name(node, graph))
+    problems = tuple(Problem(kind, tuple(layers), reason, hint) for (kind, reason, _, hint), layers in groups.items())
+    opsets = [helps for _, _, helps, _ in groups]
+    runtimes = [refusal.runtime for _, refusal in refused if refusal.runtime is not None]
     count = sum(len(problem.layers) for problem in problems)
     lines = [
         f"{problem.kind} x{len(problem.layers)} ({', '.join(problem.layers[:3])}"
@@ -316,9 +316,16 @@ def _unsupported(refused: Iterable[tuple[Node, Refusal]], opset: int, graph: Gra
     ]
     known = [helps for helps in opsets if helps is not None]
     hint = hint_for(max(known)) if known and len(known) == len(opsets) else None
-    message = f"{count} of {len(graph.nodes)} nodes have no ONNX form at opset {opset}: " + "; ".join(lines)
+    taken = f" that {runtimes[0]} computes" if runtimes else ""
+    message = f"{count} of {len(graph.nodes)} nodes have no ONNX form{taken} at opset {opset}: " + "; ".join(lines)
+    if len(runtimes) == len(refused):
+        hint = HINT_OF_TARGET
     error = UnsupportedError(message, problems=problems, hint=hint)
     return error
+
+
+HINT_OF_TARGET = "leave --target out: ONNX itself says it, and another runtime may compute it"
+"""What to do about an operator that only the target lacks."""
 
 
 def hint_for(opset: int | None) -> str | None:

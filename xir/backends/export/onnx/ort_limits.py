@@ -99,6 +99,34 @@ def _batch_norm(node: Node, call: Call) -> Answer | None:
     return Refusal("onnxruntime's BatchNormalization overwrites the statistics that it is given")
 
 
+_SUMMED: Final = (DType.FLOAT16, DType.BFLOAT16, DType.BOOL)
+
+
+def _scatter(node: Node, call: Call) -> Answer | None:
+    """'MLFloat16 data type is not supported with ScatterElements opset 16 when reduction is ...'; ScatterND too."""
+    if "reduction" not in call.attributes or operand(node).dtype not in _SUMMED:
+        return None
+    return Refusal(f"onnxruntime's {call.kind} reduces no {operand(node).dtype}")
+
+
+def _grid_sample(node: Node, call: Call) -> Answer | None:
+    """core/providers/cpu/tensor/grid_sample.cc clamps each element that a cubic reads, ONNX the location."""
+    if call.attributes.get("padding_mode") != "border" or call.attributes.get("mode") not in ("cubic", "bicubic"):
+        return None
+    return Refusal("onnxruntime's GridSample clamps what a cubic at the border reads, not the location")
+
+
+def _resize(node: Node, call: Call) -> Answer | None:
+    """core/providers/cpu/tensor/upsample.cc aligns the corners of the whole sizes, ONNX those that `scales` make."""
+    scales = node.attributes.get("scales")
+    if not isinstance(scales, tuple) or call.attributes.get("coordinate_transformation_mode") != "align_corners":
+        return None
+    for size, scale in zip(operand(node).shape[2:], scales, strict=True):
+        if isinstance(size, int) and isinstance(scale, float) and not (size * scale).is_integer():
+            return Refusal("onnxruntime's Resize aligns corners by whole sizes where ONNX takes the scales")
+    return None
+
+
 def _nonzero(node: Node, call: Call) -> Answer | None:
     """A scalar has a coordinate there; ONNX: 'for scalar input, NonZero produces output shape (0, N)'.
 
@@ -147,11 +175,15 @@ ORT_LIMITS: Final[Mapping[str, Limit]] = {
     "HammingWindow": _cosine_window,
     "HannWindow": _cosine_window,
     "LRN": _lrn,
+    "GridSample": _grid_sample,
     "LSTM": _clipped,
     "MatMulInteger": _single(2),
     "NonZero": _nonzero,
     "QLinearMatMul": _single(2),
     "RNN": _clipped,
+    "Resize": _resize,
+    "ScatterElements": _scatter,
+    "ScatterND": _scatter,
     "STFT": _transform,
 }
 """{ONNX's operator: why its kernel does not say what a node says, or None}."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xir.backends.export.onnx._form import NEWEST_OPSET, OLDEST_OPSET
 from xir.backends.export.onnx._tensor import IR_VERSIONS
 from xir.backends.export.onnx.kernels import Kernels, ort_1_31
-from xir.backends.export.onnx.legalize import legalize, lowest_opset
+from xir.backends.export.onnx.legalize import HINT_OF_TARGET, legalize, lowest_opset
 from xir.errors import UnsupportedError, UsageError
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
@@ -136,7 +136,7 @@ def choose(graph: Graph, opset: int | None, ir_version: int | None, target: str 
         raise UsageError(f"{target} takes opsets up to {limit.opset}, not {opset}")
     kernels = None if limit.kernels is None else limit.kernels()
     if opset is None:
-        chosen, legal = _lowest(graph, min(DEFAULT_OPSET, limit.opset), limit.opset, kernels)
+        chosen, legal = best_opset(graph, min(DEFAULT_OPSET, limit.opset), limit.opset, kernels)
     else:
         chosen, legal = opset, legalize(graph, opset, kernels)
     needed = max([3, *(IR_VERSIONS.get(dtype, 3) for dtype in dtypes_in(legal))])
@@ -152,10 +152,13 @@ def choose(graph: Graph, opset: int | None, ir_version: int | None, target: str 
     return Versions(chosen, ir_version), legal
 
 
-def _lowest(graph: Graph, start: int, limit: int, kernels: Kernels | None) -> tuple[int, Graph]:
+def best_opset(graph: Graph, start: int, limit: int, kernels: Kernels | None = None) -> tuple[int, Graph]:
     """The lowest opset from `start` on that says the graph, up to `limit`; else the newest older one.
 
     An older wording helps where a runtime has kernels of that alone.
+
+    Raises:
+        UnsupportedError: none says all of it; told is what the runtime lacks, if an opset at least says it.
     """
     try:
         return start, legalize(graph, start, kernels)
@@ -169,8 +172,9 @@ def _lowest(graph: Graph, start: int, limit: int, kernels: Kernels | None) -> tu
     for candidate in (*range(start + 1, limit + 1), *range(start - 1, OLDEST_OPSET - 1, -1)):
         try:
             return candidate, legalize(graph, candidate, kernels)
-        except UnsupportedError:
-            continue
+        except UnsupportedError as error:
+            if error.hint == HINT_OF_TARGET != refusal.hint:
+                refusal = error  # says what the runtime lacks, not what the opset does
     raise refusal
 
 

@@ -16,6 +16,8 @@ from xir.ir.constant import Constant, constant_of
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import DType, TensorType
+from xir.ops._build import scalar_like
+from xir.ops.bitwise import bitwise_xor
 from xir.ops.elementwise import cast
 
 
@@ -43,6 +45,11 @@ _COUNTING: Final = _named(
 _MODULAR: Final = _named("add bitwise_and bitwise_not bitwise_or bitwise_xor mul neg sub")
 """Those of them that do not even ask for the sign: u64 may be i64."""
 
+_ORDERING: Final = _named(
+    "arg_max arg_min greater greater_equal less less_equal maximum minimum reduce_max reduce_min top_k"
+)
+"""Those that ask which number is larger: u64 may be i64 whose highest bit is turned over."""
+
 _CONVERTING: Final = _named(
     "bit_cast cast cast_map dynamic_quantize number_to_text quantize quantized_conv quantized_matmul "
     "saturating_cast scale_cast text_to_number random_normal random_uniform bernoulli multinomial dropout "
@@ -50,11 +57,13 @@ _CONVERTING: Final = _named(
 )
 """Operators in which an element type is what they are about, or whose results are drawn."""
 
+_HIGHEST_BIT: Final = -(1 << 63)
+
 _ASIDE: Final[Mapping[str, int]] = {"select": 0, "compress": 1}
 """{operator: its operand that says which elements are meant}: it stays what it is."""
 
 _PRECISE: Final = frozenset(("dft", "stft"))
-"""Operators that f64 computes as their references do, and rounds once."""
+"""Operators that a runtime may compute in f64 and round once, where its own f32 loses digits."""
 
 _WIDER: Final[Mapping[DType, tuple[DType, ...]]] = {
     DType.BOOL: (DType.UINT8, DType.INT32),
@@ -103,7 +112,7 @@ def _is_exact(node: Node, dtype: DType, wide: DType) -> bool:
         return name in _PRECISE if dtype is DType.FLOAT32 else dtype.bits == 16 and name not in _CONVERTING
     if not dtype.is_integer or wide.is_floating or _of_nothing(node):
         return False
-    return name in (_MODULAR if dtype is DType.UINT64 else _COUNTING)
+    return name in (_MODULAR | _ORDERING if dtype is DType.UINT64 else _COUNTING)
 
 
 def _of_nothing(node: Node) -> bool:
@@ -118,7 +127,18 @@ def _widened(node: Node, dtype: DType, wide: DType) -> tuple[tuple[Value, ...], 
     def there(place: int, value: Value | None) -> Value | None:
         if value is None or not isinstance(value.type, TensorType) or value.dtype is not dtype:
             return value
-        return value if _ASIDE.get(node.op.name) == place else cast(value, dtype=wide)
+        return value if _ASIDE.get(node.op.name) == place else turned(cast(value, dtype=wide))
+
+    def turned(value: Value) -> Value:
+        flips = dtype is DType.UINT64 and node.op.name in _ORDERING
+        return bitwise_xor(value, scalar_like(value, _HIGHEST_BIT)) if flips else value
+
+    def back(made: Value, wanted: Value) -> Value | None:
+        if made.type == wanted.type:
+            return made
+        if not isinstance(made.type, TensorType) or not isinstance(wanted.type, TensorType):
+            return None
+        return made if made.dtype is wanted.dtype else cast(turned(made), dtype=wanted.dtype)
 
     changes = {name: _attribute(value, dtype, wide) for name, value in node.attributes.items()}
     inputs = tuple(there(place, value) for place, value in enumerate(node.inputs))
@@ -126,7 +146,7 @@ def _widened(node: Node, dtype: DType, wide: DType) -> tuple[tuple[Value, ...], 
         return None
     try:
         made = again(node, inputs, **changes)
-        results = tuple(map(_back, made, node.outputs))
+        results = tuple(map(back, made, node.outputs))
     except XirError:
         return None
     inner = made[0].node
@@ -138,14 +158,6 @@ def _attribute(value: Attribute, dtype: DType, wide: DType) -> Attribute:
     if isinstance(value, Constant) and value.dtype is dtype:
         return constant_of(value.array().astype(wide.dtype))
     return wide if value is dtype else value
-
-
-def _back(made: Value, wanted: Value) -> Value | None:
-    if made.type == wanted.type:
-        return made
-    if not isinstance(made.type, TensorType) or not isinstance(wanted.type, TensorType):
-        return None
-    return made if made.dtype is wanted.dtype else cast(made, dtype=wanted.dtype)
 
 
 def _present(results: tuple[Value | None, ...]) -> tuple[Value, ...]:
