@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xir.errors import InvalidModelError
+from xir.ir.constant import Array
 from xir.ir.constraints import assume_equal
 from xir.ir.dims import Dim, Shape, floor_divide
 from xir.ir.node import Value
@@ -86,6 +87,17 @@ def require_scalar(operand: Value | None, *dtypes: DType) -> None:
     require_dtype(operand, *(dtypes or (DType.INT32, DType.INT64)))
     for size in operand.shape:
         require_size(size, 1, "the number of elements of a run-time number")
+
+
+def only_element(operand: Array) -> Array:
+    """The element of a run-time number, without axes; what `require_scalar` could not tell from its type.
+
+    Raises:
+        InvalidModelError: if it has another number of elements than one.
+    """
+    if operand.size != 1:
+        raise InvalidModelError(f"a run-time number has one element, got {list(operand.shape)}")
+    return operand.reshape(())
 
 
 def window_output(size: Dim, window: Dim, stride: int, padding: tuple[Dim, Dim], dilation: int) -> Dim:

@@ -10,7 +10,14 @@ from xir.ir.dims import Dim, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops._boxes import best_first, corners_of_centers, ordered_corners, suppress
-from xir.ops._checks import require_floating, require_rank, require_same_dtype, require_scalar, require_size
+from xir.ops._checks import (
+    only_element,
+    require_floating,
+    require_rank,
+    require_same_dtype,
+    require_scalar,
+    require_size,
+)
 from xir.ops._define import op
 from xir.ops._windows import widened
 
@@ -66,9 +73,9 @@ def _non_max_suppression_reference(
     score_threshold: float | None,
     center: bool,
 ) -> Array:
-    limit = max_per_class if most is None else max(int(most.reshape(-1)[0]), 0)
-    share = iou_threshold if overlap is None else float(widened(overlap).reshape(-1)[0])
-    least = score_threshold if score is None else float(widened(score).reshape(-1)[0])
+    limit = max_per_class if most is None else max(int(only_element(most)), 0)
+    share = iou_threshold if overlap is None else float(widened(only_element(overlap)))
+    least = score_threshold if score is None else float(widened(only_element(score)))
     if not 0 <= share <= 1:
         raise InvalidModelError(f"iou_threshold must lie in [0, 1], got {share}")
     if boxes.shape[0] != scores.shape[0] or boxes.shape[1] != scores.shape[2]:

@@ -10,7 +10,7 @@ from xir.ir.constant import Array
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops._build import scalar_like
-from xir.ops._checks import require_dtype, require_floating, require_same_type, require_scalar
+from xir.ops._checks import only_element, require_dtype, require_floating, require_same_type, require_scalar
 from xir.ops._define import op
 from xir.ops._wide import narrow, wide
 from xir.ops._windows import Numbers, widened
@@ -31,7 +31,7 @@ def _require(rate: Value, count: Value, x: Value, *others: Value) -> TensorType:
 
 
 def _number(array: Array) -> float:
-    return float(array.reshape(-1).astype(np.float64)[0])
+    return float(only_element(array).astype(np.float64))
 
 
 def _spread(number: Value, like: Value) -> Value:

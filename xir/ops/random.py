@@ -19,7 +19,7 @@ from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.ops import elementwise
 from xir.ops._build import scalar_like
-from xir.ops._checks import require_floating, require_rank, require_same_shape, require_size
+from xir.ops._checks import only_element, require_floating, require_rank, require_same_shape, require_size
 from xir.ops._define import op
 from xir.ops._windows import Numbers, widened
 from xir.ops.compare import less, less_equal
@@ -211,8 +211,8 @@ def dropout(
 def _dropout_reference(
     x: Array, ratio: Array | None, training: Array | None, *, rate: float, seed: int
 ) -> tuple[Array, Array]:
-    share = rate if ratio is None else float(cast("NDArray[np.float64]", ratio.reshape(-1).astype(np.float64))[0])
-    if training is not None and not bool(training.reshape(-1)[0]):
+    share = rate if ratio is None else float(cast("NDArray[np.float64]", only_element(ratio).astype(np.float64)))
+    if training is not None and not bool(only_element(training)):
         share = 0.0
     if not 0 <= share < 1:
         raise InvalidModelError(f"the rate lies in [0, 1), got {share}")

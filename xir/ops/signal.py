@@ -15,6 +15,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops._build import scalar_like
 from xir.ops._checks import (
+    only_element,
     require_axis,
     require_floating,
     require_rank,
@@ -48,7 +49,7 @@ COEFFICIENTS: Mapping[WindowKind, tuple[float, float, float]] = {
 
 def number_of(operand: Array | None, known: int) -> int:
     """A run-time number, or what was known of it before the run."""
-    return known if operand is None else int(operand.reshape(-1)[0])
+    return known if operand is None else int(only_element(operand))
 
 
 def bins(size: Dim, onesided: bool) -> Dim:
@@ -355,7 +356,7 @@ def _mel_weight_matrix_reference(
     count, length, samples = number_of(mel_bins, 0), number_of(points, 0), number_of(rate, 0)
     if count < 1 or length < 1 or samples < 1:
         raise InvalidModelError(f"{count} bands of {length} points at {samples} samples a second")
-    lowest, highest = (2595 * np.log10(1 + float(edge.reshape(-1)[0]) / 700) for edge in (low, high))
+    lowest, highest = (2595 * np.log10(1 + float(only_element(edge)) / 700) for edge in (low, high))
     mel = lowest + np.arange(count + 2) * ((highest - lowest) / (count + 2))
     hertz = 700 * (10 ** (mel / 2595) - 1)
     edges = np.floor((length + 1) * hertz / samples).astype(np.int64)

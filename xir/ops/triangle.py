@@ -11,7 +11,7 @@ from xir.ir.dims import Shape
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.ops._build import scalar_like
-from xir.ops._checks import require_rank, require_rank_at_least, require_scalar
+from xir.ops._checks import only_element, require_rank, require_rank_at_least, require_scalar
 from xir.ops._define import op
 from xir.ops.compare import equal, greater_equal, less_equal
 from xir.ops.elementwise import add, cast, select
@@ -34,7 +34,7 @@ def trilu(x: Value, k: Value | None = None, *, diagonal: int, upper: bool) -> Te
 
 @trilu.reference
 def _trilu_reference(x: Array, k: Array | None, *, diagonal: int, upper: bool) -> Array:
-    number = diagonal if k is None else int(k.reshape(-1)[0])
+    number = diagonal if k is None else int(only_element(k))
     rows, columns = (np.arange(size, dtype=object) for size in x.shape[-2:])
     offset = columns[None, :] - rows[:, None]
     kept = np.asarray(offset >= number if upper else offset <= number, np.bool_)
