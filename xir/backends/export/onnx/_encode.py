@@ -199,9 +199,13 @@ def _merged(pieces: list[wire.Piece]) -> list[wire.Piece]:
     return merged
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+"""Made once: `json.dumps` makes one for every call."""
+
+
 def source_text(sources: tuple[Source, ...]) -> str:
     """The sources as JSON: a list of objects, parts that say nothing left out."""
-    return json.dumps([_source_dict(source) for source in sources], ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode([_source_dict(source) for source in sources])
 
 
 def _source_dict(source: Source) -> dict[str, object]:

@@ -122,11 +122,16 @@ def _or_pieces(node: Node, refusal: Refusal) -> Answer:
 
 def _rounded(node: Node, call: Call) -> dict[str, Attribute] | None:
     """The attributes as the file will hold them (floats in `call.precision`), or None where that changes nothing."""
-    if not call.precision.is_floating:
+    if not any(map(_has_number, node.attributes.values())) or not call.precision.is_floating:
         return None
     rounded = {name: _round(value, call.precision) for name, value in node.attributes.items()}
     same = all(_identical(value, node.attributes[name]) for name, value in rounded.items())
     return None if same else rounded
+
+
+def _has_number(value: Attribute) -> bool:
+    """Whether there is a float in an attribute: most nodes have none, and nothing to round."""
+    return isinstance(value, float) or (isinstance(value, tuple) and any(map(_has_number, value)))
 
 
 def _identical(a: Attribute, b: Attribute) -> bool:
