@@ -126,15 +126,19 @@ def _integer_division(function: Function, left: Operand, right: Operand) -> tupl
     return Operand(quotient, dtype, lanes), Operand(remainder, dtype, lanes)
 
 
-def _floor_division(function: Function, name: str, arguments: Sequence[Operand]) -> Operand:
+def _remainder(function: Function, name: str, arguments: Sequence[Operand]) -> Operand:
+    """What a division that truncates leaves; of floats C's `fmod`."""
     left, right = arguments
     if left.dtype.is_floating:
-        quotient = _divide(function, "div", arguments)
-        whole = _intrinsic(function, "floor", left.dtype, [quotient])
-        if name == "floor_div":
-            return whole
-        text = function.let(f"frem {left.typed}, {right.text}")
-        return _signed_like(function, Operand(text, left.dtype, left.lanes), right)
+        return _by_the_library(function, "fmod", arguments)
+    return _integer_division(function, left, right)[1]
+
+
+def _floor_division(function: Function, name: str, arguments: Sequence[Operand]) -> Operand:
+    """A division that rounds down, or what it leaves; of floats the remainder with the divisor's sign."""
+    left, right = arguments
+    if left.dtype.is_floating:
+        return _signed_like(function, _by_the_library(function, "fmod", arguments), right)
     if right.is_literal and right.lanes == 1 and (count := int(right.text)) > 0 and count & (count - 1) == 0:
         shift = "ashr" if left.dtype.is_signed else "lshr"
         word, by = (shift, count.bit_length() - 1) if name == "floor_div" else ("and", count - 1)
@@ -311,7 +315,7 @@ def _whole(function: Function, name: str, arguments: Sequence[Operand]) -> Opera
     return _intrinsic(function, {"round": "roundeven"}.get(name, name), value.dtype, arguments)
 
 
-def _library(function: Function, name: str, arguments: Sequence[Operand]) -> Operand:
+def _by_the_library(function: Function, name: str, arguments: Sequence[Operand]) -> Operand:
     """A function of the C library, lane by lane; narrow floats are computed in f32."""
     source = arguments[0].dtype
     if not source.is_floating:
@@ -360,7 +364,8 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("floor", "ceil", "round", "trunc"), _whole),
     **dict.fromkeys(("bit_and", "bit_or", "bit_xor"), _bits),
     **dict.fromkeys(("shift_left", "shift_right"), _shift),
-    **dict.fromkeys(_LIBRARY, _library),
+    **dict.fromkeys(_LIBRARY, _by_the_library),
+    "rem": _remainder,
     "bit_not": _bit_not,
     "not": _not,
     "is_nan": _is_nan,
@@ -403,6 +408,9 @@ def converted(function: Function, value: Operand, dtype: DType) -> Operand:
 def _between_floats(function: Function, value: Operand, dtype: DType) -> Operand:
     order = {"half": 0, "float": 1, "double": 2}
     before, after = order[register_type(value.dtype)], order[register_type(dtype)]
+    if before - after == 2:  # there is no instruction, and rounding twice would not be right
+        value = _rounded_to_odd(function, value)
+        before = 1
     text = value.text
     if before != after:
         word = "fpext" if before < after else "fptrunc"
@@ -410,33 +418,69 @@ def _between_floats(function: Function, value: Operand, dtype: DType) -> Operand
     return rounded(function, Operand(text, dtype, value.lanes))
 
 
+def _rounded_to_odd(function: Function, value: Operand) -> Operand:
+    """A double as the f32 next to it towards zero, its last bit set where it is inexact.
+
+    Rounding that to a half gives what rounding the double would. (Boldo, Melquiond 2008, "Emulation of FMA and
+    Correctly Rounded Sums: Proved Algorithms Using Rounding to Odd")
+    """
+    lanes, flag = value.lanes, wide("i1", value.lanes)
+    bits, single = wide("i32", lanes), wide("float", lanes)
+    near = Operand(function.let(f"fptrunc {value.typed} to {single}"), DType.FLOAT32, lanes)
+    back = Operand(function.let(f"fpext {near.typed} to {value.type}"), value.dtype, lanes)
+    inexact = function.let(f"fcmp one {back.typed}, {value.text}")
+    sizes = [_intrinsic(function, "fabs", value.dtype, [each]) for each in (back, value)]
+    beyond = function.let(f"fcmp ogt {sizes[0].typed}, {sizes[1].text}")
+    raw = function.let(f"bitcast {near.typed} to {bits}")
+    step = function.let(f"sext {flag} {beyond} to {bits}")
+    one = function.splat(Operand("1", DType.INT32), lanes).text
+    odd = function.let(f"or {bits} {function.let(f'add {bits} {raw}, {step}')}, {one}")
+    chosen = function.let(f"select {flag} {inexact}, {bits} {odd}, {bits} {raw}")
+    return Operand(function.let(f"bitcast {bits} {chosen} to {single}"), DType.FLOAT32, lanes)
+
+
 def _to_integer(function: Function, value: Operand, dtype: DType) -> Operand:
-    """Truncated; what does not fit wraps from the i64 that x86 makes of it, NaN and what fits none is its least."""
+    """Truncated into 32 or 64 bits, and wrapped from there; what does not fit, and NaN, is the lowest number."""
     held = value if value.kind != "half" else _between_floats(function, value, DType.FLOAT32)
-    wide_type, lanes = wide("i64", value.lanes), value.lanes
-    flag = wide("i1", lanes)
+    lanes = value.lanes
+    narrow = dtype.bits < 32 or dtype is DType.INT32
+    whole = _truncated(function, held, 32 if narrow else 64)
+    if dtype is DType.UINT64:
+        whole = _with_high_half(function, held, whole)
+    text, bits = whole, 32 if narrow else 64
+    if dtype.bits < bits:
+        text = function.let(f"trunc {wide(f'i{bits}', lanes)} {whole} to {wide(register_type(dtype), lanes)}")
+    return Operand(text, dtype, lanes)
+
+
+def _truncated(function: Function, value: Operand, bits: int) -> str:
+    flag, lanes = wide("i1", value.lanes), value.lanes
 
     def bound(number: float) -> str:
-        return function.splat(literal(number, held.dtype), lanes).text
+        return function.splat(literal(number, value.dtype), lanes).text
 
-    above = function.let(f"fcmp oge {held.typed}, {bound(-(2.0**63))}")
-    below = function.let(f"fcmp olt {held.typed}, {bound(2.0**63)}")
+    above = function.let(f"fcmp oge {value.typed}, {bound(-(2.0 ** (bits - 1)))}")
+    if value.kind == "double" and bits == 32:
+        above = function.let(f"fcmp ogt {value.typed}, {bound(-(2.0**31) - 1)}")
+    below = function.let(f"fcmp olt {value.typed}, {bound(2.0 ** (bits - 1))}")
     fits = function.let(f"and {flag} {above}, {below}")
-    safe = function.let(f"select {flag} {fits}, {held.typed}, {held.type} {bound(-(2.0**63))}")
-    whole = function.let(f"fptosi {held.type} {safe} to {wide_type}")
-    if dtype is DType.UINT64:
-        large = function.let(f"fcmp oge {held.typed}, {bound(2.0**63)}")
-        most = function.let(f"fcmp olt {held.typed}, {bound(2.0**64)}")
-        high = function.let(f"and {flag} {large}, {most}")
-        moved = function.let(f"fsub {held.typed}, {bound(2.0**63)}")
-        taken = function.let(f"select {flag} {high}, {held.type} {moved}, {held.type} {bound(0.0)}")
-        part = function.let(f"fptosi {held.type} {taken} to {wide_type}")
-        least = function.splat(Operand(str(-(1 << 63)), DType.INT64), lanes).text
-        summed = function.let(f"xor {wide_type} {part}, {least}")
-        whole = function.let(f"select {flag} {high}, {wide_type} {summed}, {wide_type} {whole}")
-    if dtype.bits < 64:
-        whole = function.let(f"trunc {wide_type} {whole} to {wide(register_type(dtype), lanes)}")
-    return Operand(whole, dtype, lanes)
+    safe = function.let(f"select {flag} {fits}, {value.typed}, {value.type} {bound(-(2.0 ** (bits - 1)))}")
+    return function.let(f"fptosi {value.type} {safe} to {wide(f'i{bits}', lanes)}")
+
+
+def _with_high_half(function: Function, value: Operand, whole: str) -> str:
+    """The number from 2**63 on: it is taken off before and put on after."""
+    flag, lanes, type = wide("i1", value.lanes), value.lanes, wide("i64", value.lanes)
+
+    def bound(number: float) -> str:
+        return function.splat(literal(number, value.dtype), lanes).text
+
+    high = function.let(f"fcmp oge {value.typed}, {bound(2.0**63)}")
+    moved = Operand(function.let(f"fsub {value.typed}, {bound(2.0**63)}"), value.dtype, lanes)
+    part = _truncated(function, moved, 64)
+    least = function.splat(Operand(str(-(1 << 63)), DType.INT64), lanes).text
+    summed = function.let(f"xor {type} {part}, {least}")
+    return function.let(f"select {flag} {high}, {type} {summed}, {type} {whole}")
 
 
 def reinterpreted(function: Function, value: Operand, dtype: DType) -> Operand:
