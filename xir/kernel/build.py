@@ -3,6 +3,9 @@
 Every builder takes the node and makes the kernel's buffers from its operands (`in0`, `in1`, ...; absent operands have
 none) and results (`out0`, ...). Loops over results are parallel, loops of reductions serial; a schedule changes kinds
 later. Sums of floats narrower than 32 bits are kept in f32, as the references keep them.
+
+A builder raises UnsupportedError for element types that no machine code computes with (MACHINE_TYPES), and so does a
+lowering for operands that decide at run time what its loops are: the reference computes such a node.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from xir.errors import InvalidModelError
+import numpy as np
+
+from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.dims import Dim, Shape
-from xir.ir.node import Node
+from xir.ir.node import Node, Value
 from xir.ir.types import DType
+from xir.kernel._functions import convert
 from xir.kernel.grammar import (
     Allocate,
     Apply,
@@ -34,6 +40,14 @@ from xir.kernel.grammar import (
 
 Indices = tuple[Scalar, ...]
 
+MACHINE_TYPES = frozenset(
+    dtype
+    for dtype in DType
+    if dtype in (DType.BOOL, DType.FLOAT64, DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16)
+    or (dtype.is_integer and dtype.bits >= 8)
+)
+"""The element types that kernels compute with; the others are text, complex, or packed in 8 bits and less."""
+
 
 def apply(function: str, *arguments: Scalar) -> Scalar:
     """A function of the grammar's FUNCTIONS."""
@@ -46,8 +60,12 @@ def index(value: Dim) -> Const:
 
 
 def number(value: float, dtype: DType) -> Const:
-    """A number of a type; an integer type takes its whole part."""
-    return Const(float(value) if dtype.is_floating else int(value), dtype)
+    """A number of a type, cast as the kernel casts: an integer type takes its whole part, bool whether it is not 0."""
+    if dtype.is_floating:
+        return Const(float(value), dtype)
+    if isinstance(value, int) and dtype.is_integer:
+        return Const(value, dtype)
+    return Const(convert(np.asarray(value, np.float64), dtype).item(), dtype)
 
 
 def cast(value: Scalar, dtype: DType) -> Scalar:
@@ -81,11 +99,33 @@ def sum_type(dtype: DType) -> DType:
 
 
 def operand_buffers(node: Node) -> tuple[Buffer | None, ...]:
-    """A buffer for each operand, None for the absent ones."""
+    """A buffer for each operand, None for the absent ones.
+
+    Raises:
+        UnsupportedError: if an element type is none of MACHINE_TYPES.
+    """
     return tuple(
-        None if value is None else Buffer(f"in{number}", value.dtype, value.shape)
-        for number, value in enumerate(node.inputs)
+        None if value is None else _buffer(node, f"in{number}", value) for number, value in enumerate(node.inputs)
     )
+
+
+def _buffer(node: Node, name: str, value: Value) -> Buffer:
+    if value.dtype not in MACHINE_TYPES:
+        raise UnsupportedError(f"{node.op.name}: no machine code computes with {value.dtype}", hint=_REFERENCE)
+    return Buffer(name, value.dtype, value.shape)
+
+
+_REFERENCE = "the reference computes it"
+
+
+def require_absent(node: Node, *operands: int) -> None:
+    """Checks that operands which would decide at run time what the loops are do not stand.
+
+    Raises:
+        UnsupportedError: if one does.
+    """
+    if any(place < len(node.inputs) and node.inputs[place] is not None for place in operands):
+        raise UnsupportedError(f"{node.op.name}: an operand decides at run time what is computed", hint=_REFERENCE)
 
 
 def present(buffer: Buffer | None) -> Buffer:
@@ -100,8 +140,12 @@ def present(buffer: Buffer | None) -> Buffer:
 
 
 def result_buffers(node: Node) -> tuple[Buffer, ...]:
-    """A buffer for each result."""
-    return tuple(Buffer(f"out{number}", value.dtype, value.shape) for number, value in enumerate(node.outputs))
+    """A buffer for each result.
+
+    Raises:
+        UnsupportedError: if an element type is none of MACHINE_TYPES.
+    """
+    return tuple(_buffer(node, f"out{number}", value) for number, value in enumerate(node.outputs))
 
 
 def axes_of(letter: str, rank: int) -> tuple[Axis, ...]:
@@ -142,6 +186,11 @@ def elementwise(node: Node, function: str) -> Kernel:
         return Apply(function, elements)
 
     return pointwise(node, value)
+
+
+def each(function: str) -> Callable[[Node], Kernel]:
+    """The lowering of an operator that is one of the grammar's FUNCTIONS on each element."""
+    return lambda node: elementwise(node, function)
 
 
 def gather(node: Node, value: Callable[[Indices], Scalar]) -> Kernel:
@@ -352,6 +401,12 @@ def unflatten(flat: Scalar, shape: Shape) -> Indices:
         found.append(flat if last else apply("mod", flat, index(size)))
         flat = flat if last else apply("floor_div", flat, index(size))
     return tuple(reversed(found))
+
+
+def from_front(place: Scalar, size: Dim) -> Scalar:
+    """An index that counts from the end where it is negative, counted from the front."""
+    whole = cast(place, DType.INT64)
+    return select(apply("lt", whole, index(0)), apply("add", whole, index(size)), whole)
 
 
 def flatten(indices: Indices, shape: Shape) -> Scalar:

@@ -178,8 +178,12 @@ class OpDef(Generic[P, R]):
         self.decompose_rule = cast("Decompose", self._once("decompose", self.decompose_rule, rule))
         return rule
 
-    def lower(self, rule: F) -> F:
-        """Sets the lowering: node -> kernel."""
+    def lower(self, rule: Lower) -> Lower:
+        """Sets the lowering: node -> kernel.
+
+        It raises UnsupportedError for a node that no kernel computes, because of its element types or of operands that
+        say at run time what is computed; the reference computes such a node.
+        """
         self.lower_rule = cast("Lower", self._once("lower", self.lower_rule, rule))
         return rule
 

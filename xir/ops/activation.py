@@ -241,6 +241,9 @@ def _tanh_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, sub(scalar_like(y, 1.0), mul(y, y))),)
 
 
+tanh.lower(build.each("tanh"))
+
+
 @op
 def hard_sigmoid(x: Value, *, alpha: float, beta: float) -> TensorType:
     """min(max(alpha * x + beta, 0), 1) (ONNX HardSigmoid).

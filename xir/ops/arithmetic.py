@@ -9,11 +9,12 @@ from xir.ir.constant import Array
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.kernel import build
-from xir.kernel.grammar import Kernel
+from xir.kernel.grammar import Kernel, Scalar
 from xir.ops import compare
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_dtype, require_floating, require_same_shape, require_same_type
 from xir.ops._define import op
+from xir.ops._nests import power_nest
 from xir.ops._numeric import Numbers, in_float32, require_number
 
 
@@ -42,9 +43,7 @@ def _add_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return dy, dy
 
 
-@add.lower
-def _add_lower(node: Node) -> Kernel:
-    return build.elementwise(node, "add")
+add.lower(build.each("add"))
 
 
 @op
@@ -65,6 +64,9 @@ def _sub_reference(x: Numbers, y: Numbers) -> Array:
 @sub.gradient
 def _sub_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return dy, neg(dy)
+
+
+sub.lower(build.each("sub"))
 
 
 @op
@@ -88,6 +90,9 @@ def _mul_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return mul(dy, y), mul(dy, x)
 
 
+mul.lower(build.each("mul"))
+
+
 @op
 def div(x: Value, y: Value) -> TensorType:
     """The quotient; integers round toward zero, as in C (ONNX Div).
@@ -109,6 +114,9 @@ def _div_reference(x: Numbers, y: Numbers) -> Array:
 def _div_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     y = operands(node)[1]
     return div(dy, y), neg(div(mul(dy, node.outputs[0]), y))
+
+
+div.lower(build.each("div"))
 
 
 @op
@@ -137,6 +145,11 @@ def _pow_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return mul(dy, dx), mul(dy, dy_dx)
 
 
+@pow_.lower
+def _pow_lower(node: Node) -> Kernel:
+    return power_nest(node) if node.outputs[0].dtype.is_integer else build.elementwise(node, "pow")
+
+
 @op
 def minimum(x: Value, y: Value) -> TensorType:
     """The smaller of two numbers; NaN if either is NaN (ONNX Min).
@@ -155,6 +168,9 @@ def _minimum_reference(x: Numbers, y: Numbers) -> Array:
 @minimum.gradient
 def _minimum_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return _split_gradient(node, dy)
+
+
+minimum.lower(build.each("min"))
 
 
 @op
@@ -177,6 +193,9 @@ def _maximum_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return _split_gradient(node, dy)
 
 
+maximum.lower(build.each("max"))
+
+
 @op
 def mod(x: Value, y: Value, *, floored: bool) -> TensorType:
     """The remainder, with the sign of y where `floored` (Python's %), else of x (C's fmod) (ONNX Mod).
@@ -194,6 +213,11 @@ def _mod_reference(x: Numbers, y: Numbers, *, floored: bool) -> Array:
 
 
 mod.no_gradient("a remainder jumps; nothing that xir reads trains through one")
+
+
+@mod.lower
+def _mod_lower(node: Node) -> Kernel:
+    return build.elementwise(node, "mod" if node.attributes["floored"] else "rem")
 
 
 @op
@@ -214,6 +238,9 @@ def _neg_reference(x: Numbers) -> Array:
 @neg.gradient
 def _neg_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (neg(dy),)
+
+
+neg.lower(build.each("neg"))
 
 
 @op
@@ -237,6 +264,9 @@ def _abs_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, sign(x)),)
 
 
+abs_.lower(build.each("abs"))
+
+
 @op
 def sign(x: Value) -> TensorType:
     """-1, 0 or 1; NaN stays NaN (ONNX Sign).
@@ -253,6 +283,9 @@ def _sign_reference(x: Numbers) -> Array:
 
 
 sign.no_gradient("it is constant wherever it has a derivative")
+
+
+sign.lower(build.each("sign"))
 
 
 @op
@@ -273,6 +306,9 @@ def _exp_reference(x: Numbers) -> Array:
 @exp.gradient
 def _exp_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, node.outputs[0]),)
+
+
+exp.lower(build.each("exp"))
 
 
 @op
@@ -296,6 +332,9 @@ def _log_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (div(dy, x),)
 
 
+log.lower(build.each("log"))
+
+
 @op
 def sqrt(x: Value) -> TensorType:
     """The square root; NaN below 0 (ONNX Sqrt).
@@ -317,6 +356,9 @@ def _sqrt_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (div(mul(dy, half), node.outputs[0]),)
 
 
+sqrt.lower(build.each("sqrt"))
+
+
 @op
 def reciprocal(x: Value) -> TensorType:
     """1 / x (ONNX Reciprocal).
@@ -336,6 +378,14 @@ def _reciprocal_reference(x: Numbers) -> Array:
 def _reciprocal_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     y = node.outputs[0]
     return (neg(mul(dy, mul(y, y))),)
+
+
+@reciprocal.lower
+def _reciprocal_lower(node: Node) -> Kernel:
+    def value(x: Scalar) -> Scalar:
+        return build.apply("div", build.number(1, x.dtype), x)
+
+    return build.pointwise(node, value)
 
 
 @op
@@ -360,6 +410,9 @@ def _select_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     condition = operands(node)[0]
     zero = scalar_like(dy, 0.0)
     return None, select(condition, dy, zero), select(condition, zero, dy)
+
+
+select.lower(lambda node: build.pointwise(node, build.select))
 
 
 def _split_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:

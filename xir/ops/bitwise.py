@@ -8,6 +8,7 @@ from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.node import Value
 from xir.ir.types import TensorType
+from xir.kernel import build
 from xir.ops._checks import require_same_type
 from xir.ops._define import op
 from xir.ops._numeric import Numbers
@@ -38,6 +39,7 @@ def _bitwise_and_reference(x: Array, y: Array) -> Array:
 
 
 bitwise_and.no_gradient(_REASON)
+bitwise_and.lower(build.each("bit_and"))
 
 
 @op
@@ -55,6 +57,7 @@ def _bitwise_or_reference(x: Array, y: Array) -> Array:
 
 
 bitwise_or.no_gradient(_REASON)
+bitwise_or.lower(build.each("bit_or"))
 
 
 @op
@@ -72,6 +75,7 @@ def _bitwise_xor_reference(x: Array, y: Array) -> Array:
 
 
 bitwise_xor.no_gradient(_REASON)
+bitwise_xor.lower(build.each("bit_xor"))
 
 
 @op
@@ -89,6 +93,7 @@ def _bitwise_not_reference(x: Array) -> Array:
 
 
 bitwise_not.no_gradient(_REASON)
+bitwise_not.lower(build.each("bit_not"))
 
 
 @op
@@ -109,6 +114,7 @@ def _shift_left_reference(x: Numbers, y: Numbers) -> Array:
 
 
 shift_left.no_gradient(_REASON)
+shift_left.lower(build.each("shift_left"))
 
 
 @op
@@ -129,3 +135,4 @@ def _shift_right_reference(x: Numbers, y: Numbers) -> Array:
 
 
 shift_right.no_gradient(_REASON)
+shift_right.lower(build.each("shift_right"))

@@ -11,8 +11,10 @@ import numpy as np
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Shape
-from xir.ir.node import Value
+from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
+from xir.kernel import build
+from xir.kernel.grammar import Bits, Kernel, Scalar
 from xir.ops import bitwise, compare, elementwise
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_dtype, require_floating, require_rank_at_least
@@ -132,6 +134,17 @@ def _bit_cast_reference(x: Array, *, dtype: DType) -> Array:
 
 
 bit_cast.no_gradient("the bits of a number have no derivative")
+
+
+@bit_cast.lower
+def _bit_cast_lower(node: Node) -> Kernel:
+    def value(x: Scalar) -> Scalar:
+        dtype = node.outputs[0].dtype
+        byte = build.cast(x, DType.UINT8) if x.dtype is DType.BOOL else x
+        wanted = DType.UINT8 if dtype is DType.BOOL else dtype
+        return build.cast(byte if byte.dtype is wanted else Bits(byte, wanted), dtype)
+
+    return build.pointwise(node, value)
 
 
 @op

@@ -7,6 +7,7 @@ import numpy as np
 from xir.ir.constant import Array
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
+from xir.kernel import build
 from xir.ops._checks import require_dtype, require_same_type
 from xir.ops._define import op
 from xir.ops._numeric import require_number
@@ -29,6 +30,7 @@ def _equal_reference(x: Array, y: Array) -> Array:
 
 
 equal.no_gradient(_REASON)
+equal.lower(build.each("eq"))
 
 
 @op
@@ -46,6 +48,7 @@ def _not_equal_reference(x: Array, y: Array) -> Array:
 
 
 not_equal.no_gradient(_REASON)
+not_equal.lower(build.each("ne"))
 
 
 @op
@@ -64,6 +67,7 @@ def _less_reference(x: Array, y: Array) -> Array:
 
 
 less.no_gradient(_REASON)
+less.lower(build.each("lt"))
 
 
 @op
@@ -82,6 +86,7 @@ def _less_equal_reference(x: Array, y: Array) -> Array:
 
 
 less_equal.no_gradient(_REASON)
+less_equal.lower(build.each("le"))
 
 
 @op
@@ -100,6 +105,7 @@ def _greater_reference(x: Array, y: Array) -> Array:
 
 
 greater.no_gradient(_REASON)
+greater.lower(build.each("gt"))
 
 
 @op
@@ -118,6 +124,7 @@ def _greater_equal_reference(x: Array, y: Array) -> Array:
 
 
 greater_equal.no_gradient(_REASON)
+greater_equal.lower(build.each("ge"))
 
 
 @op
@@ -136,6 +143,7 @@ def _logical_and_reference(x: Array, y: Array) -> Array:
 
 
 logical_and.no_gradient(_REASON)
+logical_and.lower(build.each("and"))
 
 
 @op
@@ -154,6 +162,7 @@ def _logical_or_reference(x: Array, y: Array) -> Array:
 
 
 logical_or.no_gradient(_REASON)
+logical_or.lower(build.each("or"))
 
 
 @op
@@ -172,6 +181,7 @@ def _logical_xor_reference(x: Array, y: Array) -> Array:
 
 
 logical_xor.no_gradient(_REASON)
+logical_xor.lower(build.each("xor"))
 
 
 @op
@@ -190,3 +200,4 @@ def _logical_not_reference(x: Array) -> Array:
 
 
 logical_not.no_gradient(_REASON)
+logical_not.lower(build.each("not"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast as cast_array
 
 import numpy as np
@@ -10,6 +11,9 @@ from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
+from xir.kernel import build
+from xir.kernel._functions import convert
+from xir.kernel.grammar import Const, Kernel, Scalar
 from xir.ops import compare
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating
@@ -63,6 +67,7 @@ def _floor_reference(x: Numbers) -> Array:
 
 
 floor.no_gradient("it is constant wherever it has a derivative")
+floor.lower(build.each("floor"))
 
 
 @op
@@ -81,6 +86,7 @@ def _ceil_reference(x: Numbers) -> Array:
 
 
 ceil.no_gradient("it is constant wherever it has a derivative")
+ceil.lower(build.each("ceil"))
 
 
 @op
@@ -99,14 +105,16 @@ def _round_reference(x: Numbers) -> Array:
 
 
 round_.no_gradient("it is constant wherever it has a derivative")
+round_.lower(build.each("round"))
 
 
 @op
 def cast(x: Value, *, dtype: DType) -> TensorType:
     """`x` as another element type: floats to integers round toward zero, anything but 0 is True (ONNX Cast).
 
-    x: any tensor but strings; result: `dtype`, the same shape. A float beyond the integer's range gives no promised
-    number; conversions to bool and between floats do. To f8e8m0, numbers become the nearest power of two.
+    x: any tensor but strings; result: `dtype`, the same shape. A float beyond the integer's range becomes the
+    number that the kernels' Cast gives it (`xir.kernel.grammar`), of which ONNX says nothing; for integers of less
+    than 8 bits there is no promise. To f8e8m0, numbers become the nearest power of two.
     """
     if DType.STRING in (x.dtype, dtype):
         raise InvalidModelError(f"strings cannot be converted here, got {x.type!r} to {dtype}")
@@ -123,7 +131,9 @@ def _cast_reference(x: Numbers, *, dtype: DType) -> Array:
         return x
     if x.dtype.kind == "V":
         x = _plain(x, dtype)
-    return powers_of_two(x, "nearest", saturate=False) if dtype is DType.FLOAT8E8M0 else x.astype(dtype.dtype)
+    if dtype is DType.FLOAT8E8M0:
+        return powers_of_two(x, "nearest", saturate=False)
+    return convert(x, dtype) if dtype in build.MACHINE_TYPES else x.astype(dtype.dtype)
 
 
 def _plain(x: Numbers, dtype: DType) -> Numbers:
@@ -138,6 +148,14 @@ def _plain(x: Numbers, dtype: DType) -> Numbers:
 def _cast_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     (x,) = operands(node)
     return (cast(dy, dtype=x.dtype) if x.dtype.is_floating and dy.dtype.is_floating else None,)
+
+
+@cast.lower
+def _cast_lower(node: Node) -> Kernel:
+    def value(x: Scalar) -> Scalar:
+        return build.cast(x, node.outputs[0].dtype)
+
+    return build.pointwise(node, value)
 
 
 @op
@@ -163,6 +181,19 @@ def _clip_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (select(inside, dy, scalar_like(dy, 0.0)),)
 
 
+@clip.lower
+def _clip_lower(node: Node) -> Kernel:
+    def value(x: Scalar) -> Scalar:
+        for name, function in (("minimum", "max"), ("maximum", "min")):
+            bound = cast_array("float | None", node.attributes[name])
+            if bound is not None:
+                limit = _bound(bound, cast_array("Numbers", np.zeros((), x.dtype.dtype))).item()
+                x = build.apply(function, x, build.number(limit, x.dtype))
+        return x
+
+    return build.pointwise(node, value)
+
+
 @op
 def is_nan(x: Value) -> TensorType:
     """Whether each element is NaN (ONNX IsNaN). x: floating-point numbers; result: bool, the same shape."""
@@ -176,6 +207,7 @@ def _is_nan_reference(x: Numbers) -> Array:
 
 
 is_nan.no_gradient("the result is not a number")
+is_nan.lower(build.each("is_nan"))
 
 
 @op
@@ -195,6 +227,18 @@ def _is_inf_reference(x: Numbers, *, negative: bool, positive: bool) -> Array:
 
 
 is_inf.no_gradient("the result is not a number")
+
+
+@is_inf.lower
+def _is_inf_lower(node: Node) -> Kernel:
+    signs = [math.inf] * bool(node.attributes["positive"]) + [-math.inf] * bool(node.attributes["negative"])
+
+    def value(x: Scalar) -> Scalar:
+        if len(signs) == 2:
+            return build.apply("is_inf", x)
+        return build.apply("eq", x, build.number(signs[0], x.dtype)) if signs else Const(False, DType.BOOL)
+
+    return build.pointwise(node, value)
 
 
 def _bound(bound: float, x: Numbers) -> Numbers:

@@ -26,6 +26,7 @@ from xir.ops._checks import (
     require_size,
 )
 from xir.ops._define import op
+from xir.ops._picking import gather_elements_nest, gather_nest, scatter_elements_nest
 from xir.ops._windows import Numbers, narrowed, widened
 from xir.ops.constant import constant
 from xir.ops.reduce import cumsum, reduce_prod, reduce_sum
@@ -85,6 +86,9 @@ def _gather_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return _placed(x, places, reshape(dy, shape=flat), axis), None
 
 
+gather.lower(gather_nest)
+
+
 def _placed(x: Value, indices: Value, updates: Value, axis: int) -> Value:
     """Zeros like `x` with `updates` added at `indices`."""
     return scatter_elements(scalar_like(x, 0.0), indices, updates, axis=axis, reduction="add")
@@ -138,6 +142,9 @@ def _gather_elements_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]
     return _placed(x, indices, dy, _axis(node)), None
 
 
+gather_elements.lower(gather_elements_nest)
+
+
 @op
 def scatter_elements(x: Value, indices: Value, updates: Value, *, axis: int, reduction: Reduction) -> TensorType:
     """`x` with `updates` put at, or combined with what stands at, the places of `indices` (ONNX ScatterElements).
@@ -189,6 +196,9 @@ def _scatter_elements_gradient(node: Node, dy: Value) -> tuple[Value | None, ...
             return elementwise.mul(dy, factors), None, elementwise.div(elementwise.mul(taken, whole), updates)
         case _:
             return _extremum_gradient(node, dy, axis)
+
+
+scatter_elements.lower(scatter_elements_nest)
 
 
 def _extremum_gradient(node: Node, dy: Value, axis: int) -> tuple[Value | None, ...]:
@@ -245,8 +255,8 @@ def _gather_nd_reference(x: Array, indices: Array, *, batch_axes: int) -> Array:
 def _gather_nd_decompose(x: Value, indices: Value, *, batch_axes: int = 0) -> Value:
     """One index over the coordinates in row-major order, then one element-wise gather; no coordinates: all of `x`."""
     if depth_of(indices) == 0:
-        places = indices.shape[batch_axes:-1]
-        table = reshape(x, shape=(*x.shape[:batch_axes], *(1 for _ in places), *x.shape[batch_axes:]))
+        ones = (1,) * (indices.rank - 1 - batch_axes)
+        table = reshape(x, shape=(*x.shape[:batch_axes], *ones, *x.shape[batch_axes:]))
         return broadcast(table, shape=(*indices.shape[:-1], *x.shape[batch_axes:]))
     inner, rest = x.shape[batch_axes : batch_axes + depth_of(indices)], x.shape[batch_axes + depth_of(indices) :]
     groups, places, width = product(x.shape[:batch_axes]), product(indices.shape[batch_axes:-1]), product(rest)

@@ -14,6 +14,7 @@ from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.ops._checks import require_dtype, require_rank, require_scalar, require_size
 from xir.ops._define import op
+from xir.ops._nests import pad_nest
 from xir.ops.constant import constant
 
 PadMode = Literal["constant", "edge", "reflect", "wrap"]
@@ -127,6 +128,9 @@ def padded(x: Array, padding: tuple[tuple[int, int], ...], mode: PadMode = "cons
     if any(size == 0 and (b or a) for size, (b, a) in zip(x.shape, grown, strict=True)):
         raise InvalidModelError(f"an empty axis of {list(x.shape)} cannot be padded in mode {mode!r}")
     return np.pad(x, grown, mode=mode)
+
+
+pad.lower(pad_nest)
 
 
 @pad.gradient

@@ -17,6 +17,7 @@ from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.kernel import build
 from xir.kernel.grammar import Kernel
 from xir.ops._build import scalar_like
+from xir.ops._carried import pool_with_places
 from xir.ops._checks import require_dtype, require_floating, require_rank, require_rank_at_least, require_same_shape
 from xir.ops._define import op
 from xir.ops._wide import narrow, scalar, wide
@@ -207,6 +208,9 @@ def _max_pool_with_indices_gradient(node: Node, dy: Value, dindices: Value | Non
     if x is None:
         raise InvalidModelError("max_pool_with_indices: the operand is missing")
     return (_put_back(dy, node.outputs[1], x.shape, _covers_padding(window_attributes(node))),)
+
+
+max_pool_with_indices.lower(lambda node: pool_with_places(node, window_attributes(node)))
 
 
 @op

@@ -9,12 +9,13 @@ import numpy as np
 
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
-from xir.ir.dims import Dim, Shape, bounds
+from xir.ir.dims import Dim, Shape, bounds, product
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.kernel import build
-from xir.kernel.grammar import Const, Kernel, Load, Scalar
+from xir.kernel.grammar import Const, Kernel
 from xir.ops._build import scalar_like
+from xir.ops._carried import extreme_place, top_k_nest
 from xir.ops._checks import require_axes, require_axis, require_dtype, require_floating
 from xir.ops._define import op
 from xir.ops._numeric import Numbers, integer_range, require_number
@@ -102,6 +103,23 @@ def _reduce_mean_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (div(spread(dy, x, axes), broadcast(total, shape=x.shape)),)
 
 
+@reduce_mean.lower
+def _reduce_mean_lower(node: Node) -> Kernel:
+    """The sum, kept as wide as the reference keeps it, over the count; of no integers 0, as `div` by 0 is."""
+    x, axes = _reduction(node)
+    kept = build.sum_type(x.dtype)
+    if x.dtype.is_integer:
+        kept = DType.INT64 if x.dtype.is_signed else DType.UINT64
+    count = Const(product(tuple(x.shape[axis] for axis in axes)), kept)
+    return build.reduce(
+        node,
+        axes,
+        start=build.number(0, kept),
+        step=lambda total, element: build.apply("add", total, build.cast(element, kept)),
+        finish=lambda total: build.apply("div", total, count),
+    )
+
+
 @op
 def reduce_max(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
     """The largest element; -inf (or the lowest integer) where there is none (ONNX ReduceMax).
@@ -159,6 +177,13 @@ def _reduce_min_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(spread(dy, x, axes), div(chosen, broadcast(ties, shape=x.shape))),)
 
 
+@reduce_min.lower
+def _reduce_min_lower(node: Node) -> Kernel:
+    x, axes = _reduction(node)
+    most = build.extreme(x.dtype, highest=True)
+    return build.reduce(node, axes, start=most, step=lambda least, element: build.apply("min", least, element))
+
+
 @op
 def reduce_prod(x: Value, *, axes: tuple[int, ...], keep_dims: bool) -> TensorType:
     """The product (ONNX ReduceProd).
@@ -187,6 +212,18 @@ def _reduce_prod_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     at_zero = select(equal(zeros, one), product, zero)
     elsewhere = select(equal(zeros, zero), div(product, others), zero)
     return (mul(spread(dy, x, axes), select(is_zero, at_zero, elsewhere)),)
+
+
+@reduce_prod.lower
+def _reduce_prod_lower(node: Node) -> Kernel:
+    x, axes = _reduction(node)
+    kept = build.sum_type(x.dtype)
+    return build.reduce(
+        node,
+        axes,
+        start=build.number(1, kept),
+        step=lambda whole, element: build.apply("mul", whole, build.cast(element, kept)),
+    )
 
 
 @op
@@ -365,33 +402,7 @@ def _arg_max_reference(x: Numbers, *, axis: int, keep_dims: bool, last: bool) ->
 
 
 arg_max.no_gradient("the result is a place, not a number")
-
-
-@arg_max.lower
-def _arg_max_lower(node: Node) -> Kernel:
-    x = build.present(build.operand_buffers(node)[0])
-    axis, last = typing.cast("int", node.attributes["axis"]), node.attributes["last"]
-
-    def step(places: build.Indices, reduced: build.Indices, carried: build.Indices) -> tuple[Scalar, Scalar]:
-        kept = list(places) if len(places) == len(x.shape) else [*places[:axis], reduced[0], *places[axis:]]
-        kept[axis] = reduced[0]
-        element, (top, place) = Load(x, tuple(kept)), carried
-        better = build.apply("ge" if last else "gt", element, top)
-        if x.dtype.is_floating:  # a NaN is larger than any number, and the first of several wins, or the last
-            new = build.apply("is_nan", element)
-            held = build.apply("is_nan", top)
-            better = build.select(held, new if last else Const(False, DType.BOOL), build.apply("or", better, new))
-        return build.select(better, element, top), build.select(better, reduced[0], place)
-
-    return build.reduction(
-        node,
-        build.Reduction(
-            extents=(x.shape[axis],),
-            start=(build.extreme(x.dtype, highest=False), build.index(0)),
-            step=step,
-            finish=lambda places, carried: (carried[1],),
-        ),
-    )
+arg_max.lower(lambda node: extreme_place(node, largest=True))
 
 
 @op
@@ -414,6 +425,7 @@ def _arg_min_reference(x: Numbers, *, axis: int, keep_dims: bool, last: bool) ->
 
 
 arg_min.no_gradient("the result is a place, not a number")
+arg_min.lower(lambda node: extreme_place(node, largest=False))
 
 
 @op
@@ -460,3 +472,6 @@ def _top_k_gradient(node: Node, dy: Value, d_places: Value) -> tuple[Value | Non
 
     x, axis = typing.cast("Value", node.inputs[0]), typing.cast("int", node.attributes["axis"])
     return scatter_elements(scalar_like(x, 0.0), node.outputs[1], dy, axis=axis, reduction="add"), None
+
+
+top_k.lower(top_k_nest)

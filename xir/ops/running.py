@@ -11,6 +11,7 @@ from xir.ir.builder import apply
 from xir.ir.constant import Array
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
+from xir.ops._carried import running_sum
 from xir.ops._checks import require_axis, require_scalar
 from xir.ops._define import op
 from xir.ops._numeric import Numbers, require_number
@@ -65,6 +66,9 @@ def _cumsum_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     attributes = dict(node.attributes)
     attributes["reverse"] = not attributes["reverse"]
     return (apply(node.op, (dy, *node.inputs[1:]), attributes).outputs[0], None)
+
+
+cumsum.lower(running_sum)
 
 
 @op

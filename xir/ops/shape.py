@@ -16,7 +16,7 @@ from xir.kernel import build
 from xir.kernel.grammar import Kernel, Load
 from xir.ops._checks import require_axes, require_axis, require_same_dtype, require_scalar, require_size
 from xir.ops._define import op
-from xir.ops._nests import concat_nest, slice_nest
+from xir.ops._nests import broadcast_nest, concat_nest, reverse_nest, sizes_nest, slice_nest
 from xir.ops.padding import integers, require_vector
 from xir.ops.padding import pad as pad
 
@@ -104,6 +104,9 @@ def _broadcast_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return reshape(reduce_sum(dy, axes=axes, keep_dims=False) if axes else dy, shape=x.shape), None
 
 
+broadcast.lower(broadcast_nest)
+
+
 @op
 def transpose(x: Value, *, perm: tuple[int, ...]) -> TensorType:
     """`x` with its axes reordered: result axis i is axis perm[i] of `x` (ONNX Transpose, SSD Permute).
@@ -176,9 +179,7 @@ def _concat_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return tuple(pieces)
 
 
-@concat.lower
-def _concat_lower(node: Node) -> Kernel:
-    return concat_nest(node)
+concat.lower(concat_nest)
 
 
 @op
@@ -256,9 +257,7 @@ def _slice_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return pad(dy, padding=tuple(padding)), None, None
 
 
-@slice_.lower
-def _slice_lower(node: Node) -> Kernel:
-    return slice_nest(node)
+slice_.lower(slice_nest)
 
 
 def _with_gaps(x: Value, axis: int, step: int) -> Value:
@@ -286,6 +285,9 @@ def _reverse_reference(x: Array, *, axes: tuple[int, ...]) -> Array:
 @reverse.gradient
 def _reverse_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (reverse(dy, axes=cast("tuple[int, ...]", node.attributes["axes"])),)
+
+
+reverse.lower(reverse_nest)
 
 
 @op
@@ -392,6 +394,7 @@ def _shape_of_reference(x: Array) -> Array:
 
 
 shape_of.no_gradient("sizes are integers and do not depend on the elements")
+shape_of.lower(sizes_nest)
 
 
 @op
@@ -411,6 +414,12 @@ def _iota_reference(*, shape: tuple[int, ...], axis: int, dtype: DType) -> Array
 
 
 iota.no_gradient("there is no operand")
+
+
+@iota.lower
+def _iota_lower(node: Node) -> Kernel:
+    axis = cast("int", node.attributes["axis"])
+    return build.gather(node, lambda places: build.cast(places[axis], node.outputs[0].dtype))
 
 
 @op

@@ -9,6 +9,7 @@ import numpy as np
 from xir.ir.constant import Array
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
+from xir.kernel import build
 from xir.ops._build import scalar_like
 from xir.ops._checks import require_floating
 from xir.ops._define import op
@@ -38,6 +39,9 @@ def _erf_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, mul(slope, scalar_like(x, 2.0 / math.sqrt(math.pi)))),)
 
 
+erf.lower(build.each("erf"))
+
+
 @op
 def sin(x: Value) -> TensorType:
     """The sine of x in radians (ONNX Sin).
@@ -57,6 +61,9 @@ def _sin_reference(x: Numbers) -> Array:
 def _sin_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     (x,) = operands(node)
     return (mul(dy, cos(x)),)
+
+
+sin.lower(build.each("sin"))
 
 
 @op
@@ -80,6 +87,9 @@ def _cos_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, neg(sin(x))),)
 
 
+cos.lower(build.each("cos"))
+
+
 @op
 def tan(x: Value) -> TensorType:
     """The tangent of x in radians (ONNX Tan).
@@ -99,6 +109,9 @@ def _tan_reference(x: Numbers) -> Array:
 def _tan_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     (x,) = operands(node)
     return (mul(dy, add(scalar_like(x, 1.0), mul(node.outputs[0], node.outputs[0]))),)
+
+
+tan.lower(build.each("tan"))
 
 
 @op
@@ -122,6 +135,9 @@ def _asin_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, reciprocal(sqrt(sub(scalar_like(x, 1.0), mul(x, x))))),)
 
 
+asin.lower(build.each("asin"))
+
+
 @op
 def acos(x: Value) -> TensorType:
     """The angle in [0, pi] whose cosine is x (ONNX Acos).
@@ -141,6 +157,9 @@ def _acos_reference(x: Numbers) -> Array:
 def _acos_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     (x,) = operands(node)
     return (mul(dy, neg(reciprocal(sqrt(sub(scalar_like(x, 1.0), mul(x, x)))))),)
+
+
+acos.lower(build.each("acos"))
 
 
 @op
@@ -164,6 +183,9 @@ def _atan_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, reciprocal(add(scalar_like(x, 1.0), mul(x, x)))),)
 
 
+atan.lower(build.each("atan"))
+
+
 @op
 def sinh(x: Value) -> TensorType:
     """The hyperbolic sine (ONNX Sinh).
@@ -183,6 +205,9 @@ def _sinh_reference(x: Numbers) -> Array:
 def _sinh_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     (x,) = operands(node)
     return (mul(dy, cosh(x)),)
+
+
+sinh.lower(build.each("sinh"))
 
 
 @op
@@ -206,6 +231,9 @@ def _cosh_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, sinh(x)),)
 
 
+cosh.lower(build.each("cosh"))
+
+
 @op
 def asinh(x: Value) -> TensorType:
     """The inverse hyperbolic sine (ONNX Asinh).
@@ -225,6 +253,9 @@ def _asinh_reference(x: Numbers) -> Array:
 def _asinh_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     (x,) = operands(node)
     return (mul(dy, reciprocal(sqrt(add(mul(x, x), scalar_like(x, 1.0))))),)
+
+
+asinh.lower(build.each("asinh"))
 
 
 @op
@@ -248,6 +279,9 @@ def _acosh_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     return (mul(dy, reciprocal(sqrt(sub(mul(x, x), scalar_like(x, 1.0))))),)
 
 
+acosh.lower(build.each("acosh"))
+
+
 @op
 def atanh(x: Value) -> TensorType:
     """The inverse hyperbolic tangent; infinite at -1 and 1 (ONNX Atanh).
@@ -267,3 +301,6 @@ def _atanh_reference(x: Numbers) -> Array:
 def _atanh_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
     (x,) = operands(node)
     return (mul(dy, reciprocal(sub(scalar_like(x, 1.0), mul(x, x)))),)
+
+
+atanh.lower(build.each("atanh"))
