@@ -37,6 +37,7 @@ from xir.verification import (
     has_onnxruntime,
     peak_bytes,
     verify_runners,
+    workable_sizes,
 )
 from xir.verification.twin import twin_of
 
@@ -219,7 +220,8 @@ class _Job:
         if precision is None:
             return self.write(loaded, graph)
         self.tell("narrowing", 0, 1)
-        made = narrowed_as(graph, precision)
+        least = workable_sizes(graph) if precision.samples is None else None
+        made = narrowed_as(graph, precision, least=least)
         self._stop("narrow")
         if self.check is not None:
             rtol, atol = made.report.tolerances

@@ -10,6 +10,7 @@ from xir.backends.export.report import ExportReport
 from xir.frontends.options import Loaded
 from xir.inspect.summary import layer_count
 from xir.ir.graph import Graph
+from xir.ir.weights import weights_of
 from xir.precision import PrecisionReport
 from xir.verification.certificate import Certificate
 
@@ -103,4 +104,4 @@ def source_to_dict(source: Loaded) -> dict[str, object]:
 
 def parameter_count(graph: Graph) -> int:
     """How many numbers the weights of a graph hold."""
-    return sum(parameter.constant.elements for parameter in graph.parameters)
+    return sum(constant.elements for constant in weights_of(graph))

@@ -11,6 +11,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.source import Source
 from xir.ir.training import TrainingStep
+from xir.ir.weights import bytes_in_file, is_weight, weights_in, weights_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def summarize(model: Loaded, *, names: bool = False) -> Summary:
     counted: set[Value] = set()
     layers = tuple(_layer(graph, row, flops, counted) for row in _rows(graph))
     values = (value for node in graph.nodes for value in node.outputs) if names else ()
+    weights = weights_of(graph)
     return Summary(
         graph.name,
         model.format,
@@ -132,8 +134,8 @@ def summarize(model: Loaded, *, names: bool = False) -> Summary:
         tuple((name, repr(value.type)) for name, value in zip(graph.input_names, graph.inputs, strict=True)),
         tuple((name, repr(value.type)) for name, value in zip(graph.output_names, graph.outputs, strict=True)),
         layers,
-        sum(parameter.constant.elements for parameter in graph.parameters),
-        sum((parameter.constant.elements * parameter.constant.dtype.bits + 7) // 8 for parameter in graph.parameters),
+        sum(constant.elements for constant in weights),
+        sum(map(bytes_in_file, weights)),
         sum(layer.flops for layer in layers),
         len(graph.nodes),
         flops.assumed,
@@ -181,12 +183,11 @@ def _layer(graph: Graph, row: _Row, flops: Flops, counted: set[Value]) -> LayerS
     parameters = 0
     for node in row.nodes:
         for value in node.inputs:
-            if value is None or value.node is not None or value in counted:
-                continue
-            constant = graph.constant_of(value)
-            if constant is not None:
+            constant = None if value is None or value in counted else graph.constant_of(value)
+            if value is not None and constant is not None and (value.node is None or is_weight(constant)):
                 counted.add(value)
                 parameters += constant.elements
+        parameters += sum(constant.elements for constant in weights_in(node))
     return LayerSummary(
         row.name,
         row.kind,

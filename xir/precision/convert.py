@@ -16,6 +16,7 @@ from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.training import without_training
 from xir.ir.types import DType, TensorType, dtype_from_name
 from xir.ir.walk import bodies
+from xir.ir.weights import bytes_in_file, weights_of
 from xir.ops.constant import constant
 from xir.ops.elementwise import cast
 from xir.precision.borders import narrow_borders
@@ -24,6 +25,7 @@ from xir.precision.kept import KEPT, WIDE, is_wide, reasons_to_stay
 from xir.precision.layer_errors import LayerError, Pair, layer_errors, layer_name
 from xir.precision.settings import Precision
 from xir.precision.weights import ConvertedWeight, Overflow, convert_weight, limits_of
+from xir.reference.inputs import Least
 
 _NARROW = (DType.FLOAT16, DType.BFLOAT16)
 
@@ -151,6 +153,7 @@ def narrowed(
     overflow: Overflow = "keep",
     samples: Iterable[Mapping[str, ArrayLike]] | None = None,
     measured: bool = True,
+    least: Least | None = None,
 ) -> PrecisionResult:
     """The graph with its f32 and f64 numbers in f16 or bf16, and what that cost.
 
@@ -165,6 +168,7 @@ def narrowed(
         samples: inputs by name, on which values that leave the type's range are found (their makers and readers stay
             in f32), and on which the error of each layer is measured.
         measured: without samples, measures on made-up ones, which decide nothing.
+        least: the least sizes of made-up samples (`xir.verification.workable_sizes`).
 
     Raises:
         UsageError: for another type, unknown operators or layers, or samples that can be walked only once.
@@ -182,8 +186,11 @@ def narrowed(
     work = _Narrowing(graph, chosen, overflow, stay, _kept_operators(keep))
     inner = _named(rewrite(graph, work.replace), work.names)
     result = inner if keep_io else narrow_borders(inner, chosen)
-    errors, failure = _measured(graph, inner, work.pairs, given) if measured or given is not None else ((), "")
-    before, after = (sum(p.constant.nbytes for p in each.parameters) for each in (graph, result))
+    errors, failure = tuple[LayerError, ...](), ""
+    if measured or given is not None:
+        walked = RandomSamples(graph, least=least) if given is None else given
+        errors, failure = _measured(graph, inner, work.pairs, walked, given is None)
+    before, after = (sum(map(bytes_in_file, weights_of(each))) for each in (graph, result))
     ends = set(graph.outputs)
     report = PrecisionReport(
         chosen,
@@ -201,8 +208,13 @@ def narrowed(
     return PrecisionResult(result, report)
 
 
-def narrowed_as(graph: Graph, precision: Precision, *, measured: bool = True) -> PrecisionResult:
-    """What `narrowed` makes of the wishes of a conversion; without `measured`, of a model that is not run at all."""
+def narrowed_as(
+    graph: Graph, precision: Precision, *, measured: bool = True, least: Least | None = None
+) -> PrecisionResult:
+    """What `narrowed` makes of the wishes of a conversion; without `measured`, of a model that is not run at all.
+
+    Where no samples are given, the unknown sizes of made-up ones are at least those of `least`.
+    """
     samples = precision.samples(graph) if precision.samples is not None and measured else None
     return narrowed(
         graph,
@@ -213,11 +225,12 @@ def narrowed_as(graph: Graph, precision: Precision, *, measured: bool = True) ->
         overflow=precision.overflow,
         samples=samples,
         measured=measured,
+        least=least,
     )
 
 
 def _measured(
-    graph: Graph, narrow: Graph, pairs: Sequence[Pair], samples: Samples | None
+    graph: Graph, narrow: Graph, pairs: Sequence[Pair], samples: Samples, made_up: bool
 ) -> tuple[tuple[LayerError, ...], str]:
     """The error of each layer, and why it could not be measured on made-up samples.
 
@@ -225,10 +238,9 @@ def _measured(
         XirError: if the model cannot compute on samples that were given.
     """
     try:
-        walked = RandomSamples(graph) if samples is None else samples
-        return layer_errors(graph, narrow.parameters, pairs, walked), ""
+        return layer_errors(graph, narrow.parameters, pairs, samples), ""
     except XirError as error:
-        if samples is not None:
+        if not made_up:
             raise
         return (), f"the layers' errors were not measured: made-up samples do not fit the model ({error.message})"
 

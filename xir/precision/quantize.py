@@ -12,6 +12,7 @@ from xir.ir.constant import Array
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.training import without_training
+from xir.ir.weights import bytes_in_file, weights_of
 from xir.precision.calibration import RandomSamples, Samples, samples_of
 from xir.precision.dynamic import Unscaled
 from xir.precision.integers import Scale
@@ -239,7 +240,7 @@ class _Work:
         total = {pair.exact: error for pair, error in zip(pairs, errors, strict=False)}
         layers = tuple(self._layer(node, total, done) for node in self.graph.nodes if node.op.name in WEIGHTED)
         held = tuple(layer for layer in layers if layer is not None)
-        before, after = (sum(bytes_of(p) for p in each.parameters) for each in (self.graph, graph))
+        before, after = (sum(map(bytes_in_file, weights_of(each))) for each in (self.graph, graph))
         report = QuantizationReport(
             self.settings, held, errors[len(pairs) :], self.count, self.made_up, before, after, self._notes(held)
         )
@@ -267,11 +268,6 @@ class _Work:
         if not any(layer.quantized for layer in layers):
             notes.append("nothing was quantised")
         return tuple(notes)
-
-
-def bytes_of(parameter: Parameter) -> int:
-    """The bytes of a weight in a file, where two numbers of 4 bits share one."""
-    return (parameter.constant.elements * parameter.constant.dtype.bits + 7) // 8
 
 
 def _excluded(graph: Graph, names: Sequence[str]) -> dict[Node, str]:
