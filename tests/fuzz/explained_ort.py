@@ -102,6 +102,22 @@ ONNXRUNTIME: tuple[Explained, ...] = (
     ),
     Explained(
         "onnxruntime",
+        "reduce_late",
+        "shape",
+        "of a tensor without elements, an axis counted from the end stays there",
+        detail=r"'keep_dims': False.*x0=\w+\[(\d+, )*0[,\]].*x1=int(32|64)\[\d+\]\[[^\]]*-",
+        quotes=(("ReduceProd", "If `keepdims` equals 0, then the resulting tensor has the reduced dimension pruned."),),
+    ),
+    Explained(
+        "onnxruntime",
+        "rnn|lstm|gru|continued_rnn|continued_lstm",
+        "NaN|infinity",
+        "log(1 + e^x) there, of which e^x is infinite where x is large; its value is x",
+        detail="'softplus'",
+        quotes=(("RNN", "Softplus(x) - log(1 + e^x)"),),
+    ),
+    Explained(
+        "onnxruntime",
         "quantize",
         "values",
         "zero points of float8 are left out there",

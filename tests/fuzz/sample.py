@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from tests.ops.cases import AnyOp
 from tests.ops.evaluate import placeholders
 from xir.ir.constant import Array
+from xir.ir.constraints import collecting
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import Type
@@ -40,15 +41,17 @@ class Sample:
 def one_application(
     op: AnyOp, types: Sequence[Type | None], attributes: Mapping[str, object]
 ) -> tuple[Graph, list[str | None]]:
-    """A graph of one operator on fresh inputs of these types, and the inputs' names.
+    """A graph of one operator on fresh inputs of these types, and the inputs' names; it checks what it assumes.
 
     Raises:
         XirError: the operator does not take them.
     """
     values = placeholders(*([None] * len(types)), types=types)
-    made = op(*values, **attributes)
+    with collecting() as assumed:
+        made = op(*values, **attributes)
     outputs = (made,) if isinstance(made, Value) else tuple(made)
     names = [None if value is None else f"x{index}" for index, value in enumerate(values)]
     labels = {value: name for value, name in zip(values, names, strict=True) if value is not None and name is not None}
     inputs = tuple(labels)
-    return Graph("one", inputs, outputs, tuple(f"y{i}" for i in range(len(outputs))), names=labels), names
+    results = tuple(f"y{index}" for index in range(len(outputs)))
+    return Graph("one", inputs, outputs, results, names=labels, constraints=tuple(assumed)), names
