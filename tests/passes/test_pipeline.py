@@ -20,7 +20,7 @@ from xir.ops.activation import gelu, relu
 from xir.ops.constant import identity
 from xir.ops.elementwise import abs_, add, mul, neg, sub
 from xir.ops.norm import batch_norm
-from xir.ops.shape import broadcast, transpose
+from xir.ops.shape import broadcast, concat, transpose
 from xir.passes import Pass, Trace, optimize, passes
 from xir.passes._pattern import Match, Rule, rule
 from xir.passes._pipeline import MAX_CHAIN, MAX_ROUNDS, apply_rules, rules_pass, run_pipeline
@@ -237,6 +237,17 @@ def test_rules_are_tried_a_bounded_number_of_times_a_node(length: int, monkeypat
     after = optimize(net.graph(value))
     assert set(operators(after)) == {"relu"}
     assert tried.total() < 12 * length
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_chain_of_concats_is_joined_at_once(first: bool) -> None:
+    net, trace = Net(), Trace()
+    x = value = net.input(1, 2)
+    for _ in range(3_000):
+        value = concat(value, x, axis=0) if first else concat(x, value, axis=0)
+    after = optimize(net.graph(value), trace=trace)
+    assert trace.fired == {"concat_of_concats": 1}
+    assert [len(node.inputs) for node in after.nodes] == [3_001]
 
 
 @pytest.mark.parametrize("path", sorted(TEXT.glob("pass_*_before.xir")), ids=lambda path: path.stem)

@@ -22,11 +22,18 @@ from xir.limits import MAX_NESTING
 
 
 class Rewriter:
-    """One bottom-up rebuild of a graph, with what rules may ask while it runs."""
+    """One bottom-up rebuild of a graph, with what rules may ask while it runs.
+
+    Attributes:
+        graph: the old graph.
+        current: the node of the old graph that is being rebuilt.
+        new: {value of the old graph: what stands for it}.
+    """
 
     def __init__(self, graph: Graph) -> None:
         """Starts a rebuild of `graph`."""
         self.graph = graph
+        self.current: Node | None = None
         self.new: dict[Value, Value] = {}
         self._sizes: dict[Symbol, Dim] = {}
         self._uses: dict[Value, int] = {}
@@ -118,6 +125,7 @@ class Rewriter:
 
     def _replace_all(self, replace: Callable[[Node, Rewriter], Sequence[Value] | None]) -> None:
         for node in self.graph.nodes:
+            self.current = node
             rebuilt = self._rebuild(node)
             with sourced(*node.source):
                 replaced = replace(rebuilt, self)

@@ -35,20 +35,50 @@ _WIDER = {
 @node_rule("concat")
 def concat_of_concats(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
     """concat(x, concat(y, z)) == concat(x, y, z) along one axis"""
-    inner = [each for each in _makers(node) if each.op is concat and each.attributes == node.attributes]
-    single = [each for each in inner if rewriter.uses(each.outputs[0]) == 1]
-    if inner and not single:
-        return f"the result of concat has {rewriter.uses(inner[0].outputs[0])} readers"
-    return (node, *single) if single else None
+    if _read_by_concat(rewriter, node):
+        return None
+    inner = _inner(node, rewriter)
+    if inner:
+        return (node, *inner)
+    shared = [each for each in _makers(node) if each.op is concat and each.attributes == node.attributes]
+    return f"the result of concat has {rewriter.uses(shared[0].outputs[0])} readers" if shared else None
+
+
+def _read_by_concat(rewriter: Rewriter, node: Node) -> bool:
+    """Whether the only reader joins all this with more: then that does it, and a chain is taken apart once."""
+    made = node.outputs[0] if rewriter.current is None else rewriter.current.outputs[0]
+    readers = rewriter.graph.users.get(made, ())
+    return len(readers) == 1 and _alike(readers[0][0], node) and made not in rewriter.graph.outputs
+
+
+def _alike(one: Node, other: Node) -> bool:
+    return one.op is concat and other.op is concat and one.attributes == other.attributes
+
+
+def _inner(node: Node, rewriter: Rewriter) -> list[Node]:
+    """The nodes along the same axis that nothing but `node`, or another of them, reads."""
+    found: list[Node] = []
+    waiting = [node]
+    while waiting:
+        for each in _makers(waiting.pop()):
+            if _alike(each, node) and rewriter.uses(each.outputs[0]) == 1:
+                found.append(each)
+                waiting.append(each)
+    return found
 
 
 @concat_of_concats.build
 def _(match: Match) -> Value:
     node, *inner = match.nodes
+    joined = dict.fromkeys(inner)
     operands: list[Value | None] = []
-    for value in node.inputs:
-        joined = value is not None and value.node is not None and value.node in inner
-        operands += value.node.inputs if joined and value is not None and value.node is not None else (value,)
+    waiting: list[Value | None] = list(reversed(node.inputs))
+    while waiting:
+        value = waiting.pop()
+        if value is not None and value.node is not None and value.node in joined:
+            waiting += reversed(value.node.inputs)
+        else:
+            operands.append(value)
     return apply(node.op, tuple(operands), node.attributes).outputs[0]
 
 
