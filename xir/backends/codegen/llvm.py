@@ -550,13 +550,11 @@ class _Writer:
 
     def scalar(self, scalar: Scalar) -> Operand:
         match scalar:
-            case Const(value, dtype):
-                if isinstance(value, bool | int | float):
-                    return literal(value, dtype)
-                return converted(self.out, self.size(value), dtype)
+            case Const():
+                return self.const(scalar)
             case Axis(name):
                 return self.counter(name)
-            case Variable(name, _):
+            case Variable(name):
                 return self.names[name]
             case Apply(function, arguments):
                 return apply(self.out, function, [self.scalar(argument) for argument in arguments])
@@ -568,6 +566,11 @@ class _Writer:
                 return self.select(scalar)
             case Load():
                 return self.load(scalar)
+
+    def const(self, const: Const) -> Operand:
+        if isinstance(const.value, bool | int | float):
+            return literal(const.value, const.dtype)
+        return converted(self.out, self.size(const.value), const.dtype)
 
     def counter(self, name: str) -> Operand:
         """A loop's counter as a value: one a lane for the vector loop's."""

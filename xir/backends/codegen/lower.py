@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import prod
 
 from xir.backends.codegen._text import is_compiled
+from xir.backends.codegen.fuse import fuse
 from xir.backends.codegen.module import Hosted, Run, Step
 from xir.backends.codegen.schedule import schedule
+from xir.backends.codegen.stage import Stage, staged
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
@@ -59,7 +60,6 @@ class Lowered:
         outputs: the graph's outputs.
     """
 
-    lanes: int
     slots: list[Slot] = field(default_factory=list[Slot])
     steps: list[Step] = field(default_factory=list[Step])
     numbers: dict[Value, int] = field(default_factory=dict[Value, int])
@@ -79,33 +79,46 @@ class Lowered:
 
 def lower(graph: Graph, lanes: int) -> Lowered:
     """The program of a graph whose operators have come apart (`expand`)."""
-    made = Lowered(lanes, outputs=graph.outputs)
+    made = Lowered(outputs=graph.outputs)
     for value in graph.inputs:
         made.slot(value)
     for parameter in graph.parameters:
         made.constants[made.slot(parameter.value)] = parameter.constant
-    for node in graph.nodes:
+    items = _items(made, graph)
+    kept = {made.slot(value) for value in graph.outputs}
+    kept.update(slot for item in items if isinstance(item, Hosted) for slot in item.inputs if slot is not None)
+    for item in fuse(items, frozenset(kept)):
+        if isinstance(item, Stage):
+            made.steps.append(Run(schedule(item.kernel, lanes), (*item.reads, *item.writes), item.nodes))
+        elif isinstance(item, Hosted):
+            made.steps.append(item)
+            made.hosted.append(item.node)
+    return made
+
+
+def _items(made: Lowered, graph: Graph) -> list[Stage | Hosted]:
+    """What each node does, in order; constants and views do nothing."""
+    items: list[Stage | Hosted] = []
+    for number, node in enumerate(graph.nodes):
         literal = graph.constant_of(node.outputs[0])
         if literal is not None:
             made.constants[made.slot(node.outputs[0])] = literal
         elif not _is_compiled(node):
-            made.hosted.append(node)
             inputs = tuple(None if value is None else made.slot(value) for value in node.inputs)
-            made.steps.append(Hosted(node, inputs, tuple(made.slot(value) for value in node.outputs)))
+            items.append(Hosted(node, inputs, tuple(made.slot(value) for value in node.outputs)))
         elif node.op.name in VIEWS and node.inputs[0] is not None:
             made.numbers[node.outputs[0]] = made.slot(node.inputs[0])
         else:
-            _run(made, node)
-    return made
+            items.append(_stage(made, node, number))
+    return items
 
 
-def _run(made: Lowered, node: Node) -> None:
+def _stage(made: Lowered, node: Node, number: int) -> Stage:
     rule = definition(node).lower_rule
     if rule is None:
         raise InvalidModelError(f"{node.op.name} has no lowering")
-    kernel = schedule(rule(node), made.lanes)
-    operands = [made.slot(value) for value in node.inputs if value is not None]
-    made.steps.append(Run(kernel, (*operands, *(made.slot(value) for value in node.outputs)), node))
+    slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
+    return staged(rule(node), slots, node, number)
 
 
 def _is_compiled(node: Node) -> bool:
@@ -114,9 +127,3 @@ def _is_compiled(node: Node) -> bool:
     if any(not isinstance(value.type, TensorType) or not is_compiled(value.dtype) for value in values):
         return False
     return rules.lower_rule is not None or (node.op.name in VIEWS and len(values) == 2)
-
-
-def known_elements(slot: Slot) -> int | None:
-    """How many elements a buffer has, where that is known."""
-    sizes = [size for size in slot.shape if isinstance(size, int)]
-    return prod(sizes) if len(sizes) == len(slot.shape) else None

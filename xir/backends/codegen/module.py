@@ -14,11 +14,11 @@ from xir.kernel.grammar import Kernel
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A kernel on buffers: the numbers of the slots that it reads and writes, in the kernel's order."""
+    """A kernel on buffers: the slots that it reads and writes, in the kernel's order, and the nodes behind it."""
 
     kernel: Kernel
     slots: tuple[int, ...]
-    source: Node
+    nodes: tuple[Node, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, product, subtract
+from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, subtract
 from xir.kernel import build
 from xir.kernel._simplify import simplify_statements
 from xir.kernel._substitute import substitute
@@ -19,7 +19,6 @@ from xir.kernel.grammar import (
     Apply,
     Axis,
     Buffer,
-    Cast,
     Combine,
     Const,
     For,
@@ -27,7 +26,6 @@ from xir.kernel.grammar import (
     Kernel,
     Load,
     Scalar,
-    Select,
     Statement,
     Store,
 )
@@ -47,37 +45,11 @@ def schedule(kernel: Kernel, lanes: int) -> Kernel:
     """The kernel with its loops arranged for a processor.
 
     Args:
-        kernel: loops over results are parallel, loops of reductions serial, as the builders make them.
+        kernel: loops over results are parallel, loops of reductions serial, as the builders make them; its buffers
+            have one axis.
         lanes: elements of 32 bits in a vector register.
     """
-    kernel = flattened(kernel)
     return replace(kernel, body=tuple(_phase(statement, lanes) for statement in kernel.body))
-
-
-def flattened(kernel: Kernel) -> Kernel:
-    """The kernel on buffers of one axis, and without what index arithmetic decides."""
-    flat = {b.name: replace(b, shape=(product(b.shape),)) for b in (*kernel.inputs, *kernel.outputs)}
-    shapes = {b.name: b.shape for b in (*kernel.inputs, *kernel.outputs)}
-
-    def place(load: Load) -> Scalar | None:
-        shape = shapes.get(load.buffer.name)
-        if shape is None or len(load.indices) != len(shape) or load.buffer is flat[load.buffer.name]:
-            return None
-        return Load(flat[load.buffer.name], (build.flatten(load.indices, shape),), load.mask)
-
-    def store(statement: Statement) -> Sequence[Statement]:
-        if isinstance(statement, Store | Accumulate) and statement.buffer.name in shapes:
-            index = build.flatten(statement.indices, shapes[statement.buffer.name])
-            return [replace(statement, buffer=flat[statement.buffer.name], indices=(index,))]
-        return [statement]
-
-    body = tuple(substitute(statement, {}, place) for statement in kernel.body)
-    return Kernel(
-        kernel.name,
-        tuple(flat[buffer.name] for buffer in kernel.inputs),
-        tuple(flat[buffer.name] for buffer in kernel.outputs),
-        simplify_statements(rewrite_blocks(body, store), {}),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +139,7 @@ def _joined(nest: _Nest, place: int) -> _Nest | None:
 
 
 def _divisions(body: Sequence[Statement]) -> int:
-    return sum(
-        isinstance(part, Apply) and part.function in ("floor_div", "mod") for part in scalars(body)
-    )
+    return sum(isinstance(part, Apply) and part.function in ("floor_div", "mod") for part in scalars(body))
 
 
 def _unit_steps(body: Sequence[Statement], axis: str) -> int | None:
@@ -297,9 +267,7 @@ def _partial(loop: For, update: Store, function: Combine, value: Scalar, count: 
     lane, rest, block = Axis(name + "l"), Axis(name + "t"), Axis(name + "b")
     full = floor_divide(loop.extent, count)
     start = {"add": 0, "mul": 1}.get(function)
-    neutral = (
-        build.extreme(held.dtype, highest=function == "min") if start is None else build.number(start, held.dtype)
-    )
+    neutral = build.extreme(held.dtype, highest=function == "min") if start is None else build.number(start, held.dtype)
     along = Apply("add", (Apply("mul", (block, build.index(count))), lane))
     step = Store(
         held,
@@ -309,11 +277,18 @@ def _partial(loop: For, update: Store, function: Combine, value: Scalar, count: 
     )
     last = Apply("add", (rest, Const(multiply(full, count), build.index(0).dtype)))
     ending = substitute(replace(update), {loop.axis.name: last})
-    joined = replace(update, value=Apply(function, (Load(update.buffer, ()), Load(held, (Axis(name + "j"),)))), mask=None)
+    joined = replace(
+        update, value=Apply(function, (Load(update.buffer, ()), Load(held, (Axis(name + "j"),)))), mask=None
+    )
     return [
         Allocate(held),
         For(lane, count, "vector", (Store(held, (lane,), neutral),)),
-        For(block, full, "serial", (For(Axis(name + "v"), count, "vector", (_renamed((step,), lane, Axis(name + "v"))[0],)),)),
+        For(
+            block,
+            full,
+            "serial",
+            (For(Axis(name + "v"), count, "vector", (_renamed((step,), lane, Axis(name + "v"))[0],)),),
+        ),
         For(rest, subtract(loop.extent, multiply(full, count)), "serial", (ending,)),
         For(Axis(name + "j"), count, "unrolled", (joined,)),
     ]

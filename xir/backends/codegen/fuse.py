@@ -1,0 +1,233 @@
+"""Fusion: stages that compute single elements go into those that read them, or follow those that made them.
+
+Three laws, each of them exact, for a stage only moves:
+    into its readers  the elements of a stage are computed where they are read, if that is not more often than once,
+                      or if they only move;
+    behind its maker  a stage that reads, element by element, what a reduction makes is computed where that is stored;
+    side by side      (not yet) loops over the same rows become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from xir.backends.codegen.stage import Elements, Stage, elements, iterations, name_of
+from xir.ir.dims import Dim
+from xir.kernel import build
+from xir.kernel._simplify import simplify, simplify_statements
+from xir.kernel._substitute import substitute
+from xir.kernel.grammar import Apply, Buffer, For, If, Kernel, Let, Load, Scalar, Select, Statement, Store, Variable
+from xir.kernel.walk import loads, operands, rewrite_blocks, scalars, statements
+
+MAX_BUFFERS = 24
+"""Buffers of one fused kernel: pointers that a processor can hold or fetch."""
+
+MAX_WORK = 400
+"""Functions in one element of a fused kernel."""
+
+Item = Stage | object
+"""A stage, or anything else that happens in between and may read any slot (a host call)."""
+
+
+def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
+    """The stages, fewer of them.
+
+    Args:
+        items: stages and other steps, in order.
+        kept: slots that others than stages read, which must be made.
+    """
+    return _behind(_into(list(items), kept), kept)
+
+
+def _readers(items: Sequence[Item], slot: int) -> list[int]:
+    return [place for place, item in enumerate(items) if isinstance(item, Stage) and slot in item.reads]
+
+
+def _into(items: list[Item], kept: frozenset[int]) -> list[Item]:
+    place = 0
+    while place < len(items):
+        producer = items[place]
+        made = None if not isinstance(producer, Stage) else _moved_into_readers(items, place, producer, kept)
+        items = items if made is None else made
+        place += made is None
+    return items
+
+
+def _moved_into_readers(items: list[Item], place: int, producer: Stage, kept: frozenset[int]) -> list[Item] | None:
+    each = elements(producer)
+    if each is None or producer.writes[0] in kept:
+        return None
+    slot = producer.writes[0]
+    readers = _readers(items, slot)
+    if not readers or (len(readers) > 1 and not _only_moves(each)):
+        return None
+    changed = list(items)
+    for reader in readers:
+        consumer = items[reader]
+        if not isinstance(consumer, Stage):
+            return None
+        made = _inlined(producer, each, consumer)
+        if made is None:
+            return None
+        changed[reader] = made
+    del changed[place]
+    return changed
+
+
+def _only_moves(each: Elements) -> bool:
+    """Whether the elements are other elements, in other places."""
+    return _is_move(each.store.value)
+
+
+def _is_move(scalar: Scalar) -> bool:
+    match scalar:
+        case Load():
+            return True
+        case Select(_, then, otherwise):
+            return _is_move(then) and _is_move(otherwise)
+        case _:
+            return not operands(scalar)
+
+
+def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
+    """The consumer with the producer's elements computed where it reads them, or None where that does not pay."""
+    slot = producer.writes[0]
+    for load, times in iterations(consumer.kernel.body, slot):
+        if load.buffer != each.store.buffer:  # sizes that only the run shows to be the same
+            return None
+        if not (_only_moves(each) or _at_most_once(times, each.count)):
+            return None
+    before = _divisions(consumer.kernel.body) + _divisions(producer.kernel.body)
+    body = _with_elements(consumer.kernel.body, slot, each, {})
+    body = simplify_statements(body, {})
+    if _divisions(body) > before or _work(body) > MAX_WORK:
+        return None
+    return _stage(consumer, body, producer, slot)
+
+
+def _at_most_once(times: Dim, count: Dim) -> bool:
+    if isinstance(times, int) and isinstance(count, int):
+        return times <= count
+    return times == count
+
+
+def _with_elements(
+    body: Sequence[Statement], slot: int, each: Elements, extents: Mapping[str, Dim]
+) -> tuple[Statement, ...]:
+    made: list[Statement] = []
+    for statement in body:
+        match statement:
+            case For(axis, extent, _, inner):
+                around = {**extents, axis.name: extent}
+                made.append(replace(statement, body=_with_elements(inner, slot, each, around)))
+            case If(condition, then, otherwise):
+                parts = (_with_elements(part, slot, each, extents) for part in (then, otherwise))
+                made.append(If(_element(condition, slot, each, extents), *parts))
+            case _:
+                made.append(substitute(statement, {}, lambda load: _read(load, slot, each, extents)))
+    return tuple(made)
+
+
+def _element(scalar: Scalar, slot: int, each: Elements, extents: Mapping[str, Dim]) -> Scalar:
+    return substitute(scalar, {}, lambda load: _read(load, slot, each, extents))
+
+
+def _read(load: Load, slot: int, each: Elements, extents: Mapping[str, Dim]) -> Scalar | None:
+    if load.buffer.name != name_of(slot):
+        return None
+    value = each.at(load.indices[0], extents)
+    if load.mask is None:
+        return value
+    mask = load.mask
+
+    def masked(inner: Load) -> Scalar:
+        return replace(inner, mask=mask if inner.mask is None else Apply("and", (mask, inner.mask)))
+
+    guarded = substitute(value, {}, masked)
+    if isinstance(guarded, Load):
+        return guarded
+    return Select(mask, guarded, build.number(0, load.dtype))
+
+
+def _stage(consumer: Stage, body: tuple[Statement, ...], producer: Stage, slot: int) -> Stage | None:
+    """The fused stage: its buffers are those that are still read."""
+    given: dict[str, Buffer] = {b.name: b for b in (*producer.kernel.inputs, *consumer.kernel.inputs)}
+    read = dict.fromkeys(load.buffer.name for load in loads(body) if load.buffer.name in given)
+    inputs = tuple(given[name] for name in read if name != name_of(slot))
+    if len(inputs) > MAX_BUFFERS:
+        return None
+    nodes = (*producer.nodes, *consumer.nodes)
+    return Stage(Kernel(consumer.kernel.name, inputs, consumer.kernel.outputs, body), nodes)
+
+
+def _divisions(body: Sequence[Statement]) -> int:
+    return sum(isinstance(part, Apply) and part.function in ("floor_div", "mod") for part in scalars(body))
+
+
+def _work(body: Sequence[Statement]) -> int:
+    return sum(isinstance(part, Apply) for part in scalars(body))
+
+
+def _behind(items: list[Item], kept: frozenset[int]) -> list[Item]:
+    place = 0
+    while place < len(items):
+        maker = items[place]
+        made = None if not isinstance(maker, Stage) else _followed(items, place, maker, kept)
+        items = items if made is None else made
+        place += made is None
+    return items
+
+
+def _followed(items: list[Item], place: int, maker: Stage, kept: frozenset[int]) -> list[Item] | None:
+    """The items with the one reader of a reduction's result computed where the result is stored."""
+    if len(maker.writes) != 1 or maker.writes[0] in kept or elements(maker) is not None:
+        return None
+    readers = _readers(items, maker.writes[0])
+    if len(readers) != 1:
+        return None
+    reader = items[readers[0]]
+    each = elements(reader) if isinstance(reader, Stage) else None
+    if each is None or not isinstance(reader, Stage):
+        return None
+    made = _epilogue(maker, reader, each)
+    if made is None:
+        return None
+    changed = list(items)
+    changed[readers[0]] = made  # where the reader stands all that it reads is made
+    del changed[place]
+    return changed
+
+
+def _epilogue(maker: Stage, reader: Stage, each: Elements) -> Stage | None:
+    slot = maker.writes[0]
+    extents = {loop.axis.name: loop.extent for loop in statements(maker.kernel.body) if isinstance(loop, For)}
+    here = {loop.axis.name: loop.extent for loop in each.loops}
+    own = simplify(each.store.indices[0], here)
+    for load in loads([each.store]):
+        if load.buffer.name == name_of(slot) and (load.mask is not None or simplify(load.indices[0], here) != own):
+            return None
+    stores = [s for s in statements(maker.kernel.body) if isinstance(s, Store) and s.buffer.name == name_of(slot)]
+    whole = len(stores) == 1 and stores[0].mask is None and stores[0].buffer.shape == each.store.buffer.shape
+    if not whole or any(load.buffer.name == name_of(slot) for load in loads(maker.kernel.body)):
+        return None
+    held = Variable(f"r{slot}", stores[0].buffer.dtype)
+
+    def follow(statement: Statement) -> Sequence[Statement]:
+        if statement is not stores[0]:
+            return [statement]
+        value = each.at(stores[0].indices[0], extents)
+        value = substitute(value, {}, lambda load: held if load.buffer.name == name_of(slot) else None)
+        return [Let(held, stores[0].value), Store(each.store.buffer, stores[0].indices, value)]
+
+    before = _divisions(maker.kernel.body) + _divisions(reader.kernel.body)
+    body = rewrite_blocks(maker.kernel.body, follow)
+    if _divisions(body) > before:
+        return None
+    given = {b.name: b for b in (*maker.kernel.inputs, *reader.kernel.inputs)}
+    read = dict.fromkeys(load.buffer.name for load in loads(body) if load.buffer.name in given)
+    inputs = tuple(given[name] for name in read)
+    if len(inputs) > MAX_BUFFERS:
+        return None
+    kernel = Kernel(maker.kernel.name, inputs, reader.kernel.outputs, body)
+    return Stage(kernel, (*maker.nodes, *reader.nodes))

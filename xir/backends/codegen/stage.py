@@ -1,0 +1,138 @@
+"""Stages: kernels whose buffers are slots of the program, and the elements that a stage computes one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from xir.ir.dims import Dim, multiply, product
+from xir.ir.node import Node
+from xir.kernel import build
+from xir.kernel._simplify import simplify, simplify_statements
+from xir.kernel._substitute import substitute
+from xir.kernel.grammar import Accumulate, Allocate, Axis, Buffer, For, Kernel, Let, Load, Scalar, Statement, Store
+from xir.kernel.walk import loads, rewrite_blocks, statements
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A kernel on slots.
+
+    Attributes:
+        kernel: its buffers are called after their slots (`name_of`) and have one axis.
+        nodes: what it computes, in order; the last one gives it its name.
+    """
+
+    kernel: Kernel
+    nodes: tuple[Node, ...]
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The slots that it reads."""
+        return tuple(slot_of(buffer) for buffer in self.kernel.inputs)
+
+    @property
+    def writes(self) -> tuple[int, ...]:
+        """The slots that it makes."""
+        return tuple(slot_of(buffer) for buffer in self.kernel.outputs)
+
+
+def name_of(slot: int) -> str:
+    """What the buffer of a slot is called in kernels."""
+    return f"s{slot}"
+
+
+def slot_of(buffer: Buffer) -> int:
+    """The slot of a buffer that is called so."""
+    return int(buffer.name[1:])
+
+
+def staged(kernel: Kernel, slots: Sequence[int], node: Node, number: int) -> Stage:
+    """The stage of a kernel on slots, in the kernel's order; `number` makes its loops' names its own."""
+    given = (*kernel.inputs, *kernel.outputs)
+    shapes = {buffer.name: buffer.shape for buffer in given}
+    flat = {
+        buffer.name: Buffer(name_of(slot), buffer.dtype, (product(buffer.shape),))
+        for buffer, slot in zip(given, slots, strict=True)
+    }
+    renamed = {axis: Axis(f"{axis}_{number}") for axis in _axes(kernel.body)}
+    local = {name: replace(buffer, name=f"{name}_{number}") for name, buffer in _allocated(kernel.body)}
+
+    def place(load: Load) -> Scalar | None:
+        shape = shapes.get(load.buffer.name)
+        if shape is None:
+            return None
+        return Load(flat[load.buffer.name], (build.flatten(load.indices, shape),), load.mask)
+
+    def store(statement: Statement) -> Sequence[Statement]:
+        if isinstance(statement, Store | Accumulate) and statement.buffer.name in shapes:
+            index = build.flatten(statement.indices, shapes[statement.buffer.name])
+            return [replace(statement, buffer=flat[statement.buffer.name], indices=(index,))]
+        return [statement]
+
+    body = tuple(substitute(each, renamed, place, buffers=local) for each in kernel.body)
+    body = simplify_statements(rewrite_blocks(body, store), {})
+    inputs = dict.fromkeys(flat[buffer.name] for buffer in kernel.inputs)
+    outputs = tuple(flat[buffer.name] for buffer in kernel.outputs)
+    return Stage(Kernel(kernel.name, tuple(inputs), outputs, body), (node,))
+
+
+def _axes(body: Sequence[Statement]) -> Iterator[str]:
+    return (each.axis.name for each in statements(body) if isinstance(each, For))
+
+
+def _allocated(body: Sequence[Statement]) -> Iterator[tuple[str, Buffer]]:
+    return ((each.buffer.name, each.buffer) for each in statements(body) if isinstance(each, Allocate))
+
+
+@dataclass(frozen=True, slots=True)
+class Elements:
+    """What a stage computes element by element: parallel loops around one store.
+
+    Attributes:
+        loops: the loops, outermost first.
+        store: the store; it goes to the element that the loops count, in row-major order.
+    """
+
+    loops: tuple[For, ...]
+    store: Store
+
+    @property
+    def count(self) -> Dim:
+        """How many elements there are."""
+        return product(tuple(loop.extent for loop in self.loops))
+
+    def at(self, place: Scalar, extents: Mapping[str, Dim]) -> Scalar:
+        """The value of the element at a place of the result, where loops of these extents stand around."""
+        indices = build.unflatten(place, tuple(loop.extent for loop in self.loops))
+        named = {loop.axis.name: index for loop, index in zip(self.loops, indices, strict=True)}
+        return simplify(substitute(self.store.value, named), extents)
+
+
+def elements(stage: Stage) -> Elements | None:
+    """How the stage computes its one result element by element; None where it does otherwise."""
+    loops: list[For] = []
+    body = stage.kernel.body
+    while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
+        loops.append(body[0])
+        body = body[0].body
+    if len(body) != 1 or not isinstance(body[0], Store) or body[0].mask is not None or len(stage.kernel.outputs) != 1:
+        return None
+    (store,) = body
+    extents = tuple(loop.extent for loop in loops)
+    whole = build.flatten(tuple(loop.axis for loop in loops), extents)
+    around = {loop.axis.name: loop.extent for loop in loops}
+    in_order = simplify(whole, around) == simplify(store.indices[0], around)
+    return Elements(tuple(loops), store) if in_order else None
+
+
+def iterations(body: Sequence[Statement], slot: int, around: Dim = 1) -> Iterator[tuple[Load, Dim]]:
+    """Every load of a slot, with how often it happens."""
+    for statement in body:
+        match statement:
+            case For(_, extent, _, inner):
+                yield from iterations(inner, slot, multiply(around, extent))
+            case Let() | Store() | Accumulate():
+                yield from ((load, around) for load in loads([statement]) if load.buffer.name == name_of(slot))
+            case _:
+                yield from ((load, around) for load in loads([statement]) if load.buffer.name == name_of(slot))
