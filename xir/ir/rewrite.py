@@ -7,7 +7,9 @@ being replaced carry its sources.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from xir.errors import InvalidModelError
 from xir.ir.builder import apply, sourced
@@ -19,6 +21,28 @@ from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import TensorType, substitute
 from xir.ir.walk import bodies, toposort
 from xir.limits import MAX_NESTING
+
+_trains: ContextVar[bool] = ContextVar("xir_trains", default=False)
+
+
+@contextmanager
+def keeping_trainable() -> Generator[None]:
+    """Inside, weights that training may change are no constants: rebuilds leave them as they are."""
+    token = _trains.set(True)
+    try:
+        yield
+    finally:
+        _trains.reset(token)
+
+
+def changing_weights(graph: Graph) -> frozenset[Value]:
+    """The weights of which nobody knows what they will hold: those that a step of training of the model changes.
+
+    Within `keeping_trainable`, all those that training may change.
+    """
+    if not _trains.get():
+        return graph.mutable
+    return graph.mutable | {parameter.value for parameter in graph.parameters if parameter.trainable}
 
 
 class Rewriter:
@@ -39,7 +63,7 @@ class Rewriter:
         self._uses: dict[Value, int] = {}
         self._added: dict[Value, tuple[Parameter, str]] = {}
         self._frozen: set[Value] | None = None
-        self._mutable = graph.mutable
+        self._mutable = changing_weights(graph)
         self._old_uses = {value: len(readers) for value, readers in graph.users.items()}
         for value in graph.outputs:
             self._old_uses[value] = self._old_uses.get(value, 0) + 1
@@ -51,7 +75,7 @@ class Rewriter:
     def constant_of(self, value: Value) -> Constant | None:
         """The elements of a parameter or literal, of the old graph or made while rebuilding.
 
-        What a step of training changes is no constant.
+        What training changes is no constant, see `changing_weights`.
         """
         added = self._added.get(value)
         if added is not None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from xir.errors import UsageError
 from xir.ir.graph import Graph
+from xir.ir.rewrite import keeping_trainable
 from xir.passes import (
     activations,
     algebra,
@@ -82,9 +84,14 @@ def optimize(
     passes: Sequence[str] | None = None,
     exact: bool = False,
     fast_math: bool = False,
+    keep_trainable: bool = False,
     trace: Trace | None = None,
 ) -> Graph:
     """The graph made smaller and faster by laws that keep what it computes.
+
+    What a weight holds is what it will hold, as in a graph that is to run: equal weights become one, and others are
+    folded or scaled, whatever their `trainable` says. Only weights that a step of training of the model itself changes
+    (`Graph.mutable`) are none of that. A graph that is to be trained wants `keep_trainable`.
 
     Args:
         graph: the model; it stays as it is.
@@ -94,6 +101,8 @@ def optimize(
         exact: only laws that keep every bit of the results.
         fast_math: also laws that change results even over the reals: approximations, and what is wrong for infinities
             and numbers that are none.
+        keep_trainable: every weight that training may change stays, and stays itself: two biases that begin as zeros
+            are not one, a batch norm's scale does not go into the convolution before it.
         trace: notes what fired and what nearly did.
 
     Raises:
@@ -111,7 +120,10 @@ def optimize(
         chosen = [table[name] for name in passes]
         fast_math = fast_math or any(each.approximate for each in chosen)
     chosen = [each for each in chosen if (each.exact or not exact) and (fast_math or not each.approximate)]
-    return run_pipeline(graph, chosen, trace if trace is not None else Trace()) if chosen else graph
+    if not chosen:
+        return graph
+    with keeping_trainable() if keep_trainable else nullcontext():
+        return run_pipeline(graph, chosen, trace if trace is not None else Trace())
 
 
 _all = passes

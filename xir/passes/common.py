@@ -9,7 +9,7 @@ from xir.ir.builder import apply
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
-from xir.ir.rewrite import Rewriter, rewrite
+from xir.ir.rewrite import Rewriter, changing_weights, rewrite
 from xir.ir.source import unite
 from xir.ir.types import Type
 from xir.passes._pipeline import Pass, Trace
@@ -61,7 +61,10 @@ def share_common(graph: Graph, trace: Trace) -> Graph:
 
 
 def share_weights(graph: Graph, trace: Trace) -> Graph:
-    """The graph with each of several weights of equal type and elements replaced by the first; bodies by themselves."""
+    """The graph with each of several weights of equal type and elements replaced by the first; bodies by themselves.
+
+    Two weights that are equal before training are not the same: see `keep_trainable` of `xir.passes.optimize`.
+    """
     found: dict[Graph, Graph] = {}
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
@@ -82,9 +85,9 @@ def share_weights(graph: Graph, trace: Trace) -> Graph:
 
 def _with_shared_weights(graph: Graph, trace: Trace) -> Graph:
     alike: dict[Type, list[Parameter]] = {}
-    mutable = graph.mutable
+    changing = changing_weights(graph)
     for parameter in graph.parameters:
-        if parameter.constant.nbytes <= DIGEST_BYTES and parameter.value not in mutable:  # larger ones stay unread
+        if parameter.constant.nbytes <= DIGEST_BYTES and parameter.value not in changing:  # larger ones stay unread
             alike.setdefault(parameter.value.type, []).append(parameter)
     same: dict[Value, Value] = {}
     for group in alike.values():
