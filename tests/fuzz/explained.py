@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tests.fuzz.explained_onnx import EVALUATOR
 from tests.fuzz.explained_ort import ONNXRUNTIME
-from tests.fuzz.explanation import NOT_FINITE, Explained
+from tests.fuzz.explanation import ANY_NUMBER, NOT_FINITE, Explained
 from tests.fuzz.judges import Finding
 
 SUMS = (
@@ -24,8 +24,6 @@ SUMS = (
     "|thresholded_relu|adagrad_step|adam_step|momentum_step|scatter_elements"
 )
 """Operators with products, sums, orders or decisions, in which an infinity or a NaN meets others."""
-
-ANY_NUMBER = "NaN|infinity|values"
 
 EVERYBODY: tuple[Explained, ...] = (
     Explained(

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from tests.fuzz.described import NOT_FINITE as NOT_FINITE
 from tests.fuzz.judges import Finding
 
+ANY_NUMBER = "NaN|infinity|values"
+"""Numbers that differ, of the same type and shape."""
+
 
 @dataclass(frozen=True)
 class Explained:
@@ -43,3 +46,15 @@ class Explained:
             return False
         inner = re.split(r"[+()]", found.op) if "(" in found.op else []
         return any(re.fullmatch(self.op, name) is not None for name in (found.op, *inner))
+
+
+def theirs(
+    op: str,
+    cause: str,
+    note: str,
+    *lines: tuple[str, str],
+    detail: str = "",
+    quotes: tuple[tuple[str, str], ...] = (),
+) -> Explained:
+    """An entry about the evaluator, with files and what stands in them."""
+    return Explained("onnx", op, cause, note, detail=detail, quotes=quotes, lines=lines)

@@ -141,4 +141,4 @@ def is_left_open(name: str, given: Sequence[object], attributes: Mapping[str, ob
     if strict and any(isinstance(each, np.ndarray) and each.dtype.kind not in "fV" for each in given):
         return True
     arrays = [cast("Array", each) for each in given if isinstance(each, np.ndarray)]
-    return (strict and name in ("cast", "bernoulli", "dropout")) or rule(arrays, attributes)
+    return (strict and rule not in (_division, _power, _shift)) or rule(arrays, attributes)
