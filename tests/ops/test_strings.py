@@ -20,7 +20,7 @@ from xir.ops.elementwise import select
 from xir.ops.index import gather, gather_elements
 from xir.ops.ngrams import count_ngrams
 from xir.ops.shape import broadcast, concat, reshape, reverse, slice_, split, tile, transpose
-from xir.ops.strings import regex_full_match, string_concat, string_normalize, string_split
+from xir.ops.strings import regex_full_match, string_concat, string_normalize, string_split, tokenize
 
 
 def text(*items: str) -> Array:
@@ -80,6 +80,89 @@ def test_texts_are_normalized(
 def test_a_pattern_is_read_before_the_run() -> None:
     with pytest.raises(InvalidModelError, match="regex_full_match: the pattern"):
         regex_full_match(Value(TensorType(DType.STRING, (1,))), pattern="(")
+
+
+TOKENS: list[tuple[list[str], dict[str, object], list[list[str]]]] = [
+    (
+        ["Hello World", "I love computer science !"],
+        {"separators": (" ",)},
+        [["Hello", "World", "#", "#", "#"], ["I", "love", "computer", "science", "!"]],
+    ),
+    (["abc", "é"], {"separators": ("",)}, [["a", "b", "c"], ["é", "#", "#"]]),
+    (["a\nb"], {"token": "."}, [["a", "\n", "b"]]),
+    (
+        ["abc", ""],
+        {"separators": ("",), "marked": True},
+        [["\x02", "a", "b", "c", "\x03"], ["\x02", "\x03", "#", "#", "#"]],
+    ),
+    (
+        ["a  b,,c", " x "],
+        {"separators": (" ", ","), "marked": True},
+        [["\x02", "a", "b", "c", "\x03"], ["\x02", "x", "\x03", "#", "#"]],
+    ),
+    (["aXYbXc"], {"separators": ("X", "XY")}, [["a", "Yb", "c"]]),
+    (["aXYbXc"], {"separators": ("XY", "X")}, [["a", "b", "c"]]),
+    (["aXYbXc"], {"separators": ("X|XY",)}, [["a", "b", "c"]]),
+    (["a1b22c333"], {"token": "[0-9]+"}, [["1", "22", "333"]]),
+    (["a1b22c333"], {"token": "[0-9]+", "shortest": 2}, [["22", "333"]]),
+    (["aa b cc"], {"separators": (" ",), "shortest": 2}, [["aa", "cc"]]),
+    (["aaa bbb"], {"token": "a|aa"}, [["aa", "a"]]),
+    (["xab yab"], {"token": "^x|ab$"}, [["x", "ab"]]),
+    (["a-b c_d"], {"separators": (r"\b",)}, []),
+    (["ab,cd"], {"separators": ("(b|bcd)?",)}, []),
+    (["ab bb"], {"separators": ("^a", "^b")}, [[" bb"]]),
+    (["aab"], {"token": "a*b|a"}, [["aab"]]),
+    (["", " "], {"separators": (" ",), "marked": True}, [[], []]),
+]
+
+
+@pytest.mark.parametrize(("given", "rules", "wanted"), TOKENS)
+def test_texts_are_cut_into_tokens_as_onnxruntime_does(
+    given: list[str], rules: dict[str, object], wanted: list[list[str]]
+) -> None:
+    full = {"separators": (), "token": "", "shortest": 1, "marked": False, "fill": "#"} | rules
+    made = evaluate(tokenize, text(*given), **full).tolist()
+    assert made == by_onnxruntime(given, full)
+    if wanted:
+        assert made == wanted
+
+
+def by_onnxruntime(given: list[str], rules: dict[str, object]) -> list[list[str]]:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from onnx import TensorProto, helper
+
+    told = {"mark": int(bool(rules["marked"])), "pad_value": rules["fill"], "mincharnum": rules["shortest"]}
+    told |= {"separators": list(rules["separators"])} if rules["separators"] else {"tokenexp": rules["token"]}
+    node = helper.make_node("Tokenizer", ["x"], ["y"], domain="com.microsoft", **told)
+    fed = helper.make_tensor_value_info("x", TensorProto.STRING, [len(given)])
+    graph = helper.make_graph([node], "g", [fed], [helper.make_empty_tensor_value_info("y")])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    made = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    session = onnxruntime.InferenceSession(made.SerializeToString())
+    return session.run(None, {"x": np.array(given, object)})[0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("rules", "reason"),
+    [
+        ({}, "either separators or a token"),
+        ({"separators": (" ",), "token": "a"}, "either separators or a token"),
+        ({"separators": (" ",), "shortest": 0}, "expected 1 or more"),
+        ({"separators": ("",), "shortest": 2}, "or 1 for characters"),
+        ({"token": ".", "shortest": 2}, "or 1 for characters"),
+        ({"separators": (" ", "")}, "empty beside others"),
+        ({"separators": ("(",)}, "the pattern"),
+    ],
+)
+def test_tokens_that_make_no_sense_are_refused(rules: dict[str, object], reason: str) -> None:
+    full = {"separators": (), "token": "", "shortest": 1, "marked": False, "fill": "#"} | rules
+    with pytest.raises(InvalidModelError, match=reason):
+        tokenize(Value(TensorType(DType.STRING, (1,))), **full)
+
+
+def test_no_texts_have_no_tokens() -> None:
+    rules = {"separators": (" ",), "token": "", "shortest": 1, "marked": True, "fill": "#"}
+    assert evaluate(tokenize, np.zeros((0,), object), **rules).shape == (0, 0)
 
 
 WEIGHTS = constant_of(np.array([2, 3, 5, 7, 11, 13, 17], np.float32))

@@ -1,8 +1,8 @@
-"""Whether a text matches a regular expression as a whole, in time linear in the text, whatever the expression.
+"""Whether a text matches a regular expression as a whole, or where, in time linear in the text.
 
 All states of the expression's program are followed at once, so that nothing is ever tried twice (K. Thompson, 'Regular
 expression search algorithm', 1968; R. Cox, 'Regular expression matching: the virtual machine approach', 2009). For a
-match of the whole text it does not matter what is greedy and what is captured.
+match of the whole text it does not matter what is greedy and what is captured; nor for the longest match.
 """
 
 from __future__ import annotations
@@ -40,6 +40,40 @@ class Pattern:
             if not states:
                 return False
         return len(self._code) in self._reached(states, text, len(text))
+
+    def find(self, text: str, start: int) -> tuple[int, int] | None:
+        r"""Where the leftmost match from `start` on begins and ends, the longest one that begins there; or None.
+
+        What is looked at before and behind the match (`^`, `\b`) is the whole text.
+        """
+        best: tuple[int, int] | None = None
+        threads: dict[int, int] = {}
+        for place in range(start, len(text) + 1):
+            if best is None:
+                threads.setdefault(0, place)
+            found = self._spread(threads, text, place)
+            begin = found.get(len(self._code))
+            if begin is not None and (best is None or begin <= best[0]):
+                best = (begin, place)
+            threads = {}
+            for state, origin in found.items():
+                step = self._code[state] if state < len(self._code) and place < len(text) else None
+                if (best is None or origin <= best[0]) and isinstance(step, Character) and step.test(text[place]):
+                    threads.setdefault(state + 1, origin)
+            if best is not None and not threads:
+                break
+        return best
+
+    def _spread(self, threads: dict[int, int], text: str, place: int) -> dict[int, int]:
+        """{state: where its match began} with all states that steps which take no character lead to.
+
+        Threads stand in the order in which their matches began; the earliest one takes a state.
+        """
+        found: dict[int, int] = {}
+        for first, origin in threads.items():
+            for state in sorted(self._reached(frozenset((first,)), text, place)):
+                found.setdefault(state, origin)
+        return found
 
     def _next(self, states: frozenset[int], text: str, place: int, character: str) -> frozenset[int]:
         """The states after one more character, before steps that take none."""

@@ -127,6 +127,97 @@ string_normalize.host(_HOST)
 string_normalize.no_gradient(_NO_GRADIENT)
 
 
+TEXT_BEGINS, TEXT_ENDS = "\x02", "\x03"
+"""What stands around the tokens of a text (onnxruntime, docs/ContribOperators.md, Tokenizer: 'beginning/end character
+is \\x02/\\x03')."""
+
+
+@op
+def tokenize(
+    x: Value, *, separators: tuple[str, ...], token: str, shortest: int, marked: bool, fill: str
+) -> TensorType:
+    r"""The tokens of each text (com.microsoft Tokenizer).
+
+    x: str, [C] or [N, C]; result: str, that shape and as many as the most tokens of one text, filled with `fill`. With
+    `separators`, regular expressions of RE2, tokens are what is left between their matches: those of the first, then
+    in the pieces those of the second; a match of nothing takes a character away. Without, tokens are what `token`
+    matches. Matches are the longest of the leftmost. One empty separator, and `.` as the token, make every character
+    one. Tokens of fewer than `shortest` characters fall away. Where `marked`, \x02 and \x03 stand around the tokens
+    of each text, unless no text has any. (onnxruntime, contrib_ops/cpu/tokenizer.cc)
+    """
+    require_dtype(x, DType.STRING)
+    require_rank(x, 1, 2)
+    if shortest < 1 or (_by_characters(separators, token) and shortest > 1):
+        raise InvalidModelError(f"tokens have at least {shortest} characters: expected 1 or more, or 1 for characters")
+    if bool(separators) == bool(token):
+        raise InvalidModelError("expected either separators or a token")
+    if not _by_characters(separators, token):
+        for expression in separators or (token,):
+            if not expression:
+                raise InvalidModelError("a separator is empty beside others")
+            Pattern(expression)
+    return TensorType(DType.STRING, (*x.shape, Symbol()))
+
+
+def _by_characters(separators: tuple[str, ...], token: str) -> bool:
+    return separators == ("",) or token == "."
+
+
+def _between(text: str, separator: Pattern, shortest: int) -> list[str]:
+    """The pieces between the matches; behind an empty match one character is passed over, as tokenizer.cc does."""
+    pieces: list[str] = []
+    start = 0
+    while True:
+        found = separator.find(text, start)
+        piece = text[start : len(text) if found is None else found[0]]
+        if len(piece) >= shortest:
+            pieces.append(piece)
+        if found is None:
+            return pieces
+        start = found[1] if found[1] > found[0] else found[0] + 1
+        if start > len(text):
+            return pieces
+
+
+def _matched(text: str, token: Pattern, shortest: int) -> list[str]:
+    """What the expression matches; within a match that is too short the search goes on, as in tokenizer.cc."""
+    pieces: list[str] = []
+    found = token.find(text, 0)
+    while found is not None:
+        begin, end = found
+        long = end - begin >= shortest
+        if long:
+            pieces.append(text[begin:end])
+        found = token.find(text, end if long else begin + 1)
+    return pieces
+
+
+@tokenize.reference
+def _tokenize_reference(
+    x: Array, *, separators: tuple[str, ...], token: str, shortest: int, marked: bool, fill: str
+) -> Array:
+    if _by_characters(separators, token):
+        rows = [list(text) for text in words(x)]
+    elif token:
+        expression = Pattern(token)
+        rows = [_matched(text, expression, shortest) for text in words(x)]
+    else:
+        expressions = [Pattern(separator) for separator in separators]
+        rows = [[text] for text in words(x)]
+        for each in expressions:
+            rows = [[piece for text in row for piece in _between(text, each, shortest)] for row in rows]
+    most = max(map(len, rows), default=0)
+    if marked and most:
+        rows = [[TEXT_BEGINS, *row, TEXT_ENDS] for row in rows]
+        most += 2
+    filled = [piece for row in rows for piece in (*row, *[fill] * (most - len(row)))]
+    return _texts(filled, (*x.shape, most))
+
+
+tokenize.host(_HOST)
+tokenize.no_gradient(_NO_GRADIENT)
+
+
 @op
 def regex_full_match(x: Value, *, pattern: str) -> TensorType:
     """Whether each text matches a regular expression as a whole (ONNX RegexFullMatch).

@@ -10,7 +10,7 @@ from tests.ops.cases import Case, case
 from tests.ops.cases.labels import words
 from xir.ir.constant import Array, constant_of
 from xir.ops.ngrams import count_ngrams
-from xir.ops.strings import regex_full_match, string_concat, string_normalize, string_split
+from xir.ops.strings import regex_full_match, string_concat, string_normalize, string_split, tokenize
 
 
 def text(*items: str) -> Array:
@@ -53,6 +53,12 @@ def cases() -> Iterator[Case]:
     yield case(string_normalize, days.reshape(1, 4), stopwords=(), case_sensitive=True, case="upper")
     yield case(string_normalize, text("a", "a"), stopwords=("a",), case_sensitive=True, case="none").noted(
         "nothing left"
+    )
+    rules: dict[str, object] = {"token": "", "shortest": 1, "marked": False, "fill": "#"}
+    yield case(tokenize, text("Hello World", "I, too, compute"), separators=(" ", ","), **rules).noted("separators")
+    yield case(tokenize, text("ab", "é"), separators=("",), **{**rules, "marked": True}).noted("characters")
+    yield case(tokenize, np.array([["a1b22", ""]], object), separators=(), **{**rules, "token": "[0-9]+"}).noted(
+        "an expression"
     )
     yield case(regex_full_match, text("www.google.com", "www.bbc.co.uk"), pattern=r"www\.[\w.-]+\.\bcom\b")
     yield case(regex_full_match, np.array([["", "a"]], object), pattern="")
