@@ -12,6 +12,7 @@ from xir.errors import UsageError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
+from xir.ir.types import DType
 from xir.ops._windows import integer_limits
 from xir.precision.calibration import Samples
 from xir.precision.integers import scale_of
@@ -133,7 +134,7 @@ def _least_loss(whole: Range, histogram: NDArray[np.float64], settings: Quantiza
     edges = np.linspace(low, high, BINS + 1)
     used = histogram > 0
     centers, counts = ((edges[:-1] + edges[1:]) / 2)[used], histogram[used]
-    loss = _Loss(centers, counts, settings, seen)
+    loss = _Loss(centers, counts, settings.activation_type, seen)
     best = min(low, 0.0), max(high, 0.0)
     for _ in range(2):
         for side in (1, 0):
@@ -150,24 +151,24 @@ def _replaced(ends: Range, side: int, end: float) -> Range:
 class _Loss:
     """How far integers move what readers see of numbers, as a part of its size."""
 
-    def __init__(self, centers: Floats, counts: Floats, settings: Quantization, seen: Sequence[View]) -> None:
-        self.centers, self.counts, self.dtype = centers, counts, settings.activation_type
-        self.seen = [(view, view(centers)) for view in seen]
+    def __init__(self, centers: Floats, counts: Floats, dtype: DType, views: Sequence[View]) -> None:
+        self.centers, self.counts, self.dtype = centers, counts, dtype
+        exact = [view(centers) for view in views]
+        signals = [float((counts * each**2).sum()) or 1.0 for each in exact]
+        self.seen = tuple(zip(views, exact, signals, strict=True))
 
     def of(self, ends: Range) -> float:
         """The noise of the range `ends` over the signal, each the sum of squares, summed over the readers."""
         found = scale_of(*ends, self.dtype)
         whole = np.clip(np.rint(self.centers / found.scale) + found.zero_point, *integer_limits(found.dtype))
-        held = (whole - found.zero_point) * found.scale
+        held, half = (whole - found.zero_point) * found.scale, found.scale / 2
         total = 0.0
-        for view, exact in self.seen:
+        for view, exact, signal in self.seen:
             moved = (view(held) - exact) ** 2
-            # Inside one step the error is that of rounding, scale^2 / 12 times the slope squared, which bins finer
-            # than a step would understate.
-            half = found.scale / 2
+            # Inside one step the error is that of rounding, a twelfth of the square of what the step becomes, which
+            # bins finer than a step would understate.
             rounding = (view(self.centers + half) - view(self.centers - half)) ** 2 / 12
-            signal = float((self.counts * exact**2).sum())
-            total += float((self.counts * np.maximum(moved, rounding)).sum()) / (signal or 1.0)
+            total += float((self.counts * np.maximum(moved, rounding)).sum()) / signal
         return total
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,8 +132,11 @@ def itself(numbers: Floats) -> Floats:
 def _through(node: Node) -> View:
     """The function of `node`, for vectors in f64."""
 
+    @lru_cache(maxsize=2)
+    def alone(count: int) -> Node:
+        return apply(node.op, (Value(TensorType(DType.FLOAT64, (count,))),), node.attributes)
+
     def see(numbers: Floats) -> Floats:
-        alone = apply(node.op, (Value(TensorType(DType.FLOAT64, numbers.shape)),), node.attributes)
-        return np.asarray(run_node(alone, (numbers,))[0], np.float64)
+        return np.asarray(run_node(alone(numbers.size), (numbers,))[0], np.float64)
 
     return see
