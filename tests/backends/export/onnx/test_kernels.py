@@ -16,14 +16,17 @@ from xir.backends.export.onnx.kernels import Kernel, Kernels, ort_1_31, read_tab
 from xir.backends.export.onnx.legalize import HINT_OF_TARGET
 from xir.backends.export.onnx.targets import best_opset, choose
 from xir.errors import FormatError, UnsupportedError
-from xir.ir.constant import Array
+from xir.ir.constant import Array, constant_of
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import bitwise, compare, elementwise, trigonometry
 from xir.ops.activation import relu
+from xir.ops.cast import saturating_cast
 from xir.ops.finding import nonzero
+from xir.ops.labels import lookup
 from xir.ops.places import scatter_nd
+from xir.ops.quantize import quantize
 from xir.ops.quantize_product import conv_integer
 from xir.ops.reduce import reduce_max, top_k
 from xir.ops.roi import roi_pool
@@ -40,8 +43,8 @@ def kinds(graph: Graph) -> list[str]:
 
 def same_under_onnxruntime(graph: Graph, feeds: dict[str, Array], path: Path, **words: object) -> Graph:
     """Exports for the target, runs there, compares bit by bit; answers the legal graph."""
-    legal = choose(graph, None, None, TARGET)[1]
     checked(graph, path, target=TARGET, **words)
+    legal = choose(graph, None, None, TARGET)[1]
     for want, have in zip(run(graph, feeds).values(), by_onnxruntime(path, feeds), strict=True):
         assert have.dtype == want.dtype
         np.testing.assert_array_equal(have, want)
@@ -234,3 +237,50 @@ def test_elements_that_are_only_moved(dtype: DType, tmp_path: Path) -> None:
     x = net.input("x", 2, 1, dtype=dtype)
     y = concat(broadcast(x, shape=(2, 3)), pad(x, padding=((0, 0), (1, 1)), value=1.0), axis=1)
     same_under_onnxruntime(net.graph(y=y), {"x": np.array([[1], [3]]).astype(dtype.dtype)}, tmp_path / "m.onnx")
+
+
+def quantized(zero_point: Value, net: Net) -> Graph:
+    x, scale = net.input("x", 4), net.input("scale")
+    words = {"dtype": DType.FLOAT8E4M3FN, "axis": 0, "block": 0, "saturate": True, "precision": None}
+    return net.graph(y=quantize(x, scale, zero_point, **words))  # type: ignore[arg-type]
+
+
+def test_zero_points_of_narrow_floats_are_said_where_they_are_zero(tmp_path: Path) -> None:
+    feeds = {"x": np.array([1, -2, 3, 900], np.float32), "scale": np.array(0.5, np.float32)}
+    net = Net()
+    zero = net.weight("zero", np.zeros((), DType.FLOAT8E4M3FN.dtype))
+    assert kinds(same_under_onnxruntime(quantized(zero, net), feeds, tmp_path / "m.onnx")) == ["quantize"]
+    net = Net()
+    one = net.weight("one", np.ones((), DType.FLOAT8E4M3FN.dtype))
+    assert "quantize" not in kinds(same_under_onnxruntime(quantized(one, net), feeds, tmp_path / "m.onnx"))
+    net = Net()
+    graph = quantized(net.input("given", dtype=DType.FLOAT8E4M3FN), net)
+    feeds["given"] = np.ones((), DType.FLOAT8E4M3FN.dtype)
+    assert "quantize" not in kinds(same_under_onnxruntime(graph, feeds, tmp_path / "m.onnx"))
+
+
+def test_clip_before_it_had_kernels_keeps_what_is_no_number(tmp_path: Path) -> None:
+    net = Net()
+    graph = net.graph(y=elementwise.clip(net.input("x", 5, dtype=DType.FLOAT64), minimum=-1.0, maximum=2.0))
+    feeds = {"x": np.array([-9, 0.1, np.nan, np.inf, -np.inf])}
+    same_under_onnxruntime(graph, feeds, tmp_path / "m.onnx", opset=11)
+    assert {"select", "less", "greater"} <= set(kinds(choose(graph, 11, None, TARGET)[1]))
+    assert kinds(choose(graph, 12, None, TARGET)[1]) == ["clip"]
+
+
+def test_a_cast_to_the_own_type_that_saturates(tmp_path: Path) -> None:
+    net = Net()
+    graph = net.graph(y=saturating_cast(net.input("x", 3, dtype=DType.FLOAT8E5M2), dtype=DType.FLOAT8E5M2))
+    feeds = {"x": np.array([np.inf, -np.inf, 2]).astype(DType.FLOAT8E5M2.dtype)}
+    same_under_onnxruntime(graph, feeds, tmp_path / "m.onnx")
+
+
+def test_a_newer_opset_finds_what_is_no_number() -> None:
+    net = Net()
+    keys = constant_of(np.array([np.nan, 1], np.float32))
+    values, default = constant_of(np.array([1, 2])), constant_of(np.array(0))
+    graph = net.graph(y=lookup(net.input("x", 3), keys=keys, values=values, default=default))
+    assert choose(graph, None, None, TARGET)[0].opset == 21
+    with pytest.raises(UnsupportedError, match="LabelEncoder finds no NaN") as caught:
+        choose(graph, 19, None, TARGET)
+    assert caught.value.hint == "needs opset >= 20: add --opset 20"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Final, Protocol, cast
 
 from xir.backends.export.onnx._form import Answer, Call, Fixed, Operand, Refusal, Sizes, domain_version
-from xir.backends.export.onnx.ort_limits import ORT_LIMITS, Limit
+from xir.backends.export.onnx.ort_limits import ORT_LIMITS, ORT_PIECES, Limit, Place
 from xir.errors import FormatError
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, dtype_from_numpy
@@ -53,6 +53,7 @@ class Kernels:
         inlines_functions: whether it computes an operator that it has no kernel for by the body that ONNX gives it.
         half_by_single: whether the runtime itself computes f16 in f32 where it has only a kernel of that.
         limits: {operator: what the table cannot tell: what a kernel does not compute, though it takes the types}.
+        pieces: {operator of ours without a decomposition: what is written for it where it has no kernel}.
     """
 
     runtime: str
@@ -60,19 +61,25 @@ class Kernels:
     inlines_functions: bool = False
     half_by_single: bool = False
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
+    pieces: Mapping[str, Callable[[Node], Answer]] = field(default_factory=dict[str, Callable[[Node], Answer]])
 
-    def answer(self, node: Node, call: Call, opset: int) -> Answer:
+    def answer(self, node: Node, call: Call, place: Place) -> Answer:
         """`call` where the runtime computes it, a refusal with the reason where not, or what it computes instead."""
         if call.kind in _WITHOUT_KERNELS:
             return call
         limit = self.limits.get(call.kind)
-        said = None if limit is None else limit(node, call)
+        said = None if limit is None else limit(node, call, place)
         if isinstance(said, Refusal):
-            return Refusal(said.reason, runtime=self.runtime)
+            return Refusal(said.reason, said.opset, self.runtime)
         if said is not None:
             return said
-        lack = self._lack(node, call, opset)
+        lack = self._lack(node, call, place.opset)
         return call if lack is None else Refusal(f"{self.runtime} has no kernel for {lack}", runtime=self.runtime)
+
+    def piece_by_piece(self, node: Node) -> Answer | None:
+        """Simpler operators for one that has no decomposition of its own, or None."""
+        made = self.pieces.get(node.op.name)
+        return None if made is None else made(node)
 
     def inlines(self, call: Call, opset: int) -> bool:
         """Whether the runtime puts the operator's function body in its place, as ONNX has one and it has no kernel."""
@@ -100,6 +107,19 @@ class Kernels:
         single = [_Bound(each.names, each.type.replace("f16", "f32"), each.is_operand) for each in bound]
         named = any(name in call.attributes for name in ("dtype", "to", "output_dtype"))
         return not named and any(all(each.fits(kernel) for each in single) for kernel in kernels)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """A runtime that shall compute a node.
+
+    Attributes:
+        kernels: what it computes.
+        place: where the node stands.
+    """
+
+    kernels: Kernels
+    place: Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +220,7 @@ def ort_1_31() -> Kernels:
     itself (core/optimizer/insert_cast_transformer.cc).
     """
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ort-1.31.tsv")
-    return Kernels("onnxruntime 1.31", read_table(path), True, True, ORT_LIMITS)
+    return Kernels("onnxruntime 1.31", read_table(path), True, True, ORT_LIMITS, ORT_PIECES)
 
 
 def read_table(path: str) -> dict[tuple[str, str], tuple[Kernel, ...]]:

@@ -18,7 +18,8 @@ from xir.backends.export.onnx._form import (
     problem_at,
 )
 from xir.backends.export.onnx._tables import FORMS
-from xir.backends.export.onnx.kernels import Kernels
+from xir.backends.export.onnx.kernels import Kernels, Runtime
+from xir.backends.export.onnx.ort_limits import Place
 from xir.backends.export.onnx.widening import widened
 from xir.errors import InvalidModelError, Problem, UnsupportedError
 from xir.ir.builder import apply, sourced
@@ -64,10 +65,10 @@ def legalize(graph: Graph, opset: int, kernels: Kernels | None = None) -> Graph:
     raise InvalidModelError(f"legalisation for opset {opset} does not come to rest", hint="please report this model")
 
 
-def answer(node: Node, opset: int, forms: Forms = FORMS, kernels: Kernels | None = None) -> Answer:
+def answer(node: Node, opset: int, forms: Forms = FORMS, runtime: Runtime | None = None) -> Answer:
     """What the tables say of one node: a `Call` that ONNX's schema admits, simpler operators, or a `Refusal`.
 
-    With `kernels`, a `Call` is one that the runtime computes.
+    With a `runtime`, a `Call` is one that it computes.
     """
     form = forms.get(node.op.name)
     if form is None:
@@ -83,10 +84,10 @@ def answer(node: Node, opset: int, forms: Forms = FORMS, kernels: Kernels | None
         pieces = _or_pieces(node, refusal)
         if not isinstance(pieces, Refusal) or refusal.opset is not None:
             return pieces
-        return _in_wider(node, opset, forms, kernels) or pieces
+        return _in_wider(node, opset, forms, runtime) or pieces
     rounded = _rounded(node, said)
     if rounded is None:
-        return said if kernels is None else _computed(node, said, opset, forms, kernels)
+        return said if runtime is None else _computed(node, said, forms, runtime)
     if _loses(node, said):
         pieces = decomposed(node)
         if not isinstance(pieces, Refusal):
@@ -94,20 +95,26 @@ def answer(node: Node, opset: int, forms: Forms = FORMS, kernels: Kernels | None
     return apply(node.op, node.inputs, rounded).outputs
 
 
-def _computed(node: Node, call: Call, opset: int, forms: Forms, kernels: Kernels) -> Answer:
+def _computed(node: Node, call: Call, forms: Forms, runtime: Runtime) -> Answer:
     """The call where the runtime computes it, else the operator in another element type, its pieces, or a refusal."""
-    said = kernels.answer(node, call, opset)
+    kernels, opset = runtime.kernels, runtime.place.opset
+    said = kernels.answer(node, call, runtime.place)
     if not isinstance(said, Refusal):
         return said
-    pieces = _in_wider(node, opset, forms, kernels) or _or_pieces(node, said)
-    return call if isinstance(pieces, Refusal) and kernels.inlines(call, opset) else pieces
+    wide = _in_wider(node, opset, forms, runtime)
+    if wide is not None:
+        return wide
+    pieces = _or_pieces(node, said)
+    if isinstance(pieces, Refusal):
+        return call if kernels.inlines(call, opset) else kernels.piece_by_piece(node) or pieces
+    return pieces
 
 
-def _in_wider(node: Node, opset: int, forms: Forms, kernels: Kernels | None) -> tuple[Value, ...] | None:
+def _in_wider(node: Node, opset: int, forms: Forms, runtime: Runtime | None) -> tuple[Value, ...] | None:
     """The operator in another element type where that is exact and can be said, or None."""
 
     def accepts(inner: Node) -> bool:
-        return isinstance(answer(inner, opset, forms, kernels), Call | Value | tuple)
+        return isinstance(answer(inner, opset, forms, runtime), Call | Value | tuple)
 
     return widened(node, accepts)
 
@@ -180,7 +187,9 @@ class _Round:
         if self.keeps_identities and node.op.name == "identity":
             self._keep_identity(node)
             return None
-        said = answer(node, self.opset, self.forms, self.kernels)
+        kernels = self.kernels
+        runtime = None if kernels is None else Runtime(kernels, Place(self.opset, rewriter.constant_of))
+        said = answer(node, self.opset, self.forms, runtime)
         match said:
             case Call():
                 return None
@@ -308,7 +317,8 @@ def _unsupported(refused: Sequence[tuple[Node, Refusal]], opset: int, graph: Gra
     for node, refusal in refused:
         kind = node.source[0].kind if node.source else node.op.name
         reason = refusal.reason if kind == node.op.name else f"{node.op.name}: {refusal.reason}"
-        hint = hint_for(refusal.opset) if refusal.runtime is None else HINT_OF_TARGET
+        only_runtime = refusal.runtime is not None and refusal.opset is None
+        hint = HINT_OF_TARGET if only_runtime else hint_for(refusal.opset)
         groups.setdefault((kind, reason, refusal.opset, hint), []).append(layer_name(node, graph))
     problems = tuple(Problem(kind, tuple(layers), reason, hint) for (kind, reason, _, hint), layers in groups.items())
     opsets = [helps for _, _, helps, _ in groups]
@@ -323,7 +333,7 @@ def _unsupported(refused: Sequence[tuple[Node, Refusal]], opset: int, graph: Gra
     hint = hint_for(max(known)) if known and len(known) == len(opsets) else None
     taken = f" that {runtimes[0]} computes" if runtimes else ""
     message = f"{count} of {len(graph.nodes)} nodes have no ONNX form{taken} at opset {opset}: " + "; ".join(lines)
-    if len(runtimes) == len(refused):
+    if all(problem.hint == HINT_OF_TARGET for problem in problems):
         hint = HINT_OF_TARGET
     error = UnsupportedError(message, problems=problems, hint=hint)
     return error
