@@ -179,11 +179,8 @@ def narrowed(
         raise UsageError(f"numbers become f16 or bf16, not {chosen}", hint="integers are the work of quantize")
     graph = without_training(graph, "its weights are wide")
     given = None if samples is None else samples_of(samples)
-    stay = reasons_to_stay(graph, _kept_operators(keep))
-    _mark_layers(graph, tuple(keep_layers), stay)
-    if given is not None:
-        _mark_overflowing(graph, given, chosen, stay)
-    work = _Narrowing(graph, chosen, overflow, stay, _kept_operators(keep))
+    kept = _kept_operators(keep)
+    work = _Narrowing(graph, chosen, overflow, _staying(graph, kept, tuple(keep_layers), given, chosen), kept)
     inner = _named(rewrite(graph, work.replace), work.names)
     result = inner if keep_io else narrow_borders(inner, chosen)
     errors, failure = tuple[LayerError, ...](), ""
@@ -191,7 +188,6 @@ def narrowed(
         walked = RandomSamples(graph, least=least) if given is None else given
         errors, failure = _measured(graph, inner, work.pairs, walked, given is None)
     before, after = (sum(map(bytes_in_file, weights_of(each))) for each in (graph, result))
-    ends = set(graph.outputs)
     report = PrecisionReport(
         chosen,
         work.converted,
@@ -203,7 +199,7 @@ def narrowed(
         errors,
         given is None and measured,
         failure,
-        max((e.largest for p, e in zip(work.pairs, errors, strict=False) if p.exact in ends), default=1.0),
+        max((e.largest for p, e in zip(work.pairs, errors, strict=False) if p.exact in graph.outputs), default=1.0),
     )
     return PrecisionResult(result, report)
 
@@ -282,6 +278,17 @@ def _mark_layers(graph: Graph, layers: Sequence[str], stay: dict[Node, str]) -> 
     missing = [layer for layer in layers if layer not in seen]
     if missing:
         raise UsageError(f"there is no layer {missing[0]!r}", hint="xir inspect names them")
+
+
+def _staying(
+    graph: Graph, kept: Mapping[str, str], layers: tuple[str, ...], given: Samples | None, dtype: DType
+) -> dict[Node, str]:
+    """{operator that stays in f32: why}."""
+    stay = reasons_to_stay(graph, kept)
+    _mark_layers(graph, layers, stay)
+    if given is not None:
+        _mark_overflowing(graph, given, dtype, stay)
+    return stay
 
 
 def _mark_overflowing(graph: Graph, samples: Samples, dtype: DType, stay: dict[Node, str]) -> None:

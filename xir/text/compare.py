@@ -26,7 +26,8 @@ def first_difference(a: Graph, b: Graph) -> str | None:
 
     Compared are names, inputs, outputs, parameters (elements and trainability), constraints, symbols with what is
     known about them, and the nodes in topological order: operator, operands, attributes (numbers to the bit, bodies),
-    result types, sources, and the steps of training. Names of values that no output needs are not part of a graph's meaning.
+    result types, sources, and the steps of training. Names of values that no output needs are not part of a graph's
+    meaning.
     """
     first, second = SymbolNames(a), SymbolNames(b)
     for left, right in zip_longest(first.declarations(), second.declarations()):
