@@ -47,8 +47,11 @@ MAX_CALLS = 40
 """Levels of bodies and functions inside one another that are followed; each takes several calls of Python, whose own
 limit is 1,000. Exporters nest their functions about ten deep."""
 
-MAX_LOOP_STEPS = 10_000_000
+MAX_LOOP_STEPS = 1_000_000
 """Steps of one loop. A loop that nothing ends would else run for ever; the longest decoders make thousands."""
+
+MAX_BODY_RUNS = 5_000_000
+"""Runs of all bodies in one run of a model: loops in loops would else multiply `MAX_LOOP_STEPS` by itself."""
 
 MAX_TEXT_BYTES = 256 * MEBI
 """Bytes of one text file that is parsed (prototxt, `.xir`); a 10,000-layer prototxt is about 5 MB."""

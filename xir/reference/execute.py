@@ -79,6 +79,7 @@ class _Body:
     """A body as the rules of control flow run it."""
 
     graph: Graph
+    around: Sizes
 
     @property
     def count(self) -> int:
@@ -89,10 +90,11 @@ class _Body:
         return tuple(substitute(value.type, known) for value in self.graph.outputs)
 
     def __call__(self, *arrays: Array) -> tuple[Array, ...]:
+        self.around.count_run()
         return _run_nodes(self.graph, dict(zip(self.graph.inputs, arrays, strict=True)), self._sizes(arrays), None)
 
     def _sizes(self, arrays: tuple[Array, ...]) -> Sizes:
-        sizes = Sizes()
+        sizes = Sizes(self.around)
         sizes.learn(
             [
                 Arrival(f"input {self.graph.name_of(value)!r} of body {self.graph.name!r}", value.type, array.shape)
@@ -205,7 +207,7 @@ def _run_node(node: Node, inputs: Sequence[Array | None], sizes: Sizes) -> tuple
         attributes = sizes.fill(node.attributes)
         try:
             with np.errstate(all="ignore"):
-                result = rule(*inputs, **_with_bodies(attributes))
+                result = rule(*inputs, **_with_bodies(attributes, sizes))
         except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
             raise InvalidModelError(f"{node.op.name} cannot compute on {_types(inputs)}: {error}") from error
         except TypeError as error:
@@ -225,11 +227,11 @@ def _as_array(result: object) -> Array:
     return np.asarray(cast("ArrayLike", result)) if isinstance(result, np.generic) else cast("Array", result)
 
 
-def _with_bodies(attributes: Mapping[str, Attribute]) -> Mapping[str, object]:
+def _with_bodies(attributes: Mapping[str, Attribute], around: Sizes) -> Mapping[str, object]:
     """The attributes with bodies as functions."""
     if not any(isinstance(value, Graph) for value in attributes.values()):
         return attributes
-    return {name: _Body(value) if isinstance(value, Graph) else value for name, value in attributes.items()}
+    return {name: _Body(value, around) if isinstance(value, Graph) else value for name, value in attributes.items()}
 
 
 def _types(values: Sequence[object]) -> str:

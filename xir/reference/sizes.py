@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from xir.errors import InvalidModelError, UsageError
+from xir.errors import InvalidModelError, UnsafeError, UsageError
 from xir.ir.constraints import check_symbol
 from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Symbol, equal, evaluate, symbols_of, to_text
 from xir.ir.node import Attribute
 from xir.ir.rewrite import evaluate_attribute
 from xir.ir.types import TensorType
+from xir.limits import MAX_BODY_RUNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +64,24 @@ class _Equation:
 class Sizes:
     """What each symbol turned out to be; an attribute is evaluated only when every symbol in it is known."""
 
-    def __init__(self) -> None:
-        """Starts with nothing known."""
+    def __init__(self, around: Sizes | None = None) -> None:
+        """Starts with nothing known; `around` are those of the graph in which this one is a body."""
         self.known: dict[Symbol, Dim] = {}
+        self._runs: list[int] = [0] if around is None else around._runs
         self._open: dict[Dim, _Equation] = {}
         self._untold: dict[Symbol, _Equation] = {}
+
+    def count_run(self) -> None:
+        """Counts a run of a body, in whatever body it stands.
+
+        Raises:
+            UnsafeError: there were more than `MAX_BODY_RUNS`.
+        """
+        self._runs[0] += 1
+        if self._runs[0] > MAX_BODY_RUNS:
+            raise UnsafeError(
+                f"bodies have run more than {MAX_BODY_RUNS} times", number=806, hint="does anything end the loops?"
+            )
 
     def learn(self, arrivals: Sequence[Arrival]) -> None:
         """Matches the arrays' shapes with their types, and learns the symbols that they tell, in whatever order.

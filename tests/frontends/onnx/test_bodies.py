@@ -126,6 +126,19 @@ def test_a_loop_that_nothing_ends_stops_at_the_limit(tmp_path: Path, monkeypatch
         run(graph, X)
 
 
+def test_loops_in_one_another_stop_at_the_limit_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xir.reference.sizes.MAX_BODY_RUNS", 20)
+    inner = helper.make_node("Loop", ["n", "", "v0"], ["r0"], body=loop_body(node("Neg", ["v0"], "r0")))
+    loop = helper.make_node("Loop", ["n", "", "x"], ["y"], body=loop_body(inner))
+    for steps, stops in ((3, False), (4, False), (5, True)):
+        graph = imported(model([loop], X, {"n": np.asarray(steps, np.int64)}, ["y"]), tmp_path)
+        if not stops:
+            np.testing.assert_array_equal(run(graph, X)["y"], X["x"] * (-1) ** (steps * steps))
+            continue
+        with pytest.raises(UnsafeError, match="bodies have run more than 20 times"):
+            run(graph, X)
+
+
 def test_a_loop_whose_body_does_not_fit_is_refused(tmp_path: Path) -> None:
     loop = helper.make_node("Loop", ["", "", "x", "x"], ["y"], body=loop_body(node("Neg", ["v0"], "r0")))
     with pytest.raises(InvalidModelError, match="the body takes 3 values, the node brings 2 and 2"):
