@@ -27,7 +27,7 @@ def compile_graph(graph: Graph) -> Executable:
         MissingExtraError: if llvmlite is not installed.
     """
     machine = host()
-    lowered = lower(expand(graph), machine.lanes)
+    lowered = lower(expand(graph), machine)
     module = Module(machine)
     pieces: list[tuple[str, list[Run]] | Hosted] = []
     stretch: list[Run] = []

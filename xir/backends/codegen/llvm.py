@@ -13,7 +13,7 @@ scalar that depends on the loop's axis is a vector; loads of neighbours are one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -179,7 +179,7 @@ class _Writer:
         self.out.at(done)
 
     @contextmanager
-    def counted(self, start: Operand, end: Operand, *, step: int = 1, guarded: bool = False) -> Iterator[Operand]:
+    def counted(self, start: Operand, end: Operand, *, step: int = 1, guarded: bool = False) -> Generator[Operand]:
         """A loop around what is written inside; the operand counts. `guarded`: it may have no iteration."""
         out = self.out
         head, last = out.fresh("b"), out.fresh("b")
@@ -249,7 +249,8 @@ class _Writer:
         else:
             full = literal(int(extent.text) // lanes * lanes, DType.INT64)
         self.axis, self.lanes = name, lanes
-        if full.is_literal and int(full.text) <= UNROLLED * lanes and self.touches_registers(loop.body):
+        groups = UNROLLED if self.touches_registers(loop.body) else 1
+        if full.is_literal and int(full.text) <= groups * lanes:
             for start in range(0, int(full.text), lanes):
                 self.names[name] = literal(start, DType.INT64)
                 self.block(loop.body)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from xir.backends.codegen._text import is_compiled
+from xir.backends.codegen.contraction import tiled
+from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.fuse import fuse
 from xir.backends.codegen.module import Hosted, Run, Step
 from xir.backends.codegen.schedule import schedule
@@ -77,7 +79,7 @@ class Lowered:
         return self.numbers[value]
 
 
-def lower(graph: Graph, lanes: int) -> Lowered:
+def lower(graph: Graph, machine: Machine) -> Lowered:
     """The program of a graph whose operators have come apart (`expand`)."""
     made = Lowered(outputs=graph.outputs)
     for value in graph.inputs:
@@ -89,7 +91,8 @@ def lower(graph: Graph, lanes: int) -> Lowered:
     kept.update(slot for item in items if isinstance(item, Hosted) for slot in item.inputs if slot is not None)
     for item in fuse(items, frozenset(kept)):
         if isinstance(item, Stage):
-            made.steps.append(Run(schedule(item.kernel, lanes), (*item.reads, *item.writes), item.nodes))
+            kernel = tiled(item.kernel, machine) or schedule(item.kernel, machine.lanes)
+            made.steps.append(Run(kernel, (*item.reads, *item.writes), item.nodes))
         elif isinstance(item, Hosted):
             made.steps.append(item)
             made.hosted.append(item.node)

@@ -25,6 +25,7 @@ from xir.kernel.grammar import (
     If,
     Kernel,
     Load,
+    LoopKind,
     Scalar,
     Statement,
     Store,
@@ -101,7 +102,7 @@ def _inner(statement: Statement, lanes: int) -> Sequence[Statement]:
         return [statement]
     nest = _collapsed(_Nest.of(statement))
     inner = nest.loops[-1]
-    kind = "vector" if _unit_steps(nest.body, inner.axis.name) is not None else "serial"
+    kind: LoopKind = "vector" if _unit_steps(nest.body, inner.axis.name) is not None else "serial"
     made: tuple[Statement, ...] = (replace(inner, kind=kind, body=nest.body),)
     for loop in reversed(nest.loops[:-1]):
         made = (replace(loop, kind="serial", body=made),)
@@ -149,7 +150,7 @@ def _unit_steps(body: Sequence[Statement], axis: str) -> int | None:
         step = step_of(indices, axis)
         if step is None or step not in (0, 1):
             return None
-        steps += step
+        steps += step == 1
     return steps
 
 

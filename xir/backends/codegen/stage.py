@@ -116,9 +116,9 @@ def elements(stage: Stage) -> Elements | None:
     while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
         loops.append(body[0])
         body = body[0].body
-    if len(body) != 1 or not isinstance(body[0], Store) or body[0].mask is not None or len(stage.kernel.outputs) != 1:
+    store = body[0] if len(body) == 1 else None
+    if not isinstance(store, Store) or store.mask is not None or len(stage.kernel.outputs) != 1:
         return None
-    (store,) = body
     extents = tuple(loop.extent for loop in loops)
     whole = build.flatten(tuple(loop.axis for loop in loops), extents)
     around = {loop.axis.name: loop.extent for loop in loops}
