@@ -234,7 +234,7 @@ def acos(lets: Lets, kind: Precision, x: Term) -> Term:
 
 
 def atan(lets: Lets, kind: Precision, x: Term) -> Term:
-    """Of |x| it is pi/2 - atan(1 / |x|) where |x| > 1."""
+    """From the value for the reciprocal where x is beyond 1: together they make pi / 2."""
     a = lets.let(x.absolute())
     beyond = lets.let(a > 1.0)
     t = lets.let(beyond.choose(1.0 / a, a))
