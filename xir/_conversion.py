@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from xir._exporting import check_versions, export, export_format
 from xir.backends.export.report import ExportReport
@@ -165,7 +165,16 @@ class _Check:
     atol: float
 
 
-_Export: TypeAlias = Callable[[Graph, str], ExportReport]
+_SHOWN = 4
+"""Names of metadata that a note shows."""
+
+
+class _Export(Protocol):
+    """Writes a graph as it was asked for."""
+
+    def __call__(self, graph: Graph, path: str, *, metadata: Mapping[str, str]) -> ExportReport:
+        """See `export`."""
+        ...
 
 
 class _Job:
@@ -234,12 +243,14 @@ class _Job:
     def write(self, loaded: Loaded, graph: Graph) -> ConversionReport:
         """Writes the file, and lets it take its place only when it computes what `loaded` does."""
         self.tell("writing", 0, 1)
+        if loaded.metadata and self.format != "onnx":
+            loaded = replace(loaded, notes=(*loaded.notes, _no_place(loaded, self.format)))
         if self.check is None:
-            report = self.export(graph, self.path)
+            report = self.export(graph, self.path, metadata=loaded.metadata)
             self._stop("export")
             return ConversionReport(loaded, loaded.notes, report, None, self.seconds)
         with staged_write(self.path) as staged:
-            report = self.export(graph, staged)
+            report = self.export(graph, staged, metadata=loaded.metadata)
             self._stop("export")
             certificate = self._verified(loaded, staged, self.check)
             self._stop("verify")
@@ -256,7 +267,7 @@ class _Job:
             return certificate
         with tempfile.TemporaryDirectory(prefix="xir-") as folder:
             path = os.path.join(folder, f"twin.{self.format}")
-            self.export(self.again(twin), path)
+            self.export(self.again(twin), path, metadata={})
             return replace(certificate, twin=self._compared(loaded, twin, path, check))
 
     def _compared(self, loaded: Loaded, graph: Graph, written: str, check: _Check) -> Certificate:
@@ -409,6 +420,13 @@ def _read(
     )
     graph = with_input_names(with_nchw_inputs(loaded.graph, nchw_inputs), rename_inputs or {})
     return replace(loaded, graph=graph)
+
+
+def _no_place(loaded: Loaded, format: str) -> str:
+    """What a person should know of metadata that is not written."""
+    names = list(loaded.metadata)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"the model's metadata ({', '.join(names[:_SHOWN])}{more}) has no place in a .{format} file"
 
 
 def _moved(report: ExportReport, path: str) -> ExportReport:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 from xir.backends.export.report import ExportReport
 from xir.errors import UsageError
@@ -18,6 +19,7 @@ def export(
     opset: int | None = None,
     target: str | None = None,
     ir_version: int | None = None,
+    metadata: Mapping[str, str] | None = None,
 ) -> ExportReport:
     """Writes a graph as a file, whole or not at all.
 
@@ -28,6 +30,7 @@ def export(
         opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
         target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
         ir_version: ONNX: the version of the file format, instead of that of the operator set's release.
+        metadata: ONNX: what the file tells of the model besides it.
 
     Raises:
         UsageError: if the format is not known.
@@ -39,7 +42,7 @@ def export(
     if chosen == "onnx":
         from xir.backends.export.onnx import export_onnx
 
-        return export_onnx(graph, name, opset=opset, target=target, ir_version=ir_version)
+        return export_onnx(graph, name, opset=opset, target=target, ir_version=ir_version, metadata=metadata)
     check_versions(chosen, opset, target, ir_version)
     save_xir(graph, name)
     return _xir_report(graph, name)

@@ -18,7 +18,7 @@ from xir_cli.words import amount, counted
 
 if TYPE_CHECKING:
     from xir.backends.export.report import ExportReport
-    from xir.frontends.options import LoadOptions
+    from xir.frontends.options import Loaded, LoadOptions
     from xir.precision import Quantization, QuantizationReport, QuantizationResult, QuantizedLayer
     from xir.precision.settings import Method, Mode, WeightType
 
@@ -130,12 +130,12 @@ def command(
     refuse_folder(out, several=False)
     refuse_overwriting({"-o": out}, (model, *calibration, options.prototxt, options.mean))
     output = Output(settings)
-    result, notes = _quantized(settings, output, model, calibration, chosen, level, options)
+    result, loaded = _quantized(settings, output, model, calibration, chosen, level, options)
     from xir.api import export
 
-    written = export(result.graph, out, opset=opset, target=target)
+    written = export(result.graph, out, opset=opset, target=target, metadata=loaded.metadata)
     settings.written.append(out)
-    for note in (*notes, *result.report.notes):
+    for note in (*loaded.notes, *result.report.notes):
         output.note(note)
     for line in _lines(written, result.report, every=settings.verbosity > 0):
         output.line(line)
@@ -151,8 +151,8 @@ def _quantized(
     chosen: Quantization,
     level: int,
     options: LoadOptions,
-) -> tuple[QuantizationResult, tuple[str, ...]]:
-    """The quantised model, and what a person should know of how it was read."""
+) -> tuple[QuantizationResult, Loaded]:
+    """The quantised model, and what was read."""
     from xir.api import optimize, read
     from xir.precision import quantize
     from xir.precision.calibration import RandomSamples
@@ -166,14 +166,14 @@ def _quantized(
         graph = optimize(loaded.graph, level=level)
         progress("quantising", 0, 1)
         if calibration:
-            return quantize(graph, SampleFiles(graph, calibration), settings=chosen), loaded.notes
+            return quantize(graph, SampleFiles(graph, calibration), settings=chosen), loaded
         with made_up_inputs():
             made = quantize(
                 graph,
                 settings=chosen,
                 made_up=RandomSamples(graph, settings.seed, least=workable_sizes(graph, settings.seed)),
             )
-        return made, loaded.notes
+        return made, loaded
 
 
 def _lines(written: ExportReport, report: QuantizationReport, every: bool) -> list[str]:

@@ -318,3 +318,35 @@ def test_plain_lines_tell_the_progress_where_no_terminal_is(tmp_path, capsys):
     done = call(capsys, "-v", "convert", small(tmp_path), "-o", tmp_path / "a.onnx")
     steps = [line.split(" small")[0] for line in done.err.splitlines() if not line.startswith("note")]
     assert steps == ["reading", "optimizing", "writing", "verifying 1/3", "verifying 2/3", "verifying 3/3"]
+
+
+def told(tmp_path) -> str:
+    onnx = pytest.importorskip("onnx")
+    helper, f32 = onnx.helper, onnx.TensorProto.FLOAT
+    values = [helper.make_tensor_value_info(name, f32, [2, 32]) for name in "xy"]
+    weight = helper.make_tensor("w", f32, [32, 32], [0.01 * number for number in range(1024)])
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], "m")], "g", values[:1], values[1:], [weight]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    helper.set_model_props(model, {"names": "{0: 'cat'}", "stride": "32"})
+    onnx.save(model, tmp_path / "told.onnx")
+    return str(tmp_path / "told.onnx")
+
+
+@pytest.mark.parametrize(
+    "words", [("convert",), ("optimize",), ("convert", "--dtype", "f16"), ("quantize", "--mode", "weights")]
+)
+def test_metadata_is_kept(tmp_path, capsys, words):
+    """Labels and sizes that a detector's program reads stand there."""
+    onnx = pytest.importorskip("onnx")
+    command, *more = words
+    done = call(capsys, command, told(tmp_path), "-o", tmp_path / "b.onnx", *more)
+    assert done.code == 0, done.err
+    props = {each.key: each.value for each in onnx.load(tmp_path / "b.onnx").metadata_props}
+    assert props == {"names": "{0: 'cat'}", "stride": "32"}
+
+
+def test_metadata_that_has_no_place_is_named(tmp_path, capsys):
+    done = call(capsys, "convert", told(tmp_path), "-o", tmp_path / "b.xir")
+    assert "the model's metadata (names, stride) has no place in a .xir file" in done.err

@@ -61,7 +61,7 @@ def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
     if chosen.outputs is None:
         return loaded
     graph = with_outputs(loaded.graph, chosen.outputs)
-    return Loaded(graph, loaded.format, loaded.files, loaded.layers, loaded.notes)
+    return replace(loaded, graph=graph)
 
 
 def _check_names(graph: Graph, path: str) -> None:

@@ -56,6 +56,7 @@ class Loaded:
         layers: how many layers the foreign model has.
         notes: what a person should know of how it was read.
         made_up: names of weights of the graph that were made up, because the files do not hold them.
+        metadata: what the file tells of the model besides it (labels, authors, the exporter's settings), by name.
     """
 
     graph: Graph
@@ -64,3 +65,4 @@ class Loaded:
     layers: int
     notes: tuple[str, ...] = ()
     made_up: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xir.files import MappedFile
+from xir.frontends.onnx._metadata import SYMBOLS_KEY
 from xir.frontends.onnx.importer import build
 from xir.frontends.onnx.reader import read_model
 from xir.frontends.options import Loaded, LoadOptions
@@ -58,4 +59,5 @@ def load_onnx(path: str, options: LoadOptions) -> Loaded:
     """
     model = read_model(path)
     graph = build(model, inputs=options.inputs, trust_links=options.trust_links, training=options.training)
-    return Loaded(graph, "onnx", (path,), len(model.graph.nodes))
+    told = {key: value for key, value in model.metadata.items() if key != SYMBOLS_KEY}
+    return Loaded(graph, "onnx", (path,), len(model.graph.nodes), metadata=told)
