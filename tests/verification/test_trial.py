@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from xir.errors import UsageError
 from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
@@ -50,6 +51,18 @@ def test_axes_grow_until_the_model_runs(place: int, size: int | None) -> None:
 
 def test_what_no_size_helps_has_the_usual_ones() -> None:
     assert worked(graph_of((N, T), needed=1), 5000) == {}
+
+
+def test_inputs_that_do_not_fit_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[object] = []
+
+    def refuse(graph: Graph, feeds: object) -> None:
+        tried.append(feeds)
+        raise UsageError("nothing tells a size")
+
+    monkeypatch.setattr(trial, "run", refuse)
+    assert workable_sizes(graph_of((N, T))) == {}
+    assert len(tried) == 1
 
 
 def test_an_axis_grows_alone_where_all_together_do_not_help(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,11 @@ def workable_sizes(graph: Graph, seed: int = 0, feeds: Mapping[str, Array] | Non
             continue
         try:
             run(graph, {**random_inputs(graph, seed, least=least), **(feeds or {})})
-        except (InvalidModelError, UsageError):
+        except InvalidModelError:
+            continue
+        except UsageError:
+            if not least:
+                break  # the inputs themselves do not fit, which sizes were chosen to
             continue
         return least
     return {}
