@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import cast
 
@@ -38,6 +39,10 @@ COMMANDS = {
 COLLECT_AFTER = (100_000, 50, 100)
 """Thresholds of Python's cycle collector: a graph lives as long as the command, so looking for dead ones seldom pays
 (a third of the time of a conversion of 10,000 layers went there with Python's own thresholds)."""
+
+
+MAX_OPEN_FILES = 65_536
+"""Files that one command may hold open, where the system lets it."""
 
 
 class Commands(click.Group):
@@ -92,6 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns the exit code."""
     gc.set_threshold(*COLLECT_AFTER)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _allow_open_files()
     settings = Settings.foreseen(given)
     output = Output(settings)
     for stream in (sys.stdout, sys.stderr):
@@ -106,6 +112,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _reported(error, output, given)
     _flush()
     return code
+
+
+def _allow_open_files() -> None:
+    """Raises the soft limit of open files, often 1,024: exporters store a model in a file for each of its weights."""
+    try:
+        import resource
+    except ImportError:  # other systems have no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _reported(error: BaseException, output: Output, arguments: Sequence[str]) -> int:

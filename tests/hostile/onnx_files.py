@@ -66,6 +66,13 @@ def damaged() -> Iterator[Case]:
         yield case(f"{name}, called a caffemodel", "m.caffemodel", content)
 
 
+REACHING_OUT = frozenset(
+    ("parent", "parent below", "absolute", "device", "nul", "backslash", "drive")
+    + ("symbolic link", "symbolic link inside", "linked folder", "hard link", "pipe")
+)
+"""Places outside the model's folder, or reached through links: refused as unsafe before anything is read there."""
+
+
 def external_data() -> Iterator[Case]:
     """External data: right, outside the folder, through links, outside the file."""
     right = np.ones(20, np.float32).tobytes()
@@ -110,6 +117,7 @@ def external_data() -> Iterator[Case]:
             tensor.external_data.add(key=key, value=content)
         held = model([helper.make_node("Add", ["x", "w"], ["y"])], [value("x", [20])], [value("y", [20])], [tensor])
         endings = (REFUSALS | {9}) if refused else frozenset((0, *REFUSALS)) if name == "the model" else frozenset((0,))
+        endings = frozenset((8,)) if name in REACHING_OUT else endings
         yield Case(f"external: {name}", "m.onnx", {**files, "m.onnx": held.SerializeToString()}, endings)
 
 

@@ -54,7 +54,7 @@ def _external() -> Iterator[Case]:
     yield Case("outside: no UTF-8", "m.onnx", {"m.onnx": broken}, REFUSALS)
     bad = outside([("location", "../../../etc/passwd")])
     for name, data in _everywhere(bad):
-        yield Case(f"outside: {name}", "m.onnx", {"m.onnx": data}, REFUSALS)
+        yield Case(f"outside: {name}", "m.onnx", {"m.onnx": data}, frozenset((8,)))
     many = [outside([("location", f"{number}.bin")]) for number in range(1500)]
     for number, tensor in enumerate(many):
         tensor.name = f"w{number}"

@@ -90,6 +90,18 @@ def test_a_hostile_file_ends_the_command_with_one_error(batch: str, tmp_path: Pa
             assert sorted(os.listdir(folder)) == before, case.name
 
 
+def few_open_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
+def test_a_model_in_more_files_than_may_be_open_at_first_is_read(tmp_path: Path) -> None:
+    case = next(each for each in cases("onnx storage") if each.name == "outside: 1,500 files")
+    lay_out(case, tmp_path)
+    process = start(tmp_path, "inspect", case.model, limit=few_open_files)
+    _, errors = process.communicate(timeout=120)
+    check_error(case.name, process.returncode, errors, frozenset((0,)))
+
+
 def test_every_batch_is_sampled_but_the_real_models() -> None:
     others = {name for name in BATCHES if not name.startswith("every ")}
     assert others - set(SAMPLED) == {"real caffemodel", "real prototxt", "companions", "onnx tensors"}
