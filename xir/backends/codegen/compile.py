@@ -56,11 +56,19 @@ def _program(graph: Graph, lowered: Lowered, module: Module, steps: tuple[Step, 
         steps,
         inputs,
         outputs,
-        lowered.constants,
+        {slot: lowered.constants[slot] for slot in sorted(_touched(steps, outputs)) if slot in lowered.constants},
         tuple(module.sizes),
         graph.constraints,
         code,
     )
+
+
+def _touched(steps: Sequence[Step], outputs: Sequence[Port]) -> set[int]:
+    """The slots that anything reads: a weight that was packed is not held twice."""
+    found = {port.slot for port in outputs}
+    for step in steps:
+        found.update(step.slots if isinstance(step, Stretch) else (each[0] for each in step.inputs if each))
+    return found
 
 
 def _port(name: str, value: Value, lowered: Lowered) -> Port:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
+from xir.backends.codegen.pack import Packing, packing
 from xir.backends.codegen.schedule import step_of
 from xir.ir.dims import ceil_divide, floor_divide, multiply, subtract
 from xir.ir.types import DType
@@ -124,13 +126,65 @@ class _Tile:
         return self.vectors * self.lanes
 
 
-def tiled(kernel: Kernel, machine: Machine) -> Kernel | None:
-    """The kernel in register tiles, or None if it is no sum of products that gains by them."""
+@dataclass(frozen=True, slots=True)
+class Tiled:
+    """A kernel in register tiles, and the weights that it wants packed."""
+
+    kernel: Kernel
+    packings: tuple[Packing, ...]
+
+
+Packings: TypeAlias = Sequence[Packing | None]
+"""How each factor is packed, None where it is read as it lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """A block of rows or columns: its number, and how many there are in a block."""
+
+    number: Scalar
+    width: int
+
+    @property
+    def start(self) -> Scalar:
+        return Apply("mul", (self.number, build.index(self.width)))
+
+
+def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str]) -> Tiled | None:
+    """The kernel in register tiles, or None if it is no sum of products that gains by them.
+
+    Args:
+        kernel: the kernel.
+        machine: the processor.
+        constants: names of the buffers that hold weights.
+    """
     found = contraction_of(kernel)
     if found is None or found.carried.dtype is not DType.FLOAT32:
         return None
     tile = _chosen(found, machine)
-    return None if tile is None else replace(kernel, body=_written(found, tile))
+    if tile is None:
+        return None
+    packings = _packings(found, tile, constants)
+    body = _written(found, tile, packings)
+    made = dict.fromkeys(load.buffer for load in loads(body) if load.buffer.space == "global")
+    return Tiled(Kernel(kernel.name, tuple(made), kernel.outputs, body), tuple(each for each in packings if each))
+
+
+def _packings(found: Contraction, tile: _Tile, constants: frozenset[str]) -> tuple[Packing | None, ...]:
+    """How each factor is packed; the columns of one, the rows of the other."""
+    others = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
+    made: list[Packing | None] = []
+    for factor in found.factors:
+        along = [loop for loop in (tile.column, tile.row) if loop is not None and depends(factor, loop)]
+        width = tile.columns if along == [tile.column] else tile.rows
+        each = packing(factor, along[0], others, found.reduced, width, constants) if len(along) == 1 else None
+        made.append(each if each is None or width > 1 else None)
+    return tuple(made)
+
+
+def depends(scalar: Scalar, loop: For) -> bool:
+    """Whether a scalar mentions the loop's axis."""
+    return any(isinstance(part, Axis) and part.name == loop.axis.name for part in scalars([scalar]))
 
 
 def _chosen(found: Contraction, machine: Machine) -> _Tile | None:
@@ -186,66 +240,63 @@ def _row(found: Contraction, column: For) -> For | None:
     return None
 
 
-def _written(found: Contraction, tile: _Tile) -> tuple[Statement, ...]:
+def _written(found: Contraction, tile: _Tile, packings: Packings) -> tuple[Statement, ...]:
     outer = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
-    body: tuple[Statement, ...] = tuple(_blocks(found, tile))
+    body: tuple[Statement, ...] = tuple(_blocks(found, tile, packings))
     for loop in reversed(outer):
         body = (replace(loop, body=body),)
     return body
 
 
-def _blocks(found: Contraction, tile: _Tile) -> Iterator[Statement]:
+def _blocks(found: Contraction, tile: _Tile, packings: Packings) -> Iterator[Statement]:
     """Blocks of columns around blocks of rows: what the columns read stays near while the rows go by."""
     blocks = Axis(tile.column.axis.name + "b")
-    first = Apply("mul", (blocks, build.index(tile.columns)))
+    first = _Block(blocks, tile.columns)
     full = floor_divide(tile.column.extent, tile.columns)
     rest = subtract(tile.column.extent, multiply(full, tile.columns))
-    whole = tuple(_row_blocks(found, tile, first, None, "f"))
+    whole = tuple(_row_blocks(found, tile, packings, first, None, "f"))
     if rest == 0:
         yield For(blocks, full, "parallel", whole)
         return
     limit = Const(tile.column.extent, DType.INT64)
     vectors = -(-rest // tile.lanes) if isinstance(rest, int) else tile.vectors
-    last = tuple(_row_blocks(found, replace(tile, vectors=vectors), first, limit, "l"))
+    last = tuple(_row_blocks(found, replace(tile, vectors=vectors), packings, first, limit, "l"))
     branch = If(build.apply("lt", blocks, build.index(full)), whole, last)
     yield For(blocks, ceil_divide(tile.column.extent, tile.columns), "parallel", last if full == 0 else (branch,))
 
 
 def _row_blocks(
-    found: Contraction, tile: _Tile, first: Scalar, limit: Scalar | None, mark: str
+    found: Contraction, tile: _Tile, packings: Packings, first: _Block, limit: Scalar | None, mark: str
 ) -> Iterator[Statement]:
+    def write(rows: int, start: _Block, letter: str) -> tuple[Statement, ...]:
+        return tuple(_tile(_TileWriter(found, replace(tile, rows=rows), packings, first, limit, start, mark + letter)))
+
     if tile.row is None:
-        yield from _tile(found, tile, first, limit, build.index(0), mark)
+        yield from write(1, _Block(build.index(0), 1), "")
         return
     extent, rows = tile.row.extent, tile.rows
     full = floor_divide(extent, rows)
     rest = subtract(extent, multiply(full, rows))
     block = Axis(tile.row.axis.name + "b" + mark)
-    start = Apply("mul", (block, build.index(rows)))
-    yield For(block, full, "serial", tuple(_tile(found, tile, first, limit, start, mark)))
+    yield For(block, full, "serial", write(rows, _Block(block, rows), ""))
     if isinstance(rest, int):
         if rest:
-            last = build.index(multiply(full, rows))
-            yield from _tile(found, replace(tile, rows=rest), first, limit, last, mark + "r")
+            yield from write(rest, _Block(Const(full, DType.INT64), rows), "r")
         return
     single = Axis(tile.row.axis.name + "s" + mark)
     place = Apply("add", (Const(multiply(full, rows), DType.INT64), single))
-    yield For(single, rest, "serial", tuple(_tile(found, replace(tile, rows=1), first, limit, place, mark + "s")))
+    yield For(single, rest, "serial", write(1, _Block(place, 1), "s"))
 
 
-def _tile(
-    found: Contraction, tile: _Tile, first: Scalar, limit: Scalar | None, start: Scalar, mark: str
-) -> Iterator[Statement]:
+def _tile(writer: _TileWriter) -> Iterator[Statement]:
     """One tile: sums in registers, the loops of the sum, and what becomes of the sums."""
-    sums = replace(found.carried, name=f"{found.carried.name}{mark}", shape=(tile.rows * tile.columns,))
-    writer = _TileWriter(found, tile, first, limit, start, mark, sums)
-    yield Allocate(sums)
-    yield writer.vector("z", [Store(sums, (place,), found.start) for place in writer.places("z")])
-    body: tuple[Statement, ...] = (writer.vector("k", writer.products()),)
-    for loop in reversed(found.reduced):
-        body = (replace(loop, axis=Axis(loop.axis.name + mark), body=body),)
+    yield Allocate(writer.sums)
+    yield writer.vector("z", [Store(writer.sums, (place,), writer.found.start) for place in writer.places("z")])
+    body: tuple[Statement, ...] = (writer.vector("k", tuple(writer.products())),)
+    for loop in reversed(writer.found.reduced):
+        body = (replace(loop, axis=Axis(loop.axis.name + writer.mark), body=body),)
     yield from body
-    yield writer.vector("e", writer.endings())
+    yield writer.vector("e", tuple(writer.endings()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,11 +305,16 @@ class _TileWriter:
 
     found: Contraction
     tile: _Tile
-    first: Scalar
+    packings: Packings
+    first: _Block
     limit: Scalar | None
-    start: Scalar
+    start: _Block
     mark: str
-    sums: Buffer
+
+    @property
+    def sums(self) -> Buffer:
+        carried = self.found.carried
+        return replace(carried, name=carried.name + self.mark, shape=(self.tile.rows * self.tile.columns,))
 
     def vector(self, letter: str, body: Sequence[Statement]) -> Statement:
         return For(self.lane(letter), self.tile.lanes, "vector", tuple(body))
@@ -280,9 +336,9 @@ class _TileWriter:
     def named(self, row: int, vector: int, letter: str) -> dict[str, Scalar]:
         """What the axes of row and column are in a cell."""
         ahead = Apply("add", (self.lane(letter), build.index(vector * self.tile.lanes)))
-        axes: dict[str, Scalar] = {self.tile.column.axis.name: Apply("add", (self.first, ahead))}
+        axes: dict[str, Scalar] = {self.tile.column.axis.name: Apply("add", (self.first.start, ahead))}
         if self.tile.row is not None:
-            axes[self.tile.row.axis.name] = Apply("add", (self.start, build.index(row)))
+            axes[self.tile.row.axis.name] = Apply("add", (self.start.start, build.index(row)))
         axes.update((loop.axis.name, Axis(loop.axis.name + self.mark)) for loop in self.found.reduced)
         return axes
 
@@ -291,13 +347,14 @@ class _TileWriter:
         if self.limit is None:
             return None
         ahead = Apply("add", (self.lane(letter), build.index(vector * self.tile.lanes)))
-        return Apply("lt", (Apply("add", (self.first, ahead)), self.limit))
+        return Apply("lt", (Apply("add", (self.first.start, ahead)), self.limit))
 
     def products(self) -> Iterator[Statement]:
         """The sums with one product more; what several cells read is read once."""
         known: dict[tuple[int, int, int], Variable] = {}
         factors = self.found.factors
-        along = [(self.depends(each, self.tile.row), self.depends(each, self.tile.column)) for each in factors]
+        row_loop, column_loop = self.tile.row, self.tile.column
+        along = [(row_loop is not None and depends(each, row_loop), depends(each, column_loop)) for each in factors]
         for row, vector in self.cells():
             parts: list[Scalar] = []
             for number, factor in enumerate(factors):
@@ -305,17 +362,23 @@ class _TileWriter:
                 if key not in known:
                     name = f"{self.sums.name}p{number}_{key[1]}_{key[2]}"
                     known[key] = Variable(name, factor.dtype)
-                    yield Let(known[key], self.cell(factor, row, vector, "k"))
+                    yield Let(known[key], self.factor(number, row, vector))
                 parts.append(known[key])
             mask = self.found.update.mask
             held = self.place(row, vector, "k")
             total = Apply("add", (Load(self.sums, (held,)), Apply("mul", (parts[0], parts[1]))))
             yield Store(self.sums, (held,), total, None if mask is None else self.cell(mask, row, vector, "k"))
 
-    def depends(self, scalar: Scalar, loop: For | None) -> bool:
-        return loop is not None and any(
-            isinstance(part, Axis) and part.name == loop.axis.name for part in scalars([scalar])
-        )
+    def factor(self, number: int, row: int, vector: int) -> Scalar:
+        """A factor of a cell, from where it was packed if it was."""
+        packing, factor = self.packings[number], self.found.factors[number]
+        if packing is None:
+            return self.cell(factor, row, vector, "k")
+        named = self.named(row, vector, "k")
+        if depends(factor, self.tile.column):
+            within = Apply("add", (self.lane("k"), build.index(vector * self.tile.lanes)))
+            return Load(packing.target, (packing.index(named, self.first.number, within),))
+        return Load(packing.target, (packing.index(named, self.start.number, build.index(row)),))
 
     def cell(self, scalar: Scalar, row: int, vector: int, letter: str) -> Scalar:
         """A scalar as it is in a cell; where there is no column nothing is read."""
@@ -352,5 +415,3 @@ def _masked(load: Load, inside: Scalar, lane: Axis) -> Scalar | None:
     if load.buffer.space != "global" or not moves:
         return None
     return replace(load, mask=inside if load.mask is None else Apply("and", (load.mask, inside)))
-
-

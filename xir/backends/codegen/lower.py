@@ -10,10 +10,11 @@ from xir.backends.codegen.contraction import tiled
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.fuse import fuse
 from xir.backends.codegen.module import Hosted, Run, Step
+from xir.backends.codegen.pack import Packing
 from xir.backends.codegen.schedule import schedule
-from xir.backends.codegen.stage import Stage, staged
+from xir.backends.codegen.stage import Stage, name_of, slot_of, staged
 from xir.errors import InvalidModelError, UnsupportedError
-from xir.ir.constant import Constant
+from xir.ir.constant import Constant, constant_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
@@ -78,6 +79,14 @@ class Lowered:
             self.slots.append(Slot(value.type.dtype, value.type.shape))
         return self.numbers[value]
 
+    def pack(self, packing: Packing) -> int:
+        """The number of the slot of a packed weight."""
+        array = packing.packed(self.constants[slot_of(packing.source)].array())
+        number = len(self.slots)
+        self.slots.append(Slot(packing.target.dtype, packing.target.shape))
+        self.constants[number] = constant_of(array)
+        return number
+
 
 def lower(graph: Graph, machine: Machine) -> Lowered:
     """The program of a graph whose operators have come apart (`expand`)."""
@@ -91,12 +100,22 @@ def lower(graph: Graph, machine: Machine) -> Lowered:
     kept.update(slot for item in items if isinstance(item, Hosted) for slot in item.inputs if slot is not None)
     for item in fuse(items, frozenset(kept)):
         if isinstance(item, Stage):
-            kernel = tiled(item.kernel, machine) or schedule(item.kernel, machine.lanes)
-            made.steps.append(Run(kernel, (*item.reads, *item.writes), item.nodes))
+            made.steps.append(_run(made, item, machine))
         elif isinstance(item, Hosted):
             made.steps.append(item)
             made.hosted.append(item.node)
     return made
+
+
+def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
+    """The stage, its loops arranged for the processor and its weights packed."""
+    constants = frozenset(name_of(slot) for slot in made.constants)
+    found = tiled(stage.kernel, machine, constants)
+    if found is None:
+        return Run(schedule(stage.kernel, machine.lanes), (*stage.reads, *stage.writes), stage.nodes)
+    packed = {each.target.name: made.pack(each) for each in found.packings}
+    reads = [packed[b.name] if b.name in packed else slot_of(b) for b in found.kernel.inputs]
+    return Run(found.kernel, (*reads, *stage.writes), stage.nodes)
 
 
 def _items(made: Lowered, graph: Graph) -> list[Stage | Hosted]:

@@ -1,0 +1,116 @@
+"""Weights in the order in which tiles read them: packed once, when a model is compiled.
+
+A tile of `width` rows or columns reads `width` neighbours for each step of the sum. Packed, they lie next to each
+other, and the next step's behind them: [whatever else moves the factor, blocks, steps of the sum, width], zeros where
+the last block has no element. (Goto, van de Geijn 2008, section 4)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from xir.ir.constant import Array
+from xir.kernel import build
+from xir.kernel._affine import affine
+from xir.kernel.grammar import Axis, Buffer, For, Load, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How one factor is packed.
+
+    Attributes:
+        source: the weight as it lies.
+        target: the weight as it is packed.
+        outer: (extent, step) of each loop around that moves the factor.
+        along: (extent, step) of the loop that is cut into blocks.
+        reduced: (extent, step) of each loop of the sum.
+        width: elements of a block.
+        offset: where the first element lies.
+        names: the loops of `outer`, then those of `reduced`.
+    """
+
+    source: Buffer
+    target: Buffer
+    outer: tuple[tuple[int, int], ...]
+    along: tuple[int, int]
+    reduced: tuple[tuple[int, int], ...]
+    width: int
+    offset: int
+    names: tuple[str, ...]
+
+    def index(self, named: Mapping[str, Scalar], block: Scalar, within: Scalar) -> Scalar:
+        """Where an element is packed."""
+        blocks = -(-self.along[0] // self.width)
+        outer = [named.get(name, Axis(name)) for name in self.names[: len(self.outer)]]
+        steps = [named.get(name, Axis(name)) for name in self.names[len(self.outer) :]]
+        extents = [extent for extent, _ in (*self.outer, (blocks, 0), *self.reduced, (self.width, 0))]
+        return build.flatten((*outer, block, *steps, within), tuple(extents))
+
+    def packed(self, array: Array) -> Array:
+        """The elements in their new order."""
+        extent, step = self.along
+        flat = np.ascontiguousarray(array).reshape(-1)
+        item = flat.itemsize
+        full, rest = divmod(extent, self.width)
+        blocks = full + (rest > 0)
+        outer, inner = [size for size, _ in self.outer], [size for size, _ in self.reduced]
+        made = np.zeros((*outer, blocks, *inner, self.width), flat.dtype)
+        strides = [step * item for _, step in self.outer], [step * item for _, step in self.reduced]
+        for first, count, width in ((0, full, self.width), (full, blocks - full, rest)):
+            start = flat[self.offset + first * self.width * step :]
+            view = as_strided(
+                start,
+                (*outer, count, *inner, width),
+                (*strides[0], self.width * step * item, *strides[1], step * item),
+                writeable=False,
+            )
+            made[(slice(None),) * len(outer) + (slice(first, first + count),)][..., :width] = view
+        return made.reshape(-1)
+
+
+def packing(
+    factor: Scalar, along: For, loops: Sequence[For], reduced: Sequence[For], width: int, constants: frozenset[str]
+) -> Packing | None:
+    """How a factor is packed; None if it is no weight, or its elements lie otherwise than in steps.
+
+    Args:
+        factor: the factor.
+        along: the loop of the rows or columns that share it.
+        loops: the other loops over results.
+        reduced: the loops of the sum.
+        width: rows or columns of a tile.
+        constants: names of the buffers that hold weights.
+    """
+    if not isinstance(factor, Load) or factor.mask is not None or factor.buffer.name not in constants:
+        return None
+    form = affine(factor.indices[0])
+    if form is None or not isinstance(form.constant, int):
+        return None
+    steps = {name: step for name, step in form.coefficients.items() if step != 0}
+    outer = [loop for loop in loops if loop.axis.name in steps]
+    used = [*outer, along, *reduced]
+    if steps.keys() - {loop.axis.name for loop in used}:
+        return None
+    sized = [(loop.extent, steps.get(loop.axis.name, 0)) for loop in used]
+    known = [(extent, step) for extent, step in sized if isinstance(extent, int) and isinstance(step, int)]
+    if len(known) != len(sized) or any(extent == 0 or step < 0 for extent, step in known):
+        return None
+    count = len(outer)
+    blocks = -(-known[count][0] // width)
+    size = prod(extent for extent, _ in (*known[:count], *known[count + 1 :])) * blocks * width
+    return Packing(
+        factor.buffer,
+        Buffer(f"{factor.buffer.name}p", factor.buffer.dtype, (size,)),
+        tuple(known[:count]),
+        known[count],
+        tuple(known[count + 1 :]),
+        width,
+        form.constant,
+        tuple(loop.axis.name for loop in (*outer, *reduced)),
+    )
