@@ -67,8 +67,10 @@ def damaged() -> Iterator[Case]:
 
 
 REACHING_OUT = frozenset(
-    ("parent", "parent below", "absolute", "device", "nul", "backslash", "drive")
-    + ("symbolic link", "symbolic link inside", "linked folder", "hard link", "pipe")
+    (
+        *("parent", "parent below", "absolute", "device", "nul", "backslash", "drive"),
+        *("symbolic link", "symbolic link inside", "linked folder", "hard link", "pipe"),
+    )
 )
 """Places outside the model's folder, or reached through links: refused as unsafe before anything is read there."""
 
