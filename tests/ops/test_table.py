@@ -29,7 +29,9 @@ from xir.ir.types import (
     dtype_from_numpy,
 )
 from xir.ir.verify import verify
+from xir.kernel._simplify import simplify_statements
 from xir.kernel.build import MACHINE_TYPES
+from xir.kernel.grammar import Kernel
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify as verify_kernel
 from xir.ops import table
@@ -245,6 +247,9 @@ def test_the_interpreted_kernel_makes_what_the_reference_makes(case: Case) -> No
         return
     verify_kernel(kernel)
     compare(case, interpret(kernel, list(feeds.values()), {}))
+    simple = Kernel(kernel.name, kernel.inputs, kernel.outputs, simplify_statements(kernel.body, {}))
+    verify_kernel(simple)
+    compare(case, interpret(simple, list(feeds.values()), {}))
 
 
 def is_refused(case: Case) -> bool:
@@ -273,6 +278,9 @@ def test_a_kernel_may_learn_a_size_when_it_runs(case: Case) -> None:
     first = case.inputs[0]
     assert first is not None
     compare(case, interpret(kernel, list(feeds.values()), {n: first.shape[0]}))
+    simple = Kernel(kernel.name, kernel.inputs, kernel.outputs, simplify_statements(kernel.body, {}))
+    verify_kernel(simple)
+    compare(case, interpret(simple, list(feeds.values()), {n: first.shape[0]}))
 
 
 @pytest.mark.parametrize(("case", "decomposed"), BATCHED, ids=[f"{each}{'-decomposed' * d}" for each, d in BATCHED])

@@ -217,6 +217,8 @@ class _Simplifier:
             return made if isinstance(divisor, float) else self.division(made, divisor)
         if function in ("min", "max"):
             return self.extremum(made)
+        if function == "abs" and _at_least(self.range(arguments[0])[0], 0):
+            return arguments[0]
         return identity(made)
 
     def form(self, scalar: Scalar) -> Affine:
@@ -329,6 +331,12 @@ class _Simplifier:
                 if function == "min":
                     return _both(minimum, low, least), _either(minimum, high, most)
                 return _either(maximum, low, least), _both(maximum, high, most)
+            case Apply("abs", (value,)):
+                low, high = self.range(value)
+                back = None if low is None else subtract(0, low)
+                ahead = None if high is None else subtract(0, high)
+                least = maximum(_either(maximum, low, ahead) or 0, 0)  # MIN has no opposite, but then no range either
+                return (None, None) if back is None or high is None else (least, maximum(back, high))
             case Apply("mod" | "floor_div", (_, Const(divisor, _))) if not isinstance(divisor, float):
                 return self.division_range(atom, divisor)
             case _:

@@ -42,11 +42,12 @@ Meaning:
                on bits are for integers, `pow` for floats.
                `shift_left` and `shift_right` by less than 0 or by the width and more push every bit out: 0, or -1
                where a negative number moves right; `shift_right` of a signed type is arithmetic.
-               `min` and `max` answer NaN when an operand is NaN (of -0 and 0 either); `round` is half to even.
+               `min` and `max` answer NaN when an operand is NaN (of -0 and 0 either); `round` is half to even;
+               `sign` is -1, 0 or 1, and NaN of NaN.
     Cast       integers wrap around; numbers to bool ask whether they are not 0 (NaN is not). Floats to integers
                truncate toward zero into i32 (to i8, i16, i32, u8, u16) or i64 (to the others), where NaN and what
                does not fit become the lowest number, and then wrap around; to u64, from 2**63 on, 2**63 is taken off
-               before and put on after.
+               before and put on after. Numbers become floats rounded to nearest, half to even; bf16 comes from f32.
 
 Every name is made by a builder: no text of a model is in a kernel. Loops, lets and buffers never shadow each other.
 Reductions that carry several values (arg-max, online softmax) keep each in a register.

@@ -144,8 +144,7 @@ def _origin(place: Scalar, before: Scalar, after: Scalar, size: Dim, mode: str) 
         found = build.apply("mod", inner, left)
     else:  # a period goes there and back, without the ends twice; of one element it is 0, which `mod` answers too
         there = build.apply("mod", inner, build.apply("mul", last, build.index(2)))
-        back = build.apply("sub", build.apply("mul", last, build.index(2)), there)
-        found = build.apply("min", there, back)
+        found = build.apply("sub", last, build.apply("abs", build.apply("sub", there, last)))
     found = build.apply("add", found, cut)
     return found, build.apply("and", build.apply("gt", left, zero), build.within(found, size))
 

@@ -6,8 +6,22 @@ from typing import Literal, cast
 
 from xir.ir.dims import Dim, Shape, bounds
 from xir.ir.node import Node
+from xir.ir.types import DType
 from xir.kernel import build
-from xir.kernel.grammar import Accumulate, Allocate, Axis, Buffer, For, Kernel, Load, Scalar, Statement, Store
+from xir.kernel.grammar import (
+    Accumulate,
+    Allocate,
+    Axis,
+    Buffer,
+    For,
+    Kernel,
+    Let,
+    Load,
+    Scalar,
+    Statement,
+    Store,
+    Variable,
+)
 
 
 def gather_nest(node: Node) -> Kernel:
@@ -65,13 +79,18 @@ def scatter_elements_nest(node: Node) -> Kernel:
         return (*axes[:axis], place, *axes[axis + 1 :])
 
     source = along(step)
-    named, good = _named(indices, source, x.shape, axis)
+    named, good = _NAMED, _GOOD
     value: Scalar = Load(updates, source, good)
     if reduction != "none":
         value = build.apply(reduction, Load(result, along(named), good), value)
     body: tuple[Statement, ...] = (
         For(copied, x.shape[axis], "serial", (Store(result, along(copied), Load(x, along(copied))),)),
-        For(step, indices.shape[axis], "serial", (Store(result, along(named), value, good),)),
+        For(
+            step,
+            indices.shape[axis],
+            "serial",
+            (*_named(indices, source, x.shape, axis), Store(result, along(named), value, good)),
+        ),
     )
     outer = [each for place, each in enumerate(axes) if place != axis]
     extents = [size for place, size in enumerate(x.shape) if place != axis]
@@ -85,25 +104,23 @@ def _wide_scatter(node: Node, combine: Literal["add", "mul"]) -> Kernel:
     axis, kept = cast("int", node.attributes["axis"]), build.sum_type(x.dtype)
     axes, step, total = build.axes_of("i", len(x.shape)), Axis("step"), Buffer("total", kept, (), "register")
     source = (*axes[:axis], step, *axes[axis + 1 :])
-    named, good = _named(indices, source, x.shape, axis)
-    mine = build.apply("and", good, build.apply("eq", named, axes[axis]))
+    mine = build.apply("and", _GOOD, build.apply("eq", _NAMED, axes[axis]))
+    more = Accumulate(total, (), combine, build.cast(Load(updates, source, mine), kept), mine)
     body: tuple[Statement, ...] = (
         Allocate(total),
         Store(total, (), build.cast(Load(x, axes), kept)),
-        For(
-            step,
-            indices.shape[axis],
-            "serial",
-            (Accumulate(total, (), combine, build.cast(Load(updates, source, mine), kept), mine),),
-        ),
+        For(step, indices.shape[axis], "serial", (*_named(indices, source, x.shape, axis), more)),
         Store(result, axes, build.cast(Load(total, ()), x.dtype)),
     )
     return build.kernel(node, build.nest(axes, x.shape, "parallel", body))
 
 
-def _named(indices: Buffer, source: build.Indices, shape: Shape, axis: int) -> tuple[Scalar, Scalar]:
-    """The place that an element of `indices` names, and whether both exist."""
+_NAMED, _GOOD = Variable("named", DType.INT64), Variable("good", DType.BOOL)
+
+
+def _named(indices: Buffer, source: build.Indices, shape: Shape, axis: int) -> tuple[Statement, ...]:
+    """Binds `_NAMED` to the place that an element of `indices` names, and `_GOOD` to whether both exist."""
     guard = _inside(source, shape, indices.shape, axis)
-    named = build.from_front(Load(indices, source, guard), shape[axis])
-    inside = build.within(named, shape[axis])
-    return named, inside if guard is None else build.apply("and", guard, inside)
+    place = build.from_front(Load(indices, source, guard), shape[axis])
+    inside = build.within(_NAMED, shape[axis])
+    return Let(_NAMED, place), Let(_GOOD, inside if guard is None else build.apply("and", guard, inside))

@@ -279,7 +279,7 @@ def sign(x: Value) -> TensorType:
 
 @sign.reference
 def _sign_reference(x: Numbers) -> Array:
-    return np.asarray(np.sign(x))
+    return in_float32(np.sign, x)  # the sign of -0 is 0 in every type
 
 
 sign.no_gradient("it is constant wherever it has a derivative")

@@ -246,4 +246,5 @@ def _bound(bound: float, x: Numbers) -> Numbers:
     if x.dtype.kind in "iu":
         lowest, highest = integer_range(x)
         bound = min(max(bound, lowest), highest)
-    return np.asarray(bound).astype(x.dtype)
+    with np.errstate(over="ignore"):
+        return np.asarray(bound).astype(x.dtype)

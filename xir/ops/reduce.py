@@ -364,7 +364,8 @@ def _mean(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
         return np.asarray(np.sum(x, axis=axes, keepdims=keep_dims) / np.asarray(count, x.dtype))
     widest = np.int64 if x.dtype.kind == "i" else np.uint64
     total = typing.cast("Numbers", np.sum(x, axis=axes, keepdims=keep_dims, dtype=widest))
-    return np.asarray(np.sign(total) * (np.abs(total) // max(count, 1)))
+    floor = total // max(count, 1)
+    return np.asarray(floor + ((floor < 0) & (floor * count != total)))
 
 
 def _log_sum_exp(x: Numbers, axes: Axes, keep_dims: bool) -> Array:
