@@ -199,3 +199,19 @@ def test_a_value_prints_its_operator() -> None:
     assert [repr(value) for value in node.outputs] == ["<pair#0: f32[N]>", "<pair#1: f32[N]>"]
     assert (repr(x), repr(node)) == ("<input: f32[N]>", "<pair -> f32[N], f32[N]>")
     assert repr(full(2)) == "<full#0: f32[2]>"
+
+
+def test_other_weights_and_names_leave_the_nodes_as_they_are() -> None:
+    x, w = Value(tensor(2)), Value(tensor(2))
+    y = add(x, w)
+    held = Parameter(w, constant_of(np.zeros(2, np.float32)))
+    graph = Graph("g", (x,), (y,), ("y",), (held,), {x: "x", w: "w"})
+    nodes, users = graph.nodes, graph.users
+    other = graph.with_weights((Parameter(w, constant_of(np.ones(2, np.float32))),), {x: "a", w: "b"})
+    assert other.nodes is nodes
+    assert other.users is users
+    assert other.input_names == ("a",)
+    assert graph.input_names == ("x",)
+    constant = other.constant_of(w)
+    assert constant is not None
+    assert constant.array().tolist() == [1, 1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from xir.errors import InvalidModelError
@@ -87,6 +87,13 @@ class Graph:
                         found.setdefault(value, []).append((node, index))
             self._users.append(found)
         return self._users[0]
+
+    def with_weights(self, parameters: tuple[Parameter, ...], names: Mapping[Value, str]) -> Graph:
+        """The graph with other weights and names; its nodes stay as they are, and need not be sorted again."""
+        made = replace(self, parameters=parameters, names=names)
+        made._nodes.extend(self._nodes)
+        made._users.extend(self._users)
+        return made
 
     @property
     def input_names(self) -> tuple[str, ...]:

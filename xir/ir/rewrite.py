@@ -281,7 +281,7 @@ def drop_unused_parameters(graph: Graph) -> Graph:
         return graph
     dropped = {parameter.value for parameter in graph.parameters if parameter.value not in read}
     names = {value: name for value, name in graph.names.items() if value not in dropped}
-    return dataclasses.replace(graph, parameters=kept, names=names)
+    return graph.with_weights(kept, names)
 
 
 def evaluate_attribute(attribute: Attribute, sizes: Mapping[Symbol, Dim]) -> Attribute:

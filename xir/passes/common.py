@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import replace
 
 from xir.ir.builder import apply
 from xir.ir.constant import Constant
@@ -104,7 +103,7 @@ def _with_shared_weights(graph: Graph, trace: Trace) -> Graph:
     kept = {parameter.value: parameter for parameter in reversed(made.parameters)}
     parameters = tuple(kept[each.value] for each in graph.parameters if each.value not in same)
     names = {value: graph.names.get(value, name) for value, name in made.names.items()}
-    return replace(made, parameters=parameters, names=names)
+    return made.with_weights(parameters, names)
 
 
 def attribute_key(attribute: Attribute) -> Hashable:

@@ -483,4 +483,4 @@ def _with_live_names(graph: Graph) -> Graph:
     live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
     live.update(value for node in graph.nodes for value in node.outputs)
     names = {value: name for value, name in graph.names.items() if value in live}
-    return replace(graph, names=names)
+    return graph.with_weights(graph.parameters, names)
