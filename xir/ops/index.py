@@ -15,6 +15,7 @@ from xir.ir.types import DType, TensorType
 from xir.ops import compare, elementwise
 from xir.ops._build import scalar_like
 from xir.ops._checks import (
+    only_element,
     require_axis,
     require_dtype,
     require_floating,
@@ -309,7 +310,7 @@ def _with_axis(shape: Shape, axis: int, size: Dim) -> Shape:
 
 @one_hot.reference
 def _one_hot_reference(indices: Array, count: Array | None, *, depth: int, axis: int, dtype: DType) -> Array:
-    depth = depth if count is None else int(count.reshape(-1)[0])
+    depth = depth if count is None else int(only_element(count))
     whole: Integers = indices.astype(np.int64)
     front = np.expand_dims(np.where(whole < 0, whole + depth, whole), axis)
     line = np.arange(depth).reshape((depth, *(1,) * (indices.ndim - axis)))

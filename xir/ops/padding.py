@@ -12,7 +12,7 @@ from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, bounds
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
-from xir.ops._checks import require_dtype, require_rank, require_scalar, require_size
+from xir.ops._checks import only_element, require_dtype, require_rank, require_scalar, require_size
 from xir.ops._define import op
 from xir.ops._nests import pad_nest
 from xir.ops.constant import constant
@@ -94,7 +94,7 @@ def _pad_reference(
         count = len(flat) // 2
         pairs = tuple(zip(flat[:count], flat[count:], strict=True))
         padding = pairs if places is None else placed(pairs, integers(places), x.ndim)
-    return padded(x, padding, mode, value if fill is None else fill.reshape(-1)[0])
+    return padded(x, padding, mode, value if fill is None else only_element(fill))
 
 
 def placed(pairs: Sequence[tuple[int, int]], axes: Sequence[int], rank: int) -> tuple[tuple[int, int], ...]:

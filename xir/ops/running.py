@@ -12,7 +12,7 @@ from xir.ir.constant import Array
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
 from xir.ops._carried import running_sum
-from xir.ops._checks import require_axis, require_scalar
+from xir.ops._checks import only_element, require_axis, require_scalar
 from xir.ops._define import op
 from xir.ops._numeric import Numbers, require_number
 from xir.ops._windows import widened
@@ -32,7 +32,7 @@ def axis_of(operand: Array | None, axis: int, rank: int) -> int:
     Raises:
         IndexError: there is no such axis.
     """
-    found = axis if operand is None else int(operand.reshape(-1)[0])
+    found = axis if operand is None else int(only_element(operand))
     if not -rank <= found < rank:
         raise IndexError(f"axis {found} does not exist among {rank}")
     return found % rank

@@ -14,7 +14,7 @@ from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.kernel import build
 from xir.kernel.grammar import Kernel, Load
-from xir.ops._checks import require_axes, require_axis, require_same_dtype, require_scalar, require_size
+from xir.ops._checks import only_element, require_axes, require_axis, require_same_dtype, require_scalar, require_size
 from xir.ops._define import op
 from xir.ops._nests import broadcast_nest, concat_nest, reverse_nest, sizes_nest, slice_nest
 from xir.ops.padding import integers, require_vector
@@ -444,10 +444,10 @@ def range_(start: Value, limit: Value, delta: Value, *, stash: DType = DType.FLO
 def _range_reference(start: Array, limit: Array, delta: Array, *, stash: DType) -> Array:
     dtype = start.dtype
     if dtype.kind in "iu":
-        first, last, step = (int(each.reshape(-1)[0]) for each in (start, limit, delta))
+        first, last, step = (int(only_element(each)) for each in (start, limit, delta))
         return np.arange(first, last, step, dtype=np.int64).astype(dtype)
     kept = np.dtype(np.float64) if dtype == np.float64 else stash.dtype if dtype.itemsize < 4 else dtype
-    origin, end, by = (each.reshape(-1)[0].astype(np.float64) for each in (start, limit, delta))
+    origin, end, by = (only_element(each).astype(np.float64) for each in (start, limit, delta))
     ratio = (end - origin) / by
     if not np.isfinite(ratio):
         raise InvalidModelError(f"a range from {origin} to {end} in steps of {by}")
