@@ -28,6 +28,7 @@ NUMBERS = {
     "pad": (2,),
     "range": (0, 1, 2),
     "stft": (2, 3),
+    "top_k": (1,),
     "trilu": (1,),
 }
 """{operator: which of its operands are numbers}."""

@@ -16,7 +16,7 @@ from xir.kernel import build
 from xir.kernel.grammar import Const, Kernel
 from xir.ops._build import scalar_like
 from xir.ops._carried import extreme_place, top_k_nest
-from xir.ops._checks import require_axes, require_axis, require_dtype, require_floating
+from xir.ops._checks import only_element, require_axes, require_axis, require_dtype, require_floating
 from xir.ops._define import op
 from xir.ops._numeric import Numbers, integer_range, require_number
 from xir.ops._wide import narrow, wide
@@ -454,7 +454,7 @@ def top_k(
 def _top_k_reference(
     x: Numbers, count: Numbers | None, *, k: int, axis: int, largest: bool, sorted: bool
 ) -> tuple[Array, ...]:
-    size = k if count is None else int(count.reshape(-1)[0])
+    size = k if count is None else int(only_element(count))
     if not 0 <= size <= x.shape[axis]:
         raise InvalidModelError(f"k = {size} elements cannot be taken from {x.shape[axis]}")
     if largest:
