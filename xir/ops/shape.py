@@ -447,7 +447,7 @@ def _range_reference(start: Array, limit: Array, delta: Array, *, stash: DType) 
         first, last, step = (int(only_element(each)) for each in (start, limit, delta))
         return np.arange(first, last, step, dtype=np.int64).astype(dtype)
     kept = np.dtype(np.float64) if dtype == np.float64 else stash.dtype if dtype.itemsize < 4 else dtype
-    origin, end, by = (np.float64(only_element(each).astype(np.float64)) for each in (start, limit, delta))
+    origin, end, by = (only_element(each).reshape(-1)[0].astype(np.float64) for each in (start, limit, delta))
     ratio = (end - origin) / by
     if not np.isfinite(ratio):
         raise InvalidModelError(f"a range from {origin} to {end} in steps of {by}")
