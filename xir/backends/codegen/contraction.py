@@ -92,7 +92,17 @@ def contraction_of(kernel: Kernel) -> Contraction | None:
     update = inner[0] if len(inner) == 1 else None
     if not reduced or not isinstance(update, Store) or not _is_sum(update, allocate.buffer):
         return None
-    return Contraction(tuple(loops), tuple(reduced), allocate.buffer, start.value, update, tuple(ending))
+    return Contraction(tuple(loops), _in_steps(reduced, update), allocate.buffer, start.value, update, tuple(ending))
+
+
+def _in_steps(reduced: Sequence[For], update: Store) -> tuple[For, ...]:
+    """The loops of a sum, those that go through memory in small steps innermost."""
+
+    def size(loop: For) -> int:
+        steps = [step_of(load.indices, loop.axis.name) for load in loads([update]) if load.buffer.space == "global"]
+        return max((step for step in steps[:1] if isinstance(step, int)), default=0)
+
+    return tuple(sorted(reduced, key=size, reverse=True))
 
 
 def _is_sum(update: Store, carried: Buffer) -> bool:
@@ -161,7 +171,7 @@ def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str]) -> Tiled 
     found = contraction_of(kernel)
     if found is None or found.carried.dtype is not DType.FLOAT32:
         return None
-    tile = _chosen(found, machine)
+    tile = _chosen(found, machine, constants)
     if tile is None:
         return None
     packings = _packings(found, tile, constants)
@@ -187,9 +197,8 @@ def depends(scalar: Scalar, loop: For) -> bool:
     return any(isinstance(part, Axis) and part.name == loop.axis.name for part in scalars([scalar]))
 
 
-def _chosen(found: Contraction, machine: Machine) -> _Tile | None:
-    parts = [found.update, *found.ending]
-    column = next((loop for loop in reversed(found.loops) if _is_column(parts, loop)), None)
+def _chosen(found: Contraction, machine: Machine, constants: frozenset[str]) -> _Tile | None:
+    column = next((loop for loop in reversed(found.loops) if _is_column(found, loop, constants)), None)
     if column is None:
         return None
     row = _row(found, column)
@@ -217,25 +226,28 @@ def _rows(most: int, height: int) -> int:
     return min(range(max(most // 2, 1), most + 1), key=lambda rows: (-(-height // rows) * rows - height, -rows))
 
 
-def _is_column(parts: Sequence[Statement], loop: For) -> bool:
-    """Whether loads stay or go to the neighbour along the loop, and stores go."""
+def _is_column(found: Contraction, loop: For, constants: frozenset[str]) -> bool:
+    """Whether loads stay or go to the neighbour along the loop, and stores go; weights are packed so that they do."""
     name = loop.axis.name
     if loop.extent == 1:
         return False
-    for load in loads(parts):
-        if load.buffer.space == "global" and step_of(load.indices, name) not in (0, 1):
+    weights = [each for each in found.factors if isinstance(each, Load) and each.buffer.name in constants]
+    for load in loads([found.update, *found.ending]):
+        if load.buffer.space == "global" and load not in weights and step_of(load.indices, name) not in (0, 1):
             return False
-    stores = [each for each in statements(parts) if isinstance(each, Store) and each.buffer.space == "global"]
+    for load in weights:
+        step = step_of(load.indices, name)
+        if not isinstance(step, int) or (step > 1 and not isinstance(loop.extent, int)):
+            return False
+    stores = [each for each in statements(found.ending) if isinstance(each, Store) and each.buffer.space == "global"]
     return all(step_of(each.indices, name) == 1 for each in stores)
 
 
 def _row(found: Contraction, column: For) -> For | None:
-    """The loop that shares most of the vectors: those loads that move along the columns do not move along it."""
-    moving = [load for load in loads([found.update]) if step_of(load.indices, column.axis.name) == 1]
+    """The innermost loop along which one of the factors that the columns read stays."""
+    moving = [each for each in found.factors if depends(each, column)]
     for loop in reversed(found.loops):
-        if loop is column or loop.extent == 1:
-            continue
-        if all(step_of(load.indices, loop.axis.name) == 0 for load in moving):
+        if loop is not column and loop.extent != 1 and any(not depends(each, loop) for each in moving):
             return loop
     return None
 

@@ -80,6 +80,12 @@ def _only_moves(each: Elements) -> bool:
     return _is_move(each.store.value)
 
 
+def _is_plain(each: Elements) -> bool:
+    """Whether the elements are the elements of one buffer, in other places, without conditions or divisions."""
+    value = each.store.value
+    return isinstance(value, Load) and value.mask is None and _divisions([each.store]) == 0
+
+
 def _is_move(scalar: Scalar) -> bool:
     match scalar:
         case Load():
@@ -96,7 +102,8 @@ def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
     for load, times in iterations(consumer.kernel.body, slot):
         if load.buffer != each.store.buffer:  # sizes that only the run shows to be the same
             return None
-        if not (_only_moves(each) or _at_most_once(times, each.count)):
+        # What is read often is read where it lies, if finding out where takes more than a step.
+        if not (_at_most_once(times, each.count) or _is_plain(each)):
             return None
     before = _divisions(consumer.kernel.body) + _divisions(producer.kernel.body)
     body = _with_elements(consumer.kernel.body, slot, each, {})

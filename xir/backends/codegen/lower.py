@@ -9,10 +9,11 @@ from xir.backends.codegen._text import is_compiled
 from xir.backends.codegen.contraction import tiled
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.fuse import fuse
+from xir.backends.codegen.layout import VIEWS, channels_last, padded_before
 from xir.backends.codegen.module import Hosted, Run, Step
 from xir.backends.codegen.pack import Packing
 from xir.backends.codegen.schedule import schedule
-from xir.backends.codegen.stage import Stage, name_of, slot_of, staged
+from xir.backends.codegen.stage import Layout, Stage, name_of, slot_of, staged
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Constant, constant_of
 from xir.ir.graph import Graph
@@ -21,9 +22,6 @@ from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import TensorType
 from xir.ops import definition
 from xir.runtime.program import Slot
-
-VIEWS = frozenset({"reshape"})
-"""Operators whose result is the operand's memory, read with another shape."""
 
 MAX_EXPANSIONS = 64
 """How often operators may come apart into others; real ones need three."""
@@ -34,6 +32,8 @@ def expand(graph: Graph) -> Graph:
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         rules = definition(node)
+        if node.op.name == "conv":
+            return padded_before(node)
         if rules.lower_rule is not None or rules.decompose_rule is None or node.op.name in VIEWS:
             return None
         try:
@@ -61,6 +61,7 @@ class Lowered:
         hosted: the nodes that run by their reference, in order.
         constants: {slot: its elements}.
         outputs: the graph's outputs.
+        layouts: {slot: how it lies in memory}, where that is not row-major order.
     """
 
     slots: list[Slot] = field(default_factory=list[Slot])
@@ -69,6 +70,7 @@ class Lowered:
     hosted: list[Node] = field(default_factory=list[Node])
     constants: dict[int, Constant] = field(default_factory=dict[int, Constant])
     outputs: tuple[Value, ...] = ()
+    layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
 
     def slot(self, value: Value) -> int:
         """The number of the value's buffer."""
@@ -95,6 +97,7 @@ def lower(graph: Graph, machine: Machine) -> Lowered:
         made.slot(value)
     for parameter in graph.parameters:
         made.constants[made.slot(parameter.value)] = parameter.constant
+    made.layouts.update((made.slot(value), layout) for value, layout in channels_last(graph, _is_compiled).items())
     items = _items(made, graph)
     kept = {made.slot(value) for value in graph.outputs}
     kept.update(slot for item in items if isinstance(item, Hosted) for slot in item.inputs if slot is not None)
@@ -140,7 +143,7 @@ def _stage(made: Lowered, node: Node, number: int) -> Stage:
     if rule is None:
         raise InvalidModelError(f"{node.op.name} has no lowering")
     slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
-    return staged(rule(node), slots, node, number)
+    return staged(rule(node), slots, node, number, made.layouts)
 
 
 def _is_compiled(node: Node) -> bool:

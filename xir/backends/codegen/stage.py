@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-from xir.ir.dims import Dim, multiply, product
+from xir.ir.dims import Dim, Shape, multiply, product
 from xir.ir.node import Node
 from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements
@@ -47,8 +48,27 @@ def slot_of(buffer: Buffer) -> int:
     return int(buffer.name[1:])
 
 
-def staged(kernel: Kernel, slots: Sequence[int], node: Node, number: int) -> Stage:
-    """The stage of a kernel on slots, in the kernel's order; `number` makes its loops' names its own."""
+Layout: TypeAlias = tuple[int, ...]
+"""The axes of a value in the order in which they lie in memory, outermost first."""
+
+
+def staged(
+    kernel: Kernel, slots: Sequence[int], node: Node, number: int, layouts: Mapping[int, Layout] | None = None
+) -> Stage:
+    """The stage of a kernel on slots.
+
+    Args:
+        kernel: a kernel as operators lower to it.
+        slots: the slots of its buffers, in the kernel's order.
+        node: what it computes.
+        number: makes the names of its loops and registers its own.
+        layouts: {slot: how it lies in memory}; the others lie in row-major order.
+    """
+    layouts = layouts or {}
+    order = {
+        buffer.name: layouts.get(slot, tuple(range(len(buffer.shape))))
+        for buffer, slot in zip((*kernel.inputs, *kernel.outputs), slots, strict=True)
+    }
     given = (*kernel.inputs, *kernel.outputs)
     shapes = {buffer.name: buffer.shape for buffer in given}
     flat = {
@@ -62,19 +82,39 @@ def staged(kernel: Kernel, slots: Sequence[int], node: Node, number: int) -> Sta
         shape = shapes.get(load.buffer.name)
         if shape is None:
             return None
-        return Load(flat[load.buffer.name], (build.flatten(load.indices, shape),), load.mask)
+        return Load(flat[load.buffer.name], (_place(load.indices, shape, order[load.buffer.name]),), load.mask)
 
     def store(statement: Statement) -> Sequence[Statement]:
         if isinstance(statement, Store | Accumulate) and statement.buffer.name in shapes:
-            index = build.flatten(statement.indices, shapes[statement.buffer.name])
+            index = _place(statement.indices, shapes[statement.buffer.name], order[statement.buffer.name])
             return [replace(statement, buffer=flat[statement.buffer.name], indices=(index,))]
         return [statement]
 
-    body = tuple(substitute(each, renamed, place, buffers=local) for each in kernel.body)
+    laid = tuple(_in_order(each, order[kernel.outputs[0].name]) for each in kernel.body)
+    body = tuple(substitute(each, renamed, place, buffers=local) for each in laid)
     body = simplify_statements(rewrite_blocks(body, store), {})
     inputs = dict.fromkeys(flat[buffer.name] for buffer in kernel.inputs)
     outputs = tuple(flat[buffer.name] for buffer in kernel.outputs)
     return Stage(Kernel(kernel.name, tuple(inputs), outputs, body), (node,))
+
+
+def _place(indices: Sequence[Scalar], shape: Shape, layout: Layout) -> Scalar:
+    """The flat index of an element that lies so."""
+    return build.flatten(tuple(indices[axis] for axis in layout), tuple(shape[axis] for axis in layout))
+
+
+def _in_order(statement: Statement, layout: Layout) -> Statement:
+    """The parallel loops over a result in the order in which it lies in memory."""
+    loops: list[For] = []
+    body: tuple[Statement, ...] = (statement,)
+    while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
+        loops.append(body[0])
+        body = body[0].body
+    if len(loops) != len(layout):
+        return statement
+    for axis in reversed(layout):
+        body = (replace(loops[axis], body=body),)
+    return body[0]
 
 
 def _axes(body: Sequence[Statement]) -> Iterator[str]:

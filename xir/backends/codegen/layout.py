@@ -1,0 +1,66 @@
+"""How images lie in memory: channels last, so that neighbours are what vectors compute with.
+
+Any layout is right, for kernels compute places from indices; this one makes the columns of a convolution's tiles
+neighbours in what it reads and in what it makes. (Li et al. 2016, "Optimizing Memory Efficiency for Deep
+Convolutional Neural Networks on GPUs", compares layouts)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from xir.backends.codegen.stage import Layout
+from xir.ir.dims import Dim
+from xir.ir.graph import Graph
+from xir.ir.node import Node, Value
+from xir.ir.types import TensorType
+from xir.ops.conv import conv
+from xir.ops.padding import pad
+
+VIEWS = frozenset({"reshape"})
+"""Operators whose result is the operand's memory, read with another shape."""
+
+IMAGES = frozenset({"conv"})
+"""Operators whose results lie with their channels last; what is computed from these, of as many axes, does too."""
+
+
+def channels_last(graph: Graph, is_compiled: Callable[[Node], bool]) -> dict[Value, Layout]:
+    """{value: its layout} for the values that need not lie in row-major order.
+
+    What leaves the program, goes through Python, or is read with another shape lies in row-major order.
+    """
+    plain: set[Value] = set(graph.outputs)
+    for node in graph.nodes:
+        if node.op.name in VIEWS or not is_compiled(node):
+            plain.update(value for value in (*node.inputs, *node.outputs) if value is not None)
+    found: dict[Value, Layout] = {}
+    for node in graph.nodes:
+        for value in node.outputs:
+            if value not in plain and _is_image(node, value, found):
+                rank = value.rank
+                found[value] = (0, *range(2, rank), 1)
+    return found
+
+
+def _is_image(node: Node, value: Value, found: dict[Value, Layout]) -> bool:
+    if not isinstance(value.type, TensorType) or not 3 <= value.rank <= 5:
+        return False
+    return node.op.name in IMAGES or any(
+        each is not None and each in found and each.rank == value.rank for each in node.inputs
+    )
+
+
+def padded_before(node: Node) -> Sequence[Value] | None:
+    """A convolution of an operand that was padded before, so that its inner loops ask for no borders; or None."""
+    x, w, bias = node.inputs
+    padding = cast("tuple[tuple[Dim, Dim], ...]", node.attributes["padding"])
+    spread = cast("tuple[int, ...]", node.attributes["input_dilation"])
+    sides = [side for pair in padding for side in pair]
+    if x is None or w is None or any(step != 1 for step in spread) or all(side == 0 for side in sides):
+        return None
+    if any(not isinstance(side, int) or side < 0 for side in sides):
+        return None
+    wide = pad(x, padding=((0, 0), (0, 0), *padding))
+    given = {**node.attributes, "padding": ((0, 0),) * len(padding)}
+    return (conv(wide, w, bias, **given),)
