@@ -131,3 +131,9 @@ def test_a_part_that_only_one_graph_has():
     bare = replace(graph, training=(replace(step, initialization_bindings=()), graph.training[1]))
     found = first_difference(bare, other)
     assert found == "initialization of training step 1 is there in one graph only"
+
+
+def test_what_a_step_has_in_common_with_the_model_is_of_one_type():
+    text = TEXT.replace("input %x: f32[N,2]\n      parameter %w", "input %x: f32[N,3]\n      parameter %w")
+    with pytest.raises(InvalidModelError, match=r"T3: 'x' is f32\[N,2\], in training step 1 f32\[N,3\]"):
+        parse_graph(text.replace("%z: f32[N,2]", "%z: f32[N,3]"))

@@ -21,11 +21,13 @@ from xir.ir.training import TrainingStep
 from xir.ir.types import DType, TensorType
 from xir.ir.verify import verify
 from xir.ops.activation import relu
-from xir.ops.arithmetic import add, mul, sub
+from xir.ops.arithmetic import add, mul, neg, sub
+from xir.ops.constant import constant
+from xir.ops.control import if_
 from xir.ops.elementwise import cast
 from xir.ops.matmul import matmul
 from xir.ops.random import random_normal
-from xir.ops.reduce import reduce_sum
+from xir.ops.reduce import reduce_sum, top_k
 from xir.ops.shape import broadcast
 from xir.passes import optimize
 
@@ -190,3 +192,42 @@ def test_sizes_without_names_are_named_for_the_whole_file(tmp_path: Path) -> Non
         for value in (made.graph.input[0], made.training_info[0].algorithm.input[0])
     ]
     assert len(set(sizes)) == 2
+
+
+def test_bodies_and_unwanted_results_stand_in_a_step_again(tmp_path: Path) -> None:
+    """The model reads the first result of `top_k`, its step both, and what a branch makes of a value of the model."""
+    net = Net()
+    x, flag = net.input("x", 4), net.input("flag", dtype=DType.BOOL)
+    w = net.weight("w", np.array([4, 1, 3, 2], np.float32))
+    inside = [Value(TensorType(DType.FLOAT32, (4,))) for _ in range(2)]
+    bodies = [
+        Graph(name, (value,), (rule(value),)) for name, value, rule in zip("ab", inside, (relu, neg), strict=True)
+    ]
+    chosen = if_(flag, mul(x, w), then_body=bodies[0], else_body=bodies[1])[0]
+    largest, places = top_k(chosen, k=2, axis=0, largest=True, sorted=True)
+    names = {**net.names, places: "places"}
+    step = Graph(
+        "step", tuple(net.inputs), (sub(w, chosen), places), ("w_new", "at"), tuple(net.parameters), dict(names)
+    )
+    training = (TrainingStep(None, step, (), (("w", "w_new"),)),)
+    graph = Graph("net", tuple(net.inputs), (largest,), ("y",), tuple(net.parameters), names, training=training)
+    made, back = written(graph, tmp_path)
+    assert "TopK" in [node.op_type for node in made.training_info[0].algorithm.node]
+    for flag_ in (True, False):
+        feeds = {"x": np.array([1, -1, 2, -2], np.float32), "flag": np.asarray(flag_)}
+        ours, theirs = (xir.run(algorithm_of(each), feeds) for each in (graph, back))
+        assert [value.tolist() for value in ours.values()] == [value.tolist() for value in theirs.values()]
+
+
+def test_draws_of_the_model_are_those_of_its_step(tmp_path: Path) -> None:
+    drawn = random_normal(None, shape=(3,), mean=0.5, deviation=2.0, seed=7, dtype=DType.FLOAT32)
+    net = Net()
+    w = net.weight("w", np.zeros(3, np.float32))
+    made = add(relu(drawn), constant(value=constant_of(np.ones(3, np.float32))))
+    again = add(made, constant(value=constant_of(np.ones(3, np.float32))))
+    step = Graph("step", (), (add(w, mul(again, made)),), ("w_new",), tuple(net.parameters), net.names)
+    graph = Graph("net", (), (add(made, w),), ("y",), tuple(net.parameters), net.names)
+    graph = replace(graph, training=(TrainingStep(None, step, (), (("w", "w_new"),)),))
+    file, back = written(graph, tmp_path)
+    assert [node.op_type for node in file.training_info[0].algorithm.node] == ["Add", "Mul", "Add"]
+    assert np.array_equal(xir.run(algorithm_of(back), {})["w_new"], xir.run(step, {})["w_new"])
