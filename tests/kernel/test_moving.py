@@ -13,6 +13,7 @@ from xir.ir.dims import Dim, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.kernel._simplify import simplify_statements
+from xir.kernel.build import MACHINE_TYPES
 from xir.kernel.grammar import Kernel
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify
@@ -21,7 +22,17 @@ from xir.ops.elementwise import pow_
 from xir.ops.index import gather, gather_elements, scatter_elements
 from xir.ops.padding import PadMode, pad
 from xir.ops.pool import max_pool_with_indices
-from xir.ops.reduce import arg_max, arg_min, cumsum, reduce_mean, top_k
+from xir.ops.reduce import (
+    arg_max,
+    arg_min,
+    cumsum,
+    reduce_max,
+    reduce_mean,
+    reduce_min,
+    reduce_prod,
+    reduce_sum,
+    top_k,
+)
 from xir.ops.shape import broadcast, iota, reshape, reverse, shape_of, slice_
 from xir.reference.execute import run_node
 
@@ -54,7 +65,7 @@ def found(result: Value, *arrays: Array, sizes: dict[Symbol, Dim] | None = None)
     verify(simple)
     plain, simpler = (interpret(each, list(arrays), sizes) for each in (made, simple))
     for one, other in zip(plain, simpler, strict=True):
-        np.testing.assert_array_equal(one, other)
+        assert one.tobytes() == other.tobytes()
     return plain
 
 
@@ -176,6 +187,31 @@ def test_means_of_integers_are_cut_to_whole(dtype: type[np.int64]) -> None:
     x = (x * [[1], [-1 if np.issubdtype(dtype, np.signedinteger) else 1], [1]]).astype(dtype)
     agree(reduce_mean(like(x), axes=(1,), keep_dims=False), [x])
     agree(reduce_mean(like(x[:, :0]), axes=(1,), keep_dims=True), [x[:, :0]])
+
+
+INTEGERS = [dtype for dtype in DType if dtype.is_integer and dtype in MACHINE_TYPES]
+REDUCTIONS = [reduce_sum, reduce_mean, reduce_max, reduce_min, reduce_prod]
+
+
+@pytest.mark.parametrize("dtype", INTEGERS, ids=str)
+@pytest.mark.parametrize("reduce", REDUCTIONS, ids=lambda each: each.name)
+def test_integers_of_all_types_wrap_around_when_they_are_reduced(reduce: object, dtype: DType) -> None:
+    generator = np.random.default_rng(dtype.bits)
+    x = np.frombuffer(generator.bytes(24 * dtype.bits // 8), dtype.dtype).reshape(2, 3, 4)
+    for rule in REDUCTIONS:
+        if rule is reduce:
+            agree(rule(like(x), axes=(0, 2), keep_dims=False), [x])
+            agree(rule(like(x), axes=(1,), keep_dims=True), [x])
+
+
+@pytest.mark.parametrize("dtype", [DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32, DType.FLOAT64], ids=str)
+@pytest.mark.parametrize("reduce", REDUCTIONS, ids=lambda each: each.name)
+def test_floats_of_all_types_are_reduced(reduce: object, dtype: DType) -> None:
+    x = np.array([[0.5, 2, -4, 0.25], [NAN, 1, 2, 3], [np.inf, 1, 2, 3], [np.inf, -np.inf, 0, 1]]).astype(dtype.dtype)
+    for rule in REDUCTIONS:
+        if rule is reduce:
+            agree(rule(like(x), axes=(1,), keep_dims=False), [x])
+            agree(rule(like(x[:, :0]), axes=(1,), keep_dims=False), [x[:, :0]])
 
 
 def test_the_mean_of_the_lowest_integers() -> None:
