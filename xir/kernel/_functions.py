@@ -130,9 +130,11 @@ def convert(x: Array, dtype: DType) -> Array:
 
 def _whole(x: Numbers, dtype: DType) -> Array:
     """Floats as integers: through i32 or i64, where what does not fit is the lowest number, and from there around."""
-    wide = x.astype(np.float64)  # exact for every type of floats
     middle = DType.INT32 if dtype.bits < 32 or dtype is DType.INT32 else DType.INT64
     end = 2.0 ** (middle.bits - 1)
+    if x.size and float(x.min()) >= -end and float(x.max()) < end:  # all fit, which NumPy does fast; NaN does not
+        return x.astype(middle.dtype).astype(dtype.dtype, copy=False)
+    wide = x.astype(np.float64)  # exact for every type of floats
     upper = wide >= end if dtype is DType.UINT64 else np.zeros(wide.shape, np.bool_)
     moved = np.trunc(np.where(upper, wide - end, wide))
     fits = (moved >= -end) & (moved < end)
