@@ -224,12 +224,21 @@ def _conv_integer(node: Node, call: Call, at: Place) -> Answer | None:
     return sub(plain, reshape(mul(each, broadcast(column, shape=shape)), shape=result.shape))
 
 
+def _clip(node: Node, call: Call, at: Place) -> Answer | None:
+    """core/optimizer/relu_clip_fusion.cc: no bounds of other types than f32 and f16 behind a Relu; it stops loading."""
+    x, low = operand(node), node.attributes["minimum"]
+    if x.node is None or x.node.op.name != "relu" or x.dtype in (DType.FLOAT32, DType.FLOAT16):
+        return None
+    return again(node, x.node.inputs, minimum=max(low, 0.0) if isinstance(low, float) else 0.0)
+
+
 ORT_LIMITS: Final[Mapping[str, Limit]] = {
     "AffineGrid": _affine_grid,
     "Attention": _attention,
     "BatchNormalization": _batch_norm,
     "BlackmanWindow": _cosine_window,
     "Cast": _cast,
+    "Clip": _clip,
     "ConvInteger": _conv_integer,
     "DFT": _dft,
     "DequantizeLinear": _narrow_zero,
