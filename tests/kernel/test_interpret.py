@@ -297,6 +297,15 @@ def test_floats_become_integers_as_the_grammar_says(value: float, dtype: DType, 
     assert scalar_of(cast(number(value, DType.FLOAT64), dtype)) == expected
 
 
+@pytest.mark.parametrize("dtype", [DType.FLOAT16, DType.BFLOAT16, DType.FLOAT32, DType.FLOAT64], ids=str)
+@pytest.mark.filterwarnings("error")
+def test_one_number_that_does_not_fit_changes_no_other(dtype: DType) -> None:
+    numbers = np.array([-2.5, 0.5, 100.0]).astype(dtype.dtype)
+    odd = np.append(numbers, np.array(np.nan).astype(dtype.dtype))
+    for target in (DType.INT8, DType.UINT16, DType.INT32, DType.UINT32, DType.INT64, DType.UINT64):
+        assert (_functions.convert(odd, target)[:3] == _functions.convert(numbers, target)).all()
+
+
 @pytest.mark.parametrize("dtype", [DType.FLOAT16, DType.BFLOAT16], ids=str)
 def test_floats_of_16_bits_are_rounded_once(dtype: DType) -> None:
     x = np.float32(0.7).astype(dtype.dtype)

@@ -132,7 +132,9 @@ def _whole(x: Numbers, dtype: DType) -> Array:
     """Floats as integers: through i32 or i64, where what does not fit is the lowest number, and from there around."""
     middle = DType.INT32 if dtype.bits < 32 or dtype is DType.INT32 else DType.INT64
     end = 2.0 ** (middle.bits - 1)
-    if x.size and float(x.min()) >= -end and float(x.max()) < end:  # all fit, which NumPy does fast; NaN does not
+    with np.errstate(invalid="ignore"):
+        fit = x.size > 0 and float(x.min()) >= -end and float(x.max()) < end  # NaN does not
+    if fit:  # NumPy is fast, and right
         return x.astype(middle.dtype).astype(dtype.dtype, copy=False)
     wide = x.astype(np.float64)  # exact for every type of floats
     upper = wide >= end if dtype is DType.UINT64 else np.zeros(wide.shape, np.bool_)
