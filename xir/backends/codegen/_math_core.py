@@ -116,18 +116,23 @@ DOUBLE = Precision(
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """exp x in parts: exp x = 2^k (1 + rest); the lowest bits of `whole` hold k plus what was put into the magic."""
+    """The power exp x = 2^k exp r in parts; the lowest bits of `whole` hold k plus what was put into the magic."""
 
     whole: Term
-    rest: Term
+    r: Term
+    polynomial: Term
+
+    def rest(self) -> Term:
+        """The power exp r less 1, to the last digits where it is small."""
+        return self.r + self.r * self.r * self.polynomial
 
 
 def exp_parts(lets: Lets, kind: Precision, x: Term, magic: Term) -> Parts:
-    """The argument as k ln 2 + r with |r| <= ln 2 / 2 (W. Cody, W. Waite, 1980), and exp r - 1 by a polynomial."""
+    """The argument as k ln 2 + r with |r| <= ln 2 / 2 (W. Cody, W. Waite, 1980), and a polynomial."""
     whole = lets.let(x * math.log2(math.e) + magic)
     k = lets.let(whole - magic)
     r = lets.let((x - k * kind.ln2[0]) - k * kind.ln2[1])
-    return Parts(whole, lets.let(r + r * r * polynomial(r, kind.exp)))
+    return Parts(whole, r, polynomial(r, kind.exp))
 
 
 def power_of_two(kind: Precision, whole: Term) -> Term:
@@ -150,7 +155,8 @@ def exp(lets: Lets, kind: Precision, x: Term) -> Term:
     magic = lets.let(below.choose(held.constant(kind.magic + up), kind.magic - 1))
     parts = exp_parts(lets, kind, held, magic)
     last = below.choose(held.constant(2.0**-up), 2.0)
-    return (parts.rest + 1.0) * power_of_two(kind, parts.whole) * last
+    power = (parts.polynomial * parts.r + 1.0) * parts.r + 1.0
+    return power * power_of_two(kind, parts.whole) * last
 
 
 def log(lets: Lets, kind: Precision, x: Term) -> Term:
@@ -180,7 +186,7 @@ def tanh(lets: Lets, kind: Precision, x: Term) -> Term:
     y = lets.let(a * 2.0)
     parts = exp_parts(lets, kind, y, y.constant(kind.magic))
     scale = lets.let(power_of_two(kind, parts.whole))
-    large = 1.0 - 2.0 / (scale * parts.rest + (scale + 1.0))
+    large = 1.0 - 2.0 / (scale * parts.rest() + (scale + 1.0))
     return with_sign_of(kind, (a < 0.55).choose(small, large), x)
 
 
@@ -192,7 +198,7 @@ def erf(lets: Lets, kind: Precision, x: Term) -> Term:
     u = lets.let(0.0 - (a + a * polynomial(a, kind.erf_large)))
     parts = exp_parts(lets, kind, u, u.constant(kind.magic))
     scale = lets.let(power_of_two(kind, parts.whole))
-    large = (1.0 - scale) - scale * parts.rest
+    large = (1.0 - scale) - scale * parts.rest()
     return with_sign_of(kind, (a < 0.93).choose(small, large), x)
 
 

@@ -12,7 +12,7 @@ from xir.backends.codegen._math_core import DOUBLE, SINGLE, power_of_two, with_s
 from xir.backends.codegen._terms import Lets, Term, polynomial
 from xir.ir.types import DType
 
-F32, F64, I64, U32, U64 = DType.FLOAT32, DType.FLOAT64, DType.INT64, DType.UINT32, DType.UINT64
+F32, F64, U32, U64 = DType.FLOAT32, DType.FLOAT64, DType.UINT32, DType.UINT64
 
 _HALF_PI = tuple(map(float.fromhex, ("0x1.921fb5p+0", "0x1.110b46p-26", "0x1.1a62633145c07p-54")))
 """pi / 2 in three parts, two of 25 bits: their products with numbers below 2^28 are exact in f64."""
@@ -36,10 +36,10 @@ def _exp_parts(lets: Lets, x: Term) -> tuple[Term, Term]:
 def _log(lets: Lets, x: Term) -> Term:
     """The logarithm of a normal positive f64, with a relative error of 2^-36."""
     bits = lets.let(x.bits(U64))
-    # Unsigned shifts, and k made from bits: few vector units shift 64 bits with their sign, or convert them.
+    # Unsigned shifts: few vector units shift 64 bits with their sign.
     exponent = lets.let((bits - DOUBLE.sqrt_half + DOUBLE.one) >> 52)
     mantissa = lets.let((bits - (exponent << 52) + DOUBLE.one).bits(F64))
-    k = (exponent | 0x4330000000000000).bits(F64) - (2.0**52 + 1023.0)
+    k = _small_whole(exponent) - 1023.0
     s = lets.let((mantissa - 1.0) / (mantissa + 1.0))
     z = lets.let(s * s)
     return k * math.log(2.0) + (s * 2.0 + s * z * polynomial(z, tables.RATIO_WIDE))
@@ -151,8 +151,14 @@ def _reduced_in_integers(lets: Lets, a: Term) -> tuple[Term, Term]:
     lower = (low << rest) >> 32
     turns = lets.let(m * upper + ((m * lower) >> 32))
     quarters = lets.let((turns + (1 << 61)) >> 62)
-    part = (turns - (quarters << 62)).bits(I64)
-    return quarters, part.cast(F64) * (2.0 * math.pi * 2.0**-64)
+    part = lets.let(turns - (quarters << 62) + (1 << 63))
+    high = _small_whole(part >> 32) - 2.0**31
+    return quarters, (high * 2.0**32 + _small_whole(part & 0xFFFFFFFF)) * (2.0 * math.pi * 2.0**-64)
+
+
+def _small_whole(value: Term) -> Term:
+    """A u64 below 2^52 as f64, by its bits: few vector units convert 64 bits."""
+    return (value | 0x4330000000000000).bits(F64) - 2.0**52
 
 
 def _sine_and_cosine(lets: Lets, r: Term) -> tuple[Term, Term]:
