@@ -52,7 +52,7 @@ UNARY = [name for name in FUNCTIONS if name != "pow"]
 
 # Units of the last place, as docs/accuracy.md states them.
 SINGLE = {
-    **{"exp": 1.2, "log": 0.8, "tanh": 1.3, "erf": 1.0, "asin": 0.7, "acos": 1.0, "atan": 1.4},
+    **{"exp": 1.25, "log": 0.8, "tanh": 1.4, "erf": 1.1, "asin": 0.7, "acos": 1.0, "atan": 1.5},
     **{"sin": 1.6, "cos": 1.6, "tan": 0.6, "sinh": 0.51, "cosh": 0.51, "asinh": 0.51, "acosh": 0.51, "atanh": 0.51},
     "pow": 0.51,
 }
@@ -66,12 +66,11 @@ CHUNK = 1 << 19
 
 def patterns(stride: int) -> Iterator[Array]:
     """The f32 of every stride-th bit pattern, and both zeros, infinities, some NaN and subnormal numbers."""
-    yield np.array([0, 1 << 31, 1, 0x80000001, 0x7F800000, 0xFF800000, 0x7F800001, 0x7FFFFFFF], np.uint32).view(
-        F32.dtype
-    )
+    edges = [0, 1 << 31, 1, 0x80000001, 0x7F800000, 0xFF800000, 0x7F800001, 0x7FFFFFFF]
+    yield np.array(edges, np.uint32).view(np.float32)
     for start in range(0, 1 << 32, stride * CHUNK):
         stop = min(start + stride * CHUNK, 1 << 32)
-        yield np.arange(start, stop, stride, dtype=np.uint64).astype(np.uint32).view(F32.dtype)
+        yield np.arange(start, stop, stride, dtype=np.uint64).astype(np.uint32).view(np.float32)
 
 
 @pytest.mark.parametrize("function", UNARY)
@@ -181,10 +180,7 @@ def test_every_f32_is_as_exact_as_stated(function: str, plain: Library) -> None:
 def test_the_document_states_these_errors_and_costs() -> None:
     text = (REPOSITORY / "docs" / "accuracy.md").read_text()
     rows = re.findall(r"^\| (\w+) \| ([\d.]+) \| ([\d.]+|-) \| (\d+) \|", text, re.MULTILINE)
-    stated = {
-        name: (float(single), None if double == "-" else float(double), int(cost))
-        for name, single, double, cost in rows
-    }
+    stated = {name: (float(f32), None if f64 == "-" else float(f64), int(cost)) for name, f32, f64, cost in rows}
     assert stated == {name: (SINGLE[name], DOUBLE.get(name), operations(name, F32)) for name in FUNCTIONS}
 
 
@@ -205,7 +201,7 @@ def test_the_tool_writes_the_file() -> None:
 def test_the_bits_of_a_turn_are_those_of_pi() -> None:
     digits = int((1 / (2 * minimax.PI)) * (1 << 160))
     words = tuple(digits >> (32 * place) & 0xFFFFFFFF for place in reversed(range(5)))
-    assert getattr(_math_wide, "_TURNS")[:5] == words  # noqa: B009  # it is private
+    assert _math_wide.TURNS[:5] == words
 
 
 X, Y, L, J = Buffer("x", F32, (4,)), Buffer("y", F32, (4,)), Axis("i"), Axis("j")

@@ -20,7 +20,7 @@ _HALF_PI = tuple(map(float.fromhex, ("0x1.921fb5p+0", "0x1.110b46p-26", "0x1.1a6
 _SWITCH = 2.0**28
 """From here on arguments of sin, cos and tan are reduced in integers."""
 
-_TURNS = (0x28BE60DB, 0x9391054A, 0x7F09D5F4, 0x7D4D3770, 0x36D8A566, 0x4F10E410, 0x7D6B6EFE)
+TURNS = (0x28BE60DB, 0x9391054A, 0x7F09D5F4, 0x7D4D3770, 0x36D8A566, 0x4F10E410, 0x7D6B6EFE)
 """The first 224 bits of 1 / (2 pi) behind the point, 32 a word; `tools/minimax.py` has the pi they come from."""
 
 
@@ -139,7 +139,7 @@ def _reduced_in_integers(lets: Lets, a: Term) -> tuple[Term, Term]:
 
     def pair(place: int) -> Term:
         """Words `place` and `place + 1` of the bits from word `first` on."""
-        word = [m.constant(_TURNS[n] << 32 | _TURNS[n + 1]) for n in range(place, place + 4)]
+        word = [m.constant(TURNS[n] << 32 | TURNS[n + 1]) for n in range(place, place + 4)]
         chosen = word[0]
         for number in (1, 2, 3):
             chosen = first.equals(number).choose(word[number], chosen)
