@@ -117,7 +117,7 @@ def _feed(graph: Graph, feeds: Mapping[str, ArrayLike], sizes: Sizes) -> dict[Va
     arrays: dict[Value, Array] = {}
     arrivals: list[Arrival] = []
     for name, value in zip(names, graph.inputs, strict=True):
-        array = _convert(feeds[name], value.type, f"input {name!r}")
+        array = converted(feeds[name], value.type, f"input {name!r}")
         if isinstance(value.type, TensorType):
             arrivals.append(Arrival(f"input {name!r}", value.type, array.shape))
         arrays[value] = array
@@ -126,14 +126,23 @@ def _feed(graph: Graph, feeds: Mapping[str, ArrayLike], sizes: Sizes) -> dict[Va
     return arrays
 
 
-def _convert(given: object, type: Type, what: str) -> Array:
-    """What is fed as the runtime holds it: a sequence as a list, an absent optional as None, a map as a dict."""
+def converted(given: object, type: Type, what: str) -> Array:
+    """What is fed as a runtime holds it: a sequence as a list, an absent optional as None, a map as a dict.
+
+    Args:
+        given: what a caller gave.
+        type: the type that the graph says.
+        what: what it is, in words.
+
+    Raises:
+        UsageError: if it is of another type.
+    """
     match type:
         case SequenceType(element) if isinstance(given, list | tuple):
             items = cast("Sequence[object]", given)
-            return cast("Array", [_convert(item, element, f"an element of {what}") for item in items])
+            return cast("Array", [converted(item, element, f"an element of {what}") for item in items])
         case OptionalType(element):
-            return cast("Array", None) if given is None else _convert(given, element, what)
+            return cast("Array", None) if given is None else converted(given, element, what)
         case MapType(key, element) if isinstance(given, dict):
             return cast("Array", _convert_map(cast("dict[object, object]", given), key, element, what))
         case TensorType() | UnrankedType():
@@ -152,7 +161,7 @@ def _convert_map(given: Mapping[object, object], key: DType, element: Type, what
         plain: object = cast("np.generic[object]", name).item() if isinstance(name, np.generic) else name
         if isinstance(plain, bool) or not isinstance(plain, str if key is DType.STRING else int):
             raise UsageError(f"{what} has the key {name!r}, expected keys of {key}")
-        held = _convert(value, element, f"the value of {name!r} in {what}")
+        held = converted(value, element, f"the value of {name!r} in {what}")
         is_single = isinstance(element, TensorType) and not element.shape and np.size(held) == 1
         made[plain] = held.reshape(())[()] if is_single else held
     return made

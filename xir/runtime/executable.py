@@ -13,6 +13,8 @@ from xir.errors import UsageError
 from xir.ir.constant import Array
 from xir.ir.constraints import check_constraints
 from xir.ir.dims import Shape, Symbol, evaluate
+from xir.ir.types import TensorType
+from xir.reference.execute import converted
 from xir.reference.sizes import Arrival, Sizes
 from xir.runtime.memory import ALIGNMENT, Life, Plan, plan
 from xir.runtime.program import HostCall, Port, Program, Stretch
@@ -86,16 +88,15 @@ class Executable:
 
 
 def _array(given: ArrayLike, port: Port) -> Array:
-    wanted = port.type.dtype
-    if not isinstance(given, np.ndarray | np.generic):
-        return np.asarray(given, dtype=wanted)
-    array = np.asarray(cast("Array", given))
-    if array.dtype != wanted:
-        raise UsageError(
-            f"input {port.name!r} has elements of {array.dtype}, expected {port.value!r}",
-            hint=f"convert it to {wanted}",
-        )
-    return _contiguous(array)
+    found = converted(given, port.value, f"input {port.name!r}")
+    return _contiguous(found) if isinstance(port.value, TensorType) else found
+
+
+def _copied(held: object) -> Array:
+    """A sequence with copies of its elements, or whatever else it is."""
+    if isinstance(held, list):
+        return cast("Array", [_copied(each) for each in cast("list[object]", held)])
+    return np.array(cast("Array", held)) if isinstance(held, np.ndarray) else cast("Array", held)
 
 
 def _contiguous(array: Array) -> Array:
@@ -129,19 +130,25 @@ class _Call:
         """Says where a slot's elements lie; where there are none, somewhere that may be read."""
         self.table[slot] = array.ctypes.data if array.size else self.nothing.ctypes.data
 
+    def hold(self, slot: int, array: Array) -> None:
+        """Keeps what a slot holds; machine code finds tensors through the table."""
+        self.arrays[slot] = array
+        if self.program.slots[slot].dtype is not None:
+            self.point(slot, array)
+
     def run(self, fed: Sequence[Array]) -> tuple[Array, ...]:
         """The outputs."""
         sizes = Sizes()
         arrivals = [
             Arrival(f"input {port.name!r}", port.value, array.shape)
             for port, array in zip(self.program.inputs, fed, strict=True)
+            if isinstance(port.value, TensorType)
         ]
         sizes.learn(arrivals)
         check_constraints(self.program.constraints, sizes.known)
         self.arrays = dict(self.constants)
         for port, array in zip(self.program.inputs, fed, strict=True):
-            self.arrays[port.slot] = array
-            self.point(port.slot, array)
+            self.hold(port.slot, array)
         self.arrange(sizes)
         for step in self.program.steps:
             if isinstance(step, Stretch):
@@ -179,8 +186,9 @@ class _Call:
         lives: dict[int, Life] = {}
         for slot, (first, last) in spans.items():
             shape = self.shape(slot, sizes)
-            if slot in made and slot not in fixed and shape is not None:
-                lives[slot] = Life(_bytes(self.program.slots[slot].dtype.dtype.itemsize, shape), first, last)
+            dtype = self.program.slots[slot].dtype
+            if slot in made and slot not in fixed and shape is not None and dtype is not None:
+                lives[slot] = Life(_bytes(dtype.dtype.itemsize, shape), first, last)
         return lives
 
     def shape(self, slot: int, sizes: Sizes) -> tuple[int, ...] | None:
@@ -190,11 +198,10 @@ class _Call:
         for slot in stretch.writes:
             if slot in self.plan.offsets:
                 continue
-            shape = self.shape(slot, sizes)
-            if shape is None:
+            shape, dtype = self.shape(slot, sizes), self.program.slots[slot].dtype
+            if shape is None or dtype is None:
                 raise UsageError(f"the sizes of a buffer of {self.program.name!r} are not known")
-            self.arrays[slot] = np.empty(shape, self.program.slots[slot].dtype.dtype)
-            self.point(slot, self.arrays[slot])
+            self.hold(slot, np.empty(shape, dtype.dtype))
         stretch.entry(self.table.ctypes.data, self.sizes.ctypes.data, 0, 1, 0)
 
     def host(self, call: HostCall, sizes: Sizes) -> None:
@@ -202,26 +209,36 @@ class _Call:
         given = [None if each is None else self.read(*each, sizes) for each in call.inputs]
         results = call.run(given, sizes)
         for slot, array in zip(call.outputs, results, strict=True):
-            owned = array.base is None and not any(array is each for each in given)
-            self.arrays[slot] = _contiguous(array) if owned else np.array(array, order="C")  # the place is used again
-            self.point(slot, self.arrays[slot])
+            self.hold(slot, self.owned(array, given))
         if len(sizes.known) != before:
             self.measure(sizes)
             self.planned = None
 
+    def owned(self, array: Array, given: Sequence[Array | None]) -> Array:
+        """The array, or a copy if its elements may lie where others will."""
+        if not isinstance(cast("object", array), np.ndarray):
+            return _copied(array)
+        own = array.base is None and not any(array is each for each in given)
+        return _contiguous(array) if own else np.array(array, order="C")
+
     def read(self, slot: int, sizes_there: Shape, sizes: Sizes) -> Array:
         """The elements of a slot as an array of these sizes."""
-        shape, dtype = _evaluated(sizes_there, sizes), self.program.slots[slot].dtype.dtype
+        dtype = self.program.slots[slot].dtype
+        if dtype is None:
+            return self.arrays[slot]
+        shape = _evaluated(sizes_there, sizes)
         if slot in self.plan.offsets and shape is not None:
-            start = self.plan.offsets[slot]
-            count = _bytes(dtype.itemsize, shape)
-            return cast("Array", self.arena[start : start + count].view(dtype).reshape(shape))
+            start, item = self.plan.offsets[slot], dtype.dtype
+            count = _bytes(item.itemsize, shape)
+            return cast("Array", self.arena[start : start + count].view(item).reshape(shape))
         array = self.arrays[slot]
         return array if shape is None else array.reshape(shape)
 
     def answer(self, port: Port, sizes: Sizes) -> Array:
         """An output, which the caller may keep."""
-        array = self.read(port.slot, port.shape, sizes)
+        array = self.read(port.slot, port.shape or (), sizes)
+        if not isinstance(cast("object", array), np.ndarray):
+            return _copied(array)
         fresh = port.slot not in self.plan.offsets and port.slot not in self.constants
         given = any(port.slot == each.slot for each in self.program.inputs)
         shared = sum(port.slot == each.slot for each in self.program.outputs) > 1

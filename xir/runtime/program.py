@@ -9,7 +9,7 @@ from typing import TypeAlias
 from xir.ir.constant import Array, Constant
 from xir.ir.constraints import Constraint
 from xir.ir.dims import Dim, Shape
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, Type, UnrankedType
 from xir.reference.sizes import Sizes
 
 Entry: TypeAlias = Callable[[int, int, int, int, int], None]
@@ -18,9 +18,12 @@ Entry: TypeAlias = Callable[[int, int, int, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A buffer of a program: its element type and its sizes."""
+    """A buffer of a program: its element type and its sizes.
 
-    dtype: DType
+    No element type: what only the host knows (a sequence, an optional, a tensor of which the axes are not known).
+    """
+
+    dtype: DType | None
     shape: Shape
 
 
@@ -70,18 +73,18 @@ class Port:
     """
 
     name: str
-    value: TensorType
+    value: Type
     slot: int
 
     @property
-    def shape(self) -> Shape:
-        """The sizes."""
-        return self.value.shape
+    def shape(self) -> Shape | None:
+        """The sizes; None where they are not known or it is no tensor."""
+        return self.value.shape if isinstance(self.value, TensorType) else None
 
     @property
-    def type(self) -> DType:
-        """The element type."""
-        return self.value.dtype
+    def type(self) -> DType | None:
+        """The element type; None if it is no tensor."""
+        return self.value.dtype if isinstance(self.value, TensorType | UnrankedType) else None
 
 
 @dataclass(frozen=True, slots=True)

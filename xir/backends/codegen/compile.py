@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from xir.backends.codegen.engine import Code, assemble, host
 from xir.backends.codegen.lower import Lowered, expand, lower
 from xir.backends.codegen.module import Hosted, Module, Run
-from xir.errors import UnsupportedError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
@@ -23,7 +22,7 @@ def compile_graph(graph: Graph) -> Executable:
     """Machine code for this processor.
 
     Raises:
-        UnsupportedError: if an input or output is no tensor, or the machine is no Linux on x86-64 with AVX2.
+        UnsupportedError: if the machine is no Linux on x86-64 with AVX2.
         MissingExtraError: if llvmlite is not installed.
     """
     machine = host()
@@ -72,8 +71,6 @@ def _touched(steps: Sequence[Step], outputs: Sequence[Port]) -> set[int]:
 
 
 def _port(name: str, value: Value, lowered: Lowered) -> Port:
-    if not isinstance(value.type, TensorType):
-        raise UnsupportedError(f"{name!r} is {value.type!r}; compiled models take and answer tensors")
     return Port(name, value.type, lowered.slot(value))
 
 
@@ -87,7 +84,7 @@ def _native(code: Code, name: str, runs: Sequence[Run]) -> Stretch:
 
 def _hosted(step: Hosted) -> HostCall:
     read = tuple(
-        None if slot is None or value is None or not isinstance(value.type, TensorType) else (slot, value.shape)
+        None if slot is None or value is None else (slot, value.shape if isinstance(value.type, TensorType) else ())
         for slot, value in zip(step.inputs, step.node.inputs, strict=True)
     )
     return HostCall(step.node.op.name, _reference(step.node), read, step.outputs)

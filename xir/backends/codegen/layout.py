@@ -7,32 +7,38 @@ Convolutional Neural Networks on GPUs", compares layouts)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Collection, Sequence
 
 from xir.backends.codegen.stage import Layout
-from xir.ir.dims import Dim
+from xir.ir.builder import apply
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
-from xir.ops.conv import conv
+from xir.ops.conv import window_attributes
 from xir.ops.padding import pad
 
 VIEWS = frozenset({"reshape"})
 """Operators whose result is the operand's memory, read with another shape."""
 
+
+def is_view(node: Node) -> bool:
+    """Whether the result of a node is its operand's memory."""
+    operands = [value for value in node.inputs if value is not None]
+    return node.op.name in VIEWS and len(operands) == 1 and isinstance(operands[0].type, TensorType)
+
+
 IMAGES = frozenset({"conv"})
 """Operators whose results lie with their channels last; what is computed from these, of as many axes, does too."""
 
 
-def channels_last(graph: Graph, is_compiled: Callable[[Node], bool]) -> dict[Value, Layout]:
+def channels_last(graph: Graph, compiled: Collection[Node]) -> dict[Value, Layout]:
     """{value: its layout} for the values that need not lie in row-major order.
 
     What leaves the program, goes through Python, or is read with another shape lies in row-major order.
     """
     plain: set[Value] = set(graph.outputs)
     for node in graph.nodes:
-        if node.op.name in VIEWS or not is_compiled(node):
+        if is_view(node) or node not in compiled:
             plain.update(value for value in (*node.inputs, *node.outputs) if value is not None)
     found: dict[Value, Layout] = {}
     for node in graph.nodes:
@@ -53,14 +59,13 @@ def _is_image(node: Node, value: Value, found: dict[Value, Layout]) -> bool:
 
 def padded_before(node: Node) -> Sequence[Value] | None:
     """A convolution of an operand that was padded before, so that its inner loops ask for no borders; or None."""
-    x, w, bias = node.inputs
-    padding = cast("tuple[tuple[Dim, Dim], ...]", node.attributes["padding"])
-    spread = cast("tuple[int, ...]", node.attributes["input_dilation"])
-    sides = [side for pair in padding for side in pair]
-    if x is None or w is None or any(step != 1 for step in spread) or all(side == 0 for side in sides):
+    x = node.inputs[0]
+    given = window_attributes(node)
+    sides = [side for pair in given.padding for side in pair]
+    if x is None or any(step != 1 for step in given.input_dilation) or all(side == 0 for side in sides):
         return None
     if any(not isinstance(side, int) or side < 0 for side in sides):
         return None
-    wide = pad(x, padding=((0, 0), (0, 0), *padding))
-    given = {**node.attributes, "padding": ((0, 0),) * len(padding)}
-    return (conv(wide, w, bias, **given),)
+    wide = pad(x, padding=((0, 0), (0, 0), *given.padding))
+    attributes = {**node.attributes, "padding": ((0, 0),) * len(given.padding)}
+    return apply(node.op, (wide, *node.inputs[1:]), attributes).outputs

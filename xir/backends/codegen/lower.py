@@ -9,7 +9,7 @@ from xir.backends.codegen._text import is_compiled
 from xir.backends.codegen.contraction import tiled
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.fuse import fuse
-from xir.backends.codegen.layout import VIEWS, channels_last, padded_before
+from xir.backends.codegen.layout import VIEWS, channels_last, is_view, padded_before
 from xir.backends.codegen.module import Hosted, Run, Step
 from xir.backends.codegen.pack import Packing
 from xir.backends.codegen.schedule import schedule
@@ -20,6 +20,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import TensorType
+from xir.kernel.grammar import Kernel
 from xir.ops import definition
 from xir.runtime.program import Slot
 
@@ -62,6 +63,7 @@ class Lowered:
         constants: {slot: its elements}.
         outputs: the graph's outputs.
         layouts: {slot: how it lies in memory}, where that is not row-major order.
+        kernels: {node: what it lowers to}.
     """
 
     slots: list[Slot] = field(default_factory=list[Slot])
@@ -71,14 +73,14 @@ class Lowered:
     constants: dict[int, Constant] = field(default_factory=dict[int, Constant])
     outputs: tuple[Value, ...] = ()
     layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
+    kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
 
     def slot(self, value: Value) -> int:
         """The number of the value's buffer."""
         if value not in self.numbers:
-            if not isinstance(value.type, TensorType):
-                raise InvalidModelError(f"a program has no buffer for {value.type!r}")
             self.numbers[value] = len(self.slots)
-            self.slots.append(Slot(value.type.dtype, value.type.shape))
+            known = isinstance(value.type, TensorType)
+            self.slots.append(Slot(value.dtype, value.shape) if known else Slot(None, ()))
         return self.numbers[value]
 
     def pack(self, packing: Packing) -> int:
@@ -97,7 +99,9 @@ def lower(graph: Graph, machine: Machine) -> Lowered:
         made.slot(value)
     for parameter in graph.parameters:
         made.constants[made.slot(parameter.value)] = parameter.constant
-    made.layouts.update((made.slot(value), layout) for value, layout in channels_last(graph, _is_compiled).items())
+    made.kernels.update((node, kernel) for node in graph.nodes if (kernel := _kernel(node)) is not None)
+    layouts = channels_last(graph, made.kernels.keys())
+    made.layouts.update((made.slot(value), layout) for value, layout in layouts.items())
     items = _items(made, graph)
     kept = {made.slot(value) for value in graph.outputs}
     kept.update(slot for item in items if isinstance(item, Hosted) for slot in item.inputs if slot is not None)
@@ -128,27 +132,24 @@ def _items(made: Lowered, graph: Graph) -> list[Stage | Hosted]:
         literal = graph.constant_of(node.outputs[0])
         if literal is not None:
             made.constants[made.slot(node.outputs[0])] = literal
-        elif not _is_compiled(node):
+        elif is_view(node) and node.inputs[0] is not None:
+            made.numbers[node.outputs[0]] = made.slot(node.inputs[0])
+        elif node in made.kernels:
+            slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
+            items.append(staged(made.kernels[node], slots, node, number, made.layouts))
+        else:
             inputs = tuple(None if value is None else made.slot(value) for value in node.inputs)
             items.append(Hosted(node, inputs, tuple(made.slot(value) for value in node.outputs)))
-        elif node.op.name in VIEWS and node.inputs[0] is not None:
-            made.numbers[node.outputs[0]] = made.slot(node.inputs[0])
-        else:
-            items.append(_stage(made, node, number))
     return items
 
 
-def _stage(made: Lowered, node: Node, number: int) -> Stage:
-    rule = definition(node).lower_rule
-    if rule is None:
-        raise InvalidModelError(f"{node.op.name} has no lowering")
-    slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
-    return staged(rule(node), slots, node, number, made.layouts)
-
-
-def _is_compiled(node: Node) -> bool:
-    rules = definition(node)
+def _kernel(node: Node) -> Kernel | None:
+    """The kernel of a node, or None where the host runs it."""
     values = [value for value in (*node.inputs, *node.outputs) if value is not None]
-    if any(not isinstance(value.type, TensorType) or not is_compiled(value.dtype) for value in values):
-        return False
-    return rules.lower_rule is not None or (node.op.name in VIEWS and len(values) == 2)
+    rule = definition(node).lower_rule
+    if rule is None or any(not isinstance(v.type, TensorType) or not is_compiled(v.dtype) for v in values):
+        return None
+    try:
+        return rule(node)
+    except UnsupportedError:  # what it does depends on numbers that only the run knows
+        return None
