@@ -15,7 +15,6 @@ from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Value
 from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
 from xir.passes import optimize
-from xir_conformance.runtimes.ort_values import has_extended, run_values
 
 
 class Net:
@@ -137,6 +136,8 @@ def checked(graph: Graph, path: Path, **options: object) -> ExportReport:
 def by_onnxruntime(path: Path, feeds: Mapping[str, Array]) -> list[Array]:
     """The outputs of the file under onnxruntime, whatever their element types."""
     import onnxruntime
+
+    from xir_conformance.runtimes.ort_values import has_extended, run_values
 
     onnxruntime.set_default_logger_severity(4)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
