@@ -7,7 +7,7 @@ import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from xir.errors import FormatError, UnsafeError, UsageError
 from xir.files import FileSlice, atomic_write, file_error, open_mapped, read_bytes
@@ -17,6 +17,8 @@ from xir_cli.arguments import pairs
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from xir.ir.types import Type
 
     Array = NDArray[np.generic]
 
@@ -33,11 +35,15 @@ class _Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
-def read_feeds(words: Sequence[str]) -> dict[str, Array]:
-    """The arrays that `--feed NAME=FILE.npy` and `--feed FILE.npz` name.
+def read_feeds(words: Sequence[str], types: Mapping[str, Type] | None = None) -> dict[str, Array]:
+    """The arrays that `--feed NAME=FILE.npy` and `--feed FILE.npz` name; `NAME=FILE.npz` gives a sequence or a map.
+
+    Args:
+        words: what was said.
+        types: the types of the inputs, where they are known.
 
     Raises:
-        UsageError: a word has another form, or a name stands twice.
+        UsageError: a word has another form, a name stands twice, or an archive does not fit its input.
         FormatError: a file holds no array.
         UnsafeError: an array holds objects, or is too large.
     """
@@ -47,12 +53,31 @@ def read_feeds(words: Sequence[str]) -> dict[str, Array]:
             more = read_npz(word)
         else:
             ((name, path),) = pairs("--feed", [word]).items()
-            more = {name: read_npy(path)}
+            wanted = None if types is None else types.get(name)
+            more = {name: _held(read_npz(path), wanted, name) if path.endswith(".npz") else read_npy(path)}
         for name, array in more.items():
             if name in found:
                 raise UsageError(f"--feed names {name!r} twice")
             found[name] = array
     return found
+
+
+def _held(arrays: dict[str, Array], type: Type | None, name: str) -> Array:
+    """The arrays of an archive as the runtime takes them: a sequence in their order, or a map of `keys` and `values`.
+
+    Raises:
+        UsageError: for an input of another type.
+    """
+    from xir.ir.types import MapType, OptionalType, SequenceType
+
+    wanted = type.element if isinstance(type, OptionalType) else type
+    if set(arrays) == {"keys", "values"} and not isinstance(wanted, SequenceType):
+        return cast("Array", dict(zip(arrays["keys"].tolist(), arrays["values"], strict=True)))
+    if isinstance(wanted, MapType):
+        raise UsageError(f"a map for {name!r} is an archive of 'keys' and 'values', not of {list(arrays)}")
+    if wanted is not None and not isinstance(wanted, SequenceType):
+        raise UsageError(f"input {name!r} is one array", hint="--feed FILE.npz gives an array to each input it names")
+    return cast("Array", list(arrays.values()))
 
 
 def read_npy(path: str) -> Array:

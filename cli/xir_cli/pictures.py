@@ -81,8 +81,14 @@ def _layout(type: TensorType, name: str) -> tuple[bool, int, int, int]:
                 return first, channels, height, width
     raise UsageError(
         f"input {name!r} is {type!r}; a picture fits [1,C,H,W] or [1,H,W,C] with 1 or 3 channels and known sizes",
-        hint=f"tell the sizes, such as --input {name}=f32[1,3,224,224], or feed a .npy file",
+        hint=f"tell the sizes, such as --input {name}={_example(type)}, or feed a .npy file",
     )
+
+
+def _example(type: TensorType) -> str:
+    """A type with all sizes known: the channels stay where they are."""
+    sizes = [size if isinstance(size, int) else 224 for size in type.shape[1:]] if type.rank == 4 else [3, 224, 224]
+    return f"{type.dtype}[1,{','.join(map(str, sizes))}]"
 
 
 def _decode(path: str, channels: int, height: int, width: int) -> NDArray[np.uint8]:

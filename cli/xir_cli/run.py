@@ -51,7 +51,7 @@ def command(
     xir run model.caffemodel --feed data=cat.png --image-mean 104,117,123
     """
     from xir.api import read
-    from xir.inspect.results import report_run
+    from xir.inspect.results import flat, report_run
     from xir.reference import made_up_inputs, run
 
     refuse_overwriting({"--out": out}, (model, *(word.rpartition("=")[2] for word in feed)))
@@ -71,7 +71,7 @@ def command(
         with made_up_inputs() if len(given) < len(feeds) else nullcontext():
             results = run(loaded.graph, feeds)
     if out is not None:
-        write_arrays(out, results)
+        write_arrays(out, flat(results))
     report = report_run(model, feeds, results, tuple(notes))
     for note in report.notes:
         output.note(note)
@@ -96,7 +96,13 @@ def _feeds(loaded: Loaded, words: Sequence[str], look: Look) -> dict[str, Array]
     """The inputs that files give."""
     graph = loaded.graph
     types = {name: value.type for name, value in zip(graph.input_names, graph.inputs, strict=True)}
-    found = read_feeds([word for word in words if not _is_picture(word)])
+    found = read_feeds([word for word in words if not _is_picture(word)], types)
+    unknown = [name for name in found if name not in types]
+    if unknown:
+        raise UsageError(
+            f"the model has no input {unknown[0]!r}; it has {list(types)}",
+            hint="xir inspect shows them with their types",
+        )
     for name, path in pairs("--feed", [word for word in words if _is_picture(word)]).items():
         if name not in types:
             raise UsageError(f"the model has no input {name!r}; it has {list(types)}")
@@ -134,4 +140,5 @@ def _output_lines(result: OutputSummary) -> list[str]:
         head += f"  min {result.minimum:.6g}, max {result.maximum:.6g}, mean {result.mean:.6g}"
     if result.nonfinite:
         head += f"  {result.nonfinite} NaN or infinite"
+    head += "".join(f"  {text!r}" for text in result.texts)
     return [head, *(f"  {value:<12.6g} at {list(index)}" for index, value in result.top)]

@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from tests.cli.commands import call, small
-from xir.errors import FormatError, InvalidModelError, UnsafeError
-from xir_cli.feeds import read_npy, read_npz, safe_name, write_arrays
+from xir.errors import FormatError, InvalidModelError, UnsafeError, UsageError
+from xir.inspect.results import flat, report_run
+from xir.ir.types import DType, MapType, TensorType
+from xir_cli.feeds import read_feeds, read_npy, read_npz, safe_name, write_arrays
 
 
 def test_made_up_inputs(tmp_path, capsys):
@@ -37,6 +39,85 @@ def test_arrays_are_fed_and_written(tmp_path, capsys, suffix):
     assert done.code == 0, done.err
     assert done.document["outputs"][0]["shape"] == [1, 5]
     assert read_npz(str(out))["prob"].sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_a_misspelt_input_is_named(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.zeros((1, 3, 8, 8), np.float32))
+    done = call(capsys, "run", small(tmp_path), "--feed", f"date={tmp_path / 'x.npy'}")
+    assert done.code == 2
+    assert "the model has no input 'date'; it has ['data']" in done.err
+
+
+def listing(tmp_path) -> str:
+    """A model that puts an array at the end of a sequence."""
+    onnx = pytest.importorskip("onnx")
+    helper, f32 = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("SequenceInsert", ["given", "x"], ["out"])],
+        "g",
+        [
+            helper.make_tensor_sequence_value_info("given", f32, ["n", 3]),
+            helper.make_tensor_value_info("x", f32, [2, 3]),
+        ],
+        [helper.make_tensor_sequence_value_info("out", f32, None)],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), tmp_path / "s.onnx")
+    return str(tmp_path / "s.onnx")
+
+
+def test_an_archive_is_a_sequence(tmp_path, capsys):
+    np.save(tmp_path / "x.npy", np.ones((2, 3), np.float32))
+    np.savez(tmp_path / "given.npz", a=np.zeros((4, 3), np.float32), b=np.full((1, 3), 2, np.float32))
+    words = ("--feed", f"x={tmp_path / 'x.npy'}", "--feed", f"given={tmp_path / 'given.npz'}")
+    done = call(capsys, "run", listing(tmp_path), *words, "--out", tmp_path / "out.npz")
+    assert done.code == 0, done.err
+    found = read_npz(str(tmp_path / "out.npz"))
+    assert {name: array.shape for name, array in found.items()} == {"out/0": (4, 3), "out/1": (1, 3), "out/2": (2, 3)}
+
+
+def test_an_archive_is_no_array(tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", a=np.ones((2, 3), np.float32))
+    done = call(capsys, "run", listing(tmp_path), "--random", "--feed", f"x={tmp_path / 'x.npz'}")
+    assert done.code == 2
+    assert "input 'x' is one array" in done.err
+
+
+def test_sequences_are_made_up(tmp_path, capsys):
+    done = call(capsys, "run", listing(tmp_path), "--random")
+    assert done.code == 0, done.err
+    assert [line.split()[0] for line in done.out.splitlines() if line.startswith("out")] == ["out/0", "out/1", "out/2"]
+
+
+@pytest.mark.parametrize("keys", [np.array([3, 7]), np.array(["a", "b"])], ids=["numbers", "text"])
+def test_an_archive_of_keys_and_values_is_a_map(tmp_path, keys):
+    np.savez(tmp_path / "m.npz", keys=keys, values=np.array([0.5, 2.0], np.float32))
+    found = read_feeds([f"m={tmp_path / 'm.npz'}"])["m"]
+    assert found == dict(zip(keys.tolist(), [0.5, 2.0], strict=True))
+
+
+def test_a_map_needs_keys(tmp_path):
+    np.savez(tmp_path / "m.npz", a=np.zeros(2, np.float32))
+    types = {"m": MapType(DType.INT64, TensorType(DType.FLOAT32, ()))}
+    with pytest.raises(UsageError, match="'keys' and 'values'"):
+        read_feeds([f"m={tmp_path / 'm.npz'}"], types)
+
+
+def test_results_that_are_no_arrays_are_laid_flat():
+    held = {
+        "maps": [{1: np.float32(0.5), 2: np.float32(1.5)}, {"a": np.zeros(2), "b": np.ones(3)}],
+        "absent": None,
+        "none": [],
+    }
+    found = flat(held)
+    assert list(found) == ["maps/0/keys", "maps/0/values", "maps/1/keys", "maps/1/values/0", "maps/1/values/1"]
+    assert found["maps/0/values"].tolist() == [0.5, 1.5]
+    assert found["maps/1/keys"].tolist() == ["a", "b"]
+
+
+def test_text_is_shown():
+    report = report_run("m", {}, {"y": np.array(["ab", "cd"], object)})
+    assert report.outputs[0].texts == ("ab", "cd")
+    assert report.to_dict()["outputs"][0]["texts"] == ["ab", "cd"]
 
 
 def test_outputs_in_a_folder(tmp_path, capsys):

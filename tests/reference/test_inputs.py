@@ -9,7 +9,7 @@ from xir.errors import UnsafeError, UsageError
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType, SequenceType, TensorType, Type, UnrankedType
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType
 from xir.reference import random_inputs
 from xir.reference.inputs import default_sizes
 
@@ -72,7 +72,18 @@ def test_a_formula_follows_its_symbols() -> None:
     assert made["in1"].shape == (made["in0"].shape[0] * 2 + 1,)
 
 
-@pytest.mark.parametrize("type", [UnrankedType(DType.FLOAT32), SequenceType(TensorType(DType.STRING, (1,)))], ids=repr)
+def test_sequences_optionals_and_maps_are_made_up() -> None:
+    number, rows = TensorType(DType.FLOAT32, ()), TensorType(DType.FLOAT32, (Symbol("n"), 3))
+    types = (SequenceType(rows), OptionalType(rows), MapType(DType.INT64, number), MapType(DType.STRING, number))
+    sequence, optional, by_number, by_name = random_inputs(graph_with(*types)).values()
+    assert [each.shape for each in sequence] == [(2, 3), (2, 3)]
+    assert optional.shape == (2, 3)
+    assert isinstance(by_number, dict)
+    assert isinstance(by_name, dict)
+    assert (list(by_number), list(by_name)) == ([0, 1], ["a", "b"])
+
+
+@pytest.mark.parametrize("type", [UnrankedType(DType.FLOAT32), SequenceType(UnrankedType(DType.STRING))], ids=repr)
 def test_what_cannot_be_made_up_is_said(type: Type) -> None:
     with pytest.raises(UsageError, match="in0"):
         random_inputs(graph_with(type))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from xir.ir.constant import Array
 from xir.ir.types import DType, dtype_from_numpy
@@ -27,6 +29,7 @@ class OutputSummary:
         mean: likewise.
         nonfinite: how many elements are NaN or infinite.
         top: (index, element) of the largest elements, falling.
+        texts: the first elements of text.
     """
 
     name: str
@@ -37,6 +40,7 @@ class OutputSummary:
     mean: float | None
     nonfinite: int
     top: tuple[tuple[tuple[int, ...], float], ...]
+    texts: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, object]:
         """The output as plain data."""
@@ -49,6 +53,7 @@ class OutputSummary:
             "mean": self.mean,
             "nonfinite": self.nonfinite,
             "top": [{"index": list(index), "value": value} for index, value in self.top],
+            **({"texts": list(self.texts)} if self.texts else {}),
         }
 
 
@@ -80,7 +85,7 @@ class RunReport:
 
 
 def report_run(
-    model: str, feeds: Mapping[str, Array], outputs: Mapping[str, Array], notes: tuple[str, ...] = ()
+    model: str, feeds: Mapping[str, object], outputs: Mapping[str, object], notes: tuple[str, ...] = ()
 ) -> RunReport:
     """The report of a run.
 
@@ -92,10 +97,37 @@ def report_run(
     """
     return RunReport(
         model,
-        tuple((name, str(dtype_from_numpy(array.dtype)), array.shape) for name, array in feeds.items()),
-        tuple(_output(name, array) for name, array in outputs.items()),
+        tuple((name, str(dtype_from_numpy(array.dtype)), array.shape) for name, array in flat(feeds).items()),
+        tuple(_output(name, array) for name, array in flat(outputs).items()),
         notes,
     )
+
+
+def flat(held: Mapping[str, object]) -> dict[str, Array]:
+    """The arrays by name; those of a sequence are `name/0`, `name/1` ..., a map is `name/keys` and `name/values`.
+
+    What is absent is left out.
+    """
+    found: dict[str, Array] = {}
+    pending = list(held.items())[::-1]
+    while pending:
+        name, value = pending.pop()
+        if isinstance(value, list):
+            items = cast("list[object]", value)
+            pending += [(f"{name}/{place}", items[place]) for place in reversed(range(len(items)))]
+        elif isinstance(value, dict):
+            table = cast("dict[object, object]", value)
+            keys = list(table)
+            text = bool(keys) and isinstance(keys[0], str)
+            found[f"{name}/keys"] = np.array(keys, object) if text else np.array(keys, np.int64)
+            values = list(table.values())
+            if all(np.ndim(cast("ArrayLike", each)) == 0 for each in values):
+                found[f"{name}/values"] = np.asarray(cast("ArrayLike", values))
+            else:
+                pending.append((f"{name}/values", values))
+        elif value is not None:
+            found[name] = np.asarray(cast("ArrayLike", value))
+    return found
 
 
 def _index(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -110,7 +142,8 @@ def _index(place: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _output(name: str, array: Array) -> OutputSummary:
     dtype = dtype_from_numpy(array.dtype)
     if dtype is DType.STRING or array.dtype.kind == "c":
-        return OutputSummary(name, str(dtype), array.shape, None, None, None, 0, ())
+        texts = tuple(map(str, array.reshape(-1)[:TOP].tolist())) if dtype is DType.STRING else ()
+        return OutputSummary(name, str(dtype), array.shape, None, None, None, 0, (), texts)
     wide = array.astype(np.float64)
     finite = wide[np.isfinite(wide)]
     order = np.argsort(-np.where(np.isnan(wide), -np.inf, wide), axis=None, kind="stable")[:TOP]

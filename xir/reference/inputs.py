@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import cast
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from xir.errors import InvalidModelError, UsageError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol, evaluate, symbols_of
 from xir.ir.graph import Graph
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type
 from xir.limits import element_count
 from xir.reference.agreement import agreeing
 from xir.reference.demands import fitted
@@ -27,7 +28,7 @@ MAX_GROWN = 1024
 
 
 def random_inputs(graph: Graph, seed: int = 0, *, least: Least | None = None) -> dict[str, Array]:
-    """One array for each input of the graph.
+    """One array for each input of the graph; sequences are lists of two, maps dicts of two.
 
     Floating-point inputs are standard normal, integers lie in [0, 10) (NumPy's PCG64 with `seed`), bools are even odds,
     text is of up to eight letters, digits and spaces.
@@ -37,22 +38,48 @@ def random_inputs(graph: Graph, seed: int = 0, *, least: Least | None = None) ->
     (`xir.reference.demands`).
 
     Raises:
-        UsageError: if an input is no tensor of known rank.
+        UsageError: if the number of axes of an input is not known.
     """
     generator = np.random.default_rng(seed)
     sizes = default_sizes(graph, least)
-    made: dict[str, Array] = {}
-    for name, value in zip(graph.input_names, graph.inputs, strict=True):
-        type = value.type
-        if not isinstance(type, TensorType):
-            raise UsageError(f"no inputs can be made up for {name!r}: {type!r}", hint="give them with --feed")
-        shape: list[int] = []
-        for dim in type.shape:
-            size = evaluate(dim, sizes)
-            shape.append(size if isinstance(size, int) else 0)
-        element_count(shape, what=f"input {name!r}")
-        made[name] = _random(generator, type.dtype, tuple(shape))
-    return fitted(graph, made, sizes, generator)
+    made = {
+        name: _made(generator, value.type, sizes, name)
+        for name, value in zip(graph.input_names, graph.inputs, strict=True)
+    }
+    plain = zip(graph.input_names, graph.inputs, strict=True)
+    tensors = {name: made[name] for name, value in plain if isinstance(value.type, TensorType)}
+    return made | fitted(graph, tensors, sizes, generator)
+
+
+_ELEMENTS = 2
+"""Elements of a made-up sequence or map."""
+
+
+def _made(generator: np.random.Generator, type: Type, sizes: Mapping[Symbol, Dim], name: str) -> Array:
+    """One input, as the runtime holds it (a sequence as a list, a map as a dict); an optional one is there.
+
+    Raises:
+        UsageError: if the number of axes is not known.
+    """
+    match type:
+        case TensorType():
+            inner = {symbol: default_size(symbol) for dim in type.shape for symbol in symbols_of(dim)}
+            known = (evaluate(dim, {**inner, **sizes}) for dim in type.shape)
+            shape = tuple(size if isinstance(size, int) else 0 for size in known)
+            element_count(shape, what=f"input {name!r}")
+            return _random(generator, type.dtype, shape)
+        case OptionalType(element):
+            return _made(generator, element, sizes, name)
+        case SequenceType(element):
+            return cast("Array", [_made(generator, element, sizes, name) for _ in range(_ELEMENTS)])
+        case MapType(key, element):
+            keys = ["a", "b"] if key is DType.STRING else range(_ELEMENTS)
+            return cast("Array", {each: _made(generator, element, sizes, name) for each in keys})
+        case _:
+            raise UsageError(
+                f"no inputs can be made up for {name!r}: {type!r}",
+                hint="give its axes by --input NAME=TYPE, or data by --feed; convert can do without: --no-verify",
+            )
 
 
 @contextmanager
