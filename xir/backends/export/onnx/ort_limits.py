@@ -156,9 +156,10 @@ def _nonzero(node: Node, call: Call, at: Place) -> Answer | None:
 
 
 def _narrow_zero(node: Node, call: Call, at: Place) -> Answer | None:
-    """core/providers/cpu/quantization/quantize_linear.cc: 'DequantizeLinear with type float8 should have no zero point
+    """QuantizeLinear leaves other zero points of narrow floats out, DequantizeLinear refuses them.
 
-    or all zero points should be 0'; QuantizeLinear leaves others out.
+    core/providers/cpu/quantization/quantize_linear.cc: 'DequantizeLinear with type float8 should have no zero point or
+    all zero points should be 0'.
     """
     zero_point = node.inputs[2]
     if zero_point is None or not zero_point.dtype.is_floating:
