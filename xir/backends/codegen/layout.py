@@ -14,7 +14,7 @@ from xir.ir.builder import apply
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
-from xir.ops.conv import window_attributes
+from xir.ops._windows import window_attributes
 from xir.ops.padding import pad
 
 VIEWS = frozenset({"reshape"})
@@ -22,7 +22,7 @@ VIEWS = frozenset({"reshape"})
 
 
 def is_view(node: Node) -> bool:
-    """Whether the result of a node is its operand's memory."""
+    """Whether the result of a node is its operand's memory: the operator moves nothing and takes no sizes."""
     operands = [value for value in node.inputs if value is not None]
     return node.op.name in VIEWS and len(operands) == 1 and isinstance(operands[0].type, TensorType)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from xir.backends.codegen._text import is_compiled
@@ -16,6 +16,7 @@ from xir.backends.codegen.schedule import schedule
 from xir.backends.codegen.stage import Layout, Stage, name_of, slot_of, staged
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Constant, constant_of
+from xir.ir.dims import Symbol, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
@@ -99,7 +100,7 @@ def lower(graph: Graph, machine: Machine) -> Lowered:
         made.slot(value)
     for parameter in graph.parameters:
         made.constants[made.slot(parameter.value)] = parameter.constant
-    made.kernels.update((node, kernel) for node in graph.nodes if (kernel := _kernel(node)) is not None)
+    made.kernels.update(_kernels(graph))
     layouts = channels_last(graph, made.kernels.keys())
     made.layouts.update((made.slot(value), layout) for value, layout in layouts.items())
     items = _items(made, graph)
@@ -141,6 +142,26 @@ def _items(made: Lowered, graph: Graph) -> list[Stage | Hosted]:
             inputs = tuple(None if value is None else made.slot(value) for value in node.inputs)
             items.append(Hosted(node, inputs, tuple(made.slot(value) for value in node.outputs)))
     return items
+
+
+def _kernels(graph: Graph) -> Iterator[tuple[Node, Kernel]]:
+    """The nodes that machine code computes, with their kernels.
+
+    Sizes that nothing before a node tells are known only when it has run, so the host runs it.
+    """
+    told = {symbol for value in graph.inputs for symbol in _symbols(value)}
+    for node in graph.nodes:
+        made = {symbol for value in node.outputs for symbol in _symbols(value)}
+        kernel = _kernel(node) if made <= told else None
+        if kernel is not None:
+            yield node, kernel
+        told |= made
+
+
+def _symbols(value: Value) -> Iterator[Symbol]:
+    if isinstance(value.type, TensorType):
+        for dim in value.type.shape:
+            yield from symbols_of(dim)
 
 
 def _kernel(node: Node) -> Kernel | None:
