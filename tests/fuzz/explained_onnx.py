@@ -214,10 +214,12 @@ SHAPES = (
     ),
     theirs(
         "conv_transpose",
-        "ValueError: could not broadcast input array.*",
-        "a group has one channel there",
+        "ValueError: (could not broadcast input array|cannot reshape array of size).*",
+        "a group has one channel there, and its weights are cut by the channels of the result",
         ("op_conv_transpose", "final[image_id, group_id : (group_id + 1), ...] = group_output["),
+        ("op_conv_transpose", "group_id * num_output_channels // group : (group_id + 1)"),
         detail="'groups': [2-9]",
+        quotes=(("ConvTranspose", "has size (C x M/group x kH x kW)"),),
     ),
     theirs(
         "pad",

@@ -7,9 +7,12 @@ import pytest
 
 from tests.ops.evaluate import Operator, evaluate
 from xir.errors import InvalidModelError
+from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops.distance import contrastive_loss, euclidean_loss, l1_loss, smooth_l1_loss
+from xir.reference import run
 
 X = np.array([[0.0, 2.0], [-3.0, 0.25]])
 Y = np.array([[0.5, 0.0], [-3.0, 0.0]])
@@ -81,3 +84,13 @@ def test_operands_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(InvalidModelError, match=words):
         operator(*operands, **attributes)
+
+
+def test_contrastive_loss_needs_a_number_for_each_pair_when_it_runs() -> None:
+    pairs, numbers = Value(TensorType(DType.FLOAT32, (Symbol("n"), 3))), Value(TensorType(DType.INT64, (4,)))
+    loss = contrastive_loss(pairs, pairs, numbers, margin=1.0)
+    graph = Graph("loss", (pairs, numbers), (loss,), ("y",), names={pairs: "x", numbers: "s"})
+    feeds = {"x": np.ones((4, 3), np.float32), "s": np.arange(4)}
+    assert run(graph, feeds)["y"] == 0.125
+    with pytest.raises(InvalidModelError, match="1 pairs need as many numbers"):
+        run(graph, feeds | {"x": np.ones((1, 3), np.float32)})

@@ -163,6 +163,8 @@ def contrastive_loss(x: Value, y: Value, similar: Value, *, margin: float, legac
 
 @contrastive_loss.reference
 def _contrastive_loss_reference(x: Array, y: Array, similar: Array, *, margin: float, legacy: bool) -> Array:
+    if similar.size != x.shape[0]:
+        raise InvalidModelError(f"{x.shape[0]} pairs need as many numbers, got {list(similar.shape)}")
     square: Numbers = np.sum(_difference(x, y).reshape(x.shape[0], -1) ** 2, axis=1)
     apart: Numbers = np.maximum(margin - square, 0) if legacy else np.maximum(margin - np.sqrt(square), 0) ** 2
     terms = np.where(whole_numbers(similar).reshape(-1) != 0, square, apart)
