@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xir.ir.dims import Symbol, SymbolicDim, symbols_of
 from xir.ir.node import Attribute, Node, Value
-from xir.ir.types import TensorType, Type
+from xir.ir.types import TensorType, Type, UnrankedType
 
 if TYPE_CHECKING:
     from xir.ir.graph import Graph
@@ -98,7 +98,8 @@ def _makers(order: Sequence[Node]) -> dict[Symbol, Node]:
     """For each nameless symbol the node that finds it out: its results have it, its operands do not.
 
     Its attributes mention it only where an operand after the first brings the sizes at run time (`reshape` with a
-    `target`), for then they say no more than what the result is called.
+    `target`), or where the operand's axes are not known (`assume_shape`), for then they say no more than what the
+    result is called.
     """
     makers: dict[Symbol, Node] = {}
     named: dict[Symbol, Node] = {}
@@ -107,7 +108,8 @@ def _makers(order: Sequence[Node]) -> dict[Symbol, Node]:
         if made:
             had = _symbols(value.type for value in node.inputs if value is not None)
             mentioned = set(_attribute_symbols(node))
-            takes_sizes = sum(value is not None for value in node.inputs) > 1
+            operands = [value for value in node.inputs if value is not None]
+            takes_sizes = len(operands) > 1 or any(isinstance(value.type, UnrankedType) for value in operands)
             for symbol in made:
                 if symbol in had:
                     continue

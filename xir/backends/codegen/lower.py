@@ -133,7 +133,7 @@ def _items(made: Lowered, graph: Graph) -> list[Stage | Hosted]:
         literal = graph.constant_of(node.outputs[0])
         if literal is not None:
             made.constants[made.slot(node.outputs[0])] = literal
-        elif is_view(node) and node.inputs[0] is not None:
+        elif is_view(node) and node in made.kernels and node.inputs[0] is not None:
             made.numbers[node.outputs[0]] = made.slot(node.inputs[0])
         elif node in made.kernels:
             slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
