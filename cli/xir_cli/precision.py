@@ -10,7 +10,7 @@ import click
 
 from xir.errors import UsageError
 from xir_cli.samples import SampleFiles
-from xir_cli.words import amount
+from xir_cli.words import amount, counted
 
 if TYPE_CHECKING:
     from xir.precision import Precision, PrecisionReport
@@ -79,7 +79,7 @@ def precision_lines(report: PrecisionReport) -> list[str]:
     kept = sum(len(layers) for layers in report.kept.values())
     lines = [
         f"{report.dtype}: {report.converted} operators, {kept} stay; weights {amount(report.bytes_before)}B -> "
-        f"{amount(report.bytes_after)}B; {report.casts} casts"
+        f"{amount(report.bytes_after)}B; {counted(report.casts, 'cast')}"
     ]
     lines += [
         f"  stay: {', '.join(layers[:3])}{_more(len(layers))}: {reason}" for reason, layers in report.kept.items()

@@ -177,7 +177,9 @@ class _Job:
         self.settings.written.append(path)
 
     def _write_feeds(self, path: str, feeds: Mapping[str, Array]) -> None:
-        write_arrays(path, feeds)
+        from xir.inspect.results import flat
+
+        write_arrays(path, flat(feeds))
         self.settings.written.append(path)
 
 

@@ -296,6 +296,14 @@ def test_odd_settings_are_refused(words):
         Quantization(**{"mode": "weights", **words})
 
 
+def test_results_that_are_no_tensors_have_no_error():
+    model = Model()
+    x = model.input("x", 2, 32)
+    y = matmul(x, model.weight("w", random(32, 16)))
+    report = quantize(model.graph(y=y, all=OPS["sequence_construct"](y)), [{"x": random(2, 32)}]).report
+    assert [each.name for each in report.outputs] == ["y"]
+
+
 def test_made_up_samples_are_told():
     report = quantize(net()).report
     assert report.made_up

@@ -39,6 +39,15 @@ def test_the_absolute_tolerance_grows_with_the_numbers_unless_it_is_plain():
     assert Disagreement(rtol=0.0)._agree(np.array([1e6]), np.array([1e6 + 10]))
 
 
+def test_sequences_and_maps_agree_where_their_tensors_do():
+    near, far = np.array([1e6 + 10]), np.array([1e6 + 1e5])
+    judge = Disagreement(rtol=0.0)
+    assert judge._agree([np.array([1e6])], [near])
+    assert judge._agree([{1: np.float64(1e6)}], [{1: 1e6 + 10}])
+    assert not judge._agree([np.array([1e6])], [far])
+    assert not judge._agree([np.array([1e6])], [])
+
+
 def test_a_refusal_has_a_name_without_numbers_and_places():
     graph = chain(1, steps=(relu,))
     found = Disagreement(opset=28)(graph, xir.random_inputs(graph))

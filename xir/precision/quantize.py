@@ -12,6 +12,7 @@ from xir.ir.constant import Array
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.training import without_training
+from xir.ir.types import TensorType
 from xir.ir.weights import bytes_in_file, weights_of
 from xir.precision.calibration import RandomSamples, Samples, samples_of
 from xir.precision.dynamic import Unscaled
@@ -234,7 +235,7 @@ class _Work:
         ends = [
             Pair(name, "output", before, after)
             for name, before, after in zip(self.graph.output_names, self.graph.outputs, graph.outputs, strict=True)
-            if before.tensor.dtype.is_floating
+            if isinstance(before.type, TensorType) and before.type.dtype.is_floating
         ]
         errors = layer_errors(self.graph, graph.parameters, [*pairs, *ends], self.samples)
         total = {pair.exact: error for pair, error in zip(pairs, errors, strict=False)}

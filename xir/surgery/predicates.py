@@ -12,11 +12,11 @@ import numpy as np
 
 from xir._exporting import export
 from xir.errors import MissingExtraError
-from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.reference import run
 from xir.surgery.judging import Feeds
 from xir.verification import ATOL, RTOL, compare, has_onnxruntime
+from xir.verification.compare import tensors_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,15 @@ class Disagreement:
             except Exception as error:
                 return f"onnxruntime refuses: {_gist(str(error))}"
         pairs = zip(expected.values(), results, strict=True)
-        return "" if all(self._agree(mine, np.asarray(theirs)) for mine, theirs in pairs) else "differs"
+        return "" if all(self._agree(mine, theirs) for mine, theirs in pairs) else "differs"
 
-    def _agree(self, mine: Array, theirs: Array) -> bool:
-        atol = self.atol
-        if self.scaled and mine.dtype.kind == "f" and mine.size:
-            magnitudes = np.abs(mine.astype(np.float64))
-            atol *= max(1.0, float(magnitudes.max(initial=0.0, where=np.isfinite(magnitudes))))
+    def _agree(self, mine: object, theirs: object) -> bool:
+        largest = 1.0
+        for array in tensors_of(mine) if self.scaled else ():
+            if array.dtype.kind == "f":
+                magnitudes = np.abs(array.astype(np.float64))
+                largest = float(magnitudes.max(initial=largest, where=np.isfinite(magnitudes)))
+        atol = self.atol * largest
         return compare("", mine, theirs, rtol=self.rtol, atol=atol).equal
 
 
