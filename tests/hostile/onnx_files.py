@@ -161,6 +161,12 @@ def _with(tensor: onnx.TensorProto) -> bytes:
     return model(nodes, [value("x", [1])], [value("y", None, 7)], [tensor]).SerializeToString()
 
 
+SOUND = frozenset(
+    ("no nodes", "no outputs", "zero divisor", "huge range", "huge expand", "huge fill", "huge tile", "huge pad")
+) | {"huge one hot"}
+"""Graphs that only a run refuses, if anything."""
+
+
 def graphs() -> Iterator[Case]:
     """Graphs that are none: cycles, names twice or nowhere, operators and sizes from nowhere."""
     x, y = value("x", [4]), value("y", [4])
@@ -200,7 +206,7 @@ def graphs() -> Iterator[Case]:
         "doubling": _doubling(60),
     }
     for name, held in made.items():
-        yield case(f"graph: {name}", "m.onnx", held.SerializeToString())
+        yield case(f"graph: {name}", "m.onnx", held.SerializeToString(), refused=name not in SOUND)
     for depth in (30, 101, 2000):
         yield case(f"graph: bodies in bodies {depth}", "m.onnx", _nested(depth), refused=True)
     for title, name in NAMES.items():

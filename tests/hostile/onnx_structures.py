@@ -118,7 +118,7 @@ def _calls() -> Iterator[Made]:
         made = model([call(f"f{depth - 1}")], [x], [y], functions=functions, opsets=sets)
         yield f"branches that call {depth} functions", made, depth > 14
     other = helper.make_function("own", "f", ["x"], ["y"], [relu], [helper.make_opsetid("", 1 << 40)])
-    yield "a function of a future opset", model([call("f")], [x], [y], functions=[other], opsets=sets), False
+    yield "a function of a future opset", model([call("f")], [x], [y], functions=[other], opsets=sets), True
 
 
 def _work() -> Iterator[Made]:
@@ -218,7 +218,7 @@ def _opsets() -> Iterator[Made]:
     x, y, relu = value("x", [4]), value("y", [4]), helper.make_node("Relu", ["x"], ["y"])
     for domain, version in (("", -1), ("", 29), ("", MOST), ("ai.onnx.ml", 99), ("ai.onnx.ml", -5), ("evil\0", 1)):
         sets = [helper.make_opsetid(domain, version), *([OPSET] if domain else [])]
-        yield f"opset {domain!r} {version}", model([relu], [x], [y], opsets=sets), not domain
+        yield f"opset {domain!r} {version}", model([relu], [x], [y], opsets=sets), not domain or version == 99
     both = [OPSET, helper.make_opsetid("ai.onnx", 7)]
     yield "one operator set by two names", model([relu], [x], [y], opsets=both), True
     numbers = {"the least by -1": ("Div", -MOST - 1, -1), "the least modulo -1": ("Mod", -MOST - 1, -1)}

@@ -18,7 +18,7 @@ from xir.frontends.onnx._site import Scope, Site
 from xir.frontends.onnx._tables import VERSIONS
 from xir.frontends.onnx._training import changed_names, check_names, closed, wanted_outputs
 from xir.frontends.onnx._value_types import TypeTable
-from xir.frontends.onnx._versions import NEWEST, NEWEST_OPSET, Entry, full_kind
+from xir.frontends.onnx._versions import NEWEST, Entry, full_kind
 from xir.frontends.onnx.model import (
     OnnxFunction,
     OnnxGraph,
@@ -461,20 +461,19 @@ def _opset(frame: Frame, domain: str) -> int:
 
 
 def _opsets(model: OnnxModel) -> Mapping[str, int]:
-    for domain, newest in NEWEST.items():
-        if domain and model.opsets.get(domain, 0) > newest:
-            raise UnsupportedError(
-                f"the model uses {domain} version {model.opsets[domain]}; xir reads up to {newest}", file=model.path
-            )
+    functions = ((f"function {each.name!r}", each.opsets) for each in model.functions.values())
+    for user, opsets in (("the model", model.opsets), *functions):
+        for domain, newest in NEWEST.items():
+            if opsets.get(domain, 0) > newest:
+                name = f"{domain} version" if domain else "opset"
+                raise UnsupportedError(
+                    f"{user} uses {name} {opsets[domain]}; xir reads up to {newest}",
+                    file=model.path,
+                    hint=f"export it with {name} {newest} or older",
+                )
     version = model.opsets.get("", 1 if model.ir_version < 3 else 0)
     if version == 0 and any(not node.domain for node in model.graph.nodes):
         raise InvalidModelError("the model does not say which operator set it uses", file=model.path)
-    if version > NEWEST_OPSET:
-        raise UnsupportedError(
-            f"the model uses opset {version}; xir reads up to {NEWEST_OPSET}",
-            file=model.path,
-            hint=f"export it with opset {NEWEST_OPSET} or older",
-        )
     return {**model.opsets, "": version}
 
 
