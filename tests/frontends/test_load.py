@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,14 @@ def test_only_four_axes_can_be_turned():
     x = Value(TensorType(DType.FLOAT32, (1, 4)))
     with pytest.raises(UsageError, match="expected four axes"):
         with_nchw_inputs(Graph("g", (x,), (relu(x),), ("out",), names={x: "x"}), ["x"])
+
+
+def test_types_of_inputs_that_do_not_fit_are_named_as_the_cause(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    helper, f32 = onnx.helper, onnx.TensorProto.FLOAT
+    values = [helper.make_tensor_value_info(name, f32, ["n", 3]) for name in "aby"]
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["y"])], "g", values[:2], values[2:])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]), tmp_path / "add.onnx")
+    with pytest.raises(InvalidModelError) as caught:
+        xir.load(tmp_path / "add.onnx", inputs={"a": "f32[4,3]", "b": "f32[5,3]"})
+    assert "--input" in str(caught.value.hint)

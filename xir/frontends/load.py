@@ -54,7 +54,12 @@ def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
         InvalidModelError, UnsupportedError, UnsafeError, FileError: as the format's own reader.
     """
     chosen = options or LoadOptions()
-    loaded = recognize(path).load(path, chosen)
+    try:
+        loaded = recognize(path).load(path, chosen)
+    except InvalidModelError as error:
+        if chosen.inputs and not error.hint:
+            error.hint = "--input changes what the file says of its inputs: the model may not fit those types"
+        raise
     _check_names(loaded.graph, path)
     if not chosen.training and loaded.graph.training:
         loaded = replace(loaded, graph=replace(loaded.graph, training=()))
