@@ -1,7 +1,7 @@
 """Transcendental functions as arithmetic: scalar trees without calls, so an emitter vectorises them like any other.
 
 f16 and bf16 are computed in f32. docs/accuracy.md has the largest error of each function. Where there is none here
-(most functions of f64: it takes twice the digits and is rare in models) an emitter calls the C library.
+(sin, cos, tan and pow of f64: they take more than twice the digits) an emitter calls the C library.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from xir.backends.codegen import _math_core as core
+from xir.backends.codegen import _math_double as double
 from xir.backends.codegen import _math_wide as wide
 from xir.backends.codegen._terms import Lets, Term
 from xir.ir.types import DType
@@ -62,7 +63,16 @@ WIDE: Mapping[str, Callable[..., Term]] = {
     "atanh": wide.atanh,
     "pow": wide.pow_,
 }
-"""The functions of f32 alone."""
+"""The functions of f32 that are computed in f64."""
+
+DOUBLE: Mapping[str, Callable[[Lets, Term], Term]] = {
+    "sinh": double.sinh,
+    "cosh": double.cosh,
+    "asinh": double.asinh,
+    "acosh": double.acosh,
+    "atanh": double.atanh,
+}
+"""Those of them that f64 has too."""
 
 PREFIX = "math"
 """How the names begin that are made here; no builder's names do."""
@@ -80,16 +90,19 @@ def expand(function: str, arguments: tuple[Scalar, ...], lets: Lets) -> Scalar |
     if dtype in (F16, BF16):
         single = expand(function, tuple(Cast(each, F32) for each in arguments), lets)
         return None if single is None else Cast(single, dtype)
-    operands = [lets.let(Term(each)) for each in arguments] if _is_known(function, dtype) else []
-    if not operands:
+    if not has_expansion(function, dtype):
         return None
+    operands = [lets.let(Term(each)) for each in arguments]
     if function in CORE:
         return CORE[function](lets, core.SINGLE if dtype is F32 else core.DOUBLE, *operands).scalar
-    return WIDE[function](lets, *operands).scalar
+    return (WIDE if dtype is F32 else DOUBLE)[function](lets, *operands).scalar
 
 
-def _is_known(function: str, dtype: DType) -> bool:
-    return (function in CORE and dtype in (F32, F64)) or (function in WIDE and dtype is F32)
+def has_expansion(function: str, dtype: DType) -> bool:
+    """Whether `expand` knows the function of the type."""
+    if dtype is F64:
+        return function in CORE or function in DOUBLE
+    return dtype in (F16, BF16, F32) and (function in CORE or function in WIDE)
 
 
 def expand_kernel(kernel: Kernel) -> Kernel:
