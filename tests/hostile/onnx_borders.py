@@ -143,8 +143,8 @@ def _texts() -> Iterator[Made]:
         yield f"a field of wire type {number} ({what})", whole(more=tag(14, number) + b"\0"), True
     yield "an unknown field of the model", whole(more=field_bytes(99, b"")), True
     yield "an unknown field of a node", with_node(relu + field_bytes(99, b"")), True
-    twice = field_bytes(5, field_bytes(1, b"a") + tag(3, 0) + b"\x01" + tag(20, 0) + b"\x02")
-    yield "an attribute twice", with_node(relu + twice + twice), True
+    twice = field_bytes(5, field_bytes(1, b"alpha") + tag(2, 5) + bytes(4) + tag(20, 0) + b"\x01")
+    yield "an attribute twice", with_node(relu + field_bytes(4, b"LeakyRelu") + twice + twice), True
     yield "two graphs", whole(more=field_bytes(7, graph)), True
 
 

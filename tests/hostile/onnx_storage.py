@@ -27,8 +27,8 @@ def storage() -> Iterator[Case]:
 def _external() -> Iterator[Case]:
     """External data in every place where a tensor may stand; keys twice; more files than may be open."""
     entries: dict[str, tuple[list[tuple[str, str]], Mapping[str, Content], bool]] = {
-        "location twice": ([("location", "w.bin"), ("location", "/etc/passwd")], {"w.bin": RIGHT}, True),
-        "offset twice": ([("location", "w.bin"), ("offset", "0"), ("offset", "4")], {"w.bin": RIGHT}, True),
+        "location twice": ([("location", "w.bin"), ("location", "v.bin")], {"w.bin": RIGHT, "v.bin": RIGHT}, True),
+        "offset twice": ([("location", "w.bin"), ("offset", "4"), ("offset", "0")], {"w.bin": RIGHT}, True),
         "offset of 20 digits": ([("location", "w.bin"), ("offset", str(1 << 64))], {"w.bin": RIGHT}, True),
         "offset and length of 63 bits": (
             [("location", "w.bin"), ("offset", str(MOST)), ("length", str(MOST))],
