@@ -4,7 +4,7 @@ Three laws, each of them exact, for a stage only moves:
     into its readers  the elements of a stage are computed where they are read, if that is not more often than once,
                       or if they only move;
     behind its maker  a stage that reads, element by element, what a reduction makes is computed where that is stored;
-    side by side      (not yet) loops over the same rows become one.
+    side by side      loops over the same rows become one (`rows`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from xir.backends.codegen.rows import joined
 from xir.backends.codegen.stage import Elements, Stage, elements, iterations, name_of
 from xir.ir.dims import Dim
 from xir.kernel import build
@@ -37,7 +38,7 @@ def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
         items: stages and other steps, in order.
         kept: slots that others than stages read, which must be made.
     """
-    return _behind(_into(list(items), kept), kept)
+    return _beside(_behind(_into(list(items), kept), kept), kept)
 
 
 def _readers(items: Sequence[Item], slot: int) -> list[int]:
@@ -238,3 +239,35 @@ def _epilogue(maker: Stage, reader: Stage, each: Elements) -> Stage | None:
         return None
     kernel = Kernel(maker.kernel.name, inputs, reader.kernel.outputs, body)
     return Stage(kernel, (*maker.nodes, *reader.nodes))
+
+
+def _beside(items: list[Item], kept: frozenset[int]) -> list[Item]:
+    place = 0
+    while place < len(items):
+        maker = items[place]
+        made = None if not isinstance(maker, Stage) else _with_first_reader(items, place, maker, kept)
+        items = items if made is None else made
+        place += made is None
+    return items
+
+
+def _with_first_reader(items: list[Item], place: int, maker: Stage, kept: frozenset[int]) -> list[Item] | None:
+    """The items with a stage joined to the first one that reads what it makes."""
+    readers = sorted({reader for slot in maker.writes for reader in _readers(items, slot)})
+    if not readers:
+        return None
+    reader = items[readers[0]]
+    if not isinstance(reader, Stage):
+        return None
+    others = {slot for slot in maker.writes if any(slot in _reads(items[number]) for number in readers[1:])}
+    made = joined(maker, reader, kept | others)
+    if made is None:
+        return None
+    changed = list(items)
+    changed[readers[0]] = made  # nobody before reads what the maker makes, so it may wait
+    del changed[place]
+    return changed
+
+
+def _reads(item: Item) -> tuple[int, ...]:
+    return item.reads if isinstance(item, Stage) else ()

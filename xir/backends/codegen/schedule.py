@@ -81,12 +81,10 @@ def _phase(statement: Statement, lanes: int) -> Statement:
     body = rewrite_blocks(nest.body, lambda inner: _inner(inner, lanes))
     nest = replace(nest, body=body)
     if any(isinstance(each, For) and each.kind == "vector" for each in statements(body)):
-        return _around(nest.loops, nest.body)
+        return _around(nest.loops, _in_lanes(nest.body, lanes))
     chosen = _vector_axis(nest)
     if chosen is None:
-        laned = rewrite_blocks(nest.body, lambda inner: [inner])
-        laned = _in_lanes(laned, lanes)
-        return _around(nest.loops, laned)
+        return _around(nest.loops, _in_lanes(nest.body, lanes))
     return _vectorized(nest, chosen)
 
 
