@@ -45,13 +45,6 @@ EVERYBODY: tuple[Explained, ...] = (
         detail=f"^{NOT_FINITE}",
         seen="as above",
     ),
-    Explained(
-        "file",
-        ".*multinomial_logistic_loss.*range.*|.*range.*multinomial_logistic_loss.*",
-        ".*a range from _ to nan.*",
-        "as above: the sum that a loss comes apart into meets 0 * inf, and a range begins there",
-        seen="as above",
-    ),
 )
 
 EXPLAINED: tuple[Explained, ...] = (*EVERYBODY, *ONNXRUNTIME, *EVALUATOR)

@@ -6,10 +6,6 @@ from tests.fuzz.explained_numbers import NUMBERS
 from tests.fuzz.explanation import ANY_NUMBER, Explained, theirs
 
 CELLS = "rnn|lstm|gru|continued_rnn|continued_lstm"
-LSTM = r"\((\('sigmoid', 0.0, 0.0\), \('tanh', 0.0, 0.0\), \('tanh', 0.0, 0.0\)(, )?)+\)"
-GRU = r"\((\('sigmoid', 0.0, 0.0\), \('tanh', 0.0, 0.0\)(, )?)+\)"
-"""The default functions, for each direction."""
-
 
 BODIES = (
     theirs(
@@ -74,20 +70,6 @@ STATES = (
         "RuntimeError: Unknown activation function _.",
         "two functions are known there, Tanh and Affine",
         ("op_rnn", 'raise RuntimeError(f"Unknown activation function {name!r}.")'),
-    ),
-    theirs(
-        "rnn|continued_rnn",
-        "RuntimeError: activation_\\w+ must have the same size as num_directions=_.",
-        "a number for each direction is wanted there, where functions have none",
-        ("op_rnn", "activation_alpha must have the same size as num_directions="),
-    ),
-    theirs(
-        "lstm|gru|continued_lstm",
-        ANY_NUMBER,
-        "all functions are the default ones there",
-        ("op_lstm", "activations=None,  # noqa: ARG002"),
-        ("op_gru", "activations=None,  # noqa: ARG002"),
-        detail=f"lstm {{[^}}]*'functions': (?!{LSTM})|gru {{[^}}]*'functions': (?!{GRU})",
     ),
     theirs(
         CELLS,
@@ -249,12 +231,6 @@ SHAPES = (
         "what no leaf votes for is the largest or the least number there; it is 0 in onnxruntime, too",
         ("aionnxml/op_tree_ensemble", "result = np.full((len(X), n_targets), np.finfo(X.dtype).max)"),
         detail="'aggregate': (minimum|maximum)",
-    ),
-    theirs(
-        "tree_ensemble",
-        "ValueError: Cannot apply_along_axis when any iteration dimensions are _",
-        "there are no trees of no rows there",
-        ("aionnxml/op_tree_ensemble", "np.apply_along_axis(tree.predict, axis=1, arr=X) for tree in trees"),
     ),
 )
 
