@@ -120,8 +120,7 @@ def convert(
     Args:
         source: the file, or a graph.
         path: the file to write.
-        verify: replays the source by the reference and the written file by onnxruntime (or the reference, where
-            onnxruntime is not installed) on inputs made from `seeds`.
+        verify: compares the source, run by the reference, with the file, run by onnxruntime if that is installed.
         precision: makes the numbers narrower; the file is verified against the narrow model then.
         options: how to read the source.
         prototxt: see `load`.
@@ -147,10 +146,7 @@ def convert(
         XirError: everything that reading and writing raise.
     """
     check = _Check(tuple(seeds), rtol, atol) if verify else None
-    form = export_format(os.fspath(path), format)
-    check_versions(form, opset, target, ir_version)
-    write = partial(export, format=form, opset=opset, target=target, ir_version=ir_version)
-    job = _Job(os.fspath(path), form, opset, write, check, progress)
+    job = _job(path, format, (opset, target, ir_version), check, progress)
     chosen = load_options(options, prototxt, inputs, outputs)
     loaded = job.read(lambda: _read(source, chosen, rename_inputs, nchw_inputs))
     return job.narrow(loaded, job.optimize(loaded, level, None, exact, fast_math), precision)
@@ -282,6 +278,22 @@ class _Job:
         )
 
 
+def _job(
+    path: str | os.PathLike[str] | None,
+    format: str | None,
+    versions: tuple[int | None, str | None, int | None],
+    check: _Check | None,
+    progress: Progress | None,
+) -> _Job:
+    """A conversion into `path`, or into nothing, whose versions (operator set, target, IR) are checked at once."""
+    opset, target, ir_version = versions
+    form = "" if path is None else export_format(os.fspath(path), format)
+    if form:
+        check_versions(form, *versions)
+    write = partial(export, format=form, opset=opset, target=target, ir_version=ir_version)
+    return _Job(None if path is None else os.fspath(path), form, opset, write, check, progress)
+
+
 def _level(level: int, opset: int | None) -> int:
     """The level that also makes operators of new opsets, where one is asked for that has them; else `level`."""
     return 3 if level == 2 and opset is not None and opset >= ATTENTION_OPSET else level
@@ -330,11 +342,7 @@ def optimize_model(
         XirError: everything that `convert` raises.
     """
     check = _Check(tuple(seeds), rtol, atol) if verify else None
-    form = "" if path is None else export_format(os.fspath(path), format)
-    if form:
-        check_versions(form, opset, target, ir_version)
-    write = partial(export, format=form, opset=opset, target=target, ir_version=ir_version)
-    job = _Job(None if path is None else os.fspath(path), form, opset, write, check, progress)
+    job = _job(path, format, (opset, target, ir_version), check, progress)
     loaded = job.read(lambda: read(source, options))
     graph = job.optimize(loaded, level, passes, exact, fast_math)
     return OptimizationReport(
