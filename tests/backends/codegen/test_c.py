@@ -312,9 +312,35 @@ def sized_kernel() -> Kernel:
     return Kernel("sized", (x,), (y,), (For(L, y.shape[0], "parallel", inner),))
 
 
+NARROWED = [(source, dtype) for source in (F32, F64) for dtype in (F16, BF16)]
+
+
+def narrowing(source: DType, dtype: DType) -> Kernel:
+    x, y = Buffer("x", source, (N,)), Buffer("y", dtype, (N,))
+    return Kernel("narrow", (x,), (y,), (For(L, N, "parallel", (Store(y, (L,), Cast(Load(x, (L,)), dtype)),)),))
+
+
+def midpoints(source: DType, dtype: DType) -> Array:
+    """Halfway between all neighbours of a narrow type, and one step of the wide type to either side."""
+    narrow = np.arange(0x7F80 if dtype is BF16 else 0x7C00, dtype=np.uint16).view(dtype.dtype).astype(np.float64)
+    middle = ((narrow[:-1] + narrow[1:]) / 2).astype(source.dtype)
+    step = np.array(np.inf, source.dtype)
+    around = np.concatenate([middle, np.nextafter(middle, step), np.nextafter(middle, -step)])
+    return np.concatenate([around, -around])
+
+
+@pytest.mark.parametrize(("source", "dtype"), NARROWED, ids=[f"{a}-{b}" for a, b in NARROWED])
+def test_narrow_floats_round_half_to_even(structured: Library, source: DType, dtype: DType) -> None:
+    held = midpoints(source, dtype)
+    found = structured.run(f"narrow_{source}_{dtype}", [held], {N: held.size})
+    assert_same(found, interpret(narrowing(source, dtype), [held], {N: held.size}), False)
+
+
 @pytest.fixture(scope="module")
 def structured(tmp_path_factory: pytest.TempPathFactory) -> Library:
-    return Library({**STRUCTURES, **TILES, "sized": sized_kernel()}, tmp_path_factory.mktemp("structures"))
+    casts = {f"narrow_{source}_{dtype}": narrowing(source, dtype) for source, dtype in NARROWED}
+    kernels = {**STRUCTURES, **TILES, **casts, "sized": sized_kernel()}
+    return Library(kernels, tmp_path_factory.mktemp("structures"))
 
 
 @pytest.mark.parametrize("name", list(STRUCTURES))

@@ -15,7 +15,7 @@ from tests.backends.codegen.accuracy import REFERENCES, function_kernel, interpr
 from tests.backends.codegen.c_compiler import FLAGS, Library
 from tests.conftest import REPOSITORY
 from tools import minimax
-from xir.backends.codegen import _coefficients, _math_wide
+from xir.backends.codegen import _math_wide
 from xir.backends.codegen._terms import Lets, Term
 from xir.backends.codegen.math import CORE, WIDE, expand, expand_kernel, has_expansion
 from xir.ir.constant import Array
@@ -203,20 +203,6 @@ def test_the_document_states_these_errors_and_costs() -> None:
     rows = re.findall(r"^\| (\w+) \| ([\d.]+) \| ([\d.]+|-) \| (\d+) \|", text, re.MULTILINE)
     stated = {name: (float(f32), None if f64 == "-" else float(f64), int(cost)) for name, f32, f64, cost in rows}
     assert stated == {name: (SINGLE[name], DOUBLE.get(name), operations(name, F32)) for name in FUNCTIONS}
-
-
-@pytest.mark.parametrize("name", ["EXP_F32", "LOG_F32", "SIN_F32", "COS_F32", "TANH_F32", "ERF_SMALL_F32", "EXP_WIDE"])
-def test_the_coefficients_are_those_that_the_tool_derives(name: str) -> None:
-    (table,) = [each for each in minimax.tables() if each.name == name]
-    assert tuple(table.derive()[0]) == getattr(_coefficients, name)
-
-
-def test_the_tool_writes_the_file() -> None:
-    (table,) = [each for each in minimax.tables() if each.name == "SIN_F32"]
-    header, body = minimax.text([table])
-    held = (REPOSITORY / "xir" / "backends" / "codegen" / "_coefficients.py").read_text()
-    assert held.startswith(header)
-    assert body in held
 
 
 def test_the_bits_of_a_turn_are_those_of_pi() -> None:
