@@ -153,12 +153,12 @@ def _unit_steps(body: Sequence[Statement], axis: str) -> int | None:
 
 
 def accesses(body: Sequence[Statement]) -> Iterator[Sequence[Scalar]]:
-    """The indices of every load from and store to memory that is passed to the kernel."""
+    """The indices of every load from and store to a buffer of more than one element."""
     for load in loads(body):
-        if load.buffer.space == "global":
+        if load.indices:
             yield load.indices
     for each in statements(body):
-        if isinstance(each, Store | Accumulate) and each.buffer.space == "global":
+        if isinstance(each, Store | Accumulate) and each.indices:
             yield each.indices
 
 
@@ -243,7 +243,7 @@ def _laned(statement: Statement, lanes: int) -> Sequence[Statement]:
     function, value = carried
     if not _unit_steps([replace(update, value=value)], statement.axis.name):
         return [statement]
-    return _partial(statement, update, function, value, lanes * CHAINS)
+    return _partial(statement, update, function, value, lanes)
 
 
 def _carried(update: Statement) -> tuple[Combine, Scalar] | None:
@@ -260,8 +260,8 @@ def _carried(update: Statement) -> tuple[Combine, Scalar] | None:
             return None
 
 
-def _partial(loop: For, update: Store, function: Combine, value: Scalar, count: int) -> Sequence[Statement]:
-    name = f"{update.buffer.name}{loop.axis.name}"
+def _partial(loop: For, update: Store, function: Combine, value: Scalar, lanes: int) -> Sequence[Statement]:
+    name, count = f"{update.buffer.name}{loop.axis.name}", lanes * CHAINS
     held = Buffer(name + "p", update.buffer.dtype, (count,), "register")
     lane, rest, block = Axis(name + "l"), Axis(name + "t"), Axis(name + "b")
     full = floor_divide(loop.extent, count)
@@ -276,9 +276,7 @@ def _partial(loop: For, update: Store, function: Combine, value: Scalar, count: 
     )
     last = Apply("add", (rest, Const(multiply(full, count), build.index(0).dtype)))
     ending = substitute(replace(update), {loop.axis.name: last})
-    joined = replace(
-        update, value=Apply(function, (Load(update.buffer, ()), Load(held, (Axis(name + "j"),)))), mask=None
-    )
+    whole = Apply(function, (Load(update.buffer, ()), Load(held, (build.index(0),))))
     return [
         Allocate(held),
         For(lane, count, "vector", (Store(held, (lane,), neutral),)),
@@ -289,5 +287,17 @@ def _partial(loop: For, update: Store, function: Combine, value: Scalar, count: 
             (For(Axis(name + "v"), count, "vector", (_renamed((step,), lane, Axis(name + "v"))[0],)),),
         ),
         For(rest, subtract(loop.extent, multiply(full, count)), "serial", (ending,)),
-        For(Axis(name + "j"), count, "unrolled", (joined,)),
+        *_halved(held, function, name, lanes),
+        replace(update, value=whole, mask=None),
     ]
+
+
+def _halved(held: Buffer, function: Combine, name: str, lanes: int) -> Iterator[Statement]:
+    """The partial results joined in pairs until the first one is all of them."""
+    (count,) = held.shape
+    half = count // 2 if isinstance(count, int) else 0
+    while half:
+        place = Axis(f"{name}h{half}")
+        pair = Apply(function, (Load(held, (place,)), Load(held, (Apply("add", (place, build.index(half))),))))
+        yield For(place, half, "vector" if half >= lanes else "unrolled", (Store(held, (place,), pair),))
+        half //= 2
