@@ -10,6 +10,7 @@ from xir.backends.codegen.contraction import tiled
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.fuse import fuse
 from xir.backends.codegen.layout import VIEWS, channels_last, is_view, padded_before
+from xir.backends.codegen.math import expand_kernel
 from xir.backends.codegen.module import Hosted, Run, Step
 from xir.backends.codegen.pack import Packing
 from xir.backends.codegen.schedule import schedule
@@ -120,10 +121,11 @@ def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
     constants = frozenset(name_of(slot) for slot in made.constants)
     found = tiled(stage.kernel, machine, constants)
     if found is None:
-        return Run(schedule(stage.kernel, machine.lanes), (*stage.reads, *stage.writes), stage.nodes)
+        kernel = expand_kernel(schedule(stage.kernel, machine.lanes))
+        return Run(kernel, (*stage.reads, *stage.writes), stage.nodes)
     packed = {each.target.name: made.pack(each) for each in found.packings}
     reads = [packed[b.name] if b.name in packed else slot_of(b) for b in found.kernel.inputs]
-    return Run(found.kernel, (*reads, *stage.writes), stage.nodes)
+    return Run(expand_kernel(found.kernel), (*reads, *stage.writes), stage.nodes)
 
 
 def _items(made: Lowered, graph: Graph) -> list[Stage | Hosted]:
