@@ -21,7 +21,7 @@ SUMS = (
     "|multinomial_logistic_loss|negative_log_likelihood|reduce_\\w+|resample|resize|rms_norm|rnn|rotary_embedding|selu"
     "|shrink|sigmoid|sigmoid_cross_entropy|smooth_l1_loss|softmax|softmax_cross_entropy|softplus|softsign|stft"
     "|svm_classifier|svm_regressor|swiglu|swish|top_k|tree_ensemble|unique|sign|clip|relu|elu|prelu|leaky_relu"
-    "|thresholded_relu|adagrad_step|adam_step|momentum_step|scatter_elements"
+    "|thresholded_relu|adagrad_step|adam_step|momentum_step|scatter_elements|scatter_nd"
 )
 """Operators with products, sums, orders or decisions, in which an infinity or a NaN meets others."""
 
