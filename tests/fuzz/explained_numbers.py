@@ -136,7 +136,7 @@ NUMBERS = (
         "values|NaN",
         "a dictionary finds no NaN",
         ("aionnxml/op_label_encoder", "lookup_func = np.vectorize(lambda x: classes.get(x, defval), otypes=[otype])"),
-        detail=r"'keys': \w+\[\d+\]\[[^\]]*nan.*(x0=\w+\[[\d, ]*\]\[[^\]]*nan)|with .*lookup \{'keys': \w+\[\d+\]\[[^\]]*nan",
+        detail=r"lookup \{'keys': \w+\[\d+\]\[[^\]]*nan.*( of \(|x0=\w+\[[\d, ]*\]\[[^\]]*nan)",
         quotes=(("ai.onnx.ml:LabelEncoder", "Float keys with value 'NaN' match any input 'NaN' value"),),
     ),
     theirs(
