@@ -167,6 +167,8 @@ def _write(statement: Store | Accumulate, scope: _Scope) -> None:
 def _check_races(buffer: Buffer, indices: tuple[Scalar, ...], scope: _Scope) -> None:
     used = {axis.name for index in indices for axis in _axes(index)}
     named = any(isinstance(part, Variable) for index in indices for part in _parts(index))
+    if any(loop.extent == 0 for loop in scope.axes.values()):
+        return  # nothing is written
     for place, (name, loop) in enumerate(scope.axes.items()):
         together = loop.kind not in SEQUENTIAL and loop.extent != 1
         outside = scope.made_at.get(buffer.name, 0) <= place

@@ -1,0 +1,142 @@
+"""A schedule changes how a kernel runs, never what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from tests.ops.cases import Case
+from tests.ops.test_table import LOWERED, compare, graph_of, names
+from xir.backends.codegen.schedule import CHUNK, schedule
+from xir.backends.codegen.stage import Stage, elements, staged
+from xir.errors import UnsupportedError
+from xir.ir.builder import apply
+from xir.ir.dims import Symbol
+from xir.ir.node import Node, Value
+from xir.ir.types import DType, TensorType
+from xir.kernel.grammar import Allocate, Apply, For, Load, Statement, Store
+from xir.kernel.interpret import interpret
+from xir.kernel.verify import verify
+from xir.kernel.walk import loads, scalars, statements
+from xir.ops import definition
+from xir.ops.elementwise import add, maximum
+from xir.ops.reduce import reduce_max, reduce_sum
+from xir.ops.shape import broadcast, transpose
+
+LANES = 8
+
+
+def stage_of(node: Node | None) -> Stage:
+    """The stage of a node whose operands are all different."""
+    assert node is not None
+    rule = definition(node).lower_rule
+    assert rule is not None
+    kernel = rule(node)
+    return staged(kernel, range(len(kernel.inputs) + len(kernel.outputs)), node, 7)
+
+
+def loops(body: Sequence[Statement]) -> list[tuple[str, object]]:
+    """(kind, extent) of every loop."""
+    return [(each.kind, each.extent) for each in statements(body) if isinstance(each, For)]
+
+
+@pytest.mark.parametrize("case", LOWERED, ids=names(LOWERED))
+def test_every_operator_computes_the_same(case: Case) -> None:
+    graph, feeds = graph_of(case)
+    try:
+        stage = stage_of(graph.outputs[0].node)
+    except UnsupportedError:
+        return  # the host runs it
+    kernel = schedule(stage.kernel, LANES)
+    verify(kernel)
+    made = interpret(kernel, [np.ascontiguousarray(array).reshape(-1) for array in feeds.values()], {})
+    shapes = [value.shape for value in graph.outputs]
+    compare(case, tuple(each.reshape(shape) for each, shape in zip(made, shapes, strict=True)))
+
+
+def test_loops_that_no_index_tells_apart_are_one() -> None:
+    x = Value(TensorType(DType.FLOAT32, (2, 3, 4)))
+    kernel = schedule(stage_of(add(x, Value(x.type)).node).kernel, LANES)
+    assert loops(kernel.body) == [("vector", 24)]
+
+
+def test_a_long_loop_is_cut_into_chunks_that_workers_share() -> None:
+    x = Value(TensorType(DType.FLOAT32, (3 * CHUNK + 5,)))
+    kernel = schedule(stage_of(add(x, Value(x.type)).node).kernel, LANES)
+    verify(kernel)
+    assert loops(kernel.body) == [("parallel", 4), ("vector", CHUNK), ("vector", 5)]
+
+
+def test_a_loop_of_unknown_length_is_cut_too() -> None:
+    size = Symbol("N")
+    x = Value(TensorType(DType.FLOAT32, (size,)))
+    kernel = schedule(stage_of(add(x, Value(x.type)).node).kernel, LANES)
+    verify(kernel)
+    rng = np.random.default_rng(0)
+    for count in (0, 1, CHUNK, CHUNK + 1):
+        a, b = (rng.standard_normal(count).astype(np.float32) for _ in range(2))
+        np.testing.assert_array_equal(interpret(kernel, [a, b], {size: count})[0], a + b)
+
+
+def test_loops_around_a_transposition_stay() -> None:
+    x = Value(TensorType(DType.FLOAT32, (16, 32)))
+    kernel = schedule(stage_of(transpose(x, perm=(1, 0)).node).kernel, LANES)
+    assert loops(kernel.body) == [("parallel", 32), ("vector", 16)]
+
+
+def test_a_reduction_over_the_outer_axis_has_a_result_in_each_lane() -> None:
+    x = Value(TensorType(DType.FLOAT32, (5, 64)))
+    kernel = schedule(stage_of(reduce_sum(x, axes=(0,), keep_dims=False).node).kernel, LANES)
+    assert loops(kernel.body) == [("vector", 64), ("serial", 5)]
+
+
+@pytest.mark.parametrize(("op", "start"), [(reduce_sum, 0.0), (reduce_max, -np.inf)])
+def test_a_reduction_of_neighbours_has_partial_results(op: object, start: float) -> None:
+    x = Value(TensorType(DType.FLOAT32, (3, 1000)))
+    rule = reduce_sum if op is reduce_sum else reduce_max
+    kernel = schedule(stage_of(rule(x, axes=(1,), keep_dims=False).node).kernel, LANES)
+    verify(kernel)
+    held = [each.buffer for each in statements(kernel.body) if isinstance(each, Allocate)]
+    assert [buffer.shape for buffer in held] == [(), (32,)]
+    array = np.random.default_rng(1).standard_normal((3, 1000)).astype(np.float32)
+    expected = array.astype(np.float64).sum(1) if rule is reduce_sum else array.max(1)
+    np.testing.assert_allclose(interpret(kernel, [array.reshape(-1)], {})[0], expected, rtol=1e-4)
+    assert any(
+        isinstance(each, Store) and each.value.dtype is DType.FLOAT32 and f"{start}" for each in statements(kernel.body)
+    )
+
+
+def test_elements_know_what_lies_at_a_place() -> None:
+    x, y = Value(TensorType(DType.FLOAT32, (3,))), Value(TensorType(DType.FLOAT32, (3, 4)))
+    wide = broadcast(x, shape=(4, 3))
+    stage = stage_of(wide.node)
+    each = elements(stage)
+    assert each is not None
+    assert each.count == 12
+    outer, inner = each.loops
+    extents = {outer.axis.name: outer.extent, inner.axis.name: inner.extent}
+    place = Apply("add", (Apply("mul", (outer.axis, _number(3))), inner.axis))
+    found = each.at(place, extents)
+    assert isinstance(found, Load)
+    assert found.indices == (inner.axis,)
+    assert not any(isinstance(part, Apply) for part in scalars([found]))
+    assert elements(stage_of(reduce_sum(y, axes=(1,), keep_dims=False).node)) is None
+
+
+def _number(value: int) -> object:
+    from xir.kernel.build import index
+
+    return index(value)
+
+
+def test_operands_that_stand_twice_are_read_from_one_buffer() -> None:
+    x = Value(TensorType(DType.FLOAT32, (4,)))
+    node = apply(maximum, (x, x), {})
+    rule = definition(node).lower_rule
+    assert rule is not None
+    stage = staged(rule(node), (3, 3, 5), node, 0)
+    assert stage.reads == (3,)
+    assert stage.writes == (5,)
+    assert {load.buffer.name for load in loads(stage.kernel.body)} == {"s3"}
