@@ -1,0 +1,72 @@
+"""A program while it is made: its slots, and what values they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from xir.backends.codegen.pack import Packing
+from xir.backends.codegen.stage import Layout, slot_of
+from xir.backends.codegen.steps import Step
+from xir.ir.constant import Constant, constant_of
+from xir.ir.node import Node, Value
+from xir.ir.types import DType, TensorType
+from xir.kernel.grammar import Kernel
+from xir.runtime.program import Slot
+
+
+@dataclass(slots=True)
+class Lowered:
+    """A program, and what its buffers are.
+
+    Attributes:
+        slots: the buffers.
+        steps: what happens.
+        numbers: {value: the number of its slot}.
+        hosted: the nodes that run by their reference, in order.
+        constants: {slot: its elements}.
+        outputs: the graph's outputs.
+        layouts: {slot: how it lies in memory}, where that is not row-major order.
+        kernels: {node: what it lowers to}.
+        faults: the slot in which loops say that they were given up, once there is a loop.
+    """
+
+    slots: list[Slot] = field(default_factory=list[Slot])
+    steps: list[Step] = field(default_factory=list[Step])
+    numbers: dict[Value, int] = field(default_factory=dict[Value, int])
+    hosted: list[Node] = field(default_factory=list[Node])
+    constants: dict[int, Constant] = field(default_factory=dict[int, Constant])
+    outputs: tuple[Value, ...] = ()
+    layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
+    kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
+    faults: list[int] = field(default_factory=list[int])
+
+    def slot(self, value: Value) -> int:
+        """The number of the value's buffer."""
+        if value not in self.numbers:
+            self.numbers[value] = len(self.slots)
+            known = isinstance(value.type, TensorType)
+            self.slots.append(Slot(value.dtype, value.shape) if known else Slot(None, ()))
+        return self.numbers[value]
+
+    def pack(self, packing: Packing) -> int:
+        """The number of the slot of a packed weight."""
+        array = packing.packed(self.constants[slot_of(packing.source)].array())
+        number = len(self.slots)
+        self.slots.append(Slot(packing.target.dtype, packing.target.shape))
+        self.constants[number] = constant_of(array)
+        return number
+
+    def fresh(self, type: TensorType) -> int:
+        """The number of a new buffer."""
+        self.slots.append(Slot(type.dtype, type.shape))
+        return len(self.slots) - 1
+
+    def fault(self) -> int:
+        """The number of the slot in which loops say that they were given up."""
+        if not self.faults:
+            self.faults.append(self.fresh(TensorType(DType.INT64, ())))
+        return self.faults[0]
+
+    def scope(self) -> Lowered:
+        """The same program, for the values of a body."""
+        return replace(self, steps=[], numbers={}, outputs=())
