@@ -142,6 +142,16 @@ SHAPES = (
         quotes=(("StringNormalizer", 'removes elements specified in "stopwords" attribute.'),),
     ),
     theirs(
+        "string_normalize",
+        "text",
+        "accents go there",
+        ("op_string_normalizer", "cout[i] = StringNormalizer.strip_accents_unicode(cout[i])"),
+        detail=r"x0=object\[.*[^\x00-\x7f]",
+        quotes=(
+            ("StringNormalizer", "the intermediate result can be further lowercased, uppercased, or just returned"),
+        ),
+    ),
+    theirs(
         "sequence_insert",
         "ZeroDivisionError: integer modulo by zero|shape|values|length",
         "position n of n is taken modulo n there",

@@ -102,6 +102,14 @@ ONNXRUNTIME: tuple[Explained, ...] = (
     ),
     Explained(
         "onnxruntime",
+        "(max|average|lp)_pool(_with_indices)?",
+        "Fail: core/providers/cpu/nn/pool_attributes.h:_ .*",
+        "onnxruntime pools no images without channels",
+        detail=r"x0=\w+\[\d+, 0, ",
+        seen="MaxPool of a tensor [2, 0, 3, 3], which has the result [2, 0, 3, 3] by the formula of its sizes",
+    ),
+    Explained(
+        "onnxruntime",
         "reduce_late",
         "shape",
         "of a tensor without elements, an axis counted from the end stays there",
@@ -133,7 +141,7 @@ ONNXRUNTIME: tuple[Explained, ...] = (
     ),
     Explained(
         "onnxruntime",
-        "(.*\\+)?cast(\\+.*)?",
+        "(.*\\+)?(scale_)?cast(\\+.*)?",
         "Fail: graph.cc:_ AddInitializedOrtValue Element type mismatch between tensor proto and ortvalue_initializer",
         "onnxruntime cannot keep the int2 of a weight whose Cast it folds (optimizer/constant_folding.cc)",
         seen="Cast of a Constant of 960 numbers of f32 to int2; those of 5 numbers pass",
