@@ -144,12 +144,10 @@ SHAPES = (
     theirs(
         "string_normalize",
         "text",
-        "accents go there",
+        "accents go from all letters there, of which the text says nothing",
         ("op_string_normalizer", "cout[i] = StringNormalizer.strip_accents_unicode(cout[i])"),
         detail=r"x0=object\[.*[^\x00-\x7f]",
-        quotes=(
-            ("StringNormalizer", "the intermediate result can be further lowercased, uppercased, or just returned"),
-        ),
+        quotes=(("StringNormalizer", "can be further lowercased,"),),
     ),
     theirs(
         "sequence_insert",
