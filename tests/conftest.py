@@ -9,6 +9,8 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
+os.environ["XIR_CACHE"] = "off"  # a test of the compiler must not be served what was compiled before it was changed
+
 
 def _folder(variable: str, default: Path) -> Path:
     return Path(os.environ.get(variable, "") or default).expanduser().resolve()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from xir.api import (
         ConversionReport,
+        compile,
         convert,
         export,
         grad,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from xir.ir.dims import Symbol
     from xir.ir.graph import Graph
     from xir.ir.types import DType, TensorType
+    from xir.runtime.executable import Executable
     from xir.surgery import Difference, Reduction, diff, extract, merge, reduce
     from xir.verification import Certificate
 
@@ -38,12 +40,14 @@ _HOMES = {
     "ConversionReport": "xir.api",
     "DType": "xir.ir.types",
     "Difference": "xir.surgery",
+    "Executable": "xir.runtime.executable",
     "ExportReport": "xir.backends.export.report",
     "Graph": "xir.ir.graph",
     "Reduction": "xir.surgery",
     "Symbol": "xir.ir.dims",
     "TensorType": "xir.ir.types",
     "XirError": "xir.errors",
+    "compile": "xir.api",
     "convert": "xir.api",
     "diff": "xir.surgery",
     "export": "xir.api",
@@ -66,12 +70,14 @@ __all__ = [
     "ConversionReport",
     "DType",
     "Difference",
+    "Executable",
     "ExportReport",
     "Graph",
     "Reduction",
     "Symbol",
     "TensorType",
     "XirError",
+    "compile",
     "convert",
     "diff",
     "export",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from numpy.typing import ArrayLike
 
@@ -48,7 +48,7 @@ from xir.verification import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from xir.runtime.executable import Executable
 
 __all__ = [
     "EXPORTS",
@@ -59,6 +59,7 @@ __all__ = [
     "OptimizationReport",
     "Progress",
     "TypeSpec",
+    "compile",
     "convert",
     "export",
     "grad",
@@ -105,6 +106,41 @@ def load(
     for note in loaded.notes:
         warnings.warn(note, stacklevel=2)
     return loaded.graph
+
+
+def compile(
+    graph: Graph, target: Literal["cpu"] = "cpu", *, threads: int | None = None, exact: bool = False
+) -> Executable:
+    """Makes machine code of a graph, by LLVM (`pip install 'xir-compiler[cpu]'`).
+
+        model = xir.compile(xir.load("model.onnx"))
+        (scores,) = model(image)
+        (scores,) = model.run(["scores"], {"image": image})  # as onnxruntime's sessions
+        model.get_inputs()[0].name, model.get_inputs()[0].shape
+
+    The graph is optimized first. The code lies in a cache (`XIR_CACHE`, or `xir` in the user's folder of caches), so
+    the next process has it at once. The results do not depend on the number of threads or on the run.
+
+    Args:
+        graph: what is computed; sizes may be symbols.
+        target: `cpu`, this machine's processor.
+        threads: at most so many work on a call. Without it: as many as the affinity mask and the control groups of
+            the process give it. The environment's `XIR_NUM_THREADS` bounds it, too.
+        exact: only rewrites whose result is the same bit for bit.
+
+    Returns:
+        A callable that may be called from many threads; see `xir.runtime.executable.Executable`.
+
+    Raises:
+        UsageError: if the target is not known or `threads` is no whole number from 1 on.
+        UnsupportedError: if this machine is no Linux on x86-64 with AVX2.
+        MissingExtraError: if llvmlite is not installed.
+    """
+    from xir.backends.codegen.compile import compile_graph
+
+    if target != "cpu":
+        raise UsageError(f"there is no target {target!r}, only 'cpu'", hint="leave it out")
+    return compile_graph(optimize(graph, exact=exact), threads=threads)
 
 
 def show(graph: Graph, path: str | os.PathLike[str], *, format: str | None = None) -> None:

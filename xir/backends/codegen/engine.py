@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from xir.errors import MissingExtraError, UnsupportedError
+from xir.runtime.cache import Cache, cache_folder, key_of
 
 if TYPE_CHECKING:
     from llvmlite import binding
@@ -86,7 +87,7 @@ class Code:
 
 
 def assemble(text: str, machine: Machine, *, level: int = 2) -> Code:
-    """Machine code of a module.
+    """Machine code of a module, from the cache if it was made before: then the text is not even parsed.
 
     Args:
         text: the module.
@@ -95,21 +96,43 @@ def assemble(text: str, machine: Machine, *, level: int = 2) -> Code:
     """
     from llvmlite import binding as llvm
 
-    module = llvm.parse_assembly(text)
     target = llvm.Target.from_default_triple().create_target_machine(
         cpu=machine.cpu, features=machine.features, opt=level, jit=True
     )
+    cache = Cache(cache_folder())
+    version = ".".join(map(str, llvm.llvm_version_info))
+    key = key_of([text, machine.cpu, machine.features, version, str(level), *PASSES])
+    made = cache.get(key)
+    if made is None:
+        made = target.emit_object(_optimized(text, target))
+        cache.put(key, made)
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+    loaded = llvm.ObjectFileRef.from_data(made)
+    engine.add_object_file(loaded)
+    engine.finalize_object()
+    return Code(engine, (loaded, made, target))
+
+
+PASSES = ("sroa", "instruction_combine", "new_gvn", "simplify_cfg")
+"""What generated loops need: stack memory to registers, simpler and equal instructions."""
+
+
+def _optimized(text: str, target: binding.TargetMachine) -> binding.ModuleRef:
+    """The module, its functions made simpler."""
+    from llvmlite import binding as llvm
+
+    module = llvm.parse_assembly(text)
     builder = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=1))
     manager = llvm.create_new_function_pass_manager()
-    # What generated loops need: stack memory to registers, simpler and equal instructions.
-    manager.add_sroa_pass()
-    manager.add_instruction_combine_pass()
-    manager.add_new_gvn_pass()
-    manager.add_simplify_cfg_pass()
+    add = {
+        "sroa": manager.add_sroa_pass,
+        "instruction_combine": manager.add_instruction_combine_pass,
+        "new_gvn": manager.add_new_gvn_pass,
+        "simplify_cfg": manager.add_simplify_cfg_pass,
+    }
+    for name in PASSES:
+        add[name]()
     for function in module.functions:
         if not function.is_declaration:
             manager.run(function, builder)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-    engine.add_module(module)
-    engine.finalize_object()
-    return Code(engine, (module, target))
+    return module
