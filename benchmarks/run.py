@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from compiled import compiled
 from conversion import conversion
 from large_onnx import large_onnx
 from machine import machine, sentence
@@ -27,6 +28,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Figure]]] = {
     "quantization": quantization,
     "optimizer": optimizer,
     "large_onnx": large_onnx,
+    "compiled": compiled,
 }
 """Name -> benchmark, in the order in which they run."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal, TypeAlias, cast
 
 import numpy as np
@@ -28,6 +28,9 @@ from xir.ir.node import UNKNOWN_RANK
 from xir.ir.types import TensorType, Type
 from xir.ops.control import OTHER_BRANCH
 from xir.reference import run
+
+Execute: TypeAlias = Callable[[Graph, Mapping[str, ArrayLike]], Mapping[str, Array]]
+"""Runs a graph: {input name: array} to {output name: array}."""
 
 Specialization: TypeAlias = Literal["types", "values"]
 
@@ -50,12 +53,13 @@ class SpecializedModel:
         counts: how many graphs were built for types, and for values.
     """
 
-    def __init__(self, path: PathLike, *, trust_links: bool = False) -> None:
+    def __init__(self, path: PathLike, *, trust_links: bool = False, execute: Execute = run) -> None:
         """Reads the file.
 
         Args:
             path: of the file; its data files lie in the same folder, and all of them stay there.
             trust_links: whether data files may be links.
+            execute: runs a graph on feeds by name and answers its outputs by name; the reference does.
 
         Raises:
             FormatError: the file is no ONNX model.
@@ -65,6 +69,7 @@ class SpecializedModel:
         """
         self._model = read_model(path)
         self._trust = trust_links
+        self._execute = execute
         weights = {
             tensor.values.name if isinstance(tensor, SparseTensor) else tensor.name
             for tensor in self._model.graph.initializers
@@ -92,11 +97,11 @@ class SpecializedModel:
             InvalidModelError: a node cannot compute.
         """
         try:
-            return tuple(run(self.graph_for(inputs), self.feeds(inputs)).values())
+            return tuple(self._execute(self.graph_for(inputs), self.feeds(inputs)).values())
         except InvalidModelError as error:
             if error.code != f"XIR-E{OTHER_BRANCH}":
                 raise
-        return tuple(run(self._graph_for_values(inputs), self.feeds(inputs)).values())
+        return tuple(self._execute(self._graph_for_values(inputs), self.feeds(inputs)).values())
 
     def feeds(self, inputs: Sequence[object]) -> dict[str, ArrayLike]:
         """The inputs by their names.
