@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -196,6 +198,22 @@ def sweep(steps: int, backward: bool, lengths: Array | None, states: tuple[Numbe
     return outputs, states
 
 
+ROLLED_FROM = 4
+"""So many steps are a scan inside `rolled`: fewer are better off as kernels of one piece."""
+
+_rolls: ContextVar[bool] = ContextVar("xir_rolls", default=False)
+
+
+@contextmanager
+def rolled() -> Generator[None]:
+    """Inside, layers become scans wherever there are some steps, for who runs loops as fast as what is written out."""
+    token = _rolls.set(True)
+    try:
+        yield
+    finally:
+        _rolls.reset(token)
+
+
 def built_sweep(
     added: Value, backward: bool, lengths: Value | None, states: tuple[Value, ...], held: Held, step: BuiltStep
 ) -> BuiltSweep:
@@ -210,7 +228,8 @@ def built_sweep(
         step: as in `sweep`.
     """
     steps = added.shape[0]
-    if not isinstance(steps, int) or not 0 < steps * _NODES_PER_STEP <= MAX_UNROLLED_NODES:
+    most = ROLLED_FROM - 1 if _rolls.get() else MAX_UNROLLED_NODES // _NODES_PER_STEP
+    if not isinstance(steps, int) or not 0 < steps <= most:
         return _scanned(added, backward, lengths, states, held, step)
     rows = [reshape(each, shape=each.shape[1:]) for each in split(added, axis=0, sizes=(1,) * steps)]
     outputs: list[Value] = []

@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Self, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from xir.errors import UsageError
+from xir.errors import UnsafeError, UsageError
 from xir.ir.constant import Array
 from xir.ir.constraints import check_constraints
-from xir.ir.dims import Shape, Symbol, evaluate
+from xir.ir.dims import Dim, Shape, Symbol, evaluate
 from xir.ir.types import TensorType
+from xir.limits import MAX_BODY_RUNS, MAX_LOOP_STEPS
 from xir.reference.execute import converted
 from xir.reference.sizes import Arrival, Sizes
 from xir.runtime.memory import ALIGNMENT, Life, Plan, plan
-from xir.runtime.program import HostCall, Port, Program, Stretch
+from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, every_step
+from xir.runtime.team import Team
 
 
 class Executable:
     """A compiled model: `f(*arrays) -> tuple`, or `f.run(None, {name: array}) -> list` as onnxruntime's sessions.
 
-    It may be called from many threads at once; each call that is under way has memory of its own.
+    It may be called from many threads at once; each call that is under way has memory of its own. The first of them
+    is helped by the team of threads that all models of the process share, the others run on their callers' threads.
+    In a process that was forked off it works as in the first one. `close`, the end of a `with` block, or nobody
+    referring to it any more gives back memory and, after the last model, the threads.
+
+    Attributes:
+        program: what it runs.
+        threads: at most so many work on a call.
     """
 
-    def __init__(self, program: Program) -> None:
-        """Takes over a program."""
+    def __init__(self, program: Program, team: Team | None = None, threads: int = 1) -> None:
+        """Takes over a program; `team` helps up to `threads` in number, the caller among them."""
         self.program = program
+        self.threads = threads
+        self._team = team
         self._constants = {slot: constant.array() for slot, constant in program.constants.items()}
         self._idle: list[_Call] = []
-        self._lock = threading.Lock()
+        self._closed = False
+
+    def __repr__(self) -> str:
+        """`Executable('lenet', inputs: data f32[1,1,28,28], outputs: prob f32[1,10], threads: 2)`."""
+        fed, made = (", ".join(f"{port.name} {port.value}" for port in ports) for ports in self._ports)
+        hosted = f", on the host: {', '.join(self.hosted)}" if self.hosted else ""
+        state = ", closed" if self._closed else ""
+        return (
+            f"Executable({self.program.name!r}, inputs: {fed}, outputs: {made}, threads: {self.threads}{hosted}{state})"
+        )
+
+    @property
+    def _ports(self) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
+        return self.program.inputs, self.program.outputs
+
+    def __enter__(self) -> Self:
+        """The model itself; the end of the block closes it."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Closes the model."""
+        self.close()
+
+    def close(self) -> None:
+        """Gives back memory, and the threads if no other model needs them; calls are refused from then on.
+
+        A call that is under way in another thread ends as if nothing had happened.
+        """
+        self._closed = True
+        self._team = None
+        self._idle = []
+        self._constants = {}
 
     def get_inputs(self) -> tuple[Port, ...]:
         """The inputs, with `.name`, `.type` and `.shape`."""
@@ -44,28 +85,31 @@ class Executable:
     @property
     def hosted(self) -> tuple[str, ...]:
         """The operators that run in Python, in order."""
-        return tuple(step.name for step in self.program.steps if isinstance(step, HostCall))
+        return tuple(step.name for step in every_step(self.program.steps) if isinstance(step, HostCall))
 
     def __call__(self, *arrays: ArrayLike) -> tuple[Array, ...]:
         """The outputs, in order.
 
         Raises:
-            UsageError: if arrays are missing, too many, or of another type or shape.
+            UsageError: if arrays are missing, too many, or of another type or shape, or the model is closed.
         """
+        team, constants, idle = self._team, self._constants, self._idle
+        if self._closed:
+            raise UsageError(f"the model {self.program.name!r} is closed", hint="compile it again")
         ports = self.program.inputs
         if len(arrays) != len(ports):
             raise UsageError(
                 f"the model takes {len(ports)} arrays ({[port.name for port in ports]}), got {len(arrays)}"
             )
         fed = [_array(given, port) for given, port in zip(arrays, ports, strict=True)]
-        with self._lock:
-            call = self._idle.pop() if self._idle else None
-        call = _Call(self.program, self._constants) if call is None else call
+        try:  # no lock around the list: a process that is forked off while it is held would wait for ever
+            call = idle.pop()
+        except IndexError:
+            call = _Call(self.program, constants, self.threads)
         try:
-            return call.run(fed)
+            return call.run(fed, team)
         finally:
-            with self._lock:
-                self._idle.append(call)
+            idle.append(call)
 
     def run(self, output_names: Sequence[str] | None, feeds: Mapping[str, ArrayLike]) -> list[Array]:
         """The named outputs, or all for None.
@@ -85,6 +129,15 @@ class Executable:
         if unknown := [name for name in output_names if name not in found]:
             raise UsageError(f"the model has no outputs {unknown}; it has {list(found)}")
         return [found[name] for name in output_names]
+
+
+def _moments(steps: Sequence[Step]) -> Iterator[tuple[int, ...]]:
+    """The slots that are touched, one moment after another."""
+    for step in steps:
+        if isinstance(step, Stretch):
+            yield from step.moments
+        else:
+            yield step.slots
 
 
 def _array(given: ArrayLike, port: Port) -> Array:
@@ -110,11 +163,16 @@ def _aligned(count: int) -> NDArray[np.uint8]:
     return raw[start : start + count]
 
 
+REMEMBERED = 16
+"""Tables of sizes that a call keeps: models mostly see the same few sizes again."""
+
+
 class _Call:
     """The memory of one call at a time."""
 
-    def __init__(self, program: Program, constants: Mapping[int, Array]) -> None:
+    def __init__(self, program: Program, constants: Mapping[int, Array], threads: int) -> None:
         self.program = program
+        self.threads = threads
         self.constants = {slot: _contiguous(array) for slot, array in constants.items()}
         self.table = np.zeros(max(len(program.slots), 1), np.uint64)
         self.nothing = _aligned(ALIGNMENT)
@@ -122,6 +180,7 @@ class _Call:
         self.plan = Plan({}, 0)
         self.planned: dict[Symbol, object] | None = None
         self.sizes = np.zeros(max(len(program.sizes), 1), np.int64)
+        self.measured: dict[tuple[tuple[Symbol, Dim], ...], NDArray[np.int64]] = {}
         self.arrays: dict[int, Array] = {}
         for slot, array in self.constants.items():
             self.point(slot, array)
@@ -136,8 +195,8 @@ class _Call:
         if self.program.slots[slot].dtype is not None:
             self.point(slot, array)
 
-    def run(self, fed: Sequence[Array]) -> tuple[Array, ...]:
-        """The outputs."""
+    def run(self, fed: Sequence[Array], team: Team | None) -> tuple[Array, ...]:
+        """The outputs, made with the help of the team."""
         sizes = Sizes()
         arrivals = [
             Arrival(f"input {port.name!r}", port.value, array.shape)
@@ -150,12 +209,32 @@ class _Call:
         for port, array in zip(self.program.inputs, fed, strict=True):
             self.hold(port.slot, array)
         self.arrange(sizes)
-        for step in self.program.steps:
-            if isinstance(step, Stretch):
-                self.native(step, sizes)
-            else:
-                self.host(step, sizes)
+        self.steps(self.program.steps, sizes, team)
         return tuple(self.answer(port, sizes) for port in self.program.outputs)
+
+    def steps(self, steps: Sequence[Step], sizes: Sizes, team: Team | None) -> None:
+        for step in steps:
+            match step:
+                case Stretch():
+                    self.native(step, sizes, team)
+                case HostCall():
+                    self.host(step, sizes)
+                case Branch():
+                    self.branch(step, sizes, team)
+
+    def branch(self, branch: Branch, sizes: Sizes, team: Team | None) -> None:
+        known = len(sizes.known)
+        arm = branch.then if self.read(*branch.condition, sizes).reshape(()) else branch.otherwise
+        self.steps(arm.steps, sizes, team)
+        arrivals: list[Arrival] = []
+        for (slot, type), (source, made) in zip(branch.results, arm.results, strict=True):
+            array = self.read(source, made.shape if isinstance(made, TensorType) else (), sizes)
+            self.hold(slot, _copied(array))
+            if isinstance(type, TensorType):
+                arrivals.append(Arrival(f"the result of {branch.name}", type, array.shape))
+        sizes.learn(arrivals)
+        if len(sizes.known) != known:
+            self.measure(sizes)
 
     def arrange(self, sizes: Sizes) -> None:
         """Plans memory anew when sizes are others than in the last call."""
@@ -170,19 +249,26 @@ class _Call:
         self.planned = dict(sizes.known)
 
     def measure(self, sizes: Sizes) -> None:
-        """Fills the table of sizes with those that are known by now."""
-        for place, dim in enumerate(self.program.sizes):
-            known = evaluate(dim, sizes.known)
-            self.sizes[place] = known if isinstance(known, int) else 0
+        """Fills the table of sizes with those that are known by now; what was known lately is remembered."""
+        key = tuple(sizes.known.items())
+        table = self.measured.get(key)
+        if table is None:
+            found = (evaluate(dim, sizes.known) for dim in self.program.sizes)
+            table = np.array([known if isinstance(known, int) else 0 for known in found], np.int64)
+            if len(self.measured) >= REMEMBERED:
+                self.measured.clear()
+            self.measured[key] = table
+        self.sizes[: len(table)] = table
 
     def lives(self, sizes: Sizes) -> dict[int, Life]:
         """The temporary buffers whose sizes the inputs tell."""
         fixed = {port.slot for port in (*self.program.inputs, *self.program.outputs)} | self.constants.keys()
         spans: dict[int, tuple[int, int]] = {}
-        for place, step in enumerate(self.program.steps):
-            for slot in step.slots if isinstance(step, Stretch) else [given[0] for given in step.inputs if given]:
+        for place, moment in enumerate(_moments(self.program.steps)):
+            for slot in moment:
                 spans[slot] = (spans.get(slot, (place, place))[0], place)
-        made = {slot for step in self.program.steps if isinstance(step, Stretch) for slot in step.writes}
+        every = every_step(self.program.steps)
+        made = {slot for step in every if isinstance(step, Stretch) for slot in step.writes}
         lives: dict[int, Life] = {}
         for slot, (first, last) in spans.items():
             shape = self.shape(slot, sizes)
@@ -194,7 +280,7 @@ class _Call:
     def shape(self, slot: int, sizes: Sizes) -> tuple[int, ...] | None:
         return _evaluated(self.program.slots[slot].shape, sizes)
 
-    def native(self, stretch: Stretch, sizes: Sizes) -> None:
+    def native(self, stretch: Stretch, sizes: Sizes, team: Team | None) -> None:
         for slot in stretch.writes:
             if slot in self.plan.offsets:
                 continue
@@ -202,7 +288,11 @@ class _Call:
             if shape is None or dtype is None:
                 raise UsageError(f"the sizes of a buffer of {self.program.name!r} are not known")
             self.hold(slot, np.empty(shape, dtype.dtype))
-        stretch.entry(self.table.ctypes.data, self.sizes.ctypes.data, 0, 1, 0)
+        table, numbers = self.table.ctypes.data, self.sizes.ctypes.data
+        if team is None or stretch.alone or not team.run(stretch.address, table, numbers, self.threads):
+            stretch.entry(table, numbers, 0, 1, 0)
+        if stretch.fault is not None:
+            _check_ended(int(self.read(stretch.fault, (), sizes)))
 
     def host(self, call: HostCall, sizes: Sizes) -> None:
         before = len(sizes.known)
@@ -212,7 +302,6 @@ class _Call:
             self.hold(slot, self.owned(array, given))
         if len(sizes.known) != before:
             self.measure(sizes)
-            self.planned = None
 
     def owned(self, array: Array, given: Sequence[Array | None]) -> Array:
         """The array, or a copy if its elements may lie where others will."""
@@ -243,6 +332,18 @@ class _Call:
         given = any(port.slot == each.slot for each in self.program.inputs)
         shared = sum(port.slot == each.slot for each in self.program.outputs) > 1
         return array if fresh and not given and not shared else np.array(array)
+
+
+def _check_ended(fault: int) -> None:
+    """Raises what the reference raises for loops without end."""
+    if fault == 1:
+        raise UnsafeError(
+            f"a loop has not ended after {MAX_LOOP_STEPS} steps", number=806, hint="does anything end it?"
+        )
+    if fault == 2:
+        raise UnsafeError(
+            f"bodies have run more than {MAX_BODY_RUNS} times", number=806, hint="does anything end the loops?"
+        )
 
 
 def _evaluated(shape: Shape, sizes: Sizes) -> tuple[int, ...] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -33,13 +33,25 @@ class Stretch:
 
     Attributes:
         entry: the code.
-        slots: the slots that it touches.
+        address: where it begins.
+        moments: the slots that it touches, kernel by kernel; a loop is one moment.
         writes: those of them that it makes.
+        alone: whether it is too little work for more than one worker.
+        fault: the slot in which its loops say that they were given up: 0 for not at all, 1 for a loop that has not
+            ended after `MAX_LOOP_STEPS`, 2 for more than `MAX_BODY_RUNS` of all of them; None where it has no loops.
     """
 
     entry: Entry
-    slots: tuple[int, ...]
+    address: int
+    moments: tuple[tuple[int, ...], ...]
     writes: tuple[int, ...]
+    alone: bool = False
+    fault: int | None = None
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The slots that it touches."""
+        return tuple(dict.fromkeys(slot for moment in self.moments for slot in moment))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +70,60 @@ class HostCall:
     inputs: tuple[tuple[int, Shape] | None, ...]
     outputs: tuple[int, ...]
 
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The slots that it reads."""
+        return tuple(each[0] for each in self.inputs if each is not None)
 
-Step: TypeAlias = Stretch | HostCall
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One side of a branch: its steps, and the slot and type of each result."""
+
+    steps: tuple[Step, ...]
+    results: tuple[tuple[int, Type], ...]
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The slots that it touches."""
+        return (*(slot for step in self.steps for slot in step.slots), *(slot for slot, _ in self.results))
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One of two lists of steps.
+
+    Attributes:
+        name: the operator.
+        condition: the slot of the condition, and the sizes with which it is read.
+        then: what happens where it holds.
+        otherwise: what happens where it does not.
+        results: the slot and type of each result.
+    """
+
+    name: str
+    condition: tuple[int, Shape]
+    then: Arm
+    otherwise: Arm
+    results: tuple[tuple[int, Type], ...]
+
+    @property
+    def slots(self) -> tuple[int, ...]:
+        """The slots that it touches."""
+        results = (slot for slot, _ in self.results)
+        return (self.condition[0], *self.then.slots, *self.otherwise.slots, *results)
+
+
+Step: TypeAlias = Stretch | HostCall | Branch
+
+
+def every_step(steps: Sequence[Step]) -> Iterator[Step]:
+    """The steps and those inside of branches, each branch before what is inside."""
+    for step in steps:
+        yield step
+        if isinstance(step, Branch):
+            yield from every_step(step.then.steps)
+            yield from every_step(step.otherwise.steps)
 
 
 @dataclass(frozen=True, slots=True)

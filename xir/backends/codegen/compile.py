@@ -5,43 +5,49 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 
+from xir.backends.codegen import steps as steps_of_program
+from xir.backends.codegen._meet import team_code
+from xir.backends.codegen._work import is_small
 from xir.backends.codegen.engine import Code, assemble, host
-from xir.backends.codegen.lower import Lowered, expand, lower
-from xir.backends.codegen.module import Hosted, Module, Run
+from xir.backends.codegen.lower import expand, lower
+from xir.backends.codegen.lowered import Lowered
+from xir.backends.codegen.module import Module
+from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
 from xir.reference.execute import run_node
 from xir.reference.sizes import Sizes
+from xir.runtime import program
 from xir.runtime.executable import Executable
+from xir.runtime.processors import thread_count
 from xir.runtime.program import Entry, HostCall, Port, Program, Step, Stretch
+from xir.runtime.team import shared_team
 
 
-def compile_graph(graph: Graph) -> Executable:
+def compile_graph(graph: Graph, *, threads: int | None = None) -> Executable:
     """Machine code for this processor.
 
+    Args:
+        graph: what is computed.
+        threads: at most so many work on a call; None for as many as the process has processors. The results do not
+            depend on it.
+
     Raises:
+        UsageError: if `threads` is no whole number from 1 on.
         UnsupportedError: if the machine is no Linux on x86-64 with AVX2.
         MissingExtraError: if llvmlite is not installed.
     """
+    count = thread_count(threads)
     machine = host()
     lowered = lower(expand(graph), machine)
     module = Module(machine)
-    pieces: list[tuple[str, list[Run]] | Hosted] = []
-    stretch: list[Run] = []
-    for step in [*lowered.steps, None]:
-        if isinstance(step, Run):
-            stretch.append(step)
-            continue
-        if stretch:
-            pieces.append((module.stretch(stretch), stretch))
-            stretch = []
-        if step is not None:
-            pieces.append(step)
+    pieces = _pieces(lowered, module, lowered.steps)
     code = assemble(module.text(), machine)
-    steps = tuple(_hosted(piece) if isinstance(piece, Hosted) else _native(code, *piece) for piece in pieces)
-    return Executable(_program(graph, lowered, module, steps, code))
+    steps = tuple(piece(code) for piece in pieces)
+    team = shared_team(team_code) if count > 1 else None
+    return Executable(_program(graph, lowered, module, steps, code), team, count)
 
 
 def _program(graph: Graph, lowered: Lowered, module: Module, steps: tuple[Step, ...], code: Code) -> Program:
@@ -62,11 +68,33 @@ def _program(graph: Graph, lowered: Lowered, module: Module, steps: tuple[Step, 
     )
 
 
+Piece = Callable[[Code], Step]
+"""A step of the runtime, as soon as there is machine code."""
+
+
+def _pieces(lowered: Lowered, module: Module, steps: Sequence[steps_of_program.Step]) -> list[Piece]:
+    """What steps are at run time: what needs no Python is put together."""
+    pieces: list[Piece] = []
+    stretch: list[steps_of_program.Step] = []
+    for step in [*steps, None]:
+        if step is not None and not isinstance(step, Hosted | Branch):
+            stretch.append(step)
+            continue
+        if stretch:
+            pieces.append(_native(lowered, module, stretch))
+            stretch = []
+        if isinstance(step, Hosted):
+            pieces.append(_hosted(step))
+        elif step is not None:
+            pieces.append(_branch(lowered, module, step))
+    return pieces
+
+
 def _touched(steps: Sequence[Step], outputs: Sequence[Port]) -> set[int]:
     """The slots that anything reads: a weight that was packed is not held twice."""
     found = {port.slot for port in outputs}
     for step in steps:
-        found.update(step.slots if isinstance(step, Stretch) else (each[0] for each in step.inputs if each))
+        found.update(step.slots)
     return found
 
 
@@ -74,20 +102,42 @@ def _port(name: str, value: Value, lowered: Lowered) -> Port:
     return Port(name, value.type, lowered.slot(value))
 
 
-def _native(code: Code, name: str, runs: Sequence[Run]) -> Stretch:
+def _native(lowered: Lowered, module: Module, steps: Sequence[steps_of_program.Step]) -> Piece:
+    name = module.stretch(steps)
+    written = dict.fromkeys(slot for step in steps for slot in writes(step))
+    moments = tuple(tuple(dict.fromkeys((*reads(step), *writes(step)))) for step in steps)
+    small = is_small(kernels(steps), module.machine.lanes)
+    fault = next((slot for slot in lowered.faults if slot in written), None)
     prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2, ctypes.c_void_p)
-    entry: Entry = prototype(code.address(name))
-    touched = dict.fromkeys(slot for run in runs for slot in run.slots)
-    written = dict.fromkeys(slot for run in runs for slot in run.slots[len(run.kernel.inputs) :])
-    return Stretch(entry, tuple(touched), tuple(written))
+
+    def stretch(code: Code) -> Stretch:
+        address = code.address(name)
+        entry: Entry = prototype(address)
+        return Stretch(entry, address, moments, tuple(written), small, fault)
+
+    return stretch
 
 
-def _hosted(step: Hosted) -> HostCall:
+def _branch(lowered: Lowered, module: Module, step: Branch) -> Piece:
+    arms = [(_pieces(lowered, module, arm.steps), arm.results) for arm in (step.then, step.otherwise)]
+    results = tuple((slot, value.type) for slot, value in zip(step.results, step.node.outputs, strict=True))
+    condition = step.node.inputs[0]
+    sizes = condition.shape if condition is not None else ()
+
+    def branch(code: Code) -> Step:
+        then, otherwise = (program.Arm(tuple(piece(code) for piece in pieces), made) for pieces, made in arms)
+        return program.Branch(step.node.op.name, (step.condition, sizes), then, otherwise, results)
+
+    return branch
+
+
+def _hosted(step: Hosted) -> Piece:
     read = tuple(
         None if slot is None or value is None else (slot, value.shape if isinstance(value.type, TensorType) else ())
         for slot, value in zip(step.inputs, step.node.inputs, strict=True)
     )
-    return HostCall(step.node.op.name, _reference(step.node), read, step.outputs)
+    call = HostCall(step.node.op.name, _reference(step.node), read, step.outputs)
+    return lambda code: call
 
 
 def _reference(node: Node) -> Callable[[Sequence[Array | None], Sizes], tuple[Array, ...]]:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xir.backends.codegen._text import is_compiled
 from xir.backends.codegen.contraction import tiled
 from xir.backends.codegen.engine import Machine
+from xir.backends.codegen.flow import controlled
 from xir.backends.codegen.fuse import fuse
 from xir.backends.codegen.layout import VIEWS, channels_last, is_view, padded_before
+from xir.backends.codegen.loops import along_first, as_scan
+from xir.backends.codegen.lowered import Lowered
 from xir.backends.codegen.math import expand_kernel
-from xir.backends.codegen.module import Hosted, Run, Step
-from xir.backends.codegen.pack import Packing
 from xir.backends.codegen.schedule import schedule
-from xir.backends.codegen.stage import Layout, Stage, name_of, slot_of, staged
+from xir.backends.codegen.stage import Stage, name_of, slot_of, staged
+from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step, reads
 from xir.errors import InvalidModelError, UnsupportedError
-from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Symbol, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
@@ -24,10 +24,17 @@ from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import TensorType
 from xir.kernel.grammar import Kernel
 from xir.ops import definition
-from xir.runtime.program import Slot
+from xir.ops._gates import rolled
 
 MAX_EXPANSIONS = 64
 """How often operators may come apart into others; real ones need three."""
+
+PREPARED: Mapping[str, Callable[[Node, Rewriter], Sequence[Value] | None]] = {
+    "conv": lambda node, rewriter: padded_before(node),
+    "scan": lambda node, rewriter: along_first(node),
+    "loop": as_scan,
+}
+"""{operator: what takes its place, or None}: other forms of operators, which the compiler does better with."""
 
 
 def expand(graph: Graph) -> Graph:
@@ -35,12 +42,13 @@ def expand(graph: Graph) -> Graph:
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         rules = definition(node)
-        if node.op.name == "conv":
-            return padded_before(node)
+        if node.op.name in PREPARED:
+            return PREPARED[node.op.name](node, rewriter)
         if rules.lower_rule is not None or rules.decompose_rule is None or node.op.name in VIEWS:
             return None
         try:
-            made = rules.decompose_rule(*node.inputs, **node.attributes)
+            with rolled():
+                made = rules.decompose_rule(*node.inputs, **node.attributes)
         except UnsupportedError:  # its pieces depend on what is known at run time: the host runs it
             return None
         return (made,) if isinstance(made, Value) else tuple(made)
@@ -53,67 +61,34 @@ def expand(graph: Graph) -> Graph:
     raise InvalidModelError("operators come apart without end")
 
 
-@dataclass(slots=True)
-class Lowered:
-    """A program, and what its buffers are.
-
-    Attributes:
-        slots: the buffers.
-        steps: what happens.
-        numbers: {value: the number of its slot}.
-        hosted: the nodes that run by their reference, in order.
-        constants: {slot: its elements}.
-        outputs: the graph's outputs.
-        layouts: {slot: how it lies in memory}, where that is not row-major order.
-        kernels: {node: what it lowers to}.
-    """
-
-    slots: list[Slot] = field(default_factory=list[Slot])
-    steps: list[Step] = field(default_factory=list[Step])
-    numbers: dict[Value, int] = field(default_factory=dict[Value, int])
-    hosted: list[Node] = field(default_factory=list[Node])
-    constants: dict[int, Constant] = field(default_factory=dict[int, Constant])
-    outputs: tuple[Value, ...] = ()
-    layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
-    kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
-
-    def slot(self, value: Value) -> int:
-        """The number of the value's buffer."""
-        if value not in self.numbers:
-            self.numbers[value] = len(self.slots)
-            known = isinstance(value.type, TensorType)
-            self.slots.append(Slot(value.dtype, value.shape) if known else Slot(None, ()))
-        return self.numbers[value]
-
-    def pack(self, packing: Packing) -> int:
-        """The number of the slot of a packed weight."""
-        array = packing.packed(self.constants[slot_of(packing.source)].array())
-        number = len(self.slots)
-        self.slots.append(Slot(packing.target.dtype, packing.target.shape))
-        self.constants[number] = constant_of(array)
-        return number
-
-
 def lower(graph: Graph, machine: Machine) -> Lowered:
     """The program of a graph whose operators have come apart (`expand`)."""
     made = Lowered(outputs=graph.outputs)
     for value in graph.inputs:
         made.slot(value)
+    made.steps.extend(_steps(made, graph, machine))
+    return made
+
+
+def _steps(made: Lowered, graph: Graph, machine: Machine) -> tuple[Step, ...]:
+    """What a graph, or a body whose inputs have slots, does."""
     for parameter in graph.parameters:
         made.constants[made.slot(parameter.value)] = parameter.constant
     made.kernels.update(_kernels(graph))
     layouts = channels_last(graph, made.kernels.keys())
     made.layouts.update((made.slot(value), layout) for value, layout in layouts.items())
-    items = _items(made, graph)
+    items = _items(made, graph, machine)
     kept = {made.slot(value) for value in graph.outputs}
-    kept.update(slot for item in items if isinstance(item, Hosted) for slot in item.inputs if slot is not None)
+    kept.update(slot for item in items if not isinstance(item, Stage) for slot in reads(item))
+    steps: list[Step] = []
     for item in fuse(items, frozenset(kept)):
         if isinstance(item, Stage):
-            made.steps.append(_run(made, item, machine))
-        elif isinstance(item, Hosted):
-            made.steps.append(item)
-            made.hosted.append(item.node)
-    return made
+            steps.append(_run(made, item, machine))
+        elif isinstance(item, Hosted | Repeat | Choose | Branch):
+            steps.append(item)
+            if isinstance(item, Hosted):
+                made.hosted.append(item.node)
+    return tuple(steps)
 
 
 def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
@@ -128,9 +103,9 @@ def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
     return Run(expand_kernel(found.kernel), (*reads, *stage.writes), stage.nodes)
 
 
-def _items(made: Lowered, graph: Graph) -> list[Stage | Hosted]:
+def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
     """What each node does, in order; constants and views do nothing."""
-    items: list[Stage | Hosted] = []
+    items: list[Stage | Step] = []
     for number, node in enumerate(graph.nodes):
         literal = graph.constant_of(node.outputs[0])
         if literal is not None:
@@ -140,6 +115,8 @@ def _items(made: Lowered, graph: Graph) -> list[Stage | Hosted]:
         elif node in made.kernels:
             slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
             items.append(staged(made.kernels[node], slots, node, number, made.layouts))
+        elif (step := controlled(made, node, lambda scope, body: _steps(scope, body, machine))) is not None:
+            items.append(step)
         else:
             inputs = tuple(None if value is None else made.slot(value) for value in node.inputs)
             items.append(Hosted(node, inputs, tuple(made.slot(value) for value in node.outputs)))

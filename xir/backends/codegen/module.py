@@ -5,32 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from xir.backends.codegen._meet import MEET
+from xir.backends.codegen.control import StretchText
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm import NAME, Phase, phases
+from xir.backends.codegen.steps import Run, Step
 from xir.ir.dims import Dim
-from xir.ir.node import Node
-from xir.kernel.grammar import Kernel
 
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A kernel on buffers: the slots that it reads and writes, in the kernel's order, and the nodes behind it."""
-
-    kernel: Kernel
-    slots: tuple[int, ...]
-    nodes: tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Hosted:
-    """A node that runs by its reference; None where an operand is absent."""
-
-    node: Node
-    inputs: tuple[int | None, ...]
-    outputs: tuple[int, ...]
-
-
-Step = Run | Hosted
+MEMORY = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
+"""What copies call."""
 
 
 @dataclass(slots=True)
@@ -47,53 +30,40 @@ class Module:
     _texts: list[str] = field(default_factory=list[str])
     _declared: dict[str, str] = field(default_factory=dict[str, str])
 
-    def stretch(self, runs: Sequence[Run]) -> str:
-        """The name of a function `(table of buffers, sizes, worker, workers, team)` that runs kernels in order."""
-        lines: list[str] = []
-        for run in runs:
-            for phase in phases(run.kernel, self.machine.lanes):
-                self._call(lines, phase, run.slots)
+    def stretch(self, steps: Sequence[Step]) -> str:
+        """The name of a function `(table of buffers, sizes, worker, workers, team)` that runs native steps in order.
+
+        Its workers meet between phases; at its end they do not, as whoever called it waits for them.
+        """
+        written = StretchText(self.sizes, self._run)
+        written.steps(steps)
         name = f"stretch{len(self._texts)}"
-        body = "\n".join(lines)
-        self._texts.append(
-            f"define void @{name}(ptr %table, ptr %sizes, i64 %worker, i64 %workers, ptr %team) "
-            f"nounwind {{\n{body}\n  ret void\n}}\n"
-        )
+        self._texts.append(written.text(name))
         return name
 
-    def _call(self, lines: list[str], phase: Phase, slots: Sequence[int]) -> None:
+    def _run(self, written: StretchText, run: Run) -> None:
+        for phase in phases(run.kernel, self.machine.lanes):
+            written.meet()
+            self._call(written, phase, run.slots)
+
+    def _call(self, written: StretchText, phase: Phase, slots: Sequence[int]) -> None:
         self._declared.update(phase.declared)
         function = self._names.get(phase.text)
         if function is None:
             function = self._names[phase.text] = f"kernel{len(self._names)}"
             self._texts.append(phase.text.replace(NAME, function))
-        number, first = len(lines), len(self.sizes)
+        given = [f"ptr {written.pointer(slot)}" for slot in slots]
+        sizes = written.let(f"getelementptr i64, ptr %sizes, i64 {len(self.sizes)}")
         self.sizes += phase.sizes
-        given: list[str] = []
-        for place, slot in enumerate(slots):
-            lines.append(f"  %p{number}_{place} = getelementptr ptr, ptr %table, i64 {slot}")
-            lines.append(f"  %b{number}_{place} = load ptr, ptr %p{number}_{place}, align 8")
-            given.append(f"ptr %b{number}_{place}")
-        lines.append(f"  %s{number} = getelementptr i64, ptr %sizes, i64 {first}")
-        total = self._total(lines, number, phase.iterations)
-        lines.append(f"  %l{number} = mul i64 {total}, %worker")
-        lines.append(f"  %f{number} = udiv i64 %l{number}, %workers")
-        lines.append(f"  %n{number} = add i64 %l{number}, {total}")
-        lines.append(f"  %t{number} = udiv i64 %n{number}, %workers")
-        arguments = ", ".join([*given, f"ptr %s{number}", f"i64 %f{number}", f"i64 %t{number}"])
-        lines.append(f"  call void @{function}({arguments})")
-        lines.append("  call void @meet(ptr %team, i64 %workers)")
-
-    def _total(self, lines: list[str], number: int, iterations: Dim) -> str:
-        if isinstance(iterations, int):
-            return str(iterations)
-        lines.append(f"  %c{number} = getelementptr i64, ptr %sizes, i64 {len(self.sizes)}")
-        lines.append(f"  %d{number} = load i64, ptr %c{number}, align 8")
-        self.sizes.append(iterations)
-        return f"%d{number}"
+        total = written.size(phase.iterations)
+        before = written.let(f"mul i64 {total}, %worker")
+        first = written.let(f"udiv i64 {before}, %workers")
+        after = written.let(f"add i64 {before}, {total}")
+        last = written.let(f"udiv i64 {after}, %workers")
+        arguments = ", ".join([*given, f"ptr {sizes}", f"i64 {first}", f"i64 {last}"])
+        written.do(f"call void @{function}({arguments})")
 
     def text(self) -> str:
         """The whole module."""
         declared = "\n".join(self._declared.values())
-        meet = "define internal void @meet(ptr %team, i64 %workers) {\n  ret void\n}\n"
-        return "\n".join([declared, meet, *self._texts, "!0 = !{}"])
+        return "\n".join([declared, MEMORY, MEET, *self._texts, "!0 = !{}"])
