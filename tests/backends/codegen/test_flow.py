@@ -125,7 +125,11 @@ def test_one_program_serves_scans_of_several_lengths() -> None:
 def test_scans_along_other_axes(axes: tuple[int, int], backward: bool) -> None:
     shape = (4, 3) if axes[0] == 0 else (3, 4)
     state, x = tensor(3), tensor(*shape)
-    body = body_of(lambda s, row: (add(s, row), mul(s, row)), state, tensor(3))
+
+    def rule(state: Value, row: Value) -> Sequence[Value]:
+        return add(state, row), mul(state, row)
+
+    body = body_of(rule, state, tensor(3))
     results = scan(
         state,
         x,
@@ -230,7 +234,11 @@ def test_loops_in_loops(outer: int, inner: int) -> None:
 
 def test_a_loop_without_end_is_given_up() -> None:
     x = tensor(2)
-    body = body_of(lambda step, held, x: (literal(True, DType.BOOL), add(x, x)), Value(ONE), Value(TRUTH), x)
+
+    def rule(step: Value, held: Value, x: Value) -> Sequence[Value]:
+        return literal(True, DType.BOOL), add(x, x)
+
+    body = body_of(rule, Value(ONE), Value(TRUTH), x)
     graph = model((x,), loop(None, None, x, body=body, carried=1))
     with pytest.raises(UnsafeError, match="has not ended"):
         compile_graph(graph).run(None, {"x0": numbers(2)})
@@ -288,16 +296,21 @@ def test_branches_with_nodes_that_python_runs(condition: bool, positive: int) ->
         same(graph, {"x0": np.asarray(condition), "x1": data}, compiled)
 
 
+def doubled(x: Value) -> Sequence[Value]:
+    return (add(x, x),)
+
+
+def lessened(x: Value) -> Sequence[Value]:
+    return (sub(x, literal([1.0, 1.0, 1.0])),)
+
+
 @pytest.mark.parametrize("start", [0.0, 3.0, 20.0])
 def test_branches_in_loops(start: float) -> None:
     x = tensor(3)
 
     def rule(step: Value, held: Value, x: Value) -> Sequence[Value]:
         small = less(reduce_sum(x, axes=(0,), keep_dims=False), literal(30.0))
-        double, less_one = (
-            body_of(lambda x: (add(x, x),), x),
-            body_of(lambda x: (sub(x, literal([1.0, 1.0, 1.0])),), x),
-        )
+        double, less_one = body_of(doubled, x), body_of(lessened, x)
         return held, if_(small, x, then_body=double, else_body=less_one)[0]
 
     body = body_of(rule, Value(ONE), Value(TRUTH), x)
@@ -354,7 +367,11 @@ def test_loops_of_known_length_stack_their_results(count: int, condition: bool |
 
 def test_loops_of_unknown_length_that_stack_results_run_by_the_reference() -> None:
     count, x = Value(ONE), tensor(3)
-    body = body_of(lambda step, flag, x: (flag, add(x, x), x), Value(ONE), Value(TRUTH), x)
+
+    def rule(step: Value, flag: Value, x: Value) -> Sequence[Value]:
+        return flag, add(x, x), x
+
+    body = body_of(rule, Value(ONE), Value(TRUTH), x)
     graph = model((count, x), loop(count, None, x, body=body, carried=1))
     assert kinds(graph) == [Hosted]
     for steps in (0, 1, 3):
