@@ -140,6 +140,27 @@ def _moments(steps: Sequence[Step]) -> Iterator[tuple[int, ...]]:
             yield step.slots
 
 
+def _lives(program: Program, sizes: Sizes) -> dict[int, Life]:
+    """The temporary buffers whose sizes are known, and when they are in use."""
+    fixed = {port.slot for port in (*program.inputs, *program.outputs)} | program.constants.keys()
+    spans: dict[int, tuple[int, int]] = {}
+    for place, moment in enumerate(_moments(program.steps)):
+        for slot in moment:
+            spans[slot] = (spans.get(slot, (place, place))[0], place)
+    made = {slot for step in every_step(program.steps) if isinstance(step, Stretch) for slot in step.writes}
+    lives: dict[int, Life] = {}
+    for slot, (first, last) in spans.items():
+        dtype, shape = program.slots[slot].dtype, _evaluated(program.slots[slot].shape, sizes)
+        if slot in made and slot not in fixed and shape is not None and dtype is not None:
+            lives[slot] = Life(_bytes(dtype.dtype.itemsize, shape), first, last)
+    return lives
+
+
+def planned_bytes(executable: Executable) -> int:
+    """Bytes of temporary memory of one call, as far as no input decides them."""
+    return plan(_lives(executable.program, Sizes())).bytes
+
+
 def _array(given: ArrayLike, port: Port) -> Array:
     found = converted(given, port.value, f"input {port.name!r}")
     return _contiguous(found) if isinstance(port.value, TensorType) else found
@@ -240,7 +261,7 @@ class _Call:
         """Plans memory anew when sizes are others than in the last call."""
         if self.planned is not None and self.planned == sizes.known:
             return
-        self.plan = plan(self.lives(sizes))
+        self.plan = plan(_lives(self.program, sizes))
         if self.plan.bytes > len(self.arena):
             self.arena = _aligned(self.plan.bytes)
         for slot, offset in self.plan.offsets.items():
@@ -259,23 +280,6 @@ class _Call:
                 self.measured.clear()
             self.measured[key] = table
         self.sizes[: len(table)] = table
-
-    def lives(self, sizes: Sizes) -> dict[int, Life]:
-        """The temporary buffers whose sizes the inputs tell."""
-        fixed = {port.slot for port in (*self.program.inputs, *self.program.outputs)} | self.constants.keys()
-        spans: dict[int, tuple[int, int]] = {}
-        for place, moment in enumerate(_moments(self.program.steps)):
-            for slot in moment:
-                spans[slot] = (spans.get(slot, (place, place))[0], place)
-        every = every_step(self.program.steps)
-        made = {slot for step in every if isinstance(step, Stretch) for slot in step.writes}
-        lives: dict[int, Life] = {}
-        for slot, (first, last) in spans.items():
-            shape = self.shape(slot, sizes)
-            dtype = self.program.slots[slot].dtype
-            if slot in made and slot not in fixed and shape is not None and dtype is not None:
-                lives[slot] = Life(_bytes(dtype.dtype.itemsize, shape), first, last)
-        return lives
 
     def shape(self, slot: int, sizes: Sizes) -> tuple[int, ...] | None:
         return _evaluated(self.program.slots[slot].shape, sizes)
