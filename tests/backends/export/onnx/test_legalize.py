@@ -204,8 +204,12 @@ def test_two_forms_of_one_operator_are_an_error() -> None:
         Forms(forms, forms)
 
 
+FORMLESS = ["tokenize"]
+"""Operators that no file is written with: `onnx.defs` knows no com.microsoft Tokenizer, and nothing else is like it."""
+
+
 def test_every_form_is_of_an_operator_and_every_operator_has_a_form_or_pieces() -> None:
     operators = table()
     assert set(FORMS.names()) <= set(operators)
     without = [name for name, each in operators.items() if FORMS.get(name) is None and each.decompose_rule is None]
-    assert without == []
+    assert without == FORMLESS
