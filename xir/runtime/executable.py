@@ -150,7 +150,7 @@ def _lives(program: Program, sizes: Sizes) -> dict[int, Life]:
     made = {slot for step in every_step(program.steps) if isinstance(step, Stretch) for slot in step.writes}
     lives: dict[int, Life] = {}
     for slot, (first, last) in spans.items():
-        dtype, shape = program.slots[slot].dtype, _evaluated(program.slots[slot].shape, sizes)
+        dtype, shape = program.slots[slot].dtype, _evaluated(program.slots[slot].shape, sizes.known)
         if slot in made and slot not in fixed and shape is not None and dtype is not None:
             lives[slot] = Life(_bytes(dtype.dtype.itemsize, shape), first, last)
     return lives
@@ -199,10 +199,11 @@ class _Call:
         self.nothing = _aligned(ALIGNMENT)
         self.arena = _aligned(0)
         self.plan = Plan({}, 0)
-        self.planned: dict[Symbol, object] | None = None
+        self.planned: dict[Symbol, Dim] | None = None
         self.sizes = np.zeros(max(len(program.sizes), 1), np.int64)
         self.measured: dict[tuple[tuple[Symbol, Dim], ...], NDArray[np.int64]] = {}
         self.arrays: dict[int, Array] = {}
+        self.shapes: dict[Shape, tuple[int, ...]] = {}
         for slot, array in self.constants.items():
             self.point(slot, array)
 
@@ -261,6 +262,7 @@ class _Call:
         """Plans memory anew when sizes are others than in the last call."""
         if self.planned is not None and self.planned == sizes.known:
             return
+        self.shapes.clear()
         self.plan = plan(_lives(self.program, sizes))
         if self.plan.bytes > len(self.arena):
             self.arena = _aligned(self.plan.bytes)
@@ -281,14 +283,22 @@ class _Call:
             self.measured[key] = table
         self.sizes[: len(table)] = table
 
-    def shape(self, slot: int, sizes: Sizes) -> tuple[int, ...] | None:
-        return _evaluated(self.program.slots[slot].shape, sizes)
+    def shape(self, shape: Shape, sizes: Sizes) -> tuple[int, ...] | None:
+        """The sizes as numbers, as soon as they are known; what the inputs tell is remembered for the next call."""
+        found = self.shapes.get(shape)
+        if found is not None:
+            return found
+        found = _evaluated(shape, self.planned or {})
+        if found is None:
+            return _evaluated(shape, sizes.known)
+        self.shapes[shape] = found
+        return found
 
     def native(self, stretch: Stretch, sizes: Sizes, team: Team | None) -> None:
         for slot in stretch.writes:
             if slot in self.plan.offsets:
                 continue
-            shape, dtype = self.shape(slot, sizes), self.program.slots[slot].dtype
+            shape, dtype = self.shape(self.program.slots[slot].shape, sizes), self.program.slots[slot].dtype
             if shape is None or dtype is None:
                 raise UsageError(f"the sizes of a buffer of {self.program.name!r} are not known")
             self.hold(slot, np.empty(shape, dtype.dtype))
@@ -319,7 +329,7 @@ class _Call:
         dtype = self.program.slots[slot].dtype
         if dtype is None:
             return self.arrays[slot]
-        shape = _evaluated(sizes_there, sizes)
+        shape = self.shape(sizes_there, sizes)
         if slot in self.plan.offsets and shape is not None:
             start, item = self.plan.offsets[slot], dtype.dtype
             count = _bytes(item.itemsize, shape)
@@ -350,10 +360,10 @@ def _check_ended(fault: int) -> None:
         )
 
 
-def _evaluated(shape: Shape, sizes: Sizes) -> tuple[int, ...] | None:
-    known = [evaluate(dim, sizes.known) for dim in shape]
-    whole = tuple(dim for dim in known if isinstance(dim, int))
-    return whole if len(whole) == len(known) else None
+def _evaluated(shape: Shape, known: Mapping[Symbol, Dim]) -> tuple[int, ...] | None:
+    numbers = [evaluate(dim, known) for dim in shape]
+    whole = tuple(dim for dim in numbers if isinstance(dim, int))
+    return whole if len(whole) == len(numbers) else None
 
 
 def _bytes(item: int, shape: Sequence[int]) -> int:
