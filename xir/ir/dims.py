@@ -117,6 +117,8 @@ def add(a: Dim, b: Dim) -> Dim:
     """The sum `a + b` in normal form."""
     if isinstance(a, int) and isinstance(b, int):
         return a + b
+    if a == 0 or b == 0:
+        return b if a == 0 else a
     return _restored(_sum(_terms(a), _terms(b)))
 
 
@@ -136,6 +138,9 @@ def multiply(a: Dim, b: Dim) -> Dim:
     """The product `a * b` in normal form."""
     if isinstance(a, int) and isinstance(b, int):
         return a * b
+    for number, other in ((a, b), (b, a)):
+        if isinstance(number, int) and number in (0, 1):
+            return other if number else 0
     left, right = _terms(a), _terms(b)
     if len(left) * len(right) > MAX_WEIGHT:
         raise too_large()
