@@ -16,6 +16,7 @@ from xir.backends.codegen.math import expand_kernel
 from xir.backends.codegen.schedule import schedule
 from xir.backends.codegen.stage import Stage, name_of, slot_of, staged
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step, reads
+from xir.backends.codegen.weights import parted
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.dims import Symbol, symbols_of
 from xir.ir.graph import Graph
@@ -56,7 +57,7 @@ def expand(graph: Graph) -> Graph:
     for _ in range(MAX_EXPANSIONS):
         expanded = rewrite(graph, replace)
         if expanded is graph:
-            return graph
+            return parted(graph)
         graph = expanded
     raise InvalidModelError("operators come apart without end")
 
