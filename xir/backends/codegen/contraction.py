@@ -15,7 +15,8 @@ from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.pack import Packing, packing
-from xir.backends.codegen.schedule import step_of
+from xir.backends.codegen.schedule import schedule, step_of
+from xir.backends.codegen.sums import Contraction, contraction_of, depends, prepared
 from xir.ir.dims import ceil_divide, floor_divide, multiply, subtract
 from xir.ir.types import DType
 from xir.kernel import build
@@ -41,76 +42,17 @@ from xir.kernel.walk import loads, scalars, statements
 WIDE = {8: ((1, 12), (2, 6), (3, 4)), 16: ((1, 24), (2, 12), (3, 8), (4, 6))}
 """{lanes: (vectors of columns, rows) of tiles whose sums, columns and one row's number fit the registers}."""
 
+NEAR = 512 << 10
+"""Bytes of weights that stay in a second cache, while what is read with them goes by."""
 
-@dataclass(frozen=True, slots=True)
-class Contraction:
-    """Parallel loops around a sum of products.
+FAR = 2.7
+"""Cycles that a vector from a third cache takes: 64 bytes, at 24 a cycle."""
 
-    Attributes:
-        loops: the loops over results, outermost first.
-        reduced: the loops of the sum, outermost first.
-        carried: the register that holds the sum.
-        start: what it begins with.
-        update: the statement that adds a product.
-        ending: what becomes of the sum.
-    """
+LATENCY = 4.0
+"""Cycles until a sum may be added to again."""
 
-    loops: tuple[For, ...]
-    reduced: tuple[For, ...]
-    carried: Buffer
-    start: Scalar
-    update: Store
-    ending: tuple[Statement, ...]
-
-    @property
-    def factors(self) -> tuple[Scalar, ...]:
-        """The two numbers of the product."""
-        match self.update.value:
-            case Apply("add", (_, Apply("mul", factors))):
-                return factors
-            case _:
-                return ()
-
-
-def contraction_of(kernel: Kernel) -> Contraction | None:
-    """The sum of products that a kernel is, or None."""
-    loops: list[For] = []
-    body = kernel.body
-    while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
-        loops.append(body[0])
-        body = body[0].body
-    if not loops or len(body) < 4:
-        return None
-    allocate, start, nest, *ending = body
-    if not (isinstance(allocate, Allocate) and isinstance(start, Store) and start.buffer == allocate.buffer):
-        return None
-    reduced: list[For] = []
-    inner: tuple[Statement, ...] = (nest,)
-    while len(inner) == 1 and isinstance(inner[0], For) and inner[0].kind == "serial":
-        reduced.append(inner[0])
-        inner = inner[0].body
-    update = inner[0] if len(inner) == 1 else None
-    if not reduced or not isinstance(update, Store) or not _is_sum(update, allocate.buffer):
-        return None
-    return Contraction(tuple(loops), _in_steps(reduced, update), allocate.buffer, start.value, update, tuple(ending))
-
-
-def _in_steps(reduced: Sequence[For], update: Store) -> tuple[For, ...]:
-    """The loops of a sum, those that go through memory in small steps innermost."""
-
-    def size(loop: For) -> int:
-        steps = [step_of(load.indices, loop.axis.name) for load in loads([update]) if load.buffer.space == "global"]
-        return max((step for step in steps[:1] if isinstance(step, int)), default=0)
-
-    return tuple(sorted(reduced, key=size, reverse=True))
-
-
-def _is_sum(update: Store, carried: Buffer) -> bool:
-    match update.value:
-        case Apply("add", (Load(buffer), Apply("mul", _))):
-            return update.buffer == carried and buffer == carried and carried.dtype.is_floating
-        case _:
-            return False
+LONG = 16
+"""Products of a sum beside which it matters little that its result is stored alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +113,21 @@ def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str]) -> Tiled 
     found = contraction_of(kernel)
     if found is None or found.carried.dtype is not DType.FLOAT32:
         return None
-    tile = _chosen(found, machine, constants)
-    if tile is None:
-        return None
-    packings = _packings(found, tile, constants)
-    body = _written(found, tile, packings)
+    body: list[Statement] = []
+    packings: dict[Packing, None] = {}
+    for number, part in enumerate(prepared(found)):
+        tile = _chosen(part, machine, constants)
+        if tile is None:
+            body += schedule(replace(kernel, body=(part.statement,)), machine.lanes).body
+            continue
+        used = _packings(part, tile, constants, number)
+        packings.update((each, None) for each in used if each)
+        body += _written(part, tile, used)
     made = dict.fromkeys(load.buffer for load in loads(body) if load.buffer.space == "global")
-    return Tiled(Kernel(kernel.name, tuple(made), kernel.outputs, body), tuple(each for each in packings if each))
+    return Tiled(Kernel(kernel.name, tuple(made), kernel.outputs, tuple(body)), tuple(packings))
 
 
-def _packings(found: Contraction, tile: _Tile, constants: frozenset[str]) -> tuple[Packing | None, ...]:
+def _packings(found: Contraction, tile: _Tile, constants: frozenset[str], number: int) -> tuple[Packing | None, ...]:
     """How each factor is packed; the columns of one, the rows of the other."""
     others = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
     made: list[Packing | None] = []
@@ -188,35 +135,37 @@ def _packings(found: Contraction, tile: _Tile, constants: frozenset[str]) -> tup
         along = [loop for loop in (tile.column, tile.row) if loop is not None and depends(factor, loop)]
         width = tile.columns if along == [tile.column] else tile.rows
         each = packing(factor, along[0], others, found.reduced, width, constants) if len(along) == 1 else None
+        if each is not None and number:  # each phase of a kernel has weights of its own
+            each = replace(each, target=replace(each.target, name=f"{each.target.name}{number}"))
         made.append(each if each is None or width > 1 else None)
     return tuple(made)
 
 
-def depends(scalar: Scalar, loop: For) -> bool:
-    """Whether a scalar mentions the loop's axis."""
-    return any(isinstance(part, Axis) and part.name == loop.axis.name for part in scalars([scalar]))
-
-
 def _chosen(found: Contraction, machine: Machine, constants: frozenset[str]) -> _Tile | None:
-    column = next((loop for loop in reversed(found.loops) if _is_column(found, loop, constants)), None)
+    column = _column(found, constants)
     if column is None:
         return None
     row = _row(found, column)
     width = column.extent if isinstance(column.extent, int) else machine.lanes * 4
     height = 1 if row is None else (row.extent if isinstance(row.extent, int) else 1 << 20)
+    length = found.length if isinstance(found.length, int) else 256
     best = min(
         WIDE[machine.lanes],
-        key=lambda shape: _cost(shape[0] * machine.lanes, min(shape[1], height), width, height, machine.lanes),
+        key=lambda shape: _cost(shape[0], min(shape[1], height), width, height, machine.lanes, length),
     )
-    rows = _rows(best[1], height)
-    return _Tile(column, row, best[0], rows, machine.lanes)
+    return _Tile(column, row, best[0], _rows(best[1], height), machine.lanes)
 
 
-def _cost(columns: int, rows: int, width: int, height: int, lanes: int) -> float:
-    """Loads and products of the whole, in instructions."""
+def _cost(vectors: int, rows: int, width: int, height: int, lanes: int, length: int) -> float:
+    """Loads and products of the whole, in cycles of a step of the sums, two of either at a time.
+
+    Weights of a block of columns that a second cache does not hold come from farther away for every block of rows.
+    """
+    columns = vectors * lanes
     tiles = -(-width // columns) * -(-height // rows)
-    vectors = min(columns, -(-width // lanes) * lanes) // lanes
-    return tiles * (rows * vectors / 2 + (rows + vectors) / 2 + 1)
+    used = min(vectors, -(-width // lanes))
+    far = length * columns * 4 > NEAR
+    return tiles * (max(rows * used / 2, LATENCY, far * used * FAR) + (rows + used) / 2 + 1)
 
 
 def _rows(most: int, height: int) -> int:
@@ -226,21 +175,32 @@ def _rows(most: int, height: int) -> int:
     return min(range(max(most // 2, 1), most + 1), key=lambda rows: (-(-height // rows) * rows - height, -rows))
 
 
-def _is_column(found: Contraction, loop: For, constants: frozenset[str]) -> bool:
+def _column(found: Contraction, constants: frozenset[str]) -> For | None:
+    """The loop whose neighbours are vectors: one that stores go along; if sums are long, stores may be apart."""
+    for strict in (True, False):
+        if strict or not isinstance(found.length, int) or found.length >= LONG:
+            for loop in reversed(found.loops):
+                if _is_column(found, loop, constants, strict):
+                    return loop
+    return None
+
+
+def _is_column(found: Contraction, loop: For, constants: frozenset[str], strict: bool) -> bool:
     """Whether loads stay or go to the neighbour along the loop, and stores go; weights are packed so that they do."""
     name = loop.axis.name
     if loop.extent == 1:
         return False
     weights = [each for each in found.factors if isinstance(each, Load) and each.buffer.name in constants]
-    for load in loads([found.update, *found.ending]):
+    for load in loads([found.update, *(found.ending if strict else ())]):
         if load.buffer.space == "global" and load not in weights and step_of(load.indices, name) not in (0, 1):
             return False
     for load in weights:
         step = step_of(load.indices, name)
-        if not isinstance(step, int) or (step > 1 and not isinstance(loop.extent, int)):
+        if not isinstance(step, int) or (step not in (0, 1) and not isinstance(loop.extent, int)):
             return False
     stores = [each for each in statements(found.ending) if isinstance(each, Store) and each.buffer.space == "global"]
-    return all(step_of(each.indices, name) == 1 for each in stores)
+    steps = [step_of(each.indices, name) for each in stores]
+    return all(step == 1 for step in steps) if strict else all(step not in (None, 0) for step in steps)
 
 
 def _row(found: Contraction, column: For) -> For | None:
@@ -253,35 +213,38 @@ def _row(found: Contraction, column: For) -> For | None:
 
 
 def _written(found: Contraction, tile: _Tile, packings: Packings) -> tuple[Statement, ...]:
+    """The loops over blocks, all of them parallel: what the columns read stays near while the rows go by."""
     outer = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
-    body: tuple[Statement, ...] = tuple(_blocks(found, tile, packings))
+    blocks = Axis(tile.column.axis.name + "b")
+    first = _Block(blocks, tile.columns)
+    full = floor_divide(tile.column.extent, tile.columns)
+    rest = subtract(tile.column.extent, multiply(full, tile.columns))
+    body = tuple(_row_blocks(found, tile, packings, first, None, "f"))
+    if rest != 0:
+        limit = Const(tile.column.extent, DType.INT64)
+        vectors = -(-rest // tile.lanes) if isinstance(rest, int) else tile.vectors
+        last = tuple(_row_blocks(found, replace(tile, vectors=vectors), packings, first, limit, "l"))
+        body = last if full == 0 else (If(build.apply("lt", blocks, build.index(full)), body, last),)
+    if tile.row is not None:
+        body = (For(_row_axis(tile.row), ceil_divide(tile.row.extent, tile.rows), "parallel", body),)
+    body = (For(blocks, ceil_divide(tile.column.extent, tile.columns), "parallel", body),)
     for loop in reversed(outer):
         body = (replace(loop, body=body),)
     return body
 
 
-def _blocks(found: Contraction, tile: _Tile, packings: Packings) -> Iterator[Statement]:
-    """Blocks of columns around blocks of rows: what the columns read stays near while the rows go by."""
-    blocks = Axis(tile.column.axis.name + "b")
-    first = _Block(blocks, tile.columns)
-    full = floor_divide(tile.column.extent, tile.columns)
-    rest = subtract(tile.column.extent, multiply(full, tile.columns))
-    whole = tuple(_row_blocks(found, tile, packings, first, None, "f"))
-    if rest == 0:
-        yield For(blocks, full, "parallel", whole)
-        return
-    limit = Const(tile.column.extent, DType.INT64)
-    vectors = -(-rest // tile.lanes) if isinstance(rest, int) else tile.vectors
-    last = tuple(_row_blocks(found, replace(tile, vectors=vectors), packings, first, limit, "l"))
-    branch = If(build.apply("lt", blocks, build.index(full)), whole, last)
-    yield For(blocks, ceil_divide(tile.column.extent, tile.columns), "parallel", last if full == 0 else (branch,))
+def _row_axis(row: For) -> Axis:
+    return Axis(row.axis.name + "b")
 
 
 def _row_blocks(
     found: Contraction, tile: _Tile, packings: Packings, first: _Block, limit: Scalar | None, mark: str
 ) -> Iterator[Statement]:
-    def write(rows: int, start: _Block, letter: str) -> tuple[Statement, ...]:
-        return tuple(_tile(_TileWriter(found, replace(tile, rows=rows), packings, first, limit, start, mark + letter)))
+    """A block of rows; the last one may have less. Where only the run knows how many, one of them or all are made."""
+
+    def write(rows: int, start: _Block, letter: str, most: Scalar | None = None) -> tuple[Statement, ...]:
+        part = replace(tile, rows=rows)
+        return tuple(_tile(_TileWriter(found, part, packings, first, limit, start, mark + letter, most)))
 
     if tile.row is None:
         yield from write(1, _Block(build.index(0), 1), "")
@@ -289,15 +252,18 @@ def _row_blocks(
     extent, rows = tile.row.extent, tile.rows
     full = floor_divide(extent, rows)
     rest = subtract(extent, multiply(full, rows))
-    block = Axis(tile.row.axis.name + "b" + mark)
-    yield For(block, full, "serial", write(rows, _Block(block, rows), ""))
-    if isinstance(rest, int):
-        if rest:
-            yield from write(rest, _Block(Const(full, DType.INT64), rows), "r")
+    block = _Block(_row_axis(tile.row), rows)
+    whole = write(rows, block, "")
+    if rest == 0:
+        yield from whole
         return
-    single = Axis(tile.row.axis.name + "s" + mark)
-    place = Apply("add", (Const(multiply(full, rows), DType.INT64), single))
-    yield For(single, rest, "serial", write(1, _Block(place, 1), "s"))
+    if isinstance(rest, int):
+        yield If(build.apply("lt", block.number, build.index(full)), whole, write(rest, block, "r"))
+        return
+    count = Const(extent, DType.INT64)
+    single = build.apply("eq", Const(rest, DType.INT64), build.index(1))
+    last = If(single, write(1, block, "s"), write(rows, block, "c", count))
+    yield If(build.apply("lt", block.number, build.index(full)), whole, (last,))
 
 
 def _tile(writer: _TileWriter) -> Iterator[Statement]:
@@ -322,6 +288,7 @@ class _TileWriter:
     limit: Scalar | None
     start: _Block
     mark: str
+    most: Scalar | None = None
 
     @property
     def sums(self) -> Buffer:
@@ -350,7 +317,10 @@ class _TileWriter:
         ahead = Apply("add", (self.lane(letter), build.index(vector * self.tile.lanes)))
         axes: dict[str, Scalar] = {self.tile.column.axis.name: Apply("add", (self.first.start, ahead))}
         if self.tile.row is not None:
-            axes[self.tile.row.axis.name] = Apply("add", (self.start.start, build.index(row)))
+            place = Apply("add", (self.start.start, build.index(row)))
+            if self.most is not None:  # rows behind the last are the last once more
+                place = Apply("min", (place, Apply("sub", (self.most, build.index(1)))))
+            axes[self.tile.row.axis.name] = place
         axes.update((loop.axis.name, Axis(loop.axis.name + self.mark)) for loop in self.found.reduced)
         return axes
 
@@ -360,6 +330,12 @@ class _TileWriter:
             return None
         ahead = Apply("add", (self.lane(letter), build.index(vector * self.tile.lanes)))
         return Apply("lt", (Apply("add", (self.first.start, ahead)), self.limit))
+
+    def there(self, row: int) -> Scalar | None:
+        """Whether a row is one, where only the run knows."""
+        if self.most is None:
+            return None
+        return Apply("lt", (Apply("add", (self.start.start, build.index(row))), self.most))
 
     def products(self) -> Iterator[Statement]:
         """The sums with one product more; what several cells read is read once."""
@@ -406,6 +382,7 @@ class _TileWriter:
                 if isinstance(each, Let)
             }
             inside = self.inside(vector, "e")
+            there = self.there(row)
             held = Load(self.sums, (self.place(row, vector, "e"),))
             named = self.named(row, vector, "e")
 
@@ -418,6 +395,8 @@ class _TileWriter:
                 made = substitute(each, named, read, variables=renamed)
                 if inside is not None and isinstance(made, Store):
                     made = replace(made, mask=inside if made.mask is None else Apply("and", (made.mask, inside)))
+                if there is not None and isinstance(made, Store):
+                    made = replace(made, mask=there if made.mask is None else Apply("and", (made.mask, there)))
                 yield made
 
 

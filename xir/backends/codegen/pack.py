@@ -99,7 +99,7 @@ def packing(
         return None
     sized = [(loop.extent, steps.get(loop.axis.name, 0)) for loop in used]
     known = [(extent, step) for extent, step in sized if isinstance(extent, int) and isinstance(step, int)]
-    if len(known) != len(sized) or any(extent == 0 or step < 0 for extent, step in known):
+    if len(known) != len(sized) or any(extent == 0 for extent, _ in known):
         return None
     count = len(outer)
     blocks = -(-known[count][0] // width)

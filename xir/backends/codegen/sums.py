@@ -1,0 +1,271 @@
+"""Sums of products: what they are made of, and their loops cut and joined until places in memory go by steps.
+
+A kernel counts what it makes; memory is read where divisions of those counters say. Cut into loops whose extents are
+the divisors, the counters need no division: the channels of a group, the elements between the zeros of a transposed
+convolution. Joined, the pixels of an image are one row of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import gcd
+
+from xir.backends.codegen.schedule import step_of
+from xir.ir.dims import Dim, ceil_divide, multiply, subtract
+from xir.kernel import build
+from xir.kernel._affine import affine
+from xir.kernel._simplify import simplify_statements
+from xir.kernel._substitute import substitute
+from xir.kernel.grammar import Allocate, Apply, Axis, Buffer, Const, For, Kernel, Load, Scalar, Statement, Store
+from xir.kernel.walk import loads, scalars
+
+
+@dataclass(frozen=True, slots=True)
+class Contraction:
+    """Parallel loops around a sum of products.
+
+    Attributes:
+        loops: the loops over results, outermost first.
+        reduced: the loops of the sum, outermost first.
+        carried: the register that holds the sum.
+        start: what it begins with.
+        update: the statement that adds a product.
+        ending: what becomes of the sum.
+    """
+
+    loops: tuple[For, ...]
+    reduced: tuple[For, ...]
+    carried: Buffer
+    start: Scalar
+    update: Store
+    ending: tuple[Statement, ...]
+
+    @property
+    def factors(self) -> tuple[Scalar, ...]:
+        """The two numbers of the product."""
+        match self.update.value:
+            case Apply("add", (_, Apply("mul", factors))):
+                return factors
+            case _:
+                return ()
+
+    @property
+    def length(self) -> Dim:
+        """How many products a sum has."""
+        total: Dim = 1
+        for loop in self.reduced:
+            total = multiply(total, loop.extent)
+        return total
+
+    @property
+    def extents(self) -> dict[str, Dim]:
+        """{axis: the extent of its loop}."""
+        return {loop.axis.name: loop.extent for loop in (*self.loops, *self.reduced)}
+
+    @property
+    def statement(self) -> Statement:
+        """The loops as a kernel has them."""
+        inner: tuple[Statement, ...] = (self.update,)
+        for loop in reversed(self.reduced):
+            inner = (replace(loop, body=inner),)
+        body: tuple[Statement, ...] = (
+            Allocate(self.carried),
+            Store(self.carried, (), self.start),
+            *inner,
+            *self.ending,
+        )
+        for loop in reversed(self.loops):
+            body = (replace(loop, body=body),)
+        return body[0]
+
+
+def contraction_of(kernel: Kernel) -> Contraction | None:
+    """The sum of products that a kernel is, or None."""
+    loops: list[For] = []
+    body = kernel.body
+    while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
+        loops.append(body[0])
+        body = body[0].body
+    if not loops or len(body) < 4:
+        return None
+    allocate, start, nest, *ending = body
+    if not (isinstance(allocate, Allocate) and isinstance(start, Store) and start.buffer == allocate.buffer):
+        return None
+    reduced: list[For] = []
+    inner: tuple[Statement, ...] = (nest,)
+    while len(inner) == 1 and isinstance(inner[0], For) and inner[0].kind == "serial":
+        reduced.append(inner[0])
+        inner = inner[0].body
+    update = inner[0] if len(inner) == 1 else None
+    if not reduced or not isinstance(update, Store) or not _is_sum(update, allocate.buffer):
+        return None
+    return Contraction(tuple(loops), tuple(reduced), allocate.buffer, start.value, update, tuple(ending))
+
+
+def _is_sum(update: Store, carried: Buffer) -> bool:
+    match update.value:
+        case Apply("add", (Load(buffer), Apply("mul", _))):
+            return update.buffer == carried and buffer == carried and carried.dtype.is_floating
+        case _:
+            return False
+
+
+def prepared(found: Contraction) -> tuple[Contraction, ...]:
+    """The same sums, in loops by which memory is read in steps; several where the results come in phases."""
+    return tuple(_in_steps(_joined(_cut(part))) for part in _phases(_without_single(found)))
+
+
+def _in_steps(found: Contraction) -> Contraction:
+    """The loops of a sum, those that go through memory in small steps innermost."""
+
+    def size(loop: For) -> int:
+        read = [load for load in loads([found.update]) if load.buffer.space == "global"]
+        steps = [step_of(load.indices, loop.axis.name) for load in read[:1]]
+        return max((step for step in steps if isinstance(step, int)), default=0)
+
+    return replace(found, reduced=tuple(sorted(found.reduced, key=size, reverse=True)))
+
+
+def _without_single(found: Contraction) -> Contraction:
+    """Loops of one iteration are none."""
+    loops = tuple(loop for loop in found.loops if loop.extent != 1) or found.loops[:1]
+    reduced = tuple(loop for loop in found.reduced if loop.extent != 1) or found.reduced[:1]
+    kept = {loop.axis.name for loop in (*loops, *reduced)}
+    names: dict[str, Scalar] = {
+        loop.axis.name: build.index(0) for loop in (*found.loops, *found.reduced) if loop.axis.name not in kept
+    }
+    return _changed(found, loops, reduced, names) or found
+
+
+def _changed(
+    found: Contraction, loops: tuple[For, ...], reduced: tuple[For, ...], names: Mapping[str, Scalar]
+) -> Contraction | None:
+    """The contraction with other loops; None if nothing would be left of the sum."""
+    extents = {loop.axis.name: loop.extent for loop in (*loops, *reduced)}
+    update = simplify_statements((substitute(found.update, names),), extents)
+    ending = simplify_statements(tuple(substitute(each, names) for each in found.ending), extents)
+    if len(update) != 1 or not isinstance(update[0], Store):
+        return None
+    return replace(found, loops=loops, reduced=reduced, update=update[0], ending=ending)
+
+
+def _divisions(found: Contraction) -> Iterator[tuple[str, Scalar, int]]:
+    """(function, dividend, divisor) of every division by a known number."""
+    for part in scalars([found.update, *found.ending]):
+        match part:
+            case Apply("floor_div" | "mod" as function, (dividend, Const(int(divisor), _))) if divisor > 1:
+                yield function, dividend, divisor
+            case _:
+                pass
+
+
+def _cut(found: Contraction) -> Contraction:
+    """Loops whose counters are divided, cut so that they need not be."""
+    for loop in found.loops:
+        extent, name = loop.extent, loop.axis.name
+        divisors = [divisor for _, dividend, divisor in _divisions(found) if dividend == loop.axis]
+        if not divisors or not isinstance(extent, int):
+            continue
+        divisor = divisors[0]
+        if extent % divisor or divisor == extent:
+            continue
+        outer = Axis(f"{name}g")
+        place = found.loops.index(loop)
+        pair = (replace(loop, axis=outer, extent=extent // divisor), replace(loop, extent=divisor))
+        loops = (*found.loops[:place], *pair, *found.loops[place + 1 :])
+        whole = Apply("add", (Apply("mul", (outer, build.index(divisor))), loop.axis))
+        made = _changed(found, loops, found.reduced, {name: whole})
+        if made is not None and len(list(_divisions(made))) < len(list(_divisions(found))):
+            found = made
+    return found
+
+
+def _joined(found: Contraction) -> Contraction:
+    """Neighbouring loops over results as one, where no place in memory tells them apart."""
+    place = len(found.loops) - 2
+    while place >= 0:
+        outer, inner = found.loops[place : place + 2]
+        if isinstance(outer.extent, int) and isinstance(inner.extent, int):
+            found = _pair(found, place) or found
+        place -= 1
+    return found
+
+
+def _pair(found: Contraction, place: int) -> Contraction | None:
+    outer, inner = found.loops[place : place + 2]
+    count = build.index(inner.extent)
+    names: dict[str, Scalar] = {
+        outer.axis.name: Apply("floor_div", (outer.axis, count)),
+        inner.axis.name: Apply("mod", (outer.axis, count)),
+    }
+    whole = replace(outer, extent=multiply(outer.extent, inner.extent))
+    made = _changed(found, (*found.loops[:place], whole, *found.loops[place + 2 :]), found.reduced, names)
+    if made is None or len(list(_divisions(made))) > len(list(_divisions(found))):
+        return None
+    return made
+
+
+def _phases(found: Contraction) -> tuple[Contraction, ...]:
+    """Sums in which only every n-th product counts, as n kinds of sums of those that do.
+
+    A transposed convolution reads its input with zeros between the elements: which cells of its window meet elements
+    depends on the remainder of the result's place.
+    """
+    for dividend, divisor in _remainders(found):
+        form = affine(dividend)
+        if form is None or not isinstance(form.constant, int):
+            continue
+        steps = form.coefficients
+        across = [loop for loop in found.loops if loop.axis.name in steps]
+        along = [loop for loop in found.reduced if loop.axis.name in steps]
+        known = len(across) == 1 and len(along) <= 1 and len(steps) == 1 + len(along)
+        if not known or steps[across[0].axis.name] != 1:
+            continue
+        place = along[0] if along else None
+        step = steps[place.axis.name] if place else 0
+        if isinstance(step, int):
+            parts = [_phase(found, across[0], place, form.constant, step, divisor, rest) for rest in range(divisor)]
+            if all(part is not None for part in parts):
+                return tuple(each for part in parts if part is not None for each in _phases(part))
+    return (found,)
+
+
+def _remainders(found: Contraction) -> list[tuple[Scalar, int]]:
+    return [(dividend, divisor) for function, dividend, divisor in _divisions(found) if function == "mod"]
+
+
+def _phase(
+    found: Contraction, across: For, along: For | None, constant: int, step: int, divisor: int, rest: int
+) -> Contraction | None:
+    """The results at `divisor * n + rest`: the cells that meet elements, and only those."""
+    new = Axis(f"{across.axis.name}p{rest}")
+    place = Apply("add", (Apply("mul", (new, build.index(divisor))), build.index(rest)))
+    names: dict[str, Scalar] = {across.axis.name: place}
+    extent = ceil_divide(subtract(across.extent, rest), divisor)
+    loops = tuple(replace(loop, axis=new, extent=extent) if loop is across else loop for loop in found.loops)
+    reduced = found.reduced
+    cells: Sequence[int] = [0] if (rest + constant) % divisor == 0 else []
+    if along is not None:
+        if not isinstance(along.extent, int):
+            return None
+        cells = [cell for cell in range(along.extent) if (rest + step * cell + constant) % divisor == 0]
+        counted = Axis(f"{along.axis.name}p{rest}")
+        gap = divisor // gcd(step, divisor)
+        first = cells[0] if cells else 0
+        names[along.axis.name] = Apply("add", (Apply("mul", (counted, build.index(gap))), build.index(first)))
+        shorter = replace(along, axis=counted, extent=len(cells))
+        reduced = tuple(shorter if loop is along else loop for loop in reduced)
+    if cells:
+        made = _changed(found, loops, reduced, names)
+        return None if made is None else _without_single(made)
+    update, *ending = (substitute(each, names) for each in (found.update, *found.ending))
+    if not isinstance(update, Store):
+        return None
+    empty = tuple(replace(loop, extent=0) for loop in reduced)  # nothing is summed
+    return replace(found, loops=loops, reduced=empty, update=update, ending=tuple(ending))
+
+
+def depends(scalar: Scalar, loop: For) -> bool:
+    """Whether a scalar mentions the loop's axis."""
+    return any(isinstance(part, Axis) and part.name == loop.axis.name for part in scalars([scalar]))
