@@ -13,7 +13,7 @@ from xir.ir.types import TensorType
 from xir.limits import MAX_FOLDED_BYTES
 from xir.reference.execute import run_node
 
-MOVES = frozenset({"slice", "transpose"})
+MOVES = frozenset({"reshape", "slice", "transpose"})
 """Operators whose result has elements of the operand, each at most once."""
 
 CUTS = 2
@@ -21,7 +21,7 @@ CUTS = 2
 
 
 def parted(graph: Graph) -> Graph:
-    """The graph with slices of weights, and weights that are transposed, as weights of their own.
+    """The graph with slices of weights, and weights that are transposed or read with another shape, as weights of their own.
 
     What nothing reads any more is not kept: a weight of which only parts are read, a part that is cut again. So all
     that is made may be `CUTS` times the weights.
@@ -35,6 +35,8 @@ def parted(graph: Graph) -> Graph:
         result = node.outputs[0].type
         if held is None or not isinstance(result, TensorType) or result.static_shape is None:
             return None
+        if node.op.name == "reshape":
+            return (rewriter.parameter(held.reshaped(result.static_shape), "part", trainable=False),)
         if max(result.dtype.bits // 8, 1) * prod(result.static_shape) > min(room, MAX_FOLDED_BYTES):
             return None
         (array,) = run_node(node, [None if value is None else held.array() for value in node.inputs])
