@@ -21,7 +21,7 @@ CUTS = 2
 
 
 def parted(graph: Graph) -> Graph:
-    """The graph with slices of weights, and weights that are transposed or read with another shape, as weights of their own.
+    """The graph with weights that are cut, transposed or read with another shape as weights of their own.
 
     What nothing reads any more is not kept: a weight of which only parts are read, a part that is cut again. So all
     that is made may be `CUTS` times the weights.
