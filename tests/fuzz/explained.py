@@ -27,7 +27,7 @@ SUMS = (
 
 EVERYBODY: tuple[Explained, ...] = (
     Explained(
-        "decomposition|onnxruntime|onnx",
+        "decomposition|onnxruntime|onnx|compiled",
         SUMS,
         ANY_NUMBER,
         "operands that are not finite, or overflow when multiplied: ONNX defines these operators by formulas over the "
@@ -37,13 +37,21 @@ EVERYBODY: tuple[Explained, ...] = (
         seen="numpy.log(numpy.exp(x) / numpy.exp(x).sum()) and x - log(sum(exp(x))) of one infinity",
     ),
     Explained(
-        "decomposition|onnxruntime|onnx",
+        "decomposition|onnxruntime|onnx|compiled",
         r".*\+.*",
         f"together: (({ANY_NUMBER})(, )?)+",
         "as above, between operators that each agree alone: what a runtime fuses or folds meets numbers that are not "
         "finite in another order. The graph is judged on finite operands, too (judges.py, tamed)",
         detail=f"^{NOT_FINITE}",
         seen="as above",
+    ),
+    Explained(
+        "compiled",
+        "psroi_pool",
+        "values",
+        "the edges of cells are floor and ceil of cell * width + start: where that is a whole number over the reals, "
+        "its last bit decides, and machine code rounds a product and a sum together (fused multiply-add)",
+        seen="6 * f32(1.1) + f32(0.4): 7.0000005 rounded twice, 7 rounded once; ceil gives 8 or 7",
     ),
 )
 

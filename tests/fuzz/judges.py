@@ -1,4 +1,4 @@
-"""What must agree on a random graph: passes on and off, the graph and its file, the reference and two other runtimes.
+"""What must agree on a random graph: passes on and off, the graph and its file, the reference, machine code, runtimes.
 
 Where whole graphs disagree, each node is judged alone on the numbers that the reference has there, so that the finding
 names the operator at fault. Where no node disagrees alone, the graph is run again with every result shifted by a few
@@ -22,8 +22,10 @@ from tests.fuzz.differences import compared
 from tests.fuzz.programs import GENERATORS
 from tests.fuzz.sample import Sample
 from tests.fuzz.undefined import is_left_open
+from xir.backends.codegen.compile import compile_graph
+from xir.backends.codegen.engine import host
 from xir.backends.export.onnx import export_onnx, legalize
-from xir.errors import UnsupportedError, XirError
+from xir.errors import MissingExtraError, UnsupportedError, XirError
 from xir.frontends.onnx import import_onnx
 from xir.ir.constant import Array, constant_of
 from xir.ir.graph import Graph, Parameter
@@ -126,8 +128,8 @@ class Judged:
         self.want: Results = dict(run(self.graph, self.sample.feeds, observe=observe))
         self.random = random_outputs(self.graph)
 
-    def findings(self) -> list[Finding]:
-        """All disagreements."""
+    def findings(self, judges_called: Sequence[str] = ()) -> list[Finding]:
+        """All disagreements, or those of the judges that are called."""
         found: list[Finding] = []
         judges: tuple[tuple[str, Callable[[str], Iterator[Finding]]], ...] = (
             ("text", self.text),
@@ -136,8 +138,11 @@ class Judged:
             ("file", self.file),
             ("onnxruntime", self.onnxruntime),
             ("onnx", self.evaluator),
+            ("compiled", self.compiled),
         )
         for name, judge in judges:
+            if judges_called and name not in judges_called:
+                continue
             self.stage(name)
             try:
                 found += judge(name)
@@ -208,6 +213,10 @@ class Judged:
     def evaluator(self, name: str) -> Iterator[Finding]:
         """A file of the newest opset, run by onnx's own evaluator."""
         yield from self.elsewhere(name, self.by_evaluator)
+
+    def compiled(self, name: str) -> Iterator[Finding]:
+        """Machine code of the graph, passes on."""
+        yield from self.elsewhere(name, by_machine_code)
 
     def elsewhere(self, name: str, runner: Runner) -> Iterator[Finding]:
         """The results of another runtime against the reference's."""
@@ -436,6 +445,16 @@ def with_named_results(model: ModelProto) -> ModelProto:
                     node.output[place] = f"unwanted {count}"
                     count += 1
     return model
+
+
+def by_machine_code(graph: Graph, feeds: Mapping[str, Array]) -> Results:
+    """The outputs of machine code."""
+    try:
+        host()
+    except (UnsupportedError, MissingExtraError) as error:
+        raise RefusedError from error
+    with compile_graph(optimize(graph), threads=1) as compiled:
+        return dict(zip(graph.output_names, compiled.run(None, feeds), strict=True))
 
 
 def judged_alone(name: str, node: Node, runner: Runner, alone: Alone) -> Iterator[Finding]:

@@ -46,6 +46,9 @@ MEMORY = 6 << 30
 SECONDS = 60.0
 """What one graph may take; an ordinary one takes a tenth of one."""
 
+ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "XIR_CACHE": "off"}
+"""Each process works on one thread, and machine code of random graphs is not kept."""
+
 GRAPHS_A_PROCESS = 400
 """After so many graphs a process is replaced, so that nothing that leaks adds up."""
 
@@ -85,8 +88,11 @@ def sample_of(seed: int, index: int) -> tuple[Sample, int]:
     return random_sample(random), random.choice(OPSETS)
 
 
-def judged(seed: int, index: int, folder: Path) -> Outcome:
-    """One graph before all judges; what comes next goes to standard error, for the one who finds us dead."""
+def judged(seed: int, index: int, folder: Path, judges: Sequence[str] = ()) -> Outcome:
+    """One graph before all judges, or those that are called.
+
+    What comes next goes to standard error, for the one who finds us dead.
+    """
 
     def stage(name: str) -> None:
         print(f"{index} {name}", file=sys.stderr, flush=True)
@@ -101,11 +107,11 @@ def judged(seed: int, index: int, folder: Path) -> Outcome:
         except XirError as error:
             finding = Finding("reference", "+".join(sample.operators), type(error).__name__, str(error))
             return Outcome(index, list(sample.operators), [finding])
-        found = before.findings()
+        found = before.findings(judges)
     return Outcome(index, list(sample.operators), found, before.refused)
 
 
-def work(seed: int) -> None:
+def work(seed: int, judges: Sequence[str] = ()) -> None:
     """The child's side: a number a line comes in, an outcome a line goes out."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -113,23 +119,24 @@ def work(seed: int) -> None:
     os.dup2(2, 1)
     with tempfile.TemporaryDirectory(prefix="xir-differential-", dir=FOLDER) as folder:
         for line in sys.stdin:
-            answers.write(judged(seed, int(line), Path(folder)).line() + "\n")
+            answers.write(judged(seed, int(line), Path(folder), judges).line() + "\n")
             answers.flush()
 
 
 class Worker:
     """A process that judges graphs one after the other."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, judges: Sequence[str] = ()) -> None:
         """Starts it."""
+        called = [word for name in judges for word in ("--judge", name)]
         self.log = io.TextIOWrapper(io.FileIO(os.memfd_create("differential"), "w+"), write_through=True)
         self.process = subprocess.Popen(
-            [sys.executable, str(COMMAND), "--seed", str(seed), "--work"],
+            [sys.executable, str(COMMAND), "--seed", str(seed), "--work", *called],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+            env={**os.environ, **ENVIRONMENT},
         )
         pipe = self.process.stdout
         if pipe is None:
@@ -175,13 +182,14 @@ class _Run:
     seed: int
     waiting: list[int]
     results: Path | None
+    judges: Sequence[str] = ()
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
     workers: dict[IO[str], Worker] = field(default_factory=dict["IO[str]", Worker])
 
     def start(self) -> None:
         """One more process, if anything waits."""
         if self.waiting:
-            worker = Worker(self.seed)
+            worker = Worker(self.seed, self.judges)
             self.workers[worker.answers] = worker
             worker.give(self.waiting.pop())
 
@@ -222,9 +230,11 @@ class _Run:
                 self.replace(worker)
 
 
-def run_all(seed: int, indices: Sequence[int], workers: int, results: Path | None = None) -> list[Outcome]:
+def run_all(
+    seed: int, indices: Sequence[int], workers: int, results: Path | None = None, judges: Sequence[str] = ()
+) -> list[Outcome]:
     """Judges the graphs of these numbers in `workers` processes."""
-    on = _Run(seed, list(reversed(indices)), results)
+    on = _Run(seed, list(reversed(indices)), results, judges)
     for _ in range(workers):
         on.start()
     while on.workers:
@@ -282,13 +292,13 @@ def judged_file(path: Path, folder: Path) -> list[Finding]:
     return [each for each in found if explanation(each) is None]
 
 
-def show(seed: int, index: int) -> None:
+def show(seed: int, index: int, judges: Sequence[str] = ()) -> None:
     """Prints one graph and what is found on it."""
     sample, opset = sample_of(seed, index)
     print(print_graph(sample.graph))
     print({name: getattr(array, "tolist", lambda held=array: held)() for name, array in sample.feeds.items()})
     with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
-        outcome = judged(seed, index, Path(folder))
+        outcome = judged(seed, index, Path(folder), judges)
     for found in outcome.findings:
         print(f"{found.judge}: {found.op}: {found.cause}: {explanation(found)}\n    {found.detail}")
     print(f"opset {opset}; nothing to compare with: {outcome.refused}")
@@ -303,13 +313,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--results", type=Path)
     parser.add_argument("--show", type=int)
     parser.add_argument("--save", type=Path, help="where to write the graph that --show names, for the corpus")
+    parser.add_argument("--judge", action="append", default=[], help="this one and no other; may stand more than once")
     parser.add_argument("--work", action="store_true", help=argparse.SUPPRESS)
     told = parser.parse_args(arguments)
     if told.work:
-        work(told.seed)
+        work(told.seed, told.judge)
         return 0
     if told.show is not None:
-        show(told.seed, told.show)
+        show(told.seed, told.show, told.judge)
         if told.save is not None:
             save(sample_of(told.seed, told.show)[0], told.save)
         return 0
@@ -318,6 +329,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         lines = told.results.read_text(encoding="utf-8").splitlines()
         before = {outcome.index: outcome for outcome in map(Outcome.read, lines)}
     missing = [index for index in range(told.graphs) if index not in before]
-    outcomes = [*before.values(), *run_all(told.seed, missing, told.workers, told.results)]
+    outcomes = [*before.values(), *run_all(told.seed, missing, told.workers, told.results, told.judge)]
     print(report(outcomes))
     return int(bool(unexplained(outcomes)))

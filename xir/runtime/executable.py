@@ -135,7 +135,10 @@ def _moments(steps: Sequence[Step]) -> Iterator[tuple[int, ...]]:
     """The slots that are touched, one moment after another."""
     for step in steps:
         if isinstance(step, Stretch):
+            said = () if step.fault is None else (step.fault,)
+            yield said  # it is cleared before all else, and looked at afterwards
             yield from step.moments
+            yield said
         else:
             yield step.slots
 

@@ -257,14 +257,16 @@ def _with_first_reader(items: list[Item], place: int, maker: Stage, kept: frozen
     if not readers:
         return None
     reader = items[readers[0]]
-    if not isinstance(reader, Stage):
+    between = items[place + 1 : readers[0]]
+    waits = kept.isdisjoint(maker.writes) or all(isinstance(item, Stage) for item in between)
+    if not isinstance(reader, Stage) or not waits:
         return None
     others = {slot for slot in maker.writes if any(slot in _reads(items[number]) for number in readers[1:])}
     made = joined(maker, reader, kept | others)
     if made is None:
         return None
     changed = list(items)
-    changed[readers[0]] = made  # nobody before reads what the maker makes, so it may wait
+    changed[readers[0]] = made  # nobody in between reads what the maker makes, so it may wait
     del changed[place]
     return changed
 
