@@ -43,18 +43,46 @@ def channels_last(graph: Graph, compiled: Collection[Node]) -> dict[Value, Layou
     found: dict[Value, Layout] = {}
     for node in graph.nodes:
         for value in node.outputs:
-            if value not in plain and _is_image(node, value, found):
+            if value not in plain and _is_image(graph, node, value, found):
                 rank = value.rank
                 found[value] = (0, *range(2, rank), 1)
     return found
 
 
-def _is_image(node: Node, value: Value, found: dict[Value, Layout]) -> bool:
+def _is_image(graph: Graph, node: Node, value: Value, found: dict[Value, Layout]) -> bool:
     if not isinstance(value.type, TensorType) or not 3 <= value.rank <= 5:
         return False
-    return node.op.name in IMAGES or any(
-        each is not None and each in found and each.rank == value.rank for each in node.inputs
-    )
+    if node.op.name in IMAGES:
+        return not (is_planar(node) and node.inputs[0] not in found)
+    if node.op.name == "pad":
+        readers = [user for user, _ in graph.users.get(value, ())]
+        if readers and all(reader.op.name in IMAGES for reader in readers):
+            if all(is_planar(reader) for reader in readers):
+                return False
+            if any(reader.attributes["groups"] != 1 for reader in readers):
+                return True
+    return any(each is not None and each in found and each.rank == value.rank for each in node.inputs)
+
+
+NARROW = 8
+"""Channels of a group of results that fill half a vector of 16; as many or fewer are rows, and pixels the columns."""
+
+BROAD = 32
+"""Pixels of a line that fill two vectors of 16."""
+
+
+def is_planar(node: Node) -> bool:
+    """Whether a convolution is faster on images that lie channel by channel: few results, on long lines of pixels."""
+    x, w = node.inputs[:2]
+    if x is None or w is None:
+        return False
+    given = window_attributes(node)
+    outputs, width = w.shape[0], node.outputs[0].shape[-1]
+    if not isinstance(outputs, int) or given.strides[-1] != 1 or given.input_dilation[-1] != 1:
+        return False
+    each = outputs // given.groups
+    depthwise = each == w.shape[1] == 1 and given.groups > 1
+    return each <= NARROW and not depthwise and not (isinstance(width, int) and width < BROAD)
 
 
 def padded_before(node: Node) -> Sequence[Value] | None:
