@@ -29,6 +29,7 @@ COMMANDS = {
     "reduce": "Shrink a failing model to a minimal reproduction.",
     "optimize": "Make a model smaller and faster, and tell why (not).",
     "quantize": "Give a model integer weights, and tell what that costs.",
+    "compile": "Compile a model to a library for C programs.",
     "conformance": "Run a suite of cases on any runtimes.",
     "ops": "Show which operator comes from and goes to which format.",
     "formats": "Show which formats are read and written.",

@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from xir.errors import MissingExtraError, UnsupportedError
+from xir.errors import MissingExtraError, UnsupportedError, UsageError
 from xir.runtime.cache import Cache, cache_folder, key_of
 
 if TYPE_CHECKING:
@@ -73,6 +73,28 @@ def host() -> Machine:
     return Machine(llvm.get_host_cpu_name(), found.flatten(), 16 if wide else 8, 32 if wide else 16)
 
 
+CPUS = ("x86-64-v3", "x86-64-v4", "native")
+"""Processors that code is made for ahead of time: levels of the System V ABI for AMD64 (3.1.1), or this machine's."""
+
+
+def machine_for(cpu: str) -> Machine:
+    """The processor of that name.
+
+    Raises:
+        UsageError: if there is none of that name.
+        MissingExtraError: if llvmlite is not installed.
+        UnsupportedError: on another platform than Linux on x86-64.
+    """
+    if cpu == "native":
+        return host()
+    if cpu not in CPUS:
+        other = cpu.startswith(("aarch64", "arm"))
+        hint = "objects for AArch64 are not made yet" if other else None
+        raise UsageError(f"there is no processor {cpu!r}, only {', '.join(CPUS)}", hint=hint)
+    _check()
+    return Machine(cpu, "", *((16, 32) if cpu == "x86-64-v4" else (8, 16)))
+
+
 class Code:
     """Machine code in memory; it lives as long as this object."""
 
@@ -111,6 +133,23 @@ def assemble(text: str, machine: Machine, *, level: int = 2) -> Code:
     engine.add_object_file(loaded)
     engine.finalize_object()
     return Code(engine, (loaded, made, target))
+
+
+def object_code(text: str, machine: Machine) -> bytes:
+    """The object file of a module, which may lie anywhere; what is not named `*_init`, `*_run`, `*_free` is its own."""
+    from llvmlite import binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    llvm.initialize_native_asmparser()  # for `cpuid`
+    target = llvm.Target.from_default_triple().create_target_machine(
+        cpu=machine.cpu, features=machine.features, opt=2, reloc="pic", codemodel="small"
+    )
+    module = _optimized(text, target)
+    for function in module.functions:
+        if not function.is_declaration and not function.name.endswith(("_init", "_run", "_free")):
+            function.linkage = "internal"
+    return target.emit_object(module)
 
 
 PASSES = ("sroa", "instruction_combine", "simplify_cfg")
