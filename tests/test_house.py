@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tools import security_lint, size_report
+from xir.inspect.environment import EXTRAS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
@@ -92,6 +93,14 @@ def test_dependencies_have_lower_bounds_and_no_upper_ones():
     extras = PROJECT["project"]["optional-dependencies"]
     lines = PROJECT["project"]["dependencies"] + [line for name in extras if name != "dev" for line in extras[name]]
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9_-]+>=[0-9.]+", line)] == []
+
+
+def test_the_doctor_and_the_readme_know_every_extra():
+    extras = PROJECT["project"]["optional-dependencies"]
+    named = {name: line.partition(">")[0] for name in extras if name != "dev" for line in extras[name]}
+    assert {name: library for name, (library, _) in EXTRAS.items()} == named
+    told = re.findall(r"xir-compiler\[([a-z0-9,]+)\]", (REPOSITORY / "README.md").read_text())
+    assert set(named) <= {name for each in told for name in each.split(",")}
 
 
 # Put together here, so that this file does not hold what it looks for.

@@ -15,6 +15,7 @@ CORE = ("numpy", "protobuf", "onnx", "click", "rich", "ml_dtypes", "safetensors"
 
 EXTRAS: Mapping[str, tuple[str, str]] = {
     "ort": ("onnxruntime", "verify ONNX files by onnxruntime"),
+    "cpu": ("llvmlite", "compile models to machine code"),
     "hdf5": ("h5py", "read Caffe's .caffemodel.h5"),
     "image": ("pillow", "feed pictures"),
 }
