@@ -79,10 +79,8 @@ def _sparse() -> Iterator[Made]:
         "a hundred dims": made([1] * 100, [[0] * 100, [0] * 100]),
         "no name": made([3, 4], [1, 5], name=""),
     }
-    for name, data in wrong.items():
-        yield f"sparse: {name}", data, True
-    only = onnx.SparseTensorProto(dims=[3, 4])
-    only.values.CopyFrom(numpy_helper.from_array(np.ones(2, np.float32), "w"))
+    yield from ((f"sparse: {name}", data, True) for name, data in wrong.items())
+    only = onnx.SparseTensorProto(dims=[3, 4], values=numpy_helper.from_array(np.ones(2, np.float32), "w"))
     yield "sparse: no indices at all", _with_sparse(only), True
     yield "sparse: nothing at all", _with_sparse(onnx.SparseTensorProto()), True
     text = onnx.SparseTensorProto(dims=[3, 4])
