@@ -22,7 +22,7 @@ MEETING_LOOKS, IDLE_LOOKS = 1_000, 4_000
 
 A `pause` takes 40 to 140 cycles (Agner Fog, instruction tables; 31 ns on the reference machine), so a meeting is looked
 for during 15 to 50 microseconds, a few times what it costs to sleep and be woken. On processors that others use, too,
-who looks for longer keeps the worker from running that he waits for: open_nsfw on two threads beside two busy processes
+who looks for longer keeps the worker from running that he waits for: open_nsfw on two threads
 took 42 ms with 250 looks, 44 with 1,000, 55 with 4,000 and 97 with 16,000, and 36 on one thread.
 """
 
