@@ -13,6 +13,7 @@ from xir.backends.codegen.layout import VIEWS, channels_last, is_view, padded_be
 from xir.backends.codegen.loops import along_first, as_scan
 from xir.backends.codegen.lowered import Lowered
 from xir.backends.codegen.math import expand_kernel
+from xir.backends.codegen.resizing import tabled
 from xir.backends.codegen.schedule import schedule
 from xir.backends.codegen.stage import Stage, name_of, slot_of, staged
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step, reads
@@ -34,6 +35,7 @@ PREPARED: Mapping[str, Callable[[Node, Rewriter], Sequence[Value] | None]] = {
     "conv": lambda node, rewriter: padded_before(node),
     "scan": lambda node, rewriter: along_first(node),
     "loop": as_scan,
+    "resize": lambda node, rewriter: tabled(node),
 }
 """{operator: what takes its place, or None}: other forms of operators, which the compiler does better with."""
 
