@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self, cast
 
 import numpy as np
@@ -191,6 +192,14 @@ REMEMBERED = 16
 """Tables of sizes that a call keeps: models mostly see the same few sizes again."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """Sizes that are known at some point of a run: the table that machine code reads, and shapes as numbers."""
+
+    table: NDArray[np.int64]
+    shapes: dict[Shape, tuple[int, ...]]
+
+
 class _Call:
     """The memory of one call at a time."""
 
@@ -204,7 +213,8 @@ class _Call:
         self.plan = Plan({}, 0)
         self.planned: dict[Symbol, Dim] | None = None
         self.sizes = np.zeros(max(len(program.sizes), 1), np.int64)
-        self.measured: dict[tuple[tuple[Symbol, Dim], ...], NDArray[np.int64]] = {}
+        self.measured: dict[tuple[tuple[Symbol, Dim], ...], _Measured] = {}
+        self.latest = _Measured(self.sizes[:0], {})
         self.arrays: dict[int, Array] = {}
         self.shapes: dict[Shape, tuple[int, ...]] = {}
         for slot, array in self.constants.items():
@@ -264,6 +274,7 @@ class _Call:
     def arrange(self, sizes: Sizes) -> None:
         """Plans memory anew when sizes are others than in the last call."""
         if self.planned is not None and self.planned == sizes.known:
+            self.latest = _Measured(self.sizes[:0], {})  # what only the last run told is not known yet
             return
         self.shapes.clear()
         self.plan = plan(_lives(self.program, sizes))
@@ -277,24 +288,28 @@ class _Call:
     def measure(self, sizes: Sizes) -> None:
         """Fills the table of sizes with those that are known by now; what was known lately is remembered."""
         key = tuple(sizes.known.items())
-        table = self.measured.get(key)
-        if table is None:
+        known = self.measured.get(key)
+        if known is None:
             found = (evaluate(dim, sizes.known) for dim in self.program.sizes)
-            table = np.array([known if isinstance(known, int) else 0 for known in found], np.int64)
+            table = np.array([size if isinstance(size, int) else 0 for size in found], np.int64)
             if len(self.measured) >= REMEMBERED:
                 self.measured.clear()
-            self.measured[key] = table
-        self.sizes[: len(table)] = table
+            known = self.measured[key] = _Measured(table, {})
+        self.sizes[: len(known.table)] = known.table
+        self.latest = known
 
     def shape(self, shape: Shape, sizes: Sizes) -> tuple[int, ...] | None:
-        """The sizes as numbers, as soon as they are known; what the inputs tell is remembered for the next call."""
+        """The sizes as numbers, as soon as they are known; they are remembered for the next call."""
         found = self.shapes.get(shape)
         if found is not None:
             return found
         found = _evaluated(shape, self.planned or {})
-        if found is None:
-            return _evaluated(shape, sizes.known)
-        self.shapes[shape] = found
+        if found is not None:
+            self.shapes[shape] = found
+            return found
+        found = self.latest.shapes.get(shape) or _evaluated(shape, sizes.known)
+        if found is not None:
+            self.latest.shapes[shape] = found
         return found
 
     def native(self, stretch: Stretch, sizes: Sizes, team: Team | None) -> None:
