@@ -10,12 +10,16 @@ import pytest
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lower import expand, lower
+from xir.backends.codegen.pack import packing
 from xir.backends.codegen.steps import Run
-from xir.ir.constant import constant_of
+from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
+from xir.kernel._simplify import simplify
+from xir.kernel.build import flatten, index
+from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, Load, Scalar
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify
 from xir.ops.activation import relu
@@ -117,11 +121,11 @@ CASES = {
 }
 
 
-def interpreted(graph: Graph, array: np.ndarray, machine: Machine) -> list[np.ndarray]:
+def interpreted(graph: Graph, array: np.ndarray, machine: Machine) -> list[Array]:
     """The outputs, kernel by kernel through the interpreter; each kernel keeps the rules."""
     made = lower(expand(graph), machine)
     sizes: dict[Symbol, Dim] = {N: array.shape[0]}
-    held = {slot: constant.array().reshape(-1) for slot, constant in made.constants.items()}
+    held: dict[int, Array] = {slot: constant.array().reshape(-1) for slot, constant in made.constants.items()}
     held[made.slot(graph.inputs[0])] = array.reshape(-1)
     for step in made.steps:
         assert isinstance(step, Run)
@@ -133,10 +137,16 @@ def interpreted(graph: Graph, array: np.ndarray, machine: Machine) -> list[np.nd
     return [held[made.slot(value)].reshape(shape) for value, shape in zip(made.outputs, shapes, strict=True)]
 
 
-def close(made: list[np.ndarray], wanted: list[np.ndarray]) -> None:
+def error(made: Array, known: Array) -> float:
+    """The largest difference, relative to the largest number."""
+    wanted = known.astype(np.float64)
+    return float(np.abs(made.astype(np.float64) - wanted).max() / max(1e-30, np.abs(wanted).max()))
+
+
+def close(made: list[Array], wanted: list[Array]) -> None:
     """Whether numbers differ by no more than the order of sums makes them."""
     for each, known in zip(made, wanted, strict=True):
-        assert np.abs(each - known).max() <= 1e-5 * max(1.0, np.abs(known).max())
+        assert error(each, known) <= 1e-5
 
 
 @pytest.mark.parametrize("lanes", MACHINES)
@@ -150,3 +160,92 @@ def test_tiles_compute_the_same(case: str, lanes: str) -> None:
 def test_machine_code_computes_the_same(case: str) -> None:
     graph, array = CASES[case].graph(), CASES[case].array()
     close(list(compile_graph(graph)(array)), list(run(graph, {"x": array}).values()))
+
+
+WINOGRAD = {
+    "whole tiles": Convolution(32, 40, (12, 12), (3, 3), padding=1),
+    "parts of tiles": Convolution(48, 33, (13, 11), (3, 3), padding=1),
+    "two images": Convolution(33, 64, (9, 14), (3, 3), padding=1, batch=2),
+    "many channels": Convolution(256, 256, (16, 16), (3, 3), padding=1),
+}
+
+
+def names_of(graph: Graph, *, exact: bool) -> list[int]:
+    """How many buffers each kernel of a convolution reads."""
+    steps = lower(expand(graph), MACHINES["wide"], exact=exact).steps
+    return [len(step.kernel.inputs) for step in steps if isinstance(step, Run) and step.nodes[0].op.name == "conv"]
+
+
+@pytest.mark.parametrize("case", WINOGRAD)
+def test_fewer_products_stay_within_their_bound(case: str) -> None:
+    graph, array = WINOGRAD[case].graph(), WINOGRAD[case].array()
+    assert len(names_of(graph, exact=False)) == 3
+    for made, known in zip(compile_graph(graph)(array), run(graph, {"x": array}).values(), strict=True):
+        assert error(made, known) <= 5e-5
+
+
+@pytest.mark.parametrize("case", ["whole tiles", "parts of tiles", "two images"])
+def test_fewer_products_in_the_interpreter(case: str) -> None:
+    graph, array = WINOGRAD[case].graph(), WINOGRAD[case].array()
+    for made, known in zip(
+        interpreted(graph, array, MACHINES["narrow"]), run(graph, {"x": array}).values(), strict=True
+    ):
+        assert error(made, known) <= 5e-5
+
+
+def test_exact_sums_are_taken_product_by_product() -> None:
+    graph, array = WINOGRAD["whole tiles"].graph(), WINOGRAD["whole tiles"].array()
+    assert len(names_of(graph, exact=True)) == 1
+    close(list(compile_graph(graph, exact=True)(array)), list(run(graph, {"x": array}).values()))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        Convolution(16, 64, (12, 12), (3, 3), padding=1),
+        Convolution(64, 64, (12, 12), (3, 3), (2, 2), padding=1),
+        Convolution(64, 64, (12, 12), (3, 3), padding=1, dilation=2),
+        Convolution(64, 64, (12, 12), (3, 3), padding=1, groups=2),
+        Convolution(64, 64, (12, 12), (5, 5), padding=2),
+        Convolution(64, 64, (12, 12), (3, 3), padding=1, batch=N),
+        Convolution(64, 64, (2, 2), (3, 3), padding=1),
+    ],
+    ids=["few channels", "stride", "dilation", "groups", "window", "symbolic batch", "small image"],
+)
+def test_other_convolutions_have_all_their_products(case: Convolution) -> None:
+    assert len(names_of(case.graph(), exact=False)) == 1
+
+
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("width", [1, 4, 5, 16])
+def test_packed_elements_lie_where_the_index_says(width: int, step: int) -> None:
+    weights = np.arange(3 * 7 * 4, dtype=np.float32)
+    source = Buffer("w", DType.FLOAT32, (84,))
+    outer, along, inner = (For(Axis(name), size, "parallel", ()) for name, size in (("g", 3), ("o", 7), ("r", 4)))
+    place = flatten((outer.axis, along.axis, inner.axis), (3, 7, 4))
+    if step < 0:
+        place = Apply("sub", (index(83), place))
+    made = packing(Load(source, (place,)), along, [outer], [inner], width, frozenset({"w"}))
+    assert made is not None
+    packed = made.packed(weights)
+    assert packed.shape == made.target.shape
+    for g, o, r in np.ndindex(3, 7, 4):
+        named: dict[str, Scalar] = {"g": index(g), "r": index(r)}
+        found = simplify(made.index(named, index(o // width), index(o % width)), {})
+        assert isinstance(found, Const)
+        assert packed[int(str(found.value))] == weights[::step][(g * 7 + o) * 4 + r]
+
+
+def test_few_columns_and_many_rows_run_at_once() -> None:
+    graph = Convolution(64, 16, (64, 64), (1, 1)).graph()
+    (step,) = [each for each in lower(expand(graph), MACHINES["wide"]).steps if "conv" in each_name(each)]
+    assert isinstance(step, Run)
+    count, body = 1, step.kernel.body
+    while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
+        count, body = count * int(str(body[0].extent)), body[0].body
+    assert count >= 64
+
+
+def each_name(step: object) -> str:
+    """The operator of a kernel's first node."""
+    return step.nodes[0].op.name if isinstance(step, Run) else ""

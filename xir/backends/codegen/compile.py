@@ -26,13 +26,14 @@ from xir.runtime.program import Entry, HostCall, Port, Program, Step, Stretch
 from xir.runtime.team import shared_team
 
 
-def compile_graph(graph: Graph, *, threads: int | None = None) -> Executable:
+def compile_graph(graph: Graph, *, threads: int | None = None, exact: bool = False) -> Executable:
     """Machine code for this processor.
 
     Args:
         graph: what is computed.
         threads: at most so many work on a call; None for as many as the process has processors. The results do not
             depend on it.
+        exact: sums are taken product by product; no algorithm with fewer products takes their place.
 
     Raises:
         UsageError: if `threads` is no whole number from 1 on.
@@ -41,7 +42,7 @@ def compile_graph(graph: Graph, *, threads: int | None = None) -> Executable:
     """
     count = thread_count(threads)
     machine = host()
-    lowered = lower(expand(graph), machine)
+    lowered = lower(expand(graph), machine, exact=exact)
     module = Module(machine)
     pieces = _pieces(lowered, module, lowered.steps)
     code = assemble(module.text(), machine)

@@ -59,7 +59,7 @@ def _is_image(graph: Graph, node: Node, value: Value, found: dict[Value, Layout]
         if readers and all(reader.op.name in IMAGES for reader in readers):
             if all(is_planar(reader) for reader in readers):
                 return False
-            if any(reader.attributes["groups"] != 1 for reader in readers):
+            if value.shape[1] not in range(NARROW):  # what is padded is copied anyway
                 return True
     return any(each is not None and each in found and each.rank == value.rank for each in node.inputs)
 

@@ -18,6 +18,7 @@ from xir.backends.codegen.schedule import schedule
 from xir.backends.codegen.stage import Stage, name_of, slot_of, staged
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step, reads
 from xir.backends.codegen.weights import parted
+from xir.backends.codegen.winograd import winograd
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.dims import Symbol, symbols_of
 from xir.ir.graph import Graph
@@ -64,9 +65,15 @@ def expand(graph: Graph) -> Graph:
     raise InvalidModelError("operators come apart without end")
 
 
-def lower(graph: Graph, machine: Machine) -> Lowered:
-    """The program of a graph whose operators have come apart (`expand`)."""
-    made = Lowered(outputs=graph.outputs)
+def lower(graph: Graph, machine: Machine, *, exact: bool = False) -> Lowered:
+    """The program of a graph whose operators have come apart (`expand`).
+
+    Args:
+        graph: what is computed.
+        machine: the processor.
+        exact: sums are taken product by product; no algorithm with fewer products takes their place.
+    """
+    made = Lowered(outputs=graph.outputs, exact=exact)
     for value in graph.inputs:
         made.slot(value)
     made.steps.extend(_steps(made, graph, machine))
@@ -115,6 +122,8 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
             made.constants[made.slot(node.outputs[0])] = literal
         elif is_view(node) and node in made.kernels and node.inputs[0] is not None:
             made.numbers[node.outputs[0]] = made.slot(node.inputs[0])
+        elif node in made.kernels and (stages := winograd(made, node, number)) is not None:
+            items.extend(stages)
         elif node in made.kernels:
             slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
             items.append(staged(made.kernels[node], slots, node, number, made.layouts))

@@ -28,6 +28,7 @@ class Lowered:
         layouts: {slot: how it lies in memory}, where that is not row-major order.
         kernels: {node: what it lowers to}.
         faults: the slot in which loops say that they were given up, once there is a loop.
+        exact: whether sums are taken product by product, and never in fewer products.
     """
 
     slots: list[Slot] = field(default_factory=list[Slot])
@@ -39,6 +40,7 @@ class Lowered:
     layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
     kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
     faults: list[int] = field(default_factory=list[int])
+    exact: bool = False
 
     def slot(self, value: Value) -> int:
         """The number of the value's buffer."""
