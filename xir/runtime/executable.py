@@ -215,6 +215,7 @@ class _Call:
         self.sizes = np.zeros(max(len(program.sizes), 1), np.int64)
         self.measured: dict[tuple[tuple[Symbol, Dim], ...], _Measured] = {}
         self.latest = _Measured(self.sizes[:0], {})
+        self.assumed = program.constraints
         self.arrays: dict[int, Array] = {}
         self.shapes: dict[Shape, tuple[int, ...]] = {}
         for slot, array in self.constants.items():
@@ -240,6 +241,7 @@ class _Call:
         ]
         sizes.learn(arrivals)
         check_constraints(self.program.constraints, sizes.known)
+        self.assumed = self.program.constraints
         self.arrays = dict(self.constants)
         for port, array in zip(self.program.inputs, fed, strict=True):
             self.hold(port.slot, array)
@@ -260,7 +262,11 @@ class _Call:
     def branch(self, branch: Branch, sizes: Sizes, team: Team | None) -> None:
         known = len(sizes.known)
         arm = branch.then if self.read(*branch.condition, sizes).reshape(()) else branch.otherwise
+        around = self.assumed
+        self.assumed = (*around, *arm.constraints)
+        check_constraints(arm.constraints, sizes.known)
         self.steps(arm.steps, sizes, team)
+        self.assumed = around
         arrivals: list[Arrival] = []
         for (slot, type), (source, made) in zip(branch.results, arm.results, strict=True):
             array = self.read(source, made.shape if isinstance(made, TensorType) else (), sizes)
@@ -269,7 +275,7 @@ class _Call:
                 arrivals.append(Arrival(f"the result of {branch.name}", type, array.shape))
         sizes.learn(arrivals)
         if len(sizes.known) != known:
-            self.measure(sizes)
+            self.learned(sizes)
 
     def arrange(self, sizes: Sizes) -> None:
         """Plans memory anew when sizes are others than in the last call."""
@@ -284,6 +290,12 @@ class _Call:
             self.table[slot] = self.arena.ctypes.data + offset
         self.measure(sizes)
         self.planned = dict(sizes.known)
+
+    def learned(self, sizes: Sizes) -> None:
+        """Takes up sizes that a step has told: machine code after it relies on what was assumed of them."""
+        if self.assumed:
+            check_constraints(self.assumed, sizes.known)
+        self.measure(sizes)
 
     def measure(self, sizes: Sizes) -> None:
         """Fills the table of sizes with those that are known by now; what was known lately is remembered."""
@@ -333,7 +345,7 @@ class _Call:
         for slot, array in zip(call.outputs, results, strict=True):
             self.hold(slot, self.owned(array, given))
         if len(sizes.known) != before:
-            self.measure(sizes)
+            self.learned(sizes)
 
     def owned(self, array: Array, given: Sequence[Array | None]) -> Array:
         """The array, or a copy if its elements may lie where others will."""

@@ -78,10 +78,11 @@ class HostCall:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One side of a branch: its steps, and the slot and type of each result."""
+    """One side of a branch: its steps, the slot and type of each result, and what it assumes of sizes."""
 
     steps: tuple[Step, ...]
     results: tuple[tuple[int, Type], ...]
+    constraints: tuple[Constraint, ...] = ()
 
     @property
     def slots(self) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
@@ -13,8 +14,9 @@ from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import host
 from xir.backends.codegen.lower import expand, lower
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Step
-from xir.errors import UnsafeError
+from xir.errors import UnsafeError, XirError
 from xir.ir.constant import Array, constant_of
+from xir.ir.constraints import collecting
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
@@ -376,3 +378,30 @@ def test_loops_of_unknown_length_that_stack_results_run_by_the_reference() -> No
     assert kinds(graph) == [Hosted]
     for steps in (0, 1, 3):
         same(graph, {"x0": np.asarray(steps, np.int64), "x1": numbers(3)})
+
+
+def added_positions(x: Value, y: Value) -> Sequence[Value]:
+    """Where both are not zero, added: as many places as the other has, which only the run tells."""
+    return (add(nonzero(x), nonzero(y)),)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("counts", [(2, 2), (3, 1), (1, 4)])
+def test_sizes_that_a_run_tells_are_what_was_assumed(inside: bool, counts: tuple[int, int]) -> None:
+    flag, x, y = Value(TRUTH), tensor(5), tensor(5)
+    with collecting() as assumed:
+        if inside:
+            with collecting() as within:
+                body = body_of(added_positions, x, y)
+            body = replace(body, constraints=tuple(within))
+            results = if_(flag, x, y, then_body=body, else_body=body)
+        else:
+            results = tuple(added_positions(x, y))
+    graph = replace(model((flag, x, y), results), constraints=tuple(assumed))
+    arrays = [np.asarray([1.0] * count + [0.0] * (5 - count), np.float32) for count in counts]
+    feeds = {"x0": np.asarray(True), "x1": arrays[0], "x2": arrays[1]}
+    if counts[0] == counts[1]:
+        same(graph, feeds)
+        return
+    with pytest.raises(XirError):
+        compile_graph(graph).run(None, feeds)

@@ -120,13 +120,15 @@ def _native(lowered: Lowered, module: Module, steps: Sequence[steps_of_program.S
 
 
 def _branch(lowered: Lowered, module: Module, step: Branch) -> Piece:
-    arms = [(_pieces(lowered, module, arm.steps), arm.results) for arm in (step.then, step.otherwise)]
+    arms = [(_pieces(lowered, module, arm.steps), arm) for arm in (step.then, step.otherwise)]
     results = tuple((slot, value.type) for slot, value in zip(step.results, step.node.outputs, strict=True))
     condition = step.node.inputs[0]
     sizes = condition.shape if condition is not None else ()
 
     def branch(code: Code) -> Step:
-        then, otherwise = (program.Arm(tuple(piece(code) for piece in pieces), made) for pieces, made in arms)
+        then, otherwise = (
+            program.Arm(tuple(piece(code) for piece in pieces), arm.results, arm.constraints) for pieces, arm in arms
+        )
         return program.Branch(step.node.op.name, (step.condition, sizes), then, otherwise, results)
 
     return branch

@@ -45,7 +45,10 @@ def _body(node: Node, name: str) -> Graph:
 
 
 def _opened(body: Graph, operands: Sequence[Type]) -> Graph | None:
-    """The body for operands of these types; None where they do not fit, or where it must assume more of sizes."""
+    """The body for operands of these types; None where they do not fit.
+
+    What had to be assumed of sizes are its constraints.
+    """
     sizes: dict[Symbol, Dim] = {}
     for value, given in zip(body.inputs, operands, strict=True):
         if isinstance(value.type, TensorType) and isinstance(given, TensorType) and value.rank == given.rank:
@@ -59,10 +62,9 @@ def _opened(body: Graph, operands: Sequence[Type]) -> Graph | None:
     leaves = {value: Value(given) for value, given in zip(body.inputs, operands, strict=True)}
     try:
         constraints = substituted(body.constraints, sizes)
-        made = Rewriter(body).run(sized, leaves=leaves, constraints=constraints)
+        return Rewriter(body).run(sized, leaves=leaves, constraints=constraints)
     except (InvalidModelError, UnsupportedError):  # the reference says so, when it comes to it
         return None
-    return None if made.constraints else made
 
 
 def _is_plain(type: Type) -> bool:
@@ -129,7 +131,7 @@ def _scan(made: Lowered, node: Node, inside: Inside) -> Step | None:
         return None
     rows = [value.tensor.with_shape(value.shape[1:]) for value in values[states:cut]]
     body = _opened(_body(node, "body"), [*(v.type for v in values[:states]), *rows, *(v.type for v in values[cut:])])
-    if body is None:
+    if body is None or body.constraints:
         return None
     stacked = [_stack_of(value.type, steps) for value in body.outputs[states:]]
     wanted = [value.type for value in (*values[:states], *node.outputs)]
@@ -190,7 +192,7 @@ def _loop(made: Lowered, node: Node, inside: Inside) -> Step | None:
         return None
     fixed = [TensorType(DType.INT64, ()), TensorType(DType.BOOL, ())]
     body = _opened(_body(node, "body"), [*fixed, *(value.type for value in values)])
-    if body is None or not _is_single(body.outputs[0]):
+    if body is None or body.constraints or not _is_single(body.outputs[0]):
         return None
     pairs = zip((*body.outputs[1:], *node.outputs), (*values[:carried], *values[:carried]), strict=True)
     if not all(_same(a.type, b.type) for a, b in pairs):
@@ -233,7 +235,7 @@ def _if(made: Lowered, node: Node, inside: Inside) -> Step | None:
         scope = _bound(made, body, dict(enumerate(operands)))
         arms.append((scope, body, inside(scope, body)))
     results = tuple(made.slot(value) for value in node.outputs)
-    fits = all(
+    fits = not any(body.constraints for _, body, _ in arms) and all(
         _same(a.type, b.type) and _is_plain(a.type)
         for _, body, _ in arms
         for a, b in zip(body.outputs, node.outputs, strict=True)
@@ -241,7 +243,8 @@ def _if(made: Lowered, node: Node, inside: Inside) -> Step | None:
     if fits and all(is_native(steps) for _, _, steps in arms):
         return Choose(made.slot(condition), *(_filling(results, *arm) for arm in arms))
     then, otherwise = (
-        Arm(steps, tuple((scope.slot(value), value.type) for value in body.outputs)) for scope, body, steps in arms
+        Arm(steps, tuple((scope.slot(value), value.type) for value in body.outputs), body.constraints)
+        for scope, body, steps in arms
     )
     return Branch(node, made.slot(condition), then, otherwise, results)
 

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from xir.ir.constraints import Constraint
 from xir.ir.dims import Dim
 from xir.ir.node import Node
 from xir.ir.types import Type
@@ -136,10 +137,11 @@ class Choose:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One side of a `Branch`: its steps, and the slots and types of what it makes."""
+    """One side of a `Branch`: its steps, the slots and types of what it makes, and what it assumes of sizes."""
 
     steps: tuple[Step, ...]
     results: tuple[tuple[int, Type], ...]
+    constraints: tuple[Constraint, ...]
 
 
 @dataclass(frozen=True, slots=True)
