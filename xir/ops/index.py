@@ -33,6 +33,9 @@ from xir.ops.constant import constant
 from xir.ops.reduce import cumsum, reduce_prod, reduce_sum
 from xir.ops.shape import broadcast, concat, iota, pad, range_, reshape, shape_of, slice_
 
+NOWHERE = -(2**56)
+"""A term of a flat index that no other terms make up for: no tensor has as many elements."""
+
 Reduction = Literal["none", "add", "mul", "max", "min"]
 Integers = NDArray[np.int64]
 
@@ -268,7 +271,10 @@ def _gather_nd_decompose(x: Value, indices: Value, *, batch_axes: int = 0) -> Va
 
 
 def row_major(x: Value, indices: Value, first: int) -> Value:
-    """Coordinates [places..., k] over the k axes of `x` from `first` on, as one index each: i64 [places...]."""
+    """Coordinates [places..., k] over the k axes of `x` from `first` on, as one index each: i64 [places...].
+
+    Where a coordinate does not exist, the index does not either: it never is that of another element.
+    """
     whole = elementwise.cast(indices, dtype=DType.INT64)
     last = first + depth_of(indices)
     extents = broadcast(_sizes(x, first, last), shape=whole.shape)
@@ -277,7 +283,9 @@ def row_major(x: Value, indices: Value, first: int) -> Value:
     # One step on an axis passes over all elements of the axes after it.
     steps = [reduce_prod(_sizes(x, at + 1, last), axes=(0,), keep_dims=True) for at in range(first, last)]
     weights = broadcast(concat(*steps, axis=0), shape=whole.shape) if steps else whole
-    return reduce_sum(elementwise.mul(front, weights), axes=(whole.rank - 1,), keep_dims=False)
+    inside = compare.logical_and(compare.less(front, extents), compare.greater_equal(front, scalar_like(front, 0)))
+    terms = elementwise.select(inside, elementwise.mul(front, weights), scalar_like(front, NOWHERE))
+    return reduce_sum(terms, axes=(whole.rank - 1,), keep_dims=False)
 
 
 def _sizes(x: Value, first: int, last: int) -> Value:
