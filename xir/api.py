@@ -170,8 +170,9 @@ def show(graph: Graph, path: str | os.PathLike[str], *, format: str | None = Non
 
 def verify(
     a: Model,
-    b: Model,
+    b: Model | None = None,
     *,
+    runtime: Literal["cpu"] | None = None,
     inputs: Mapping[str, ArrayLike] | None = None,
     per_layer: bool = False,
     align: Mapping[str, tuple[int, ...]] | None = None,
@@ -186,7 +187,8 @@ def verify(
     Args:
         a: the first model, run by the reference.
         b: the second one, run by onnxruntime where it is an ONNX file and onnxruntime is installed, else by the
-            reference.
+            reference. None for the first one again, where `runtime` is given.
+        runtime: `cpu` compiles the second model and runs the machine code.
         inputs: arrays by the first model's input names; without them they are made from `seeds`.
         per_layer: also compares every layer that both have, by the reference on both sides.
         align: {input or output name of `a`: permutation from a's axes to b's}, for models of another layout.
@@ -197,12 +199,17 @@ def verify(
         progress: told what is being done.
 
     Raises:
-        UsageError: if the two have not as many inputs and outputs.
+        UsageError: if the two have not as many inputs and outputs, or there is neither `b` nor `runtime`.
+        UnsupportedError, MissingExtraError: if machine code is asked for and cannot be made here.
     """
     tell = progress or silent
+    _check_sides(b, runtime, per_layer)
     tell("reading", 0, 1)
     first = a if isinstance(a, Graph) else load_model(os.fspath(a), options).graph
-    runner, second = _second_side(b, per_layer, second_options(options))
+    if runtime is not None:
+        runner, second = _compiled_side(first if b is None else b, second_options(options)), None
+    else:
+        runner, second = _second_side(a if b is None else b, per_layer, second_options(options))
     feeds: dict[str, Array] | None = None
     if inputs is not None:
         import numpy as np
@@ -211,7 +218,7 @@ def verify(
     return verify_runners(
         first,
         runner,
-        names=(_name(a), _name(b)),
+        names=(_name(a), _name(a if b is None else b)),
         feeds=feeds,
         seeds=seeds,
         align=align,
@@ -220,6 +227,25 @@ def verify(
         layers_of=second,
         progress=lambda done, total: tell("comparing", done, total),
     )
+
+
+def _check_sides(b: Model | None, runtime: str | None, per_layer: bool) -> None:
+    if runtime not in (None, "cpu"):
+        raise UsageError(f"there is no runtime {runtime!r}, only 'cpu'", hint="leave it out")
+    if b is None and runtime is None:
+        raise UsageError(
+            "there is no second model", hint="name one, or the runtime cpu to compare the first with itself"
+        )
+    if per_layer and runtime is not None:
+        raise UsageError(
+            "layers are compared by the reference on both sides, not by machine code", hint="leave one of the two out"
+        )
+
+
+def _compiled_side(model: Model, options: LoadOptions) -> Runner:
+    from xir.verification.compiled import CompiledRunner
+
+    return CompiledRunner(model if isinstance(model, Graph) else load_model(os.fspath(model), options).graph)
 
 
 def _second_side(b: Model, per_layer: bool, options: LoadOptions) -> tuple[Runner, Graph | None]:

@@ -14,6 +14,7 @@ from xir_cli.words import amount, counted
 
 if TYPE_CHECKING:
     from xir.frontends.options import LoadOptions
+    from xir.inspect.placement import PlacedLayer, Placement
     from xir.inspect.summary import Summary
 
 
@@ -22,9 +23,18 @@ if TYPE_CHECKING:
 @click.option("--dot", metavar="FILE", help="Draw the graph as Graphviz DOT text.")
 @click.option("--svg", metavar="FILE", help="Draw the graph as an SVG picture.")
 @click.option("--names", is_flag=True, help="Also list every value with its name and type, for --output.")
+@click.option("--placement", is_flag=True, help="Show where each layer of the compiled model runs, and why not.")
 @reading_options
 @click.pass_obj
-def command(settings: Settings, model: str, dot: str | None, svg: str | None, names: bool, options: LoadOptions) -> int:
+def command(
+    settings: Settings,
+    model: str,
+    dot: str | None,
+    svg: str | None,
+    names: bool,
+    placement: bool,
+    options: LoadOptions,
+) -> int:
     r"""Show layers, shapes, parameters and FLOPs; draw the graph.
 
     A multiplication and an addition count as two FLOPs.
@@ -32,6 +42,7 @@ def command(settings: Settings, model: str, dot: str | None, svg: str | None, na
     \b
     xir inspect model.caffemodel
     xir inspect model.onnx --svg model.svg
+    xir inspect model.onnx --placement
     """
     from xir.api import read, show
     from xir.inspect.summary import summarize
@@ -46,10 +57,47 @@ def command(settings: Settings, model: str, dot: str | None, svg: str | None, na
         show(loaded.graph, svg, format="svg")
     for note in summary.notes:
         output.note(note)
-    for line in _lines(summary):
+    if placement:
+        from xir.inspect.placement import place
+
+        placed = place(loaded.graph)
+        document = summary.to_dict() | {"placement": placed.to_dict()}
+        lines = _placement_lines(placed)
+    else:
+        document, lines = summary.to_dict(), _lines(summary)
+    for line in lines:
         output.line(line)
-    output.document(summary.to_dict())
+    output.document(document)
     return 0
+
+
+def _placement_lines(placement: Placement) -> list[str]:
+    rows = [(layer.name, layer.kind, _where(layer, placement)) for layer in placement.layers]
+    idle = sum(not layer.steps for layer in placement.layers)
+    return [
+        *table(("layer", "type", "runs"), rows),
+        "",
+        f"{counted(placement.kernels, 'kernel')} of machine code ({placement.cpu}), "
+        f"{counted(placement.hosted, 'step')} on the host, {counted(len(placement.layers), 'layer')}"
+        + (f", {idle} with nothing to do" if idle else ""),
+        *(
+            f"host: {', '.join(step.operators)} ({', '.join(step.layers)}): {step.reason}"
+            for step in placement.steps
+            if step.reason
+        ),
+    ]
+
+
+def _where(layer: PlacedLayer, placement: Placement) -> str:
+    """`kernel 3 with relu1`, `kernels 4, 5`, `host: why`, `nothing to do`."""
+    if not layer.steps:
+        return layer.where
+    steps = [placement.steps[number] for number in layer.steps]
+    numbers = ", ".join(str(step.number) for step in steps)
+    others = dict.fromkeys(name for step in steps for name in step.layers if name != layer.name)
+    inside = " in a " + steps[0].inside[-1] if steps[0].inside else ""
+    what = f"host, step {numbers}: {layer.reason}" if layer.reason else f"kernel{'s' * (len(steps) > 1)} {numbers}"
+    return what + inside + (f" with {', '.join(others)}" if others else "")
 
 
 def _lines(summary: Summary) -> list[str]:

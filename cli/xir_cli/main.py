@@ -22,6 +22,8 @@ COMMANDS = {
     "convert": "Convert models, and verify what was written.",
     "run": "Run a model on arrays, a picture or made-up inputs.",
     "inspect": "Show layers, shapes, parameters and FLOPs; draw the graph.",
+    "profile": "Show what each kernel of the compiled model takes.",
+    "bench": "Measure compiled models: latency, compile times, memory.",
     "verify": "Compare two models, and find the first layer that differs.",
     "diff": "Show what two models differ in: operators, types, names, weights.",
     "extract": "Cut a part out of a model.",

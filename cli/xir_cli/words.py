@@ -34,6 +34,19 @@ def short(number: float) -> str:
     return f"{mantissa.removesuffix('.0')}e{int(exponent)}" if number else "0"
 
 
+def duration(seconds: float) -> str:
+    """A time as people say it: 1.23 s, 45.6 ms, 7.89 us."""
+    for unit, size in (("s", 1.0), ("ms", 1e-3)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} us"
+
+
+def share(part: float, whole: float) -> str:
+    """`12 %`; nothing where there is no whole."""
+    return f"{100 * part / whole:.0f} %" if whole > 0 else ""
+
+
 def source_line(source: Loaded, width: int) -> str:
     """`caffe  resnet.prototxt + resnet.caffemodel   229 layers, 25.6M weights`."""
     from xir.inspect.conversion import parameter_count

@@ -33,9 +33,9 @@ MAX_PIECES = 10_000
 class Flops:
     """Counts operations; sizes that are not known count as the smallest that they may be, at least 1."""
 
-    def __init__(self) -> None:
-        """Starts with no size known."""
-        self._sizes: dict[Symbol, Dim] = {}
+    def __init__(self, sizes: Mapping[Symbol, Dim] | None = None) -> None:
+        """Starts with these sizes known, or none."""
+        self._sizes: dict[Symbol, Dim] = dict(sizes or {})
 
     @property
     def assumed(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from xir.backends.codegen.lower import expand, lower
 from xir.backends.codegen.lowered import Lowered
 from xir.backends.codegen.module import Module
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
+from xir.backends.codegen.watch import Watch
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
@@ -26,7 +27,9 @@ from xir.runtime.program import Entry, HostCall, Port, Program, Step, Stretch
 from xir.runtime.team import shared_team
 
 
-def compile_graph(graph: Graph, *, threads: int | None = None, exact: bool = False) -> Executable:
+def compile_graph(
+    graph: Graph, *, threads: int | None = None, exact: bool = False, watch: Watch | None = None
+) -> Executable:
     """Machine code for this processor.
 
     Args:
@@ -34,6 +37,7 @@ def compile_graph(graph: Graph, *, threads: int | None = None, exact: bool = Fal
         threads: at most so many work on a call; None for as many as the process has processors. The results do not
             depend on it.
         exact: sums are taken product by product; no algorithm with fewer products takes their place.
+        watch: for profiles: it notes when each step begins, of one call at a time.
 
     Raises:
         UsageError: if `threads` is no whole number from 1 on.
@@ -43,9 +47,11 @@ def compile_graph(graph: Graph, *, threads: int | None = None, exact: bool = Fal
     count = thread_count(threads)
     machine = host()
     lowered = lower(expand(graph), machine, exact=exact)
-    module = Module(machine)
+    module = Module(machine, watch)
     pieces = _pieces(lowered, module, lowered.steps)
     code = assemble(module.text(), machine)
+    if watch is not None:
+        watch.open(code)
     steps = tuple(piece(code) for piece in pieces)
     team = shared_team(team_code) if count > 1 else None
     return Executable(_program(graph, lowered, module, steps, code), team, count)
@@ -85,7 +91,7 @@ def _pieces(lowered: Lowered, module: Module, steps: Sequence[steps_of_program.S
             pieces.append(_native(lowered, module, stretch))
             stretch = []
         if isinstance(step, Hosted):
-            pieces.append(_hosted(step))
+            pieces.append(_hosted(step, module.watch))
         elif step is not None:
             pieces.append(_branch(lowered, module, step))
     return pieces
@@ -134,12 +140,13 @@ def _branch(lowered: Lowered, module: Module, step: Branch) -> Piece:
     return branch
 
 
-def _hosted(step: Hosted) -> Piece:
+def _hosted(step: Hosted, watch: Watch | None) -> Piece:
     read = tuple(
         None if slot is None or value is None else (slot, value.shape if isinstance(value.type, TensorType) else ())
         for slot, value in zip(step.inputs, step.node.inputs, strict=True)
     )
-    call = HostCall(step.node.op.name, _reference(step.node), read, step.outputs)
+    run = _reference(step.node)
+    call = HostCall(step.node.op.name, run if watch is None else watch.timed(step, run), read, step.outputs)
     return lambda code: call
 
 

@@ -10,6 +10,7 @@ from xir.backends.codegen.control import StretchText
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm import NAME, Phase, phases
 from xir.backends.codegen.steps import Run, Step
+from xir.backends.codegen.watch import Watch
 from xir.ir.dims import Dim
 
 MEMORY = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
@@ -21,10 +22,13 @@ class Module:
     """The text of all kernels of a program, each once, and of the stretches between host calls.
 
     Attributes:
+        machine: what it is made for.
+        watch: what notes when steps begin, for profiles only.
         sizes: the sizes that the code reads from its table, in order.
     """
 
     machine: Machine
+    watch: Watch | None = None
     sizes: list[Dim] = field(default_factory=list[Dim])
     _names: dict[str, str] = field(default_factory=dict[str, str])
     _texts: list[str] = field(default_factory=list[str])
@@ -36,7 +40,10 @@ class Module:
         Its workers meet between phases; at its end they do not, as whoever called it waits for them.
         """
         written = StretchText(self.sizes, self._run)
-        written.steps(steps)
+        if self.watch is None:
+            written.steps(steps)
+        else:
+            self.watch.write(written, steps)
         name = f"stretch{len(self._texts)}"
         self._texts.append(written.text(name))
         return name
@@ -66,4 +73,5 @@ class Module:
     def text(self) -> str:
         """The whole module."""
         declared = "\n".join(self._declared.values())
-        return "\n".join([declared, MEMORY, MEET, *self._texts, "!0 = !{}"])
+        watched = [] if self.watch is None else [self.watch.text()]
+        return "\n".join([declared, MEMORY, MEET, *watched, *self._texts, "!0 = !{}"])
