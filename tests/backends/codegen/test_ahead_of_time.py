@@ -1,0 +1,325 @@
+"""Models compiled ahead of time: a C program links them, runs them, and gets what the reference computes."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xir
+from tests.ops.cases import Case, all_cases
+from tests.ops.test_table import compare, graph_of, names
+from xir.backends.codegen._elf import undefined
+from xir.backends.codegen._header import MARK, header_text, parameters, prefix_of
+from xir.backends.codegen._library import LIBRARY
+from xir.backends.codegen._link import link
+from xir.backends.codegen.ahead import compile_ahead
+from xir.backends.codegen.ahead_files import AheadReport, write_ahead
+from xir.backends.codegen.engine import CPUS, machine_for
+from xir.errors import FileError, MissingExtraError, UnsupportedError, UsageError
+from xir.ir.constant import Array, constant_of
+from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
+from xir.ops.activation import tanh
+from xir.ops.constant import constant
+from xir.ops.elementwise import add
+from xir.ops.elementwise import cast as converted
+from xir.ops.finding import nonzero, unique
+from xir.ops.matmul import matmul
+from xir.ops.reduce import reduce_sum
+from xir.runtime.program import Port
+
+F32 = DType.FLOAT32
+
+OWN = {"aligned_alloc", "free", "memcpy", "memmove", "memset", "open", "lseek", "close", "mmap", "munmap", "memcmp"}
+"""What an object takes from the C library."""
+
+LIBM = {name + end for name in (*LIBRARY, "fma", "fmod", "floor", "ceil", "trunc", "rint", "sqrt") for end in ("", "f")}
+
+EVERY = 20
+"""Every so many of the examples of the operator table are compiled."""
+
+CASES = tuple(case for case in all_cases() if case.is_plain)[::EVERY]
+
+FLAGS = ("-std=c11", "-Wall", "-Wextra", "-Werror")
+
+
+def c_program(report: AheadReport, inputs: Sequence[Array], outputs: Sequence[Array]) -> str:
+    """A program that reads the inputs from `fed`, runs twice, and writes the outputs to `made`."""
+    weights = '"' + report.files[2] + '"' if len(report.files) > 2 else ""
+    sizes = [array.nbytes for array in (*inputs, *outputs)]
+    held = "\n".join(f"static _Alignas(8) unsigned char a{n}[{max(size, 1)}];" for n, size in enumerate(sizes))
+    reads = "\n".join(
+        f"if (fread(a{n}, 1, {a.nbytes}, fed) != {a.nbytes}) return 2;" for n, a in enumerate(inputs) if a.nbytes
+    )
+    writes = "\n".join(f"fwrite(a{n}, 1, {sizes[n]}, made);" for n in range(len(inputs), len(sizes)))
+    given = ", ".join(["model", *(f"(void *)a{n}" for n in range(len(sizes)))])
+    return f"""
+#include <stdio.h>
+#include "{report.files[1]}"
+{held}
+int main(int count, char **words) {{
+  (void)count;
+  FILE *fed = fopen(words[1], "rb"), *made = fopen(words[2], "wb");
+  if (!fed || !made) return 3;
+  {reads}
+  struct {report.name}_model *model = {report.name}_init({weights});
+  if (!model) return 4;
+  for (int turn = 0; turn < 2; turn++) {{
+    int code = {report.name}_run({given});
+    if (code) return 10 + code;
+  }}
+  {writes}
+  {report.name}_free(model);
+  {report.name}_free(0);
+  return fclose(made) ? 5 : 0;
+}}
+"""
+
+
+def called(report: AheadReport, graph: Graph, feeds: Mapping[str, Array], folder: Path) -> tuple[Array, ...]:
+    """What a C program gets from the model."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler `cc`: no C program calls the model")
+    inputs = [np.ascontiguousarray(feeds[name]) for name in graph.input_names]
+    expected = tuple(xir.run(graph, feeds).values())
+    source, program = folder / "main.c", folder / "main"
+    source.write_text(c_program(report, inputs, expected))
+    command = [compiler, *FLAGS, source, report.files[0], "-o", program, "-lm", f"-Wl,-rpath,{folder}"]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    (folder / "fed").write_bytes(b"".join(array.tobytes() for array in inputs))
+    ran = subprocess.run([program, folder / "fed", folder / "made"], timeout=300, check=False)
+    assert ran.returncode == 0
+    data, start, found = (folder / "made").read_bytes(), 0, list[Array]()
+    for array in expected:
+        found.append(np.frombuffer(data[start : start + array.nbytes], array.dtype).reshape(array.shape))
+        start += array.nbytes
+    assert start == len(data)
+    return tuple(found)
+
+
+def small_net() -> Graph:
+    """Outputs that are computed, stand twice, are an input, and are a constant; names that are no C."""
+    data = Value(TensorType(F32, (2, 16)))
+    weights = constant(value=constant_of(np.random.default_rng(0).standard_normal((16, 40)).astype(np.float32)))
+    scores = tanh(matmul(data, weights))
+    outputs = (scores, scores, data, weights)
+    return Graph("net */ int evil;", (data,), outputs, ("prob", "1 */", "a-b", "a b"), names={data: 'da"ta */ #'})
+
+
+def whole_numbers() -> Graph:
+    """Element types of other widths."""
+    a, b = Value(TensorType(DType.INT64, (3, 5))), Value(TensorType(DType.FLOAT16, (3, 5)))
+    outputs = (converted(a, dtype=DType.UINT8), converted(b, dtype=DType.BOOL), add(b, b))
+    return Graph("types", (a, b), outputs, ("bytes", "holds", "half"), names={a: "int", b: "double"})
+
+
+def nothing() -> Graph:
+    """Arrays without elements."""
+    x = Value(TensorType(F32, (0, 4)))
+    return Graph("empty", (x,), (tanh(x), reduce_sum(x, axes=(0,), keep_dims=False)), ("y", "sum"), names={x: "x"})
+
+
+GRAPHS = {"net": small_net, "types": whole_numbers, "nothing": nothing}
+
+
+@pytest.mark.parametrize("ending", [".so", ".o"])
+@pytest.mark.parametrize("beside", [False, True], ids=["embedded", "beside"])
+@pytest.mark.parametrize("graph", GRAPHS)
+def test_a_c_program_gets_what_the_reference_computes(graph: str, beside: bool, ending: str, tmp_path: Path) -> None:
+    made, feeds = GRAPHS[graph](), xir.random_inputs(GRAPHS[graph]())
+    report = write_ahead(made, tmp_path / f"model{ending}", beside=beside)
+    assert [Path(file).suffix for file in report.files] == [ending, ".h", *([".weights"] if beside else [])]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(Path(file).name for file in report.files)
+    found = called(report, made, feeds, tmp_path)
+    for array, expected in zip(found, xir.run(made, feeds).values(), strict=True):
+        np.testing.assert_allclose(array, expected, rtol=1e-5, atol=1e-6)
+
+
+def through_ctypes(report: AheadReport, graph: Graph, feeds: Mapping[str, Array]) -> tuple[Array, ...]:
+    """What a library computes, called from this process."""
+    library = ctypes.CDLL(report.files[0])
+    init, run, free = (library[f"{report.name}_{each}"] for each in ("init", "run", "free"))
+    init.restype, free.argtypes, run.restype = ctypes.c_void_p, [ctypes.c_void_p], ctypes.c_int
+    inputs = [np.ascontiguousarray(feeds[name]).reshape(np.shape(feeds[name])) for name in graph.input_names]
+    outputs = tuple(np.full(array.shape, 77, array.dtype) for array in xir.run(graph, feeds).values())
+    model = init()
+    assert model
+    assert run(ctypes.c_void_p(model), *(ctypes.c_void_p(each.ctypes.data) for each in (*inputs, *outputs))) == 0
+    free(model)
+    return outputs
+
+
+@pytest.mark.parametrize("case", CASES, ids=names(CASES))
+def test_libraries_compute_what_the_reference_computes(case: Case, tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler `cc`: nothing is linked")
+    graph, feeds = graph_of(case)
+    with suppress(UnsupportedError):
+        report = write_ahead(graph, tmp_path / "model.so", cpu="native")
+        compare(case, through_ctypes(report, graph, feeds))
+
+
+@pytest.mark.parametrize("case", CASES, ids=names(CASES))
+def test_objects_need_nothing_but_the_c_library(case: Case) -> None:
+    graph, _ = graph_of(case)
+    with suppress(UnsupportedError):  # what runs by the reference is refused; another test looks at that
+        made = compile_ahead(graph, "model", cpu="x86-64-v3", beside=False)
+        assert not set(undefined(made.code)) - OWN - LIBM
+
+
+def test_two_objects_are_linked_into_one_program(tmp_path: Path) -> None:
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("there is no C compiler `cc`: nothing is linked")
+    for name in ("first", "second"):
+        write_ahead(small_net(), tmp_path / f"{name}.o")
+    source = tmp_path / "main.c"
+    source.write_text(
+        '#include "first.h"\n#include "second.h"\n'
+        "int main(void) { first_free(first_init()); second_free(second_init()); return 0; }\n"
+    )
+    command = [compiler, *FLAGS, source, tmp_path / "first.o", tmp_path / "second.o", "-o", tmp_path / "main", "-lm"]
+    subprocess.run(list(map(str, command)), check=True, timeout=300)
+    subprocess.run([tmp_path / "main"], check=True, timeout=300)
+
+
+@pytest.mark.parametrize("harm", ["other", "short", "missing"])
+def test_a_file_of_other_weights_is_refused(harm: str, tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler `cc`: nothing is linked")
+    report = write_ahead(small_net(), tmp_path / "model.so", beside=True)
+    library = ctypes.CDLL(report.files[0])
+    init, free = library.model_init, library.model_free
+    init.restype, init.argtypes, free.argtypes = ctypes.c_void_p, [ctypes.c_char_p], [ctypes.c_void_p]
+    weights = Path(report.files[2])
+    whole = weights.read_bytes()
+    model = init(str(weights).encode())
+    assert model
+    free(model)
+    if harm == "missing":
+        weights.unlink()
+    else:
+        weights.write_bytes(whole[:-1] if harm == "short" else whole[:8] + b"?" + whole[9:])
+    assert init(str(weights).encode()) is None
+
+
+def test_wide_registers_are_used_where_the_processor_is_said_to_have_them() -> None:
+    narrow, wide = (compile_ahead(small_net(), "m", cpu=cpu, beside=False).code for cpu in CPUS[:2])
+    assert narrow != wide
+    assert b"\x62" in wide  # EVEX, the prefix of AVX-512's instructions
+    assert machine_for("x86-64-v4").lanes == 16
+
+
+def test_the_object_is_the_same_every_time() -> None:
+    first, second = (compile_ahead(small_net(), "m", cpu="native", beside=True) for _ in range(2))
+    assert (first.code, first.header, first.identity) == (second.code, second.header, second.identity)
+
+
+def test_unknown_sizes_are_refused_with_the_option_that_gives_them() -> None:
+    x = Value(TensorType(F32, (Symbol("N"), 4)))
+    graph = Graph("model", (x,), (tanh(x),), ("y",), names={x: "x"})
+    with pytest.raises(UnsupportedError, match=r"'x': f32\[N,4\] has sizes") as caught:
+        compile_ahead(graph, "model", cpu="x86-64-v3", beside=False)
+    assert caught.value.hint == "--input 'x=f32[N,4]' with numbers for N"
+
+
+def test_everything_that_the_reference_runs_is_listed() -> None:
+    x = Value(TensorType(F32, (4,)))
+    outputs = (nonzero(x), nonzero(tanh(x)), unique(x, axis=None, sorted=True)[0])
+    graph = Graph("model", (x,), outputs, ("a", "b", "c"), names={x: "x"})
+    with pytest.raises(UnsupportedError, match="run by the reference") as caught:
+        compile_ahead(graph, "model", cpu="x86-64-v3", beside=False)
+    assert [(each.kind, len(each.layers)) for each in caught.value.problems] == [("nonzero", 2), ("unique", 1)]
+
+
+@pytest.mark.parametrize("cpu", ["aarch64", "x86-64", "znver3"])
+def test_other_processors_are_refused(cpu: str) -> None:
+    with pytest.raises(UsageError, match="there is no processor"):
+        compile_ahead(small_net(), "model", cpu=cpu, beside=False)
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [
+        ("lenet", "lenet"),
+        ("a b-c.d", "a_b_c_d"),
+        ("1st", "model_1st"),
+        ("__x", "model_x"),
+        ("", "model"),
+        ("é", "model"),
+        ("x" * 99, "x" * 48),
+    ],
+)
+def test_names_of_files_become_names_of_c(stem: str, name: str) -> None:
+    assert prefix_of(stem) == name
+
+
+def test_only_letters_of_a_models_names_come_into_the_header() -> None:
+    type = TensorType(F32, (1,))
+    ports = [Port(name, type, 0) for name in ("a*/", "a//", 'a"\n', "int", "é")]
+    found = [name for name, _ in parameters(ports, ports[:1])]
+    assert found == ["in_a__", "in_a___2", "in_a___3", "in_int", "in__", "out_a__"]
+    text = header_text("m", ports, ports[:1], False, "native")
+    assert text.startswith(MARK)
+    assert "a*/" not in text
+    assert text.count("*/") == text.count("/*")
+
+
+def test_a_header_of_somebody_elses_stays(tmp_path: Path) -> None:
+    header = tmp_path / "model.h"
+    header.write_text("mine")
+    with pytest.raises(UsageError, match=r"model\.h is there"):
+        write_ahead(small_net(), tmp_path / "model.o")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.h"]
+    header.unlink()
+    for _ in range(2):
+        write_ahead(small_net(), tmp_path / "model.o")
+
+
+def test_without_a_linker_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingExtraError, match="needs a linker") as caught:
+        write_ahead(small_net(), tmp_path / "model.so")
+    assert "apt install gcc" in str(caught.value.hint)
+    write_ahead(small_net(), tmp_path / "model.o")
+
+
+def test_a_linker_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools, target = tmp_path / "tools", tmp_path / "made"
+    tools.mkdir()
+    target.mkdir()
+    linker = tools / "cc"
+    linker.write_text("#!/bin/sh\necho no such thing >&2\nexit 1\n")
+    linker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    with pytest.raises(FileError, match="no such thing"):
+        write_ahead(small_net(), target / "model.so")
+    assert list(target.iterdir()) == []
+
+
+@pytest.mark.parametrize("tool", ["ld", "ld.lld"])
+def test_a_linker_alone_will_do(tool: str, tmp_path: Path) -> None:
+    linker = shutil.which(tool)
+    if linker is None:
+        pytest.skip(f"there is no {tool}")
+    source = tmp_path / "model.o"
+    write_ahead(small_net(), source)
+    link(linker, str(source), str(tmp_path / "model.so"), "model.so")
+    assert ctypes.CDLL(str(tmp_path / "model.so")).model_init is not None
+
+
+def test_other_endings_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="expected the name of a library"):
+        write_ahead(small_net(), tmp_path / "model.dll")
