@@ -15,6 +15,7 @@ from xir_conformance.suites import Suite
 RUNTIMES: Final[Mapping[str, str]] = {
     "xir": "xir_conformance.runtimes.own:Reference",
     "xir-roundtrip": "xir_conformance.runtimes.own:RoundTrip",
+    "xir-cpu": "xir_conformance.runtimes.compiled:Compiled",
     "xir-ort": "xir_conformance.runtimes.ort:ExportedForOnnxRuntime",
     "onnxruntime": "xir_conformance.runtimes.ort:OnnxRuntime",
     "onnx-reference": "xir_conformance.runtimes.onnx_reference:OnnxReference",

@@ -442,7 +442,7 @@ def test_an_output_that_is_declared_otherwise_is_said_aloud(tmp_path: Path) -> N
 def test_an_output_of_another_type_than_declared_is_refused(shape: list[int] | None, tmp_path: Path) -> None:
     made = base()
     made.graph.output[0].type.CopyFrom(helper.make_tensor_type_proto(7, shape))
-    with pytest.raises(InvalidModelError, match="is declared i64.*, the nodes make f32"):
+    with pytest.raises(InvalidModelError, match=r"is declared i64.*, the nodes make f32"):
         import_onnx(saved(made, tmp_path))
 
 
