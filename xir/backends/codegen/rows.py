@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
-from xir.backends.codegen.contraction import contraction_of
 from xir.backends.codegen.stage import Stage, slot_of
+from xir.backends.codegen.sums import contraction_of
 from xir.ir.dims import Dim, product
 from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements, value_range
