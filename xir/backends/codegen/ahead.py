@@ -128,23 +128,25 @@ def _text(lowered: Lowered, layout: Layout, machine: Machine, name: str, identit
 
 def _check_types(graph: Graph) -> None:
     """Refuses inputs whose sizes are not known, and what is no tensor."""
-    hints: list[str] = []
+    options: list[str] = []
+    unknown: dict[str, None] = {}
     problems: list[Problem] = []
     for value in graph.inputs:
         name = graph.name_of(value)
         if not isinstance(value.type, TensorType):
             problems.append(Problem("Input", (name,), f"{value.type} is no tensor of known rank"))
-            continue
-        unknown = sorted({str(symbol) for dim in value.type.shape for symbol in symbols_of(dim)})
-        if unknown:
+        elif symbols := [str(symbol) for dim in value.type.shape for symbol in symbols_of(dim)]:
             problems.append(Problem("Input", (name,), f"{value.type} has sizes that are not known"))
-            hints.append(f"--input '{name}={value.type}' with numbers for {', '.join(unknown)}")
+            options.append(f"--input '{name}={value.type}'")
+            unknown.update(dict.fromkeys(symbols))
     if problems:
         listed = "; ".join(f"{problem.layers[0]!r}: {problem.reason}" for problem in problems)
         raise UnsupportedError(
             f"ahead of time every size is known, but {listed}",
             problems=tuple(problems),
-            hint=" ".join(hints) or "xir.compile runs such models",
+            hint=f"{' '.join(options)} with numbers for {', '.join(unknown)}"
+            if options
+            else "xir.compile runs such models",
         )
 
 
