@@ -31,6 +31,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops.activation import tanh
 from xir.ops.constant import constant
+from xir.ops.control import loop
 from xir.ops.elementwise import add
 from xir.ops.elementwise import cast as converted
 from xir.ops.finding import nonzero, unique
@@ -326,3 +327,20 @@ def test_a_linker_alone_will_do(tool: str, tmp_path: Path) -> None:
 def test_other_endings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="expected the name of a library"):
         write_ahead(small_net(), tmp_path / "model.dll")
+
+
+def test_a_loop_without_end_is_given_up_with_a_code(tmp_path: Path) -> None:
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler `cc`: nothing is linked")
+    step, going, held = (Value(TensorType(dtype, ())) for dtype in (DType.INT64, DType.BOOL, F32))
+    on = constant(value=constant_of(np.asarray(True)))
+    names = {step: "step", going: "going", held: "held"}
+    body = Graph("body", (step, going, held), (on, add(held, held)), ("on", "next"), names=names)
+    x = Value(TensorType(F32, ()))
+    graph = Graph("endless", (x,), loop(None, None, x, body=body, carried=1), ("y",), names={x: "x"})
+    report = write_ahead(graph, tmp_path / "model.so", cpu="native")
+    library = ctypes.CDLL(report.files[0])
+    library.model_init.restype = ctypes.c_void_p
+    given, made = np.ones((), np.float32), np.ones((), np.float32)
+    addresses = (ctypes.c_void_p(array.ctypes.data) for array in (given, made))
+    assert library.model_run(ctypes.c_void_p(library.model_init()), *addresses) == 1
