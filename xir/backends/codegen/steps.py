@@ -90,7 +90,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Steps again and again.
+    """Steps again and again; all slots that it touches hold something from its beginning to its end.
 
     Attributes:
         body: the steps; all of them machine code.

@@ -13,15 +13,15 @@ from xir.ir.types import TensorType
 from xir.limits import MAX_FOLDED_BYTES
 from xir.reference.execute import run_node
 
-MOVES = frozenset({"reshape", "slice", "transpose"})
-"""Operators whose result has elements of the operand, each at most once."""
+PARTS = frozenset({"reshape", "slice"})
+"""Operators whose result has elements of the operand, each at most once; transposed ones are packed as they lie."""
 
 CUTS = 2
 """How often a weight is cut into parts, and these again (both directions of a layer, then its gates)."""
 
 
 def parted(graph: Graph) -> Graph:
-    """The graph with weights that are cut, transposed or read with another shape as weights of their own.
+    """The graph with weights that are cut or read with another shape as weights of their own.
 
     What nothing reads any more is not kept: a weight of which only parts are read, a part that is cut again. So all
     that is made may be `CUTS` times the weights.
@@ -30,7 +30,7 @@ def parted(graph: Graph) -> Graph:
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         nonlocal room
-        given = [value for value in node.inputs if value is not None] if node.op.name in MOVES else []
+        given = [value for value in node.inputs if value is not None] if node.op.name in PARTS else []
         held = rewriter.constant_of(given[0]) if len(given) == 1 else None
         result = node.outputs[0].type
         if held is None or not isinstance(result, TensorType) or result.static_shape is None:
