@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from xir.backends.codegen.lowered import Lowered
 from xir.backends.codegen.stage import Layout, Stage, name_of
 from xir.ir.constant import constant_of
+from xir.ir.dims import Dim, Shape, product
 from xir.ir.node import Node
 from xir.ir.types import DType, TensorType
 from xir.kernel import build
@@ -85,28 +86,29 @@ STREAMED = 6
 class _Sizes:
     """Sizes of a convolution in tiles, and the places of its buffers."""
 
-    batch: int
+    batch: Dim
     channels: int
     outputs: int
     padded: tuple[int, int]
     image: tuple[int, int]
 
     @property
-    def tiles(self) -> tuple[int, int, int]:
+    def tiles(self) -> tuple[Dim, int, int]:
         high, wide = self.image
         return self.batch, -(-high // OUT), -(-wide // OUT)
 
     @property
-    def count(self) -> int:
-        batch, high, wide = self.tiles
-        return batch * high * wide
+    def count(self) -> Dim:
+        return product(self.tiles)
 
     @property
     def pays(self) -> bool:
         """Whether the products that are saved are more than what the turning costs."""
         both = self.channels * self.outputs
-        direct = 9 * self.batch * self.image[0] * self.image[1] * both
-        turned = 36 * self.count * both + TURNED * self.count * (self.channels + self.outputs) + STREAMED * 36 * both
+        batch = self.batch if isinstance(self.batch, int) else 1
+        tiles = batch * self.tiles[1] * self.tiles[2]
+        direct = 9 * batch * self.image[0] * self.image[1] * both
+        turned = 36 * tiles * both + TURNED * tiles * (self.channels + self.outputs) + STREAMED * 36 * both
         return min(self.channels, self.outputs) >= CHANNELS and turned * 1.15 < direct
 
 
@@ -127,8 +129,8 @@ def winograd(made: Lowered, node: Node, number: int) -> list[Stage] | None:
         return None
     x, w, *bias = (made.slot(value) for value in node.inputs if value is not None)
     y = made.slot(node.outputs[0])
-    elements = made.fresh(TensorType(DType.FLOAT32, (36 * sizes.count * sizes.channels,)))
-    products = made.fresh(TensorType(DType.FLOAT32, (36 * sizes.count * sizes.outputs,)))
+    elements = made.fresh(TensorType(DType.FLOAT32, (product((36, sizes.count, sizes.channels)),)))
+    products = made.fresh(TensorType(DType.FLOAT32, (product((36, sizes.count, sizes.outputs)),)))
     weights = made.fresh(TensorType(DType.FLOAT32, (36 * sizes.channels * sizes.outputs,)))
     made.constants[weights] = constant_of(_turned_weights(made.constants[w].array()))
     write = _Writer(sizes, number)
@@ -151,12 +153,12 @@ def winograd(made: Lowered, node: Node, number: int) -> list[Stage] | None:
     ]
 
 
-def _padded(sizes: _Sizes) -> tuple[int, ...]:
-    return (sizes.batch * sizes.padded[0] * sizes.padded[1] * sizes.channels,)
+def _padded(sizes: _Sizes) -> Shape:
+    return (product((sizes.batch, *sizes.padded, sizes.channels)),)
 
 
-def _whole(sizes: _Sizes) -> tuple[int, ...]:
-    return (sizes.batch * sizes.image[0] * sizes.image[1] * sizes.outputs,)
+def _whole(sizes: _Sizes) -> Shape:
+    return (product((sizes.batch, *sizes.image, sizes.outputs)),)
 
 
 def _sizes(made: Lowered, node: Node) -> _Sizes | None:
@@ -170,10 +172,10 @@ def _sizes(made: Lowered, node: Node) -> _Sizes | None:
     sides = {side for pair in given.padding for side in pair}
     plain = given.strides == given.dilation == given.input_dilation == (1, 1) and given.groups == 1 and sides == {0}
     last = made.layouts.get(made.slot(x)) == made.layouts.get(made.slot(y)) == LAST
-    known = [dim for dim in (*x.shape, *y.shape) if isinstance(dim, int)]
-    if not (plain and last and w.shape[2:] == (3, 3) and len(known) == 8):
+    known = [dim for dim in (*x.shape[1:], *y.shape[1:]) if isinstance(dim, int)]
+    if not (plain and last and w.shape[2:] == (3, 3) and len(known) == 6):
         return None
-    return _Sizes(known[0], known[1], known[5], (known[2], known[3]), (known[6], known[7]))
+    return _Sizes(x.shape[0], known[0], known[3], (known[1], known[2]), (known[4], known[5]))
 
 
 def _turned_weights(w: NDArray[np.generic]) -> NDArray[np.float32]:
@@ -223,20 +225,15 @@ class _Writer:
     def axis(self, name: str) -> Axis:
         return Axis(f"{name}_{self.number}")
 
-    def buffer(self, slot: int, shape: Sequence[object]) -> Buffer:
-        return Buffer(name_of(slot), DType.FLOAT32, tuple(int(str(size)) for size in shape))
+    def buffer(self, slot: int, shape: Shape) -> Buffer:
+        return Buffer(name_of(slot), DType.FLOAT32, shape)
 
     def register(self, name: str, count: int) -> Buffer:
         return Buffer(f"{name}_{self.number}", DType.FLOAT32, (count,), "register")
 
-    def loops(self, names: str, extents: Sequence[int], kind: LoopKind, body: Sequence[Statement]) -> Statement:
+    def loops(self, names: str, extents: Shape, kind: LoopKind, body: Sequence[Statement]) -> Statement:
         """Loops of axes that are called by single letters."""
         return build.nest([self.axis(name) for name in names], tuple(extents), kind, body)[0]
-
-    def tile(self, place: int) -> Scalar:
-        """Which row of the products a tile is, for one of the 36."""
-        axes = tuple(self.axis(name) for name in "nyx")
-        return Apply("add", (build.index(place * self.sizes.count), build.flatten(axes, self.sizes.tiles)))
 
     def turned(self, x: Buffer, elements: Buffer) -> Kernel:
         """The tiles of the elements, turned."""
@@ -255,14 +252,22 @@ class _Writer:
         read = Store(held, (build.flatten((row, column), (IN, IN)),), Load(x, (place,), build.every(*beyond)))
         tile = [[Load(held, (build.index(r * IN + c),)) for c in range(IN)] for r in range(IN)]
         made, results = _turned(ELEMENTS, tile, f"t{self.number}")
-        stores = [
-            Store(
-                elements, (build.flatten((self.tile(r * IN + c), channel), (36 * sizes.count, sizes.channels)),), value
-            )
+        done, which = self.register("r", IN * IN), self.axis("p")
+        kept = [
+            Store(done, (build.index(r * IN + c),), value)
             for r, values in enumerate(results)
             for c, value in enumerate(values)
         ]
-        body = [Allocate(held), self.loops("ij", (IN, IN), "unrolled", [read]), *made, *stores]
+        tile_of = build.flatten(tuple(self.axis(name) for name in "nyx"), sizes.tiles)
+        target = build.flatten((which, tile_of, channel), (36, sizes.count, sizes.channels))
+        body = [
+            Allocate(held),
+            Allocate(done),
+            self.loops("ij", (IN, IN), "unrolled", [read]),
+            *made,
+            *kept,
+            self.loops("p", (36,), "unrolled", [Store(elements, (target,), Load(done, (which,)))]),
+        ]
         whole = self.loops("nyxc", (*sizes.tiles, sizes.channels), "parallel", body)
         return Kernel("conv", (x,), (elements,), (whole,))
 
