@@ -363,7 +363,8 @@ class _Call:
         if slot in self.plan.offsets and shape is not None:
             start, item = self.plan.offsets[slot], dtype.dtype
             count = _bytes(item.itemsize, shape)
-            return cast("Array", self.arena[start : start + count].view(item).reshape(shape))
+            made: Array = self.arena[start : start + count].view(item).reshape(shape)
+            return made
         array = self.arrays[slot]
         return array if shape is None else array.reshape(shape)
 
