@@ -229,10 +229,8 @@ class _Writer(Memory):
 
     def touches_registers(self, body: Sequence[Statement]) -> bool:
         """Whether stores go to registers that lie around the loop, so that unrolling lets them stay registers."""
-        return any(
-            isinstance(each, Store | Accumulate) and each.buffer.space != "global" and each.buffer.shape != ()
-            for each in body
-        )
+        stored = [each.buffer for each in body if isinstance(each, Store | Accumulate)]
+        return any(each.space != "global" and each.shape != () and each.name in self.places for each in stored)
 
     def branch(self, branch: If) -> None:
         condition = self.scalar(branch.condition)
