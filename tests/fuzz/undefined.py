@@ -41,7 +41,7 @@ def _division(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
 def _power(given: Sequence[Array], attributes: Mapping[str, object]) -> bool:
     """Pow of whole numbers to negative ones, and what does not fit."""
     base, exponent = given[0], given[1]
-    if dtype_from_numpy(base.dtype).is_floating:
+    if dtype_from_numpy(base.dtype).is_floating or base.shape != exponent.shape:
         return False
     with np.errstate(all="ignore"):
         made = np.power(base.astype(np.float64), exponent.astype(np.float64))

@@ -76,6 +76,7 @@ def test_every_band_of_the_mel_scale_has_its_peak_at_one() -> None:
         (lambda: dft(value(1, 4, 1), axis=1, size=0, **WHOLE), "at least one point"),
         (lambda: dft(value(4), axis=0, size=4, **WHOLE), "is needed"),
         (lambda: stft(value(1, 8, 2), frame_step=1, frame_length=4, onesided=True), "real numbers"),
+        (lambda: stft(value(1, 8, 4), frame_step=1, frame_length=4, onesided=False), "is needed"),
         (lambda: cosine_window(size=-1, kind="hann", periodic=True, dtype=DType.FLOAT32), "-1 points"),
         (lambda: mel(shape=(3,)), "two axes"),
     ],

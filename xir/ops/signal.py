@@ -213,7 +213,8 @@ def stft(
     """
     require_floating(x)
     require_rank(x, 3)
-    if onesided and _parts(x) == 2:
+    parts = _parts(x) if onesided or isinstance(x.shape[2], int) else None
+    if onesided and parts == 2:
         raise InvalidModelError(f"onesided needs real numbers, got {x.type!r}")
     require_scalar(step)
     require_scalar(length)

@@ -16,7 +16,7 @@ from tests.backends.codegen.guarded import Guards, guarded_run
 from xir.backends.codegen.compile import compile_graph
 
 ROOT = Path(__file__).resolve().parents[3]
-SHARE = 7
+SHARE = 16
 """One case in so many runs with the other tests: all of them take minutes."""
 MOST_DEATHS = 10
 """After so many there is enough to mend."""
