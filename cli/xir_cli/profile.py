@@ -83,9 +83,9 @@ def _lines(profile: Profile, rows: Sequence[StepTime | LayerTime], top: int) -> 
     cells = [_cells(row, profile) for row in longest[:top]]
     rest = sum(row.seconds for row in longest[top:])
     if rest:
-        cells.append((f"({len(rows) - top} more)", "", duration(rest), share(rest, profile.seconds), "", "", "", ""))
+        cells.append((f"({len(rows) - top} more)", "", duration(rest), share(rest, profile.total), "", "", "", ""))
     between = profile.between
-    cells.append(("(between kernels)", "", duration(between), share(between, profile.seconds), "", "", "", ""))
+    cells.append(("(between kernels)", "", duration(between), share(between, profile.total), "", "", "", ""))
     head = ("layer", "computes", "time", "share", "GFLOP/s", "of peak", "GB/s", "of peak")
     return [
         *table(head, cells, right=(2, 3, 4, 5, 6, 7)),
@@ -108,7 +108,7 @@ def _cells(row: StepTime | LayerTime, profile: Profile) -> tuple[str, ...]:
         row.name,
         what,
         duration(row.seconds),
-        share(row.seconds, profile.seconds),
+        share(row.seconds, profile.total),
         f"{flops / 1e9:.1f}",
         share(flops, profile.peaks.flops),
         f"{bytes / 1e9:.1f}",

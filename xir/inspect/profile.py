@@ -26,8 +26,6 @@ from xir.runtime.program import Slot
 
 WARM, REPEAT = 3, 20
 """Runs before those that are measured, and those."""
-BETWEEN = "(between steps)"
-"""The row of what no step takes: Python around the machine code, inputs and outputs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +104,7 @@ class Profile:
         steps: the steps that ran, in order.
         seconds: a whole watched run, the median.
         plain: a whole run of the same model while nobody watches, the median.
+        between: seconds of a watched run that no step takes, the median.
         peaks: what the machine can do.
     """
 
@@ -115,12 +114,13 @@ class Profile:
     steps: tuple[StepTime, ...]
     seconds: float
     plain: float
+    between: float
     peaks: Peaks
 
     @property
-    def between(self) -> float:
-        """Seconds of a watched run that no step takes."""
-        return max(self.seconds - sum(step.seconds for step in self.steps), 0.0)
+    def total(self) -> float:
+        """The medians of all steps and what is between them: a run that nothing else of the machine has met."""
+        return sum(step.seconds for step in self.steps) + self.between
 
     @property
     def layers(self) -> tuple[LayerTime, ...]:
@@ -148,6 +148,7 @@ class Profile:
             "repeat": self.repeat,
             "seconds": self.seconds,
             "unwatched_seconds": self.plain,
+            "total_seconds": self.total,
             "between_seconds": self.between,
             "peaks": self.peaks.to_dict(),
             "steps": [step.to_dict() for step in self.steps],
@@ -218,13 +219,16 @@ def profile(
     optimized = optimize(graph)
     tell("running", 2, 3)
     with compile_graph(optimized, threads=threads) as executable:
-        plain = statistics.median(seconds for seconds in _runs(executable, feeds, warm, repeat))
+        plain = statistics.median(_runs(executable, feeds, warm, repeat))
     with compile_graph(optimized, threads=threads, watch=watch) as executable:
         rounds: list[list[Span]] = []
-        whole = statistics.median(seconds for seconds in _runs(executable, feeds, warm, repeat, watch, rounds))
+        taken = list(_runs(executable, feeds, warm, repeat, watch, rounds))
+        within = [sum(span.end - span.begin for span in spans) / 1e9 for spans in rounds]
+        between = statistics.median(max(whole - spent, 0.0) for whole, spent in zip(taken, within, strict=True))
         costs = _Costs(executable, _sizes(optimized, feeds, watch))
         steps = _steps(rounds, costs, optimized)
-        return Profile(graph.name, executable.threads, repeat, steps, whole, plain, peaks)
+        whole = statistics.median(taken)
+        return Profile(graph.name, executable.threads, repeat, steps, whole, plain, between, peaks)
 
 
 def _runs(
