@@ -303,7 +303,7 @@ class Memory(ABC):
         place, step = self.flat(buffer.shape, statement.indices)
         lanes_apart = self.places[buffer.name].lanes > 1 or (step is not None and step.text == "1")
         if self.lanes == 1 or lanes_apart:
-            old = self.scalar(Load(buffer, statement.indices))
+            old = self.scalar(Load(buffer, statement.indices, statement.mask))
             lanes = max(old.lanes, value.lanes)
             made = apply(self.out, statement.function, [self.out.splat(old, lanes), self.out.splat(value, lanes)])
             self.store(buffer, statement.indices, made, statement.mask)
