@@ -31,7 +31,11 @@ CPUS = ("x86-64-v3", "x86-64-v4", "native")
     help="In the library, or in a file beside it that is mapped (embedded).",
 )
 @click.option("--cpu", metavar="NAME", default=CPUS[0], help=f"The processor: {', '.join(CPUS)} ({CPUS[0]}).")
-@click.option("--exact", is_flag=True, help="Only optimizations whose results are the same bit for bit.")
+@click.option(
+    "--exact",
+    is_flag=True,
+    help="Only optimizations whose results are the same bit for bit; no convolutions by fewer products.",
+)
 @reading_options
 @click.pass_obj
 def command(settings: Settings, model: str, out: str, weights: str, cpu: str, exact: bool, options: LoadOptions) -> int:
@@ -56,7 +60,7 @@ def command(settings: Settings, model: str, out: str, weights: str, cpu: str, ex
         progress("reading", 0, 1)
         loaded = read(model, options)
         progress("compiling", 0, 1)
-        report = write_ahead(optimize(loaded.graph, exact=exact), out, cpu=cpu, beside=beside)
+        report = write_ahead(optimize(loaded.graph, exact=exact), out, cpu=cpu, beside=beside, exact=exact)
     settings.written.extend(report.files)
     for note in loaded.notes:
         output.note(note)

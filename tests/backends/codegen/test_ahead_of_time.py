@@ -32,6 +32,7 @@ from xir.ir.types import DType, TensorType
 from xir.ops.activation import tanh
 from xir.ops.constant import constant
 from xir.ops.control import loop
+from xir.ops.conv import conv
 from xir.ops.elementwise import add
 from xir.ops.elementwise import cast as converted
 from xir.ops.finding import nonzero, unique
@@ -344,3 +345,15 @@ def test_a_loop_without_end_is_given_up_with_a_code(tmp_path: Path) -> None:
     given, made = np.ones((), np.float32), np.ones((), np.float32)
     addresses = (ctypes.c_void_p(array.ctypes.data) for array in (given, made))
     assert library.model_run(ctypes.c_void_p(library.model_init()), *addresses) == 1
+
+
+def test_exact_sums_are_taken_product_by_product() -> None:
+    x = Value(TensorType(F32, (1, 64, 32, 32)))
+    w = constant(value=constant_of(np.full((64, 64, 3, 3), 0.5, np.float32)))
+    y = conv(x, w, strides=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), input_dilation=(1, 1), groups=1)
+    graph = Graph("g", (x,), (y,), names={x: "x"})
+    fewer, plain = (
+        compile_ahead(graph, "m", cpu="x86-64-v3", beside=True, exact=exact).weight_bytes for exact in (False, True)
+    )
+    assert plain == 72 * 64 * 9 * 4, "three blocks of 24 columns"
+    assert fewer >= 64 * 64 * 36 * 4, "F(4x4, 3x3) has 36 products where there are 9 weights"

@@ -76,7 +76,7 @@ class Ahead:
             file.write(part)
 
 
-def compile_ahead(graph: Graph, name: str, *, cpu: str, beside: bool) -> Ahead:
+def compile_ahead(graph: Graph, name: str, *, cpu: str, beside: bool, exact: bool = False) -> Ahead:
     """An object and its header.
 
     Args:
@@ -84,6 +84,7 @@ def compile_ahead(graph: Graph, name: str, *, cpu: str, beside: bool) -> Ahead:
         name: what the functions' names begin with, a C identifier.
         cpu: `x86-64-v3`, `x86-64-v4` or `native`.
         beside: whether the weights come into a file of their own.
+        exact: whether sums are taken product by product (`lower`).
 
     Raises:
         UnsupportedError: if sizes are not known, if there are layers that only the reference computes, or too many
@@ -93,7 +94,7 @@ def compile_ahead(graph: Graph, name: str, *, cpu: str, beside: bool) -> Ahead:
     """
     machine = machine_for(cpu)
     _check_types(graph)
-    lowered = lower(expand(graph), machine)
+    lowered = lower(expand(graph), machine, exact=exact)
     _check_native(lowered)
     inputs = tuple(Port(graph.name_of(value), value.type, lowered.slot(value)) for value in graph.inputs)
     named = zip(graph.output_names, lowered.outputs, strict=True)

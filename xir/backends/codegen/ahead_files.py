@@ -49,7 +49,9 @@ def file_names(path: PathLike, beside: bool) -> tuple[str, ...]:
     return (name, stem + ".h", *((stem + ".weights",) if beside else ()))
 
 
-def write_ahead(graph: Graph, path: PathLike, *, cpu: str = "x86-64-v3", beside: bool = False) -> AheadReport:
+def write_ahead(
+    graph: Graph, path: PathLike, *, cpu: str = "x86-64-v3", beside: bool = False, exact: bool = False
+) -> AheadReport:
     """Compiles a graph to a shared library or an object, a C header, and with `beside` a file of weights.
 
     All appear together, the library last, or nothing does.
@@ -59,6 +61,7 @@ def write_ahead(graph: Graph, path: PathLike, *, cpu: str = "x86-64-v3", beside:
         path: the file to write, `.so` or `.o`; the others lie beside it and have its name.
         cpu: `x86-64-v3` (AVX2 and FMA), `x86-64-v4` (AVX-512), or `native`, this machine's.
         beside: whether the weights come into a file of their own, which is mapped.
+        exact: no convolutions by fewer products.
 
     Raises:
         UsageError: if the ending or the processor is not known, or a header stands there that is somebody's own.
@@ -70,7 +73,7 @@ def write_ahead(graph: Graph, path: PathLike, *, cpu: str = "x86-64-v3", beside:
     _check_header(files[1])
     linker = find_linker() if files[0].endswith(".so") else None
     name = prefix_of(os.path.splitext(os.path.basename(files[0]))[0])
-    made = compile_ahead(graph, name, cpu=cpu, beside=beside)
+    made = compile_ahead(graph, name, cpu=cpu, beside=beside, exact=exact)
     with staged_write(path) as staged:
         folder = os.path.dirname(staged)
         _write(os.path.join(folder, os.path.basename(files[1])), lambda file: file.write(made.header.encode("ascii")))
