@@ -94,3 +94,18 @@ def rewrite_blocks(
             statement = replace(statement, then=then, otherwise=otherwise)
         made += change(statement)
     return tuple(made)
+
+
+def parallel_loops(body: Sequence[Statement]) -> tuple[tuple[For, ...], tuple[Statement, ...]]:
+    """The parallel loops around everything, outermost first, and what is inside of them."""
+    loops: list[For] = []
+    inner = tuple(body)
+    while len(inner) == 1 and isinstance(inner[0], For) and inner[0].kind == "parallel":
+        loops.append(inner[0])
+        inner = inner[0].body
+    return tuple(loops), inner
+
+
+def divisions(body: Iterable[Statement]) -> int:
+    """How many divisions and remainders there are: what an index costs beyond steps."""
+    return sum(isinstance(part, Apply) and part.function in ("floor_div", "mod") for part in scalars(body))

@@ -13,16 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from xir.backends.codegen.rows import joined
-from xir.backends.codegen.stage import Elements, Stage, elements, iterations, name_of
+from xir.backends.codegen.stage import MAX_BUFFERS, Elements, Stage, elements, iterations, name_of
 from xir.ir.dims import Dim
 from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import Apply, Buffer, For, If, Kernel, Let, Load, Scalar, Select, Statement, Store, Variable
-from xir.kernel.walk import loads, operands, rewrite_blocks, scalars, statements
-
-MAX_BUFFERS = 24
-"""Buffers of one fused kernel: pointers that a processor can hold or fetch."""
+from xir.kernel.walk import divisions, loads, operands, rewrite_blocks, scalars, statements
 
 MAX_WORK = 400
 """Functions in one element of a fused kernel."""
@@ -84,7 +81,7 @@ def _only_moves(each: Elements) -> bool:
 def _is_plain(each: Elements) -> bool:
     """Whether the elements are the elements of one buffer, in other places, without conditions or divisions."""
     value = each.store.value
-    return isinstance(value, Load) and value.mask is None and _divisions([each.store]) == 0
+    return isinstance(value, Load) and value.mask is None and divisions([each.store]) == 0
 
 
 def _is_move(scalar: Scalar) -> bool:
@@ -106,10 +103,10 @@ def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
         # What is read often is read where it lies, if finding out where takes more than a step.
         if not (_at_most_once(times, each.count) or _is_plain(each)):
             return None
-    before = _divisions(consumer.kernel.body) + _divisions(producer.kernel.body)
+    before = divisions(consumer.kernel.body) + divisions(producer.kernel.body)
     body = _with_elements(consumer.kernel.body, slot, each, {})
     body = simplify_statements(body, {})
-    if _divisions(body) > before or _work(body) > MAX_WORK:
+    if divisions(body) > before or _work(body) > MAX_WORK:
         return None
     return _stage(consumer, body, producer, slot)
 
@@ -169,10 +166,6 @@ def _stage(consumer: Stage, body: tuple[Statement, ...], producer: Stage, slot: 
     return Stage(Kernel(consumer.kernel.name, inputs, consumer.kernel.outputs, body), nodes)
 
 
-def _divisions(body: Sequence[Statement]) -> int:
-    return sum(isinstance(part, Apply) and part.function in ("floor_div", "mod") for part in scalars(body))
-
-
 def _work(body: Sequence[Statement]) -> int:
     return sum(isinstance(part, Apply) for part in scalars(body))
 
@@ -228,9 +221,9 @@ def _epilogue(maker: Stage, reader: Stage, each: Elements) -> Stage | None:
         value = substitute(value, {}, lambda load: held if load.buffer.name == name_of(slot) else None)
         return [Let(held, stores[0].value), Store(each.store.buffer, stores[0].indices, value)]
 
-    before = _divisions(maker.kernel.body) + _divisions(reader.kernel.body)
+    before = divisions(maker.kernel.body) + divisions(reader.kernel.body)
     body = rewrite_blocks(maker.kernel.body, follow)
-    if _divisions(body) > before:
+    if divisions(body) > before:
         return None
     given = {b.name: b for b in (*maker.kernel.inputs, *reader.kernel.inputs)}
     read = dict.fromkeys(load.buffer.name for load in loads(body) if load.buffer.name in given)

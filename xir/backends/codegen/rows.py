@@ -10,20 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xir.backends.codegen.stage import Stage, slot_of
+from xir.backends.codegen.stage import MAX_BUFFERS, Stage, slot_of
 from xir.backends.codegen.sums import contraction_of
 from xir.ir.dims import Dim, product
 from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements, value_range
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import Accumulate, Allocate, Apply, Buffer, For, Kernel, Load, Scalar, Statement, Store
-from xir.kernel.walk import loads, rewrite_blocks, statements
+from xir.kernel.walk import loads, parallel_loops, rewrite_blocks, statements
 
 MAX_SCRATCH = 4096
 """Elements of a row that are kept on a worker's stack."""
-
-MAX_BUFFERS = 24
-"""Buffers of one fused kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +31,7 @@ class _Rows:
 
     @classmethod
     def of(cls, stage: Stage) -> _Rows:
-        loops: list[For] = []
-        body = stage.kernel.body
-        while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
-            loops.append(body[0])
-            body = body[0].body
-        return cls(tuple(loops))
+        return cls(parallel_loops(stage.kernel.body)[0])
 
     def inside(self, count: int) -> tuple[Statement, ...]:
         """What is inside of the first loops."""

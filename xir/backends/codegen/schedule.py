@@ -30,7 +30,7 @@ from xir.kernel.grammar import (
     Statement,
     Store,
 )
-from xir.kernel.walk import loads, rewrite_blocks, scalars, statements
+from xir.kernel.walk import divisions, loads, parallel_loops, rewrite_blocks, scalars, statements
 
 CHUNK = 8192
 """Elements of a loop over a whole tensor that one worker takes at a time: 32 KiB of f32, what a first cache holds."""
@@ -62,12 +62,8 @@ class _Nest:
 
     @classmethod
     def of(cls, statement: Statement) -> _Nest:
-        loops: list[For] = []
-        body: tuple[Statement, ...] = (statement,)
-        while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
-            loops.append(body[0])
-            body = body[0].body
-        return cls(tuple(loops), body)
+        loops, body = parallel_loops((statement,))
+        return cls(loops, body)
 
     @property
     def extents(self) -> dict[str, Dim]:
@@ -132,13 +128,9 @@ def _joined(nest: _Nest, place: int) -> _Nest | None:
         *nest.loops[place + 2 :],
     )
     extents = {loop.axis.name: loop.extent for loop in loops}
-    before = _divisions(nest.body)
+    before = divisions(nest.body)
     body = simplify_statements(tuple(substitute(each, parts) for each in nest.body), extents)
-    return _Nest(loops, body) if _divisions(body) <= before else None
-
-
-def _divisions(body: Sequence[Statement]) -> int:
-    return sum(isinstance(part, Apply) and part.function in ("floor_div", "mod") for part in scalars(body))
+    return _Nest(loops, body) if divisions(body) <= before else None
 
 
 def _unit_steps(body: Sequence[Statement], axis: str) -> int | None:

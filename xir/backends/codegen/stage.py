@@ -12,7 +12,10 @@ from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import Accumulate, Allocate, Axis, Buffer, For, Kernel, Let, Load, Scalar, Statement, Store
-from xir.kernel.walk import loads, rewrite_blocks, statements
+from xir.kernel.walk import loads, parallel_loops, rewrite_blocks, statements
+
+MAX_BUFFERS = 24
+"""Buffers of one fused kernel: pointers that a processor can hold or fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +108,7 @@ def _place(indices: Sequence[Scalar], shape: Shape, layout: Layout) -> Scalar:
 
 def _in_order(statement: Statement, layout: Layout) -> Statement:
     """The parallel loops over a result in the order in which it lies in memory."""
-    loops: list[For] = []
-    body: tuple[Statement, ...] = (statement,)
-    while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
-        loops.append(body[0])
-        body = body[0].body
+    loops, body = parallel_loops((statement,))
     if len(loops) != len(layout):
         return statement
     for axis in reversed(layout):
@@ -151,11 +150,7 @@ class Elements:
 
 def elements(stage: Stage) -> Elements | None:
     """How the stage computes its one result element by element; None where it does otherwise."""
-    loops: list[For] = []
-    body = stage.kernel.body
-    while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
-        loops.append(body[0])
-        body = body[0].body
+    loops, body = parallel_loops(stage.kernel.body)
     store = body[0] if len(body) == 1 else None
     if not isinstance(store, Store) or store.mask is not None or len(stage.kernel.outputs) != 1:
         return None
@@ -163,7 +158,7 @@ def elements(stage: Stage) -> Elements | None:
     whole = build.flatten(tuple(loop.axis for loop in loops), extents)
     around = {loop.axis.name: loop.extent for loop in loops}
     in_order = simplify(whole, around) == simplify(store.indices[0], around)
-    return Elements(tuple(loops), store) if in_order else None
+    return Elements(loops, store) if in_order else None
 
 
 def iterations(body: Sequence[Statement], slot: int, around: Dim = 1) -> Iterator[tuple[Load, Dim]]:

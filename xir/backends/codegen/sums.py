@@ -18,7 +18,7 @@ from xir.kernel._affine import affine
 from xir.kernel._simplify import simplify_statements
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import Allocate, Apply, Axis, Buffer, Const, For, Kernel, Load, Scalar, Statement, Store
-from xir.kernel.walk import loads, scalars
+from xir.kernel.walk import loads, parallel_loops, scalars
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,7 @@ class Contraction:
 
 def contraction_of(kernel: Kernel) -> Contraction | None:
     """The sum of products that a kernel is, or None."""
-    loops: list[For] = []
-    body = kernel.body
-    while len(body) == 1 and isinstance(body[0], For) and body[0].kind == "parallel":
-        loops.append(body[0])
-        body = body[0].body
+    loops, body = parallel_loops(kernel.body)
     if not loops or len(body) < 4:
         return None
     allocate, start, nest, *ending = body
