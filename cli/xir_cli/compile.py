@@ -31,11 +31,7 @@ CPUS = ("x86-64-v3", "x86-64-v4", "native")
     help="In the library, or in a file beside it that is mapped (embedded).",
 )
 @click.option("--cpu", metavar="NAME", default=CPUS[0], help=f"The processor: {', '.join(CPUS)} ({CPUS[0]}).")
-@click.option(
-    "--exact",
-    is_flag=True,
-    help="Only optimizations whose results are the same bit for bit; no convolutions by fewer products.",
-)
+@click.option("--exact", is_flag=True, help="Only what computes the same bit for bit, and no sums of fewer products.")
 @reading_options
 @click.pass_obj
 def command(settings: Settings, model: str, out: str, weights: str, cpu: str, exact: bool, options: LoadOptions) -> int:
