@@ -1,7 +1,7 @@
 """The coefficients of the vector functions: minimax polynomials, derived with decimal arithmetic.
 
-`python tools/minimax.py` prints every table of `xir/backends/codegen/_coefficients.py` with its error; the same numbers
-come out on every machine, for nothing here is a float until it is rounded at the end.
+`python tools/minimax.py` prints every table of `xir/backends/codegen/math/_coefficients.py` with its error; the
+same numbers come out on every machine, for nothing here is a float until it is rounded at the end.
 
 The method is Remez' exchange on a fine grid (E. Remez, 1934; Muller, Elementary Functions, 3rd edition, 3.5): the
 polynomial whose weighted error swings between equal extremes. Coefficients are then rounded one by one to the type that

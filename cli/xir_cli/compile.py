@@ -45,7 +45,7 @@ def command(settings: Settings, model: str, out: str, weights: str, cpu: str, ex
     xir compile model.caffemodel -o model.so --input data=f32[1,3,224,224] --cpu native
     """
     from xir.api import optimize, read
-    from xir.backends.codegen.ahead_files import file_names, write_ahead
+    from xir.backends.codegen.ahead.files import file_names, write_ahead
 
     refuse_folder(out, several=False)
     beside = weights == "beside"

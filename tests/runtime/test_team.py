@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from tests.runtime.models import feed, layered
-from xir.backends.codegen._meet import MEET, team_code
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import assemble, host
+from xir.backends.codegen.llvm.meet import MEET, team_code
 from xir.errors import UsageError
 from xir.reference import run
 from xir.runtime import team as team_module
@@ -255,7 +255,7 @@ from tests.runtime.models import feed, layered
 from xir.backends.codegen.compile import compile_graph
 from xir.runtime.executable import Executable
 from xir.runtime.team import shared_team
-from xir.backends.codegen._meet import team_code
+from xir.backends.codegen.llvm.meet import team_code
 made = compile_graph(layered())
 print(made.threads)
 model = Executable(made.program, shared_team(team_code), 2)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from xir.backends.codegen._text import is_compiled
 from xir.backends.codegen.engine import host
-from xir.backends.codegen.lower import expand, lower
+from xir.backends.codegen.llvm.types import is_compiled
+from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step
 from xir.errors import UnsupportedError
 from xir.inspect.summary import layer_of
@@ -238,7 +238,7 @@ def _symbols(value: Value) -> Iterator[Symbol]:
 
 
 def _reason(node: Node, late: bool) -> str:
-    """Why the host runs a node: the first of the conditions of `xir.backends.codegen.lower` that it does not meet."""
+    """Why the host runs a node: the first condition of `xir.backends.codegen.lowering.lower` that it does not meet."""
     values = [value for value in (*node.inputs, *node.outputs) if value is not None]
     strange = next((value.type for value in values if not isinstance(value.type, TensorType)), None)
     if strange is not None:

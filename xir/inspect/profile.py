@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xir.backends.codegen.compile import compile_graph
+from xir.backends.codegen.llvm.watch import Span, Watch
 from xir.backends.codegen.peaks import Peaks, measured_peaks
 from xir.backends.codegen.steps import Hosted, Repeat, Run, Step
-from xir.backends.codegen.watch import Span, Watch
 from xir.errors import UsageError
 from xir.inspect.flops import Flops
 from xir.inspect.placement import HOST, MACHINE, layer_name, nodes_of

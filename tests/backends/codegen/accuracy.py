@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from xir.backends.codegen.math import expand_kernel
+from xir.backends.codegen.math.expand import expand_kernel
 from xir.ir.constant import Array
 from xir.ir.dims import Symbol
 from xir.ir.types import DType

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from xir.backends.codegen.c import c_file, size_symbols
+from xir.backends.codegen.c.kernel import c_file, size_symbols
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol, evaluate
 from xir.kernel.grammar import Kernel

@@ -18,12 +18,12 @@ import xir
 from tests.backends.codegen.test_contraction import WINOGRAD
 from tests.ops.cases import Case, all_cases
 from tests.ops.test_table import compare, graph_of, names
-from xir.backends.codegen._elf import undefined
-from xir.backends.codegen._header import MARK, header_text, parameters, prefix_of
-from xir.backends.codegen._library import LIBRARY
-from xir.backends.codegen._link import link
-from xir.backends.codegen.ahead import compile_ahead
-from xir.backends.codegen.ahead_files import AheadReport, write_ahead
+from xir.backends.codegen.ahead._elf import undefined
+from xir.backends.codegen.ahead._header import MARK, header_text, parameters, prefix_of
+from xir.backends.codegen.ahead._link import link
+from xir.backends.codegen.ahead.compile import compile_ahead
+from xir.backends.codegen.ahead.files import AheadReport, write_ahead
+from xir.backends.codegen.llvm._library import LIBRARY
 from xir.errors import FileError, MissingExtraError, UnsupportedError, UsageError
 from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Symbol

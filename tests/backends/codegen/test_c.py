@@ -11,8 +11,8 @@ import pytest
 from tests.backends.codegen.c_compiler import Library
 from tests.ops.cases import Case
 from tests.ops.test_table import LOWERED, graph_of, is_refused, names
-from xir.backends.codegen.c import c_function, size_symbols
-from xir.backends.codegen.math import expand_kernel, has_expansion
+from xir.backends.codegen.c.kernel import c_function, size_symbols
+from xir.backends.codegen.math.expand import expand_kernel, has_expansion
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol, floor_divide, maximum, minimum

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import host
-from xir.backends.codegen.lower import expand, lower
+from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Step
 from xir.errors import UnsafeError, XirError
 from xir.ir.constant import Array, constant_of

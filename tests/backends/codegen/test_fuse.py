@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from xir.backends.codegen.engine import Machine
-from xir.backends.codegen.lower import expand, lower
-from xir.backends.codegen.lowered import Lowered
+from xir.backends.codegen.lowering.lower import expand, lower
+from xir.backends.codegen.lowering.lowered import Lowered
 from xir.backends.codegen.steps import Run
 from xir.ir.graph import Graph
 from xir.ir.node import Value

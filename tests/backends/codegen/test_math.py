@@ -15,9 +15,9 @@ from tests.backends.codegen.accuracy import REFERENCES, function_kernel, interpr
 from tests.backends.codegen.c_compiler import FLAGS, Library
 from tests.conftest import REPOSITORY
 from tools import minimax
-from xir.backends.codegen import _math_wide
-from xir.backends.codegen._terms import Lets, Term
-from xir.backends.codegen.math import CORE, WIDE, expand, expand_kernel, has_expansion
+from xir.backends.codegen.math import _wide
+from xir.backends.codegen.math._terms import Lets, Term
+from xir.backends.codegen.math.expand import CORE, WIDE, expand, expand_kernel, has_expansion
 from xir.ir.constant import Array
 from xir.ir.types import DType
 from xir.kernel.build import apply, index, number
@@ -208,7 +208,7 @@ def test_the_document_states_these_errors_and_costs() -> None:
 def test_the_bits_of_a_turn_are_those_of_pi() -> None:
     digits = int((1 / (2 * minimax.PI)) * (1 << 160))
     words = tuple(digits >> (32 * place) & 0xFFFFFFFF for place in reversed(range(5)))
-    assert _math_wide.TURNS[:5] == words
+    assert _wide.TURNS[:5] == words
 
 
 X, Y, L, J = Buffer("x", F32, (4,)), Buffer("y", F32, (4,)), Axis("i"), Axis("j")

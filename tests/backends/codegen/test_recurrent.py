@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import host
-from xir.backends.codegen.lower import expand, lower
+from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.steps import Hosted, Repeat, Run, Step
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol

@@ -9,8 +9,8 @@ import pytest
 
 from tests.ops.cases import Case
 from tests.ops.test_table import LOWERED, compare, graph_of, names
-from xir.backends.codegen.schedule import CHUNK, schedule
-from xir.backends.codegen.stage import Stage, elements, staged
+from xir.backends.codegen.lowering.schedule import CHUNK, schedule
+from xir.backends.codegen.lowering.stage import Stage, elements, staged
 from xir.errors import UnsupportedError
 from xir.ir.builder import apply
 from xir.ir.dims import Symbol

@@ -14,8 +14,8 @@ from tests.backends.codegen.borders import along, product, rows, window
 from tests.fuzz.programs import GENERATORS
 from tests.fuzz.runner import sample_of
 from tests.fuzz.sample import Sample
-from xir.backends.codegen._meet import team_code
 from xir.backends.codegen.compile import compile_graph
+from xir.backends.codegen.llvm.meet import team_code
 from xir.ir.types import DType
 from xir.passes import optimize
 from xir.runtime.executable import Executable

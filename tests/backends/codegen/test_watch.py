@@ -9,8 +9,8 @@ import pytest
 
 from tests.runtime.models import feed, layered
 from xir.backends.codegen.compile import compile_graph
+from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.peaks import measured_peaks
-from xir.backends.codegen.watch import Watch
 from xir.passes import optimize
 
 

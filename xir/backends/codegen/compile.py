@@ -6,14 +6,14 @@ import ctypes
 from collections.abc import Callable, Sequence
 
 from xir.backends.codegen import steps as steps_of_program
-from xir.backends.codegen._meet import team_code
-from xir.backends.codegen._work import is_small
 from xir.backends.codegen.engine import Code, assemble, host
-from xir.backends.codegen.lower import expand, lower
-from xir.backends.codegen.lowered import Lowered
-from xir.backends.codegen.module import Module
+from xir.backends.codegen.llvm.meet import team_code
+from xir.backends.codegen.llvm.module import Module
+from xir.backends.codegen.llvm.watch import Watch
+from xir.backends.codegen.lowering.lower import expand, lower
+from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.work import is_small
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
-from xir.backends.codegen.watch import Watch
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xir.backends.codegen._meet import team_code
 from xir.backends.codegen.engine import Machine, assemble, host
+from xir.backends.codegen.llvm.meet import team_code
 from xir.runtime.processors import thread_count
 from xir.runtime.team import Team, shared_team
 

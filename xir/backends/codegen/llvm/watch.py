@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from xir.backends.codegen.control import StretchText
 from xir.backends.codegen.engine import Code
+from xir.backends.codegen.llvm.control import StretchText
 from xir.backends.codegen.steps import Hosted, Step
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xir.backends.codegen._elf import sections
-from xir.backends.codegen._entry import ALONE, HEADER_BYTES, WEIGHTS_SECTION, Layout, entry_text, supported_text
-from xir.backends.codegen._header import header_text
-from xir.backends.codegen._meet import MEET
+from xir.backends.codegen.ahead._elf import sections
+from xir.backends.codegen.ahead._entry import ALONE, HEADER_BYTES, WEIGHTS_SECTION, Layout, entry_text, supported_text
+from xir.backends.codegen.ahead._header import header_text
 from xir.backends.codegen.engine import Machine, machine_for, object_code
-from xir.backends.codegen.lower import expand, lower
-from xir.backends.codegen.lowered import Lowered
-from xir.backends.codegen.module import Module
+from xir.backends.codegen.llvm.meet import MEET
+from xir.backends.codegen.llvm.module import Module
+from xir.backends.codegen.lowering.lower import expand, lower
+from xir.backends.codegen.lowering.lowered import Lowered
 from xir.backends.codegen.steps import Arm, Branch, Hosted, Step, is_native, reads, writes
 from xir.errors import Problem, UnsupportedError
 from xir.files import OutputFile

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
-from xir.backends.codegen._text import Function, Operand, register_type, wide
+from xir.backends.codegen.llvm.types import Function, Operand, register_type, wide
 from xir.ir.types import DType
 
 _WIDTH_LETTER = {DType.FLOAT16: "f16", DType.BFLOAT16: "f32", DType.FLOAT32: "f32", DType.FLOAT64: "f64"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from xir.backends.codegen._math_core import DOUBLE, exp_parts, log, power_of_two, with_sign_of
-from xir.backends.codegen._terms import Lets, Term
+from xir.backends.codegen.math._core import DOUBLE, exp_parts, log, power_of_two, with_sign_of
+from xir.backends.codegen.math._terms import Lets, Term
 
 _LARGE = 2.0**28
 """From here on x^2 + 1 and x^2 - 1 are x^2 to the last digit."""

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xir.backends.codegen._library import by_the_library
-from xir.backends.codegen._text import Function, Operand, wide
-from xir.backends.codegen._values import literal, rounded
+from xir.backends.codegen.llvm._library import by_the_library
+from xir.backends.codegen.llvm._values import literal, rounded
+from xir.backends.codegen.llvm.types import Function, Operand, wide
 
 
 def _is_safe(divisor: Operand) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from xir.backends.codegen import _coefficients as tables
-from xir.backends.codegen._terms import Lets, Term, polynomial
+from xir.backends.codegen.math import _coefficients as tables
+from xir.backends.codegen.math._terms import Lets, Term, polynomial
 from xir.ir.types import DType
 
 

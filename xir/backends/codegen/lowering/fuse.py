@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from xir.backends.codegen.rows import joined
-from xir.backends.codegen.stage import MAX_BUFFERS, Elements, Stage, elements, iterations, name_of
+from xir.backends.codegen.lowering.rows import joined
+from xir.backends.codegen.lowering.stage import MAX_BUFFERS, Elements, Stage, elements, iterations, name_of
 from xir.ir.dims import Dim
 from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
-from xir.backends.codegen.pack import Packing, packing
-from xir.backends.codegen.schedule import schedule, step_of
-from xir.backends.codegen.sums import Contraction, contraction_of, depends, prepared
+from xir.backends.codegen.lowering.pack import Packing, packing
+from xir.backends.codegen.lowering.schedule import schedule, step_of
+from xir.backends.codegen.lowering.sums import Contraction, contraction_of, depends, prepared
 from xir.ir.dims import ceil_divide, floor_divide, multiply, subtract
 from xir.ir.types import DType
 from xir.kernel import build

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xir.backends.codegen.lowered import Lowered
-from xir.backends.codegen.stage import Layout, Stage, name_of
+from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.stage import Layout, Stage, name_of
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim, Shape, product
 from xir.ir.node import Node

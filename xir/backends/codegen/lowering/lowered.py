@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from xir.backends.codegen.pack import Packing
-from xir.backends.codegen.stage import Layout, slot_of
+from xir.backends.codegen.lowering.pack import Packing
+from xir.backends.codegen.lowering.stage import Layout, slot_of
 from xir.backends.codegen.steps import Step
 from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Node, Value

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
-from xir.backends.codegen._text import element_bytes, is_compiled
-from xir.backends.codegen.lowered import Lowered
+from xir.backends.codegen.llvm.types import element_bytes, is_compiled
+from xir.backends.codegen.lowering.lowered import Lowered
 from xir.backends.codegen.steps import Arm, Branch, Carry, Choose, Copy, Repeat, Row, Run, Step, is_native, writes
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.builder import apply

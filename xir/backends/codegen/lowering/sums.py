@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 
-from xir.backends.codegen.schedule import step_of
+from xir.backends.codegen.lowering.schedule import step_of
 from xir.ir.dims import Dim, ceil_divide, multiply, subtract
 from xir.kernel import build
 from xir.kernel._affine import affine

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from xir.backends.codegen.stage import Layout
+from xir.backends.codegen.lowering.stage import Layout
 from xir.ir.builder import apply
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value

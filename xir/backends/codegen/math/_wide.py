@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 
-from xir.backends.codegen import _coefficients as tables
-from xir.backends.codegen._math_core import DOUBLE, SINGLE, power_of_two, with_sign_of
-from xir.backends.codegen._terms import Lets, Term, polynomial
+from xir.backends.codegen.math import _coefficients as tables
+from xir.backends.codegen.math._core import DOUBLE, SINGLE, power_of_two, with_sign_of
+from xir.backends.codegen.math._terms import Lets, Term, polynomial
 from xir.ir.types import DType
 
 F32, F64, U32, U64 = DType.FLOAT32, DType.FLOAT64, DType.UINT32, DType.UINT64

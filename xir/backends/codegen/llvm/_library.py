@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xir.backends.codegen._casts import converted
-from xir.backends.codegen._text import Function, Operand, register_type, wide
+from xir.backends.codegen.llvm._casts import converted
+from xir.backends.codegen.llvm.types import Function, Operand, register_type, wide
 from xir.errors import UnsupportedError
 from xir.ir.types import DType
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from xir.backends.codegen._meet import MEET
-from xir.backends.codegen.control import StretchText
 from xir.backends.codegen.engine import Machine
-from xir.backends.codegen.llvm import NAME, Phase, phases
+from xir.backends.codegen.llvm.control import StretchText
+from xir.backends.codegen.llvm.kernel import NAME, Phase, phases
+from xir.backends.codegen.llvm.meet import MEET
+from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.steps import Run, Step
-from xir.backends.codegen.watch import Watch
 from xir.ir.dims import Dim
 
 MEMORY = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from xir.backends.codegen._c_prelude import PRELUDE
-from xir.backends.codegen._c_scalars import (
+from xir.backends.codegen.c._prelude import PRELUDE
+from xir.backends.codegen.c._scalars import (
     Names,
     applied,
     converted,

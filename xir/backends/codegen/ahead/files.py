@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from xir.backends.codegen._header import MARK, prefix_of
-from xir.backends.codegen._link import find_linker, link
-from xir.backends.codegen.ahead import Ahead, compile_ahead
+from xir.backends.codegen.ahead._header import MARK, prefix_of
+from xir.backends.codegen.ahead._link import find_linker, link
+from xir.backends.codegen.ahead.compile import Ahead, compile_ahead
 from xir.errors import UsageError
 from xir.files import OutputFile, PathLike, atomic_write, staged_write
 from xir.ir.graph import Graph

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from xir.backends.codegen._casts import truth
-from xir.backends.codegen._divisions import divide, floor_division, remainder
-from xir.backends.codegen._library import LIBRARY, by_the_library
-from xir.backends.codegen._text import Function, Operand, wide
-from xir.backends.codegen._values import intrinsic, literal, rounded
+from xir.backends.codegen.llvm._casts import truth
+from xir.backends.codegen.llvm._divisions import divide, floor_division, remainder
+from xir.backends.codegen.llvm._library import LIBRARY, by_the_library
+from xir.backends.codegen.llvm._values import intrinsic, literal, rounded
+from xir.backends.codegen.llvm.types import Function, Operand, wide
 from xir.ir.types import DType
 
 Rule = Callable[[Function, str, Sequence[Operand]], Operand]

@@ -5,8 +5,8 @@ No instruction may be given a number that it has no answer for: floats saturate 
 
 from __future__ import annotations
 
-from xir.backends.codegen._text import Function, Operand, register_type, wide
-from xir.backends.codegen._values import intrinsic, literal, rounded
+from xir.backends.codegen.llvm._values import intrinsic, literal, rounded
+from xir.backends.codegen.llvm.types import Function, Operand, register_type, wide
 from xir.ir.types import DType
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from xir.backends.codegen import _math_core as core
-from xir.backends.codegen import _math_double as double
-from xir.backends.codegen import _math_wide as wide
-from xir.backends.codegen._terms import Lets, Term
+from xir.backends.codegen.math import _core as core
+from xir.backends.codegen.math import _double as double
+from xir.backends.codegen.math import _wide as wide
+from xir.backends.codegen.math._terms import Lets, Term
 from xir.ir.types import DType
 from xir.kernel.grammar import (
     Accumulate,

@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from xir.backends.codegen._scalars import apply
-from xir.backends.codegen._text import Function, Operand, element_bytes, memory_type, register_type, wide
-from xir.backends.codegen._values import literal
+from xir.backends.codegen.llvm._scalars import apply
+from xir.backends.codegen.llvm._values import literal
+from xir.backends.codegen.llvm.types import Function, Operand, element_bytes, memory_type, register_type, wide
 from xir.errors import UnsupportedError
 from xir.ir.dims import Dim
 from xir.ir.types import DType

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from xir.backends.codegen._text import is_compiled
-from xir.backends.codegen.contraction import tiled
 from xir.backends.codegen.engine import Machine
-from xir.backends.codegen.flow import controlled
-from xir.backends.codegen.fuse import fuse
-from xir.backends.codegen.layout import VIEWS, channels_last, is_view, padded_before
-from xir.backends.codegen.loops import along_first, as_scan
-from xir.backends.codegen.lowered import Lowered
-from xir.backends.codegen.math import expand_kernel
-from xir.backends.codegen.resizing import tabled
-from xir.backends.codegen.schedule import schedule
-from xir.backends.codegen.stage import Stage, name_of, slot_of, staged
+from xir.backends.codegen.llvm.types import is_compiled
+from xir.backends.codegen.lowering.contraction import tiled
+from xir.backends.codegen.lowering.flow import controlled
+from xir.backends.codegen.lowering.fuse import fuse
+from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
+from xir.backends.codegen.lowering.loops import along_first, as_scan
+from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.resizing import tabled
+from xir.backends.codegen.lowering.schedule import schedule
+from xir.backends.codegen.lowering.stage import Stage, name_of, slot_of, staged
+from xir.backends.codegen.lowering.weights import parted
+from xir.backends.codegen.lowering.winograd import winograd
+from xir.backends.codegen.math.expand import expand_kernel
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step, reads
-from xir.backends.codegen.weights import parted
-from xir.backends.codegen.winograd import winograd
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.dims import Symbol, symbols_of
 from xir.ir.graph import Graph

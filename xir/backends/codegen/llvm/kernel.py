@@ -19,11 +19,11 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from xir.backends.codegen._casts import converted, reinterpreted
-from xir.backends.codegen._memory import Memory, Place
-from xir.backends.codegen._scalars import apply
-from xir.backends.codegen._text import Operand, memory_type, wide
-from xir.backends.codegen._values import literal
+from xir.backends.codegen.llvm._casts import converted, reinterpreted
+from xir.backends.codegen.llvm._memory import Memory, Place
+from xir.backends.codegen.llvm._scalars import apply
+from xir.backends.codegen.llvm._values import literal
+from xir.backends.codegen.llvm.types import Operand, memory_type, wide
 from xir.errors import UnsupportedError
 from xir.ir.dims import Dim
 from xir.ir.types import DType

@@ -1,0 +1,1 @@
+"""Libraries and objects that need neither Python nor xir."""

@@ -1,0 +1,1 @@
+"""Kernels as C text: the second emitter, which keeps the loop language honest."""

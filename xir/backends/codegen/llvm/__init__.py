@@ -1,0 +1,1 @@
+"""Programs and kernels as LLVM text."""

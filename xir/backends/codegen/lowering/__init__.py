@@ -1,0 +1,1 @@
+"""From graphs to programs of kernels: which kernels there are, what they fuse, how their loops run."""
