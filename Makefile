@@ -53,13 +53,14 @@ pytest: environment # the tests with branch coverage, then the gate for each roo
 models: ## fetch the published models that the demo and the tests use
 	@$(PYTHON) tools/fetch_models.py --all
 
-bench: environment models ## ratios against other tools, on this machine
-	@$(DEV)/python benchmarks/run.py
+bench: models ## ratios against other tools, on this machine
+	@$(PYTHON) tools/environment.py .venv-bench --extras dev,bench --editable
+	@.venv-bench/bin/python benchmarks/run.py
 
 nightly: environment models ## the long tests
 	@$(TEST_THREADS) HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal -m nightly
 
 clean: ## remove the environments and what the checks left
-	@rm -rf .venv .venv-demo .venv-caffe build dist out .coverage .coverage.* htmlcov *.egg-info \
+	@rm -rf .venv .venv-bench .venv-demo .venv-caffe build dist out .coverage .coverage.* htmlcov *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find xir cli conformance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,170 +1,105 @@
-"""Machine code against onnxruntime: the same graph, the same threads, alternating in one process.
+"""Machine code against other runtimes: the same file, inputs and threads, alternating in one process.
 
-A figure is the quotient of times, below 1 where xir is faster: the smallest time of each, of calls that alternate in
-groups, so that what else the machine does meets both. The goals are the floors of the CPU compiler's design.
+A figure is xir's time divided by that of the fastest other runtime, below 1 where xir is faster: the smallest time of
+each over all rounds, with the smallest and largest quotient of one round. In a round each side is called a few times
+after one call that is not counted, so that threads of another runtime that still spin have gone to sleep.
 """
 
 from __future__ import annotations
 
-import os
+import gc
+import math
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
-from typing import cast
 
 import numpy as np
-import onnx
 from measure import Figure
-from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
-
-import xir
+from peers import RUNTIMES, Call, Workload
+from workloads import kernels, nets, published
 
 ROUNDS = 7
-CALLS = 3
-SECONDS = 1.5
-"""What the calls of one side may take in a round; slower models are called once."""
-
-Array = NDArray[np.generic]
-Weights = Sequence[tuple[str, Array]]
-
-
-@dataclass(frozen=True, slots=True)
-class Workload:
-    """A file to run.
-
-    Attributes:
-        name: what it is.
-        path: the ONNX file.
-        goal: the quotient to stay at or below, or None.
-    """
-
-    name: str
-    path: Path
-    goal: float | None = None
+CALLS = 10
+SECONDS = 0.5
+"""What the calls of one side may take in a round; slower models are called less often, at least once."""
+MEAN = 1 / 1.2
+"""The goal for the geometric mean over the published models, beside onnxruntime."""
+TOLERANCE = 1e-3
+"""Of the largest output: what xir and onnxruntime may differ by before a figure means nothing."""
 
 
-def compiled() -> list[Figure]:
-    """Kernels that onnx.helper builds, then every model of the corpus, on one thread and on two."""
-    figures: list[Figure] = []
+def compiled() -> Iterator[Figure]:
+    """Kernels, networks and published models, on one thread and on two; then the mean over the published models."""
     with tempfile.TemporaryDirectory(prefix="xir-bench-") as folder:
-        for workload in (*_kernels(Path(folder)), *_models()):
-            figures += _compared(workload)
-    return figures
-
-
-def _models() -> Iterator[Workload]:
-    folder = Path(os.environ.get("XIR_CORPUS_CACHE") or "~/.cache/xir-corpus").expanduser() / "onnx"
-    for path in sorted(folder.rglob("*.onnx")):
-        yield Workload(str(path.relative_to(folder).with_suffix("")), path, 1 / 0.9)
-
-
-def _kernels(folder: Path) -> Iterator[Workload]:
-    rng = np.random.default_rng(0)
-
-    def floats(*shape: int) -> Array:
-        return rng.standard_normal(shape).astype(np.float32)
-
-    for rows, columns, inner in ((1024, 1024, 1024), (128, 3072, 768), (128, 768, 3072), (196, 256, 2304)):
-        node = helper.make_node("MatMul", ["x", "w"], ["y"])
-        name = f"matmul {rows}x{inner} {inner}x{columns}"
-        yield _written(folder, name, [node], (rows, inner), [("w", floats(inner, columns))], 1.0)
-    conv = helper.make_node("Conv", ["x", "w", "b"], ["c"], pads=[1, 1, 1, 1])
-    relu = helper.make_node("Relu", ["c"], ["y"])
-    weights = [("w", floats(64, 64, 3, 3) * np.float32(0.05)), ("b", floats(64))]
-    yield _written(folder, "conv 3x3 64->64 @56", [conv, relu], (1, 64, 56, 56), weights, 1 / 2.0)
-    depthwise = helper.make_node("Conv", ["x", "w"], ["y"], pads=[1, 1, 1, 1], group=144)
-    yield _written(folder, "depthwise 3x3 144 @56", [depthwise], (1, 144, 56, 56), [("w", floats(144, 1, 3, 3))])
-    softmax = helper.make_node("Softmax", ["x"], ["y"], axis=-1)
-    yield _written(folder, "softmax 512x1024", [softmax], (512, 1024), [], 1 / 1.3)
-    norm = helper.make_node("LayerNormalization", ["x", "s", "b"], ["y"])
-    yield _written(
-        folder, "layer_norm 512x1024", [norm], (512, 1024), [("s", floats(1024)), ("b", floats(1024))], 1 / 1.3
-    )
-    gelu = helper.make_node("Gelu", ["x"], ["y"])
-    yield _written(folder, "gelu 512x1024", [gelu], (512, 1024), [])
-    yield _written(folder, "chain of 10 on 16 M floats", _chain(), (16, 1024, 1024), [], 1 / 2.5)
-
-
-def _chain() -> list[onnx.NodeProto]:
-    steps = ["Relu:x", "Mul:a x", "Add:b x", "Abs:c", "Sub:d x", "Mul:e a", "Neg:f", "Add:g b", "Max:h x", "Min:i c"]
-    names = [*"abcdefghi", "y"]
-    pairs = [step.split(":") for step in steps]
-    return [helper.make_node(op, given.split(), [name]) for (op, given), name in zip(pairs, names, strict=True)]
-
-
-def _written(
-    folder: Path,
-    name: str,
-    nodes: list[onnx.NodeProto],
-    shape: tuple[int, ...],
-    weights: Weights,
-    goal: float | None = None,
-) -> Workload:
-    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)]
-    made = [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)]
-    held = [numpy_helper.from_array(array, key) for key, array in weights]
-    graph = helper.make_graph(nodes, "g", given, made, held)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    path = folder / f"{name.replace(' ', '_').replace('>', '')}.onnx"
-    path.write_bytes(onnx.shape_inference.infer_shapes(model).SerializeToString())
-    return Workload(name, path, goal)
-
-
-def _compared(workload: Workload) -> Iterator[Figure]:
-    """The quotient on one thread and on two; nothing where onnxruntime does not run the file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        graph = xir.optimize(xir.load(workload.path))
-        feeds = xir.random_inputs(graph)
+        for workload in chain(kernels(Path(folder)), nets(Path(folder))):
+            for threads in (1, 2):
+                yield from _figure(workload, threads, tuple(RUNTIMES))
     for threads in (1, 2):
-        theirs = _session(workload.path, feeds, threads)
-        if theirs is None:
-            return
-        started = time.process_time()
-        executable = xir.compile(graph, threads=threads)
-        compiling = time.process_time() - started
-        ours = _bound(executable.run, feeds)
-        mine, other = _alternating(ours, theirs)
-        hosted = f"; {len(executable.hosted)} steps on the host" if executable.hosted else ""
-        detail = f"xir {mine * 1e3:.3g} ms, onnxruntime {other * 1e3:.3g} ms; compiled in {compiling:.1f} s CPU{hosted}"
-        name = f"{workload.name}, {threads} thread{'s' * (threads > 1)}: time of xir / onnxruntime"
-        yield Figure(name, mine / other, "x", workload.goal, detail)
+        quotients: list[float] = []
+        for workload in published():
+            for figure in _figure(workload, threads, ("xir", "onnxruntime")):
+                quotients.append(figure.value)
+                yield figure
+        if quotients:
+            mean = math.exp(sum(map(math.log, quotients)) / len(quotients))
+            name = f"geometric mean over the published models, {_threads(threads)}: time of xir / onnxruntime"
+            yield Figure(name, mean, "x", MEAN, f"{len(quotients)} models")
 
 
-def _bound(run: Callable[[None, Mapping[str, Array]], object], feeds: Mapping[str, Array]) -> Callable[[], object]:
-    return lambda: run(None, feeds)
+def _figure(workload: Workload, threads: int, runtimes: Sequence[str]) -> Iterator[Figure]:
+    """One figure, or none where no other runtime runs the file."""
+    gc.collect()
+    calls = {name: call for name in runtimes if (call := RUNTIMES[name](workload, threads)) is not None}
+    if len(calls) < 2:
+        return
+    _check(workload, calls)
+    rounds = [{name: _fastest(call) for name, call in calls.items()} for _ in range(ROUNDS)]
+    best = {name: min(each[name] for each in rounds) for name in calls}
+    quotients = [_quotient(each) for each in rounds]
+    times = ", ".join(f"{name} {seconds * 1e3:.3g} ms" for name, seconds in best.items())
+    others = "onnxruntime" if len(runtimes) == 2 else "the best other"
+    yield Figure(
+        f"{workload.name}, {_threads(threads)}: time of xir / {others}",
+        _quotient(best),
+        "x",
+        workload.goal,
+        f"{times}; {min(quotients):.2f} to {max(quotients):.2f} in {ROUNDS} rounds",
+    )
 
 
-def _session(path: Path, feeds: Mapping[str, Array], threads: int) -> Callable[[], object] | None:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(str(path), options)
-        session.run(None, cast("dict[str, Array]", dict(feeds)))
-    except Exception:  # onnxruntime's errors have no common base
-        return None
-    return _bound(session.run, feeds)
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' * (count > 1)}"
 
 
-def _alternating(ours: Callable[[], object], theirs: Callable[[], object]) -> tuple[float, float]:
-    """The smallest seconds of each."""
-    best = [float("inf"), float("inf")]
-    for _ in range(ROUNDS):
-        for side, call in enumerate((ours, theirs)):
-            call()
-            spent = 0.0
-            for _ in range(CALLS):
-                started = time.perf_counter()
-                call()
-                taken = time.perf_counter() - started
-                best[side], spent = min(best[side], taken), spent + taken
-                if spent > SECONDS:
-                    break
-    return best[0], best[1]
+def _quotient(seconds: Mapping[str, float]) -> float:
+    return seconds["xir"] / min(value for name, value in seconds.items() if name != "xir")
+
+
+def _fastest(call: Call) -> float:
+    """The smallest seconds of a few calls."""
+    call()
+    best, spent = math.inf, 0.0
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        call()
+        taken = time.perf_counter() - started
+        best, spent = min(best, taken), spent + taken
+        if spent > SECONDS:
+            break
+    return best
+
+
+def _check(workload: Workload, calls: Mapping[str, Call]) -> None:
+    """Raises RuntimeError where xir and onnxruntime do not agree."""
+    if "onnxruntime" not in calls:
+        return
+    ours, theirs = calls["xir"](), calls["onnxruntime"]()
+    if not isinstance(ours, list) or not isinstance(theirs, list):
+        raise RuntimeError(f"{workload.name}: a runtime gave no list of outputs")
+    for mine, other in zip(ours, theirs, strict=True):
+        if np.issubdtype(other.dtype, np.floating) and other.size:
+            bound = TOLERANCE * max(1.0, float(np.abs(other).max()))
+            if not np.allclose(mine, other, rtol=0, atol=bound, equal_nan=True):
+                raise RuntimeError(f"{workload.name}: xir and onnxruntime differ by more than {bound:.2g}")

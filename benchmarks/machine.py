@@ -7,7 +7,7 @@ import platform
 from importlib import metadata
 from pathlib import Path
 
-COMPARED = ("numpy", "onnxruntime", "opencv-python-headless")
+COMPARED = ("numpy", "onnxruntime", "openvino", "torch", "opencv-python-headless")
 """Distributions whose versions belong to the figures."""
 
 

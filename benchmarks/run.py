@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from compiled import compiled
 from conversion import conversion
+from footprint import footprint
 from large_onnx import large_onnx
 from machine import machine, sentence
 from measure import Figure
@@ -20,7 +21,7 @@ from quantization import quantization
 from scaling import scaling
 from startup import startup
 
-BENCHMARKS: Mapping[str, Callable[[], list[Figure]]] = {
+BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "startup": startup,
     "scaling": scaling,
     "open_nsfw": open_nsfw,
@@ -29,6 +30,7 @@ BENCHMARKS: Mapping[str, Callable[[], list[Figure]]] = {
     "optimizer": optimizer,
     "large_onnx": large_onnx,
     "compiled": compiled,
+    "footprint": footprint,
 }
 """Name -> benchmark, in the order in which they run."""
 
