@@ -18,6 +18,8 @@ from xir.inspect.environment import EXTRAS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+PINNED = ("dev", "bench")
+"""Extras of the checks and the figures, for which the same versions matter more than choice."""
 ROOMS = {package: REPOSITORY / folder for package, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
 
 
@@ -86,18 +88,21 @@ def test_every_room_stands_on_a_floor():
 
 
 def test_the_developers_tools_are_pinned():
-    assert [line for line in PROJECT["project"]["optional-dependencies"]["dev"] if "==" not in line] == []
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert [line for name in PINNED for line in extras[name] if "==" not in line] == []
 
 
 def test_dependencies_have_lower_bounds_and_no_upper_ones():
     extras = PROJECT["project"]["optional-dependencies"]
-    lines = PROJECT["project"]["dependencies"] + [line for name in extras if name != "dev" for line in extras[name]]
+    lines = PROJECT["project"]["dependencies"] + [
+        line for name in extras if name not in PINNED for line in extras[name]
+    ]
     assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9_-]+>=[0-9.]+", line)] == []
 
 
 def test_the_doctor_and_the_readme_know_every_extra():
     extras = PROJECT["project"]["optional-dependencies"]
-    named = {name: line.partition(">")[0] for name in extras if name != "dev" for line in extras[name]}
+    named = {name: line.partition(">")[0] for name in extras if name not in PINNED for line in extras[name]}
     assert {name: library for name, (library, _) in EXTRAS.items()} == named
     told = re.findall(r"xir-compiler\[([a-z0-9,]+)\]", (REPOSITORY / "README.md").read_text())
     assert set(named) <= {name for each in told for name in each.split(",")}
