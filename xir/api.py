@@ -109,7 +109,12 @@ def load(
 
 
 def compile(
-    graph: Graph, target: Literal["cpu"] = "cpu", *, threads: int | None = None, exact: bool = False
+    graph: Graph,
+    target: Literal["cpu"] = "cpu",
+    *,
+    threads: int | None = None,
+    exact: bool = False,
+    tune: bool = False,
 ) -> Executable:
     """Makes machine code of a graph, by LLVM (`pip install 'xir-compiler[cpu]'`).
 
@@ -131,6 +136,8 @@ def compile(
             the process give it. The environment's `XIR_NUM_THREADS` bounds it, too.
         exact: only rewrites whose result is the same bit for bit, and no convolutions by fewer products, whose results
             are within 5e-5 of the largest.
+        tune: whether ways of computing that give the same bits are measured on this machine, and the fastest taken,
+            instead of what a cost model says; compiling takes some times as long, once: choices are remembered.
 
     Returns:
         A callable that may be called from many threads; see `xir.runtime.executable.Executable`.
@@ -144,7 +151,7 @@ def compile(
 
     if target != "cpu":
         raise UsageError(f"there is no target {target!r}, only 'cpu'", hint="leave it out")
-    return compile_graph(optimize(graph, exact=exact), threads=threads, exact=exact)
+    return compile_graph(optimize(graph, exact=exact), threads=threads, exact=exact, tune=tune)
 
 
 def show(graph: Graph, path: str | os.PathLike[str], *, format: str | None = None) -> None:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--threads", metavar="N,N...", help="How many threads (1, 2, 4 ... up to all).")
 @click.option("--warm", type=click.IntRange(min=0), default=3, metavar="N", help="Calls before the measured ones (3).")
 @click.option("--repeat", type=click.IntRange(min=1), default=50, metavar="N", help="Measured calls, at most (50).")
+@click.option("--tune", is_flag=True, help="Choose tiles by measuring them; the bits are the same.")
 @reading_options
 @click.pass_obj
 def command(
@@ -43,6 +44,7 @@ def command(
     threads: str | None,
     warm: int,
     repeat: int,
+    tune: bool,
     options: LoadOptions,
 ) -> int:
     r"""Measure compiled models: latency by threads, time to compile (cold and from the cache), peak memory.
@@ -63,7 +65,7 @@ def command(
     found: list[Bench] = []
     for model in expanded(models):
         with ProgressLine(output, model) as progress:
-            how = (counts, warm, repeat)
+            how = (counts, warm, repeat, tune)
             found.append(_measured(model, options, settings.seed, read_feeds(feed), against, how, progress))
         for line in _lines(found[-1]):
             output.line(line)
@@ -86,7 +88,7 @@ def _measured(
     seed: int,
     feeds: Mapping[str, Array],
     against: str | None,
-    how: tuple[tuple[int, ...], int, int],
+    how: tuple[tuple[int, ...], int, int, bool],
     progress: ProgressLine,
 ) -> Bench:
     from xir.api import read
@@ -96,11 +98,20 @@ def _measured(
     progress("reading", 0, 1)
     loaded = read(model, options)
     given = complete(loaded, dict(feeds), True, seed)
-    threads, warm, repeat = how
+    threads, warm, repeat, tune = how
     with ExitStack() as folders, made_up_inputs():
         own, other = _files(model, loaded, options, against, folders)
         return bench(
-            loaded.graph, given, own, other=other, threads=threads, warm=warm, repeat=repeat, name=model, tell=progress
+            loaded.graph,
+            given,
+            own,
+            other=other,
+            threads=threads,
+            warm=warm,
+            repeat=repeat,
+            tune=tune,
+            name=model,
+            tell=progress,
         )
 
 

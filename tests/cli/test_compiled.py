@@ -124,7 +124,7 @@ def test_a_bench_measures_both_in_turns(tmp_path, capsys):
 
 def test_a_bench_reads_the_model_as_it_is_told(tmp_path, capsys):
     net = small(tmp_path)
-    done = call(capsys, "bench", net, "--input", "data=f32[2,3,8,8]", "--threads", 1, "--repeat", 1)
+    done = call(capsys, "bench", net, "--input", "data=f32[2,3,8,8]", "--threads", 1, "--repeat", 1, "--tune")
     assert done.code == 0, done.err
     assert done.out.splitlines()[0] == str(net)
     assert "xir compiles, from the cache: " in done.out

@@ -143,6 +143,7 @@ def bench(
     threads: Sequence[int] = (),
     warm: int = WARM,
     repeat: int = REPEAT,
+    tune: bool = False,
     name: str | None = None,
     tell: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Bench:
@@ -156,6 +157,7 @@ def bench(
         threads: how many threads; () for 1 and twice as many again and again, up to all.
         warm: calls before the measured ones.
         repeat: measured calls of each, fewer where they take more than `SECONDS`.
+        tune: whether tiles are chosen by measuring them (`xir.compile`).
         name: what the model is called, else `path`.
         tell: told what is being done.
 
@@ -175,7 +177,7 @@ def bench(
     optimized = optimize(graph)
     for number, count in enumerate(dict.fromkeys(counts)):
         tell("measuring", number, len(counts) + 1)
-        with compile_graph(optimized, threads=count) as executable:
+        with compile_graph(optimized, threads=count, tune=tune) as executable:
             hosted = executable.hosted
             calls: dict[str, Callable[[], object]] = {OWN: _bound(executable.run, feeds)}
             if other is not None:

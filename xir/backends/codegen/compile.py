@@ -12,6 +12,7 @@ from xir.backends.codegen.llvm.module import Module
 from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.tune import Tuner
 from xir.backends.codegen.lowering.work import is_small
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
 from xir.ir.constant import Array
@@ -28,7 +29,12 @@ from xir.runtime.team import shared_team
 
 
 def compile_graph(
-    graph: Graph, *, threads: int | None = None, exact: bool = False, watch: Watch | None = None
+    graph: Graph,
+    *,
+    threads: int | None = None,
+    exact: bool = False,
+    tune: bool = False,
+    watch: Watch | None = None,
 ) -> Executable:
     """Machine code for this processor.
 
@@ -37,6 +43,7 @@ def compile_graph(
         threads: at most so many work on a call; None for as many as the process has processors. The results do not
             depend on it.
         exact: sums are taken product by product; no algorithm with fewer products takes their place.
+        tune: tiles are measured here and the fastest taken; the results are the same bits.
         watch: for profiles: it notes when each step begins, of one call at a time.
 
     Raises:
@@ -46,7 +53,8 @@ def compile_graph(
     """
     count = thread_count(threads)
     machine = host()
-    lowered = lower(expand(graph), machine, exact=exact)
+    pick = Tuner(machine).choose if tune else None
+    lowered = lower(expand(graph), machine, exact=exact, pick=pick)
     module = Module(machine, watch)
     pieces = _pieces(lowered, module, lowered.steps)
     code = assemble(module.text(), machine)

@@ -9,7 +9,7 @@ order of the loops, whatever the tile, so no result depends on it.)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -102,13 +102,18 @@ class _Block:
         return Apply("mul", (self.number, build.index(self.width)))
 
 
-def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str]) -> Tiled | None:
+Pick: TypeAlias = Callable[[Kernel, Sequence[Kernel]], int]
+"""`pick(kernel, variants)` is the number of the variant to take; all give the same bits."""
+
+
+def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str], pick: Pick | None = None) -> Tiled | None:
     """The kernel in register tiles, or None if it is no sum of products that gains by them.
 
     Args:
         kernel: the kernel.
         machine: the processor.
         constants: names of the buffers that hold weights.
+        pick: chooses among tiles; without it the cost model does.
     """
     found = contraction_of(kernel)
     if found is None or found.carried.dtype is not DType.FLOAT32:
@@ -116,15 +121,27 @@ def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str]) -> Tiled 
     body: list[Statement] = []
     packings: dict[Packing, None] = {}
     for number, part in enumerate(prepared(found)):
-        tile = _chosen(part, machine, constants)
-        if tile is None:
+        tiles = _tiles(part, machine, constants)
+        made = [_part(kernel, part, tile, constants, number) for tile in (tiles if pick else tiles[:1])]
+        if not made:
             body += schedule(replace(kernel, body=(part.statement,)), machine.lanes).body
             continue
-        used = _packings(part, tile, constants, number)
-        packings.update((each, None) for each in used if each)
-        body += _written(part, tile, used)
+        best = made[pick(replace(kernel, body=(part.statement,)), [each.kernel for each in made]) if pick else 0]
+        packings.update(dict.fromkeys(best.packings))
+        body += best.kernel.body
+    return Tiled(_reading(kernel, body), tuple(packings))
+
+
+def _part(kernel: Kernel, part: Contraction, tile: _Tile, constants: frozenset[str], number: int) -> Tiled:
+    """The kernel of one part of the sums, in that tile."""
+    used = _packings(part, tile, constants, number)
+    return Tiled(_reading(kernel, _written(part, tile, used)), tuple(each for each in used if each))
+
+
+def _reading(kernel: Kernel, body: Sequence[Statement]) -> Kernel:
+    """The kernel with that body: it is given what the body reads."""
     made = dict.fromkeys(load.buffer for load in loads(body) if load.buffer.space == "global")
-    return Tiled(Kernel(kernel.name, tuple(made), kernel.outputs, tuple(body)), tuple(packings))
+    return Kernel(kernel.name, tuple(made), kernel.outputs, tuple(body))
 
 
 def _packings(found: Contraction, tile: _Tile, constants: frozenset[str], number: int) -> tuple[Packing | None, ...]:
@@ -141,19 +158,21 @@ def _packings(found: Contraction, tile: _Tile, constants: frozenset[str], number
     return tuple(made)
 
 
-def _chosen(found: Contraction, machine: Machine, constants: frozenset[str]) -> _Tile | None:
+def _tiles(found: Contraction, machine: Machine, constants: frozenset[str]) -> list[_Tile]:
+    """The tiles that may be taken, the one that the cost model prefers first; none if none gains."""
     column = _column(found, constants)
     if column is None:
-        return None
+        return []
     row = _row(found, column)
     width = column.extent if isinstance(column.extent, int) else machine.lanes * 4
     height = 1 if row is None else (row.extent if isinstance(row.extent, int) else 1 << 20)
     length = found.length if isinstance(found.length, int) else 256
-    best = min(
+    shapes = sorted(
         WIDE[machine.lanes],
         key=lambda shape: _cost(shape[0], min(shape[1], height), width, height, machine.lanes, length),
     )
-    return _Tile(column, row, best[0], _rows(best[1], height), machine.lanes)
+    tiles = [_Tile(column, row, vectors, _rows(rows, height), machine.lanes) for vectors, rows in shapes]
+    return list(dict.fromkeys(tiles))
 
 
 def _cost(vectors: int, rows: int, width: int, height: int, lanes: int, length: int) -> float:

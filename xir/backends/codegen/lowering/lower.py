@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm.types import is_compiled
-from xir.backends.codegen.lowering.contraction import tiled
+from xir.backends.codegen.lowering.contraction import Pick, tiled
 from xir.backends.codegen.lowering.flow import controlled
 from xir.backends.codegen.lowering.fuse import fuse
 from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
@@ -65,15 +65,16 @@ def expand(graph: Graph) -> Graph:
     raise InvalidModelError("operators come apart without end")
 
 
-def lower(graph: Graph, machine: Machine, *, exact: bool = False) -> Lowered:
+def lower(graph: Graph, machine: Machine, *, exact: bool = False, pick: Pick | None = None) -> Lowered:
     """The program of a graph whose operators have come apart (`expand`).
 
     Args:
         graph: what is computed.
         machine: the processor.
         exact: sums are taken product by product; no algorithm with fewer products takes their place.
+        pick: chooses among tiles; without it a cost model does.
     """
-    made = Lowered(outputs=graph.outputs, exact=exact)
+    made = Lowered(outputs=graph.outputs, exact=exact, pick=pick)
     for value in graph.inputs:
         made.slot(value)
     made.steps.extend(_steps(made, graph, machine))
@@ -104,7 +105,7 @@ def _steps(made: Lowered, graph: Graph, machine: Machine) -> tuple[Step, ...]:
 def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
     """The stage, its loops arranged for the processor and its weights packed."""
     constants = frozenset(name_of(slot) for slot in made.constants)
-    found = tiled(stage.kernel, machine, constants)
+    found = tiled(stage.kernel, machine, constants, made.pick)
     if found is None:
         kernel = expand_kernel(schedule(stage.kernel, machine.lanes))
         return Run(kernel, (*stage.reads, *stage.writes), stage.nodes)

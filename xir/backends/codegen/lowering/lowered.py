@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from xir.backends.codegen.lowering.contraction import Pick
 from xir.backends.codegen.lowering.pack import Packing
 from xir.backends.codegen.lowering.stage import Layout, slot_of
 from xir.backends.codegen.steps import Step
@@ -29,6 +30,7 @@ class Lowered:
         kernels: {node: what it lowers to}.
         faults: the slot in which loops say that they were given up, once there is a loop.
         exact: whether sums are taken product by product, and never in fewer products.
+        pick: chooses among tiles whose results are the same bits; without it a cost model does.
     """
 
     slots: list[Slot] = field(default_factory=list[Slot])
@@ -41,6 +43,7 @@ class Lowered:
     kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
     faults: list[int] = field(default_factory=list[int])
     exact: bool = False
+    pick: Pick | None = None
 
     def slot(self, value: Value) -> int:
         """The number of the value's buffer."""
