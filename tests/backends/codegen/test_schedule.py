@@ -69,6 +69,15 @@ def test_a_long_loop_is_cut_into_chunks_that_workers_share() -> None:
     assert loops(kernel.body) == [("parallel", 4), ("vector", CHUNK), ("vector", 5)]
 
 
+@pytest.mark.parametrize("columns", [CHUNK, CHUNK + 1, 2 * CHUNK + 5])
+def test_reductions_of_long_columns_are_cut_too(columns: int) -> None:
+    rows = np.random.default_rng(0).standard_normal((3, columns)).astype(np.float32)
+    x = Value(TensorType(DType.FLOAT32, rows.shape))
+    kernel = schedule(stage_of(reduce_max(x, axes=(0,), keep_dims=False).node).kernel, LANES)
+    verify(kernel)
+    np.testing.assert_array_equal(interpret(kernel, [rows.reshape(-1)], {})[0], rows.max(axis=0))
+
+
 def test_a_loop_of_unknown_length_is_cut_too() -> None:
     size = Symbol("N")
     x = Value(TensorType(DType.FLOAT32, (size,)))

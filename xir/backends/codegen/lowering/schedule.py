@@ -205,8 +205,6 @@ def _chunked(loop: For, body: tuple[Statement, ...]) -> Statement:
     full = floor_divide(extent, CHUNK)
     place = Apply("add", (Apply("mul", (chunk, build.index(CHUNK))), part))
     moved = tuple(substitute(each, {part.name: place}) for each in body)
-    if any(isinstance(each, For | Allocate) for each in body):
-        moved = body  # an axis that is replaced may be bound in no loop
     whole = For(part, CHUNK, "vector", moved)
     rest = subtract(extent, multiply(full, CHUNK))
     if rest == 0:
