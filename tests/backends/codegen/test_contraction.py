@@ -249,3 +249,32 @@ def test_few_columns_and_many_rows_run_at_once() -> None:
 def each_name(step: object) -> str:
     """The operator of a kernel's first node."""
     return step.nodes[0].op.name if isinstance(step, Run) else ""
+
+
+def loops_of(graph: Graph) -> list[tuple[str, int]]:
+    """(kind, extent) of the loops around the products of the one convolution, outermost first."""
+    (step,) = [each for each in lower(expand(graph), MACHINES["wide"]).steps if "conv" in each_name(each)]
+    assert isinstance(step, Run)
+    found: list[tuple[str, int]] = []
+    body = step.kernel.body
+    while inner := [each for each in body if isinstance(each, For) and each.kind != "vector"]:
+        found.append((inner[0].kind, int(str(inner[0].extent))))
+        body = inner[0].body
+    return found
+
+
+@pytest.mark.parametrize(
+    ("case", "extent"),
+    [
+        (Convolution(256, 256, (13, 13), (3, 3), (2, 2)), 4),  # 2.3 MB of weights: blocks of 64 columns
+        (Convolution(32, 64, (129, 129), (3, 3), (2, 2)), 64),  # 74 KB of weights: lines
+    ],
+)
+def test_what_is_larger_goes_by_once(case: Convolution, extent: int) -> None:
+    assert loops_of(case.graph())[0] == ("parallel", extent)
+
+
+def test_the_last_loop_of_a_sum_goes_to_neighbours() -> None:
+    """Channels lie last in images, whatever the order in the weights."""
+    *_, last = loops_of(Convolution(24, 64, (9, 9), (3, 3), (2, 2), padding=1).graph())
+    assert last == ("serial", 24)

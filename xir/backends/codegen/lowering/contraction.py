@@ -17,7 +17,7 @@ from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lowering.pack import Packing, packing
 from xir.backends.codegen.lowering.schedule import schedule, step_of
 from xir.backends.codegen.lowering.sums import Contraction, contraction_of, depends, prepared
-from xir.ir.dims import ceil_divide, floor_divide, multiply, subtract
+from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, product, subtract
 from xir.ir.types import DType
 from xir.kernel import build
 from xir.kernel._substitute import substitute
@@ -120,7 +120,7 @@ def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str], pick: Pic
         return None
     body: list[Statement] = []
     packings: dict[Packing, None] = {}
-    for number, part in enumerate(prepared(found)):
+    for number, part in enumerate(prepared(found, constants)):
         tiles = _tiles(part, machine, constants)
         made = [_part(kernel, part, tile, constants, number) for tile in (tiles if pick else tiles[:1])]
         if not made:
@@ -233,7 +233,6 @@ def _row(found: Contraction, column: For) -> For | None:
 
 def _written(found: Contraction, tile: _Tile, packings: Packings) -> tuple[Statement, ...]:
     """The loops over blocks, all of them parallel: what the columns read stays near while the rows go by."""
-    outer = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
     blocks = Axis(tile.column.axis.name + "b")
     first = _Block(blocks, tile.columns)
     full = floor_divide(tile.column.extent, tile.columns)
@@ -246,10 +245,39 @@ def _written(found: Contraction, tile: _Tile, packings: Packings) -> tuple[State
         body = last if full == 0 else (If(build.apply("lt", blocks, build.index(full)), body, last),)
     if tile.row is not None:
         body = (For(_row_axis(tile.row), ceil_divide(tile.row.extent, tile.rows), "parallel", body),)
-    body = (For(blocks, ceil_divide(tile.column.extent, tile.columns), "parallel", body),)
-    for loop in reversed(outer):
+    outer = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
+    inside = [loop for loop in outer if not _moves_columns(found, tile, loop)] if _goes_by(found, tile, outer) else []
+    around = For(blocks, ceil_divide(tile.column.extent, tile.columns), "parallel", ())
+    for loop in reversed([*(loop for loop in outer if loop not in inside), around, *inside]):
         body = (replace(loop, body=body),)
     return body
+
+
+def _moves_columns(found: Contraction, tile: _Tile, loop: For) -> bool:
+    """Whether another iteration of the loop reads other numbers along the columns."""
+    return any(depends(each, loop) for each in found.factors if depends(each, tile.column))
+
+
+def _goes_by(found: Contraction, tile: _Tile, outer: Sequence[For]) -> bool:
+    """Whether less comes from afar if all rows of all loops around go by one block of columns, and then by the next.
+
+    The other way round, every iteration of those loops goes by all the columns. What a second cache holds comes once.
+    """
+    again: Dim = 1
+    for loop in outer:
+        again = again if _moves_columns(found, tile, loop) else multiply(again, loop.extent)
+    columns = sum(_bytes(each) for each in found.factors if depends(each, tile.column))
+    rows = sum(_bytes(each) for each in found.factors if not depends(each, tile.column))
+    times = ceil_divide(tile.column.extent, tile.columns)
+    if columns <= NEAR:
+        return False
+    return not (isinstance(again, int) and isinstance(times, int)) or rows <= NEAR or rows * times < columns * again
+
+
+def _bytes(factor: Scalar) -> int:
+    """Bytes of the buffers that a factor is read from; none of those whose size only the run knows."""
+    sizes = [product(load.buffer.shape) for load in loads([factor]) if load.buffer.space == "global"]
+    return 4 * sum(size for size in sizes if isinstance(size, int))
 
 
 def _row_axis(row: For) -> Axis:

@@ -107,17 +107,27 @@ def _is_sum(update: Store, carried: Buffer) -> bool:
             return False
 
 
-def prepared(found: Contraction) -> tuple[Contraction, ...]:
-    """The same sums, in loops by which memory is read in steps; several where the results come in phases."""
-    return tuple(_in_steps(_joined(_cut(part))) for part in _phases(_without_single(found)))
+def prepared(found: Contraction, constants: frozenset[str]) -> tuple[Contraction, ...]:
+    """The same sums, in loops by which memory is read in steps; several where the results come in phases.
+
+    Args:
+        found: sums of products.
+        constants: names of the buffers that hold weights; they are packed in whatever order they are read.
+    """
+    return tuple(_in_steps(_joined(_cut(part)), constants) for part in _phases(_without_single(found)))
 
 
-def _in_steps(found: Contraction) -> Contraction:
-    """The loops of a sum, those that go through memory in small steps innermost."""
+def _in_steps(found: Contraction, constants: frozenset[str]) -> Contraction:
+    """The loops of a sum, those that go through memory in small steps innermost.
+
+    Numbers that are read again and again lie on few lines of a cache then. Far apart, at steps of powers of two, they
+    would push one another out of its sets.
+    """
+    read = [load for load in loads([found.update]) if load.buffer.space == "global"]
+    moving = [load for load in read if load.buffer.name not in constants] or read
 
     def size(loop: For) -> int:
-        read = [load for load in loads([found.update]) if load.buffer.space == "global"]
-        steps = [step_of(load.indices, loop.axis.name) for load in read[:1]]
+        steps = [step_of(load.indices, loop.axis.name) for load in moving[:1]]
         return max((step for step in steps if isinstance(step, int)), default=0)
 
     return replace(found, reduced=tuple(sorted(found.reduced, key=size, reverse=True)))
