@@ -142,6 +142,18 @@ def test_slices_are_values(model):
     assert file.slice(1, 2) == file.slice(0, 9).slice(1, 2)
 
 
+def test_what_was_forgotten_is_read_again(tmp_path):
+    path = tmp_path / "model"
+    path.write_bytes(bytes(range(256)) * 64)
+    part = open_mapped(path).slice(100, 12_000)
+    part.forget()  # nothing is mapped yet
+    view = part.view()
+    before = bytes(view)
+    part.forget()
+    part.slice(0, 10).forget()  # no whole page
+    assert bytes(view) == before == path.read_bytes()[100:12_100]
+
+
 def test_views_are_read_only(model):
     view = open_mapped(model).whole().view()
     assert view.readonly

@@ -207,6 +207,13 @@ class MappedFile:
                 raise file_error(error, self.path, "map the file into memory") from error
         return memoryview(self._map)
 
+    def forget(self, offset: int, length: int) -> None:
+        """Gives back the memory of the map's whole pages in a range; whoever looks there again reads them again."""
+        start = -(-offset // mmap.PAGESIZE) * mmap.PAGESIZE
+        end = (offset + length) // mmap.PAGESIZE * mmap.PAGESIZE
+        if self._map is not None and start < end and hasattr(self._map, "madvise"):
+            self._map.madvise(mmap.MADV_DONTNEED, start, end - start)
+
     def read_at(self, offset: int, length: int) -> bytes:
         """Exactly `length` bytes from `offset`, read into fresh memory.
 
@@ -285,6 +292,10 @@ class FileSlice:
     def view(self) -> memoryview:
         """The bytes as a read-only view of the file's memory map; raises FileError where the file changed."""
         return self.file.view()[self.offset : self.offset + self.length]
+
+    def forget(self) -> None:
+        """Gives back the memory of pages that were viewed; views stay as they are, and read them again."""
+        self.file.forget(self.offset, self.length)
 
     def read(self) -> bytes:
         """The bytes, copied into fresh memory; raises FileError where the file changed."""

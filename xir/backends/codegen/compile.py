@@ -12,6 +12,7 @@ from xir.backends.codegen.llvm.module import Module
 from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.made import ready
 from xir.backends.codegen.lowering.tune import Tuner
 from xir.backends.codegen.lowering.work import is_small
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
@@ -76,7 +77,11 @@ def _program(graph: Graph, lowered: Lowered, module: Module, steps: tuple[Step, 
         steps,
         inputs,
         outputs,
-        {slot: lowered.constants[slot] for slot in sorted(_touched(steps, outputs)) if slot in lowered.constants},
+        {
+            slot: ready(lowered.constants[slot])
+            for slot in sorted(_touched(steps, outputs))
+            if slot in lowered.constants
+        },
         tuple(module.sizes),
         graph.constraints,
         code,

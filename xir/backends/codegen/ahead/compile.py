@@ -20,6 +20,7 @@ from xir.backends.codegen.llvm.meet import MEET
 from xir.backends.codegen.llvm.module import Module
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.made import ready
 from xir.backends.codegen.steps import Arm, Branch, Hosted, Step, is_native, reads, writes
 from xir.errors import Problem, UnsupportedError
 from xir.files import OutputFile
@@ -219,7 +220,7 @@ def _layout(lowered: Lowered, inputs: Sequence[Port], outputs: Sequence[Port]) -
         tuple(sorted(empty)),
         fault,
     )
-    return layout, tuple(lowered.constants[slot] for slot in constants)
+    return layout, tuple(ready(lowered.constants[slot]) for slot in constants)
 
 
 def _answers(outputs: Sequence[Port], held: set[int], lowered: Lowered) -> tuple[set[int], dict[int, int]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from xir.backends.codegen.lowering.contraction import Pick
+from xir.backends.codegen.lowering.made import Made, Weight
 from xir.backends.codegen.lowering.pack import Packing
 from xir.backends.codegen.lowering.stage import Layout, slot_of
 from xir.backends.codegen.steps import Step
-from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.kernel.grammar import Kernel
@@ -24,7 +24,7 @@ class Lowered:
         steps: what happens.
         numbers: {value: the number of its slot}.
         hosted: the nodes that run by their reference, in order.
-        constants: {slot: its elements}.
+        constants: {slot: its elements}; those that were packed are only made when they are written.
         outputs: the graph's outputs.
         layouts: {slot: how it lies in memory}, where that is not row-major order.
         kernels: {node: what it lowers to}.
@@ -37,7 +37,7 @@ class Lowered:
     steps: list[Step] = field(default_factory=list[Step])
     numbers: dict[Value, int] = field(default_factory=dict[Value, int])
     hosted: list[Node] = field(default_factory=list[Node])
-    constants: dict[int, Constant] = field(default_factory=dict[int, Constant])
+    constants: dict[int, Weight] = field(default_factory=dict[int, Weight])
     outputs: tuple[Value, ...] = ()
     layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
     kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
@@ -55,10 +55,9 @@ class Lowered:
 
     def pack(self, packing: Packing) -> int:
         """The number of the slot of a packed weight."""
-        array = packing.packed(self.constants[slot_of(packing.source)].array())
-        number = len(self.slots)
-        self.slots.append(Slot(packing.target.dtype, packing.target.shape))
-        self.constants[number] = constant_of(array)
+        type = TensorType(packing.target.dtype, packing.target.shape)
+        number = self.fresh(type)
+        self.constants[number] = Made(type, self.constants[slot_of(packing.source)], packing.pieces)
         return number
 
     def fresh(self, type: TensorType) -> int:

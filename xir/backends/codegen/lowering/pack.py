@@ -7,8 +7,8 @@ the last block has no element. (Goto, van de Geijn 2008, section 4)
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -18,6 +18,9 @@ from xir.ir.constant import Array
 from xir.kernel import build
 from xir.kernel._affine import affine
 from xir.kernel.grammar import Axis, Buffer, For, Load, Scalar
+
+PIECE_BYTES = 1 << 23
+"""Bytes of the source that are packed at a time, so that little lies in memory twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,21 @@ class Packing:
         steps = [named.get(name, Axis(name)) for name in self.names[len(self.outer) :]]
         extents = [extent for extent, _ in (*self.outer, (blocks, 0), *self.reduced, (self.width, 0))]
         return build.flatten((*outer, block, *steps, within), tuple(extents))
+
+    def pieces(self, array: Array) -> Iterator[Array]:
+        """The elements in their new order, in pieces."""
+        (extent, step), bytes = self.along, array.itemsize * prod(size for size, _ in (*self.outer, *self.reduced))
+        if bytes * extent <= PIECE_BYTES:
+            yield self.packed(array)
+        elif self.outer:
+            (extent, step), *rest = self.outer
+            for number in range(extent):
+                yield from replace(self, outer=tuple(rest), offset=self.offset + number * step).pieces(array)
+        else:
+            count = max(PIECE_BYTES // (bytes * self.width), 1) * self.width
+            for first in range(0, extent, count):
+                part = (min(count, extent - first), step)
+                yield replace(self, along=part, offset=self.offset + first * step).packed(array)
 
     def packed(self, array: Array) -> Array:
         """The elements in their new order."""

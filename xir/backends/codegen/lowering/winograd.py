@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.made import Made
 from xir.backends.codegen.lowering.stage import Layout, Stage, name_of
-from xir.ir.constant import constant_of
 from xir.ir.dims import Dim, Shape, product
 from xir.ir.node import Node
 from xir.ir.types import DType, TensorType
@@ -131,8 +131,9 @@ def winograd(made: Lowered, node: Node, number: int) -> list[Stage] | None:
     y = made.slot(node.outputs[0])
     elements = made.fresh(TensorType(DType.FLOAT32, (product((36, sizes.count, sizes.channels)),)))
     products = made.fresh(TensorType(DType.FLOAT32, (product((36, sizes.count, sizes.outputs)),)))
-    weights = made.fresh(TensorType(DType.FLOAT32, (36 * sizes.channels * sizes.outputs,)))
-    made.constants[weights] = constant_of(_turned_weights(made.constants[w].array()))
+    turned = TensorType(DType.FLOAT32, (36 * sizes.channels * sizes.outputs,))
+    weights = made.fresh(turned)
+    made.constants[weights] = Made(turned, made.constants[w], lambda array: [_turned_weights(array)])
     write = _Writer(sizes, number)
     return [
         Stage(
