@@ -236,7 +236,8 @@ def _standardize(x: Value, axes: tuple[int, ...], scaled: bool, epsilon: float, 
     variance = reduce_mean(mul(centered, centered), axes=axes, keep_dims=True)
     small = scalar_like(variance, epsilon)
     divisor = add(sqrt(variance), small) if outside else sqrt(add(variance, small))
-    return div(centered, broadcast(divisor, shape=x.shape))
+    # A root is 0 or far from subnormal: its reciprocal does not overflow, and 0 times infinity is what 0 / 0 is.
+    return mul(centered, broadcast(reciprocal(divisor), shape=x.shape))
 
 
 @op
@@ -388,8 +389,8 @@ def _softmax_reference(x: Array, *, axis: int) -> Array:
 @softmax.decompose
 def _softmax_decompose(x: Value, *, axis: int) -> Value:
     powers = exp(_shifted(wide(x), axis))
-    total = reduce_sum(powers, axes=(axis,), keep_dims=True)
-    return narrow(div(powers, broadcast(total, shape=x.shape)), x.dtype)
+    total = reduce_sum(powers, axes=(axis,), keep_dims=True)  # at least 1, so its reciprocal is a normal number
+    return narrow(mul(powers, broadcast(reciprocal(total), shape=x.shape)), x.dtype)
 
 
 def _shifted(x: Value, axis: int) -> Value:

@@ -29,21 +29,15 @@ def _arithmetic(function: Function, name: str, arguments: Sequence[Operand]) -> 
 
 
 def _extremum(function: Function, name: str, arguments: Sequence[Operand]) -> Operand:
-    """The smaller or larger; NaN where an operand is NaN. x86 has one instruction for `b < a ? a : b`."""
+    """The smaller or larger; NaN where an operand is NaN, of zeros either."""
     left, right = arguments
     if left.dtype is DType.BOOL:
         word = "and" if name == "min" else "or"
         return Operand(function.let(f"{word} {left.typed}, {right.text}"), left.dtype, left.lanes)
     if not left.dtype.is_floating:
         return intrinsic(function, ("s" if left.dtype.is_signed else "u") + name, left.dtype, arguments)
-    flag = wide("i1", left.lanes)
-    compare = "olt" if name == "max" else "ogt"
-    wins = function.let(f"fcmp {compare} {left.typed}, {right.text}")
-    best = function.let(f"select {flag} {wins}, {right.typed}, {left.typed}")
-    if right.is_literal or right.text.startswith("<"):
-        return Operand(best, left.dtype, left.lanes)
-    odd = function.let(f"fcmp uno {right.typed}, {right.text}")
-    return Operand(function.let(f"select {flag} {odd}, {right.typed}, {left.type} {best}"), left.dtype, left.lanes)
+    # The operand that comes second is the partial result of a reduction's step: only that of the other is looked at.
+    return intrinsic(function, name + "imum", left.dtype, [right, left], flags="nsz ")
 
 
 def _compare(function: Function, name: str, arguments: Sequence[Operand]) -> Operand:

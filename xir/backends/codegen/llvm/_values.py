@@ -40,13 +40,13 @@ def _as_single(value: float) -> float:
     return float(single)
 
 
-def intrinsic(function: Function, name: str, dtype: DType, arguments: Sequence[Operand]) -> Operand:
-    """Calls `llvm.<name>` on operands of one type."""
+def intrinsic(function: Function, name: str, dtype: DType, arguments: Sequence[Operand], flags: str = "") -> Operand:
+    """Calls `llvm.<name>` on operands of one type; `flags`: of floating-point arithmetic, each with a space behind."""
     lanes = arguments[0].lanes
     letter = _WIDTH_LETTER.get(dtype, f"i{dtype.bits}")
     suffix = letter if lanes == 1 else f"v{lanes}{letter}"
     type = wide(register_type(dtype), lanes)
-    text = function.call(f"llvm.{name}.{suffix}", type, [(type, each.text) for each in arguments])
+    text = function.call(f"llvm.{name}.{suffix}", type, [(type, each.text) for each in arguments], flags)
     return rounded(function, Operand(text, dtype, lanes))
 
 

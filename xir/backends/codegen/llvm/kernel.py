@@ -9,7 +9,7 @@ One function serves one phase of a kernel (a statement of its body; all workers 
 `from` and `to` bound the iterations of the outermost parallel loops, counted in row-major order over all of them.
 `sizes` holds the values of the symbolic sizes that the kernel mentions, in the order of `Phase.sizes`.
 
-A vector loop becomes iterations over groups of lanes, then one iteration for each element that is left. Inside, every
+A vector loop becomes iterations over groups of lanes, then over narrower ones of what is left. Inside, every
 scalar that depends on the loop's axis is a vector; loads of neighbours are one load, loads of one place are spread.
 """
 
@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from xir.backends.codegen.llvm._casts import converted, reinterpreted
+from xir.backends.codegen.llvm._interleaved import INTERLEAVED, is_interleaved
 from xir.backends.codegen.llvm._memory import Memory, Place
 from xir.backends.codegen.llvm._scalars import apply
 from xir.backends.codegen.llvm._values import literal
@@ -205,27 +206,37 @@ class _Writer(Memory):
             self.block(loop.body)
 
     def vector_loop(self, loop: For) -> None:
-        """Groups of lanes, then the elements that are left."""
-        name, lanes, extent = loop.axis.name, self.width, self.size(loop.extent)
-        if not extent.is_literal:
-            full = Operand(self.out.let(f"and i64 {extent.text}, {-lanes}"), DType.INT64)
-        else:
-            full = literal(int(extent.text) // lanes * lanes, DType.INT64)
-        self.axis, self.lanes = name, lanes
-        groups = UNROLLED if self.touches_registers(loop.body) else 1
-        if full.is_literal and int(full.text) <= groups * lanes:
-            for start in range(0, int(full.text), lanes):
-                self.names[name] = literal(start, DType.INT64)
-                self.block(loop.body)
-        elif full.text != "0":
-            with self.counted(literal(0, DType.INT64), full, step=lanes, guarded=not full.is_literal) as counter:
-                self.names[name] = counter
-                self.block(loop.body)
+        """Groups of lanes, wide ones first; of what is left of a known size narrower ones, or else single elements."""
+        extent, start = self.size(loop.extent), literal(0, DType.INT64)
+        for lanes in self.widths(loop):
+            if extent.is_literal:
+                end = literal(int(extent.text) // lanes * lanes, DType.INT64)
+            else:
+                end = extent if lanes == 1 else Operand(self.out.let(f"and i64 {extent.text}, {-lanes}"), DType.INT64)
+            if start.text != end.text:
+                self.axis, self.lanes = (loop.axis.name, lanes) if lanes > 1 else (None, 1)
+                self.groups(loop, start, end, lanes)
+            start = end
         self.axis, self.lanes = None, 1
-        if full.text != extent.text:
-            with self.counted(full, extent, guarded=not extent.is_literal) as counter:
-                self.names[name] = counter
+
+    def widths(self, loop: For) -> tuple[int, ...]:
+        """The lanes of the groups of a vector loop, in the order in which they are tried."""
+        wide = (INTERLEAVED * self.width,) if is_interleaved(loop, self.touches_registers(loop.body)) else ()
+        narrow = (self.width >> n for n in range(1, self.width.bit_length())) if isinstance(loop.extent, int) else (1,)
+        return (*wide, self.width, *narrow)
+
+    def groups(self, loop: For, start: Operand, end: Operand, lanes: int) -> None:
+        """The groups of one width, from a place to another."""
+        name, known = loop.axis.name, start.is_literal and end.is_literal
+        count = (int(end.text) - int(start.text)) // lanes if known else 0
+        if known and count <= (UNROLLED if self.touches_registers(loop.body) else 1):
+            for place in range(int(start.text), int(end.text), lanes):
+                self.names[name] = literal(place, DType.INT64)
                 self.block(loop.body)
+            return
+        with self.counted(start, end, step=lanes, guarded=not known) as counter:
+            self.names[name] = counter
+            self.block(loop.body)
 
     def touches_registers(self, body: Sequence[Statement]) -> bool:
         """Whether stores go to registers that lie around the loop, so that unrolling lets them stay registers."""

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lowering.pack import Packing, packing
-from xir.backends.codegen.lowering.schedule import schedule, step_of
+from xir.backends.codegen.lowering.schedule import schedule
 from xir.backends.codegen.lowering.sums import Contraction, contraction_of, depends, prepared
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, product, subtract
 from xir.ir.types import DType
@@ -37,6 +37,7 @@ from xir.kernel.grammar import (
     Store,
     Variable,
 )
+from xir.kernel.strides import step_of
 from xir.kernel.walk import loads, scalars, statements
 
 WIDE = {8: ((1, 12), (2, 6), (3, 4)), 16: ((1, 24), (2, 12), (3, 8), (4, 6))}

@@ -6,40 +6,30 @@ of sums that are taken in lanes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from xir.backends.codegen.lowering.lanes import in_lanes
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, subtract
 from xir.kernel import build
 from xir.kernel._simplify import simplify_statements
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import (
-    Accumulate,
     Allocate,
     Apply,
     Axis,
-    Buffer,
-    Combine,
     Const,
     For,
     If,
     Kernel,
-    Load,
     LoopKind,
-    Scalar,
     Statement,
-    Store,
 )
-from xir.kernel.walk import divisions, loads, parallel_loops, rewrite_blocks, scalars, statements
+from xir.kernel.strides import unit_steps
+from xir.kernel.walk import divisions, parallel_loops, rewrite_blocks, statements
 
 CHUNK = 8192
 """Elements of a loop over a whole tensor that one worker takes at a time: 32 KiB of f32, what a first cache holds."""
-
-CHAINS = 4
-"""Vectors of partial results of a reduction: as many as hide the latency of an addition (4 cycles, 2 a cycle)."""
-
-COMBINED: Mapping[str, Combine] = {"add": "add", "mul": "mul", "min": "min", "max": "max"}
-"""Functions whose partial results may be joined in any order."""
 
 
 def schedule(kernel: Kernel, lanes: int) -> Kernel:
@@ -77,10 +67,10 @@ def _phase(statement: Statement, lanes: int) -> Statement:
     body = rewrite_blocks(nest.body, lambda inner: _inner(inner, lanes))
     nest = replace(nest, body=body)
     if any(isinstance(each, For) and each.kind == "vector" for each in statements(body)):
-        return _around(nest.loops, _in_lanes(nest.body, lanes))
+        return _around(nest.loops, in_lanes(nest.body, lanes))
     chosen = _vector_axis(nest)
     if chosen is None:
-        return _around(nest.loops, _in_lanes(nest.body, lanes))
+        return _around(nest.loops, in_lanes(nest.body, lanes))
     return _vectorized(nest, chosen)
 
 
@@ -96,7 +86,7 @@ def _inner(statement: Statement, lanes: int) -> Sequence[Statement]:
         return [statement]
     nest = _collapsed(_Nest.of(statement))
     inner = nest.loops[-1]
-    kind: LoopKind = "vector" if _unit_steps(nest.body, inner.axis.name) is not None else "serial"
+    kind: LoopKind = "vector" if unit_steps(nest.body, inner.axis.name) is not None else "serial"
     made: tuple[Statement, ...] = (replace(inner, kind=kind, body=nest.body),)
     for loop in reversed(nest.loops[:-1]):
         made = (replace(loop, kind="serial", body=made),)
@@ -133,57 +123,11 @@ def _joined(nest: _Nest, place: int) -> _Nest | None:
     return _Nest(loops, body) if divisions(body) <= before else None
 
 
-def _unit_steps(body: Sequence[Statement], axis: str) -> int | None:
-    """How many loads and stores move to the neighbour with the axis; None where one moves elsewhere."""
-    steps = 0
-    for indices in accesses(body):
-        step = step_of(indices, axis)
-        if step is None or step not in (0, 1):
-            return None
-        steps += step == 1
-    return steps
-
-
-def accesses(body: Sequence[Statement]) -> Iterator[Sequence[Scalar]]:
-    """The indices of every load from and store to a buffer of more than one element."""
-    for load in loads(body):
-        if load.indices:
-            yield load.indices
-    for each in statements(body):
-        if isinstance(each, Store | Accumulate) and each.indices:
-            yield each.indices
-
-
-def step_of(indices: Sequence[Scalar], axis: str) -> Dim | None:
-    """By how many elements a flat index moves with an axis; None where it jumps."""
-    total: Dim = 0
-    for index in indices:
-        step = _step(index, axis)
-        if step is None:
-            return None
-        total = total + step
-    return total
-
-
-def _step(index: Scalar, axis: str) -> Dim | None:
-    match index:
-        case Axis(name):
-            return 1 if name == axis else 0
-        case Apply("add" | "sub" as word, (left, right)):
-            a, b = _step(left, axis), _step(right, axis)
-            return None if a is None or b is None else (a + b if word == "add" else subtract(a, b))
-        case Apply("mul", (left, Const(value, _))) if not isinstance(value, float):
-            a = _step(left, axis)
-            return None if a is None else multiply(a, value)
-        case _:
-            return None if any(isinstance(part, Axis) and part.name == axis for part in scalars([index])) else 0
-
-
 def _vector_axis(nest: _Nest) -> int | None:
     """The innermost loop, if all loads and stores of the body go along with it or stay."""
     if not nest.loops or nest.loops[-1].extent in (0, 1):
         return None
-    steps = _unit_steps(nest.body, nest.loops[-1].axis.name)
+    steps = unit_steps(nest.body, nest.loops[-1].axis.name)
     if steps is None and not any(isinstance(each, For) for each in nest.body):
         return len(nest.loops) - 1  # nothing is reduced: lanes gather what they need
     return len(nest.loops) - 1 if steps else None
@@ -216,78 +160,3 @@ def _chunked(loop: For, body: tuple[Statement, ...]) -> Statement:
 
 def _renamed(body: tuple[Statement, ...], old: Axis, new: Axis) -> tuple[Statement, ...]:
     return tuple(substitute(each, {old.name: new}) for each in body)
-
-
-def _in_lanes(body: tuple[Statement, ...], lanes: int) -> tuple[Statement, ...]:
-    """Reductions of neighbours as vectors of partial results, which are joined in the end."""
-    return rewrite_blocks(body, lambda statement: _laned(statement, lanes))
-
-
-def _laned(statement: Statement, lanes: int) -> Sequence[Statement]:
-    if not (isinstance(statement, For) and statement.kind == "serial" and len(statement.body) == 1):
-        return [statement]
-    (update,) = statement.body
-    carried = _carried(update)
-    if carried is None or not isinstance(update, Store):
-        return [statement]
-    function, value = carried
-    if not _unit_steps([replace(update, value=value)], statement.axis.name):
-        return [statement]
-    return _partial(statement, update, function, value, lanes)
-
-
-def _carried(update: Statement) -> tuple[Combine, Scalar] | None:
-    """(function, value) of `register = function(register, value)`, where partial results may be joined."""
-    if not (isinstance(update, Store) and update.buffer.space == "register" and update.indices == ()):
-        return None
-    match update.value:
-        case Apply(function, (Load(buffer, ()), value)) | Apply(function, (value, Load(buffer, ()))) if (
-            buffer.name == update.buffer.name and function in COMBINED
-        ):
-            reads_itself = any(load.buffer.name == buffer.name for load in loads([replace(update, value=value)]))
-            return None if reads_itself else (COMBINED[function], value)
-        case _:
-            return None
-
-
-def _partial(loop: For, update: Store, function: Combine, value: Scalar, lanes: int) -> Sequence[Statement]:
-    name, count = f"{update.buffer.name}{loop.axis.name}", lanes * CHAINS
-    held = Buffer(name + "p", update.buffer.dtype, (count,), "register")
-    lane, rest, block = Axis(name + "l"), Axis(name + "t"), Axis(name + "b")
-    full = floor_divide(loop.extent, count)
-    start = {"add": 0, "mul": 1}.get(function)
-    neutral = build.extreme(held.dtype, highest=function == "min") if start is None else build.number(start, held.dtype)
-    along = Apply("add", (Apply("mul", (block, build.index(count))), lane))
-    step = Store(
-        held,
-        (lane,),
-        Apply(function, (Load(held, (lane,)), substitute(value, {loop.axis.name: along}))),
-        None if update.mask is None else substitute(update.mask, {loop.axis.name: along}),
-    )
-    last = Apply("add", (rest, Const(multiply(full, count), build.index(0).dtype)))
-    ending = substitute(replace(update), {loop.axis.name: last})
-    whole = Apply(function, (Load(update.buffer, ()), Load(held, (build.index(0),))))
-    return [
-        Allocate(held),
-        For(lane, count, "vector", (Store(held, (lane,), neutral),)),
-        For(
-            block,
-            full,
-            "serial",
-            (For(Axis(name + "v"), count, "vector", (_renamed((step,), lane, Axis(name + "v"))[0],)),),
-        ),
-        For(rest, subtract(loop.extent, multiply(full, count)), "serial", (ending,)),
-        *_halved(held, function, name, lanes),
-        replace(update, value=whole, mask=None),
-    ]
-
-
-def _halved(held: Buffer, function: Combine, name: str, lanes: int) -> Iterator[Statement]:
-    """The partial results joined in pairs until the first one is all of them."""
-    (count,) = held.shape
-    half = count // 2 if isinstance(count, int) else 0
-    while half:
-        place = Axis(f"{name}h{half}")
-        pair = Apply(function, (Load(held, (place,)), Load(held, (Apply("add", (place, build.index(half))),))))
-        yield For(place, half, "vector" if half >= lanes else "unrolled", (Store(held, (place,), pair),))
-        half //= 2

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 
-from xir.backends.codegen.lowering.schedule import step_of
 from xir.ir.dims import Dim, ceil_divide, multiply, subtract
 from xir.kernel import build
 from xir.kernel._affine import affine
 from xir.kernel._simplify import simplify_statements
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import Allocate, Apply, Axis, Buffer, Const, For, Kernel, Load, Scalar, Statement, Store
+from xir.kernel.strides import step_of
 from xir.kernel.walk import loads, parallel_loops, scalars
 
 

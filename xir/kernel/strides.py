@@ -1,0 +1,55 @@
+"""By how many elements the places that a kernel touches move with a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from xir.ir.dims import Dim, multiply, subtract
+from xir.kernel.grammar import Accumulate, Apply, Axis, Const, Scalar, Statement, Store
+from xir.kernel.walk import loads, scalars, statements
+
+
+def unit_steps(body: Sequence[Statement], axis: str) -> int | None:
+    """How many loads and stores move to the neighbour with the axis; None where one moves elsewhere."""
+    steps = 0
+    for indices in accesses(body):
+        step = step_of(indices, axis)
+        if step is None or step not in (0, 1):
+            return None
+        steps += step == 1
+    return steps
+
+
+def accesses(body: Sequence[Statement]) -> Iterator[Sequence[Scalar]]:
+    """The indices of every load from and store to a buffer of more than one element."""
+    for load in loads(body):
+        if load.indices:
+            yield load.indices
+    for each in statements(body):
+        if isinstance(each, Store | Accumulate) and each.indices:
+            yield each.indices
+
+
+def step_of(indices: Sequence[Scalar], axis: str) -> Dim | None:
+    """By how many elements a flat index moves with an axis; None where it jumps."""
+    total: Dim = 0
+    for index in indices:
+        step = _step(index, axis)
+        if step is None:
+            return None
+        total = total + step
+    return total
+
+
+def _step(index: Scalar, axis: str) -> Dim | None:
+    match index:
+        case Axis(name):
+            return 1 if name == axis else 0
+        case Apply("add" | "sub" as word, (left, right)):
+            a, b = _step(left, axis), _step(right, axis)
+            return None if a is None or b is None else (a + b if word == "add" else subtract(a, b))
+        case Apply("mul", (left, Const(value, _))) if not isinstance(value, float):
+            a = _step(left, axis)
+            return None if a is None else multiply(a, value)
+        case _:
+            return None if any(isinstance(part, Axis) and part.name == axis for part in scalars([index])) else 0
