@@ -15,7 +15,6 @@ from xir.kernel import build
 from xir.kernel._simplify import simplify_statements
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import (
-    Allocate,
     Apply,
     Axis,
     Const,
