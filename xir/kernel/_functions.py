@@ -44,6 +44,13 @@ def _inside(x: Numbers, y: Numbers) -> NDArray[np.bool_]:
     return np.asarray((y >= 0) & (y < x.dtype.itemsize * 8))
 
 
+def _dot4(total: Numbers, left: Numbers, right: Numbers) -> Numbers:
+    """The first, plus the products of the second's bytes, unsigned, with the third's, signed."""
+    total, left, right = np.broadcast_arrays(total, left, right)
+    bytes_ = np.ascontiguousarray(left)[..., None].view(np.uint8), np.ascontiguousarray(right)[..., None].view(np.int8)
+    return cast("Numbers", total + (bytes_[0].astype(np.int32) * bytes_[1].astype(np.int32)).sum(-1, dtype=np.int32))
+
+
 def _erf(x: Numbers) -> Numbers:
     values: Numbers = np.vectorize(math.erf, otypes=[np.float64])(x)
     return values
@@ -106,6 +113,7 @@ _TABLE: Mapping[str, Callable[..., Array]] = {
     "asinh": np.arcsinh,
     "acosh": np.arccosh,
     "atanh": np.arctanh,
+    "dot4": _dot4,
 }
 
 

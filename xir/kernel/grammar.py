@@ -44,6 +44,8 @@ Meaning:
                where a negative number moves right; `shift_right` of a signed type is arithmetic.
                `min` and `max` answer NaN when an operand is NaN (of -0 and 0 either); `round` is half to even;
                `sign` is -1, 0 or 1, and NaN of NaN.
+               `dot4`, for i32 alone, adds four products to its first operand: those of the bytes of the second,
+               read as u8, with the bytes of the third, read as i8.
     Cast       integers wrap around; numbers to bool ask whether they are not 0 (NaN is not). Floats to integers
                truncate toward zero into i32 (to i8, i16, i32, u8, u16) or i64 (to the others), where NaN and what
                does not fit become the lowest number, and then wrap around; to u64, from 2**63 on, 2**63 is taken off
@@ -84,6 +86,7 @@ FUNCTIONS: Mapping[str, tuple[int, bool]] = {
     **dict.fromkeys(("erf", "tanh", "bit_not"), (1, False)),
     **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh"), (1, False)),
     **dict.fromkeys(("asinh", "acosh", "atanh"), (1, False)),
+    "dot4": (3, False),
 }
 """{function: (number of operands, whether it answers a bool)}."""
 

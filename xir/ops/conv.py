@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import cast
 
@@ -13,7 +14,7 @@ from xir.ir.dims import Dim, Shape, product
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
 from xir.kernel import build
-from xir.kernel.grammar import Kernel, Load, Scalar
+from xir.kernel.grammar import Buffer, Kernel, Load, Scalar
 from xir.ops._checks import require_floating, require_rank, require_rank_at_least, require_same_dtype, require_size
 from xir.ops._columns import convolve, scatter_columns
 from xir.ops._define import op
@@ -189,6 +190,38 @@ def _conv_gradient(node: Node, dy: Value) -> tuple[Value | None, ...]:
 def _conv_lower(node: Node) -> Kernel:
     x, w = (build.present(buffer) for buffer in build.operand_buffers(node)[:2])
     bias = build.operand_buffers(node)[2]
+
+    def finish(places: build.Indices, total: Scalar) -> Scalar:
+        if bias is None:
+            return total
+        return build.apply("add", total, build.cast(Load(bias, (places[1],)), total.dtype))
+
+    return convolved(node, x, w, finish=finish)
+
+
+def _itself(places: build.Indices, element: Scalar) -> Scalar:
+    return element
+
+
+def convolved(
+    node: Node,
+    x: Buffer,
+    w: Buffer,
+    *,
+    left: Callable[[build.Indices, Scalar], Scalar] = _itself,
+    right: Callable[[build.Indices, Scalar], Scalar] = _itself,
+    finish: Callable[[build.Indices, Scalar], Scalar] = _itself,
+) -> Kernel:
+    """The nest of a convolution.
+
+    Args:
+        node: has the attributes of `conv`.
+        x: the image; `w` the weights.
+        w: see `x`.
+        left: (result's indices, element of the image) -> factor; `right` the same of the weights.
+        right: see `left`.
+        finish: (result's indices, sum) -> the result's element.
+    """
     given = window_attributes(node)
     window = build.Window(w.shape[2:], given.strides, given.padding, given.dilation, given.input_dilation)
 
@@ -202,16 +235,11 @@ def _conv_lower(node: Node) -> Kernel:
         cells, inside = window.cells(places[2:], reduced[1:], x.shape[2:])
         return Load(x, (places[0], channel(places, reduced), *cells), inside)
 
-    def finish(places: build.Indices, total: Scalar) -> Scalar:
-        if bias is None:
-            return total
-        return build.apply("add", total, build.cast(Load(bias, (places[1],)), total.dtype))
-
     return build.contraction(
         node,
         w.shape[1:],
-        left=element,
-        right=lambda places, reduced: Load(w, (places[1], *reduced)),
+        left=lambda places, reduced: left(places, element(places, reduced)),
+        right=lambda places, reduced: right(places, Load(w, (places[1], *reduced))),
         valid=lambda places, reduced: window.cells(places[2:], reduced[1:], x.shape[2:])[1],
         finish=finish,
     )

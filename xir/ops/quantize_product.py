@@ -9,8 +9,10 @@ import numpy as np
 from xir.errors import InvalidModelError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Shape
-from xir.ir.node import Attribute, Value
+from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
+from xir.kernel import build
+from xir.kernel.grammar import Kernel, Load, Scalar
 from xir.ops import conv as convolution
 from xir.ops import elementwise
 from xir.ops._checks import (
@@ -106,6 +108,35 @@ def _matmul_integer_decompose(
     left = shifted(a, None if a_zero_point is None else _lines(a_zero_point, a.shape, -2), DType.INT32)
     right = shifted(b, None if b_zero_point is None else _lines(b_zero_point, b.shape, -1), DType.INT32)
     return matmul(left, right)
+
+
+@matmul_integer.lower
+def _matmul_integer_lower(node: Node) -> Kernel:
+    a, b, *zero_points = build.operand_buffers(node)
+    left, right = build.present(a), build.present(b)
+
+    def point(number: int, places: build.Indices, axis: int) -> Scalar | None:
+        """The zero point of the row (axis -2) or column (-1) of a result."""
+        buffer, first = zero_points[number], build.index(0)
+        if buffer is None:
+            return None
+        if len(buffer.shape) > 1:  # one a row or a column, in batches
+            last = (places[-2], first) if axis == -2 else (first, places[-1])
+            return Load(buffer, (*places[:-2], *last))
+        return Load(buffer, (first if buffer.shape == (1,) else places[axis],) * len(buffer.shape))
+
+    return build.contraction(
+        node,
+        (left.shape[-1],),
+        left=lambda places, inner: _less_scalar(Load(left, (*places[:-1], *inner)), point(0, places, -2)),
+        right=lambda places, inner: _less_scalar(Load(right, (*places[:-2], *inner, places[-1])), point(1, places, -1)),
+    )
+
+
+def _less_scalar(byte: Scalar, zero_point: Scalar | None) -> Scalar:
+    """A byte less its zero point, in i32."""
+    wide = build.cast(byte, DType.INT32)
+    return wide if zero_point is None else build.apply("sub", wide, build.cast(zero_point, DType.INT32))
 
 
 matmul_integer.no_gradient(_NO_GRADIENT)
@@ -321,6 +352,25 @@ def _conv_integer_decompose(
         groups=groups,
     )
     return elementwise.cast(elementwise.cast(total, dtype=DType.INT64), dtype=DType.INT32)
+
+
+@conv_integer.lower
+def _conv_integer_lower(node: Node) -> Kernel:
+    x, w, *zero_points = build.operand_buffers(node)
+
+    def point(number: int, channel: Scalar) -> Scalar | None:
+        buffer = zero_points[number]
+        if buffer is None:
+            return None
+        return Load(buffer, (build.index(0) if buffer.shape == (1,) else channel,) * len(buffer.shape))
+
+    return convolution.convolved(
+        node,
+        build.present(x),
+        build.present(w),
+        left=lambda places, byte: _less_scalar(byte, point(0, build.index(0))),
+        right=lambda places, byte: _less_scalar(byte, point(1, places[1])),
+    )
 
 
 conv_integer.no_gradient(_NO_GRADIENT)

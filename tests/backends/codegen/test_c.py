@@ -126,10 +126,11 @@ def edges(dtype: DType) -> Array:
     return np.array(EDGES[dtype], dtype.dtype)
 
 
-def pairs(dtype: DType) -> tuple[Array, Array]:
+def pairs(dtype: DType) -> tuple[Array, Array, Array]:
+    """Every edge with every other, and with a third."""
     values = edges(dtype)
-    left, right = np.meshgrid(values.astype(object), values.astype(object))
-    return left.ravel().astype(dtype.dtype), right.ravel().astype(dtype.dtype)
+    left, right = (side.ravel().astype(dtype.dtype) for side in np.meshgrid(*[values.astype(object)] * 2))
+    return left, right, left[::-1].copy()
 
 
 def pointwise(inputs: Sequence[DType], count: int, result: DType, value: Scalar) -> Kernel:
@@ -380,7 +381,7 @@ def expanded_inputs(dtype: DType) -> tuple[Array, Array]:
     random = np.random.default_rng(1)
     bits = random.integers(0, 1 << 63, 2000, np.uint64).astype(f"u{dtype.bits // 8}").view(dtype.dtype)
     near = random.uniform(-4, 4, 2000).astype(dtype.dtype)
-    edge, other = pairs(dtype)
+    edge, other, _ = pairs(dtype)
     return np.concatenate([edge, bits, near]), np.concatenate([other, bits[::-1], near[::-1]])
 
 

@@ -55,7 +55,7 @@ def compile_graph(
     count = thread_count(threads)
     machine = host()
     pick = Tuner(machine).choose if tune else None
-    lowered = lower(expand(graph), machine, exact=exact, pick=pick)
+    lowered = lower(expand(graph, exact=exact), machine, exact=exact, pick=pick)
     module = Module(machine, watch)
     pieces = _pieces(lowered, module, lowered.steps)
     code = assemble(module.text(), machine)

@@ -34,6 +34,11 @@ class Machine:
     lanes: int
     registers: int
 
+    @property
+    def multiplies_bytes(self) -> bool:
+        """Whether one instruction sums four products of bytes in each lane (VPDPBUSD)."""
+        return ("+avx512vnni" if self.lanes == 16 else "+avxvnni") in self.features.split(",")
+
 
 def _check() -> None:
     """Refuses where nothing can be compiled.

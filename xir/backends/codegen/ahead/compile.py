@@ -95,7 +95,7 @@ def compile_ahead(graph: Graph, name: str, *, cpu: str, beside: bool, exact: boo
     """
     machine = machine_for(cpu)
     _check_types(graph)
-    lowered = lower(expand(graph), machine, exact=exact)
+    lowered = lower(expand(graph, exact=exact), machine, exact=exact)
     _check_native(lowered)
     inputs = tuple(Port(graph.name_of(value), value.type, lowered.slot(value)) for value in graph.inputs)
     named = zip(graph.output_names, lowered.outputs, strict=True)

@@ -111,6 +111,14 @@ XIR_UNSIGNED(u16, uint16_t, uint32_t, 16)
 XIR_UNSIGNED(u32, uint32_t, uint32_t, 32)
 XIR_UNSIGNED(u64, uint64_t, uint64_t, 64)
 
+static inline int32_t xir_dot4(int32_t total, int32_t left, int32_t right) {
+    for (int i = 0; i < 32; i += 8) {
+        uint32_t product = (uint32_t)((int32_t)(((uint32_t)left >> i) & 255u) * (int8_t)((uint32_t)right >> i));
+        total = (int32_t)((uint32_t)total + product);
+    }
+    return total;
+}
+
 /* S: the suffix of the C library's functions. */
 #define XIR_FLOAT(N, T, S) \
     static inline T xir_min_##N(T a, T b) { return a != a ? a : b != b ? b : a < b ? a : b; } \

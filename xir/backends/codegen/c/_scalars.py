@@ -233,6 +233,8 @@ def _of_bools(function: str, operands: list[str], _: DType) -> str | None:
 def _of_integers(function: str, operands: list[str], dtype: DType) -> str | None:
     if function in _WHOLE:
         return operands[0]
+    if function == "dot4":
+        return f"xir_dot4({', '.join(operands)})"
     return f"xir_{function}_{dtype}({', '.join(operands)})" if function in _OF_INTEGERS else None
 
 

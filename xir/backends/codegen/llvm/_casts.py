@@ -5,6 +5,8 @@ No instruction may be given a number that it has no answer for: floats saturate 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from xir.backends.codegen.llvm._values import intrinsic, literal, rounded
 from xir.backends.codegen.llvm.types import Function, Operand, register_type, wide
 from xir.ir.types import DType
@@ -74,6 +76,20 @@ def _rounded_to_odd(function: Function, value: Operand) -> Operand:
     return Operand(function.let(f"bitcast {bits} {chosen} to {single}"), DType.FLOAT32, lanes)
 
 
+_WHOLE: Mapping[int, str] = {8: "llvm.x86.avx.cvtt.ps2dq.256", 16: "llvm.x86.avx512.mask.cvttps2dq.512"}
+"""{lanes: the instruction that makes i32 of f32}; it answers as the grammar's Cast does for NaN and what does not fit.
+(Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, CVTTPS2DQ)"""
+
+
+def _whole(function: Function, value: Operand) -> str:
+    """Lanes of f32 as lanes of i32."""
+    type = wide("i32", value.lanes)
+    given = [(value.type, value.text)]
+    if value.lanes == 16:  # all lanes, rounded as the processor is told to
+        given += [(type, "zeroinitializer"), ("i16", "-1"), ("i32", "4")]
+    return function.call(_WHOLE[value.lanes], type, given)
+
+
 def _to_integer(function: Function, value: Operand, dtype: DType) -> Operand:
     """Truncated into 32 or 64 bits, and wrapped from there; what does not fit, and NaN, is the lowest number."""
     held = value if value.kind != "half" else _between_floats(function, value, DType.FLOAT32)
@@ -90,6 +106,8 @@ def _to_integer(function: Function, value: Operand, dtype: DType) -> Operand:
 
 def _truncated(function: Function, value: Operand, bits: int) -> str:
     flag, lanes = wide("i1", value.lanes), value.lanes
+    if bits == 32 and value.kind == "float" and lanes in _WHOLE:
+        return _whole(function, value)
 
     def bound(number: float) -> str:
         return function.splat(literal(number, value.dtype), lanes).text

@@ -19,12 +19,13 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm._casts import converted, reinterpreted
 from xir.backends.codegen.llvm._interleaved import INTERLEAVED, is_interleaved
 from xir.backends.codegen.llvm._memory import Memory, Place
 from xir.backends.codegen.llvm._scalars import apply
 from xir.backends.codegen.llvm._values import literal
-from xir.backends.codegen.llvm.types import Operand, memory_type, wide
+from xir.backends.codegen.llvm.types import Function, Operand, memory_type, wide
 from xir.errors import UnsupportedError
 from xir.ir.dims import Dim
 from xir.ir.types import DType
@@ -75,19 +76,20 @@ class Phase:
 NAME = "$name$"
 
 
-def phases(kernel: Kernel, lanes: int) -> Iterator[Phase]:
+def phases(kernel: Kernel, machine: Machine) -> Iterator[Phase]:
     """The functions of a kernel, in the order in which they run.
 
     Args:
         kernel: a kernel that `xir.kernel.verify` accepts and whose loops are scheduled.
-        lanes: elements of 32 bits in a vector register of the target.
+        machine: the processor.
 
     Raises:
         UnsupportedError: if the kernel needs what a processor has not.
     """
     whole = any(isinstance(statement, Let | Allocate) for statement in kernel.body)
     for group in [kernel.body] if whole else [(statement,) for statement in kernel.body]:
-        yield _Writer(kernel, lanes).phase(group)
+        out = Function(multiplies_bytes=machine.multiplies_bytes)
+        yield _Writer(kernel, machine.lanes, out=out).phase(group)
 
 
 @dataclass(slots=True)

@@ -49,7 +49,7 @@ class Module:
         return name
 
     def _run(self, written: StretchText, run: Run) -> None:
-        for phase in phases(run.kernel, self.machine.lanes):
+        for phase in phases(run.kernel, self.machine):
             written.meet()
             self._call(written, phase, run.slots)
 

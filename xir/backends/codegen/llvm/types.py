@@ -91,8 +91,13 @@ class Operand:
 
 @dataclass(slots=True)
 class Function:
-    """Instructions of one function; stack memory is reserved in its first block."""
+    """Instructions of one function; stack memory is reserved in its first block.
 
+    Attributes:
+        multiplies_bytes: whether the processor sums products of bytes in one instruction.
+    """
+
+    multiplies_bytes: bool = False
     lines: list[str] = field(default_factory=list[str])
     reserved: list[str] = field(default_factory=list[str])
     declared: dict[str, str] = field(default_factory=dict[str, str])

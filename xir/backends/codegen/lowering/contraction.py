@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
-from xir.backends.codegen.lowering.pack import Packing, packing
+from xir.backends.codegen.lowering.pack import Packing, cast, packing, plain
 from xir.backends.codegen.lowering.schedule import schedule
 from xir.backends.codegen.lowering.sums import Contraction, contraction_of, depends, prepared
+from xir.backends.codegen.lowering.words import in_words
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, product, subtract
 from xir.ir.types import DType
 from xir.kernel import build
@@ -117,13 +118,12 @@ def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str], pick: Pic
         pick: chooses among tiles; without it the cost model does.
     """
     found = contraction_of(kernel)
-    if found is None or found.carried.dtype is not DType.FLOAT32:
+    if found is None or found.carried.dtype not in (DType.FLOAT32, DType.INT32):
         return None
     body: list[Statement] = []
     packings: dict[Packing, None] = {}
     for number, part in enumerate(prepared(found, constants)):
-        tiles = _tiles(part, machine, constants)
-        made = [_part(kernel, part, tile, constants, number) for tile in (tiles if pick else tiles[:1])]
+        made = _forms(kernel, part, machine, constants, number, every=pick is not None)
         if not made:
             body += schedule(replace(kernel, body=(part.statement,)), machine.lanes).body
             continue
@@ -131,6 +131,20 @@ def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str], pick: Pic
         packings.update(dict.fromkeys(best.packings))
         body += best.kernel.body
     return Tiled(_reading(kernel, body), tuple(packings))
+
+
+def _forms(
+    kernel: Kernel, part: Contraction, machine: Machine, constants: frozenset[str], number: int, *, every: bool
+) -> list[Tiled]:
+    """One part of the sums in each of the tiles, or in the best alone; of words of bytes where it can be."""
+    for form in (in_words(part, constants), part):
+        tiles = [] if form is None else _tiles(form, machine, constants)
+        made = (
+            [] if form is None else [_part(kernel, form, t, constants, number) for t in tiles[: None if every else 1]]
+        )
+        if made and (form is part or made[0].packings):  # words of weights are there when they are packed
+            return made
+    return []
 
 
 def _part(kernel: Kernel, part: Contraction, tile: _Tile, constants: frozenset[str], number: int) -> Tiled:
@@ -152,10 +166,12 @@ def _packings(found: Contraction, tile: _Tile, constants: frozenset[str], number
     for factor in found.factors:
         along = [loop for loop in (tile.column, tile.row) if loop is not None and depends(factor, loop)]
         width = tile.columns if along == [tile.column] else tile.rows
-        each = packing(factor, along[0], others, found.reduced, width, constants) if len(along) == 1 else None
+        each = None
+        if len(along) == 1:
+            each = packing(factor, along[0], others, found.reduced, width, constants, found.together)
         if each is not None and number:  # each phase of a kernel has weights of its own
             each = replace(each, target=replace(each.target, name=f"{each.target.name}{number}"))
-        made.append(each if each is None or width > 1 else None)
+        made.append(each if each is None or width > 1 or found.together else None)
     return tuple(made)
 
 
@@ -210,7 +226,7 @@ def _is_column(found: Contraction, loop: For, constants: frozenset[str], strict:
     name = loop.axis.name
     if loop.extent == 1:
         return False
-    weights = [each for each in found.factors if isinstance(each, Load) and each.buffer.name in constants]
+    weights = [each for each in map(plain, found.factors) if isinstance(each, Load) and each.buffer.name in constants]
     for load in loads([found.update, *(found.ending if strict else ())]):
         if load.buffer.space == "global" and load not in weights and step_of(load.indices, name) not in (0, 1):
             return False
@@ -277,8 +293,9 @@ def _goes_by(found: Contraction, tile: _Tile, outer: Sequence[For]) -> bool:
 
 def _bytes(factor: Scalar) -> int:
     """Bytes of the buffers that a factor is read from; none of those whose size only the run knows."""
-    sizes = [product(load.buffer.shape) for load in loads([factor]) if load.buffer.space == "global"]
-    return 4 * sum(size for size in sizes if isinstance(size, int))
+    read = [load for load in loads([factor]) if load.buffer.space == "global"]
+    sizes = [(product(load.buffer.shape), load.dtype.bits // 8) for load in read]
+    return sum(size * item for size, item in sizes if isinstance(size, int))
 
 
 def _row_axis(row: For) -> Axis:
@@ -393,16 +410,17 @@ class _TileWriter:
         along = [(row_loop is not None and depends(each, row_loop), depends(each, column_loop)) for each in factors]
         for row, vector in self.cells():
             parts: list[Scalar] = []
-            for number, factor in enumerate(factors):
+            for number in range(len(factors)):
                 key = (number, row * along[number][0], vector * along[number][1])
                 if key not in known:
                     name = f"{self.sums.name}p{number}_{key[1]}_{key[2]}"
-                    known[key] = Variable(name, factor.dtype)
-                    yield Let(known[key], self.factor(number, row, vector))
+                    value = self.factor(number, row, vector)
+                    known[key] = Variable(name, value.dtype)
+                    yield Let(known[key], value)
                 parts.append(known[key])
             mask = self.found.update.mask
             held = self.place(row, vector, "k")
-            total = Apply("add", (Load(self.sums, (held,)), Apply("mul", (parts[0], parts[1]))))
+            total = self.found.added(Load(self.sums, (held,)), parts)
             yield Store(self.sums, (held,), total, None if mask is None else self.cell(mask, row, vector, "k"))
 
     def factor(self, number: int, row: int, vector: int) -> Scalar:
@@ -413,8 +431,11 @@ class _TileWriter:
         named = self.named(row, vector, "k")
         if depends(factor, self.tile.column):
             within = Apply("add", (self.lane("k"), build.index(vector * self.tile.lanes)))
-            return Load(packing.target, (packing.index(named, self.first.number, within),))
-        return Load(packing.target, (packing.index(named, self.start.number, build.index(row)),))
+            place = packing.index(named, self.first.number, within)
+        else:
+            place = packing.index(named, self.start.number, build.index(row))
+        held = Load(packing.target, (place,))
+        return held if self.found.together else cast(held, factor)
 
     def cell(self, scalar: Scalar, row: int, vector: int, letter: str) -> Scalar:
         """A scalar as it is in a cell; where there is no column nothing is read."""

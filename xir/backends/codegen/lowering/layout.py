@@ -27,7 +27,10 @@ def is_view(node: Node) -> bool:
     return node.op.name in VIEWS and len(operands) == 1 and isinstance(operands[0].type, TensorType)
 
 
-IMAGES = frozenset({"conv"})
+BYTES = "conv_integer"
+"""The operator that sums bytes along the channels, four at a time."""
+
+IMAGES = frozenset({"conv", BYTES})
 """Operators whose results lie with their channels last; what is computed from these, of as many axes, does too."""
 
 
@@ -59,7 +62,8 @@ def _is_image(graph: Graph, node: Node, value: Value, found: dict[Value, Layout]
         if readers and all(reader.op.name in IMAGES for reader in readers):
             if all(is_planar(reader) for reader in readers):
                 return False
-            if value.shape[1] not in range(NARROW):  # what is padded is copied anyway
+            bytes_ = all(reader.op.name == BYTES for reader in readers)
+            if bytes_ or value.shape[1] not in range(NARROW):  # what is padded is copied anyway
                 return True
     return any(each is not None and each in found and each.rank == value.rank for each in node.inputs)
 
@@ -74,7 +78,7 @@ BROAD = 32
 def is_planar(node: Node) -> bool:
     """Whether a convolution is faster on images that lie channel by channel: few results, on long lines of pixels."""
     x, w = node.inputs[:2]
-    if x is None or w is None:
+    if x is None or w is None or node.op.name == BYTES:
         return False
     given = window_attributes(node)
     outputs, width = w.shape[0], node.outputs[0].shape[-1]

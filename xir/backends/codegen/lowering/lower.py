@@ -9,9 +9,11 @@ from xir.backends.codegen.llvm.types import is_compiled
 from xir.backends.codegen.lowering.contraction import Pick, tiled
 from xir.backends.codegen.lowering.flow import controlled
 from xir.backends.codegen.lowering.fuse import fuse
+from xir.backends.codegen.lowering.integers import without_zero_points
 from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
 from xir.backends.codegen.lowering.loops import along_first, as_scan
 from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.quantized import in_integers
 from xir.backends.codegen.lowering.resizing import tabled
 from xir.backends.codegen.lowering.schedule import schedule
 from xir.backends.codegen.lowering.stage import Stage, name_of, slot_of, staged
@@ -34,6 +36,8 @@ MAX_EXPANSIONS = 64
 
 PREPARED: Mapping[str, Callable[[Node, Rewriter], Sequence[Value] | None]] = {
     "conv": lambda node, rewriter: padded_before(node),
+    "conv_integer": without_zero_points,
+    "matmul_integer": without_zero_points,
     "scan": lambda node, rewriter: along_first(node),
     "loop": as_scan,
     "resize": lambda node, rewriter: tabled(node),
@@ -41,8 +45,13 @@ PREPARED: Mapping[str, Callable[[Node, Rewriter], Sequence[Value] | None]] = {
 """{operator: what takes its place, or None}: other forms of operators, which the compiler does better with."""
 
 
-def expand(graph: Graph) -> Graph:
-    """The graph with every operator come apart that has pieces and no lowering of its own."""
+def expand(graph: Graph, *, exact: bool = False) -> Graph:
+    """The graph with every operator come apart that has pieces and no lowering of its own.
+
+    Args:
+        graph: what is computed.
+        exact: layers between dequantised operands stay in floats.
+    """
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         rules = definition(node)
@@ -57,6 +66,7 @@ def expand(graph: Graph) -> Graph:
             return None
         return (made,) if isinstance(made, Value) else tuple(made)
 
+    graph = graph if exact else in_integers(graph)
     for _ in range(MAX_EXPANSIONS):
         expanded = rewrite(graph, replace)
         if expanded is graph:

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from xir.ir.constant import Array
+from xir.ir.types import DType
 from xir.kernel import build
 from xir.kernel._affine import affine
-from xir.kernel.grammar import Axis, Buffer, For, Load, Scalar
+from xir.kernel.grammar import Axis, Buffer, Cast, For, Load, Scalar
 
 PIECE_BYTES = 1 << 23
 """Bytes of the source that are packed at a time, so that little lies in memory twice."""
@@ -36,6 +37,7 @@ class Packing:
         width: elements of a block.
         offset: where the first element lies.
         names: the loops of `outer`, then those of `reduced`.
+        together: the step between the four bytes that make one element, a word; 0 where elements stay as they are.
     """
 
     source: Buffer
@@ -46,6 +48,7 @@ class Packing:
     width: int
     offset: int
     names: tuple[str, ...]
+    together: int = 0
 
     def index(self, named: Mapping[str, Scalar], block: Scalar, within: Scalar) -> Scalar:
         """Where an element is packed."""
@@ -78,33 +81,55 @@ class Packing:
         full, rest = divmod(extent, self.width)
         blocks = full + (rest > 0)
         outer, inner = [size for size, _ in self.outer], [size for size, _ in self.reduced]
-        made = np.zeros((*outer, blocks, *inner, self.width), flat.dtype)
+        word = (4,) if self.together else ()
+        made = np.zeros((*outer, blocks, *inner, self.width, *word), flat.dtype)
         strides = [step * item for _, step in self.outer], [step * item for _, step in self.reduced]
         for first, count, width in ((0, full, self.width), (full, blocks - full, rest)):
             start = flat[self.offset + first * self.width * step :]
             view = as_strided(
                 start,
-                (*outer, count, *inner, width),
-                (*strides[0], self.width * step * item, *strides[1], step * item),
+                (*outer, count, *inner, width, *word),
+                (*strides[0], self.width * step * item, *strides[1], step * item, *(self.together for _ in word)),
                 writeable=False,
             )
-            made[(slice(None),) * len(outer) + (slice(first, first + count),)][..., :width] = view
-        return made.reshape(-1)
+            part = made[(slice(None),) * len(outer) + (slice(first, first + count),)]
+            part[(slice(None),) * (part.ndim - len(word) - 1) + (slice(width),)] = view
+        return made.reshape(-1).view(np.int32) if word else made.reshape(-1)
+
+
+def plain(factor: Scalar) -> Scalar:
+    """What a factor is before it is cast."""
+    while isinstance(factor, Cast):
+        factor = factor.value
+    return factor
+
+
+def cast(scalar: Scalar, like: Scalar) -> Scalar:
+    """A scalar cast as a factor is."""
+    return Cast(cast(scalar, like.value), like.dtype) if isinstance(like, Cast) else scalar
 
 
 def packing(
-    factor: Scalar, along: For, loops: Sequence[For], reduced: Sequence[For], width: int, constants: frozenset[str]
+    factor: Scalar,
+    along: For,
+    loops: Sequence[For],
+    reduced: Sequence[For],
+    width: int,
+    constants: frozenset[str],
+    together: int = 0,
 ) -> Packing | None:
     """How a factor is packed; None if it is no weight, or its elements lie otherwise than in steps.
 
     Args:
-        factor: the factor.
+        factor: the factor; it is packed as it lies and cast where it is read.
         along: the loop of the rows or columns that share it.
         loops: the other loops over results.
         reduced: the loops of the sum.
         width: rows or columns of a tile.
         constants: names of the buffers that hold weights.
+        together: the step between the bytes of a word, if words are packed.
     """
+    factor = plain(factor)
     if not isinstance(factor, Load) or factor.mask is not None or factor.buffer.name not in constants:
         return None
     form = affine(factor.indices[0])
@@ -124,11 +149,12 @@ def packing(
     size = prod(extent for extent, _ in (*known[:count], *known[count + 1 :])) * blocks * width
     return Packing(
         factor.buffer,
-        Buffer(f"{factor.buffer.name}p", factor.buffer.dtype, (size,)),
+        Buffer(f"{factor.buffer.name}p", DType.INT32 if together else factor.buffer.dtype, (size,)),
         tuple(known[:count]),
         known[count],
         tuple(known[count + 1 :]),
         width,
         form.constant,
         tuple(loop.axis.name for loop in (*outer, *reduced)),
+        together,
     )

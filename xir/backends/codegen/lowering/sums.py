@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from math import gcd
 
 from xir.ir.dims import Dim, ceil_divide, multiply, subtract
+from xir.ir.types import DType
 from xir.kernel import build
 from xir.kernel._affine import affine
 from xir.kernel._simplify import simplify_statements
@@ -32,6 +33,7 @@ class Contraction:
         start: what it begins with.
         update: the statement that adds a product.
         ending: what becomes of the sum.
+        together: where factors are words of four bytes (`words`), the step between those of the weight; else 0.
     """
 
     loops: tuple[For, ...]
@@ -40,6 +42,7 @@ class Contraction:
     start: Scalar
     update: Store
     ending: tuple[Statement, ...]
+    together: int = 0
 
     @property
     def factors(self) -> tuple[Scalar, ...]:
@@ -47,8 +50,16 @@ class Contraction:
         match self.update.value:
             case Apply("add", (_, Apply("mul", factors))):
                 return factors
+            case Apply("dot4", (_, *words)):
+                return tuple(words)
             case _:
                 return ()
+
+    def added(self, total: Scalar, factors: Sequence[Scalar]) -> Scalar:
+        """A sum with one product more."""
+        if self.together:
+            return Apply("dot4", (total, *factors))
+        return Apply("add", (total, Apply("mul", tuple(factors))))
 
     @property
     def length(self) -> Dim:
@@ -102,7 +113,8 @@ def contraction_of(kernel: Kernel) -> Contraction | None:
 def _is_sum(update: Store, carried: Buffer) -> bool:
     match update.value:
         case Apply("add", (Load(buffer), Apply("mul", _))):
-            return update.buffer == carried and buffer == carried and carried.dtype.is_floating
+            kept = carried.dtype.is_floating or carried.dtype is DType.INT32
+            return update.buffer == carried and buffer == carried and kept
         case _:
             return False
 
