@@ -162,60 +162,6 @@ def test_machine_code_computes_the_same(case: str) -> None:
     close(list(compile_graph(graph)(array)), list(run(graph, {"x": array}).values()))
 
 
-WINOGRAD = {
-    "whole tiles": Convolution(32, 40, (12, 12), (3, 3), padding=1),
-    "parts of tiles": Convolution(48, 33, (13, 11), (3, 3), padding=1),
-    "two images": Convolution(33, 64, (9, 14), (3, 3), padding=1, batch=2),
-    "symbolic batch": Convolution(32, 32, (9, 12), (3, 3), padding=1, batch=N),
-    "many channels": Convolution(256, 256, (16, 16), (3, 3), padding=1),
-}
-
-
-def names_of(graph: Graph, *, exact: bool) -> list[int]:
-    """How many buffers each kernel of a convolution reads."""
-    steps = lower(expand(graph), MACHINES["wide"], exact=exact).steps
-    return [len(step.kernel.inputs) for step in steps if isinstance(step, Run) and step.nodes[0].op.name == "conv"]
-
-
-@pytest.mark.parametrize("case", WINOGRAD)
-def test_fewer_products_stay_within_their_bound(case: str) -> None:
-    graph, array = WINOGRAD[case].graph(), WINOGRAD[case].array()
-    assert len(names_of(graph, exact=False)) == 3
-    for made, known in zip(compile_graph(graph)(array), run(graph, {"x": array}).values(), strict=True):
-        assert error(made, known) <= 5e-5
-
-
-@pytest.mark.parametrize("case", ["whole tiles", "parts of tiles", "two images", "symbolic batch"])
-def test_fewer_products_in_the_interpreter(case: str) -> None:
-    graph, array = WINOGRAD[case].graph(), WINOGRAD[case].array()
-    for made, known in zip(
-        interpreted(graph, array, MACHINES["narrow"]), run(graph, {"x": array}).values(), strict=True
-    ):
-        assert error(made, known) <= 5e-5
-
-
-def test_exact_sums_are_taken_product_by_product() -> None:
-    graph, array = WINOGRAD["whole tiles"].graph(), WINOGRAD["whole tiles"].array()
-    assert len(names_of(graph, exact=True)) == 1
-    close(list(compile_graph(graph, exact=True)(array)), list(run(graph, {"x": array}).values()))
-
-
-@pytest.mark.parametrize(
-    "case",
-    [
-        Convolution(16, 64, (12, 12), (3, 3), padding=1),
-        Convolution(64, 64, (12, 12), (3, 3), (2, 2), padding=1),
-        Convolution(64, 64, (12, 12), (3, 3), padding=1, dilation=2),
-        Convolution(64, 64, (12, 12), (3, 3), padding=1, groups=2),
-        Convolution(64, 64, (12, 12), (5, 5), padding=2),
-        Convolution(64, 64, (2, 2), (3, 3), padding=1),
-    ],
-    ids=["few channels", "stride", "dilation", "groups", "window", "small image"],
-)
-def test_other_convolutions_have_all_their_products(case: Convolution) -> None:
-    assert len(names_of(case.graph(), exact=False)) == 1
-
-
 @pytest.mark.parametrize("step", [1, -1])
 @pytest.mark.parametrize("width", [1, 4, 5, 16])
 def test_packed_elements_lie_where_the_index_says(width: int, step: int) -> None:

@@ -35,7 +35,17 @@ def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
         items: stages and other steps, in order.
         kept: slots that others than stages read, which must be made.
     """
-    return _beside(_behind(_into(list(items), kept), kept), kept)
+    return _beside(_behind(_into(_needed(items, kept), kept), kept), kept)
+
+
+def _needed(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
+    """The items without the stages that make nothing which is read."""
+    read, needed = set(kept), list[Item]()
+    for item in reversed(items):
+        if not isinstance(item, Stage) or not read.isdisjoint(item.writes):
+            needed.append(item)
+            read.update(_reads(item))
+    return needed[::-1]
 
 
 def _readers(items: Sequence[Item], slot: int) -> list[int]:

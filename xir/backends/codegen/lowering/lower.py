@@ -133,7 +133,7 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
             made.constants[made.slot(node.outputs[0])] = literal
         elif is_view(node) and node in made.kernels and node.inputs[0] is not None:
             made.numbers[node.outputs[0]] = made.slot(node.inputs[0])
-        elif node in made.kernels and (stages := winograd(made, node, number)) is not None:
+        elif node in made.kernels and (stages := winograd(made, node, number, machine)) is not None:
             items.extend(stages)
         elif node in made.kernels:
             slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
