@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from xir.api import (
         ConversionReport,
         compile,
+        compile_to,
         convert,
         export,
         grad,
@@ -48,6 +49,7 @@ _HOMES = {
     "TensorType": "xir.ir.types",
     "XirError": "xir.errors",
     "compile": "xir.api",
+    "compile_to": "xir.api",
     "convert": "xir.api",
     "diff": "xir.surgery",
     "export": "xir.api",
@@ -78,6 +80,7 @@ __all__ = [
     "TensorType",
     "XirError",
     "compile",
+    "compile_to",
     "convert",
     "diff",
     "export",

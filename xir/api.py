@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from numpy.typing import ArrayLike
 
+from xir._compiling import CompileReport, compile_to
 from xir._conversion import (
     ConversionMismatch,
     Model,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPORTS",
+    "CompileReport",
     "ConversionMismatch",
     "ConversionPlan",
     "ConversionReport",
@@ -60,6 +62,7 @@ __all__ = [
     "Progress",
     "TypeSpec",
     "compile",
+    "compile_to",
     "convert",
     "export",
     "grad",

@@ -19,7 +19,7 @@ import pytest
 from tests.runtime.models import feed, layered
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import assemble, host
-from xir.backends.codegen.llvm.meet import MEET, team_code
+from xir.backends.codegen.llvm.meet import meet_text, team_code
 from xir.errors import UsageError
 from xir.reference import run
 from xir.runtime import team as team_module
@@ -54,7 +54,7 @@ def with_threads(model: Executable, team: Team, threads: int) -> Executable:
     return Executable(model.program, team, threads)
 
 
-COUNTING = f"""{MEET}
+COUNTING = f"""{meet_text("x86_64")}
 define void @count(ptr %table, ptr %sizes, i64 %worker, i64 %workers, ptr %team) {{
   br label %round
 round:

@@ -22,6 +22,7 @@ from xir.verification import OnnxRuntimeRunner
 from xir.verification._child import Result, receive, send, serve
 
 RUNNERS = import_module("xir.verification.runners")
+PROCESSES = import_module("xir.verification._process")
 
 
 def through(*results: Result) -> list[Result]:
@@ -129,7 +130,7 @@ def idle() -> subprocess.Popen[bytes]:
 
 def test_a_child_that_does_not_open_the_model_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
-    monkeypatch.setattr(RUNNERS, "_start", lambda: started.append(idle()) or started[0])
+    monkeypatch.setattr(PROCESSES, "_start", lambda module: started.append(idle()) or started[0])
     with pytest.raises(UnsafeError, match=r"needs more than 0 s to open the file, and was ended") as caught:
         OnnxRuntimeRunner(b"x" * 1000, seconds=0.2)
     assert caught.value.code == "XIR-E811"
@@ -139,7 +140,7 @@ def test_a_child_that_does_not_open_the_model_is_ended(monkeypatch: pytest.Monke
 def test_a_child_that_does_not_read_its_inputs_or_run_the_model_is_ended() -> None:
     runner = OnnxRuntimeRunner(small_model().SerializeToString(), seconds=60)
     child = idle()
-    runner._process, runner._seconds = child, 0.2
+    runner._process._process, runner._seconds = child, 0.2
     with pytest.raises(UnsafeError, match="to run the model"):
         runner.run({"x": np.ones((64, 3, 64, 64), np.float32)}, peer_seconds=0.001)
     assert child.poll() == -signal.SIGKILL
@@ -165,7 +166,7 @@ def test_a_conversion_whose_file_keeps_onnxruntime_busy_leaves_the_old_file(
 ) -> None:
     (tmp_path / "m.onnx").write_bytes(small_model().SerializeToString())
     (tmp_path / "out.onnx").write_bytes(b"old")
-    monkeypatch.setattr(RUNNERS, "_start", idle)
+    monkeypatch.setattr(PROCESSES, "_start", lambda module: idle())
     monkeypatch.setattr(RUNNERS, "FOREIGN_SECONDS", 0.2)
     with pytest.raises(UnsafeError, match="open the file") as caught:
         xir.convert(tmp_path / "m.onnx", tmp_path / "out.onnx")

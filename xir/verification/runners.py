@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
-import threading
-import weakref
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import IO, BinaryIO, Protocol, TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import numpy as np
 
-from xir.errors import MismatchError, MissingExtraError, UnsafeError
+from xir.errors import MismatchError, MissingExtraError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.types import TensorType, Type
 from xir.limits import FOREIGN_BYTES_PER_SECOND, FOREIGN_RATIO, FOREIGN_SECONDS
 from xir.reference import run
-from xir.verification._child import Header, Result, items, receive, send
+from xir.verification._child import Header, Result, items
+from xir.verification._process import ChildProcess
 
 InputShape: TypeAlias = "tuple[int | None, ...] | None"
 
@@ -70,7 +65,7 @@ class ReferenceRunner:
         """Runs `graph`."""
         self.graph = graph
         self.input_names: Sequence[str] = graph.input_names
-        self.input_shapes: Sequence[InputShape] = [_shape_of(value.type) for value in graph.inputs]
+        self.input_shapes: Sequence[InputShape] = [shape_of(value.type) for value in graph.inputs]
         self.output_names: Sequence[str] = graph.output_names
 
     def run(self, feeds: Mapping[str, Array], *, peer_seconds: float = 0.0) -> Mapping[str, Array]:
@@ -102,9 +97,12 @@ class OnnxRuntimeRunner:
         self.runtime = "onnxruntime"
         self._file = path if isinstance(path, str) else None
         self._seconds = FOREIGN_SECONDS if seconds is None else seconds
-        self._late = threading.Event()
-        self._process = _start()
-        weakref.finalize(self, _stop, self._process)
+        self._process = ChildProcess(
+            "xir.verification._child",
+            self._file,
+            dies="the model makes onnxruntime crash: do not serve it",
+            stays="the model keeps onnxruntime busy: give smaller inputs, or convert without verification: --no-verify",
+        )
         content = np.frombuffer(path, np.uint8) if isinstance(path, bytes) else None
         size = os.path.getsize(path) if isinstance(path, str) and os.path.isfile(path) else len(path)
         header, _ = self._ask(
@@ -143,76 +141,11 @@ class OnnxRuntimeRunner:
     def _ask(
         self, header: Mapping[str, object], arrays: Sequence[Result], limit: float, what: str
     ) -> tuple[Header, list[Result]]:
-        with _killed_after(limit, self._process, self._late):
-            try:
-                send(_pipe(self._process.stdin), header, arrays)
-                return receive(_pipe(self._process.stdout))
-            except (OSError, EOFError) as error:
-                code = self._process.wait()
-                if self._late.is_set():
-                    raise self._too_slow(limit, what) from error
-                died = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-                raise MismatchError(
-                    f"{self.runtime} died of the model: {died}",
-                    number=602,
-                    file=self._file,
-                    hint="the model makes onnxruntime crash: do not serve it",
-                ) from error
-
-    def _too_slow(self, limit: float, what: str) -> UnsafeError:
-        return UnsafeError(
-            f"{self.runtime} needs more than {limit:.0f} s to {what}, and was ended",
-            number=811,
-            file=self._file,
-            hint="the model keeps onnxruntime busy: give smaller inputs, or convert without verification: --no-verify",
-        )
+        return self._process.ask(header, arrays, limit, (self.runtime, what))
 
 
-@contextmanager
-def _killed_after(seconds: float, process: subprocess.Popen[bytes], late: threading.Event) -> Generator[None]:
-    """Kills the process when the block takes longer, and sets `late` before: the pipes end, and so does the wait."""
-
-    def end() -> None:
-        late.set()
-        process.kill()
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _start() -> subprocess.Popen[bytes]:
-    """A process that waits for a model; it imports what this one can import, and nothing of the current folder."""
-    folders = os.pathsep.join(folder for folder in sys.path if folder)
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "xir.verification._child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": folders},
-    )
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.kill()
-    process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with suppress(OSError):
-                pipe.close()
-
-
-def _pipe(pipe: IO[bytes] | None) -> BinaryIO:
-    if pipe is None:
-        raise EOFError
-    return cast("BinaryIO", pipe)
-
-
-def _shape_of(type: Type) -> InputShape:
+def shape_of(type: Type) -> InputShape:
+    """The sizes of an input, None for one that is not fixed; None for what is no tensor."""
     if not isinstance(type, TensorType):
         return None
     return tuple(dim if isinstance(dim, int) else None for dim in type.shape)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 import sys
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from xir.errors import MissingExtraError, UnsupportedError, UsageError
+from xir.errors import MissingExtraError, UnsupportedError
 from xir.runtime.cache import Cache, cache_folder, key_of
 
 if TYPE_CHECKING:
@@ -27,12 +28,14 @@ class Machine:
         features: LLVM's list of what it has, `+avx2,-sse4a,...`.
         lanes: elements of 32 bits in a vector register.
         registers: how many vector registers there are.
+        arch: the architecture, `x86_64` or `aarch64`.
     """
 
     cpu: str
     features: str
     lanes: int
     registers: int
+    arch: str = "x86_64"
 
     @property
     def multiplies_bytes(self) -> bool:
@@ -40,7 +43,7 @@ class Machine:
         return ("+avx512vnni" if self.lanes == 16 else "+avxvnni") in self.features.split(",")
 
 
-def _check() -> None:
+def check_platform() -> None:
     """Refuses where nothing can be compiled.
 
     Raises:
@@ -66,7 +69,7 @@ def host() -> Machine:
         MissingExtraError: if llvmlite is not installed.
         UnsupportedError: on another platform than Linux on x86-64, or without AVX2 and FMA.
     """
-    _check()
+    check_platform()
     from llvmlite import binding as llvm
 
     llvm.initialize_native_target()
@@ -76,28 +79,6 @@ def host() -> Machine:
         raise UnsupportedError("this processor has no AVX2 and FMA", hint="xir.run works here")
     wide = bool(found.get("avx512f") and found.get("avx512vl") and found.get("avx512dq") and found.get("avx512bw"))
     return Machine(llvm.get_host_cpu_name(), found.flatten(), 16 if wide else 8, 32 if wide else 16)
-
-
-CPUS = ("x86-64-v3", "x86-64-v4", "native")
-"""Processors that code is made for ahead of time: levels of the System V ABI for AMD64 (3.1.1), or this machine's."""
-
-
-def machine_for(cpu: str) -> Machine:
-    """The processor of that name.
-
-    Raises:
-        UsageError: if there is none of that name.
-        MissingExtraError: if llvmlite is not installed.
-        UnsupportedError: on another platform than Linux on x86-64.
-    """
-    if cpu == "native":
-        return host()
-    if cpu not in CPUS:
-        other = cpu.startswith(("aarch64", "arm"))
-        hint = "objects for AArch64 are not made yet" if other else None
-        raise UsageError(f"there is no processor {cpu!r}, only {', '.join(CPUS)}", hint=hint)
-    _check()
-    return Machine(cpu, "", *((16, 32) if cpu == "x86-64-v4" else (8, 16)))
 
 
 class Code:
@@ -140,19 +121,28 @@ def assemble(text: str, machine: Machine, *, level: int = 2) -> Code:
     return Code(engine, (loaded, made, target))
 
 
-def object_code(text: str, machine: Machine) -> bytes:
-    """The object file of a module, which may lie anywhere; what is not named `*_init`, `*_run`, `*_free` is its own."""
+BASES = {"x86_64": ("x86_64-unknown-linux-gnu", "x86-64"), "aarch64": ("aarch64-unknown-linux-gnu", "generic")}
+"""{architecture: (LLVM's triple, the processor that every one of it can do what this one can)}."""
+
+
+def object_code(text: str, arch: str, exported: Collection[str]) -> bytes:
+    """The object file of a module, which may lie anywhere.
+
+    Args:
+        text: the module; functions for a better processor than the least say so themselves.
+        arch: the architecture.
+        exported: the names of the functions that others see.
+    """
     from llvmlite import binding as llvm
 
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
     llvm.initialize_native_asmparser()  # for `cpuid`
-    target = llvm.Target.from_default_triple().create_target_machine(
-        cpu=machine.cpu, features=machine.features, opt=2, reloc="pic", codemodel="small"
-    )
-    module = _optimized(text, target)
+    triple, cpu = BASES[arch]
+    target = llvm.Target.from_triple(triple).create_target_machine(cpu=cpu, opt=2, reloc="pic", codemodel="small")
+    module = _optimized(f'target triple = "{triple}"\n{text}', target)
     for function in module.functions:
-        if not function.is_declaration and not function.name.endswith(("_init", "_run", "_free")):
+        if not function.is_declaration and function.name not in exported:
             function.linkage = "internal"
     return target.emit_object(module)
 

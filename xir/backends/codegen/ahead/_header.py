@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from xir.backends.codegen.ahead._model import CODES
+from xir.backends.codegen.ahead._program import Shared
+from xir.ir.dims import Dim, Shape, Symbol, evaluate, to_text
 from xir.ir.types import DType
 from xir.runtime.program import Port
 
@@ -30,15 +33,26 @@ def prefix_of(stem: str) -> str:
 
 def parameters(inputs: Sequence[Port], outputs: Sequence[Port]) -> tuple[tuple[str, Port], ...]:
     """The parameters of `run` after the model: inputs are `in_NAME`, outputs `out_NAME`; no two are alike."""
-    found: dict[str, Port] = {}
-    for begin, ports in (("in_", inputs), ("out_", outputs)):
-        for port in ports:
-            name = plain = begin + c_name(port.name)
-            number = 2
-            while name in found:
-                name, number = f"{plain}_{number}", number + 1
-            found[name] = port
-    return tuple(found.items())
+    names = distinct(
+        begin + c_name(port.name) for begin, ports in (("in_", inputs), ("out_", outputs)) for port in ports
+    )
+    return tuple(zip(names, (*inputs, *outputs), strict=True))
+
+
+def size_names(symbols: Sequence[Symbol]) -> tuple[str, ...]:
+    """The members that hold the sizes of symbols: `size_NAME`; no two are alike."""
+    return tuple(distinct("size_" + c_name(symbol.name or "") for symbol in symbols))
+
+
+def distinct(names: Iterable[str]) -> Iterator[str]:
+    """The names, the later of two that are alike with a number behind it."""
+    found: set[str] = set()
+    for plain in names:
+        name, number = plain, 2
+        while name in found:
+            name, number = f"{plain}_{number}", number + 1
+        found.add(name)
+        yield name
 
 
 def c_type(dtype: DType) -> str:
@@ -49,41 +63,62 @@ def c_type(dtype: DType) -> str:
     return f"{sign}int{8 * dtype.dtype.itemsize}_t"
 
 
-def header_text(prefix: str, inputs: Sequence[Port], outputs: Sequence[Port], beside: bool, cpu: str) -> str:
-    """The whole header.
-
-    Args:
-        prefix: what every name begins with.
-        inputs: the model's inputs, of known sizes.
-        outputs: the model's outputs.
-        beside: whether the weights lie in a file of their own.
-        cpu: the processor that the code is for.
-    """
-    guard = f"XIR_{prefix.upper()}_H"
-    given, lines = [f"struct {prefix}_model *model"], list[str]()
-    for name, port in parameters(inputs, outputs):
-        dtype = port.type or DType.FLOAT32
+def header_text(shared: Shared) -> str:
+    """The whole header."""
+    prefix, names = shared.name, size_names(shared.symbols)
+    ports = parameters(shared.inputs, shared.outputs)
+    known = {symbol: Symbol(name) for symbol, name in zip(shared.symbols, names, strict=True)}
+    given = [f"struct {prefix}_model *model"]
+    given += [f"const struct {prefix}_sizes *sizes"] if names else []
+    for name, port in ports:
         constant = "const " if name.startswith("in_") else ""
-        given.append(f"{constant}{c_type(dtype)} *{name}")
-        lines.append(f" * {name}: {dtype}[{','.join(map(str, port.shape or ()))}]")
-    text = _TEMPLATE.format(
-        guard=guard,
-        prefix=prefix,
-        cpu=cpu,
-        ports="\n".join(lines),
-        given=",\n    ".join(given),
-        path="const char *weights" if beside else "void",
-        where=_BESIDE if beside else _WITHIN,
-    )
-    return MARK + "\n" + text
+        given.append(f"{constant}{c_type(port.type or DType.FLOAT32)} *{name}")
+    path = "const char *weights, " if shared.beside else ""
+    levels = [each.name for each in shared.processors]
+    parts = [
+        _BEGIN.format(
+            guard=f"XIR_{prefix.upper()}_H",
+            system="AArch64" if levels == ["aarch64"] else "x86-64",
+            cpu=" or ".join(levels),
+            prefix=prefix,
+            codes=",\n".join(f"  {prefix}_{name} = {code} /* {what} */" for name, (code, what) in CODES.items()),
+        ),
+        _INIT.format(prefix=prefix, path=path, beside=_BESIDE if path else ""),
+    ]
+    if len(levels) > 1:
+        listed = ", ".join(f"{number} {level}" for number, level in enumerate(levels))
+        parts.append(_LEVEL.format(prefix=prefix, path=path, listed=listed))
+    if names:
+        parts.append(_sizes(prefix, shared.symbols, names, ports, known))
+    listed = "\n".join(f" * {name}: {port.type}[{_text(port.shape or (), known)}]" for name, port in ports)
+    parts.append(_RUN.format(prefix=prefix, ports=listed, given=",\n    ".join(given)))
+    return MARK + "\n" + "\n".join([*parts, _END.format(prefix=prefix)])
 
 
-_WITHIN = "NULL: no memory, or another processor."
-_BESIDE = """\
-`weights` is the path of the file of weights.
- * NULL: no memory, another processor, no such file, or another model's."""
+def _text(shape: Shape, known: Mapping[Symbol, Dim]) -> str:
+    return ",".join(to_text(evaluate(dim, known)) for dim in shape)
 
-_TEMPLATE = """\
+
+def _sizes(
+    prefix: str,
+    symbols: Sequence[Symbol],
+    names: Sequence[str],
+    ports: Sequence[tuple[str, Port]],
+    known: Mapping[Symbol, Dim],
+) -> str:
+    """What says sizes, and what is computed of them."""
+    members: list[str] = []
+    for symbol, name in zip(symbols, names, strict=True):
+        most = "" if symbol.maximum is None else f", at most {symbol.maximum}"
+        multiple = f", a multiple of {symbol.divisor}" if symbol.divisor > 1 else ""
+        members.append(f"  int64_t {name}; /* at least {symbol.minimum}{most}{multiple} */")
+    shapes = [
+        f"  int64_t {name}[{len(port.shape)}]; /* {_text(port.shape, known)} */" for name, port in ports if port.shape
+    ]
+    return _SIZES.format(prefix=prefix, members="\n".join(members), shapes="\n".join(shapes))
+
+
+_BEGIN = """\
 #ifndef {guard}
 #define {guard}
 
@@ -93,21 +128,61 @@ _TEMPLATE = """\
 extern "C" {{
 #endif
 
-/* Linux on x86-64, processor {cpu}. Link with -lm. */
+/* Linux on {system}, processor {cpu}. Link with -lm -pthread. */
 struct {prefix}_model;
 
-/* A model; {where}
- * It serves one call at a time: threads make one each. They share the weights. */
-struct {prefix}_model *{prefix}_init({path});
+/* What the functions answer; 0: done. */
+enum {prefix}_code {{
+  {prefix}_DONE = 0,
+{codes}
+}};
+"""
 
+_BESIDE = """
+ * `weights` is the path of the file of weights, which is mapped and must stay as it is."""
+
+_INIT = """\
+/* Makes a model, or sets it to NULL and answers a code.
+ * At most `threads` threads work on a call, the caller's among them; 0: as many as it may run on. What is computed does
+ * not depend on it. A model serves one call at a time: threads make one each, which share the weights.{beside} */
+int {prefix}_init(struct {prefix}_model **model, {path}int threads);
+"""
+
+_LEVEL = """\
+/* Like init, which takes the best code that the processor runs, but a certain one: {listed}. */
+int {prefix}_init_level(struct {prefix}_model **model, {path}int threads, int level);
+"""
+
+_SIZES = """\
+/* The sizes of a call. */
+struct {prefix}_sizes {{
+{members}
+}};
+
+/* The sizes of the arrays. */
+struct {prefix}_shapes {{
+{shapes}
+}};
+
+/* Finds out the sizes of the arrays; {prefix}_SIZES if the model does not take such sizes. */
+int {prefix}_shapes(const struct {prefix}_sizes *sizes, struct {prefix}_shapes *shapes);
+
+/* Bytes of temporary memory that a call with these sizes needs; below 0: a code, negated.
+ * A call takes memory only where none before it needed as much. */
+int64_t {prefix}_workspace(struct {prefix}_model *model, const struct {prefix}_sizes *sizes);
+"""
+
+_RUN = """\
 /* Computes the outputs. Every array lies in row-major order; outputs overlap nothing.
 {ports}
- * f16 and bf16 are given as their bits, bool as bytes that are 0 or 1.
- * 0: done. 1, 2: a loop was given up, as it did not end; what the outputs hold says nothing then. */
+ * f16 and bf16 are given as their bits, bool as bytes that are 0 or 1. An array without elements may be NULL.
+ * Where loops are given up, what the outputs hold says nothing. */
 int {prefix}_run(
     {given});
+"""
 
-/* Gives back the memory of a model; nothing for NULL. */
+_END = """\
+/* Gives back the memory and the threads of a model; nothing for NULL. */
 void {prefix}_free(struct {prefix}_model *model);
 
 #ifdef __cplusplus

@@ -16,20 +16,26 @@ SECONDS = 600
 """No linker takes longer."""
 
 
-def find_linker() -> str:
-    """The path of what links.
+CROSS = ("aarch64-linux-gnu-gcc",)
+"""What links for AArch64 elsewhere."""
+
+
+def find_linker(arch: str = "x86_64") -> str:
+    """The path of what links for an architecture.
 
     Raises:
         MissingExtraError: if there is nothing.
     """
-    for name in (*DRIVERS, *LINKERS):
+    names, package = (CROSS, "gcc-aarch64-linux-gnu") if arch == "aarch64" else ((*DRIVERS, *LINKERS), "gcc")
+    for name in names:
         found = shutil.which(name)
         if found is not None:
             return found
+    other = "" if arch == "aarch64" else " (or binutils, or lld)"
     raise MissingExtraError(
-        f"a shared library needs a linker, and there is none of {', '.join((*DRIVERS, *LINKERS))}",
+        f"a shared library needs a linker, and there is none of {', '.join(names)}",
         number=702,
-        hint="apt install gcc (or binutils, or lld); -o model.o needs none",
+        hint=f"apt install {package}{other}; -o model.o needs none",
     )
 
 
@@ -47,7 +53,7 @@ def link(linker: str, source: str, target: str, name: str) -> None:
     """
     alone = os.path.basename(linker) in LINKERS
     told = ["-soname", name] if alone else ["-Xlinker", "-soname", "-Xlinker", name]
-    libraries = ["-l:libm.so.6", "-l:libc.so.6"] if alone else ["-lm"]
+    libraries = ["-l:libm.so.6", "-l:libc.so.6"] if alone else ["-lm", "-pthread"]
     command = [linker, "-shared", "-o", target, source, *told, *libraries]
     try:
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=SECONDS, check=False)

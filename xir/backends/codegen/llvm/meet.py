@@ -15,8 +15,12 @@ import ctypes
 from xir.backends.codegen.engine import assemble, host
 from xir.runtime.team import GENERATION, MAILBOX, MAILBOXES, NUMBER_PLACE, TEAM_PLACE, TeamCode
 
-FUTEX, WAIT, WAKE = 202, 128, 129
-"""The system call on x86-64; to wait and to wake within one process (futex(2): FUTEX_PRIVATE_FLAG)."""
+FUTEX = {"x86_64": 202, "aarch64": 98}
+"""{architecture: number of the system call} (Linux, arch/x86/entry/syscalls/syscall_64.tbl, asm-generic/unistd.h)."""
+WAIT, WAKE = 128, 129
+"""To wait and to wake within one process (futex(2): FUTEX_PRIVATE_FLAG)."""
+PAUSE = {"x86_64": ("llvm.x86.sse2.pause", "", ""), "aarch64": ("llvm.aarch64.hint", "i32 immarg", "i32 1")}
+"""{architecture: the instruction between two looks, its parameter, its argument}; hint 1 is YIELD."""
 MEETING_LOOKS, IDLE_LOOKS = 1_000, 4_000
 """Looks before a worker sleeps at a meeting, and between two calls.
 
@@ -25,77 +29,6 @@ for during 15 to 50 microseconds, a few times what it costs to sleep and be woke
 who looks for longer keeps the worker from running that he waits for: open_nsfw on two threads
 took 42 ms with 250 looks, 44 with 1,000, 55 with 4,000 and 97 with 16,000, and 36 on one thread.
 """
-
-MEET = f"""\
-declare i64 @syscall(i64, ...)
-declare void @llvm.x86.sse2.pause()
-
-define internal i32 @await(ptr %word, ptr %sleepers, i32 %old, i64 %looks) nounwind noinline {{
-  br label %look
-look:
-  %count = phi i64 [ 0, %0 ], [ %more, %pause ]
-  %seen = load atomic i32, ptr %word acquire, align 4
-  %changed = icmp ne i32 %seen, %old
-  br i1 %changed, label %quick, label %pause
-quick:
-  ret i32 %seen
-pause:
-  call void @llvm.x86.sse2.pause()
-  %more = add i64 %count, 1
-  %enough = icmp ugt i64 %more, %looks
-  br i1 %enough, label %tired, label %look
-tired:
-  %one = atomicrmw add ptr %sleepers, i32 1 seq_cst
-  br label %check
-check:
-  %now = load atomic i32, ptr %word seq_cst, align 4
-  %same = icmp eq i32 %now, %old
-  br i1 %same, label %sleep, label %awake
-sleep:
-  %r = call i64 (i64, ...) @syscall(i64 {FUTEX}, ptr %word, i64 {WAIT}, i32 %old, ptr null)
-  br label %check
-awake:
-  %less = atomicrmw sub ptr %sleepers, i32 1 seq_cst
-  ret i32 %now
-}}
-
-define internal void @post(ptr %word, ptr %sleepers, i32 %new) nounwind {{
-  %old = atomicrmw xchg ptr %word, i32 %new seq_cst
-  %count = load atomic i32, ptr %sleepers seq_cst, align 4
-  %some = icmp ne i32 %count, 0
-  br i1 %some, label %wake, label %done
-wake:
-  %r = call i64 (i64, ...) @syscall(i64 {FUTEX}, ptr %word, i64 {WAKE}, i64 2147483647)
-  br label %done
-done:
-  ret void
-}}
-
-define internal void @meet(ptr %team, i64 %workers) nounwind noinline {{
-  %alone = icmp ult i64 %workers, 2
-  br i1 %alone, label %done, label %arrive
-arrive:
-  %generation = getelementptr i8, ptr %team, i64 {GENERATION}
-  %sleepers = getelementptr i8, ptr %generation, i64 4
-  %mine = load atomic i32, ptr %generation acquire, align 4
-  %before = atomicrmw add ptr %team, i32 1 acq_rel
-  %here = add i32 %before, 1
-  %all = trunc i64 %workers to i32
-  %last = icmp eq i32 %here, %all
-  br i1 %last, label %open, label %wait
-open:
-  store atomic i32 0, ptr %team monotonic, align 4
-  %next = add i32 %mine, 1
-  call void @post(ptr %generation, ptr %sleepers, i32 %next)
-  br label %done
-wait:
-  %seen = call i32 @await(ptr %generation, ptr %sleepers, i32 %mine, i64 {MEETING_LOOKS})
-  br label %done
-done:
-  ret void
-}}
-"""
-"""`@meet(team, workers)`: returns when all workers have called it; at once for one."""
 
 TEAM = f"""\
 define ptr @work(ptr %mailbox) nounwind {{
@@ -169,13 +102,104 @@ go:
 """`@launch` hands a stretch to the workers and takes part; `@work` is a worker's thread; `@dismiss` ends one."""
 
 
+_MEET = """\
+declare i64 @syscall(i64, ...)
+declare void @{pause}({parameter})
+
+define internal i32 @await(ptr %word, ptr %sleepers, i32 %old, i64 %looks) nounwind noinline {{
+  br label %look
+look:
+  %count = phi i64 [ 0, %0 ], [ %more, %pause ]
+  %seen = load atomic i32, ptr %word acquire, align 4
+  %changed = icmp ne i32 %seen, %old
+  br i1 %changed, label %quick, label %pause
+quick:
+  ret i32 %seen
+pause:
+  call void @{pause}({argument})
+  %more = add i64 %count, 1
+  %enough = icmp ugt i64 %more, %looks
+  br i1 %enough, label %tired, label %look
+tired:
+  %one = atomicrmw add ptr %sleepers, i32 1 seq_cst
+  br label %check
+check:
+  %now = load atomic i32, ptr %word seq_cst, align 4
+  %same = icmp eq i32 %now, %old
+  br i1 %same, label %sleep, label %awake
+sleep:
+  %r = call i64 (i64, ...) @syscall(i64 {futex}, ptr %word, i64 {wait}, i32 %old, ptr null)
+  br label %check
+awake:
+  %less = atomicrmw sub ptr %sleepers, i32 1 seq_cst
+  ret i32 %now
+}}
+
+define internal void @post(ptr %word, ptr %sleepers, i32 %new) nounwind {{
+  %old = atomicrmw xchg ptr %word, i32 %new seq_cst
+  %count = load atomic i32, ptr %sleepers seq_cst, align 4
+  %some = icmp ne i32 %count, 0
+  br i1 %some, label %wake, label %done
+wake:
+  %r = call i64 (i64, ...) @syscall(i64 {futex}, ptr %word, i64 {wake}, i64 2147483647)
+  br label %done
+done:
+  ret void
+}}
+
+define internal void @meet(ptr %team, i64 %workers) nounwind noinline {{
+  %alone = icmp ult i64 %workers, 2
+  br i1 %alone, label %done, label %arrive
+arrive:
+  %generation = getelementptr i8, ptr %team, i64 {generation}
+  %sleepers = getelementptr i8, ptr %generation, i64 4
+  %mine = load atomic i32, ptr %generation acquire, align 4
+  %before = atomicrmw add ptr %team, i32 1 acq_rel
+  %here = add i32 %before, 1
+  %all = trunc i64 %workers to i32
+  %last = icmp eq i32 %here, %all
+  br i1 %last, label %open, label %wait
+open:
+  store atomic i32 0, ptr %team monotonic, align 4
+  %next = add i32 %mine, 1
+  call void @post(ptr %generation, ptr %sleepers, i32 %next)
+  br label %done
+wait:
+  %seen = call i32 @await(ptr %generation, ptr %sleepers, i32 %mine, i64 {looks})
+  br label %done
+done:
+  ret void
+}}
+"""
+
+
+def meet_text(arch: str) -> str:
+    """`@meet(team, workers)`: returns when all workers have called it; at once for one.
+
+    Args:
+        arch: `x86_64` or `aarch64`, with Linux.
+    """
+    pause, parameter, argument = PAUSE[arch]
+    return _MEET.format(
+        pause=pause,
+        parameter=parameter,
+        argument=argument,
+        futex=FUTEX[arch],
+        wait=WAIT,
+        wake=WAKE,
+        generation=GENERATION,
+        looks=MEETING_LOOKS,
+    )
+
+
 def team_code() -> TeamCode:
     """What a team of threads runs, as machine code for this processor.
 
     A mailbox is written only while its worker waits: when a stretch ends, all its workers meet, and by then each has
     read its mailbox. So `@launch` needs no answer from a worker before it writes again.
     """
-    code = assemble(MEET + TEAM, host())
+    machine = host()
+    code = assemble(meet_text(machine.arch) + TEAM, machine)
     return TeamCode(
         code.address("work"),
         ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(code.address("launch")),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm.control import StretchText
 from xir.backends.codegen.llvm.kernel import NAME, Phase, phases
-from xir.backends.codegen.llvm.meet import MEET
+from xir.backends.codegen.llvm.meet import meet_text
 from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.steps import Run, Step
 from xir.ir.dims import Dim
@@ -23,16 +24,22 @@ class Module:
 
     Attributes:
         machine: what it is made for.
+        label: what the functions' names begin with, where several modules become one text.
+        attributes: what LLVM is told of each function beside `nounwind`.
         watch: what notes when steps begin, for profiles only.
         sizes: the sizes that the code reads from its table, in order.
+        texts: the functions.
+        declared: what they call, {name: declaration}.
     """
 
     machine: Machine
     watch: Watch | None = None
+    label: str = ""
+    attributes: str = ""
     sizes: list[Dim] = field(default_factory=list[Dim])
+    texts: list[str] = field(default_factory=list[str])
+    declared: dict[str, str] = field(default_factory=dict[str, str])
     _names: dict[str, str] = field(default_factory=dict[str, str])
-    _texts: list[str] = field(default_factory=list[str])
-    _declared: dict[str, str] = field(default_factory=dict[str, str])
 
     def stretch(self, steps: Sequence[Step]) -> str:
         """The name of a function `(table of buffers, sizes, worker, workers, team)` that runs native steps in order.
@@ -44,8 +51,8 @@ class Module:
             written.steps(steps)
         else:
             self.watch.write(written, steps)
-        name = f"stretch{len(self._texts)}"
-        self._texts.append(written.text(name))
+        name = f"{self.label}stretch{len(self.texts)}"
+        self.texts.append(written.text(name))
         return name
 
     def _run(self, written: StretchText, run: Run) -> None:
@@ -54,11 +61,11 @@ class Module:
             self._call(written, phase, run.slots)
 
     def _call(self, written: StretchText, phase: Phase, slots: Sequence[int]) -> None:
-        self._declared.update(phase.declared)
+        self.declared.update(phase.declared)
         function = self._names.get(phase.text)
         if function is None:
-            function = self._names[phase.text] = f"kernel{len(self._names)}"
-            self._texts.append(phase.text.replace(NAME, function))
+            function = self._names[phase.text] = f"{self.label}kernel{len(self._names)}"
+            self.texts.append(phase.text.replace(NAME, function))
         given = [f"ptr {written.pointer(slot)}" for slot in slots]
         sizes = written.let(f"getelementptr i64, ptr %sizes, i64 {len(self.sizes)}")
         self.sizes += phase.sizes
@@ -72,6 +79,20 @@ class Module:
 
     def text(self) -> str:
         """The whole module."""
-        declared = "\n".join(self._declared.values())
-        watched = [] if self.watch is None else [self.watch.text()]
-        return "\n".join([declared, MEMORY, MEET, *watched, *self._texts, "!0 = !{}"])
+        watched = "" if self.watch is None else self.watch.text()
+        return "\n".join([joined([self]), watched])
+
+
+def joined(modules: Sequence[Module], more: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The functions of modules for one architecture, whose labels differ, as one text.
+
+    Args:
+        modules: the modules.
+        more: what others who join the text call, {name: declaration}.
+    """
+    declared = dict(more)
+    texts: list[str] = []
+    for module in modules:
+        declared.update(module.declared)
+        texts += (text.replace(" nounwind {", f" nounwind {module.attributes} {{") for text in module.texts)
+    return "\n".join([*declared.values(), MEMORY, meet_text(modules[0].machine.arch), *texts, "!0 = !{}"])

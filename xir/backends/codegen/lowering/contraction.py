@@ -41,8 +41,12 @@ from xir.kernel.grammar import (
 from xir.kernel.strides import step_of
 from xir.kernel.walk import loads, scalars, statements
 
-WIDE = {8: ((1, 12), (2, 6), (3, 4)), 16: ((1, 24), (2, 12), (3, 8), (4, 6))}
-"""{lanes: (vectors of columns, rows) of tiles whose sums, columns and one row's number fit the registers}."""
+_MANY = ((1, 24), (2, 12), (3, 8), (4, 6))
+WIDE = {4: _MANY, 8: ((1, 12), (2, 6), (3, 4)), 16: _MANY}
+"""{lanes: (vectors of columns, rows) of tiles whose sums, columns and one row's number fit the registers}.
+
+Of AVX2 there are 16, of AVX-512 and of NEON 32.
+"""
 
 NEAR = 512 << 10
 """Bytes of weights that stay in a second cache, while what is read with them goes by."""
