@@ -29,6 +29,7 @@ from xir.kernel.grammar import (
     Let,
     Load,
     LoopKind,
+    Prefetch,
     Region,
     Scalar,
     Statement,
@@ -337,6 +338,7 @@ N = Symbol("n")
         (Kernel("k", (X,), (Y,), ()), [ARRAY.astype(np.float64)], "got float64"),
         (Kernel("k", (), (Buffer("y", F32, (N,)),), ()), [], "needs the size n, which is not known"),
         (Kernel("k", (X,), (Y,), (Store(Y, (index(4),), number(0, F32)),)), [ARRAY], r"index 4\.\.4 leaves axis 0"),
+        (Kernel("k", (X,), (Y,), (Prefetch(X, (index(4),)),)), [ARRAY], r"index 4\.\.4 leaves axis 0"),
         (
             Kernel("k", (X,), (Y,), (AsyncCopy(Region(Y, (index(0),), (2,)), Region(X, (index(3),), (2,))),)),
             [ARRAY],

@@ -20,6 +20,7 @@ from xir.kernel.grammar import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Region,
     Select,
     Store,
@@ -45,6 +46,7 @@ kernel k(x: f32[n,4]) -> (y: f32[n,4]):
             barrier
     copy y[0:+1, 1:+2] = x[0:+1, 0:+2] group 1
     wait group 1
+    prefetch x[1, 0]
     y[0:+2, 0:+2] += x[0:+2, 0:+2].T @ x[0:+2, 0:+2].T
 """
 
@@ -77,6 +79,7 @@ def test_every_form_prints() -> None:
         For(i, n, "parallel", body),
         AsyncCopy(boxes[0], boxes[1], 1),
         Wait(1),
+        Prefetch(x, (index(1), index(0))),
         TileMultiply(tile_y, tile_x, tile_x, transpose_left=True, transpose_right=True),
     )
     assert kernel_text(Kernel("k", (x,), (y,), statements)) == TEXT

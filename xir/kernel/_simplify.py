@@ -31,6 +31,7 @@ from xir.kernel.grammar import (
     If,
     Let,
     Load,
+    Prefetch,
     Scalar,
     Select,
     Statement,
@@ -99,6 +100,8 @@ def _statement(statement: Statement, walk: _Simplifier) -> tuple[Statement, ...]
                 return ()
             indices = tuple(map(walk.scalar, statement.indices))
             return (replace(statement, indices=indices, value=walk.scalar(statement.value), mask=mask),)
+        case Prefetch(buffer, indices):
+            return (Prefetch(buffer, tuple(map(walk.scalar, indices))),)
         case _:
             return (statement,)
 

@@ -22,6 +22,7 @@ from xir.kernel.grammar import (
     If,
     Let,
     Load,
+    Prefetch,
     Region,
     Scalar,
     Select,
@@ -155,6 +156,10 @@ class _Substitution:
             case Allocate(buffer):
                 found = self.buffer(buffer)
                 return statement if found is buffer else Allocate(found)
+            case Prefetch(buffer, indices):
+                made = self.scalars(indices)
+                same = made is indices and self.buffer(buffer) is buffer
+                return statement if same else Prefetch(self.buffer(buffer), made)
             case AsyncCopy() | TileMultiply() | Barrier() | Wait():
                 return self.move(statement)
 

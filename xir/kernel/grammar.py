@@ -12,6 +12,7 @@
               | Barrier
               | AsyncCopy(target: Region, source: Region, group)
               | Wait(group)
+              | Prefetch(buffer, indices: Scalar*)
               | TileMultiply(target: Region, left: Region, right: Region, transpose_left, transpose_right)
     Region    = Region(buffer, starts: Scalar*, sizes: int*)
 
@@ -33,6 +34,7 @@ Meaning:
                around it. So registers stand inside the thread loops, shared memory between block and thread loops.
     Barrier    all iterations of the innermost loops that run at once come here before any goes on.
     AsyncCopy  the target's elements are defined after the Wait for the group, not before. Sizes are equal.
+    Prefetch   computes nothing: the element, which is in the buffer, is read soon.
     TileMultiply  target += left @ right over the last two axes; sums have the target's type. Other sizes are 1.
     Load       zero where `mask` is false; nothing is read there.
     Apply      operands have one type. No value traps. f16 and bf16 are computed in f32 and rounded once.
@@ -280,6 +282,14 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Prefetch:
+    """Says that an element is read soon; a hint."""
+
+    buffer: Buffer
+    indices: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class TileMultiply:
     """`target += left @ right` on matrices, as matrix units compute it."""
 
@@ -290,7 +300,9 @@ class TileMultiply:
     transpose_right: bool = False
 
 
-Statement: TypeAlias = For | If | Let | Store | Accumulate | Allocate | Barrier | AsyncCopy | Wait | TileMultiply
+Statement: TypeAlias = (
+    For | If | Let | Store | Accumulate | Allocate | Barrier | AsyncCopy | Wait | Prefetch | TileMultiply
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -37,6 +37,7 @@ from xir.kernel.grammar import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Region,
     Scalar,
     Select,
@@ -155,6 +156,8 @@ class _Interpreter:
                 self.allocate(buffer, frame)
             case Barrier():
                 pass  # lanes run in lockstep
+            case Prefetch(buffer, indices):
+                self.scalar(Load(buffer, indices), frame)  # memory is near: what is left is that the element exists
             case AsyncCopy() | Wait() | TileMultiply():
                 self.move(statement, frame)
 

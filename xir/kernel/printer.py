@@ -21,6 +21,7 @@ from xir.kernel.grammar import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Region,
     Scalar,
     Select,
@@ -79,7 +80,7 @@ def _lines(statement: Statement) -> Iterator[str]:
 
 
 def _line(
-    statement: Let | Store | Accumulate | Allocate | Barrier | AsyncCopy | Wait | TileMultiply,
+    statement: Let | Store | Accumulate | Allocate | Barrier | AsyncCopy | Wait | Prefetch | TileMultiply,
 ) -> str:
     match statement:
         case Let(variable, value):
@@ -94,6 +95,8 @@ def _line(
             return f"copy {_region(target)} = {_region(source)} group {group}"
         case Wait(group):
             return f"wait group {group}"
+        case Prefetch(buffer, indices):
+            return f"prefetch {buffer.name}[{_list(indices)}]"
         case TileMultiply():
             return _tiles(statement)
 

@@ -42,6 +42,7 @@ from xir.kernel.grammar import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Region,
     Scalar,
     Select,
@@ -131,6 +132,8 @@ def _statement(statement: Statement, scope: _Scope) -> None:
             _check(buffer.space != "global", f"K1: {buffer.name} is allocated in a kernel, so it cannot be global")
             scope.buffers[buffer.name] = buffer
             scope.made_at[buffer.name] = len(scope.axes)
+        case Prefetch(buffer, indices):
+            _access(buffer, indices, None, scope)
         case Barrier():
             _check(not scope.guarded, "K6: a barrier stands in an If")
         case AsyncCopy() | TileMultiply() | Wait():

@@ -14,6 +14,7 @@ from xir.kernel.grammar import (
     If,
     Let,
     Load,
+    Prefetch,
     Region,
     Scalar,
     Select,
@@ -76,6 +77,8 @@ def _written(statement: Statement) -> tuple[Scalar, ...]:
             return (value,)
         case Store(_, indices, value, mask) | Accumulate(_, indices, _, value, mask):
             return (*indices, value, *(() if mask is None else (mask,)))
+        case Prefetch(_, indices):
+            return indices
         case _:
             regions = (getattr(statement, name, None) for name in ("target", "source", "left", "right"))
             return tuple(start for region in regions if isinstance(region, Region) for start in region.starts)

@@ -19,11 +19,13 @@ from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.kernel._simplify import simplify
 from xir.kernel.build import flatten, index
-from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, Load, Scalar
+from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, Load, Prefetch, Scalar
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify
+from xir.kernel.walk import statements
 from xir.ops.activation import relu
 from xir.ops.conv import conv, conv_transpose
+from xir.ops.matmul import matmul
 from xir.reference import run
 
 MACHINES = {"narrow": Machine("x86-64", "", 8, 16), "wide": Machine("x86-64", "", 16, 32)}
@@ -180,6 +182,31 @@ def test_packed_elements_lie_where_the_index_says(width: int, step: int) -> None
         found = simplify(made.index(named, index(o // width), index(o % width)), {})
         assert isinstance(found, Const)
         assert packed[int(str(found.value))] == weights[::step][(g * 7 + o) * 4 + r]
+
+
+@pytest.mark.parametrize("parts", [1, 3, 16])
+def test_all_parts_of_the_next_block_are_told_ahead(parts: int) -> None:
+    w = Buffer("w", DType.FLOAT32, (3 * 20,))
+    along, inner = (For(Axis(name), size, "parallel", ()) for name, size in (("o", 20), ("r", 3)))
+    load = Load(w, (flatten((inner.axis, along.axis), (3, 20)),))
+    made = packing(load, along, [], [inner], 8, frozenset({"w"}))
+    assert made is not None
+    told: set[int] = set()
+    for part, r in np.ndindex(parts, 3):
+        start, step = made.ahead({"r": index(r)}, index(1), index(part), parts)
+        found = simplify(Apply("add", (start, step)), {})
+        assert isinstance(found, Const)
+        told.update(range(int(str(found.value)), int(str(found.value)) + -(-8 // parts)))
+    assert told == set(range(2 * 3 * 8, 3 * 3 * 8))
+
+
+@pytest.mark.parametrize(("rows", "ahead"), [(1, 0), (64, 1), (9216, 0)])
+def test_the_next_weights_come_nearer_while_rows_use_a_block(rows: int, ahead: int) -> None:
+    x, w = (Value(TensorType(DType.FLOAT32, shape)) for shape in ((rows, 32), (32, 96)))
+    weights = constant_of(np.ones((32, 96), np.float32))
+    graph = Graph("g", (x,), (matmul(x, w),), parameters=(Parameter(w, weights),), names={x: "x", w: "w"})
+    kernels = [each.kernel for each in lower(expand(graph), MACHINES["wide"]).steps if isinstance(each, Run)]
+    assert [sum(isinstance(each, Prefetch) for each in statements(k.body)) for k in kernels] == [ahead]
 
 
 def test_few_columns_and_many_rows_run_at_once() -> None:

@@ -41,6 +41,7 @@ from xir.kernel.grammar import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Region,
     Scalar,
     Select,
@@ -125,6 +126,8 @@ def _scalars(statement: Statement) -> tuple[Scalar, ...]:
             return (value,)
         case Store() | Accumulate():
             return (*statement.indices, statement.value, *(() if statement.mask is None else (statement.mask,)))
+        case Prefetch(_, indices):
+            return indices
         case AsyncCopy(target, source, _):
             return (*target.starts, *source.starts)
         case TileMultiply():
@@ -236,12 +239,19 @@ class _Writer:
                 self.bind(variable, value)
             case Store() | Accumulate():
                 self.write(statement)
+            case AsyncCopy() | Prefetch() | TileMultiply():
+                self.move(statement)
+            case Allocate() | Barrier() | Wait():
+                pass  # allocations belong to their block; nothing runs at once here, and copies have landed
+
+    def move(self, statement: AsyncCopy | Prefetch | TileMultiply) -> None:
+        match statement:
+            case Prefetch(buffer, indices):
+                self.line(f"__builtin_prefetch(&{self.names.place(buffer, indices)}, 0, 2);")
             case AsyncCopy():
                 self.copy(statement)
             case TileMultiply():
                 self.tiles(statement)
-            case Allocate() | Barrier() | Wait():
-                pass  # allocations belong to their block; nothing runs at once here, and copies have landed
 
     def branch(self, branch: If) -> None:
         self.open(f"if ({self.names.scalar(branch.condition)})")

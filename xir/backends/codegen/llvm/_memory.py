@@ -240,6 +240,12 @@ class Memory(ABC):
             return kind, self.out.let(f"trunc {whole} {high} to {kind}")
         return kind, value.text
 
+    def prefetch(self, buffer: Buffer, indices: Sequence[Scalar]) -> None:
+        """Has the line of an element fetched into the second cache; of a vector's, that of its first lane."""
+        place, _ = self.flat(buffer.shape, indices)
+        hint = [("i32", "0"), ("i32", "2"), ("i32", "1")]  # read, from the second cache on, data
+        self.out.call("llvm.prefetch.p0", "void", [("ptr", self.address(buffer, place)), *hint])
+
     def store(self, buffer: Buffer, indices: Sequence[Scalar], value: Operand, mask: Scalar | None) -> None:
         flags = self.combined(mask)
         place, step = self.flat(buffer.shape, indices)

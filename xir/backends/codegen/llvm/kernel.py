@@ -44,6 +44,7 @@ from xir.kernel.grammar import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Scalar,
     Select,
     Statement,
@@ -185,6 +186,8 @@ class _Writer(Memory):
                 self.accumulate(statement)
             case Allocate(buffer):
                 self.allocate(buffer)
+            case Prefetch(buffer, indices):
+                self.prefetch(buffer, indices)
             case Barrier() if self.lanes == 1:
                 raise UnsupportedError("a kernel with barriers is no processor's")
             case _:

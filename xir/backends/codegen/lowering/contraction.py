@@ -33,6 +33,7 @@ from xir.kernel.grammar import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Scalar,
     Statement,
     Store,
@@ -53,6 +54,12 @@ NEAR = 512 << 10
 
 FAR = 2.7
 """Cycles that a vector from a third cache takes: 64 bytes, at 24 a cycle."""
+
+PARTS = 16
+"""Blocks of rows that fetch the next block of columns between them: few steps of theirs fetch a line twice."""
+
+MANY = 64
+"""Blocks of rows among which it is lost that the first one waits for its columns."""
 
 LATENCY = 4.0
 """Cycles until a sum may be added to again."""
@@ -339,7 +346,9 @@ def _tile(writer: _TileWriter) -> Iterator[Statement]:
     """One tile: sums in registers, the loops of the sum, and what becomes of the sums."""
     yield Allocate(writer.sums)
     yield writer.vector("z", [Store(writer.sums, (place,), writer.found.start) for place in writer.places("z")])
-    body: tuple[Statement, ...] = (writer.vector("k", tuple(writer.products())),)
+    ahead = writer.ahead()
+    yield from ahead[:1]
+    body: tuple[Statement, ...] = (*ahead[1:], writer.vector("k", tuple(writer.products())))
     for loop in reversed(writer.found.reduced):
         body = (replace(loop, axis=Axis(loop.axis.name + writer.mark), body=body),)
     yield from body
@@ -426,6 +435,21 @@ class _TileWriter:
             held = self.place(row, vector, "k")
             total = self.found.added(Load(self.sums, (held,)), parts)
             yield Store(self.sums, (held,), total, None if mask is None else self.cell(mask, row, vector, "k"))
+
+    def ahead(self) -> tuple[Statement, ...]:
+        """While rows use a block of weights, the next one comes nearer: what to bind before, and what a step does."""
+        row, factors = self.tile.row, zip(self.packings, self.found.factors, strict=True)
+        columns = [packing for packing, factor in factors if packing and depends(factor, self.tile.column)]
+        if row is None or not columns or columns[0].width > self.tile.columns:
+            return ()
+        blocks = ceil_divide(row.extent, self.tile.rows)
+        if isinstance(blocks, int) and not 1 < blocks <= MANY:
+            return ()
+        parts = min(blocks, PARTS) if isinstance(blocks, int) else PARTS
+        part = self.start.number if blocks == parts else Apply("min", (self.start.number, build.index(parts - 1)))
+        start, step = columns[0].ahead(self.named(0, 0, "k"), self.first.number, part, parts)
+        held = Variable(f"{self.sums.name}a", DType.INT64)
+        return Let(held, start), Prefetch(columns[0].target, (Apply("add", (held, step)),))
 
     def factor(self, number: int, row: int, vector: int) -> Scalar:
         """A factor of a cell, from where it was packed if it was."""

@@ -15,10 +15,11 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from xir.ir.constant import Array
+from xir.ir.dims import subtract
 from xir.ir.types import DType
 from xir.kernel import build
 from xir.kernel._affine import affine
-from xir.kernel.grammar import Axis, Buffer, Cast, For, Load, Scalar
+from xir.kernel.grammar import Apply, Axis, Buffer, Cast, For, Load, Scalar
 
 PIECE_BYTES = 1 << 23
 """Bytes of the source that are packed at a time, so that little lies in memory twice."""
@@ -72,6 +73,21 @@ class Packing:
             for first in range(0, extent, count):
                 part = (min(count, extent - first), step)
                 yield replace(self, along=part, offset=self.offset + first * step).packed(array)
+
+    def ahead(self, named: Mapping[str, Scalar], block: Scalar, part: Scalar, parts: int) -> tuple[Scalar, Scalar]:
+        """Where a part of the next block begins, and how far each step of the sum goes in it; all parts are the block.
+
+        What is next to the last block is its own end.
+        """
+        length, share = prod(extent for extent, _ in self.reduced), -(-self.width // parts)
+        steps = self.names[len(self.outer) :]
+        here = self.index({**named, **dict.fromkeys(steps, build.index(0))}, block, build.index(0))
+        moved = Apply("mul", (part, build.index(length * share)))
+        start = Apply("add", (Apply("add", (here, build.index(length * self.width))), moved))
+        size = self.target.shape[0]
+        last = build.index(subtract(size, length * share))
+        step = build.flatten([named.get(name, Axis(name)) for name in steps], [extent for extent, _ in self.reduced])
+        return Apply("min", (start, last)), Apply("mul", (step, build.index(share)))
 
     def packed(self, array: Array) -> Array:
         """The elements in their new order."""

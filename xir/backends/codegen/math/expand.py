@@ -29,6 +29,7 @@ from xir.kernel.grammar import (
     Kernel,
     Let,
     Load,
+    Prefetch,
     Region,
     Scalar,
     Select,
@@ -135,6 +136,8 @@ def _statement(statement: Statement, lets: Lets) -> Statement:
                 value=_scalar(statement.value, lets),
                 mask=None if statement.mask is None else _scalar(statement.mask, lets),
             )
+        case Prefetch(buffer, indices):
+            return Prefetch(buffer, _all(indices, lets))
         case AsyncCopy(target, source, group):
             return AsyncCopy(_region(target, lets), _region(source, lets), group)
         case TileMultiply():
