@@ -157,9 +157,9 @@ class _Substitution:
                 found = self.buffer(buffer)
                 return statement if found is buffer else Allocate(found)
             case Prefetch(buffer, indices):
-                made = self.scalars(indices)
-                same = made is indices and self.buffer(buffer) is buffer
-                return statement if same else Prefetch(self.buffer(buffer), made)
+                places = self.scalars(indices)
+                same = places is indices and self.buffer(buffer) is buffer
+                return statement if same else Prefetch(self.buffer(buffer), places)
             case AsyncCopy() | TileMultiply() | Barrier() | Wait():
                 return self.move(statement)
 

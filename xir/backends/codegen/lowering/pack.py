@@ -86,7 +86,9 @@ class Packing:
         start = Apply("add", (Apply("add", (here, build.index(length * self.width))), moved))
         size = self.target.shape[0]
         last = build.index(subtract(size, length * share))
-        step = build.flatten([named.get(name, Axis(name)) for name in steps], [extent for extent, _ in self.reduced])
+        step = build.flatten(
+            tuple(named.get(name, Axis(name)) for name in steps), tuple(extent for extent, _ in self.reduced)
+        )
         return Apply("min", (start, last)), Apply("mul", (step, build.index(share)))
 
     def packed(self, array: Array) -> Array:
