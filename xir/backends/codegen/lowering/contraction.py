@@ -55,12 +55,6 @@ NEAR = 512 << 10
 FAR = 2.7
 """Cycles that a vector from a third cache takes: 64 bytes, at 24 a cycle."""
 
-PARTS = 16
-"""Blocks of rows that fetch the next block of columns between them: few steps of theirs fetch a line twice."""
-
-MANY = 64
-"""Blocks of rows among which it is lost that the first one waits for its columns."""
-
 LATENCY = 4.0
 """Cycles until a sum may be added to again."""
 
@@ -443,13 +437,11 @@ class _TileWriter:
         if row is None or not columns or columns[0].width > self.tile.columns:
             return ()
         blocks = ceil_divide(row.extent, self.tile.rows)
-        if isinstance(blocks, int) and not 1 < blocks <= MANY:
-            return ()
-        parts = min(blocks, PARTS) if isinstance(blocks, int) else PARTS
-        part = self.start.number if blocks == parts else Apply("min", (self.start.number, build.index(parts - 1)))
-        start, step = columns[0].ahead(self.named(0, 0, "k"), self.first.number, part, parts)
+        found = columns[0].ahead(self.named(0, 0, "k"), self.first.number, self.start.number, blocks)
         held = Variable(f"{self.sums.name}a", DType.INT64)
-        return Let(held, start), Prefetch(columns[0].target, (Apply("add", (held, step)),))
+        if found is None:
+            return ()
+        return Let(held, found[0]), Prefetch(columns[0].target, (Apply("add", (held, found[1])),))
 
     def factor(self, number: int, row: int, vector: int) -> Scalar:
         """A factor of a cell, from where it was packed if it was."""

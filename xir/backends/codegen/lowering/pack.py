@@ -15,11 +15,17 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from xir.ir.constant import Array
-from xir.ir.dims import subtract
+from xir.ir.dims import Dim, subtract
 from xir.ir.types import DType
 from xir.kernel import build
 from xir.kernel._affine import affine
 from xir.kernel.grammar import Apply, Axis, Buffer, Cast, For, Load, Scalar
+
+PARTS = 16
+"""Blocks of rows that fetch the next block of columns between them: few steps of theirs fetch a line twice."""
+
+MANY = 64
+"""Blocks of rows among which it is lost that the first one waits for its columns."""
 
 PIECE_BYTES = 1 << 23
 """Bytes of the source that are packed at a time, so that little lies in memory twice."""
@@ -74,18 +80,25 @@ class Packing:
                 part = (min(count, extent - first), step)
                 yield replace(self, along=part, offset=self.offset + first * step).packed(array)
 
-    def ahead(self, named: Mapping[str, Scalar], block: Scalar, part: Scalar, parts: int) -> tuple[Scalar, Scalar]:
+    def ahead(self, named: Mapping[str, Scalar], block: Scalar, row: Scalar, rows: Dim) -> tuple[Scalar, Scalar] | None:
         """Where a part of the next block begins, and how far each step of the sum goes in it; all parts are the block.
 
-        What is next to the last block is its own end.
+        Args:
+            named: what the loops of the sum are.
+            block: the block that is used.
+            row: which use of it this is.
+            rows: how many uses it has; None is answered where there is nothing to gain.
         """
+        if isinstance(rows, int) and not 1 < rows <= MANY:
+            return None
+        parts = min(rows, PARTS) if isinstance(rows, int) else PARTS
+        part = row if rows == parts else Apply("min", (row, build.index(parts - 1)))
         length, share = prod(extent for extent, _ in self.reduced), -(-self.width // parts)
         steps = self.names[len(self.outer) :]
         here = self.index({**named, **dict.fromkeys(steps, build.index(0))}, block, build.index(0))
         moved = Apply("mul", (part, build.index(length * share)))
         start = Apply("add", (Apply("add", (here, build.index(length * self.width))), moved))
-        size = self.target.shape[0]
-        last = build.index(subtract(size, length * share))
+        last = build.index(subtract(self.target.shape[0], length * share))  # the last block has none behind it
         step = build.flatten(
             tuple(named.get(name, Axis(name)) for name in steps), tuple(extent for extent, _ in self.reduced)
         )
