@@ -124,6 +124,7 @@ def compile(
         model = xir.compile(xir.load("model.onnx"))
         (scores,) = model(image)
         (scores,) = model.run(["scores"], {"image": image})  # as onnxruntime's sessions
+        model.run(None, {"image": tensor}, out={"scores": scores})  # read and written where they lie
         model.get_inputs()[0].name, model.get_inputs()[0].shape
 
     What the operators' texts leave to an error at run time has a defined result in machine code: an integer divided by

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import DType, MapType, OptionalType, SequenceType, TensorType, Type, UnrankedType, substitute
 from xir.ops import definition
+from xir.reference.dlpack import SupportsDLPack, borrowed
 from xir.reference.sizes import Arrival, Sizes, symbols_in
 
 Observer = Callable[[Node, tuple[Array, ...]], None]
@@ -31,7 +32,8 @@ def run(graph: Graph, feeds: Mapping[str, ArrayLike], *, observe: Observer | Non
 
     Args:
         graph: the model.
-        feeds: an array for each input name. Plain lists and numbers take the input's element type; arrays must have it.
+        feeds: an array for each input name, or what shares its elements by DLPack or makes an array of itself. Plain
+            lists and numbers take the input's element type; arrays must have it.
         observe: called with each node and its results, right after it has run.
 
     Returns:
@@ -146,7 +148,7 @@ def converted(given: object, type: Type, what: str) -> Array:
         case MapType(key, element) if isinstance(given, dict):
             return cast("Array", _convert_map(cast("dict[object, object]", given), key, element, what))
         case TensorType() | UnrankedType():
-            return _convert_tensor(cast("ArrayLike", given), type, what)
+            return _convert_tensor(given, type, what)
         case _:
             raise UsageError(
                 f"{what} has the type {type!r}; fed was {_class_of(given)}",
@@ -171,14 +173,28 @@ def _class_of(given: object) -> str:
     return type(given).__name__
 
 
-def _convert_tensor(given: ArrayLike, type: TensorType | UnrankedType, what: str) -> Array:
+def _convert_tensor(given: object, type: TensorType | UnrankedType, what: str) -> Array:
     wanted = type.dtype.dtype
-    if not isinstance(given, np.ndarray | np.generic):
-        return np.asarray(given, dtype=wanted)
-    array = np.asarray(cast("Array", given))
+    if isinstance(given, np.ndarray | np.generic):
+        array = np.asarray(cast("Array", given))
+    elif isinstance(given, SupportsDLPack):
+        array = borrowed(given, what)
+    elif isinstance(given, SupportsArray):
+        array = np.asarray(cast("ArrayLike", given))
+    else:
+        return np.asarray(cast("ArrayLike", given), dtype=wanted)
     if array.dtype != wanted and not (type.dtype is DType.STRING and array.dtype.kind in "UST"):
         raise UsageError(f"{what} has elements of {array.dtype}, expected {type!r}", hint=f"convert it to {wanted}")
     return array
+
+
+@runtime_checkable
+class SupportsArray(Protocol):
+    """What makes an array of itself (NumPy user guide, "Interoperability with NumPy")."""
+
+    def __array__(self) -> Array:
+        """The array."""
+        ...
 
 
 def _count_reads(graph: Graph) -> dict[Value, int]:

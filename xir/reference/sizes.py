@@ -71,6 +71,12 @@ class Sizes:
         self._open: dict[Dim, _Equation] = {}
         self._untold: dict[Symbol, _Equation] = {}
 
+    def copy(self) -> Sizes:
+        """The same knowledge, which grows on its own; no body has run yet."""
+        made = Sizes()
+        made.known, made._open, made._untold = dict(self.known), dict(self._open), dict(self._untold)
+        return made
+
     def count_run(self) -> None:
         """Counts a run of a body, in whatever body it stands.
 

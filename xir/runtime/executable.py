@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Self, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from xir.errors import UnsafeError, UsageError
+from xir.errors import UsageError
 from xir.ir.constant import Array
-from xir.ir.constraints import check_constraints
-from xir.ir.dims import Dim, Shape, Symbol, evaluate
 from xir.ir.types import TensorType
-from xir.limits import MAX_BODY_RUNS, MAX_LOOP_STEPS
+from xir.reference.dlpack import SupportsDLPack, borrowed
 from xir.reference.execute import converted
-from xir.reference.sizes import Arrival, Sizes
-from xir.runtime.memory import ALIGNMENT, Life, Plan, plan
-from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, every_step
+from xir.runtime.call import Loaded, contiguous
+from xir.runtime.memory import plan
+from xir.runtime.program import HostCall, Port, Program, every_step, temporaries
 from xir.runtime.team import Team
+
+Out = Mapping[str, "Array | SupportsDLPack"]
+"""{name of an output: the array that takes its elements}."""
 
 
 class Executable:
@@ -40,15 +41,15 @@ class Executable:
         self.program = program
         self.threads = threads
         self._team = team
-        self._constants = {slot: constant.array() for slot, constant in program.constants.items()}
-        self._idle: list[_Call] = []
-        self._closed = False
+        self._loaded: Loaded | None = Loaded(program, threads)
+        self._takes = tuple((port, None if port.type is None else port.type.dtype) for port in program.inputs)
+        self._names = tuple(port.name for port in program.inputs)
 
     def __repr__(self) -> str:
         """`Executable('lenet', inputs: data f32[1,1,28,28], outputs: prob f32[1,10], threads: 2)`."""
         fed, made = (", ".join(f"{port.name} {port.value}" for port in ports) for ports in self._ports)
         hosted = f", on the host: {', '.join(self.hosted)}" if self.hosted else ""
-        state = ", closed" if self._closed else ""
+        state = ", closed" if self._loaded is None else ""
         return (
             f"Executable({self.program.name!r}, inputs: {fed}, outputs: {made}, threads: {self.threads}{hosted}{state})"
         )
@@ -70,10 +71,8 @@ class Executable:
 
         A call that is under way in another thread ends as if nothing had happened.
         """
-        self._closed = True
         self._team = None
-        self._idle = []
-        self._constants = {}
+        self._loaded = None
 
     def get_inputs(self) -> tuple[Port, ...]:
         """The inputs, with `.name`, `.type` and `.shape`."""
@@ -88,317 +87,104 @@ class Executable:
         """The operators that run in Python, in order."""
         return tuple(step.name for step in every_step(self.program.steps) if isinstance(step, HostCall))
 
-    def __call__(self, *arrays: ArrayLike) -> tuple[Array, ...]:
+    def __call__(self, *arrays: ArrayLike | SupportsDLPack, out: Out | None = None) -> tuple[Array, ...]:
         """The outputs, in order.
+
+        Args:
+            arrays: the inputs, in order: NumPy's, or what shares its elements by DLPack or makes an array of itself.
+                They are read where they lie; only what is not in row-major order is copied.
+            out: {name of an output: the array that takes its elements}. It is written where it lies, and a call with
+                sizes that were seen before allocates nothing for it; if it is not in row-major order, overlaps an
+                input, or its sizes depend on data, it is made elsewhere and copied, so the result is the same. After
+                an error its elements are undefined.
 
         Raises:
             UsageError: if arrays are missing, too many, or of another type or shape, or the model is closed.
         """
-        team, constants, idle = self._team, self._constants, self._idle
-        if self._closed:
-            raise UsageError(f"the model {self.program.name!r} is closed", hint="compile it again")
-        ports = self.program.inputs
-        if len(arrays) != len(ports):
-            raise UsageError(
-                f"the model takes {len(ports)} arrays ({[port.name for port in ports]}), got {len(arrays)}"
-            )
-        fed = [_array(given, port) for given, port in zip(arrays, ports, strict=True)]
-        try:  # no lock around the list: a process that is forked off while it is held would wait for ever
-            call = idle.pop()
-        except IndexError:
-            call = _Call(self.program, constants, self.threads)
-        try:
-            return call.run(fed, team)
-        finally:
-            idle.append(call)
+        return tuple(self._run(arrays, out))
 
-    def run(self, output_names: Sequence[str] | None, feeds: Mapping[str, ArrayLike]) -> list[Array]:
-        """The named outputs, or all for None.
+    def _run(self, arrays: Sequence[object], out: Out | None) -> list[Array]:
+        team, loaded = self._team, self._loaded
+        if loaded is None:
+            raise UsageError(f"the model {self.program.name!r} is closed", hint="compile it again")
+        if len(arrays) != len(self._takes):
+            raise UsageError(f"the model takes {len(self._takes)} arrays ({list(self._names)}), got {len(arrays)}")
+        fed = [_array(given, port, dtype) for given, (port, dtype) in zip(arrays, self._takes, strict=True)]
+        key = tuple([array.shape if isinstance(cast("object", array), np.ndarray) else () for array in fed])
+        return loaded.run(key, fed, _targets(out, self.program.outputs) if out else {}, team)
+
+    def run(
+        self,
+        output_names: Sequence[str] | None,
+        feeds: Mapping[str, ArrayLike | SupportsDLPack],
+        *,
+        out: Out | None = None,
+    ) -> list[Array]:
+        """The named outputs, or all for None; `out` as in a call of the model.
 
         Raises:
             UsageError: if a name is unknown or missing, or an array of another type or shape.
         """
-        names = [port.name for port in self.program.inputs]
-        if unknown := [name for name in feeds if name not in names]:
-            raise UsageError(f"the model has no inputs {unknown}; it takes {names}")
-        if missing := [name for name in names if name not in feeds]:
-            raise UsageError(f"the inputs {missing} are missing")
-        results = self(*(feeds[name] for name in names))
-        found = dict(zip((port.name for port in self.program.outputs), results, strict=True))
+        names = self._names
+        if len(feeds) != len(names) or any(name not in feeds for name in names):
+            raise self._misfed(feeds)
+        results = self._run([feeds[name] for name in names], out)
         if output_names is None:
-            return list(results)
+            return results
+        found = dict(zip((port.name for port in self.program.outputs), results, strict=True))
         if unknown := [name for name in output_names if name not in found]:
             raise UsageError(f"the model has no outputs {unknown}; it has {list(found)}")
         return [found[name] for name in output_names]
 
-
-def _moments(steps: Sequence[Step]) -> Iterator[tuple[int, ...]]:
-    """The slots that are touched, one moment after another."""
-    for step in steps:
-        if isinstance(step, Stretch):
-            said = () if step.fault is None else (step.fault,)
-            yield said  # it is cleared before all else, and looked at afterwards
-            yield from step.moments
-            yield said
-        else:
-            yield step.slots
-
-
-def _lives(program: Program, sizes: Sizes) -> dict[int, Life]:
-    """The temporary buffers whose sizes are known, and when they are in use."""
-    fixed = {port.slot for port in (*program.inputs, *program.outputs)} | program.constants.keys()
-    spans: dict[int, tuple[int, int]] = {}
-    for place, moment in enumerate(_moments(program.steps)):
-        for slot in moment:
-            spans[slot] = (spans.get(slot, (place, place))[0], place)
-    made = {slot for step in every_step(program.steps) if isinstance(step, Stretch) for slot in step.writes}
-    lives: dict[int, Life] = {}
-    for slot, (first, last) in spans.items():
-        dtype, shape = program.slots[slot].dtype, _evaluated(program.slots[slot].shape, sizes.known)
-        if slot in made and slot not in fixed and shape is not None and dtype is not None:
-            lives[slot] = Life(_bytes(dtype.dtype.itemsize, shape), first, last)
-    return lives
+    def _misfed(self, feeds: Mapping[str, object]) -> UsageError:
+        if unknown := [name for name in feeds if name not in self._names]:
+            return UsageError(f"the model has no inputs {unknown}; it takes {list(self._names)}")
+        return UsageError(f"the inputs {[name for name in self._names if name not in feeds]} are missing")
 
 
 def planned_bytes(executable: Executable) -> int:
     """Bytes of temporary memory of one call, as far as no input decides them."""
-    return plan(_lives(executable.program, Sizes())).bytes
+    return plan(temporaries(executable.program, {})).bytes
 
 
-def _array(given: ArrayLike, port: Port) -> Array:
+def _array(given: object, port: Port, dtype: np.dtype[np.generic] | None) -> Array:
+    """What is fed as machine code reads it; a copy only if its elements lie in another order or between addresses."""
+    if type(given) is np.ndarray and given.dtype == dtype:
+        return contiguous(given)
     found = converted(given, port.value, f"input {port.name!r}")
-    return _contiguous(found) if isinstance(port.value, TensorType) else found
+    return contiguous(found) if isinstance(port.value, TensorType) else found
 
 
-def _copied(held: object) -> Array:
-    """A sequence with copies of its elements, or whatever else it is."""
-    if isinstance(held, list):
-        return cast("Array", [_copied(each) for each in cast("list[object]", held)])
-    return np.array(cast("Array", held)) if isinstance(held, np.ndarray) else cast("Array", held)
+def _targets(out: Out, ports: Sequence[Port]) -> dict[int, Array]:
+    """{number of an output: the array that takes its elements}.
+
+    Raises:
+        UsageError: if a name is unknown, or an array of another type, not to be written, or within the bounds of
+            another one.
+    """
+    numbers = {port.name: number for number, port in enumerate(ports)}
+    found: dict[int, Array] = {}
+    for name, given in out.items():
+        if name not in numbers:
+            raise UsageError(f"the model has no output {name!r}; it has {list(numbers)}")
+        found[numbers[name]] = _place(given, ports[numbers[name]])
+    for (a, first), (b, second) in combinations(found.items(), 2):
+        if np.may_share_memory(first, second):
+            raise UsageError(f"the arrays for the outputs {ports[a].name!r} and {ports[b].name!r} overlap")
+    return found
 
 
-def _contiguous(array: Array) -> Array:
-    """The array in row-major order; NumPy's own function makes a vector of a scalar."""
-    return array if array.flags.c_contiguous else array.copy(order="C")
-
-
-def _aligned(count: int) -> NDArray[np.uint8]:
-    raw = np.empty(count + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start : start + count]
-
-
-REMEMBERED = 16
-"""Tables of sizes that a call keeps: models mostly see the same few sizes again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Measured:
-    """Sizes that are known at some point of a run: the table that machine code reads, and shapes as numbers."""
-
-    table: NDArray[np.int64]
-    shapes: dict[Shape, tuple[int, ...]]
-
-
-class _Call:
-    """The memory of one call at a time."""
-
-    def __init__(self, program: Program, constants: Mapping[int, Array], threads: int) -> None:
-        self.program = program
-        self.threads = threads
-        self.constants = {slot: _contiguous(array) for slot, array in constants.items()}
-        self.table = np.zeros(max(len(program.slots), 1), np.uint64)
-        self.nothing = _aligned(ALIGNMENT)
-        self.arena = _aligned(0)
-        self.plan = Plan({}, 0)
-        self.planned: dict[Symbol, Dim] | None = None
-        self.sizes = np.zeros(max(len(program.sizes), 1), np.int64)
-        self.measured: dict[tuple[tuple[Symbol, Dim], ...], _Measured] = {}
-        self.latest = _Measured(self.sizes[:0], {})
-        self.assumed = program.constraints
-        self.arrays: dict[int, Array] = {}
-        self.shapes: dict[Shape, tuple[int, ...]] = {}
-        for slot, array in self.constants.items():
-            self.point(slot, array)
-
-    def point(self, slot: int, array: Array) -> None:
-        """Says where a slot's elements lie; where there are none, somewhere that may be read."""
-        self.table[slot] = array.ctypes.data if array.size else self.nothing.ctypes.data
-
-    def hold(self, slot: int, array: Array) -> None:
-        """Keeps what a slot holds; machine code finds tensors through the table."""
-        self.arrays[slot] = array
-        if self.program.slots[slot].dtype is not None:
-            self.point(slot, array)
-
-    def run(self, fed: Sequence[Array], team: Team | None) -> tuple[Array, ...]:
-        """The outputs, made with the help of the team."""
-        sizes = Sizes()
-        arrivals = [
-            Arrival(f"input {port.name!r}", port.value, array.shape)
-            for port, array in zip(self.program.inputs, fed, strict=True)
-            if isinstance(port.value, TensorType)
-        ]
-        sizes.learn(arrivals)
-        check_constraints(self.program.constraints, sizes.known)
-        self.assumed = self.program.constraints
-        self.arrays = dict(self.constants)
-        for port, array in zip(self.program.inputs, fed, strict=True):
-            self.hold(port.slot, array)
-        self.arrange(sizes)
-        self.steps(self.program.steps, sizes, team)
-        return tuple(self.answer(port, sizes) for port in self.program.outputs)
-
-    def steps(self, steps: Sequence[Step], sizes: Sizes, team: Team | None) -> None:
-        for step in steps:
-            match step:
-                case Stretch():
-                    self.native(step, sizes, team)
-                case HostCall():
-                    self.host(step, sizes)
-                case Branch():
-                    self.branch(step, sizes, team)
-
-    def branch(self, branch: Branch, sizes: Sizes, team: Team | None) -> None:
-        known = len(sizes.known)
-        arm = branch.then if self.read(*branch.condition, sizes).reshape(()) else branch.otherwise
-        around = self.assumed
-        self.assumed = (*around, *arm.constraints)
-        check_constraints(arm.constraints, sizes.known)
-        self.steps(arm.steps, sizes, team)
-        self.assumed = around
-        arrivals: list[Arrival] = []
-        for (slot, type), (source, made) in zip(branch.results, arm.results, strict=True):
-            array = self.read(source, made.shape if isinstance(made, TensorType) else (), sizes)
-            self.hold(slot, _copied(array))
-            if isinstance(type, TensorType):
-                arrivals.append(Arrival(f"the result of {branch.name}", type, array.shape))
-        sizes.learn(arrivals)
-        if len(sizes.known) != known:
-            self.learned(sizes)
-
-    def arrange(self, sizes: Sizes) -> None:
-        """Plans memory anew when sizes are others than in the last call."""
-        if self.planned is not None and self.planned == sizes.known:
-            self.latest = _Measured(self.sizes[:0], {})  # what only the last run told is not known yet
-            return
-        self.shapes.clear()
-        self.plan = plan(_lives(self.program, sizes))
-        if self.plan.bytes > len(self.arena):
-            self.arena = _aligned(self.plan.bytes)
-        for slot, offset in self.plan.offsets.items():
-            self.table[slot] = self.arena.ctypes.data + offset
-        self.measure(sizes)
-        self.planned = dict(sizes.known)
-
-    def learned(self, sizes: Sizes) -> None:
-        """Takes up sizes that a step has told: machine code after it relies on what was assumed of them."""
-        if self.assumed:
-            check_constraints(self.assumed, sizes.known)
-        self.measure(sizes)
-
-    def measure(self, sizes: Sizes) -> None:
-        """Fills the table of sizes with those that are known by now; what was known lately is remembered."""
-        key = tuple(sizes.known.items())
-        known = self.measured.get(key)
-        if known is None:
-            found = (evaluate(dim, sizes.known) for dim in self.program.sizes)
-            table = np.array([size if isinstance(size, int) else 0 for size in found], np.int64)
-            if len(self.measured) >= REMEMBERED:
-                self.measured.clear()
-            known = self.measured[key] = _Measured(table, {})
-        self.sizes[: len(known.table)] = known.table
-        self.latest = known
-
-    def shape(self, shape: Shape, sizes: Sizes) -> tuple[int, ...] | None:
-        """The sizes as numbers, as soon as they are known; they are remembered for the next call."""
-        found = self.shapes.get(shape)
-        if found is not None:
-            return found
-        found = _evaluated(shape, self.planned or {})
-        if found is not None:
-            self.shapes[shape] = found
-            return found
-        found = self.latest.shapes.get(shape) or _evaluated(shape, sizes.known)
-        if found is not None:
-            self.latest.shapes[shape] = found
-        return found
-
-    def native(self, stretch: Stretch, sizes: Sizes, team: Team | None) -> None:
-        for slot in stretch.writes:
-            if slot in self.plan.offsets:
-                continue
-            shape, dtype = self.shape(self.program.slots[slot].shape, sizes), self.program.slots[slot].dtype
-            if shape is None or dtype is None:
-                raise UsageError(f"the sizes of a buffer of {self.program.name!r} are not known")
-            self.hold(slot, np.empty(shape, dtype.dtype))
-        table, numbers = self.table.ctypes.data, self.sizes.ctypes.data
-        if team is None or stretch.alone or not team.run(stretch.address, table, numbers, self.threads):
-            stretch.entry(table, numbers, 0, 1, 0)
-        if stretch.fault is not None:
-            _check_ended(int(self.read(stretch.fault, (), sizes)))
-
-    def host(self, call: HostCall, sizes: Sizes) -> None:
-        before = len(sizes.known)
-        given = [None if each is None else self.read(*each, sizes) for each in call.inputs]
-        results = call.run(given, sizes)
-        for slot, array in zip(call.outputs, results, strict=True):
-            self.hold(slot, self.owned(array, given))
-        if len(sizes.known) != before:
-            self.learned(sizes)
-
-    def owned(self, array: Array, given: Sequence[Array | None]) -> Array:
-        """The array, or a copy if its elements may lie where others will."""
-        if not isinstance(cast("object", array), np.ndarray):
-            return _copied(array)
-        own = array.base is None and not any(array is each for each in given)
-        return _contiguous(array) if own else np.array(array, order="C")
-
-    def read(self, slot: int, sizes_there: Shape, sizes: Sizes) -> Array:
-        """The elements of a slot as an array of these sizes."""
-        dtype = self.program.slots[slot].dtype
-        if dtype is None:
-            return self.arrays[slot]
-        shape = self.shape(sizes_there, sizes)
-        if slot in self.plan.offsets and shape is not None:
-            start, item = self.plan.offsets[slot], dtype.dtype
-            count = _bytes(item.itemsize, shape)
-            made: Array = self.arena[start : start + count].view(item).reshape(shape)
-            return made
-        array = self.arrays[slot]
-        return array if shape is None else array.reshape(shape)
-
-    def answer(self, port: Port, sizes: Sizes) -> Array:
-        """An output, which the caller may keep."""
-        array = self.read(port.slot, port.shape or (), sizes)
-        if not isinstance(cast("object", array), np.ndarray):
-            return _copied(array)
-        fresh = port.slot not in self.plan.offsets and port.slot not in self.constants
-        given = any(port.slot == each.slot for each in self.program.inputs)
-        shared = sum(port.slot == each.slot for each in self.program.outputs) > 1
-        return array if fresh and not given and not shared else np.array(array)
-
-
-def _check_ended(fault: int) -> None:
-    """Raises what the reference raises for loops without end."""
-    if fault == 1:
-        raise UnsafeError(
-            f"a loop has not ended after {MAX_LOOP_STEPS} steps", number=806, hint="does anything end it?"
-        )
-    if fault == 2:
-        raise UnsafeError(
-            f"bodies have run more than {MAX_BODY_RUNS} times", number=806, hint="does anything end the loops?"
-        )
-
-
-def _evaluated(shape: Shape, known: Mapping[Symbol, Dim]) -> tuple[int, ...] | None:
-    numbers = [evaluate(dim, known) for dim in shape]
-    whole = tuple(dim for dim in numbers if isinstance(dim, int))
-    return whole if len(whole) == len(numbers) else None
-
-
-def _bytes(item: int, shape: Sequence[int]) -> int:
-    count = item
-    for size in shape:
-        count *= size
-    return count
+def _place(given: object, port: Port) -> Array:
+    what = f"the array for the output {port.name!r}"
+    if isinstance(given, np.ndarray):
+        array = cast("Array", given)
+    elif isinstance(given, SupportsDLPack):
+        array = borrowed(given, what)
+    else:
+        raise UsageError(f"{what} is {type(given).__name__}", hint="give a NumPy array, or what has __dlpack__")
+    dtype = port.type
+    if dtype is None or array.dtype != dtype.dtype:
+        raise UsageError(f"{what} has elements of {array.dtype}, needed is {port.value!r}")
+    if not array.flags.writeable:
+        raise UsageError(f"{what} cannot be written")
+    return array

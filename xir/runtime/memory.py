@@ -6,8 +6,15 @@ First fit by decreasing size, as in Pisarchyk and Lee, "Efficient Memory Managem
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ctypes
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from xir.ir.constant import Array
+from xir.ir.dims import Dim, Shape, Symbol, evaluate
 
 ALIGNMENT = 64
 """Bytes of a cache line, and of the widest vector register."""
@@ -30,6 +37,21 @@ class Plan:
     bytes: int
 
 
+def lives(moments: Iterable[Iterable[int]], size_of: Callable[[int], int | None]) -> dict[int, Life]:
+    """The buffers to be planned, and when they are in use.
+
+    Args:
+        moments: the slots that are touched, one moment after another.
+        size_of: the bytes of a slot; None if it lies somewhere else.
+    """
+    spans: dict[int, tuple[int, int]] = {}
+    for place, moment in enumerate(moments):
+        for slot in moment:
+            spans[slot] = (spans.get(slot, (place, place))[0], place)
+    sizes = {slot: size_of(slot) for slot in spans}
+    return {slot: Life(size, *spans[slot]) for slot, size in sizes.items() if size is not None}
+
+
 def plan(lives: Mapping[int, Life]) -> Plan:
     """Offsets for buffers such that those that live at the same time do not overlap."""
     placed: list[tuple[int, int, Life]] = []
@@ -47,3 +69,30 @@ def plan(lives: Mapping[int, Life]) -> Plan:
         placed.sort(key=lambda each: each[0])
         total = max(total, start + size)
     return Plan(offsets, total)
+
+
+def numbers_of(shape: Shape, known: Mapping[Symbol, Dim]) -> tuple[int, ...] | None:
+    """The sizes as numbers, if they are known."""
+    numbers = [dim if isinstance(dim, int) else evaluate(dim, known) for dim in shape]
+    whole = tuple(dim for dim in numbers if isinstance(dim, int))
+    return whole if len(whole) == len(numbers) else None
+
+
+def byte_count(dtype: np.dtype[np.generic], shape: Sequence[int]) -> int:
+    """The bytes of an array."""
+    count = dtype.itemsize
+    for size in shape:
+        count *= size
+    return count
+
+
+_DATA = object.__basicsize__
+"""Bytes into an array's object: where the address of its elements stands, first of the fields after those of every
+object (NumPy C-API, `PyArrayObject_fields`; a part of its binary interface)."""
+
+
+def address_of(array: Array) -> int:
+    """Where the elements of an array begin; `array.ctypes.data` takes longer than the rest of a small call."""
+    if sys.implementation.name != "cpython":  # elsewhere `id` is no address
+        return array.ctypes.data
+    return ctypes.c_size_t.from_address(id(array) + _DATA).value

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from xir.ir.constant import Array, Constant
 from xir.ir.constraints import Constraint
-from xir.ir.dims import Dim, Shape
+from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.types import DType, TensorType, Type, UnrankedType
 from xir.reference.sizes import Sizes
+from xir.runtime.memory import Life, byte_count, lives, numbers_of
 
 Entry: TypeAlias = Callable[[int, int, int, int, int], None]
 """(table of buffers, table of sizes, worker, workers, team): a stretch of machine code."""
@@ -177,3 +178,27 @@ class Program:
     sizes: tuple[Dim, ...]
     constraints: tuple[Constraint, ...]
     owner: object
+
+
+def _moments(steps: Sequence[Step]) -> Iterator[tuple[int, ...]]:
+    """The slots that are touched, one moment after another."""
+    for step in steps:
+        if isinstance(step, Stretch):
+            said = () if step.fault is None else (step.fault,)
+            yield said  # it is cleared before all else, and looked at afterwards
+            yield from step.moments
+            yield said
+        else:
+            yield step.slots
+
+
+def temporaries(program: Program, known: Mapping[Symbol, Dim]) -> dict[int, Life]:
+    """The temporary buffers of which these sizes tell how large they are, and when they are in use."""
+    fixed = {port.slot for port in (*program.inputs, *program.outputs)} | program.constants.keys()
+    made = {slot for step in every_step(program.steps) if isinstance(step, Stretch) for slot in step.writes} - fixed
+
+    def size(slot: int) -> int | None:
+        dtype, shape = program.slots[slot].dtype, numbers_of(program.slots[slot].shape, known)
+        return None if slot not in made or dtype is None or shape is None else byte_count(dtype.dtype, shape)
+
+    return lives(_moments(program.steps), size)

@@ -32,9 +32,10 @@ from xir.ir.graph import Graph
 from xir.ir.types import TensorType
 from xir.reference import run
 from xir.reference.sizes import Sizes
-from xir.runtime.executable import Executable, _Call
+from xir.runtime.call import Call, contiguous
+from xir.runtime.executable import Executable
 from xir.runtime.memory import Plan
-from xir.runtime.program import Stretch
+from xir.runtime.program import Program, Stretch
 from xir.runtime.team import Team
 
 Side = Literal["begin", "end"]
@@ -99,38 +100,35 @@ def _protect(start: int, count: int, rights: int) -> None:
         raise OSError(ctypes.get_errno(), "mprotect")
 
 
-class GuardedCall(_Call):
+class GuardedCall(Call):
     """A call that has every buffer for itself between forbidden pages; inputs and constants cannot be written."""
 
-    def __init__(self, executable: Executable, guards: Guards) -> None:
+    def __init__(self, program: Program, guards: Guards) -> None:
         """A call of the program."""
         self.guards = guards
-        self.kept: dict[int, Array] = {}
-        super().__init__(executable.program, executable._constants, 1)
-        self.constants = {slot: self.kept.get(slot, array) for slot, array in self.constants.items()}
-        self.table = guards.array(self.table, filled=True)
-        self.sizes = guards.array(self.sizes, filled=True)
+        constants = {slot: contiguous(constant.array()) for slot, constant in program.constants.items()}
+        super().__init__(
+            program,
+            {
+                slot: array if array.dtype.hasobject else guards.array(array, filled=True, constant=True)
+                for slot, array in constants.items()
+            },
+            1,
+        )
 
-    def point(self, slot: int, array: Array) -> None:
-        """Constants, at first: everything else has been put between the pages by `hold`."""
-        if slot not in self.kept and slot in self.program.constants and array.dtype.kind not in "OUST":
-            self.kept[slot] = array = self.guards.array(array, filled=True, constant=True)
-        super().point(slot, array)
+    def memory(self, table: Array) -> Array:
+        """A table between the pages."""
+        return self.guards.array(table, filled=True)
 
     def hold(self, slot: int, array: Array) -> None:
         """Moves what a slot holds between the pages; inputs cannot be written from then on."""
         if self.program.slots[slot].dtype is not None and isinstance(array, np.ndarray) and not array.dtype.hasobject:
-            fed = slot in {port.slot for port in self.program.inputs}
-            if slot not in self.program.constants:
-                array = self.guards.array(array, filled=True, constant=fed)
+            array = self.guards.array(array, filled=True, constant=slot in self.fed_slots)
         super().hold(slot, array)
 
-    def arrange(self, sizes: Sizes) -> None:
+    def planned(self, sizes: Sizes) -> Plan:
         """No buffer shares a block with others."""
-        self.shapes.clear()
-        self.plan = Plan({}, 0)
-        self.measure(sizes)
-        self.planned = dict(sizes.known)
+        return Plan({}, 0)
 
     def native(self, stretch: Stretch, sizes: Sizes, team: Team | None) -> None:
         """Runs a stretch; what an earlier stretch wrote stays where it is."""
@@ -138,16 +136,16 @@ class GuardedCall(_Call):
             shape, dtype = self.shape(self.program.slots[slot].shape, sizes), self.program.slots[slot].dtype
             if dtype is not None and shape is not None and slot not in self.arrays:
                 self.hold(slot, np.zeros(shape, dtype.dtype))
-        stretch.entry(self.table.ctypes.data, self.sizes.ctypes.data, 0, 1, 0)
+        stretch.entry(self.frame.address, self.measured.address, 0, 1, 0)
 
 
 def guarded_run(executable: Executable, feeds: Mapping[str, Array], side: Side) -> dict[str, object]:
     """The outputs of a program between forbidden pages."""
     guards = Guards(side)
     try:
-        call = GuardedCall(executable, guards)
+        call = GuardedCall(executable.program, guards)
         fed = [np.array(feeds[port.name], order="C") for port in executable.program.inputs]
-        made = call.run(fed, None)
+        made = call.run(tuple(array.shape for array in fed), fed, {}, None)
         names = [port.name for port in executable.program.outputs]
         return {name: np.array(array) for name, array in zip(names, made, strict=True)}
     finally:
