@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from xir.ir.node import Node
@@ -22,8 +23,6 @@ from xir.kernel.grammar import (
 )
 from xir.ops._windows import WindowAttributes
 
-_FALSE = Const(False, DType.BOOL)
-
 
 def is_before(x: Scalar, y: Scalar, *, largest: bool) -> Scalar:
     """Whether x comes before y, from the largest on or from the smallest; NaN is the largest, as NumPy sorts."""
@@ -36,31 +35,41 @@ def is_before(x: Scalar, y: Scalar, *, largest: bool) -> Scalar:
 
 
 def extreme_place(node: Node, *, largest: bool) -> Kernel:
-    """The place of the largest or smallest element; a NaN wins over all numbers (numpy.argmax, numpy.argmin)."""
+    """The place of the largest or smallest element; a NaN wins over all numbers (numpy.argmax, numpy.argmin).
+
+    The extreme first, then the first or last place that holds it: two reductions whose parts may be taken in any order.
+    """
     x = build.present(build.operand_buffers(node)[0])
+    (result,) = build.result_buffers(node)
     axis, last = cast("int", node.attributes["axis"]), bool(node.attributes["last"])
+    axes = build.axes_of("i", len(result.shape))
+    top, place = Buffer("top", x.dtype, (), "register"), Buffer("place", DType.INT64, (), "register")
+    kept: tuple[Scalar, ...] = axes if len(axes) == len(x.shape) else (*axes[:axis], build.index(0), *axes[axis:])
 
-    def step(places: build.Indices, reduced: build.Indices, carried: build.Indices) -> tuple[Scalar, Scalar]:
-        kept = list(places) if len(places) == len(x.shape) else [*places[:axis], reduced[0], *places[axis:]]
-        kept[axis] = reduced[0]
-        element, (top, place) = Load(x, tuple(kept)), carried
-        function = ("ge" if last else "gt") if largest else ("le" if last else "lt")
-        better = build.apply(function, element, top)
+    def each(name: str, update: Callable[[Scalar, Scalar], Store]) -> For:
+        along = Axis(name)
+        element = Load(x, (*kept[:axis], along, *kept[axis + 1 :]))
+        return For(along, x.shape[axis], "serial", (update(along, element),))
+
+    def found(along: Scalar, element: Scalar) -> Store:
+        here = build.apply("eq", element, Load(top, ()))
         if x.dtype.is_floating:
-            new = build.apply("is_nan", element)
-            held = build.apply("is_nan", top)
-            better = build.select(held, new if last else _FALSE, build.apply("or", better, new))
-        return build.select(better, element, top), build.select(better, reduced[0], place)
+            here = build.apply("or", here, build.apply("is_nan", element))
+        chosen = build.select(here, along, none)
+        return Store(place, (), build.apply("max" if last else "min", Load(place, ()), chosen))
 
-    return build.reduction(
-        node,
-        build.Reduction(
-            extents=(x.shape[axis],),
-            start=(build.extreme(x.dtype, highest=not largest), build.index(0)),
-            step=step,
-            finish=lambda places, carried: (carried[1],),
-        ),
-    )
+    none = build.index(-1 if last else x.shape[axis])
+    extreme = "max" if largest else "min"
+    body: list[Statement] = [
+        Allocate(top),
+        Allocate(place),
+        Store(top, (), build.extreme(x.dtype, highest=not largest)),
+        each("r", lambda _, element: Store(top, (), build.apply(extreme, Load(top, ()), element))),
+        Store(place, (), none),
+        each("s", found),
+        Store(result, axes, Load(place, ())),
+    ]
+    return build.kernel(node, build.nest(axes, result.shape, "parallel", body))
 
 
 def top_k_nest(node: Node) -> Kernel:

@@ -22,7 +22,8 @@ from xir.kernel.verify import verify
 from xir.kernel.walk import loads, scalars, statements
 from xir.ops import definition
 from xir.ops.elementwise import add, maximum
-from xir.ops.reduce import reduce_max, reduce_sum
+from xir.ops.reduce import arg_max, reduce_max, reduce_sum
+from xir.ops.running import cumsum
 from xir.ops.shape import broadcast, transpose
 
 LANES = 8
@@ -149,3 +150,32 @@ def test_operands_that_stand_twice_are_read_from_one_buffer() -> None:
     assert stage.reads == (3,)
     assert stage.writes == (5,)
     assert {load.buffer.name for load in loads(stage.kernel.body)} == {"s3"}
+
+
+@pytest.mark.parametrize("columns", [16, 300, Symbol("N")])
+def test_rows_are_walked_once_for_many_columns(columns: int | Symbol) -> None:
+    x = Value(TensorType(DType.FLOAT32, (40, columns)))
+    array = np.random.default_rng(2).standard_normal((40, 300 if columns != 16 else 16)).astype(np.float32)
+    sizes = {} if isinstance(columns, int) else {columns: 300}
+    for rule, expected in (
+        (reduce_sum(x, axes=(0,), keep_dims=False), array.sum(0)),
+        (reduce_max(x, axes=(0,), keep_dims=False), array.max(0)),
+        (arg_max(x, axis=0, keep_dims=False), array.argmax(0)),
+        (cumsum(x, axis=0, exclusive=False, reverse=False), array.cumsum(0).reshape(-1)),
+    ):
+        kernel = schedule(stage_of(rule.node).kernel, LANES)
+        verify(kernel)
+        rows = [each for each in statements(kernel.body) if isinstance(each, For) and each.extent == 40]
+        assert any(isinstance(inner, For) and inner.kind == "vector" for each in rows for inner in each.body)
+        np.testing.assert_allclose(interpret(kernel, [array.reshape(-1)], sizes)[0], expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [1, 5, 31, 64, 100, Symbol("N")])
+def test_partial_results_cover_every_element(size: int | Symbol) -> None:
+    x = Value(TensorType(DType.FLOAT32, (3, size)))
+    kernel = schedule(stage_of(reduce_sum(x, axes=(1,), keep_dims=False).node).kernel, LANES)
+    verify(kernel)
+    for count in [size] if isinstance(size, int) else [0, 1, 9, 33, 75]:
+        array = np.random.default_rng(3).standard_normal((3, count)).astype(np.float32)
+        sizes = {} if isinstance(size, int) else {size: count}
+        np.testing.assert_allclose(interpret(kernel, [array.reshape(-1)], sizes)[0], array.sum(1), rtol=1e-4, atol=1e-5)

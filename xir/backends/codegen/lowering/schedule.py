@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from xir.backends.codegen.lowering.columns import COLUMNS, column_by_column, walks_rows
 from xir.backends.codegen.lowering.lanes import in_lanes
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, subtract
 from xir.kernel import build
@@ -70,7 +71,7 @@ def _phase(statement: Statement, lanes: int) -> Statement:
     chosen = _vector_axis(nest)
     if chosen is None:
         return _around(nest.loops, in_lanes(nest.body, lanes))
-    return _vectorized(nest, chosen)
+    return _vectorized(nest, chosen, lanes)
 
 
 def _around(loops: Sequence[For], body: tuple[Statement, ...]) -> Statement:
@@ -132,29 +133,31 @@ def _vector_axis(nest: _Nest) -> int | None:
     return len(nest.loops) - 1 if steps else None
 
 
-def _vectorized(nest: _Nest, place: int) -> Statement:
+def _vectorized(nest: _Nest, place: int, lanes: int) -> Statement:
     loop = nest.loops[place]
+    if walks_rows(nest.body):
+        return _around(nest.loops[:-1], (column_by_column(_chunked(loop, nest.body, COLUMNS * lanes)),))
     if len(nest.loops) > 1:
         return _around(nest.loops[:-1], (replace(loop, kind="vector", body=nest.body),))
-    return _chunked(loop, nest.body)
+    return _chunked(loop, nest.body, CHUNK)
 
 
-def _chunked(loop: For, body: tuple[Statement, ...]) -> Statement:
+def _chunked(loop: For, body: tuple[Statement, ...], size: int) -> For:
     """One long loop in chunks, so that workers share it; the last chunk is what is left."""
     extent = loop.extent
-    if isinstance(extent, int) and extent <= CHUNK:
+    if isinstance(extent, int) and extent <= size:
         return replace(loop, kind="vector", body=body)
     part, chunk = loop.axis, Axis(loop.axis.name + "c")
-    full = floor_divide(extent, CHUNK)
-    place = Apply("add", (Apply("mul", (chunk, build.index(CHUNK))), part))
+    full = floor_divide(extent, size)
+    place = Apply("add", (Apply("mul", (chunk, build.index(size))), part))
     moved = tuple(substitute(each, {part.name: place}) for each in body)
-    whole = For(part, CHUNK, "vector", moved)
-    rest = subtract(extent, multiply(full, CHUNK))
+    whole = For(part, size, "vector", moved)
+    rest = subtract(extent, multiply(full, size))
     if rest == 0:
         return For(chunk, full, "parallel", (whole,))
     last = For(Axis(part.name + "r"), rest, "vector", _renamed(moved, part, Axis(part.name + "r")))
     branch = If(build.apply("lt", chunk, build.index(full)), (whole,), (last,))
-    return For(chunk, ceil_divide(extent, CHUNK), "parallel", (branch,))
+    return For(chunk, ceil_divide(extent, size), "parallel", (branch,))
 
 
 def _renamed(body: tuple[Statement, ...], old: Axis, new: Axis) -> tuple[Statement, ...]:
