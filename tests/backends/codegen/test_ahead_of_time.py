@@ -16,7 +16,7 @@ import pytest
 
 import xir
 from tests.backends.codegen.ahead_programs import FLAGS, called
-from tests.backends.codegen.test_contraction import WINOGRAD
+from tests.backends.codegen.test_winograd import CASES as CONVOLUTIONS
 from tests.ops.cases import Case, all_cases
 from tests.ops.test_table import compare, graph_of, names
 from xir.backends.codegen.ahead._elf import undefined
@@ -297,7 +297,7 @@ def test_a_loop_without_end_is_given_up_with_a_code(tmp_path: Path) -> None:
 
 
 def test_exact_sums_are_taken_product_by_product() -> None:
-    graph = WINOGRAD["whole tiles"].graph()
+    graph = CONVOLUTIONS["whole tiles"].graph()
     fewer, plain = (
         compile_ahead(graph, "m", cpu="x86-64-v3", beside=True, exact=exact).weights.size for exact in (False, True)
     )

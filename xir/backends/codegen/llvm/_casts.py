@@ -106,7 +106,7 @@ def _to_integer(function: Function, value: Operand, dtype: DType) -> Operand:
 
 def _truncated(function: Function, value: Operand, bits: int) -> str:
     flag, lanes = wide("i1", value.lanes), value.lanes
-    if bits == 32 and value.kind == "float" and lanes in _WHOLE:
+    if bits == 32 and value.kind == "float" and lanes in _WHOLE and function.arch == "x86_64":
         return _whole(function, value)
 
     def bound(number: float) -> str:

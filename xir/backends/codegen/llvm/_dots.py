@@ -24,7 +24,8 @@ def dot4(function: Function, name: str, arguments: Sequence[Operand]) -> Operand
         given = [(bytes_, function.let(f"bitcast {each.typed} to {bytes_}")) for each in (left, right)]
         text = function.call(f"llvm.x86.avx512.vpdpbusd.{lanes * 32}", total.type, [(total.type, total.text), *given])
         return Operand(text, DType.INT32, lanes)
-    parts = _pairs(function, left, right) if lanes in _PAIRS else _single(function, left, right)
+    paired = lanes in _PAIRS and function.arch == "x86_64"
+    parts = _pairs(function, left, right) if paired else _single(function, left, right)
     text = total.text
     for part in parts:
         text = function.let(f"add {total.type} {text}, {part}")

@@ -94,9 +94,11 @@ class Function:
     """Instructions of one function; stack memory is reserved in its first block.
 
     Attributes:
+        arch: the architecture, whose instructions may be called by name.
         multiplies_bytes: whether the processor sums products of bytes in one instruction.
     """
 
+    arch: str = "x86_64"
     multiplies_bytes: bool = False
     lines: list[str] = field(default_factory=list[str])
     reserved: list[str] = field(default_factory=list[str])

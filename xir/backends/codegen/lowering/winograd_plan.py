@@ -9,7 +9,7 @@ from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lowering.winograd_forms import LARGE, SMALL, Form
 from xir.ir.dims import Dim, product
 
-TILES = {8: (2, 6), 16: (2, 12)}
+TILES = {4: (2, 12), 8: (2, 6), 16: (2, 12)}
 """{lanes: (vectors of columns, rows at most)} of products in registers: `contraction.WIDE` has the reasons."""
 
 SCRATCH = 512 << 10
