@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import cast
 
 import numpy as np
@@ -84,18 +85,24 @@ class _Frame:
         return _Frame(self.lanes * extent, np.repeat(self.active, extent), values, memories)
 
 
-def interpret(kernel: Kernel, inputs: Sequence[Array], sizes: Mapping[Symbol, Dim] | None = None) -> tuple[Array, ...]:
+def interpret(
+    kernel: Kernel,
+    inputs: Sequence[Array],
+    sizes: Mapping[Symbol, Dim] | None = None,
+    held: Sequence[Array | None] = (),
+) -> tuple[Array, ...]:
     """The kernel's outputs.
 
     Args:
         kernel: a kernel that `xir.kernel.verify` accepts.
         inputs: one array for each of the kernel's inputs, of its type and shape.
         sizes: the symbols of the kernel's shapes and extents.
+        held: what the outputs hold before, for a kernel that writes parts of them; None: anything.
 
     Raises:
         InvalidModelError: if an array does not fit, a size is unknown, or an index leaves its buffer.
     """
-    return _Interpreter(sizes or {}).run(kernel, inputs)
+    return _Interpreter(sizes or {}).run(kernel, inputs, held)
 
 
 class _Interpreter:
@@ -105,7 +112,7 @@ class _Interpreter:
         self.sizes = sizes
         self.copies: dict[int, list[tuple[_Memory, tuple[slice | int, ...], Array]]] = {}
 
-    def run(self, kernel: Kernel, inputs: Sequence[Array]) -> tuple[Array, ...]:
+    def run(self, kernel: Kernel, inputs: Sequence[Array], held: Sequence[Array | None]) -> tuple[Array, ...]:
         frame = _Frame(1, np.ones(1, np.bool_))
         if len(inputs) != len(kernel.inputs):
             raise InvalidModelError(f"kernel {kernel.name} takes {len(kernel.inputs)} arrays, got {len(inputs)}")
@@ -116,8 +123,10 @@ class _Interpreter:
                     f"got {array.dtype}{list(array.shape)}"
                 )
             frame.memories[buffer.name] = _Memory(array[None], np.zeros(1, np.int64))
-        for buffer in kernel.outputs:
+        for buffer, before in zip_longest(kernel.outputs, held):
             self.allocate(buffer, frame)
+            if before is not None:
+                frame.memories[buffer.name].array[0] = before
         with np.errstate(all="ignore"):
             self.block(kernel.body, frame)
         return tuple(frame.memories[buffer.name].array[0] for buffer in kernel.outputs)

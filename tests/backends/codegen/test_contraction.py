@@ -133,7 +133,8 @@ def interpreted(graph: Graph, array: np.ndarray, machine: Machine) -> list[Array
         assert isinstance(step, Run)
         verify(step.kernel)
         count = len(step.kernel.inputs)
-        results = interpret(step.kernel, [held[slot] for slot in step.slots[:count]], sizes)
+        parts = [held.get(slot) for slot in step.slots[count:]]
+        results = interpret(step.kernel, [held[slot] for slot in step.slots[:count]], sizes, parts)
         held.update(zip(step.slots[count:], results, strict=True))
     shapes = [[array.shape[0], *map(int, map(str, value.shape[1:]))] for value in made.outputs]
     return [held[made.slot(value)].reshape(shape) for value, shape in zip(made.outputs, shapes, strict=True)]

@@ -57,7 +57,8 @@ def interpreted(graph: Graph, array: np.ndarray) -> list[np.ndarray]:
     for step in made.steps:
         assert isinstance(step, Run)
         count = len(step.kernel.inputs)
-        results = interpret(step.kernel, [held[slot] for slot in step.slots[:count]], {})
+        parts = [held.get(slot) for slot in step.slots[count:]]
+        results = interpret(step.kernel, [held[slot] for slot in step.slots[:count]], {}, parts)
         held.update(zip(step.slots[count:], results, strict=True))
     return [held[made.slot(value)].reshape(value.type.shape) for value in made.outputs]
 

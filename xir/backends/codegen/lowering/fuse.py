@@ -1,10 +1,11 @@
 """Fusion: stages that compute single elements go into those that read them, or follow those that made them.
 
-Three laws, each of them exact, for a stage only moves:
+Four laws, each of them exact, for a stage only moves:
     into its readers  the elements of a stage are computed where they are read, if that is not more often than once,
                       or if they only move;
     behind its maker  a stage that reads, element by element, what a reduction makes is computed where that is stored;
-    side by side      loops over the same rows become one (`rows`).
+    side by side      loops over the same rows become one (`rows`);
+    at once           what only moves into a part of another buffer is written there by its maker (`placed`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from xir.backends.codegen.lowering.placed import placed
 from xir.backends.codegen.lowering.rows import joined
-from xir.backends.codegen.lowering.stage import MAX_BUFFERS, Elements, Stage, elements, iterations, name_of
+from xir.backends.codegen.lowering.stage import MAX_BUFFERS, Elements, Item, Stage, elements, iterations, name_of
 from xir.ir.dims import Dim
 from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements
@@ -24,9 +26,6 @@ from xir.kernel.walk import divisions, loads, operands, rewrite_blocks, scalars,
 MAX_WORK = 400
 """Functions in one element of a fused kernel."""
 
-Item = Stage | object
-"""A stage, or anything else that happens in between and may read any slot (a host call)."""
-
 
 def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
     """The stages, fewer of them.
@@ -35,7 +34,7 @@ def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
         items: stages and other steps, in order.
         kept: slots that others than stages read, which must be made.
     """
-    return _beside(_behind(_into(_needed(items, kept), kept), kept), kept)
+    return placed(_beside(_behind(_into(_needed(items, kept), kept), kept), kept), kept)
 
 
 def _needed(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:

@@ -41,6 +41,10 @@ class Stage:
         return tuple(slot_of(buffer) for buffer in self.kernel.outputs)
 
 
+Item: TypeAlias = Stage | object
+"""A stage, or anything else that happens in between and may read any slot (a host call)."""
+
+
 def name_of(slot: int) -> str:
     """What the buffer of a slot is called in kernels."""
     return f"s{slot}"
