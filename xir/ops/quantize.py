@@ -182,9 +182,13 @@ def _dynamic_quantize_reference(x: Numbers) -> tuple[Array, ...]:
 
 @dynamic_quantize.decompose
 def _dynamic_quantize_decompose(x: Value) -> tuple[Value, ...]:
-    axes = tuple(range(x.rank))
-    low = reduce.reduce_min(x, axes=axes, keep_dims=False)
-    high = reduce.reduce_max(x, axes=axes, keep_dims=False)
+    low, high = x, x
+    for axis in reversed(range(x.rank)):  # rows first, which may be reduced at once
+        axes = (axis,) if axis == x.rank - 1 else tuple(range(axis + 1))
+        low = reduce.reduce_min(low, axes=axes, keep_dims=False)
+        high = reduce.reduce_max(high, axes=axes, keep_dims=False)
+        if axes[0] == 0:
+            break
     zero = scalar_like(low, 0.0)
     low, high = elementwise.minimum(low, zero), elementwise.maximum(high, zero)
     span = elementwise.select(compare.equal(low, high), scalar_like(low, 1.0), elementwise.sub(high, low))
