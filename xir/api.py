@@ -151,11 +151,11 @@ def compile(
         UnsupportedError: if this machine is no Linux on x86-64 with AVX2.
         MissingExtraError: if llvmlite is not installed.
     """
-    from xir.backends.codegen.compile import compile_graph
+    from xir.backends.codegen.cached import compile_optimized
 
     if target != "cpu":
         raise UsageError(f"there is no target {target!r}, only 'cpu'", hint="leave it out")
-    return compile_graph(optimize(graph, exact=exact), threads=threads, exact=exact, tune=tune)
+    return compile_optimized(graph, threads=threads, exact=exact, tune=tune)
 
 
 def show(graph: Graph, path: str | os.PathLike[str], *, format: str | None = None) -> None:

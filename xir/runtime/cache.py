@@ -35,7 +35,8 @@ MAX_ENTRY = 1 << 28
 _MAGIC = b"xir-obj\0"
 _HEADER = struct.Struct("<8s32sQ32s")
 """Magic, key, bytes of content, SHA-256 of the content."""
-_SUFFIX = ".xo"
+SUFFIX = ".xo"
+"""What the names of entries end with."""
 
 
 def key_of(parts: Iterable[str]) -> bytes:
@@ -74,7 +75,7 @@ class Cache:
         with self._opened(make=False) as folder:
             if folder is None:
                 return None
-            name = key.hex() + _SUFFIX
+            name = key.hex() + SUFFIX
             try:
                 content = _content(_read(name, folder), key)
             except FileNotFoundError:
@@ -92,7 +93,7 @@ class Cache:
         with self._opened(make=True) as folder:
             if folder is None:
                 return
-            name = key.hex() + _SUFFIX
+            name = key.hex() + SUFFIX
             with suppress(OSError, FileError):
                 output = OutputFile(folder, os.path.join(str(self._folder), name), 0o600)
                 try:
@@ -107,7 +108,7 @@ class Cache:
     @contextmanager
     def _opened(self, *, make: bool) -> Generator[int | None]:
         """The open folder, or None where there is none that can be trusted."""
-        descriptor = None if self._folder is None else _trusted(self._folder, make)
+        descriptor = None if self._folder is None else trusted_folder(self._folder, make)
         try:
             yield descriptor
         finally:
@@ -119,7 +120,7 @@ class Cache:
         entries: list[tuple[int, str, int]] = []
         with os.scandir(folder) as found:
             for entry in found:
-                if entry.name.endswith(_SUFFIX):
+                if entry.name.endswith(SUFFIX):
                     with suppress(FileNotFoundError):
                         status = entry.stat(follow_symlinks=False)
                         entries.append((status.st_mtime_ns, entry.name, status.st_size))
@@ -135,7 +136,7 @@ def _read(name: str, folder: int) -> bytes:
     """The bytes of an entry, none if it is not the user's own regular file; notes that it was used."""
     descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
-        if not _is_own_file(os.fstat(descriptor)):
+        if not is_own_file(os.fstat(descriptor), MAX_ENTRY):
             return b""
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(MAX_ENTRY + 1)
@@ -156,7 +157,7 @@ def _content(data: bytes, key: bytes) -> bytes | None:
     return content if whole and hashlib.sha256(content).digest() == digest else None
 
 
-def _trusted(folder: Path, make: bool) -> int | None:
+def trusted_folder(folder: Path, make: bool) -> int | None:
     """The folder, open, if it is the user's own and nobody else may write to it."""
     try:
         if make:
@@ -176,8 +177,9 @@ def _is_own(status: os.stat_result) -> bool:
     return status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def _is_own_file(status: os.stat_result) -> bool:
-    return stat.S_ISREG(status.st_mode) and _is_own(status) and status.st_nlink == 1 and status.st_size <= MAX_ENTRY
+def is_own_file(status: os.stat_result, most: int) -> bool:
+    """Whether it is a regular file of the user's own under one name, of at most `most` bytes."""
+    return stat.S_ISREG(status.st_mode) and _is_own(status) and status.st_nlink == 1 and status.st_size <= most
 
 
 def _remove(name: str, folder: int) -> None:

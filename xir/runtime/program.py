@@ -33,6 +33,7 @@ class Stretch:
     """Machine code that runs without the host.
 
     Attributes:
+        name: of the function.
         entry: the code.
         address: where it begins.
         moments: the slots that it touches, kernel by kernel; a loop is one moment.
@@ -42,6 +43,7 @@ class Stretch:
             ended after `MAX_LOOP_STEPS`, 2 for more than `MAX_BODY_RUNS` of all of them; None where it has no loops.
     """
 
+    name: str
     entry: Entry
     address: int
     moments: tuple[tuple[int, ...], ...]
@@ -64,12 +66,14 @@ class HostCall:
         run: arrays (None where an operand is absent) and what is known of sizes to results.
         inputs: slots of the operands, and the sizes with which they are read.
         outputs: slots of the results.
+        place: the node's place in the graph that was lowered; None inside of branches.
     """
 
     name: str
     run: Callable[[Sequence[Array | None], Sizes], tuple[Array, ...]]
     inputs: tuple[tuple[int, Shape] | None, ...]
     outputs: tuple[int, ...]
+    place: int | None = None
 
     @property
     def slots(self) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xir.errors import FormatError
@@ -36,22 +36,36 @@ def is_inline(constant: Constant) -> bool:
     return constant.dtype is DType.STRING or constant.elements <= MAX_INLINE_ELEMENTS
 
 
-def plan_weights(graphs: Sequence[Graph]) -> StoredWeights:
-    """Names for all constants of the graphs and their bodies that are too large for the text; hashes each once."""
+def plan_weights(
+    graphs: Sequence[Graph], hashed: Callable[[Constant], str] = lambda constant: constant.digest()
+) -> StoredWeights:
+    """Names for all constants of the graphs and their bodies that are too large for the text.
+
+    Args:
+        graphs: the graphs.
+        hashed: the SHA-256 of a constant's bytes in hexadecimal; it is called once for each.
+    """
     entries: dict[Constant, tuple[str, str]] = {}
     tensors: dict[str, Constant] = {}
     known: dict[tuple[str, TensorType], str] = {}
+    for name, constant in large_constants(graphs):
+        if constant in entries:
+            continue
+        digest = hashed(constant)
+        if (digest, constant.type) not in known:
+            free = _free_name(name, tensors)
+            known[digest, constant.type] = free
+            tensors[free] = constant
+        entries[constant] = (known[digest, constant.type], digest)
+    return StoredWeights(entries, tensors)
+
+
+def large_constants(graphs: Iterable[Graph]) -> Iterator[tuple[str, Constant]]:
+    """What is too large for the text in graphs and their bodies, with what it is called; some may stand twice."""
     for graph in graphs:
         for name, constant in _constants(graph):
-            if is_inline(constant) or constant in entries:
-                continue
-            digest = constant.digest()
-            if (digest, constant.type) not in known:
-                free = _free_name(name, tensors)
-                known[digest, constant.type] = free
-                tensors[free] = constant
-            entries[constant] = (known[digest, constant.type], digest)
-    return StoredWeights(entries, tensors)
+            if not is_inline(constant):
+                yield name, constant
 
 
 def _free_name(name: str, taken: Mapping[str, Constant]) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xir.backends.codegen.compile import compile_graph
+from xir.backends.codegen.cached import compile_optimized
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
-from xir.passes import optimize
 from xir.verification.runners import InputShape, ReferenceRunner
 
 
@@ -27,7 +26,7 @@ class CompiledRunner:
         self.input_names: Sequence[str] = plain.input_names
         self.input_shapes: Sequence[InputShape] = plain.input_shapes
         self.output_names: Sequence[str] = plain.output_names
-        self._executable = compile_graph(optimize(graph))
+        self._executable = compile_optimized(graph)
 
     def run(self, feeds: Mapping[str, Array], *, peer_seconds: float = 0.0) -> Mapping[str, Array]:
         """The graph's outputs; there is no limit on its time."""

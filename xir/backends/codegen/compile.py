@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from xir.backends.codegen import steps as steps_of_program
-from xir.backends.codegen.engine import Code, assemble, host
-from xir.backends.codegen.llvm.meet import team_code
+from xir.backends.codegen.engine import Code, assemble, host, native
+from xir.backends.codegen.llvm.meet import team_for
 from xir.backends.codegen.llvm.module import Module
 from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.lowering.lowered import Lowered
-from xir.backends.codegen.lowering.made import ready
+from xir.backends.codegen.lowering.made import Weight, ready
 from xir.backends.codegen.lowering.tune import Tuner
 from xir.backends.codegen.lowering.work import is_small
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
-from xir.ir.constant import Array
+from xir.ir.dims import Shape
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
 from xir.reference.execute import run_node
-from xir.reference.sizes import Sizes
 from xir.runtime import program
 from xir.runtime.executable import Executable
 from xir.runtime.processors import thread_count
-from xir.runtime.program import Entry, HostCall, Port, Program, Step, Stretch
-from xir.runtime.team import shared_team
+from xir.runtime.program import HostCall, Port, Program, Step
 
 
 def compile_graph(
@@ -53,46 +51,60 @@ def compile_graph(
         MissingExtraError: if llvmlite is not installed.
     """
     count = thread_count(threads)
+    made = compiled(graph, exact=exact, tune=tune, watch=watch)
+    return Executable(made.in_memory(), team_for(count), count)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a graph was compiled to.
+
+    Attributes:
+        program: the program, without its constants.
+        weights: {slot: its elements} for these.
+        graph: the graph whose nodes the program mentions.
+    """
+
+    program: Program
+    weights: dict[int, Weight]
+    graph: Graph
+
+    def in_memory(self) -> Program:
+        """The program with its weights, packed in memory."""
+        return replace(self.program, constants={slot: ready(weight) for slot, weight in self.weights.items()})
+
+
+def compiled(graph: Graph, *, exact: bool = False, tune: bool = False, watch: Watch | None = None) -> Compiled:
+    """A program and its weights, which are packed when they are written; see `compile_graph` for the rest."""
     machine = host()
     pick = Tuner(machine).choose if tune else None
-    lowered = lower(expand(graph, exact=exact), machine, exact=exact, pick=pick)
+    expanded = expand(graph, exact=exact)
+    lowered = lower(expanded, machine, exact=exact, pick=pick)
     module = Module(machine, watch)
-    pieces = _pieces(lowered, module, lowered.steps)
+    places = {node: place for place, node in enumerate(expanded.nodes)}
+    pieces = _pieces(lowered, module, lowered.steps, places)
     code = assemble(module.text(), machine)
     if watch is not None:
         watch.open(code)
     steps = tuple(piece(code) for piece in pieces)
-    team = shared_team(team_code) if count > 1 else None
-    return Executable(_program(graph, lowered, module, steps, code), team, count)
-
-
-def _program(graph: Graph, lowered: Lowered, module: Module, steps: tuple[Step, ...], code: Code) -> Program:
     inputs = tuple(_port(graph.name_of(value), value, lowered) for value in graph.inputs)
     outputs = tuple(
         _port(name, value, lowered) for name, value in zip(graph.output_names, lowered.outputs, strict=True)
     )
-    return Program(
-        graph.name,
-        tuple(lowered.slots),
-        steps,
-        inputs,
-        outputs,
-        {
-            slot: ready(lowered.constants[slot])
-            for slot in sorted(_touched(steps, outputs))
-            if slot in lowered.constants
-        },
-        tuple(module.sizes),
-        graph.constraints,
-        code,
-    )
+    sizes, constraints = tuple(module.sizes), graph.constraints
+    found = Program(graph.name, tuple(lowered.slots), steps, inputs, outputs, {}, sizes, constraints, code)
+    touched = sorted(_touched(steps, outputs))
+    weights = {slot: lowered.constants[slot] for slot in touched if slot in lowered.constants}
+    return Compiled(found, weights, expanded)
 
 
 Piece = Callable[[Code], Step]
 """A step of the runtime, as soon as there is machine code."""
 
 
-def _pieces(lowered: Lowered, module: Module, steps: Sequence[steps_of_program.Step]) -> list[Piece]:
+def _pieces(
+    lowered: Lowered, module: Module, steps: Sequence[steps_of_program.Step], places: Mapping[Node, int]
+) -> list[Piece]:
     """What steps are at run time: what needs no Python is put together."""
     pieces: list[Piece] = []
     stretch: list[steps_of_program.Step] = []
@@ -104,9 +116,9 @@ def _pieces(lowered: Lowered, module: Module, steps: Sequence[steps_of_program.S
             pieces.append(_native(lowered, module, stretch))
             stretch = []
         if isinstance(step, Hosted):
-            pieces.append(_hosted(step, module.watch))
+            pieces.append(_hosted(step, module.watch, places.get(step.node)))
         elif step is not None:
-            pieces.append(_branch(lowered, module, step))
+            pieces.append(_branch(lowered, module, step, places))
     return pieces
 
 
@@ -128,18 +140,11 @@ def _native(lowered: Lowered, module: Module, steps: Sequence[steps_of_program.S
     moments = tuple(tuple(dict.fromkeys((*reads(step), *writes(step)))) for step in steps)
     small = is_small(kernels(steps), module.machine.lanes)
     fault = next((slot for slot in lowered.faults if slot in written), None)
-    prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2, ctypes.c_void_p)
-
-    def stretch(code: Code) -> Stretch:
-        address = code.address(name)
-        entry: Entry = prototype(address)
-        return Stretch(entry, address, moments, tuple(written), small, fault)
-
-    return stretch
+    return lambda code: native(code, name, moments, tuple(written), alone=small, fault=fault)
 
 
-def _branch(lowered: Lowered, module: Module, step: Branch) -> Piece:
-    arms = [(_pieces(lowered, module, arm.steps), arm) for arm in (step.then, step.otherwise)]
+def _branch(lowered: Lowered, module: Module, step: Branch, places: Mapping[Node, int]) -> Piece:
+    arms = [(_pieces(lowered, module, arm.steps, places), arm) for arm in (step.then, step.otherwise)]
     results = tuple((slot, value.type) for slot, value in zip(step.results, step.node.outputs, strict=True))
     condition = step.node.inputs[0]
     sizes = condition.shape if condition is not None else ()
@@ -153,15 +158,19 @@ def _branch(lowered: Lowered, module: Module, step: Branch) -> Piece:
     return branch
 
 
-def _hosted(step: Hosted, watch: Watch | None) -> Piece:
+def _hosted(step: Hosted, watch: Watch | None, place: int | None) -> Piece:
     read = tuple(
         None if slot is None or value is None else (slot, value.shape if isinstance(value.type, TensorType) else ())
         for slot, value in zip(step.inputs, step.node.inputs, strict=True)
     )
-    run = _reference(step.node)
-    call = HostCall(step.node.op.name, run if watch is None else watch.timed(step, run), read, step.outputs)
+    call = hosted(step.node, read, step.outputs, place)
+    if watch is not None:
+        call = replace(call, run=watch.timed(step, call.run))
     return lambda code: call
 
 
-def _reference(node: Node) -> Callable[[Sequence[Array | None], Sizes], tuple[Array, ...]]:
-    return lambda arrays, sizes: run_node(node, arrays, sizes)
+def hosted(
+    node: Node, inputs: tuple[tuple[int, Shape] | None, ...], outputs: tuple[int, ...], place: int | None
+) -> HostCall:
+    """The step of a node that runs by its reference; the rest is as in `HostCall`."""
+    return HostCall(node.op.name, lambda arrays, sizes: run_node(node, arrays, sizes), inputs, outputs, place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import sys
 from collections.abc import Collection
@@ -12,10 +13,13 @@ from typing import TYPE_CHECKING
 
 from xir.errors import MissingExtraError, UnsupportedError
 from xir.runtime.cache import Cache, cache_folder, key_of
+from xir.runtime.program import Entry, Stretch
 
 if TYPE_CHECKING:
     from llvmlite import binding
 
+LEVEL = 2
+"""LLVM's level of optimization for the selection of instructions."""
 HINT = "pip install 'xir-compiler[cpu]'"
 
 
@@ -82,19 +86,66 @@ def host() -> Machine:
 
 
 class Code:
-    """Machine code in memory; it lives as long as this object."""
+    """Machine code in memory; it lives as long as this object.
 
-    def __init__(self, engine: binding.ExecutionEngine, parts: tuple[object, ...]) -> None:
-        """Keeps what owns the memory; `parts` are what the engine itself does not keep."""
-        self._engine = engine
-        self._parts = parts
+    Attributes:
+        key: under which its object lies in the cache.
+    """
+
+    def __init__(self, made: bytes, key: bytes, target: binding.TargetMachine) -> None:
+        """Loads an object."""
+        from llvmlite import binding as llvm
+
+        self.key = key
+        self._engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
+        loaded = llvm.ObjectFileRef.from_data(made)
+        self._engine.add_object_file(loaded)
+        self._engine.finalize_object()
+        self._parts = (loaded, made, target)  # the engine itself does not keep them
 
     def address(self, name: str) -> int:
         """Where a function begins."""
         return int(self._engine.get_function_address(name))
 
 
-def assemble(text: str, machine: Machine, *, level: int = 2) -> Code:
+def native(
+    code: Code,
+    name: str,
+    moments: tuple[tuple[int, ...], ...],
+    writes: tuple[int, ...],
+    *,
+    alone: bool,
+    fault: int | None,
+) -> Stretch:
+    """The stretch whose function has this name; the rest is as in `Stretch`."""
+    address = code.address(name)
+    prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2, ctypes.c_void_p)
+    entry: Entry = prototype(address)
+    return Stretch(name, entry, address, moments, writes, alone, fault)
+
+
+def _target(machine: Machine, level: int) -> binding.TargetMachine:
+    from llvmlite import binding as llvm
+
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=machine.cpu, features=machine.features, opt=level, jit=True
+    )
+
+
+def version() -> str:
+    """LLVM's version."""
+    from llvmlite import binding as llvm
+
+    return ".".join(map(str, llvm.llvm_version_info))
+
+
+def assembled(key: bytes, machine: Machine) -> Code | None:
+    """The machine code whose object lies in the cache under a key, made for this machine; None where it does not."""
+    made = Cache(cache_folder()).get(key)
+    return None if made is None else Code(made, key, _target(machine, LEVEL))
+
+
+def assemble(text: str, machine: Machine, *, level: int = LEVEL) -> Code:
     """Machine code of a module, from the cache if it was made before: then the text is not even parsed.
 
     Args:
@@ -102,23 +153,14 @@ def assemble(text: str, machine: Machine, *, level: int = 2) -> Code:
         machine: what it is made for.
         level: LLVM's level of optimization for the selection of instructions.
     """
-    from llvmlite import binding as llvm
-
-    target = llvm.Target.from_default_triple().create_target_machine(
-        cpu=machine.cpu, features=machine.features, opt=level, jit=True
-    )
+    target = _target(machine, level)
     cache = Cache(cache_folder())
-    version = ".".join(map(str, llvm.llvm_version_info))
-    key = key_of([text, machine.cpu, machine.features, version, str(level), *PASSES])
+    key = key_of([text, machine.cpu, machine.features, version(), str(level), *PASSES])
     made = cache.get(key)
     if made is None:
         made = target.emit_object(_optimized(text, target))
         cache.put(key, made)
-    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target)
-    loaded = llvm.ObjectFileRef.from_data(made)
-    engine.add_object_file(loaded)
-    engine.finalize_object()
-    return Code(engine, (loaded, made, target))
+    return Code(made, key, target)
 
 
 BASES = {"x86_64": ("x86_64-unknown-linux-gnu", "x86-64"), "aarch64": ("aarch64-unknown-linux-gnu", "generic")}

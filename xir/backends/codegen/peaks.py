@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from xir.backends.codegen.engine import Machine, assemble, host
-from xir.backends.codegen.llvm.meet import team_code
+from xir.backends.codegen.llvm.meet import team_for
 from xir.runtime.processors import thread_count
-from xir.runtime.team import Team, shared_team
+from xir.runtime.team import Team
 
 CHAINS = 12
 """Sums that do not wait for one another: FMA takes 4 cycles and 2 begin in each (Agner Fog, instruction tables)."""
@@ -57,7 +57,7 @@ def measured_peaks(threads: int | None = None) -> Peaks:
     count = thread_count(threads)
     machine = host()
     code = assemble(_text(machine), machine)
-    team = shared_team(team_code) if count > 1 else None
+    team = team_for(count)
     width = 4 * machine.lanes
     source = np.full(BYTES // 4 + 32, 1, np.float32)
     target = np.full(BYTES // 4 + 32, 2, np.float32)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import ctypes
 
 from xir.backends.codegen.engine import assemble, host
-from xir.runtime.team import GENERATION, MAILBOX, MAILBOXES, NUMBER_PLACE, TEAM_PLACE, TeamCode
+from xir.runtime.team import GENERATION, MAILBOX, MAILBOXES, NUMBER_PLACE, TEAM_PLACE, Team, TeamCode, shared_team
 
 FUTEX = {"x86_64": 202, "aarch64": 98}
 """{architecture: number of the system call} (Linux, arch/x86/entry/syscalls/syscall_64.tbl, asm-generic/unistd.h)."""
@@ -206,3 +206,8 @@ def team_code() -> TeamCode:
         ctypes.CFUNCTYPE(None, ctypes.c_void_p)(code.address("dismiss")),
         code,
     )
+
+
+def team_for(threads: int) -> Team | None:
+    """The team of the process for a model that runs on so many threads; None for one alone."""
+    return shared_team(team_code) if threads > 1 else None
