@@ -44,6 +44,12 @@ def _inside(x: Numbers, y: Numbers) -> NDArray[np.bool_]:
     return np.asarray((y >= 0) & (y < x.dtype.itemsize * 8))
 
 
+def _scale(x: Numbers, power: Numbers) -> Numbers:
+    """The first times 2 to the second."""
+    unknown = np.isnan(power)
+    return cast("Numbers", np.where(unknown, power, np.ldexp(x, np.where(unknown, 0, power).astype(np.int32))))
+
+
 def _dot4(total: Numbers, left: Numbers, right: Numbers) -> Numbers:
     """The first, plus the products of the second's bytes, unsigned, with the third's, signed."""
     total, left, right = np.broadcast_arrays(total, left, right)
@@ -114,6 +120,7 @@ _TABLE: Mapping[str, Callable[..., Array]] = {
     "acosh": np.arccosh,
     "atanh": np.arctanh,
     "dot4": _dot4,
+    "scale": _scale,
 }
 
 

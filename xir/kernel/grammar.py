@@ -46,6 +46,8 @@ Meaning:
                where a negative number moves right; `shift_right` of a signed type is arithmetic.
                `min` and `max` answer NaN when an operand is NaN (of -0 and 0 either); `round` is half to even;
                `sign` is -1, 0 or 1, and NaN of NaN.
+               `scale(x, k)`, for f32 and f64, is x * 2**k, rounded once; 1/2 <= |x| <= 2, and k is whole, from -160
+               to 128 (f64: -1100 to 1024); NaN where an operand is.
                `dot4`, for i32 alone, adds four products to its first operand: those of the bytes of the second,
                read as u8, with the bytes of the third, read as i8.
     Cast       integers wrap around; numbers to bool ask whether they are not 0 (NaN is not). Floats to integers
@@ -79,7 +81,7 @@ Combine: TypeAlias = Literal["add", "mul", "min", "max"]
 # Number of operands, and whether the result is a truth value (else it has the operands' type).
 FUNCTIONS: Mapping[str, tuple[int, bool]] = {
     **dict.fromkeys(("add", "sub", "mul", "div", "rem", "floor_div", "mod"), (2, False)),
-    **dict.fromkeys(("pow", "min", "max"), (2, False)),
+    **dict.fromkeys(("pow", "min", "max", "scale"), (2, False)),
     **dict.fromkeys(("bit_and", "bit_or", "bit_xor", "shift_left", "shift_right"), (2, False)),
     **dict.fromkeys(("and", "or", "xor"), (2, True)),
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), (2, True)),

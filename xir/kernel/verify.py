@@ -297,6 +297,8 @@ def _suits(function: str, dtype: DType) -> bool:
     """Whether a function of the grammar is defined for a type."""
     if function == "dot4":
         return dtype is DType.INT32
+    if function == "scale":
+        return dtype in (DType.FLOAT32, DType.FLOAT64)
     if function in INTEGER_FUNCTIONS:
         return dtype.is_integer
     if function in ("and", "or", "xor", "not"):

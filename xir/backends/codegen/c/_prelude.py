@@ -121,6 +121,7 @@ static inline int32_t xir_dot4(int32_t total, int32_t left, int32_t right) {
 
 /* S: the suffix of the C library's functions. */
 #define XIR_FLOAT(N, T, S) \
+    static inline T xir_scale_##N(T a, T k) { return k != k ? k : ldexp##S(a, (int)k); } \
     static inline T xir_min_##N(T a, T b) { return a != a ? a : b != b ? b : a < b ? a : b; } \
     static inline T xir_max_##N(T a, T b) { return a != a ? a : b != b ? b : a > b ? a : b; } \
     static inline T xir_sign_##N(T a) { return a != a ? a : (T)((a > 0) - (a < 0)); } \

@@ -42,7 +42,7 @@ _COMPARISONS = {"eq": "==", "ne": "!=", "lt": "<", "le": "<=", "gt": ">", "ge": 
 _LOGIC = {"and": "&&", "or": "||", "xor": "!="}
 _SIGNS = {"add": "+", "sub": "-", "mul": "*", "div": "/"}
 _OF_BOOLS = {"add": "||", "mul": "&&", "min": "&&", "max": "||"}
-_HELPED = frozenset({"min", "max", "sign", "mod"})
+_HELPED = frozenset({"scale", "min", "max", "sign", "mod"})
 """Functions of floats that the prelude has."""
 _LIBRARY: Mapping[str, str] = {
     **{name: name for name in ("exp", "log", "sqrt", "floor", "ceil", "trunc", "erf", "tanh", "sin", "cos", "tan")},

@@ -11,6 +11,7 @@ from xir.backends.codegen.llvm._casts import truth
 from xir.backends.codegen.llvm._divisions import divide, floor_division, remainder
 from xir.backends.codegen.llvm._dots import dot4
 from xir.backends.codegen.llvm._library import LIBRARY, by_the_library
+from xir.backends.codegen.llvm._powers import scale
 from xir.backends.codegen.llvm._values import intrinsic, literal, rounded
 from xir.backends.codegen.llvm.types import Function, Operand, wide
 from xir.ir.types import DType
@@ -165,6 +166,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(("shift_left", "shift_right"), _shift),
     **dict.fromkeys(LIBRARY, by_the_library),
     "dot4": dot4,
+    "scale": scale,
     "rem": remainder,
     "bit_not": _bit_not,
     "not": _not,

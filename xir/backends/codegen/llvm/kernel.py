@@ -89,7 +89,7 @@ def phases(kernel: Kernel, machine: Machine) -> Iterator[Phase]:
     """
     whole = any(isinstance(statement, Let | Allocate) for statement in kernel.body)
     for group in [kernel.body] if whole else [(statement,) for statement in kernel.body]:
-        out = Function(arch=machine.arch, multiplies_bytes=machine.multiplies_bytes)
+        out = Function(arch=machine.arch, multiplies_bytes=machine.multiplies_bytes, scales=machine.lanes == 16)
         yield _Writer(kernel, machine.lanes, out=out).phase(group)
 
 

@@ -96,10 +96,12 @@ class Function:
     Attributes:
         arch: the architecture, whose instructions may be called by name.
         multiplies_bytes: whether the processor sums products of bytes in one instruction.
+        scales: whether it has an instruction for x * 2^k (VSCALEF of AVX-512).
     """
 
     arch: str = "x86_64"
     multiplies_bytes: bool = False
+    scales: bool = False
     lines: list[str] = field(default_factory=list[str])
     reserved: list[str] = field(default_factory=list[str])
     declared: dict[str, str] = field(default_factory=dict[str, str])

@@ -119,6 +119,7 @@ class Parts:
     """The power exp x = 2^k exp r in parts; the lowest bits of `whole` hold k plus what was put into the magic."""
 
     whole: Term
+    k: Term
     r: Term
     polynomial: Term
 
@@ -132,7 +133,7 @@ def exp_parts(lets: Lets, kind: Precision, x: Term, magic: Term) -> Parts:
     whole = lets.let(x * math.log2(math.e) + magic)
     k = lets.let(whole - magic)
     r = lets.let((x - k * kind.ln2[0]) - k * kind.ln2[1])
-    return Parts(whole, r, polynomial(r, kind.exp))
+    return Parts(whole, k, r, polynomial(r, kind.exp))
 
 
 def power_of_two(kind: Precision, whole: Term) -> Term:
@@ -147,16 +148,12 @@ def with_sign_of(kind: Precision, magnitude: Term, x: Term) -> Term:
 
 
 def exp(lets: Lets, kind: Precision, x: Term) -> Term:
-    """The power in two factors, both normal: the last product alone rounds to a subnormal number or to infinity."""
+    """The power of what is left times 2^k: that product alone rounds to a subnormal number or to infinity."""
     low, high = kind.exp_range
     held = lets.let(x.at_least(low).at_most(high))
-    up = 32 if kind is SINGLE else 128
-    below = lets.let(held < 0.0)
-    magic = lets.let(below.choose(held.constant(kind.magic + up), kind.magic - 1))
-    parts = exp_parts(lets, kind, held, magic)
-    last = below.choose(held.constant(2.0**-up), 2.0)
+    parts = exp_parts(lets, kind, held, held.constant(kind.magic))
     power = (parts.polynomial * parts.r + 1.0) * parts.r + 1.0
-    return power * power_of_two(kind, parts.whole) * last
+    return power.apply("scale", parts.k)
 
 
 def log(lets: Lets, kind: Precision, x: Term) -> Term:
