@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import host
+from xir.backends.codegen.llvm.kernel import phases
 from xir.backends.codegen.lowering.lower import expand, lower
-from xir.backends.codegen.steps import Hosted, Repeat, Run, Step
+from xir.backends.codegen.steps import Hosted, Repeat, Run, Step, kernels
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph, Parameter
@@ -33,8 +34,10 @@ def numbers(*shape: int) -> NDArray[np.float32]:
     return (np.random.default_rng(3).standard_normal(shape) / 3).astype(np.float32)
 
 
-def layer(kind: Kind, direction: Direction, steps: int | Symbol, rows: int, *, lengths: bool = False) -> Graph:
-    ways, hidden, gates = 2 if direction == "bidirectional" else 1, 20, GATES[kind]
+def layer(
+    kind: Kind, direction: Direction, steps: int | Symbol, rows: int, *, lengths: bool = False, hidden: int = 20
+) -> Graph:
+    ways, gates = 2 if direction == "bidirectional" else 1, GATES[kind]
     x = Value(TensorType(DType.FLOAT32, (steps, rows, 7)))
     ends = Value(TensorType(DType.INT32, (rows,))) if lengths else None
     shapes = ((ways, gates * hidden, 7), (ways, gates * hidden, hidden), (ways, 2 * gates * hidden))
@@ -98,3 +101,23 @@ def test_the_inputs_of_all_steps_are_multiplied_at_once() -> None:
     (loop,) = (step for step in steps if isinstance(step, Repeat))
     products = [step for step in loop.body if isinstance(step, Run) and any(n.op.name == "matmul" for n in step.nodes)]
     assert len(products) == 1
+
+
+@pytest.mark.parametrize("steps", [4, 7])
+def test_every_other_step_goes_by_large_weights_the_other_way_round(steps: int) -> None:
+    graph = layer("lstm", "forward", Symbol("T"), 1, hidden=208)
+    feeds = {"x": numbers(steps, 1, 7)}
+    made = [compile_graph(graph, threads=threads).run(None, feeds) for threads in (1, 2)]
+    for name, first, second in zip(graph.output_names, *made, strict=True):
+        wanted = cast("NDArray[np.float32]", run(graph, feeds)[name])
+        assert np.allclose(cast("NDArray[np.float32]", first), wanted, 1e-5, 1e-6)
+        assert np.array_equal(cast("NDArray[np.float32]", first), cast("NDArray[np.float32]", second))
+
+
+@pytest.mark.parametrize(("hidden", "turns"), [(20, 0), (208, 1)])
+def test_only_kernels_in_loops_that_read_much_turn_around(hidden: int, turns: int) -> None:
+    for kernel in kernels(program(layer("lstm", "forward", Symbol("T"), 1, hidden=hidden))):
+        assert not any(phase.turns for phase in phases(kernel, host()))
+    (loop,) = (s for s in program(layer("lstm", "forward", Symbol("T"), 1, hidden=hidden)) if isinstance(s, Repeat))
+    found = [phase.turns for kernel in kernels(loop.body) for phase in phases(kernel, host(), again=True)]
+    assert sum(found) == turns

@@ -28,6 +28,7 @@ class StretchText:
         run: writes a kernel.
         lines: what is written.
         reserved: stack memory, at the function's beginning.
+        number: the number of the step, inside of a loop.
         own: {slot: the stack variable that says where it lies} for the slots that loops move.
     """
 
@@ -36,6 +37,7 @@ class StretchText:
     lines: list[str] = field(default_factory=list[str])
     reserved: list[str] = field(default_factory=list[str])
     own: dict[int, str] = field(default_factory=dict[int, str])
+    number: str | None = None
     _numbers: count[int] = field(default_factory=count)
     _fault: int | None = None
 
@@ -122,6 +124,13 @@ class StretchText:
         bytes = self.let(f"select i1 {wanted}, i64 {size}, i64 0")
         self.do(f"call void @llvm.memmove.p0.p0.i64(ptr {target}, ptr {source}, i64 {bytes}, i1 false)")
 
+    def turned(self, first: str, last: str) -> tuple[str, str]:
+        """The two the other way round in every other step of the loop around."""
+        odd = self.let(f"trunc i64 {self.number} to i1")
+        swapped = ((last, first), (first, last))
+        begin, end = (self.let(f"select i1 {odd}, i64 {a}, i64 {b}") for a, b in swapped)
+        return begin, end
+
     def variable(self, kind: str, value: str) -> str:
         """A stack variable that begins with a value here."""
         name = "%" + self.fresh("m")
@@ -168,7 +177,9 @@ class StretchText:
         self._count(number if loop.steps is None else None)
         for row in rows:
             row.move(number, most)
+        around, self.number = self.number, number
         self.steps(loop.body)
+        self.number = around
         if loop.going is not None:
             self.do(f"store i1 {self._truth(loop.going)}, ptr {going}, align 8")
         made = [self.pointer(each.carry.made) for each in carries]

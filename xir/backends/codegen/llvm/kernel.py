@@ -25,9 +25,9 @@ from xir.backends.codegen.llvm._interleaved import INTERLEAVED, is_interleaved
 from xir.backends.codegen.llvm._memory import Memory, Place
 from xir.backends.codegen.llvm._scalars import apply
 from xir.backends.codegen.llvm._values import literal
-from xir.backends.codegen.llvm.types import Function, Operand, memory_type, wide
+from xir.backends.codegen.llvm.types import Function, Operand, element_bytes, memory_type, wide
 from xir.errors import UnsupportedError
-from xir.ir.dims import Dim
+from xir.ir.dims import Dim, product
 from xir.ir.types import DType
 from xir.kernel.grammar import (
     Accumulate,
@@ -53,6 +53,8 @@ from xir.kernel.grammar import (
 )
 
 ATTRIBUTES = "nounwind"
+NEAR = 512 << 10
+"""Bytes that stay near from one run of a kernel to the next, whatever the order: half a second cache."""
 UNROLLED = 16
 """Groups of lanes of one vector loop that are written one after another, where a register buffer is met."""
 
@@ -66,31 +68,52 @@ class Phase:
         declared: what it calls, {name: declaration}.
         sizes: the symbolic sizes that it reads.
         iterations: how many iterations its outermost parallel loops have.
+        turns: whether it also runs them the other way round.
     """
 
     text: str
     declared: dict[str, str]
     sizes: tuple[Dim, ...]
     iterations: Dim
+    turns: bool = False
 
 
 NAME = "$name$"
 
 
-def phases(kernel: Kernel, machine: Machine) -> Iterator[Phase]:
+def phases(kernel: Kernel, machine: Machine, *, again: bool = False) -> Iterator[Phase]:
     """The functions of a kernel, in the order in which they run.
 
     Args:
         kernel: a kernel that `xir.kernel.verify` accepts and whose loops are scheduled.
         machine: the processor.
+        again: whether the kernel runs again and again. Then, where it goes by more than stays near, its functions also
+            run from the last iteration to the first, called with `from` behind `to`.
 
     Raises:
         UnsupportedError: if the kernel needs what a processor has not.
     """
+    turns = again and sum(_bytes(buffer) for buffer in kernel.inputs) > NEAR
     whole = any(isinstance(statement, Let | Allocate) for statement in kernel.body)
     for group in [kernel.body] if whole else [(statement,) for statement in kernel.body]:
         out = Function(arch=machine.arch, multiplies_bytes=machine.multiplies_bytes, scales=machine.lanes == 16)
-        yield _Writer(kernel, machine.lanes, out=out).phase(group)
+        yield _Writer(kernel, machine.lanes, out=out).phase(group, turns)
+
+
+def _chain(statements: Sequence[Statement]) -> tuple[list[For], tuple[Statement, ...]]:
+    """The loops around everything that workers share, outermost first, and what is inside of them."""
+    chain: list[For] = []
+    body = tuple(statements)
+    while len(body) == 1 and isinstance(body[0], For) and body[0].kind in ("parallel", "block"):
+        chain.append(body[0])
+        body = body[0].body
+    return chain, body
+
+
+def _bytes(buffer: Buffer) -> int:
+    """The bytes of a buffer, none of one whose size only the run knows."""
+    size = product(buffer.shape)
+    return element_bytes(buffer.dtype) * size if isinstance(size, int) else 0
 
 
 @dataclass(slots=True)
@@ -100,40 +123,46 @@ class _Writer(Memory):
     kernel: Kernel
     width: int
 
-    def phase(self, statements: Sequence[Statement]) -> Phase:
+    def phase(self, statements: Sequence[Statement], turns: bool) -> Phase:
         buffers = (*self.kernel.inputs, *self.kernel.outputs)
         for number, buffer in enumerate(buffers):
             self.places[buffer.name] = Place(f"%a{number}", buffer.shape)
-        iterations = self.outermost(statements)
+        chain, body = _chain(statements)
+        if chain:
+            self.shared(chain, body, turns)
+        else:
+            self.once(body)
         self.out.do("ret void")
         given = ", ".join(f"ptr noalias %a{number}" for number in range(len(buffers)))
         parameters = ", ".join(part for part in (given, "ptr noalias %sizes, i64 %from, i64 %to") if part)
-        return Phase(self.out.text(NAME, parameters, ATTRIBUTES), self.out.declared, tuple(self.sizes), iterations)
+        text = self.out.text(NAME, parameters, ATTRIBUTES)
+        iterations = product(tuple(loop.extent for loop in chain))
+        return Phase(text, self.out.declared, tuple(self.sizes), iterations, turns and bool(chain))
 
     # Statements
 
-    def outermost(self, statements: Sequence[Statement]) -> Dim:
+    def shared(self, chain: Sequence[For], body: Sequence[Statement], turns: bool) -> None:
         """The parallel loops around everything become one loop over the part of a worker."""
-        chain: list[For] = []
-        body = tuple(statements)
-        while len(body) == 1 and isinstance(body[0], For) and body[0].kind in ("parallel", "block"):
-            chain.append(body[0])
-            body = body[0].body
-        if not chain:
-            self.once(body)
-            return 1
-        total: Dim = 1
-        for loop in chain:
-            total = total * loop.extent
-        with self.counted(Operand("%from", DType.INT64), Operand("%to", DType.INT64), guarded=True) as flat:
+        start, end = Operand("%from", DType.INT64), Operand("%to", DType.INT64)
+        if turns:
+            back = self.out.let("icmp sgt i64 %from, %to")
+            low, high = (
+                self.out.let(f"select i1 {back}, i64 {a}, i64 {b}") for a, b in (("%to", "%from"), ("%from", "%to"))
+            )
+            start, end = Operand(low, DType.INT64), Operand(high, DType.INT64)
+        with self.counted(start, end, guarded=True) as flat:
             rest = flat
+            if turns:
+                total = self.out.let(f"add i64 {start.text}, {end.text}")
+                other = self.out.let(f"sub i64 {total}, {flat.text}")
+                last = self.out.let(f"sub i64 {other}, 1")
+                rest = Operand(self.out.let(f"select i1 {back}, i64 {last}, i64 {flat.text}"), DType.INT64)
             for loop in reversed(chain[1:]):
                 extent = self.size(loop.extent)
                 self.names[loop.axis.name] = Operand(self.out.let(f"urem i64 {rest.text}, {extent.text}"), DType.INT64)
                 rest = Operand(self.out.let(f"udiv i64 {rest.text}, {extent.text}"), DType.INT64)
             self.names[chain[0].axis.name] = rest
             self.block(body)
-        return total
 
     def once(self, body: Sequence[Statement]) -> None:
         """Statements without a parallel loop belong to the worker that begins at 0."""

@@ -56,7 +56,7 @@ class Module:
         return name
 
     def _run(self, written: StretchText, run: Run) -> None:
-        for phase in phases(run.kernel, self.machine):
+        for phase in phases(run.kernel, self.machine, again=written.number is not None):
             written.meet()
             self._call(written, phase, run.slots)
 
@@ -74,6 +74,8 @@ class Module:
         first = written.let(f"udiv i64 {before}, %workers")
         after = written.let(f"add i64 {before}, {total}")
         last = written.let(f"udiv i64 {after}, %workers")
+        if phase.turns:  # what was read last is near: every other step begins with it
+            first, last = written.turned(first, last)
         arguments = ", ".join([*given, f"ptr {sizes}", f"i64 {first}", f"i64 {last}"])
         written.do(f"call void @{function}({arguments})")
 
