@@ -191,7 +191,7 @@ def _tiles(found: Contraction, machine: Machine, constants: frozenset[str]) -> l
     length = found.length if isinstance(found.length, int) else 256
     shapes = sorted(
         WIDE[machine.lanes],
-        key=lambda shape: _cost(shape[0], min(shape[1], height), width, height, machine.lanes, length),
+        key=lambda shape: _cost(shape[0], _rows(shape[1], height), width, height, machine.lanes, length),
     )
     tiles = [_Tile(column, row, vectors, _rows(rows, height), machine.lanes) for vectors, rows in shapes]
     return list(dict.fromkeys(tiles))
