@@ -103,6 +103,7 @@ CASES = {
     "few outputs": Convolution(4, 3, (6, 37), (3, 5), padding=2),
     "one output of one cell": Convolution(24, 1, (5, 6), (1, 1)),
     "depthwise": Convolution(20, 20, (6, 7), (3, 3), padding=1, groups=20),
+    "depthwise on long lines": Convolution(5, 5, (11, 37), (3, 3), padding=1, groups=5, follow=False),
     "depthwise with a stride": Convolution(20, 20, (7, 8), (3, 3), (2, 2), padding=1, groups=20),
     "twice as deep": Convolution(6, 12, (5, 19), (3, 3), padding=1, groups=6),
     "groups": Convolution(12, 18, (5, 6), (3, 3), padding=1, groups=3),
@@ -253,3 +254,10 @@ def test_the_last_loop_of_a_sum_goes_to_neighbours() -> None:
     """Channels lie last in images, whatever the order in the weights."""
     *_, last = loops_of(Convolution(24, 64, (9, 9), (3, 3), (2, 2), padding=1).graph())
     assert last == ("serial", 24)
+
+
+@pytest.mark.parametrize(("follow", "pixels"), [(False, True), (True, False)], ids=["alone", "among others"])
+def test_a_depthwise_convolution_alone_turns_no_images(follow: bool, pixels: bool) -> None:
+    """Vectors of pixels where all lies channel by channel, of channels where others want them last."""
+    graph = Convolution(24, 24, (40, 40), (3, 3), padding=1, groups=24, follow=follow).graph()
+    assert (loops_of(graph)[0] == ("parallel", 24)) == pixels

@@ -245,11 +245,12 @@ def _is_column(found: Contraction, loop: For, constants: frozenset[str], strict:
 
 
 def _row(found: Contraction, column: For) -> For | None:
-    """The innermost loop along which one of the factors that the columns read stays."""
+    """The innermost loop along which one of the factors stays, if there is any one that the columns read."""
     moving = [each for each in found.factors if depends(each, column)]
-    for loop in reversed(found.loops):
-        if loop is not column and loop.extent != 1 and any(not depends(each, loop) for each in moving):
-            return loop
+    for factors in (moving, found.factors):
+        for loop in reversed(found.loops):
+            if loop is not column and loop.extent != 1 and any(not depends(each, loop) for each in factors):
+                return loop
     return None
 
 

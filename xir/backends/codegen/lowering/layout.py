@@ -46,13 +46,13 @@ def channels_last(graph: Graph, compiled: Collection[Node]) -> dict[Value, Layou
     found: dict[Value, Layout] = {}
     for node in graph.nodes:
         for value in node.outputs:
-            if value not in plain and _is_image(graph, node, value, found):
+            if value not in plain and _is_image(graph, node, value, found, plain):
                 rank = value.rank
                 found[value] = (0, *range(2, rank), 1)
     return found
 
 
-def _is_image(graph: Graph, node: Node, value: Value, found: dict[Value, Layout]) -> bool:
+def _is_image(graph: Graph, node: Node, value: Value, found: dict[Value, Layout], plain: set[Value]) -> bool:
     if not isinstance(value.type, TensorType) or not 3 <= value.rank <= 5:
         return False
     if node.op.name in IMAGES:
@@ -60,7 +60,10 @@ def _is_image(graph: Graph, node: Node, value: Value, found: dict[Value, Layout]
     if node.op.name == "pad":
         readers = [user for user, _ in graph.users.get(value, ())]
         if readers and all(reader.op.name in IMAGES for reader in readers):
-            if all(is_planar(reader) for reader in readers):
+            if all(
+                is_planar(reader, between=node.inputs[0] not in found and reader.outputs[0] in plain)
+                for reader in readers
+            ):
                 return False
             bytes_ = all(reader.op.name == BYTES for reader in readers)
             if bytes_ or value.shape[1] not in range(NARROW):  # what is padded is copied anyway
@@ -75,8 +78,13 @@ BROAD = 32
 """Pixels of a line that fill two vectors of 16."""
 
 
-def is_planar(node: Node) -> bool:
-    """Whether a convolution is faster on images that lie channel by channel: few results, on long lines of pixels."""
+def is_planar(node: Node, *, between: bool = False) -> bool:
+    """Whether a convolution is faster on images that lie channel by channel: few results, on long lines of pixels.
+
+    Args:
+        node: the convolution.
+        between: what it reads and what it makes lie so anyway; then a depthwise one turns neither.
+    """
     x, w = node.inputs[:2]
     if x is None or w is None or node.op.name == BYTES:
         return False
@@ -86,7 +94,7 @@ def is_planar(node: Node) -> bool:
         return False
     each = outputs // given.groups
     depthwise = each == w.shape[1] == 1 and given.groups > 1
-    return each <= NARROW and not depthwise and not (isinstance(width, int) and width < BROAD)
+    return each <= NARROW and (between or not depthwise) and not (isinstance(width, int) and width < BROAD)
 
 
 def padded_before(node: Node) -> Sequence[Value] | None:
