@@ -83,7 +83,7 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
             send(answers, {})
             continue
         sizes = [int(str(size)) for size in items(header["sizes"])]
-        inputs = [np.ascontiguousarray(cast("Array", array)) for array in given]
+        inputs = [cast("Array", array).copy() for array in given]  # frames may lie at odd addresses
         told = [cast("dict[str, object]", each) for each in items(header["outputs"])]
         code, made = 0, list[list[Array]]()
         for number in range(len(THREADS)):
