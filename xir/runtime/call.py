@@ -22,6 +22,7 @@ from xir.limits import MAX_BODY_RUNS, MAX_LOOP_STEPS
 from xir.reference.sizes import Arrival, Sizes
 from xir.runtime.memory import ALIGNMENT, Plan, address_of, byte_count, numbers_of, plan
 from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, temporaries
+from xir.runtime.results import result
 from xir.runtime.team import Team
 
 REMEMBERED = 16
@@ -117,6 +118,7 @@ class Call:
         self.measures: Recent[tuple[tuple[Symbol, Dim], ...], _Measured] = Recent()
         self.assumed = program.constraints
         self.arrays: dict[int, Array] = {}
+        self.spare: dict[int, NDArray[np.uint8]] = {}
         self.bound: Mapping[int, Array] = {}
         self.fed_slots = tuple(port.slot for port in program.inputs)
         self.is_native = all(isinstance(step, Stretch) for step in program.steps)
@@ -265,7 +267,7 @@ class Call:
             fresh = self.measured.fresh[stretch.address] = self.fresh(stretch, sizes)
         for slot, shape, dtype in fresh:
             array = self.bound.get(slot)
-            self.hold(slot, np.empty(shape, dtype) if array is None else array)
+            self.hold(slot, result(shape, dtype, self.spare, slot) if array is None else array)
         table, numbers = self.frame.address, self.measured.address
         if team is None or stretch.alone or not team.run(stretch.address, table, numbers, self.threads):
             stretch.entry(table, numbers, 0, 1, 0)
