@@ -33,6 +33,7 @@ from xir.runtime.digests import digests
 from xir.runtime.executable import Executable
 from xir.runtime.processors import thread_count
 from xir.runtime.program import HostCall, Program, every_step
+from xir.runtime.resident import give_back
 from xir.runtime.store import Entry, Store, Writer
 from xir.text.printer import print_graph
 from xir.text.weights import large_constants, plan_weights
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
     from xir.backends.codegen.compile import Compiled
     from xir.backends.codegen.engine import Code
     from xir.backends.codegen.lowering.made import Weight
+
+
+LLVM = "libllvmlite"
+"""The library of the compiler."""
+LARGE = 1 << 20
+"""Bytes of a weight behind which the pages that it was packed from are given back."""
 
 
 def compile_optimized(
@@ -63,7 +70,9 @@ def compile_optimized(
     else:
         store = Store(folder)
         program = _read(store.get(key), graph, options) or _made(store, key, graph, options)
-    return Executable(program, team_for(count), count)
+    made = Executable(program, team_for(count), count)
+    give_back(LLVM)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,6 @@ def _made(store: Store, key: bytes, graph: Graph, options: _Options) -> Program:
     entry = store.get(key) if written else None
     if entry is None:
         return made.in_memory()
-    _forget(graph)
     return replace(made.program, constants=_constants(_Head.read(entry), entry, graph))
 
 
@@ -152,7 +160,11 @@ def _write(store: Store, key: bytes, graph: Graph, made: Compiled) -> bool:
     with store.writer(key, sum(weight.nbytes for weight in made.weights.values())) as writer:
         if writer is None:
             return False
-        constants = [[slot, *_stored_weight(weight, writer, given)] for slot, weight in made.weights.items()]
+        constants: list[list[Plain]] = []
+        for slot, weight in made.weights.items():
+            constants.append([slot, *_stored_weight(weight, writer, given)])
+            if weight.nbytes >= LARGE:
+                _forget(graph)
         writer.head = json.dumps({**head, "constants": constants}).encode("ascii")
     return True
 

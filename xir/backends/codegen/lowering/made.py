@@ -12,7 +12,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from xir.files import FileSlice
 from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.types import TensorType
 
@@ -40,12 +39,8 @@ class Made:
         return count
 
     def pieces(self) -> Iterator[Array]:
-        """The elements, in pieces; pages of a file that were read for them are given back."""
-        source = self.source
-        array = source.array()
-        yield from self.make(array)
-        if isinstance(source, Constant) and isinstance(source.data, FileSlice):
-            source.data.forget()
+        """The elements, in pieces."""
+        yield from self.make(self.source.array())
 
     def array(self) -> Array:
         """The elements."""

@@ -67,6 +67,7 @@ class Packing:
 
     def pieces(self, array: Array) -> Iterator[Array]:
         """The elements in their new order, in pieces."""
+        array = np.ascontiguousarray(array)  # not for each piece
         (extent, step), bytes = self.along, array.itemsize * prod(size for size, _ in (*self.outer, *self.reduced))
         if bytes * extent <= PIECE_BYTES:
             yield self.packed(array)
