@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from xir.ir.dims import Dim, multiply, subtract
-from xir.kernel.grammar import Accumulate, Apply, Axis, Const, Scalar, Statement, Store
+from xir.kernel.grammar import Accumulate, Apply, Axis, Const, Load, Scalar, Statement, Store
 from xir.kernel.walk import loads, scalars, statements
 
 
@@ -53,3 +53,23 @@ def _step(index: Scalar, axis: str) -> Dim | None:
             return None if a is None else multiply(a, value)
         case _:
             return None if any(isinstance(part, Axis) and part.name == axis for part in scalars([index])) else 0
+
+
+def turned_loads(store: Store, along: str, across: str) -> tuple[Load, ...]:
+    """The loads that go through memory by rows along a loop, if all others go or stay with another; else none.
+
+    Args:
+        store: what is stored at neighbours along the first loop.
+        along: the loop along which the store goes to the neighbour.
+        across: the loop along which these loads go to the neighbour.
+    """
+    if step_of(store.indices, along) != 1:
+        return ()
+    found: dict[Load, None] = {}
+    for load in loads([store]):
+        step = step_of(load.indices, along)
+        if step is None or (step not in (0, 1) and (step_of(load.indices, across) != 1 or load.dtype.bits != 32)):
+            return ()
+        if step not in (0, 1):
+            found[load] = None
+    return tuple(found)

@@ -40,6 +40,7 @@ class Memory(ABC):
         axis: the vector loop around, if there is one.
         lanes: its lanes, or 1.
         mask: the lanes that take part in the branches around; None for all.
+        known: loads whose values are there already.
     """
 
     out: Function = field(default_factory=Function)
@@ -49,6 +50,7 @@ class Memory(ABC):
     axis: str | None = None
     lanes: int = 1
     mask: Operand | None = None
+    known: dict[Load, Operand] = field(default_factory=dict[Load, Operand])
 
     @abstractmethod
     def scalar(self, scalar: Scalar) -> Operand:

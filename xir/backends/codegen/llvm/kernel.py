@@ -24,6 +24,7 @@ from xir.backends.codegen.llvm._casts import converted, reinterpreted
 from xir.backends.codegen.llvm._interleaved import INTERLEAVED, is_interleaved
 from xir.backends.codegen.llvm._memory import Memory, Place
 from xir.backends.codegen.llvm._scalars import apply
+from xir.backends.codegen.llvm._squares import square_of, transposed
 from xir.backends.codegen.llvm._values import literal
 from xir.backends.codegen.llvm.types import Function, Operand, element_bytes, memory_type, wide
 from xir.errors import UnsupportedError
@@ -226,6 +227,9 @@ class _Writer(Memory):
         if loop.kind == "vector" and self.lanes == 1:
             self.vector_loop(loop)
             return
+        if loop.kind == "unrolled" and self.lanes == 1 and (found := square_of(loop, self.width)) is not None:
+            self.square(loop, *found)
+            return
         if loop.kind == "unrolled" and isinstance(loop.extent, int):
             for count in range(loop.extent):
                 self.names[loop.axis.name] = literal(count, DType.INT64)
@@ -238,6 +242,24 @@ class _Writer(Memory):
         with self.counted(literal(0, DType.INT64), extent, guarded=guarded) as counter:
             self.names[loop.axis.name] = counter
             self.block(loop.body)
+
+    def square(self, loop: For, inner: For, store: Store, turned: Sequence[Load]) -> None:
+        """A square: what is read along the outer loop is turned before it is stored along the inner one."""
+        names, self.lanes = (loop.axis.name, inner.axis.name), self.width
+        columns: dict[Load, list[Operand]] = {}
+        for load in turned:
+            rows: list[Operand] = []
+            self.axis = names[0]
+            for place in range(self.width):
+                self.names[names[0]], self.names[names[1]] = literal(0, DType.INT64), literal(place, DType.INT64)
+                rows.append(self.out.splat(self.load(load), self.width))
+            columns[load] = transposed(self.out, rows)
+        self.axis = names[1]
+        for place in range(self.width):
+            self.names[names[0]], self.names[names[1]] = literal(place, DType.INT64), literal(0, DType.INT64)
+            self.known = {load: column[place] for load, column in columns.items()}
+            self.block((store,))
+        self.axis, self.lanes, self.known = None, 1, {}
 
     def vector_loop(self, loop: For) -> None:
         """Groups of lanes, wide ones first; of what is left of a known size narrower ones, or else single elements."""
@@ -327,7 +349,7 @@ class _Writer(Memory):
             case Select():
                 return self.select(scalar)
             case Load():
-                return self.load(scalar)
+                return self.known[scalar] if scalar in self.known else self.load(scalar)
 
     def const(self, const: Const) -> Operand:
         if isinstance(const.value, bool | int | float):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from xir.backends.codegen.lowering.columns import COLUMNS, column_by_column, walks_rows
 from xir.backends.codegen.lowering.lanes import in_lanes
+from xir.backends.codegen.lowering.squares import in_squares
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, subtract
 from xir.kernel import build
 from xir.kernel._simplify import simplify_statements
@@ -68,6 +69,9 @@ def _phase(statement: Statement, lanes: int) -> Statement:
     nest = replace(nest, body=body)
     if any(isinstance(each, For) and each.kind == "vector" for each in statements(body)):
         return _around(nest.loops, in_lanes(nest.body, lanes))
+    squares = in_squares(nest.loops, nest.body, lanes)
+    if squares is not None:
+        return squares
     chosen = _vector_axis(nest)
     if chosen is None:
         return _around(nest.loops, in_lanes(nest.body, lanes))
