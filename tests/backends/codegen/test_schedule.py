@@ -90,10 +90,10 @@ def test_a_loop_of_unknown_length_is_cut_too() -> None:
         np.testing.assert_array_equal(interpret(kernel, [a, b], {size: count})[0], a + b)
 
 
-def test_loops_around_a_transposition_stay() -> None:
+def test_a_transposition_goes_in_squares() -> None:
     x = Value(TensorType(DType.FLOAT32, (16, 32)))
     kernel = schedule(stage_of(transpose(x, perm=(1, 0)).node).kernel, LANES)
-    assert loops(kernel.body) == [("parallel", 32), ("vector", 16)]
+    assert loops(kernel.body) == [("parallel", 4), ("parallel", 2), ("unrolled", 8), ("vector", 8)]
 
 
 def test_a_reduction_over_the_outer_axis_has_a_result_in_each_lane() -> None:
