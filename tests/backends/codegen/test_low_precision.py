@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from xir.backends.codegen.compile import compile_graph
-from xir.backends.codegen.engine import Machine, host, machine_for
+from xir.backends.codegen.engine import Machine, host
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.steps import Run
 from xir.ir.constant import Array, constant_of
@@ -24,7 +24,7 @@ from xir.ops.conv import conv
 from xir.ops.matmul import gemm, matmul
 from xir.ops.quantize import dequantize, dynamic_quantize, quantize
 from xir.ops.quantize_product import conv_integer, matmul_integer, quantized_conv, quantized_matmul
-from xir.ops.shape import broadcast
+from xir.ops.shape import broadcast, transpose
 from xir.reference import run
 
 MACHINES = {"narrow": Machine("x86-64", "", 8, 16), "wide": Machine("x86-64", "", 16, 32)}
@@ -135,8 +135,8 @@ def fed(graph: Graph) -> Array:
     (x,) = graph.inputs
     shape = tuple(3 if size is B else size for size in x.shape)
     rng = np.random.default_rng(5)
-    if x.dtype is F32:
-        return rng.standard_normal(shape).astype(np.float32)
+    if x.dtype.is_floating:
+        return rng.standard_normal(shape).astype(x.dtype.dtype)
     limits = np.iinfo(x.dtype.dtype)
     return rng.integers(limits.min, limits.max + 1, shape).astype(x.dtype.dtype)
 
@@ -172,7 +172,7 @@ def wanted(graph: Graph, array: Array) -> list[Array]:
 @pytest.fixture(params=["native", "x86-64-v3", "without products of bytes"])
 def machine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Processors that code is made for here."""
-    found = machine_for(request.param) if request.param.startswith("x86") else host()
+    found = Machine(request.param, "", 8, 16) if request.param.startswith("x86") else host()
     if request.param.startswith("without"):
         found = replace(found, features=found.features.replace("+avx512vnni", "-avx512vnni"))
     monkeypatch.setattr("xir.backends.codegen.compile.host", lambda: found)
@@ -300,3 +300,56 @@ def test_dense_layers_between_dequantised_operands(layer: str, machine: Machine)
     array = fed(graph)
     made, known = compile_graph(graph)(array)[0], wanted(graph, array)[0]
     np.testing.assert_allclose(made, known, rtol=1e-5, atol=1e-5)
+
+
+def packed_weights(rows: Dim, *, bits: int, block: int, turned: bool, points: str, real: DType = F32) -> Graph:
+    """A product with constant weights of few bits that are dequantised, a number a block or a column."""
+    making, inner, columns = Making(), 96, 75
+    low, high = (-(1 << bits - 1), 1 << bits - 1) if points == "signed" else (0, 1 << bits)
+    kind = {(4, True): DType.INT4, (8, True): I8, (4, False): DType.UINT4, (8, False): U8}[bits, points == "signed"]
+    w = making.rng.integers(low, high, (columns, inner) if turned else (inner, columns)).astype(kind.dtype)
+    axis = (1 if turned else 0) if block else (0 if turned else 1)
+    blocks = inner // (block or inner)
+    sizes = [columns, blocks] if turned else [blocks, columns]
+    scale = making.rng.uniform(0.01, 0.1, sizes if block else columns).astype(real.dtype)
+    held = making.rng.integers(low, high, scale.shape).astype(kind.dtype)
+    zero = making.weight(held) if points == "points" else None
+    weights = dequantize(making.weight(w), making.weight(scale), zero, dtype=real, axis=axis, block=block)
+    x = Value(TensorType(real, (rows, inner)))
+    return making.graph(x, relu(matmul(x, transpose(weights, perm=(1, 0)) if turned else weights)))
+
+
+PACKED = {
+    "one row": packed_weights(1, bits=4, block=32, turned=True, points="signed"),
+    "zero points": packed_weights(1, bits=4, block=16, turned=False, points="points"),
+    "bytes": packed_weights(3, bits=8, block=0, turned=False, points="signed"),
+    "unsigned": packed_weights(1, bits=4, block=8, turned=True, points="none"),
+    "many rows": packed_weights(21, bits=4, block=32, turned=True, points="points"),
+    "rows that the run knows": packed_weights(B, bits=8, block=32, turned=True, points="points"),
+}
+
+
+@pytest.mark.parametrize("case", PACKED)
+def test_packed_weights_are_widened_where_they_are_read(case: str, machine: Machine) -> None:
+    graph = PACKED[case]
+    lowered = lower(expand(graph), machine)
+    assert not lowered.hosted
+    assert (F32, (96, 75)) not in {(slot.dtype, slot.shape) for slot in lowered.slots}
+    array = fed(graph)
+    np.testing.assert_allclose(compile_graph(graph)(array)[0], wanted(graph, array)[0], rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("case", ["one row", "zero points", "bytes"])
+@pytest.mark.parametrize("lanes", MACHINES)
+def test_packed_weights_in_the_interpreter(case: str, lanes: str) -> None:
+    graph = PACKED[case]
+    array = fed(graph)
+    (made,) = interpreted(graph, array, MACHINES[lanes])
+    np.testing.assert_allclose(made, wanted(graph, array)[0].reshape(-1), rtol=2e-5, atol=2e-5)
+
+
+def test_packed_weights_of_halves_are_within_their_rounding() -> None:
+    graph = packed_weights(1, bits=4, block=32, turned=True, points="signed", real=DType.FLOAT16)
+    array = fed(graph)
+    made, known = (each.astype(np.float32) for each in (compile_graph(graph)(array)[0], wanted(graph, array)[0]))
+    np.testing.assert_allclose(made, known, rtol=4e-3, atol=2e-2)

@@ -9,6 +9,7 @@ import numpy as np
 from tests.ops.cases import Case, case, normal
 from xir.ir.constant import Array
 from xir.ir.types import DType
+from xir.ops.packed import packed_matmul
 from xir.ops.quantize import dequantize, dynamic_quantize, quantize
 from xir.ops.quantize_product import conv_integer, matmul_integer, quantized_conv, quantized_matmul
 
@@ -37,6 +38,16 @@ def drawn(dtype: DType, *shape: int, seed: int = 0) -> Array:
     return np.random.default_rng([seed, *shape]).integers(low, high, shape).astype(dtype.dtype)
 
 
+def _packed() -> Iterator[Case]:
+    for bits, block, blocks in ((4, 16, 3), (8, 4, 2), (4, 32, 1)):
+        rows = block * blocks
+        words = drawn(DType.UINT8, rows * bits // 8, 5).reshape(-1, 4, 5).transpose(0, 2, 1)
+        held = np.ascontiguousarray(words).view(np.int32).reshape(-1, 5)
+        scale = np.abs(normal(blocks, 5)) / 16
+        yield case(packed_matmul, normal(3, rows), held, scale, bits=bits, block=block)
+        yield case(packed_matmul, normal(1, rows), held, scale, normal(blocks, 5), bits=bits, block=block)
+
+
 def cases() -> Iterator[Case]:
     for dtype in (*INTEGERS, *NARROW):
         for real in REAL:
@@ -57,6 +68,7 @@ def cases() -> Iterator[Case]:
         yield case(dynamic_quantize, x).differenced().noted("of nothing")
     yield from _products()
     yield from _convolutions()
+    yield from _packed()
 
 
 def _reaches(dtype: DType) -> Iterator[Case]:

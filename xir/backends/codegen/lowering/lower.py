@@ -13,6 +13,7 @@ from xir.backends.codegen.lowering.integers import without_zero_points
 from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
 from xir.backends.codegen.lowering.loops import along_first, as_scan
 from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.narrow import narrow
 from xir.backends.codegen.lowering.quantized import in_integers
 from xir.backends.codegen.lowering.resizing import tabled
 from xir.backends.codegen.lowering.schedule import schedule
@@ -133,7 +134,7 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
             made.constants[made.slot(node.outputs[0])] = literal
         elif is_view(node) and node in made.kernels and node.inputs[0] is not None:
             made.numbers[node.outputs[0]] = made.slot(node.inputs[0])
-        elif node in made.kernels and (stages := winograd(made, node, number, machine)) is not None:
+        elif node in made.kernels and (stages := _by_hand(made, node, number, machine)) is not None:
             items.extend(stages)
         elif node in made.kernels:
             slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
@@ -144,6 +145,11 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
             inputs = tuple(None if value is None else made.slot(value) for value in node.inputs)
             items.append(Hosted(node, inputs, tuple(made.slot(value) for value in node.outputs)))
     return items
+
+
+def _by_hand(made: Lowered, node: Node, number: int, machine: Machine) -> list[Stage] | None:
+    """The stages of a node that has other ones than its kernel."""
+    return winograd(made, node, number, machine) or narrow(made, node, number, machine)
 
 
 def _kernels(graph: Graph) -> Iterator[tuple[Node, Kernel]]:

@@ -17,6 +17,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from xir.backends.codegen.lowering.narrow import packed
 from xir.ir.constant import constant_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
@@ -72,6 +73,8 @@ class _Recognizer:
         made: Value | None = None
         if node.op.name in LAYERS:
             made = _layer(node, rewriter)
+            if made is None and node.op.name == "matmul":
+                made = packed(node, rewriter)
         elif any(value in self.changed for value in node.inputs if value is not None):
             made = _quantized(node, rewriter) if node.op.name == "quantize" else None
             self.changed.update(node.outputs)
