@@ -113,3 +113,8 @@ def test_what_is_long_stays_in_memory() -> None:
     array = np.random.default_rng(4).standard_normal((3, 5000)).astype(np.float32)
     (made,), (expected,) = interpreted(graph, array), run(graph, {"x": array}).values()
     np.testing.assert_allclose(made, expected, rtol=2e-5, atol=1e-9)
+
+
+def test_single_numbers_are_written_into_kernels() -> None:
+    (only,) = kernels(graph_of(relu))
+    assert len(only.slots) == 2

@@ -138,7 +138,8 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
             items.extend(stages)
         elif node in made.kernels:
             slots = [made.slot(value) for value in (*node.inputs, *node.outputs) if value is not None]
-            items.append(staged(made.kernels[node], slots, node, number, made.layouts))
+            numbers = {slot: known for slot in slots if (known := made.number(slot)) is not None}
+            items.append(staged(made.kernels[node], slots, node, number, made.layouts, numbers))
         elif (step := controlled(made, node, lambda scope, body: _steps(scope, body, machine))) is not None:
             items.append(step)
         else:

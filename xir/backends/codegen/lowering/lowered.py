@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import isfinite
 
 from xir.backends.codegen.lowering.contraction import Pick
 from xir.backends.codegen.lowering.made import Made, Weight
 from xir.backends.codegen.lowering.pack import Packing
 from xir.backends.codegen.lowering.stage import Layout, slot_of
 from xir.backends.codegen.steps import Step
+from xir.ir.constant import Constant
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
-from xir.kernel.grammar import Kernel
+from xir.kernel.grammar import Const, Kernel
 from xir.runtime.program import Slot
+
+NUMBERS = frozenset({DType.FLOAT32, DType.FLOAT64, DType.INT32, DType.INT64})
+"""Types of single numbers that are written into kernels: what is known of them makes instructions fewer."""
 
 
 @dataclass(slots=True)
@@ -52,6 +57,14 @@ class Lowered:
             known = isinstance(value.type, TensorType)
             self.slots.append(Slot(value.dtype, value.shape) if known else Slot(None, ()))
         return self.numbers[value]
+
+    def number(self, slot: int) -> Const | None:
+        """The one element of a constant, as kernels have numbers; None of any other slot."""
+        held = self.constants.get(slot)
+        if not isinstance(held, Constant) or held.elements != 1 or held.dtype not in NUMBERS:
+            return None
+        value = held.array().reshape(()).item()
+        return Const(value, held.dtype) if isinstance(value, int | float) and isfinite(value) else None
 
     def pack(self, packing: Packing) -> int:
         """The number of the slot of a packed weight."""

@@ -11,7 +11,21 @@ from xir.ir.node import Node
 from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements
 from xir.kernel._substitute import substitute
-from xir.kernel.grammar import Accumulate, Allocate, Axis, Buffer, For, Kernel, Let, Load, Scalar, Statement, Store
+from xir.kernel.grammar import (
+    Accumulate,
+    Allocate,
+    Axis,
+    Buffer,
+    Const,
+    For,
+    Kernel,
+    Let,
+    Load,
+    Scalar,
+    Select,
+    Statement,
+    Store,
+)
 from xir.kernel.walk import loads, parallel_loops, rewrite_blocks, statements
 
 MAX_BUFFERS = 24
@@ -60,7 +74,12 @@ Layout: TypeAlias = tuple[int, ...]
 
 
 def staged(
-    kernel: Kernel, slots: Sequence[int], node: Node, number: int, layouts: Mapping[int, Layout] | None = None
+    kernel: Kernel,
+    slots: Sequence[int],
+    node: Node,
+    number: int,
+    layouts: Mapping[int, Layout] | None = None,
+    numbers: Mapping[int, Const] | None = None,
 ) -> Stage:
     """The stage of a kernel on slots.
 
@@ -70,8 +89,9 @@ def staged(
         node: what it computes.
         number: makes the names of its loops and registers its own.
         layouts: {slot: how it lies in memory}; the others lie in row-major order.
+        numbers: {slot: its one element}, of those that need not be read.
     """
-    layouts = layouts or {}
+    layouts, numbers = layouts or {}, numbers or {}
     order = {
         buffer.name: layouts.get(slot, tuple(range(len(buffer.shape))))
         for buffer, slot in zip((*kernel.inputs, *kernel.outputs), slots, strict=True)
@@ -89,6 +109,9 @@ def staged(
         shape = shapes.get(load.buffer.name)
         if shape is None:
             return None
+        known = numbers.get(slot_of(flat[load.buffer.name]))
+        if known is not None:
+            return known if load.mask is None else Select(load.mask, known, build.number(0, known.dtype))
         return Load(flat[load.buffer.name], (_place(load.indices, shape, order[load.buffer.name]),), load.mask)
 
     def store(statement: Statement) -> Sequence[Statement]:
@@ -100,7 +123,7 @@ def staged(
     laid = tuple(_in_order(each, order[kernel.outputs[0].name]) for each in kernel.body)
     body = tuple(substitute(each, renamed, place, buffers=local) for each in laid)
     body = simplify_statements(rewrite_blocks(body, store), {})
-    inputs = dict.fromkeys(flat[buffer.name] for buffer in kernel.inputs)
+    inputs = dict.fromkeys(flat[b.name] for b in kernel.inputs if slot_of(flat[b.name]) not in numbers)
     outputs = tuple(flat[buffer.name] for buffer in kernel.outputs)
     return Stage(Kernel(kernel.name, tuple(inputs), outputs, body), (node,))
 
