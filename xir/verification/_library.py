@@ -31,16 +31,16 @@ class _Library:
         self._weights = [os.fsencode(str(told["weights"]))] if told.get("weights") else []
         self._models = [self._made(threads) for threads in THREADS]
 
-    def _function(self, name: str) -> ctypes._NamedFuncPointer:
-        return self._library[f"{self._name}_{name}"]
+    def _call(self, name: str, *given: object) -> int:
+        return int(self._library[f"{self._name}_{name}"](*given))
 
     def _made(self, threads: int) -> ctypes.c_void_p:
         model = ctypes.c_void_p()
         given = [ctypes.byref(model), *map(ctypes.c_char_p, self._weights), ctypes.c_int(threads)]
         if isinstance(self._level, int):
-            code = int(self._function("init_level")(*given, ctypes.c_int(self._level)))
+            code = self._call("init_level", *given, ctypes.c_int(self._level))
         else:
-            code = int(self._function("init")(*given))
+            code = self._call("init", *given)
         self.code = self.code or code
         return model
 
@@ -48,18 +48,18 @@ class _Library:
         """The sizes of all arrays, `count` in number, one after another; none if the library refuses the sizes."""
         found = (ctypes.c_int64 * max(count, 1))()
         given = (ctypes.c_int64 * max(len(sizes), 1))(*sizes)
-        return [] if self._function("shapes")(given, found) else list(found)[:count]
+        return [] if self._call("shapes", given, found) else list(found)[:count]
 
     def run(self, number: int, sizes: Sequence[int], arrays: Sequence[Array]) -> int:
         """Runs a model on inputs, and on outputs to fill."""
         given = [(ctypes.c_int64 * len(sizes))(*sizes)] if sizes else []
         places = (ctypes.c_void_p(array.ctypes.data if array.size else None) for array in arrays)
-        return int(self._function("run")(self._models[number], *given, *places))
+        return self._call("run", self._models[number], *given, *places)
 
     def close(self) -> None:
         """Gives the models back."""
         for model in self._models:
-            self._function("free")(model)
+            self._call("free", model)
 
 
 def serve(stream: BinaryIO, answers: BinaryIO) -> None:
