@@ -178,7 +178,7 @@ class _Writer:
         return VECTORS * self.lanes
 
     def axis(self, letter: str) -> Axis:
-        return Axis(f"{letter}{self.mark}")
+        return Axis(f"{letter}_{self.mark}")
 
     def vector(self, letter: str, body: list[Statement]) -> Statement:
         return For(self.axis(letter), self.lanes, "vector", tuple(body))
@@ -188,8 +188,8 @@ class _Writer:
 
     def body(self) -> tuple[Statement, ...]:
         rows, columns = self.node.outputs[0].tensor.static_shape or (0, 0)
-        total = Buffer(f"t{self.mark}", DType.FLOAT32, (self.columns,), "register")
-        part = replace(total, name=f"p{self.mark}")
+        total = Buffer(f"t_{self.mark}", DType.FLOAT32, (self.columns,), "register")
+        part = replace(total, name=f"p_{self.mark}")
         blocks = cast("Value", self.node.inputs[2]).shape[0]
         zero = build.number(0, DType.FLOAT32)
         inner = (
@@ -229,17 +229,17 @@ class _Writer:
         row = build.apply("add", build.apply("mul", self.axis("b"), build.index(self.words)), self.axis("k"))
         count = WORD // self.bits
         words, _, point = self.weights
-        held = [Variable(f"w{self.mark}_{v}", DType.INT32) for v in range(VECTORS)]
+        held = [Variable(f"q_{self.mark}_{v}", DType.INT32) for v in range(VECTORS)]
         for v, variable in enumerate(held):
             made.append(Let(variable, self.place(build.present(words), row, blocks * self.words, "w", v)))
         zeros: list[Variable] = []
         for v in range(VECTORS) if point is not None else ():
-            zeros.append(Variable(f"o{self.mark}_{v}", DType.FLOAT32))
+            zeros.append(Variable(f"o_{self.mark}_{v}", DType.FLOAT32))
             made.append(Let(zeros[-1], self.place(build.present(point), self.axis("b"), blocks, "w", v)))
         for place in range(count):
             column = build.apply("add", build.apply("mul", row, build.index(count)), build.index(place))
             start = build.apply("mul", self.axis("m"), build.index(self.sizes[1]))
-            element = Variable(f"x{self.mark}_{place}", DType.FLOAT32)
+            element = Variable(f"x_{self.mark}_{place}", DType.FLOAT32)
             made.append(Let(element, Load(self.x, (build.apply("add", start, column),))))
             for v, variable in enumerate(held):
                 number = field(variable, build.number(WORD - self.bits * (place + 1), DType.INT32), self.bits)
