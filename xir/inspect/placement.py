@@ -7,22 +7,15 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from xir.backends.codegen.engine import host
-from xir.backends.codegen.llvm.types import is_compiled
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step
-from xir.errors import UnsupportedError
 from xir.inspect.summary import layer_of
-from xir.ir.dims import Symbol, symbols_of
 from xir.ir.graph import Graph
-from xir.ir.node import Node, Value
+from xir.ir.node import Node
 from xir.ir.source import Source
-from xir.ir.types import TensorType
-from xir.ops import definition
 from xir.passes import optimize
 
 MACHINE, HOST, NOTHING = "machine code", "host", "nothing to do"
-CONTROL = frozenset({"if", "loop", "scan"})
-"""Operators with bodies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +124,6 @@ def place(graph: Graph) -> Placement:
     """
     machine = host()
     expanded = expand(optimize(graph))
-    late = _late(expanded)
     steps: list[PlacedStep] = []
     rows: dict[_Key, _Row] = {
         _key(source): _Row(source.layer, source.kind) for node in graph.nodes for source in _own(node)
@@ -139,7 +131,7 @@ def place(graph: Graph) -> Placement:
     for step, inside in every(lower(expanded, machine).steps):
         nodes = nodes_of(step)
         where = HOST if isinstance(step, Hosted) else MACHINE
-        reason = _reason(step.node, step.node in late) if isinstance(step, Hosted) else ""
+        reason = step.reason if isinstance(step, Hosted) else ""
         layers = dict.fromkeys(layer_name(node, expanded) for node in nodes)
         operators = tuple(node.op.name for node in nodes) or ("copy",)
         steps.append(PlacedStep(len(steps), where, operators, tuple(layers), inside, reason))
@@ -217,46 +209,3 @@ def nodes_of(step: Step) -> tuple[Node, ...]:
             case _:
                 pass
     return tuple(found)
-
-
-def _late(graph: Graph) -> set[Node]:
-    """Nodes with sizes that nothing before them tells."""
-    told = {symbol for value in graph.inputs for symbol in _symbols(value)}
-    late: set[Node] = set()
-    for node in graph.nodes:
-        made = {symbol for value in node.outputs for symbol in _symbols(value)}
-        if not made <= told:
-            late.add(node)
-        told |= made
-    return late
-
-
-def _symbols(value: Value) -> Iterator[Symbol]:
-    if isinstance(value.type, TensorType):
-        for dim in value.type.shape:
-            yield from symbols_of(dim)
-
-
-def _reason(node: Node, late: bool) -> str:
-    """Why the host runs a node: the first condition of `xir.backends.codegen.lowering.lower` that it does not meet."""
-    values = [value for value in (*node.inputs, *node.outputs) if value is not None]
-    strange = next((value.type for value in values if not isinstance(value.type, TensorType)), None)
-    if strange is not None:
-        return f"works on {strange}, which is no tensor of known axes"
-    foreign = next((value.dtype for value in values if not is_compiled(value.dtype)), None)
-    if foreign is not None:
-        return f"works on elements of the type {foreign}"
-    if node.op.name in CONTROL:
-        return "its body has steps of the host, or sizes that change from step to step"
-    if late:
-        return "the sizes of its result are known only when it has run"
-    rules = definition(node)
-    if rules.lower_rule is None and rules.decompose_rule is None:
-        return "has no lowering to loops"
-    rule = rules.lower_rule
-    try:
-        if rule is not None:
-            rule(node)
-    except UnsupportedError as error:
-        return error.message
-    return "its pieces depend on numbers that only the run knows"

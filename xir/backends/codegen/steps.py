@@ -1,7 +1,7 @@
 """The program IR: what happens to slots, in order.
 
     Step   = Run(kernel, slots)                     a kernel on buffers
-           | Hosted(node, inputs, outputs)          a node that runs by its reference
+           | Hosted(node, inputs, outputs, reason)  a node that runs by its reference
            | Copy(source, target, bytes)
            | Repeat(body, ...)                      a loop whose steps are machine code, and itself machine code
            | Choose(condition, then, otherwise)     a branch of machine code
@@ -36,11 +36,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Hosted:
-    """A node that runs by its reference; None where an operand is absent."""
+    """A node that runs by its reference, and why; None where an operand is absent."""
 
     node: Node
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ def reads(step: Step) -> Iterator[int]:
     match step:
         case Run(kernel, slots):
             yield from slots[: len(kernel.inputs)]
-        case Hosted(_, inputs, _):
+        case Hosted(_, inputs):
             yield from (slot for slot in inputs if slot is not None)
         case Copy(source):
             yield source

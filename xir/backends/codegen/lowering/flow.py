@@ -23,6 +23,9 @@ from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, evaluate_attribute
 from xir.ir.types import DType, TensorType, Type
 
+CONTROL = frozenset({"if", "loop", "scan"})
+"""Operators with bodies."""
+
 Inside = Callable[[Lowered, Graph], tuple[Step, ...]]
 """Lowers a body whose inputs have slots."""
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm.types import is_compiled
 from xir.backends.codegen.lowering.contraction import Pick, tiled
-from xir.backends.codegen.lowering.flow import controlled
+from xir.backends.codegen.lowering.flow import CONTROL, controlled
 from xir.backends.codegen.lowering.fuse import fuse
 from xir.backends.codegen.lowering.integers import without_zero_points
 from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
@@ -96,7 +96,7 @@ def _steps(made: Lowered, graph: Graph, machine: Machine) -> tuple[Step, ...]:
     """What a graph, or a body whose inputs have slots, does."""
     for parameter in graph.parameters:
         made.constants[made.slot(parameter.value)] = parameter.constant
-    made.kernels.update(_kernels(graph))
+    made.kernels.update(_kernels(graph, made.reasons))
     layouts = channels_last(graph, made.kernels.keys())
     made.layouts.update((made.slot(value), layout) for value, layout in layouts.items())
     items = _items(made, graph, machine)
@@ -144,7 +144,7 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
             items.append(step)
         else:
             inputs = tuple(None if value is None else made.slot(value) for value in node.inputs)
-            items.append(Hosted(node, inputs, tuple(made.slot(value) for value in node.outputs)))
+            items.append(Hosted(node, inputs, tuple(map(made.slot, node.outputs)), made.reasons[node]))
     return items
 
 
@@ -153,17 +153,19 @@ def _by_hand(made: Lowered, node: Node, number: int, machine: Machine) -> list[S
     return winograd(made, node, number, machine) or narrow(made, node, number, machine)
 
 
-def _kernels(graph: Graph) -> Iterator[tuple[Node, Kernel]]:
-    """The nodes that machine code computes, with their kernels.
+def _kernels(graph: Graph, reasons: dict[Node, str]) -> Iterator[tuple[Node, Kernel]]:
+    """The nodes that machine code computes, with their kernels; `reasons` is told why it does not compute the others.
 
     Sizes that nothing before a node tells are known only when it has run, so the host runs it.
     """
     told = {symbol for value in graph.inputs for symbol in _symbols(value)}
     for node in graph.nodes:
         made = {symbol for value in node.outputs for symbol in _symbols(value)}
-        kernel = _kernel(node) if made <= told else None
-        if kernel is not None:
-            yield node, kernel
+        found = _kernel(node, late=not made <= told)
+        if isinstance(found, Kernel):
+            yield node, found
+        else:
+            reasons[node] = found
         told |= made
 
 
@@ -173,13 +175,30 @@ def _symbols(value: Value) -> Iterator[Symbol]:
             yield from symbols_of(dim)
 
 
-def _kernel(node: Node) -> Kernel | None:
-    """The kernel of a node, or None where the host runs it."""
+def _kernel(node: Node, *, late: bool) -> Kernel | str:
+    """The kernel of a node, or why the host runs it.
+
+    Args:
+        node: what is computed.
+        late: whether it makes sizes that nothing before it tells.
+    """
     values = [value for value in (*node.inputs, *node.outputs) if value is not None]
-    rule = definition(node).lower_rule
-    if rule is None or any(not isinstance(v.type, TensorType) or not is_compiled(v.dtype) for v in values):
-        return None
+    strange = next((value.type for value in values if not isinstance(value.type, TensorType)), None)
+    if strange is not None:
+        return f"works on {strange}, which is no tensor of known axes"
+    foreign = next((value.dtype for value in values if not is_compiled(value.dtype)), None)
+    if foreign is not None:
+        return f"works on elements of the type {foreign}"
+    if node.op.name in CONTROL:
+        return "its body has steps of the host, or sizes that change from step to step"
+    if late:
+        return "the sizes of its result are known only when it has run"
+    rules = definition(node)
+    if rules.lower_rule is None:
+        if rules.decompose_rule is None:
+            return "has no lowering to loops"
+        return "its pieces depend on numbers that only the run knows"
     try:
-        return rule(node)
-    except UnsupportedError:  # what it does depends on numbers that only the run knows
-        return None
+        return rules.lower_rule(node)
+    except UnsupportedError as error:  # what it does depends on numbers that only the run knows
+        return error.message

@@ -33,6 +33,7 @@ class Lowered:
         outputs: the graph's outputs.
         layouts: {slot: how it lies in memory}, where that is not row-major order.
         kernels: {node: what it lowers to}.
+        reasons: {node: why it lowers to no kernel} of the others.
         faults: the slot in which loops say that they were given up, once there is a loop.
         exact: whether sums are taken product by product, and never in fewer products.
         pick: chooses among tiles whose results are the same bits; without it a cost model does.
@@ -46,6 +47,7 @@ class Lowered:
     outputs: tuple[Value, ...] = ()
     layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
     kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
+    reasons: dict[Node, str] = field(default_factory=dict[Node, str])
     faults: list[int] = field(default_factory=list[int])
     exact: bool = False
     pick: Pick | None = None
