@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from xir.backends.codegen.llvm._scalars import apply
+from xir.backends.codegen.llvm._streams import LINE, begins_line
 from xir.backends.codegen.llvm._values import literal
 from xir.backends.codegen.llvm.types import Function, Operand, element_bytes, memory_type, register_type, wide
 from xir.errors import UnsupportedError
@@ -41,6 +42,8 @@ class Memory(ABC):
         lanes: its lanes, or 1.
         mask: the lanes that take part in the branches around; None for all.
         known: loads whose values are there already.
+        streamed: the buffers that are stored past the caches.
+        asked: {buffer: whether it begins at a cache line} for those.
     """
 
     out: Function = field(default_factory=Function)
@@ -51,6 +54,8 @@ class Memory(ABC):
     lanes: int = 1
     mask: Operand | None = None
     known: dict[Load, Operand] = field(default_factory=dict[Load, Operand])
+    streamed: frozenset[str] = frozenset()
+    asked: dict[str, str] = field(default_factory=dict[str, str])
 
     @abstractmethod
     def scalar(self, scalar: Scalar) -> Operand:
@@ -256,12 +261,40 @@ class Memory(ABC):
         elif step is not None and step.text == "0" and value.lanes == 1 and (flags is None or flags.lanes == 1):
             self.guarded(flags, lambda: self.write(buffer, self.address(buffer, place), value))
         elif step is not None and step.text == "1":
-            self.store_row(buffer, place, self.out.splat(value, self.lanes), flags)
+            value = self.out.splat(value, self.lanes)
+            if flags is None and buffer.name in self.streamed and begins_line(indices, self.axis, self.lanes):
+                self.stream(buffer, self.address(buffer, place), value)
+            else:
+                self.store_row(buffer, place, value, flags)
         else:
             for lane in range(self.lanes):
                 where = self.of_lane(place, step, lane)
                 flag = None if flags is None else self.lane(flags, lane)
                 self.guarded(flag, self.writer(buffer, where, self.lane(value, lane)))
+
+    def stream(self, buffer: Buffer, pointer: str, value: Operand) -> None:
+        """Stores lanes past the caches, if the buffer begins at a line."""
+        lines, others, done = (self.out.fresh("b") for _ in range(3))
+        kind, text = self.narrowed(value)
+        self.out.do(f"br i1 {self.lined(buffer)}, label %{lines}, label %{others}")
+        least = element_bytes(buffer.dtype)
+        most = min(LINE, value.lanes * least)
+        for label, how in ((lines, f"align {most}, !nontemporal !1"), (others, f"align {least}")):
+            self.out.at(label)
+            self.out.do(f"store {kind} {text}, ptr {pointer}, {how}")
+            self.out.do(f"br label %{done}")
+        self.out.at(done)
+
+    def lined(self, buffer: Buffer) -> str:
+        """Whether a buffer begins at a cache line; it is asked once."""
+        if buffer.name not in self.asked:
+            name = self.asked[buffer.name] = "%" + self.out.fresh("l")
+            self.out.reserved += [
+                f"  {name}a = ptrtoint ptr {self.places[buffer.name].pointer} to i64",
+                f"  {name}b = and i64 {name}a, {LINE - 1}",
+                f"  {name} = icmp eq i64 {name}b, 0",
+            ]
+        return self.asked[buffer.name]
 
     def writer(self, buffer: Buffer, place: Operand, value: Operand) -> Callable[[], None]:
         return lambda: self.write(buffer, self.address(buffer, place), value)

@@ -25,6 +25,7 @@ from xir.backends.codegen.llvm._interleaved import INTERLEAVED, is_interleaved
 from xir.backends.codegen.llvm._memory import Memory, Place
 from xir.backends.codegen.llvm._scalars import apply
 from xir.backends.codegen.llvm._squares import square_of, transposed
+from xir.backends.codegen.llvm._streams import FENCE, streamed
 from xir.backends.codegen.llvm._values import literal
 from xir.backends.codegen.llvm.types import Function, Operand, element_bytes, memory_type, wide
 from xir.errors import UnsupportedError
@@ -98,7 +99,8 @@ def phases(kernel: Kernel, machine: Machine, *, again: bool = False) -> Iterator
     whole = any(isinstance(statement, Let | Allocate) for statement in kernel.body)
     for group in [kernel.body] if whole else [(statement,) for statement in kernel.body]:
         out = Function(arch=machine.arch, multiplies_bytes=machine.multiplies_bytes, scales=machine.lanes == 16)
-        yield _Writer(kernel, machine.lanes, out=out).phase(group, turns)
+        large = frozenset(streamed(kernel)) if machine.arch == "x86_64" else frozenset[str]()
+        yield _Writer(kernel, machine.lanes, out=out, streamed=large).phase(group, turns)
 
 
 def _chain(statements: Sequence[Statement]) -> tuple[list[For], tuple[Statement, ...]]:
@@ -133,6 +135,8 @@ class _Writer(Memory):
             self.shared(chain, body, turns)
         else:
             self.once(body)
+        if self.asked:
+            self.out.call(FENCE, "void", [])
         self.out.do("ret void")
         given = ", ".join(f"ptr noalias %a{number}" for number in range(len(buffers)))
         parameters = ", ".join(part for part in (given, "ptr noalias %sizes, i64 %from, i64 %to") if part)

@@ -14,6 +14,9 @@ from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.steps import Run, Step
 from xir.ir.dims import Dim
 
+NUMBERED = ("!0 = !{}", "!1 = !{i32 1}")
+"""What instructions say by number: 0 with `!invariant.load`, 1 with `!nontemporal`."""
+
 MEMORY = "declare void @llvm.memmove.p0.p0.i64(ptr, ptr, i64, i1)"
 """What copies call."""
 
@@ -97,4 +100,4 @@ def joined(modules: Sequence[Module], more: Mapping[str, str] = MappingProxyType
     for module in modules:
         declared.update(module.declared)
         texts += (text.replace(" nounwind {", f" nounwind {module.attributes} {{") for text in module.texts)
-    return "\n".join([*declared.values(), MEMORY, meet_text(modules[0].machine.arch), *texts, "!0 = !{}"])
+    return "\n".join([*declared.values(), MEMORY, meet_text(modules[0].machine.arch), *texts, *NUMBERED])
