@@ -164,7 +164,7 @@ def assemble(text: str, machine: Machine, *, level: int = LEVEL) -> Code:
 
 
 BASES = {"x86_64": ("x86_64-unknown-linux-gnu", "x86-64"), "aarch64": ("aarch64-unknown-linux-gnu", "generic")}
-"""{architecture: (LLVM's triple, the processor that every one of it can do what this one can)}."""
+"""{architecture: (LLVM's triple, the least processor of it)}."""
 
 
 def object_code(text: str, arch: str, exported: Collection[str]) -> bytes:

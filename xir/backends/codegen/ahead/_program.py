@@ -109,7 +109,7 @@ def version_of(graph: Graph, processor: Processor, label: str, exact: bool, weig
         UnsupportedError: if there are layers that only the reference computes.
     """
     lowered = lower(graph, processor.machine, exact=exact)
-    check_native(lowered)
+    _check_native(lowered)
     module = Module(processor.machine, label=label, attributes=processor.attributes)
     stretch = module.stretch(lowered.steps) if lowered.steps else None
     touched = {slot for step in lowered.steps for slot in (*reads(step), *writes(step))}
@@ -166,7 +166,7 @@ def _measured(lowered: Lowered, slot: int) -> tuple[int, Shape]:
     return held.dtype.dtype.itemsize, held.shape
 
 
-def check_native(lowered: Lowered) -> None:
+def _check_native(lowered: Lowered) -> None:
     """Refuses what only the reference computes, all of it at once."""
     if is_native(lowered.steps):
         return
