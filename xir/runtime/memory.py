@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,19 +37,13 @@ class Plan:
     bytes: int
 
 
-def lives(moments: Iterable[Iterable[int]], size_of: Callable[[int], int | None]) -> dict[int, Life]:
-    """The buffers to be planned, and when they are in use.
-
-    Args:
-        moments: the slots that are touched, one moment after another.
-        size_of: the bytes of a slot; None if it lies somewhere else.
-    """
+def in_use(moments: Iterable[Iterable[int]]) -> dict[int, tuple[int, int]]:
+    """{slot: the first and the last moment that touches it}, of the slots that each moment touches."""
     spans: dict[int, tuple[int, int]] = {}
     for place, moment in enumerate(moments):
         for slot in moment:
             spans[slot] = (spans.get(slot, (place, place))[0], place)
-    sizes = {slot: size_of(slot) for slot in spans}
-    return {slot: Life(size, *spans[slot]) for slot, size in sizes.items() if size is not None}
+    return spans
 
 
 def plan(lives: Mapping[int, Life]) -> Plan:

@@ -11,7 +11,7 @@ from xir.ir.constraints import Constraint
 from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.types import DType, TensorType, Type, UnrankedType
 from xir.reference.sizes import Sizes
-from xir.runtime.memory import Life, byte_count, lives, numbers_of
+from xir.runtime.memory import Life, byte_count, in_use, numbers_of
 
 Entry: TypeAlias = Callable[[int, int, int, int, int], None]
 """(table of buffers, table of sizes, worker, workers, team): a stretch of machine code."""
@@ -200,9 +200,9 @@ def temporaries(program: Program, known: Mapping[Symbol, Dim]) -> dict[int, Life
     """The temporary buffers of which these sizes tell how large they are, and when they are in use."""
     fixed = {port.slot for port in (*program.inputs, *program.outputs)} | program.constants.keys()
     made = {slot for step in every_step(program.steps) if isinstance(step, Stretch) for slot in step.writes} - fixed
-
-    def size(slot: int) -> int | None:
+    found: dict[int, Life] = {}
+    for slot, span in in_use(_moments(program.steps)).items():
         dtype, shape = program.slots[slot].dtype, numbers_of(program.slots[slot].shape, known)
-        return None if slot not in made or dtype is None or shape is None else byte_count(dtype.dtype, shape)
-
-    return lives(_moments(program.steps), size)
+        if slot in made and dtype is not None and shape is not None:
+            found[slot] = Life(byte_count(dtype.dtype, shape), *span)
+    return found

@@ -17,6 +17,7 @@ from xir.ir.constraints import Constraint
 from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
+from xir.runtime.memory import in_use
 from xir.runtime.program import Port
 
 
@@ -148,12 +149,8 @@ def _array(lowered: Lowered, slot: int, direct: bool) -> Given:
 
 def _planned(lowered: Lowered, slots: set[int], fault: int | None) -> Iterator[Buffer]:
     """Temporary buffers; what loops say is cleared before all steps and looked at after them."""
-    spans: dict[int, tuple[int, int]] = {}
-    for moment, step in enumerate(lowered.steps):
-        for slot in (*reads(step), *writes(step)):
-            spans[slot] = (spans.get(slot, (moment, moment))[0], moment)
-    if fault is not None:
-        spans[fault] = (0, len(lowered.steps))
+    said = () if fault is None else (fault,)
+    spans = in_use([said, *((*reads(step), *writes(step)) for step in lowered.steps), said])
     for slot in sorted(slots):
         yield Buffer(slot, *_measured(lowered, slot), spans[slot])
 
