@@ -6,7 +6,7 @@ of sums that are taken in lanes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xir.backends.codegen.lowering.columns import COLUMNS, column_by_column, walks_rows
@@ -27,7 +27,7 @@ from xir.kernel.grammar import (
     Statement,
 )
 from xir.kernel.strides import unit_steps
-from xir.kernel.walk import divisions, parallel_loops, rewrite_blocks, statements
+from xir.kernel.walk import divisions, parallel_loops, statements
 
 CHUNK = 8192
 """Elements of a loop over a whole tensor that one worker takes at a time: 32 KiB of f32, what a first cache holds."""
@@ -56,16 +56,28 @@ class _Nest:
         loops, body = parallel_loops((statement,))
         return cls(loops, body)
 
+    @classmethod
+    def alike(cls, loop: For) -> _Nest:
+        """A loop and those of its kind that alone stand in one another."""
+        loops, body = [loop], loop.body
+        while loop.kind in ("serial", "parallel") and len(body) == 1:
+            (inner,) = body
+            if not isinstance(inner, For) or inner.kind != loop.kind:
+                break
+            loops.append(inner)
+            body = inner.body
+        return cls(tuple(loops), body)
+
     @property
     def extents(self) -> dict[str, Dim]:
         return {loop.axis.name: loop.extent for loop in self.loops}
 
 
 def _phase(statement: Statement, lanes: int) -> Statement:
-    nest = _collapsed(_Nest.of(statement))
+    nest = _collapsed(_Nest.of(statement), {})
     if not nest.loops:
         return statement
-    body = rewrite_blocks(nest.body, lambda inner: _inner(inner, lanes))
+    body = _inside(nest.body, nest.extents)
     nest = replace(nest, body=body)
     if any(isinstance(each, For) and each.kind == "vector" for each in statements(body)):
         return _around(nest.loops, in_lanes(nest.body, lanes))
@@ -84,31 +96,48 @@ def _around(loops: Sequence[For], body: tuple[Statement, ...]) -> Statement:
     return body[0]
 
 
-def _inner(statement: Statement, lanes: int) -> Sequence[Statement]:
-    """A parallel loop inside of others runs on one worker: its innermost one as vectors."""
-    if not (isinstance(statement, For) and statement.kind == "parallel"):
-        return [statement]
-    nest = _collapsed(_Nest.of(statement))
-    inner = nest.loops[-1]
-    kind: LoopKind = "vector" if unit_steps(nest.body, inner.axis.name) is not None else "serial"
-    made: tuple[Statement, ...] = (replace(inner, kind=kind, body=nest.body),)
-    for loop in reversed(nest.loops[:-1]):
-        made = (replace(loop, kind="serial", body=made),)
-    return made
+def _inside(body: Sequence[Statement], around: Mapping[str, Dim]) -> tuple[Statement, ...]:
+    """What one worker does, loops that no index tells apart made one; parallel loops run on it, the last as vectors.
+
+    Args:
+        body: one block.
+        around: {axis: extent} of the loops around it.
+    """
+    made: list[Statement] = []
+    for each in body:
+        match each:
+            case For():
+                nest = _collapsed(_Nest.alike(each), around)
+                inner = {**around, **nest.extents}
+                made.append(_on_one_worker(replace(nest, body=_inside(nest.body, inner))))
+            case If():
+                made.append(replace(each, then=_inside(each.then, around), otherwise=_inside(each.otherwise, around)))
+            case _:
+                made.append(each)
+    return tuple(made)
 
 
-def _collapsed(nest: _Nest) -> _Nest:
-    """Neighbouring loops made one wherever no index tells them apart."""
+def _on_one_worker(nest: _Nest) -> Statement:
+    last = nest.loops[-1]
+    if last.kind != "parallel":
+        return _around(nest.loops, nest.body)
+    kind: LoopKind = "vector" if unit_steps(nest.body, last.axis.name) is not None else "serial"
+    loops = (*(replace(loop, kind="serial") for loop in nest.loops[:-1]), replace(last, kind=kind))
+    return _around(loops, nest.body)
+
+
+def _collapsed(nest: _Nest, around: Mapping[str, Dim]) -> _Nest:
+    """Neighbouring loops made one wherever no index tells them apart; `around`: the loops outside, {axis: extent}."""
     place = len(nest.loops) - 2
     while place >= 0:
-        made = _joined(nest, place)
+        made = _joined(nest, place, around)
         if made is not None:
             nest = made
         place = min(place, len(nest.loops) - 1) - 1
     return nest
 
 
-def _joined(nest: _Nest, place: int) -> _Nest | None:
+def _joined(nest: _Nest, place: int, around: Mapping[str, Dim]) -> _Nest | None:
     outer, inner = nest.loops[place], nest.loops[place + 1]
     axis = outer.axis
     count = Const(inner.extent, build.index(0).dtype)
@@ -121,7 +150,7 @@ def _joined(nest: _Nest, place: int) -> _Nest | None:
         replace(outer, extent=multiply(outer.extent, inner.extent)),
         *nest.loops[place + 2 :],
     )
-    extents = {loop.axis.name: loop.extent for loop in loops}
+    extents = {**around, **{loop.axis.name: loop.extent for loop in loops}}
     before = divisions(nest.body)
     body = simplify_statements(tuple(substitute(each, parts) for each in nest.body), extents)
     return _Nest(loops, body) if divisions(body) <= before else None
