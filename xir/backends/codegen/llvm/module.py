@@ -13,6 +13,7 @@ from xir.backends.codegen.llvm.meet import meet_text
 from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.steps import Run, Step
 from xir.ir.dims import Dim
+from xir.kernel.grammar import Kernel
 
 NUMBERED = ("!0 = !{}", "!1 = !{i32 1}")
 """What instructions say by number: 0 with `!invariant.load`, 1 with `!nontemporal`."""
@@ -43,6 +44,9 @@ class Module:
     texts: list[str] = field(default_factory=list[str])
     declared: dict[str, str] = field(default_factory=dict[str, str])
     _names: dict[str, str] = field(default_factory=dict[str, str])
+    _phases: dict[tuple[int, bool], tuple[Kernel, tuple[Phase, ...]]] = field(
+        default_factory=dict[tuple[int, bool], tuple[Kernel, tuple[Phase, ...]]]
+    )
 
     def stretch(self, steps: Sequence[Step]) -> str:
         """The name of a function `(table of buffers, sizes, worker, workers, team)` that runs native steps in order.
@@ -59,7 +63,11 @@ class Module:
         return name
 
     def _run(self, written: StretchText, run: Run) -> None:
-        for phase in phases(run.kernel, self.machine, again=written.number is not None):
+        again = written.number is not None
+        key = id(run.kernel), again  # equal kernels of a program are one object; to compare all would take longer
+        if key not in self._phases:
+            self._phases[key] = run.kernel, tuple(phases(run.kernel, self.machine, again=again))
+        for phase in self._phases[key][1]:
             written.meet()
             self._call(written, phase, run.slots)
 

@@ -52,33 +52,41 @@ def _readers(items: Sequence[Item], slot: int) -> list[int]:
 
 
 def _into(items: list[Item], kept: frozenset[int]) -> list[Item]:
-    place = 0
-    while place < len(items):
-        producer = items[place]
-        made = None if not isinstance(producer, Stage) else _moved_into_readers(items, place, producer, kept)
-        items = items if made is None else made
-        place += made is None
-    return items
+    held: list[Item | None] = list(items)
+    readers: dict[int, dict[int, None]] = {}
+    _note(readers, dict(enumerate(items)))
+    for place, producer in enumerate(held):
+        if isinstance(producer, Stage) and not kept.intersection(producer.writes[:1]):
+            changed = _moved_into_readers(held, sorted(readers.get(producer.writes[0], ())), producer)
+            if changed:
+                _note(readers, changed)
+                for reader, stage in changed.items():
+                    held[reader] = stage
+                held[place] = None
+    return [item for item in held if item is not None]
 
 
-def _moved_into_readers(items: list[Item], place: int, producer: Stage, kept: frozenset[int]) -> list[Item] | None:
+def _note(readers: dict[int, dict[int, None]], items: Mapping[int, Item]) -> None:
+    """Notes at which places each slot is read; that what is there now no longer does is not noted."""
+    for place, item in items.items():
+        if isinstance(item, Stage):
+            for slot in item.reads:
+                readers.setdefault(slot, {})[place] = None
+
+
+def _moved_into_readers(items: Sequence[Item | None], places: Sequence[int], producer: Stage) -> dict[int, Stage]:
+    """The readers of a stage, at these places, that compute its elements themselves; none where that does not pay."""
     each = elements(producer)
-    if each is None or producer.writes[0] in kept:
-        return None
     slot = producer.writes[0]
-    readers = _readers(items, slot)
-    if not readers or (len(readers) > 1 and not _only_moves(each)):
-        return None
-    changed = list(items)
-    for reader in readers:
-        consumer = items[reader]
-        if not isinstance(consumer, Stage):
-            return None
-        made = _inlined(producer, each, consumer)
+    readers = {place: item for place in places if isinstance(item := items[place], Stage) and slot in item.reads}
+    if each is None or (len(readers) > 1 and not _only_moves(each)):
+        return {}
+    changed: dict[int, Stage] = {}
+    for place, reader in readers.items():
+        made = _inlined(producer, each, reader)
         if made is None:
-            return None
-        changed[reader] = made
-    del changed[place]
+            return {}
+        changed[place] = made
     return changed
 
 

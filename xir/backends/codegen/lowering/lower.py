@@ -12,7 +12,7 @@ from xir.backends.codegen.lowering.fuse import fuse
 from xir.backends.codegen.lowering.integers import without_zero_points
 from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
 from xir.backends.codegen.lowering.loops import along_first, as_scan
-from xir.backends.codegen.lowering.lowered import Lowered
+from xir.backends.codegen.lowering.lowered import Arranged, Lowered
 from xir.backends.codegen.lowering.narrow import narrow
 from xir.backends.codegen.lowering.quantized import in_integers
 from xir.backends.codegen.lowering.resizing import tabled
@@ -29,6 +29,7 @@ from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import TensorType
 from xir.kernel.grammar import Kernel
+from xir.kernel.signature import signature
 from xir.ops import definition
 from xir.ops._gates import rolled
 
@@ -115,14 +116,22 @@ def _steps(made: Lowered, graph: Graph, machine: Machine) -> tuple[Step, ...]:
 
 def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
     """The stage, its loops arranged for the processor and its weights packed."""
+    key = signature(stage.kernel), tuple(slot in made.constants for slot in stage.reads)
+    first = made.arranged.get(key)
+    if first is None:
+        first = made.arranged[key] = _arranged(made, stage, machine)
+    slots = dict(zip((*first.stage.reads, *first.stage.writes), (*stage.reads, *stage.writes), strict=True))
+    packed = {each.target.name: made.pack(each, slots[slot_of(each.source)]) for each in first.packings}
+    reads = [packed[b.name] if b.name in packed else slots[slot_of(b)] for b in first.kernel.inputs]
+    return Run(first.kernel, (*reads, *stage.writes), stage.nodes)
+
+
+def _arranged(made: Lowered, stage: Stage, machine: Machine) -> Arranged:
     constants = frozenset(name_of(slot) for slot in made.constants)
     found = tiled(stage.kernel, machine, constants, made.pick)
     if found is None:
-        kernel = expand_kernel(schedule(stage.kernel, machine.lanes))
-        return Run(kernel, (*stage.reads, *stage.writes), stage.nodes)
-    packed = {each.target.name: made.pack(each) for each in found.packings}
-    reads = [packed[b.name] if b.name in packed else slot_of(b) for b in found.kernel.inputs]
-    return Run(expand_kernel(found.kernel), (*reads, *stage.writes), stage.nodes)
+        return Arranged(stage, expand_kernel(schedule(stage.kernel, machine.lanes)), ())
+    return Arranged(stage, expand_kernel(found.kernel), found.packings)
 
 
 def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:

@@ -8,16 +8,32 @@ from math import isfinite
 from xir.backends.codegen.lowering.contraction import Pick
 from xir.backends.codegen.lowering.made import Made, Weight
 from xir.backends.codegen.lowering.pack import Packing
-from xir.backends.codegen.lowering.stage import Layout, slot_of
+from xir.backends.codegen.lowering.stage import Layout, Stage
 from xir.backends.codegen.steps import Step
 from xir.ir.constant import Constant
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.kernel.grammar import Const, Kernel
+from xir.kernel.signature import Signature
 from xir.runtime.program import Slot
 
 NUMBERS = frozenset({DType.FLOAT32, DType.FLOAT64, DType.INT32, DType.INT64})
 """Types of single numbers that are written into kernels: what is known of them makes instructions fewer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arranged:
+    """A stage whose loops are arranged for the processor; stages that differ from it in names alone share it.
+
+    Attributes:
+        stage: the stage.
+        kernel: its kernel in another arrangement.
+        packings: the weights that it wants packed.
+    """
+
+    stage: Stage
+    kernel: Kernel
+    packings: tuple[Packing, ...]
 
 
 @dataclass(slots=True)
@@ -37,6 +53,7 @@ class Lowered:
         faults: the slot in which loops say that they were given up, once there is a loop.
         exact: whether sums are taken product by product, and never in fewer products.
         pick: chooses among tiles whose results are the same bits; without it a cost model does.
+        arranged: {what a kernel is but for names, which of its buffers are constants: its arrangement}.
     """
 
     slots: list[Slot] = field(default_factory=list[Slot])
@@ -51,6 +68,9 @@ class Lowered:
     faults: list[int] = field(default_factory=list[int])
     exact: bool = False
     pick: Pick | None = None
+    arranged: dict[tuple[Signature, tuple[bool, ...]], Arranged] = field(
+        default_factory=dict[tuple[Signature, tuple[bool, ...]], Arranged]
+    )
 
     def slot(self, value: Value) -> int:
         """The number of the value's buffer."""
@@ -68,11 +88,11 @@ class Lowered:
         value = held.array().reshape(()).item()
         return Const(value, held.dtype) if isinstance(value, int | float) and isfinite(value) else None
 
-    def pack(self, packing: Packing) -> int:
-        """The number of the slot of a packed weight."""
+    def pack(self, packing: Packing, source: int) -> int:
+        """The number of the slot of a packed weight; `source` is the slot of the weight as it lies."""
         type = TensorType(packing.target.dtype, packing.target.shape)
         number = self.fresh(type)
-        self.constants[number] = Made(type, self.constants[slot_of(packing.source)], packing.pieces)
+        self.constants[number] = Made(type, self.constants[source], packing.pieces)
         return number
 
     def fresh(self, type: TensorType) -> int:

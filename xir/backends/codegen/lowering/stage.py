@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from xir.ir.dims import Dim, Shape, multiply, product
@@ -39,20 +39,19 @@ class Stage:
     Attributes:
         kernel: its buffers are called after their slots (`name_of`) and have one axis.
         nodes: what it computes, in order; the last one gives it its name.
+        reads: the slots that it reads.
+        writes: the slots that it makes.
     """
 
     kernel: Kernel
     nodes: tuple[Node, ...]
+    reads: tuple[int, ...] = field(init=False)
+    writes: tuple[int, ...] = field(init=False)
 
-    @property
-    def reads(self) -> tuple[int, ...]:
-        """The slots that it reads."""
-        return tuple(slot_of(buffer) for buffer in self.kernel.inputs)
-
-    @property
-    def writes(self) -> tuple[int, ...]:
-        """The slots that it makes."""
-        return tuple(slot_of(buffer) for buffer in self.kernel.outputs)
+    def __post_init__(self) -> None:
+        """Finds the slots of the kernel's buffers."""
+        object.__setattr__(self, "reads", tuple(map(slot_of, self.kernel.inputs)))
+        object.__setattr__(self, "writes", tuple(map(slot_of, self.kernel.outputs)))
 
 
 Item: TypeAlias = Stage | object
