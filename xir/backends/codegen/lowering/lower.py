@@ -9,6 +9,7 @@ from xir.backends.codegen.llvm.types import is_compiled
 from xir.backends.codegen.lowering.contraction import Pick, tiled
 from xir.backends.codegen.lowering.flow import CONTROL, controlled
 from xir.backends.codegen.lowering.fuse import fuse
+from xir.backends.codegen.lowering.halves import widened
 from xir.backends.codegen.lowering.integers import without_zero_points
 from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
 from xir.backends.codegen.lowering.loops import along_first, as_scan
@@ -159,7 +160,7 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
 
 def _by_hand(made: Lowered, node: Node, number: int, machine: Machine) -> list[Stage] | None:
     """The stages of a node that has other ones than its kernel."""
-    return winograd(made, node, number, machine) or narrow(made, node, number, machine)
+    return winograd(made, node, number, machine) or narrow(made, node, number, machine) or widened(made, node, number)
 
 
 def _kernels(graph: Graph, reasons: dict[Node, str]) -> Iterator[tuple[Node, Kernel]]:

@@ -50,6 +50,7 @@ class Lowered:
         layouts: {slot: how it lies in memory}, where that is not row-major order.
         kernels: {node: what it lowers to}.
         reasons: {node: why it lowers to no kernel} of the others.
+        wide: {slot of halves: the slot of the same numbers in f32}, where products read them so.
         faults: the slot in which loops say that they were given up, once there is a loop.
         exact: whether sums are taken product by product, and never in fewer products.
         pick: chooses among tiles whose results are the same bits; without it a cost model does.
@@ -65,6 +66,7 @@ class Lowered:
     layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
     kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
     reasons: dict[Node, str] = field(default_factory=dict[Node, str])
+    wide: dict[int, int] = field(default_factory=dict[int, int])
     faults: list[int] = field(default_factory=list[int])
     exact: bool = False
     pick: Pick | None = None
@@ -108,4 +110,4 @@ class Lowered:
 
     def scope(self) -> Lowered:
         """The same program, for the values of a body."""
-        return replace(self, steps=[], numbers={}, outputs=())
+        return replace(self, steps=[], numbers={}, wide={}, outputs=())
