@@ -220,6 +220,45 @@ def test_threads_survive_a_fork_and_end_with_the_model(tmp_path: Path) -> None:
     assert subprocess.run([program], timeout=60, check=False).returncode == 0
 
 
+CROWD = """
+#include <pthread.h>
+#include <string.h>
+#include "model.h"
+struct result { float p[440 * 40], h[200 * 32], again[40 * 16], both[440 * 40], twice[440 * 40]; };
+static float x[40 * 16], y[400 * 16];
+static struct result first, others[4];
+static int calls(struct result *made, int threads, int turns) {
+  struct model_model *model;
+  if (model_init(&model, threads)) return 1;
+  for (int turn = 0; turn < turns; turn++) {
+    struct model_sizes sizes = { turn % 2 ? 40 : 7, turn % 2 ? 400 : 30 };
+    if (model_run(model, &sizes, x, y, made->p, made->h, made->again, made->both, made->twice)) return 2;
+  }
+  model_free(model);
+  return 0;
+}
+static void *work(void *made) { return (void *)(intptr_t)calls(made, 3, 40); }
+int main(void) {
+  pthread_t threads[4];
+  for (int n = 0; n < 640; n++) x[n] = (float)(n % 17) / 8;
+  for (int n = 0; n < 6400; n++) y[n] = (float)(n % 23) / 8;
+  if (calls(&first, 1, 2)) return 1;
+  for (int n = 0; n < 4; n++) if (pthread_create(&threads[n], 0, work, &others[n])) return 2;
+  for (int n = 0; n < 4; n++) {
+    void *code;
+    if (pthread_join(threads[n], &code) || code || memcmp(&first, &others[n], sizeof first)) return 3;
+  }
+  return 0;
+}
+"""
+
+
+def test_threads_of_a_program_have_a_model_each(tmp_path: Path) -> None:
+    report = write_ahead(two_sizes(), tmp_path / "model.o", cpu="native")
+    program = built(tool("cc"), report, CROWD, tmp_path)
+    assert subprocess.run([program], timeout=60, check=False).returncode == 0
+
+
 LANGUAGES = {
     "C99": ("cc", ("-std=c99",)),
     "C++17": ("c++", ("-std=c++17", "-x", "c++")),
