@@ -52,7 +52,7 @@ OWN |= {"open", "lseek", "close", "mmap", "munmap", "pthread_create", "pthread_j
 
 LIBM = {name + end for name in (*LIBRARY, "fma", "fmod", "floor", "ceil", "trunc", "rint", "sqrt") for end in ("", "f")}
 
-EVERY = 40
+EVERY = 80
 """Every so many of the examples of the operator table are compiled."""
 
 CASES = tuple(case for case in all_cases() if case.is_plain)[::EVERY]
