@@ -71,9 +71,9 @@ class Sizes:
         self._open: dict[Dim, _Equation] = {}
         self._untold: dict[Symbol, _Equation] = {}
 
-    def copy(self) -> Sizes:
-        """The same knowledge, which grows on its own; no body has run yet."""
-        made = Sizes()
+    def copy(self, counting: Sizes | None = None) -> Sizes:
+        """The same knowledge, which grows on its own; runs of bodies count among those of `counting`."""
+        made = Sizes(counting)
         made.known, made._open, made._untold = dict(self.known), dict(self._open), dict(self._untold)
         return made
 

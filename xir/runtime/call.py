@@ -21,7 +21,7 @@ from xir.ir.types import TensorType
 from xir.limits import MAX_BODY_RUNS, MAX_LOOP_STEPS
 from xir.reference.sizes import Arrival, Sizes
 from xir.runtime.memory import ALIGNMENT, Plan, address_of, byte_count, numbers_of, plan
-from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, temporaries
+from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, every_step, temporaries
 from xir.runtime.results import result
 from xir.runtime.team import Team
 
@@ -36,10 +36,11 @@ _N = TypeVar("_N", np.int64, np.uint64)
 
 
 class Recent(Generic[_K, _V]):
-    """What was kept under the latest keys, at most `REMEMBERED`."""
+    """What was kept under the latest keys."""
 
-    def __init__(self) -> None:
-        """Nothing yet."""
+    def __init__(self, most: int = REMEMBERED) -> None:
+        """Nothing yet, and never more than that."""
+        self._most = most
         self._kept: dict[_K, _V] = {}
 
     def get(self, key: _K) -> _V | None:
@@ -48,7 +49,7 @@ class Recent(Generic[_K, _V]):
 
     def keep(self, key: _K, value: _V) -> _V:
         """Keeps the value, in the place of the oldest one if there are too many."""
-        if len(self._kept) >= REMEMBERED:
+        if len(self._kept) >= self._most:
             del self._kept[next(iter(self._kept))]
         self._kept[key] = value
         return value
@@ -116,6 +117,9 @@ class Call:
         self.base = address_of(self.arena)
         self.frames: Recent[Key, _Frame] = Recent()
         self.measures: Recent[tuple[tuple[Symbol, Dim], ...], _Measured] = Recent()
+        told = REMEMBERED * sum(1 for _ in every_step(program.steps))
+        self.learnt: Recent[tuple[Sizes, int, Key], tuple[Sizes, _Measured]] = Recent(told)
+        self.checked: Recent[tuple[Sizes, int], bool] = Recent(told)
         self.assumed = program.constraints
         self.arrays: dict[int, Array] = {}
         self.spare: dict[int, NDArray[np.uint8]] = {}
@@ -124,7 +128,9 @@ class Call:
         self.is_native = all(isinstance(step, Stretch) for step in program.steps)
         self.owned_ports = tuple(_is_own(program, port) for port in program.outputs)
         self.frame: _Frame
+        self.sizes: Sizes
         self.measured: _Measured
+        self.counting: Sizes | None = None
         self.table: NDArray[np.uint64]
 
     def run(self, key: Key, fed: Sequence[Array], targets: Mapping[int, Array], team: Team | None) -> list[Array]:
@@ -141,13 +147,15 @@ class Call:
             frame = self.frames.keep(key, self.framed(fed))
         if frame.base != self.base:
             self.place(frame)
-        self.frame, self.measured, self.table = frame, frame.measured, frame.table
+        self.frame, self.sizes, self.measured, self.table = frame, frame.sizes, frame.measured, frame.table
+        if not self.is_native:
+            self.counting = Sizes()
         try:
             for slot, array in zip(self.fed_slots, fed, strict=True):
                 self.hold(slot, array)
             if targets:
                 self.bound = self.direct(fed, targets)
-            self.steps(self.program.steps, frame.sizes if self.is_native else frame.sizes.copy(), team)
+            self.steps(self.program.steps, team)
             return [self.answer(number, targets.get(number)) for number in range(len(self.program.outputs))]
         finally:  # what was fed and made belongs to the caller alone
             self.arrays.clear()
@@ -234,37 +242,47 @@ class Call:
         )
         return self.measures.keep(key, _Measured(table, address_of(table), outputs))
 
-    def learned(self, sizes: Sizes) -> None:
-        """Takes up sizes that a step has told: machine code after it relies on what was assumed of them."""
-        if self.assumed:
-            check_constraints(self.assumed, sizes.known)
-        self.measured = self.measure(sizes)
+    def learned(self, step: HostCall | Branch, shapes: Key, sizes: Sizes) -> None:
+        """Takes up the sizes that a step has told: machine code after it relies on what was assumed of them.
 
-    def shape(self, shape: Shape, sizes: Sizes) -> tuple[int, ...] | None:
+        Args:
+            step: the step.
+            shapes: those of its results.
+            sizes: what was known before, and what they tell.
+        """
+        if self.assumed and len(sizes.known) != len(self.sizes.known):
+            check_constraints(self.assumed, sizes.known)
+        self.enter(self.learnt.keep((self.sizes, id(step), shapes), (sizes, self.measure(sizes))))
+
+    def enter(self, known: tuple[Sizes, _Measured]) -> None:
+        """Goes on with these sizes; nobody changes them any more."""
+        self.sizes, self.measured = known
+
+    def shape(self, shape: Shape) -> tuple[int, ...] | None:
         """The sizes as numbers, if they are known."""
         found = self.measured.shapes.get(shape)
         if found is None:
-            found = numbers_of(shape, sizes.known)
+            found = numbers_of(shape, self.sizes.known)
             if found is not None:
                 self.measured.shapes[shape] = found
         return found
 
-    def steps(self, steps: Sequence[Step], sizes: Sizes, team: Team | None) -> None:
+    def steps(self, steps: Sequence[Step], team: Team | None) -> None:
         """Runs the steps."""
         for step in steps:
             match step:
                 case Stretch():
-                    self.native(step, sizes, team)
+                    self.native(step, team)
                 case HostCall():
-                    self.host(step, sizes)
+                    self.host(step)
                 case Branch():
-                    self.branch(step, sizes, team)
+                    self.branch(step, team)
 
-    def native(self, stretch: Stretch, sizes: Sizes, team: Team | None) -> None:
+    def native(self, stretch: Stretch, team: Team | None) -> None:
         """Runs machine code."""
         fresh = self.measured.fresh.get(stretch.address)
         if fresh is None:
-            fresh = self.measured.fresh[stretch.address] = self.fresh(stretch, sizes)
+            fresh = self.measured.fresh[stretch.address] = self.fresh(stretch)
         for slot, shape, dtype in fresh:
             array = self.bound.get(slot)
             self.hold(slot, result(shape, dtype, self.spare, slot) if array is None else array)
@@ -272,56 +290,75 @@ class Call:
         if team is None or stretch.alone or not team.run(stretch.address, table, numbers, self.threads):
             stretch.entry(table, numbers, 0, 1, 0)
         if stretch.fault is not None:
-            _check_ended(int(self.read(stretch.fault, (), sizes)))
+            _check_ended(int(self.read(stretch.fault, ())))
 
-    def fresh(self, stretch: Stretch, sizes: Sizes) -> list[_Fresh]:
+    def fresh(self, stretch: Stretch) -> list[_Fresh]:
         """What a stretch makes outside of the arena: outputs, and what has sizes that the inputs do not tell."""
         found: list[_Fresh] = []
         for slot in stretch.writes:
             if slot not in self.frame.plan.offsets:
-                shape, dtype = self.shape(self.program.slots[slot].shape, sizes), self.program.slots[slot].dtype
+                shape, dtype = self.shape(self.program.slots[slot].shape), self.program.slots[slot].dtype
                 if shape is None or dtype is None:
                     raise UsageError(f"the sizes of a buffer of {self.program.name!r} are not known")
                 found.append((slot, shape, dtype.dtype))
         return found
 
-    def branch(self, branch: Branch, sizes: Sizes, team: Team | None) -> None:
+    def branch(self, branch: Branch, team: Team | None) -> None:
         """Runs the side that its condition tells."""
-        known = len(sizes.known)
-        arm = branch.then if self.read(*branch.condition, sizes).reshape(()) else branch.otherwise
+        arm = branch.then if self.read(*branch.condition).reshape(()) else branch.otherwise
         around = self.assumed
         self.assumed = (*around, *arm.constraints)
         try:
-            check_constraints(arm.constraints, sizes.known)
-            self.steps(arm.steps, sizes, team)
+            if self.checked.get((self.sizes, id(arm))) is None:
+                check_constraints(arm.constraints, self.sizes.known)
+                self.checked.keep((self.sizes, id(arm)), True)
+            self.steps(arm.steps, team)
         finally:
             self.assumed = around
-        arrivals: list[Arrival] = []
-        for (slot, type), (source, made) in zip(branch.results, arm.results, strict=True):
-            array = self.read(source, made.shape if isinstance(made, TensorType) else (), sizes)
+        made = [self.read(source, type.shape if isinstance(type, TensorType) else ()) for source, type in arm.results]
+        for (slot, _), array in zip(branch.results, made, strict=True):
             self.hold(slot, _copied(array))
-            if isinstance(type, TensorType):
-                arrivals.append(Arrival(f"the result of {branch.name}", type, array.shape))
-        sizes.learn(arrivals)
-        if len(sizes.known) != known:
-            self.learned(sizes)
+        shapes = _shapes(made)
+        known = self.learnt.get((self.sizes, id(branch), shapes))
+        if known is not None:
+            self.enter(known)
+            return
+        sizes = self.sizes.copy()
+        sizes.learn(
+            [
+                Arrival(f"the result of {branch.name}", type, array.shape)
+                for (_, type), array in zip(branch.results, made, strict=True)
+                if isinstance(type, TensorType)
+            ]
+        )
+        self.learned(branch, shapes, sizes)
 
-    def host(self, call: HostCall, sizes: Sizes) -> None:
+    def host(self, call: HostCall) -> None:
         """Runs what Python computes."""
-        before = len(sizes.known)
-        given = [None if each is None else self.read(*each, sizes) for each in call.inputs]
+        given = [None if each is None else self.read(*each) for each in call.inputs]
+        if call.is_check:
+            known = self.learnt.get((self.sizes, id(call), _shapes(given)))
+            if known is not None:  # these sizes fitted before
+                self.hold(call.outputs[0], np.array(given[0], order="C"))
+                self.enter(known)
+                return
+        sizes = self.sizes.copy(self.counting)
         results = call.run(given, sizes)
         for slot, array in zip(call.outputs, results, strict=True):
             self.hold(slot, _owned(array, given))
-        if len(sizes.known) != before:
-            self.learned(sizes)
+        shapes = _shapes(results)
+        known = self.learnt.get((self.sizes, id(call), shapes))
+        if known is None:
+            self.learned(call, shapes, sizes)
+        else:
+            self.enter(known)
 
-    def read(self, slot: int, sizes_there: Shape, sizes: Sizes) -> Array:
+    def read(self, slot: int, sizes_there: Shape) -> Array:
         """The elements of a slot as an array of these sizes."""
         dtype = self.program.slots[slot].dtype
         if dtype is None:
             return self.arrays[slot]
-        shape = self.shape(sizes_there, sizes)
+        shape = self.shape(sizes_there)
         if slot in self.frame.plan.offsets and shape is not None:
             start, item = self.frame.plan.offsets[slot], dtype.dtype
             made: Array = self.arena[start : start + byte_count(item, shape)].view(item).reshape(shape)
@@ -350,6 +387,10 @@ def _check_place(port: Port, array: Array, shape: tuple[int, ...]) -> None:
         raise UsageError(
             f"the array for the output {port.name!r} has the shape {list(array.shape)}, needed is {list(shape)}"
         )
+
+
+def _shapes(arrays: Sequence[object]) -> Key:
+    return tuple([cast("Array", array).shape if isinstance(array, np.ndarray) else () for array in arrays])
 
 
 def _is_own(program: Program, port: Port) -> bool:

@@ -67,6 +67,7 @@ class HostCall:
         inputs: slots of the operands, and the sizes with which they are read.
         outputs: slots of the results.
         place: the node's place in the graph that was lowered; None inside of branches.
+        is_check: whether its result is its operand, if the sizes of that fit; those that fitted once always do.
     """
 
     name: str
@@ -74,6 +75,7 @@ class HostCall:
     inputs: tuple[tuple[int, Shape] | None, ...]
     outputs: tuple[int, ...]
     place: int | None = None
+    is_check: bool = False
 
     @property
     def slots(self) -> tuple[int, ...]:

@@ -130,10 +130,10 @@ class GuardedCall(Call):
         """No buffer shares a block with others."""
         return Plan({}, 0)
 
-    def native(self, stretch: Stretch, sizes: Sizes, team: Team | None) -> None:
+    def native(self, stretch: Stretch, team: Team | None) -> None:
         """Runs a stretch; what an earlier stretch wrote stays where it is."""
         for slot in stretch.writes:
-            shape, dtype = self.shape(self.program.slots[slot].shape, sizes), self.program.slots[slot].dtype
+            shape, dtype = self.shape(self.program.slots[slot].shape), self.program.slots[slot].dtype
             if dtype is not None and shape is not None and slot not in self.arrays:
                 self.hold(slot, np.zeros(shape, dtype.dtype))
         stretch.entry(self.frame.address, self.measured.address, 0, 1, 0)

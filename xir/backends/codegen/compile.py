@@ -173,4 +173,5 @@ def hosted(
     node: Node, inputs: tuple[tuple[int, Shape] | None, ...], outputs: tuple[int, ...], place: int | None
 ) -> HostCall:
     """The step of a node that runs by its reference; the rest is as in `HostCall`."""
-    return HostCall(node.op.name, lambda arrays, sizes: run_node(node, arrays, sizes), inputs, outputs, place)
+    check = node.op.name == "assume_shape"
+    return HostCall(node.op.name, lambda arrays, sizes: run_node(node, arrays, sizes), inputs, outputs, place, check)
