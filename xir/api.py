@@ -130,8 +130,9 @@ def compile(
     What the operators' texts leave to an error at run time has a defined result in machine code: an integer divided by
     0 is 0, an element whose index does not exist is 0 and is not written (`xir.kernel.grammar`); `xir.run` raises.
 
-    The graph is optimized first. The code lies in a cache (`XIR_CACHE`, or `xir` in the user's folder of caches), so
-    the next process has it at once. The results do not depend on the number of threads or on the run.
+    The graph is optimized first. Code and packed weights lie in a cache (`XIR_CACHE`, or `xir` in the user's folder of
+    caches; `XIR_CACHE=off` for none), so the next process has them at once. The results do not depend on the number of
+    threads or on the run.
 
     Args:
         graph: what is computed; sizes may be symbols.

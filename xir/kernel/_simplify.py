@@ -149,6 +149,8 @@ class _Simplifier:
     done: dict[int, tuple[Scalar, Scalar]] = field(default_factory=dict[int, "tuple[Scalar, Scalar]"])
     atoms: dict[str, Scalar] = field(default_factory=dict[str, "Scalar"])
     names: dict[tuple[Scalar, str], str] = field(default_factory=dict["tuple[Scalar, str]", str])
+    called: dict[int, tuple[Scalar, str]] = field(default_factory=dict[int, "tuple[Scalar, str]"])
+    forms: dict[int, tuple[Scalar, Affine]] = field(default_factory=dict[int, "tuple[Scalar, Affine]"])
 
     def scalar(self, scalar: Scalar) -> Scalar:
         held = self.done.get(id(scalar))
@@ -226,6 +228,12 @@ class _Simplifier:
 
     def form(self, scalar: Scalar) -> Affine:
         """The sum that an i64 scalar of simplified operands is."""
+        held = self.forms.get(id(scalar))
+        if held is None:
+            held = self.forms[id(scalar)] = (scalar, self.summed(scalar))
+        return held[1]
+
+    def summed(self, scalar: Scalar) -> Affine:
         match scalar:
             case Const(value, _) if not isinstance(value, float):
                 return Affine(value, {})
@@ -246,10 +254,12 @@ class _Simplifier:
         if isinstance(atom, Axis):
             self.atoms.setdefault(atom.name, atom)
             return atom.name
-        key = (atom, scalar_text(atom))  # 0.0 == -0.0, but not as text
-        name = self.names.setdefault(key, f"%{len(self.names)}")  # no axis is called so
-        self.atoms.setdefault(name, atom)
-        return name
+        held = self.called.get(id(atom))
+        if held is None:
+            key = (atom, scalar_text(atom))  # 0.0 == -0.0, but not as text
+            held = self.called[id(atom)] = (atom, self.names.setdefault(key, f"%{len(self.names)}"))  # no axis is so
+            self.atoms.setdefault(held[1], atom)
+        return held[1]
 
     def joined(self, form: Affine) -> Scalar:
         """The sum as a scalar: the atoms in order of appearance, the constant last."""

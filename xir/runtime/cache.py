@@ -1,11 +1,11 @@
-"""The object cache: machine code that was made before is read, not made again.
+"""The cache: machine code and other small things that were made before are read, not made again.
 
-The folder is `objects` in `$XIR_CACHE`, or in `xir` of `$XDG_CACHE_HOME` or `~/.cache` (XDG Base Directory
-Specification); `XIR_CACHE=off` switches the cache off. Whoever can write there can make the process run what he likes,
-so the folder and every entry must be the user's own, writable by nobody else and no links; otherwise nothing is read
-or written and everything is compiled. Entries carry their key and the hash of their content: what was cut off, flipped
-or has another entry's name is removed and compiled anew. They appear whole or not at all and are replaced, never
-changed, so any number of processes may share the folder.
+Each kind has its folder, `objects` for machine code, in `$XIR_CACHE`, or in `xir` of `$XDG_CACHE_HOME` or `~/.cache`
+(XDG Base Directory Specification); `XIR_CACHE=off` switches the cache off. Whoever can write there can make the process
+run what he likes, so the folder and every entry must be the user's own, writable by nobody else and no links; otherwise
+nothing is read or written and everything is compiled. Entries carry their key and the hash of their content: what was
+cut off, flipped or has another entry's name is removed and compiled anew. They appear whole or not at all and are
+replaced, never changed, so any number of processes may share the folder.
 
 Nothing that goes wrong here is an error: the cache only saves time.
 """
