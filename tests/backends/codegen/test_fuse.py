@@ -19,7 +19,7 @@ from xir.kernel.verify import verify
 from xir.ops.activation import relu, sigmoid
 from xir.ops.elementwise import add, exp, mul, neg, sub
 from xir.ops.matmul import matmul
-from xir.ops.norm import softmax
+from xir.ops.norm import layer_norm, softmax
 from xir.ops.padding import pad
 from xir.ops.reduce import reduce_max, reduce_sum
 from xir.ops.shape import broadcast, reshape, transpose
@@ -75,6 +75,7 @@ CASES: dict[str, tuple[Callable[[Value], Value | tuple[Value, ...]], int]] = {
     "behind a reduction": (lambda x: sigmoid(reduce_sum(x, axes=(1,), keep_dims=False)), 1),
     "before a reduction": (lambda x: reduce_sum(exp(x), axes=(1,), keep_dims=False), 1),
     "softmax": (lambda x: softmax(x, axis=1), 1),
+    "squares of rows": (lambda x: layer_norm(x, axis=1, epsilon=1e-5), 1),
     "rows in a chain": (
         lambda x: sub(
             x,

@@ -107,7 +107,19 @@ def contraction_of(kernel: Kernel) -> Contraction | None:
     update = inner[0] if len(inner) == 1 else None
     if not reduced or not isinstance(update, Store) or not _is_sum(update, allocate.buffer):
         return None
+    if not _reads_again(update, loops):
+        return None
     return Contraction(tuple(loops), tuple(reduced), allocate.buffer, start.value, update, tuple(ending))
+
+
+def _reads_again(update: Store, loops: Sequence[For]) -> bool:
+    """Whether a factor is read for several results; squares of a row, and products of two rows, are mere reductions."""
+    match update.value:
+        case Apply(_, (_, Apply(_, factors))):
+            moving = [loop for loop in loops if loop.extent != 1]
+            return any(not depends(factor, loop) for factor in factors for loop in moving)
+        case _:
+            return False
 
 
 def _is_sum(update: Store, carried: Buffer) -> bool:
