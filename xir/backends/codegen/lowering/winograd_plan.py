@@ -110,7 +110,7 @@ def plan(sizes: Sizes, machine: Machine) -> Plan | None:
         machine: the processor.
     """
     known = replace(sizes, batch=sizes.batch if isinstance(sizes.batch, int) else 1)
-    if min(sizes.channels, sizes.outputs) < 2 * machine.lanes or known.batch == 0:
+    if min(sizes.channels, sizes.outputs) < machine.lanes or known.batch == 0:
         return None
     best = min(_plans(known, machine), key=lambda each: cycles(each, known))
     return best if cycles(best, known) < direct_cycles(known, machine) else None
