@@ -146,3 +146,24 @@ def test_an_older_processor_is_refused_with_a_code_and_not_by_a_signal(tmp_path:
     for cpu in ("qemu64", "Nehalem", "SandyBridge"):
         done = subprocess.run([emulator, "-cpu", cpu, program], timeout=60, check=False)
         assert done.returncode == code_of("PROCESSOR"), cpu
+
+
+def test_a_processor_of_the_lower_level_runs_its_code(tmp_path: Path) -> None:
+    """The emulator has AVX2 and FMA, and no AVX-512."""
+    emulator, graph = tool("qemu-x86_64", "qemu-x86_64-static"), GRAPHS["net"]()
+    feeds = xir.random_inputs(graph)
+    inputs, expected = list(feeds.values()), tuple(xir.run(graph, feeds).values())
+    report = write_ahead(graph, tmp_path / "model.o", cpu=LEVELS)
+    program = built(tool("cc"), report, c_program(report, inputs, expected, threads=2), tmp_path, CROSS_FLAGS)
+    made = answered([emulator, "-cpu", "max", program], inputs, expected, tmp_path)
+    for array, other in zip(made, expected, strict=True):
+        np.testing.assert_allclose(array, other, rtol=1e-5, atol=1e-6)
+
+
+def test_code_for_this_machine_asks_for_all_that_it_uses() -> None:
+    least, native = processors_of("native,x86-64-v3")
+    assert (least.name, native.name) == ("x86-64-v3", "native"), "the better one last, as init looks for the last"
+    assert all(need & more == need for need, more in zip(least.needs, native.needs, strict=True))
+    used = [feature for feature in native.machine.features.split(",") if feature]
+    assert sum(bits.bit_count() for bits in native.needs) >= sum(bits.bit_count() for bits in least.needs) + len(used)
+    assert set(used) <= set(host().features.split(","))

@@ -83,7 +83,12 @@ def processors_of(cpu: str) -> tuple[Processor, ...]:
     if "aarch64" in names and len(names) > 1:
         raise UsageError(f"one object holds code for one architecture, not {cpu}", hint="compile twice")
     check_platform()
-    return tuple(sorted(map(_processor, names), key=lambda each: each.machine.lanes))
+    return tuple(sorted(map(_processor, names), key=lambda each: (each.machine.lanes, _count(each.needs))))
+
+
+def _count(needs: Sequence[int]) -> int:
+    """How many bits are asked for."""
+    return sum(word.bit_count() for word in needs)
 
 
 def _processor(name: str) -> Processor:
