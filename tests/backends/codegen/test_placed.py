@@ -10,8 +10,10 @@ import pytest
 from tests.backends.codegen.test_fuse import graph_of, interpreted, kernels
 from xir.backends.codegen.compile import compile_graph
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops.activation import relu
-from xir.ops.elementwise import exp, neg
+from xir.ops.elementwise import cast, exp, neg
+from xir.ops.finding import nonzero
 from xir.ops.matmul import matmul
 from xir.ops.padding import pad
 from xir.ops.reduce import reduce_sum
@@ -88,3 +90,11 @@ def test_the_same_numbers(name: str) -> None:
 def test_the_border_is_few_kernels() -> None:
     runs = kernels(graph_of(lambda x: padded(product(x))))
     assert sum(len(each.kernel.body) for each in runs) <= 3
+
+
+def test_a_part_waits_for_who_tells_its_sizes() -> None:
+    graph = graph_of(lambda x: concat(product(x), cast(nonzero(x), dtype=DType.FLOAT32), axis=1), (2, 40))
+    array = np.random.default_rng(3).standard_normal((2, 40)).astype(np.float32)
+    (expected,) = run(graph, {"x": array}).values()
+    (made,) = compile_graph(graph)(array)
+    np.testing.assert_allclose(made, expected, rtol=2e-5, atol=2e-5)

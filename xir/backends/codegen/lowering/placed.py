@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from xir.backends.codegen.lowering.stage import MAX_BUFFERS, Item, Stage, slot_of
+from xir.backends.codegen.steps import writes
 from xir.ir.dims import Dim, product, subtract
 from xir.kernel import build
 from xir.kernel._affine import affine
@@ -118,10 +119,17 @@ def _with_maker(
         return None
     others = [item for item in (*done, *later) if isinstance(item, Stage) and slot in item.reads]
     fused = _both(maker, part, loops, store, load, keep=slot in kept or bool(others))
-    between = [item for item in done[makers[0] + 1 :] if isinstance(item, Stage)]
-    if fused is None or any(made in part.reads for item in between for made in item.writes):
+    if fused is None or not _may_move(part, done[makers[0] + 1 :]):
         return None
     return [*done[: makers[0]], fused, *done[makers[0] + 1 :]]
+
+
+def _may_move(part: Stage, between: Sequence[Item]) -> bool:
+    """Whether a part may be written before these items: they make nothing that it reads, and tell none of its sizes."""
+    made = {slot for item in between for slot in (item.writes if isinstance(item, Stage) else writes(item))}
+    sizes = [size for buffer in part.kernel.outputs for size in buffer.shape]
+    known = all(isinstance(size, int) for size in sizes) or all(isinstance(item, Stage) for item in between)
+    return known and made.isdisjoint(part.reads)
 
 
 def _both(maker: Stage, part: Stage, loops: Sequence[For], store: Store, load: Load, *, keep: bool) -> Stage | None:

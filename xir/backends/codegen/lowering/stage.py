@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from xir.backends.codegen.steps import Step
 from xir.ir.dims import Dim, Shape, multiply, product
 from xir.ir.node import Node
 from xir.kernel import build
@@ -54,7 +55,7 @@ class Stage:
         object.__setattr__(self, "writes", tuple(map(slot_of, self.kernel.outputs)))
 
 
-Item: TypeAlias = Stage | object
+Item: TypeAlias = Stage | Step
 """A stage, or anything else that happens in between and may read any slot (a host call)."""
 
 
