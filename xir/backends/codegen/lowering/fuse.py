@@ -114,6 +114,8 @@ def _is_move(scalar: Scalar) -> bool:
 def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
     """The consumer with the producer's elements computed where it reads them, or None where that does not pay."""
     slot = producer.writes[0]
+    if _work(consumer.kernel.body) > MAX_WORK:
+        return None
     for load, times in iterations(consumer.kernel.body, slot):
         if load.buffer != each.store.buffer:  # sizes that only the run shows to be the same
             return None
