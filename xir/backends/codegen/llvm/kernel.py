@@ -148,12 +148,11 @@ class _Writer(Memory):
 
     def shared(self, chain: Sequence[For], body: Sequence[Statement], turns: bool) -> None:
         """The parallel loops around everything become one loop over the part of a worker."""
-        start, end = Operand("%from", DType.INT64), Operand("%to", DType.INT64)
+        start, end, back = Operand("%from", DType.INT64), Operand("%to", DType.INT64), ""
         if turns:
             back = self.out.let("icmp sgt i64 %from, %to")
-            low, high = (
-                self.out.let(f"select i1 {back}, i64 {a}, i64 {b}") for a, b in (("%to", "%from"), ("%from", "%to"))
-            )
+            low = self.out.let(f"select i1 {back}, i64 %to, i64 %from")
+            high = self.out.let(f"select i1 {back}, i64 %from, i64 %to")
             start, end = Operand(low, DType.INT64), Operand(high, DType.INT64)
         with self.counted(start, end, guarded=True) as flat:
             rest = flat

@@ -1,10 +1,11 @@
 """Fusion: stages that compute single elements go into those that read them, or follow those that made them.
 
-Four laws, each of them exact, for a stage only moves:
+Five laws, each of them exact, for a stage only moves:
     into its readers  the elements of a stage are computed where they are read, if that is not more often than once,
                       or if they only move;
     behind its maker  a stage that reads, element by element, what a reduction makes is computed where that is stored;
     side by side      loops over the same rows become one (`rows`);
+    together          what is only moved next to others is made and read there (`shared`);
     at once           what only moves into a part of another buffer is written there by its maker (`placed`).
 """
 
@@ -15,6 +16,7 @@ from dataclasses import replace
 
 from xir.backends.codegen.lowering.placed import placed
 from xir.backends.codegen.lowering.rows import joined
+from xir.backends.codegen.lowering.shared import shared
 from xir.backends.codegen.lowering.stage import MAX_BUFFERS, Elements, Item, Stage, elements, iterations, name_of
 from xir.ir.dims import Dim
 from xir.kernel import build
@@ -34,7 +36,7 @@ def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
         items: stages and other steps, in order.
         kept: slots that others than stages read, which must be made.
     """
-    return placed(_beside(_behind(_into(_needed(items, kept), kept), kept), kept), kept)
+    return placed(shared(_beside(_behind(_into(_needed(items, kept), kept), kept), kept), kept), kept)
 
 
 def _needed(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:

@@ -137,7 +137,7 @@ def _both(maker: Stage, part: Stage, loops: Sequence[For], store: Store, load: L
     body = maker.kernel.body
     stores = [each for each in statements(body) if isinstance(each, Store) and each.buffer == load.buffer]
     again = any(each.buffer == load.buffer for each in loads(body))
-    if len(stores) != 1 or stores[0].mask is not None or again:
+    if len(stores) != 1 or stores[0].mask is not None or again or store.buffer in maker.kernel.inputs:
         return None
     extents = {each.axis.name: each.extent for each in statements(maker.kernel.body) if isinstance(each, For)}
     indices = build.unflatten(stores[0].indices[0], tuple(loop.extent for loop in loops))
