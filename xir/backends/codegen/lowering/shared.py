@@ -59,13 +59,15 @@ def _part(stage: Stage, nest: Statement) -> _Part | None:
     if len(stage.kernel.outputs) != 1 or not isinstance(store, Store) or store.mask is not None:
         return None
     value, whole = store.value, store.buffer
-    if not isinstance(value, Load) or value.mask is not None or value.buffer.dtype is not whole.dtype:
+    if not isinstance(value, Load) or value.mask is not None or {value.buffer.space, whole.space} != {"global"}:
         return None
     extents = {loop.axis.name: loop.extent for loop in loops}
     own = build.flatten(tuple(loop.axis for loop in loops), tuple(loop.extent for loop in loops))
     size = product(tuple(loop.extent for loop in loops))
     form = affine(simplify(Apply("sub", (store.indices[0], own)), extents))
-    in_order = simplify(value.indices[0], extents) == simplify(own, extents) and value.buffer.shape == (size,)
+    in_order = simplify(value.indices[0], extents) == simplify(own, extents) and value.buffer == replace(
+        whole, name=value.buffer.name, shape=(size,)
+    )
     if not in_order or form is None or any(step != 0 for step in form.coefficients.values()):
         return None
     return _Part(slot_of(value.buffer), whole, build.index(form.constant))
