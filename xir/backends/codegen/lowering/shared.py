@@ -65,9 +65,8 @@ def _part(stage: Stage, nest: Statement) -> _Part | None:
     own = build.flatten(tuple(loop.axis for loop in loops), tuple(loop.extent for loop in loops))
     size = product(tuple(loop.extent for loop in loops))
     form = affine(simplify(Apply("sub", (store.indices[0], own)), extents))
-    in_order = simplify(value.indices[0], extents) == simplify(own, extents) and value.buffer == replace(
-        whole, name=value.buffer.name, shape=(size,)
-    )
+    alike = value.buffer == replace(whole, name=value.buffer.name, shape=(size,))
+    in_order = alike and simplify(value.indices[0], extents) == simplify(own, extents)
     if not in_order or form is None or any(step != 0 for step in form.coefficients.values()):
         return None
     return _Part(slot_of(value.buffer), whole, build.index(form.constant))
