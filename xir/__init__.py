@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from xir.api import (
+        CompileReport,
         ConversionReport,
         compile,
         compile_to,
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Certificate": "xir.verification",
+    "CompileReport": "xir.api",
     "ConversionReport": "xir.api",
     "DType": "xir.ir.types",
     "Difference": "xir.surgery",
@@ -69,6 +71,7 @@ _HOMES = {
 
 __all__ = [
     "Certificate",
+    "CompileReport",
     "ConversionReport",
     "DType",
     "Difference",
