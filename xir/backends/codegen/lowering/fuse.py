@@ -124,6 +124,8 @@ def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
         # What is read often is read where it lies, if finding out where takes more than a step.
         if not (_at_most_once(times, each.count) or _is_plain(each)):
             return None
+    if _work(consumer.kernel.body) > MAX_WORK:  # it does not become less
+        return None
     before = divisions(consumer.kernel.body) + divisions(producer.kernel.body)
     body = _with_elements(consumer.kernel.body, slot, each, {})
     body = simplify_statements(body, {})
