@@ -13,6 +13,7 @@ from compiled import compiled
 from conversion import conversion
 from footprint import footprint
 from large_onnx import large_onnx
+from low_precision import low_precision
 from machine import machine, sentence
 from measure import Figure
 from open_nsfw import open_nsfw
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "optimizer": optimizer,
     "large_onnx": large_onnx,
     "compiled": compiled,
+    "low_precision": low_precision,
     "footprint": footprint,
 }
 """Name -> benchmark, in the order in which they run."""
