@@ -67,7 +67,7 @@ def compile_optimized(
     folder = cache_folder("programs")
     key = None if folder is None else _key(graph, options)
     if folder is None or key is None:
-        program = options.compiled(graph).in_memory()
+        program = options.compiled(graph).in_memory(lambda weight: _forget(graph, weight))
     else:
         store = Store(folder)
         program = _read(store.get(key), graph, options) or _made(store, key, graph, options)
@@ -136,13 +136,13 @@ def _made(store: Store, key: bytes, graph: Graph, options: _Options) -> Program:
         written = False
     entry = store.get(key) if written else None
     if entry is None:
-        return made.in_memory()
+        return made.in_memory(lambda weight: _forget(graph, weight))
     return replace(made.program, constants=_constants(_Head.read(entry), entry, graph))
 
 
-def _forget(graph: Graph) -> None:
-    """Gives back the memory of weights that were only read to be hashed or packed; they are still in their file."""
-    for parameter in graph.parameters:
+def _forget(graph: Graph, packed: Weight | None = None) -> None:
+    """Gives back the memory of weights that were only read to be packed, or hashed; they are still in their file."""
+    for parameter in graph.parameters if packed is None or packed.nbytes >= LARGE else ():
         if isinstance(parameter.constant.data, FileSlice):
             parameter.constant.data.forget()
 
@@ -167,8 +167,7 @@ def _write(store: Store, key: bytes, graph: Graph, made: Compiled) -> bool:
         constants: list[list[Plain]] = []
         for slot, weight in made.weights.items():
             constants.append([slot, *_stored_weight(weight, writer, given)])
-            if weight.nbytes >= LARGE:
-                _forget(graph)
+            _forget(graph, weight)
         writer.head = json.dumps({**head, "constants": constants}).encode("ascii")
     return True
 

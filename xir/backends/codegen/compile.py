@@ -16,6 +16,7 @@ from xir.backends.codegen.lowering.made import Weight, ready
 from xir.backends.codegen.lowering.tune import Tuner
 from xir.backends.codegen.lowering.work import is_small
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
+from xir.ir.constant import Constant
 from xir.ir.dims import Shape
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
@@ -69,9 +70,13 @@ class Compiled:
     weights: dict[int, Weight]
     graph: Graph
 
-    def in_memory(self) -> Program:
-        """The program with its weights, packed in memory."""
-        return replace(self.program, constants={slot: ready(weight) for slot, weight in self.weights.items()})
+    def in_memory(self, after: Callable[[Weight], None] = lambda weight: None) -> Program:
+        """The program with its weights, packed in memory; `after` is called with each that was packed."""
+        constants: dict[int, Constant] = {}
+        for slot, weight in self.weights.items():
+            constants[slot] = ready(weight)
+            after(weight)
+        return replace(self.program, constants=constants)
 
 
 def compiled(graph: Graph, *, exact: bool = False, tune: bool = False, watch: Watch | None = None) -> Compiled:
