@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from tests.backends.codegen.guarded import Side, guarded_run
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import Machine, host
 from xir.backends.codegen.lowering.lower import expand, lower
@@ -353,6 +354,14 @@ def test_packed_weights_in_the_interpreter(case: str, lanes: str) -> None:
     array = fed(graph)
     (made,) = interpreted(graph, array, MACHINES[lanes])
     np.testing.assert_allclose(made, wanted(graph, array)[0].reshape(-1), rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize("side", ["begin", "end"])
+@pytest.mark.parametrize("graph", [IMAGES["three channels"].integers(), PRODUCTS["odd"], PACKED["zero points"]])
+def test_low_precision_stays_inside_its_buffers(graph: Graph, side: Side) -> None:
+    array = fed(graph)
+    made = list(guarded_run(compile_graph(graph), {"x": array}, side).values())
+    np.testing.assert_allclose(made[0], wanted(graph, array)[0], rtol=2e-5, atol=2e-5)  # type: ignore[arg-type]
 
 
 def test_packed_weights_of_halves_are_within_their_rounding() -> None:
