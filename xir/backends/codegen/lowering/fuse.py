@@ -116,7 +116,7 @@ def _is_move(scalar: Scalar) -> bool:
 def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
     """The consumer with the producer's elements computed where it reads them, or None where that does not pay."""
     slot = producer.writes[0]
-    if _work(consumer.kernel.body) > MAX_WORK:
+    if _work(consumer.kernel.body) > MAX_WORK:  # it does not become less
         return None
     for load, times in iterations(consumer.kernel.body, slot):
         if load.buffer != each.store.buffer:  # sizes that only the run shows to be the same
@@ -124,8 +124,6 @@ def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
         # What is read often is read where it lies, if finding out where takes more than a step.
         if not (_at_most_once(times, each.count) or _is_plain(each)):
             return None
-    if _work(consumer.kernel.body) > MAX_WORK:  # it does not become less
-        return None
     before = divisions(consumer.kernel.body) + divisions(producer.kernel.body)
     body = _with_elements(consumer.kernel.body, slot, each, {})
     body = simplify_statements(body, {})
