@@ -35,8 +35,9 @@ from xir.kernel.verify import verify
 
 F32, I64, BOOL = DType.FLOAT32, DType.INT64, DType.BOOL
 N = Symbol("n")
-A, B, C, M = Axis("a"), Axis("b"), Axis("c"), Axis("m")
-EXTENTS: dict[str, Dim] = {"a": 5, "b": 8, "c": 3, "m": N}
+A, B, C, M, J = Axis("a"), Axis("b"), Axis("c"), Axis("m"), Axis("j")
+WIDTH = Symbol("w")
+EXTENTS: dict[str, Dim] = {"a": 5, "b": 8, "c": 3, "m": N, "j": WIDTH * Symbol("h")}
 X, Y, D = Buffer("x", F32, (8,)), Buffer("y", F32, (8,)), Buffer("d", I64, (8,))
 DATA = Load(D, (A,))
 V = Variable("v", I64)
@@ -106,6 +107,7 @@ TABLE: list[tuple[Scalar, str]] = [
     (by("floor_div", plus(times(A, 3 * N), times(M, 3)), 3 * N), "a"),
     (by("floor_div", plus(times(A, 3 * N), times(M, 3)), Symbol("k")), "(((a * 3*n) + (m * 3)) // k)"),
     (by("mod", plus(times(A, Symbol("k")), B), Symbol("k")), "(((a * k) + b) % k)"),
+    (plus(times(by("floor_div", J, WIDTH), 3 * WIDTH), times(by("mod", J, WIDTH), 3)), "(j * 3)"),
     (by("lt", by("mod", DATA, 2 * N), 2 * N), "True"),
     (by("lt", by("mod", DATA, Symbol("k")), Symbol("k")), "((d[a] % k) < k)"),
     # comparisons

@@ -356,14 +356,14 @@ class _Simplifier:
                 return None, None
 
     def positive(self, dim: Dim) -> bool:
-        """Whether a size is at least 1; the extents are, since their loops run."""
-        if _at_least(dim, 1):
+        """Whether a size is at least 1; the extents are, since their loops run, and so are their factors."""
+        extents = [each for each in self.extents.values() if dim != 0 and not isinstance(each, int)]
+        if _at_least(dim, 1) or (_at_least(dim, 0) and any(multiply(floor_divide(e, dim), dim) == e for e in extents)):
             return True
-        for extent in self.extents.values():
-            if not isinstance(extent, int):
-                rest = floor_divide(dim, extent)
-                if rest != dim and multiply(rest, extent) == dim:
-                    return self.positive(rest)
+        for extent in extents:
+            rest = floor_divide(dim, extent)
+            if rest != dim and multiply(rest, extent) == dim:
+                return self.positive(rest)
         return False
 
     def division_range(self, atom: Apply, divisor: Dim) -> Range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.kernel._simplify import simplify
 from xir.kernel.build import flatten, index
-from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, Load, Prefetch, Scalar
+from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, If, Load, Prefetch, Scalar
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify
 from xir.kernel.walk import statements
@@ -233,9 +234,12 @@ def loops_of(graph: Graph) -> list[tuple[str, int]]:
     assert isinstance(step, Run)
     found: list[tuple[str, int]] = []
     body = step.kernel.body
-    while inner := [each for each in body if isinstance(each, For) and each.kind != "vector"]:
-        found.append((inner[0].kind, int(str(inner[0].extent))))
-        body = inner[0].body
+    while body:
+        inner = [each for each in body if isinstance(each, If) or (isinstance(each, For) and each.kind != "vector")][:1]
+        for each in inner:
+            if isinstance(each, For):
+                found.append((each.kind, each.extent if isinstance(each.extent, int) else 0))
+        body = tuple(part for each in inner for part in (each.body if isinstance(each, For) else each.then))
     return found
 
 
@@ -250,10 +254,19 @@ def test_what_is_larger_goes_by_once(case: Convolution, extent: int) -> None:
     assert loops_of(case.graph())[0] == ("parallel", extent)
 
 
-def test_the_last_loop_of_a_sum_goes_to_neighbours() -> None:
+@pytest.mark.parametrize("image", [(9, 9), (Symbol("H"), Symbol("W"))], ids=["known", "symbolic"])
+def test_the_last_loop_of_a_sum_goes_to_neighbours(image: tuple[Dim, ...]) -> None:
     """Channels lie last in images, whatever the order in the weights."""
-    *_, last = loops_of(Convolution(24, 64, (9, 9), (3, 3), (2, 2), padding=1).graph())
-    assert last == ("serial", 24)
+    sizes = cast("tuple[int, ...]", image)
+    found = loops_of(Convolution(24, 64, sizes, (3, 3), (2, 2), padding=1).graph())
+    assert found[-1] == ("serial", 24)
+
+
+def test_pixels_of_symbolic_images_are_one_loop() -> None:
+    """Of 1 x 1 there is nothing that tells lines apart: one loop over blocks of channels, one over pixels."""
+    sizes = cast("tuple[int, ...]", (Symbol("H"), Symbol("W")))
+    graph = Convolution(24, 64, sizes, (1, 1)).graph()
+    assert [kind for kind, _ in loops_of(graph)] == ["parallel", "parallel", "serial"]
 
 
 @pytest.mark.parametrize(("follow", "pixels"), [(False, True), (True, False)], ids=["alone", "among others"])

@@ -19,7 +19,10 @@ from xir.kernel._simplify import simplify_statements
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import Allocate, Apply, Axis, Buffer, Const, For, Kernel, Load, Scalar, Statement, Store
 from xir.kernel.strides import step_of
-from xir.kernel.walk import loads, parallel_loops, scalars
+from xir.kernel.walk import divisions, loads, parallel_loops, scalars
+
+FAR = 1 << 62
+"""A step that only the run knows: that of a whole line, or of more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +155,7 @@ def _in_steps(found: Contraction, constants: frozenset[str]) -> Contraction:
 
     def size(loop: For) -> int:
         steps = [step_of(load.indices, loop.axis.name) for load in moving[:1]]
-        return max((step for step in steps if isinstance(step, int)), default=0)
+        return max((step if isinstance(step, int) else FAR for step in steps if step is not None), default=0)
 
     return replace(found, reduced=tuple(sorted(found.reduced, key=size, reverse=True)))
 
@@ -215,9 +218,7 @@ def _joined(found: Contraction) -> Contraction:
     """Neighbouring loops over results as one, where no place in memory tells them apart."""
     place = len(found.loops) - 2
     while place >= 0:
-        outer, inner = found.loops[place : place + 2]
-        if isinstance(outer.extent, int) and isinstance(inner.extent, int):
-            found = _pair(found, place) or found
+        found = _pair(found, place) or found
         place -= 1
     return found
 
@@ -231,7 +232,7 @@ def _pair(found: Contraction, place: int) -> Contraction | None:
     }
     whole = replace(outer, extent=multiply(outer.extent, inner.extent))
     made = _changed(found, (*found.loops[:place], whole, *found.loops[place + 2 :]), found.reduced, names)
-    if made is None or len(list(_divisions(made))) > len(list(_divisions(found))):
+    if made is None or divisions([made.statement]) > divisions([found.statement]):
         return None
     return made
 
