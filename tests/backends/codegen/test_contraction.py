@@ -11,7 +11,7 @@ import pytest
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lowering.lower import expand, lower
-from xir.backends.codegen.lowering.pack import packing
+from xir.backends.codegen.lowering.products.pack import packing
 from xir.backends.codegen.steps import Run
 from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, Symbol

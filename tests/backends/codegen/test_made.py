@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xir.backends.codegen.lowering import pack
 from xir.backends.codegen.lowering.made import Made, ready
-from xir.backends.codegen.lowering.pack import Packing
+from xir.backends.codegen.lowering.products import pack
+from xir.backends.codegen.lowering.products.pack import Packing
 from xir.ir.constant import Constant, constant_of
 from xir.ir.types import DType, TensorType
 from xir.kernel.grammar import Buffer

@@ -9,7 +9,7 @@ import pytest
 
 from tests.ops.cases import Case
 from tests.ops.test_table import LOWERED, compare, graph_of, names
-from xir.backends.codegen.lowering.schedule import CHUNK, schedule
+from xir.backends.codegen.lowering.schedules.schedule import CHUNK, schedule
 from xir.backends.codegen.lowering.stage import Stage, elements, staged
 from xir.errors import UnsupportedError
 from xir.ir.builder import apply

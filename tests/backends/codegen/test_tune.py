@@ -10,9 +10,9 @@ import pytest
 
 from tests.backends.codegen.test_contraction import MACHINES, Convolution
 from xir.backends.codegen.compile import compile_graph
-from xir.backends.codegen.lowering import tune
 from xir.backends.codegen.lowering.lower import expand, lower
-from xir.backends.codegen.lowering.tune import Tuner
+from xir.backends.codegen.lowering.products import tune
+from xir.backends.codegen.lowering.products.tune import Tuner
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.kernel.grammar import Kernel

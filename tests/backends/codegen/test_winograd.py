@@ -10,10 +10,10 @@ import pytest
 from tests.backends.codegen.guarded import Side, guarded_run
 from tests.backends.codegen.test_contraction import MACHINES, Convolution, N, close, error, interpreted
 from xir.backends.codegen.compile import compile_graph
-from xir.backends.codegen.lowering import winograd
 from xir.backends.codegen.lowering.lower import expand, lower
-from xir.backends.codegen.lowering.winograd_forms import LARGE, SMALL, Form
-from xir.backends.codegen.lowering.winograd_plan import Plan, Sizes, plan
+from xir.backends.codegen.lowering.winograd import convolution as winograd
+from xir.backends.codegen.lowering.winograd.forms import LARGE, SMALL, Form
+from xir.backends.codegen.lowering.winograd.plan import Plan, Sizes, plan
 from xir.backends.codegen.steps import Run
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim

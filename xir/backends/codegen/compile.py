@@ -13,7 +13,7 @@ from xir.backends.codegen.llvm.watch import Watch
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.lowering.lowered import Lowered
 from xir.backends.codegen.lowering.made import Weight, ready
-from xir.backends.codegen.lowering.tune import Tuner
+from xir.backends.codegen.lowering.products.tune import Tuner
 from xir.backends.codegen.lowering.work import is_small
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
 from xir.ir.constant import Constant

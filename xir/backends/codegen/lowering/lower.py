@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm.types import is_compiled
-from xir.backends.codegen.lowering.contraction import Pick, tiled
 from xir.backends.codegen.lowering.flow import CONTROL, controlled
-from xir.backends.codegen.lowering.fuse import fuse
-from xir.backends.codegen.lowering.halves import widened
-from xir.backends.codegen.lowering.integers import without_zero_points
+from xir.backends.codegen.lowering.fusion.fuse import fuse
 from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
 from xir.backends.codegen.lowering.loops import along_first, as_scan
 from xir.backends.codegen.lowering.lowered import Arranged, Lowered
-from xir.backends.codegen.lowering.narrow import narrow
-from xir.backends.codegen.lowering.quantized import in_integers
+from xir.backends.codegen.lowering.precision.halves import widened
+from xir.backends.codegen.lowering.precision.integers import without_zero_points
+from xir.backends.codegen.lowering.precision.narrow import narrow
+from xir.backends.codegen.lowering.precision.quantized import in_integers
+from xir.backends.codegen.lowering.products.contraction import Pick, tiled
 from xir.backends.codegen.lowering.resizing import tabled
-from xir.backends.codegen.lowering.schedule import schedule
+from xir.backends.codegen.lowering.schedules.schedule import schedule
 from xir.backends.codegen.lowering.stage import Stage, name_of, slot_of, staged
 from xir.backends.codegen.lowering.weights import parted
-from xir.backends.codegen.lowering.winograd import winograd
+from xir.backends.codegen.lowering.winograd.convolution import winograd
 from xir.backends.codegen.math.expand import expand_kernel
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step, reads
 from xir.errors import InvalidModelError, UnsupportedError

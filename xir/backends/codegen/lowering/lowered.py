@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from math import isfinite
 
-from xir.backends.codegen.lowering.contraction import Pick
 from xir.backends.codegen.lowering.made import Made, Weight
-from xir.backends.codegen.lowering.pack import Packing
+from xir.backends.codegen.lowering.products.contraction import Pick
+from xir.backends.codegen.lowering.products.pack import Packing
 from xir.backends.codegen.lowering.stage import Layout, Stage
 from xir.backends.codegen.steps import Step
 from xir.ir.constant import Constant

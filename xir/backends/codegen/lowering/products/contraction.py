@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
-from xir.backends.codegen.lowering.pack import Packing, cast, packing, plain
-from xir.backends.codegen.lowering.schedule import schedule
-from xir.backends.codegen.lowering.sums import Contraction, contraction_of, depends, prepared
-from xir.backends.codegen.lowering.words import in_words
+from xir.backends.codegen.lowering.products.pack import Packing, cast, packing, plain
+from xir.backends.codegen.lowering.products.sums import Contraction, contraction_of, depends, prepared
+from xir.backends.codegen.lowering.products.words import in_words
+from xir.backends.codegen.lowering.schedules.schedule import schedule
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, product, subtract
 from xir.ir.types import DType
 from xir.kernel import build

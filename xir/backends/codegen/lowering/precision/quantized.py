@@ -17,7 +17,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from xir.backends.codegen.lowering.narrow import packed
+from xir.backends.codegen.lowering.precision.narrow import packed
 from xir.ir.constant import constant_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value

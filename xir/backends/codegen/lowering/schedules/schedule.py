@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from xir.backends.codegen.lowering.columns import COLUMNS, column_by_column, walks_rows
-from xir.backends.codegen.lowering.lanes import in_lanes
-from xir.backends.codegen.lowering.squares import in_squares
+from xir.backends.codegen.lowering.schedules.columns import COLUMNS, column_by_column, walks_rows
+from xir.backends.codegen.lowering.schedules.lanes import in_lanes
+from xir.backends.codegen.lowering.schedules.squares import in_squares
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, subtract
 from xir.kernel import build
 from xir.kernel._simplify import simplify_statements

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from xir.backends.codegen.engine import Machine
-from xir.backends.codegen.lowering.winograd_forms import LARGE, SMALL, Form
+from xir.backends.codegen.lowering.winograd.forms import LARGE, SMALL, Form
 from xir.ir.dims import Dim, product
 
 TILES = {4: (2, 12), 8: (2, 6), 16: (2, 12)}

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xir.backends.codegen.lowering.pack import plain
+from xir.backends.codegen.lowering.products.pack import plain
+from xir.backends.codegen.lowering.products.sums import Contraction
 from xir.backends.codegen.lowering.stage import slot_of
-from xir.backends.codegen.lowering.sums import Contraction
 from xir.ir.dims import Dim, floor_divide, multiply
 from xir.ir.types import DType
 from xir.kernel import build

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from xir.backends.codegen.lowering.products.sums import contraction_of
 from xir.backends.codegen.lowering.stage import MAX_BUFFERS, Stage, slot_of
-from xir.backends.codegen.lowering.sums import contraction_of
 from xir.ir.dims import Dim, product
 from xir.kernel import build
 from xir.kernel._simplify import simplify, simplify_statements, value_range

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from xir.backends.codegen.lowering.words import WORD
+from xir.backends.codegen.lowering.products.words import WORD
 from xir.ir.builder import apply
 from xir.ir.constant import constant_of
 from xir.ir.dims import Shape

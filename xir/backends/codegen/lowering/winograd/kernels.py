@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xir.backends.codegen.lowering.winograd_forms import turned_elements, turned_results
-from xir.backends.codegen.lowering.winograd_plan import Plan, Sizes
+from xir.backends.codegen.lowering.winograd.forms import turned_elements, turned_results
+from xir.backends.codegen.lowering.winograd.plan import Plan, Sizes
 from xir.ir.dims import Dim, add, ceil_divide, multiply, subtract
 from xir.ir.types import DType
 from xir.kernel import build

@@ -12,9 +12,9 @@ from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lowering.lowered import Lowered
 from xir.backends.codegen.lowering.made import Made
 from xir.backends.codegen.lowering.stage import Layout, Stage, name_of
-from xir.backends.codegen.lowering.winograd_forms import turned_weights
-from xir.backends.codegen.lowering.winograd_kernels import Writer
-from xir.backends.codegen.lowering.winograd_plan import Sizes, plan
+from xir.backends.codegen.lowering.winograd.forms import turned_weights
+from xir.backends.codegen.lowering.winograd.kernels import Writer
+from xir.backends.codegen.lowering.winograd.plan import Sizes, plan
 from xir.ir.dims import Shape, product
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType

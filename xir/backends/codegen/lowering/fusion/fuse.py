@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from xir.backends.codegen.lowering.placed import placed
-from xir.backends.codegen.lowering.rows import joined
-from xir.backends.codegen.lowering.shared import shared
+from xir.backends.codegen.lowering.fusion.placed import placed
+from xir.backends.codegen.lowering.fusion.rows import joined
+from xir.backends.codegen.lowering.fusion.shared import shared
 from xir.backends.codegen.lowering.stage import MAX_BUFFERS, Elements, Item, Stage, elements, iterations, name_of
 from xir.ir.dims import Dim
 from xir.kernel import build
