@@ -24,7 +24,7 @@ from xir.errors import UsageError
 from xir.reference import run
 from xir.runtime import team as team_module
 from xir.runtime.executable import Executable
-from xir.runtime.program import HostCall, Stretch
+from xir.runtime.program import HostCall, Stretch, is_small
 from xir.runtime.team import Team, TeamCode, shared_team
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,7 +168,7 @@ def test_a_call_within_a_call(model, team):
 
 def test_small_work_is_not_shared(team):
     small = compile_graph(layered(rows=1, layers=1), threads=1)
-    assert [step.alone for step in small.program.steps if isinstance(step, Stretch)] == [True]
+    assert [is_small(step.work, {}) for step in small.program.steps if isinstance(step, Stretch)] == [True]
     Executable(small.program, team, 2)(feed(rows=1))
     assert team.threads == 0
 

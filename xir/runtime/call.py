@@ -21,7 +21,7 @@ from xir.ir.types import TensorType
 from xir.limits import MAX_BODY_RUNS, MAX_LOOP_STEPS
 from xir.reference.sizes import Arrival, Sizes
 from xir.runtime.memory import ALIGNMENT, Plan, address_of, byte_count, numbers_of, plan
-from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, every_step, temporaries
+from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, every_step, is_small, temporaries
 from xir.runtime.results import result
 from xir.runtime.team import Team
 
@@ -65,6 +65,7 @@ class _Measured:
         outputs: the shapes of the outputs, as far as they are known.
         shapes: other shapes as numbers, as they are asked for.
         fresh: {address of a stretch: (slot, shape, type) of what it makes outside of the arena}.
+        alone: {address of a stretch: whether it is too little work for more than one worker}.
     """
 
     table: NDArray[np.int64]
@@ -72,6 +73,7 @@ class _Measured:
     outputs: tuple[tuple[int, ...] | None, ...]
     shapes: dict[Shape, tuple[int, ...]] = field(default_factory=dict[Shape, "tuple[int, ...]"])
     fresh: dict[int, list[_Fresh]] = field(default_factory=dict[int, "list[_Fresh]"])
+    alone: dict[int, bool] = field(default_factory=dict[int, bool])
 
 
 _Fresh: TypeAlias = tuple[int, tuple[int, ...], np.dtype[np.generic]]
@@ -283,11 +285,16 @@ class Call:
         fresh = self.measured.fresh.get(stretch.address)
         if fresh is None:
             fresh = self.measured.fresh[stretch.address] = self.fresh(stretch)
+            self.measured.alone[stretch.address] = is_small(stretch.work, self.sizes.known)
         for slot, shape, dtype in fresh:
             array = self.bound.get(slot)
             self.hold(slot, result(shape, dtype, self.spare, slot) if array is None else array)
         table, numbers = self.frame.address, self.measured.address
-        if team is None or stretch.alone or not team.run(stretch.address, table, numbers, self.threads):
+        if (
+            team is None
+            or self.measured.alone[stretch.address]
+            or not team.run(stretch.address, table, numbers, self.threads)
+        ):
             stretch.entry(table, numbers, 0, 1, 0)
         if stretch.fault is not None:
             _check_ended(int(self.read(stretch.fault, ())))

@@ -28,6 +28,20 @@ class Slot:
     shape: Shape
 
 
+Work: TypeAlias = tuple[tuple[int, Dim], ...]
+"""A sum of numbers times sizes: the scalars that are computed, or vectors of them."""
+SMALL = 50_000
+"""Work that one worker does alone: 20 microseconds, at an instruction each and 2.5 GHz; waking another takes ten."""
+
+
+def is_small(work: Work | None, known: Mapping[Symbol, Dim]) -> bool:
+    """Whether work of these sizes is one worker's; that of sizes that are not known may be any."""
+    if work is None:
+        return False
+    numbers = numbers_of(tuple(size for _, size in work), known)
+    return numbers is not None and sum(times * size for (times, _), size in zip(work, numbers, strict=True)) < SMALL
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Machine code that runs without the host.
@@ -38,7 +52,7 @@ class Stretch:
         address: where it begins.
         moments: the slots that it touches, kernel by kernel; a loop is one moment.
         writes: those of them that it makes.
-        alone: whether it is too little work for more than one worker.
+        work: how much it does; None for too much to be one worker's, whatever the sizes.
         fault: the slot in which its loops say that they were given up: 0 for not at all, 1 for a loop that has not
             ended after `MAX_LOOP_STEPS`, 2 for more than `MAX_BODY_RUNS` of all of them; None where it has no loops.
     """
@@ -48,7 +62,7 @@ class Stretch:
     address: int
     moments: tuple[tuple[int, ...], ...]
     writes: tuple[int, ...]
-    alone: bool = False
+    work: Work | None = None
     fault: int | None = None
 
     @property

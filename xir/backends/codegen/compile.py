@@ -14,7 +14,7 @@ from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.lowering.lowered import Lowered
 from xir.backends.codegen.lowering.made import Weight, ready
 from xir.backends.codegen.lowering.products.tune import Tuner
-from xir.backends.codegen.lowering.work import is_small
+from xir.backends.codegen.lowering.work import work
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
 from xir.ir.constant import Constant
 from xir.ir.dims import Shape
@@ -143,9 +143,9 @@ def _native(lowered: Lowered, module: Module, steps: Sequence[steps_of_program.S
     name = module.stretch(steps)
     written = dict.fromkeys(slot for step in steps for slot in writes(step))
     moments = tuple(tuple(dict.fromkeys((*reads(step), *writes(step)))) for step in steps)
-    small = is_small(kernels(steps), module.machine.lanes)
+    done = work(kernels(steps), module.machine.lanes)
     fault = next((slot for slot in lowered.faults if slot in written), None)
-    return lambda code: native(code, name, moments, tuple(written), alone=small, fault=fault)
+    return lambda code: native(code, name, moments, tuple(written), work=done, fault=fault)
 
 
 def _branch(lowered: Lowered, module: Module, step: Branch, places: Mapping[Node, int]) -> Piece:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from xir.errors import MissingExtraError, UnsupportedError
 from xir.runtime.cache import Cache, cache_folder, key_of
-from xir.runtime.program import Entry, Stretch
+from xir.runtime.program import Entry, Stretch, Work
 
 if TYPE_CHECKING:
     from llvmlite import binding
@@ -114,14 +114,14 @@ def native(
     moments: tuple[tuple[int, ...], ...],
     writes: tuple[int, ...],
     *,
-    alone: bool,
+    work: Work | None,
     fault: int | None,
 ) -> Stretch:
     """The stretch whose function has this name; the rest is as in `Stretch`."""
     address = code.address(name)
     prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2, ctypes.c_void_p)
     entry: Entry = prototype(address)
-    return Stretch(name, entry, address, moments, writes, alone, fault)
+    return Stretch(name, entry, address, moments, writes, work, fault)
 
 
 def _target(machine: Machine, level: int) -> binding.TargetMachine:

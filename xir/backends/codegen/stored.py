@@ -2,7 +2,7 @@
 
     program    = {name, slots, steps, inputs, outputs, sizes, constraints, formulas}
     slot       = [dtype or null, size..]
-    step       = ["native", name, moments, writes, alone, fault] | ["host", node, inputs, outputs]
+    step       = ["native", name, moments, writes, work, fault] | ["host", node, inputs, outputs]
     port       = [name, type, slot]
     type       = ["tensor", dtype, size..] | ["unranked", dtype] | ["sequence" | "optional", type]
                | ["map", dtype, type]
@@ -166,7 +166,8 @@ class _Writer:
     def step(self, step: Step) -> list[Plain]:
         match step:
             case Stretch():
-                return ["native", step.name, step.moments, step.writes, step.alone, step.fault]
+                work = None if step.work is None else [[times, self.dim(size)] for times, size in step.work]
+                return ["native", step.name, step.moments, step.writes, work, step.fault]
             case HostCall() if step.place is not None:
                 inputs = [None if each is None else [each[0], *self.shape(each[1])] for each in step.inputs]
                 return ["host", step.place, inputs, step.outputs]
@@ -228,19 +229,23 @@ class _Reader:
 
     def step(self, plain: list[Plain], code: Code, hosts: Hosts) -> Step:
         if plain[0] == "native":
-            _, name, moments, writes, alone, fault = plain
+            _, name, moments, writes, work, fault = plain
             touched = tuple(_slots(each) for each in _list(moments))
             return native(
                 code,
                 str(name),
                 touched,
                 _slots(writes),
-                alone=bool(alone),
+                work=None if work is None else tuple(self._work(_list(each)) for each in _list(work)),
                 fault=None if fault is None else _int(fault),
             )
         _, place, inputs, outputs = plain
         read = tuple(None if each is None else self._read(_list(each)) for each in _list(inputs))
         return hosts(_int(place), read, _slots(outputs))
+
+    def _work(self, plain: list[Plain]) -> tuple[int, Dim]:
+        times, size = plain
+        return _int(times), self.dim(size)
 
     def _read(self, plain: list[Plain]) -> tuple[int, Shape]:
         return _int(plain[0]), self.shape(plain[1:])

@@ -10,7 +10,7 @@ from xir.backends.codegen.ahead._weights import Weights
 from xir.backends.codegen.llvm.module import Module
 from xir.backends.codegen.lowering.lower import lower
 from xir.backends.codegen.lowering.lowered import Lowered
-from xir.backends.codegen.lowering.work import is_small
+from xir.backends.codegen.lowering.work import work
 from xir.backends.codegen.steps import Arm, Branch, Hosted, Step, is_native, kernels, reads, writes
 from xir.errors import Problem, UnsupportedError
 from xir.ir.constraints import Constraint
@@ -18,7 +18,7 @@ from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.runtime.memory import in_use
-from xir.runtime.program import Port
+from xir.runtime.program import Port, is_small
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def version_of(graph: Graph, processor: Processor, label: str, exact: bool, weig
         held,
         given,
         fault,
-        is_small(kernels(lowered.steps), processor.machine.lanes),
+        is_small(work(kernels(lowered.steps), processor.machine.lanes), {}),
     )
 
 

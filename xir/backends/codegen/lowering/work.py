@@ -2,54 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from xir.ir.dims import Dim
+from xir.ir.dims import Dim, ceil_divide, multiply
 from xir.kernel.grammar import For, If, Kernel, Statement
 from xir.kernel.walk import scalars
-
-SMALL = 20_000
-"""Nanoseconds of work that one worker does alone: waking another takes about ten microseconds, if it sleeps."""
-STEP = 0.4
-"""Nanoseconds of one scalar of a kernel, or of a vector of them: about one instruction at 2.5 GHz."""
+from xir.runtime.program import SMALL, Work
 
 
-def is_small(kernels: Iterable[Kernel], lanes: int) -> bool:
-    """Whether kernels take less than `SMALL` together; those of symbolic sizes may take any time.
+def work(kernels: Iterable[Kernel], lanes: int) -> Work | None:
+    """The scalars that kernels compute, or vectors of them; None where these are `SMALL` or more, whatever the sizes.
 
     Args:
         kernels: kernels whose loops are scheduled.
         lanes: elements of a vector register.
     """
-    total = 0.0
+    found: dict[Dim, int] = {}
     for kernel in kernels:
-        steps = _steps(kernel.body, lanes)
-        if steps is None:
-            return False
-        total += steps * STEP
-        if total >= SMALL:
-            return False
-    return True
+        pending: list[tuple[Statement, int, Dim]] = [(statement, 1, 1) for statement in kernel.body]
+        while pending:
+            statement, times, sizes = pending.pop()
+            match statement:
+                case For(_, extent, kind, inner):
+                    rounds = _rounds(extent, lanes if kind == "vector" else 1)
+                    if isinstance(rounds, int):
+                        times *= rounds
+                    else:
+                        sizes = multiply(sizes, rounds)
+                    pending += [(each, times, sizes) for each in inner]
+                    continue
+                case If(condition, then, otherwise):
+                    count = sum(1 for _ in scalars([condition]))
+                    pending += [(each, times, sizes) for each in max(then, otherwise, key=_length)]
+                case _:
+                    count = 1 + sum(1 for _ in scalars([statement]))
+            found[sizes] = found.get(sizes, 0) + times * count
+        if found.get(1, 0) >= SMALL:
+            return None
+    return tuple((times, sizes) for sizes, times in found.items())
 
 
-def _steps(body: Iterable[Statement], lanes: int) -> float | None:
-    total, pending = 0.0, [(statement, 1.0) for statement in body]
-    while pending:
-        statement, times = pending.pop()
-        match statement:
-            case For(_, extent, kind, inner):
-                rounds = _rounds(extent, lanes if kind == "vector" else 1)
-                if rounds is None:
-                    return None
-                pending += [(each, times * rounds) for each in inner]
-            case If(condition, then, otherwise):
-                total += times * sum(1 for _ in scalars([condition]))
-                pending += [(each, times) for each in (*then, *otherwise)]
-            case _:
-                total += times * (1 + sum(1 for _ in scalars([statement])))
-    return total
+def _length(body: Sequence[Statement]) -> int:
+    return sum(1 for _ in scalars(body))
 
 
-def _rounds(extent: Dim, lanes: int) -> int | None:
+def _rounds(extent: Dim, lanes: int) -> Dim:
     """The iterations of a loop, those of lanes counted once."""
-    return extent // lanes + extent % lanes if isinstance(extent, int) else None
+    return extent // lanes + extent % lanes if isinstance(extent, int) else ceil_divide(extent, lanes)
