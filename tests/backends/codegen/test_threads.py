@@ -45,9 +45,7 @@ def team() -> Iterator[Team]:
 
 def shared(executable: Executable, team: Team, threads: int) -> Executable:
     """The same program, of which even small stretches are worked on together."""
-    steps = tuple(
-        replace(step, work=None) if isinstance(step, Stretch) else step for step in executable.program.steps
-    )
+    steps = tuple(replace(step, work=None) if isinstance(step, Stretch) else step for step in executable.program.steps)
     return Executable(replace(executable.program, steps=steps), team, threads)
 
 
