@@ -225,6 +225,11 @@ def test_equality_has_three_answers(a: Dim, b: Dim, answer: bool | None) -> None
         (SYMBOLS[3] * SYMBOLS[4], (12, 300)),
         (((N - 9) // 2) * M, (None, None)),
         (((SYMBOLS[3] - 9) // 2) * SYMBOLS[4], (-288, 120)),
+        (160 * ((N - 512) // 160) - N, (-671, -512)),
+        (N - 160 * ((N - 512) // 160), (512, 671)),
+        (6 * (N // 3) - 2 * N, (-4, 0)),
+        (4 * ((N + 6 * (M // 3)) // 2) - 2 * N - 4 * M, (-10, 0)),
+        (3 * (N // 2) - N, (None, None)),
     ],
 )
 def test_bounds(dim: Dim, expected: tuple[int | None, int | None]) -> None:

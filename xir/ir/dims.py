@@ -274,15 +274,37 @@ Bounds: TypeAlias = tuple[int | None, int | None]
 
 def bounds(dim: Dim) -> Bounds:
     """The (lowest, highest) value that `dim` can take; None where there is no bound."""
+    terms = _terms(dim)
+    low, high = _sum_bounds(terms)
+    if len(terms) > 1:
+        low = _highest(multiply(-1, dim), -1) if low is None else low
+        high = _highest(dim, 1) if high is None else high
+    return low, high
+
+
+def _sum_bounds(terms: Mapping[Monomial, int]) -> Bounds:
+    """The bounds of a sum as if its terms knew nothing of each other."""
     low: int | None = 0
     high: int | None = 0
-    for monomial, count in _terms(dim).items():
+    for monomial, count in terms.items():
         term_low, term_high = _monomial_bounds(monomial)
         if count < 0:
             term_low, term_high = term_high, term_low
         low = None if low is None or term_low is None else low + count * term_low
         high = None if high is None or term_high is None else high + count * term_high
     return low, high
+
+
+def _highest(dim: Dim, sign: Literal[1, -1]) -> int | None:
+    """The highest value, times `sign`, of a sum whose rounded terms cancel with others: x - d < d * (x // d) <= x."""
+    for monomial, count in _terms(dim).items():
+        atom = _single(monomial)
+        if isinstance(atom, Quotient) and isinstance(atom.denominator, int) and count % atom.denominator == 0:
+            times = count // atom.denominator
+            most = atom.numerator if times > 0 else subtract(atom.numerator, atom.denominator - 1)
+            return _highest(add(subtract(dim, multiply(count, atom)), multiply(times, most)), sign)
+    high = _sum_bounds(_terms(dim))[1]
+    return None if high is None else sign * high
 
 
 def _monomial_bounds(monomial: Monomial) -> Bounds:

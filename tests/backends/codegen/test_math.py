@@ -19,6 +19,7 @@ from xir.backends.codegen.math import _wide
 from xir.backends.codegen.math._terms import Lets, Term
 from xir.backends.codegen.math.expand import CORE, WIDE, expand, expand_kernel, has_expansion
 from xir.ir.constant import Array
+from xir.ir.dims import Symbol
 from xir.ir.types import DType
 from xir.kernel.build import apply, index, number
 from xir.kernel.grammar import (
@@ -104,6 +105,21 @@ def test_powers_at_their_edges_are_those_of_c() -> None:
     values = np.array([*edges, *(-each for each in edges), np.nan], np.float32)
     x, y = (each.ravel() for each in np.meshgrid(values, values))
     assert power_error(x, y) <= SINGLE["pow"]
+
+
+@pytest.mark.parametrize("power", [-1, 0.5, 1, 2, 3, 4])
+def test_known_powers_are_the_same_in_few_steps(power: float) -> None:
+    n = Symbol("n")
+    x, y = Buffer("x", F32, (n,)), Buffer("y", F32, (n,))
+    store = Store(y, (L,), apply("pow", Load(x, (L,)), number(power, F32)))
+    kernel = expand_kernel(Kernel("power", (x,), (y,), (For(L, n, "parallel", (store,)),)))
+    verify(kernel)
+    (loop,) = kernel.body
+    assert isinstance(loop, For)
+    assert len(loop.body) <= 4
+    for values in patterns(STRIDE * 32):
+        (made,) = interpret(kernel, [values], {n: values.size})
+        assert worst("pow", made, [values, np.full_like(values, power)]) <= SINGLE["pow"]
 
 
 def doubles(function: str) -> Array:

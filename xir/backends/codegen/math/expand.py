@@ -12,6 +12,7 @@ from dataclasses import replace
 from xir.backends.codegen.math import _core as core
 from xir.backends.codegen.math import _double as double
 from xir.backends.codegen.math import _wide as wide
+from xir.backends.codegen.math._powers import known_power
 from xir.backends.codegen.math._terms import Lets, Term
 from xir.ir.types import DType
 from xir.kernel.grammar import (
@@ -93,6 +94,8 @@ def expand(function: str, arguments: tuple[Scalar, ...], lets: Lets) -> Scalar |
         return None if single is None else Cast(single, dtype)
     if not has_expansion(function, dtype):
         return None
+    if function == "pow" and (power := known_power(lets, *map(Term, arguments))) is not None:
+        return power.scalar
     operands = [lets.let(Term(each)) for each in arguments]
     if function in CORE:
         return CORE[function](lets, core.SINGLE if dtype is F32 else core.DOUBLE, *operands).scalar
