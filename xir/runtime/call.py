@@ -22,7 +22,7 @@ from xir.limits import MAX_BODY_RUNS, MAX_LOOP_STEPS
 from xir.reference.sizes import Arrival, Sizes
 from xir.runtime.memory import ALIGNMENT, Plan, address_of, byte_count, numbers_of, plan
 from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, every_step, is_small, temporaries
-from xir.runtime.results import result
+from xir.runtime.results import Spare, result
 from xir.runtime.team import Team
 
 REMEMBERED = 16
@@ -124,7 +124,7 @@ class Call:
         self.checked: Recent[tuple[Sizes, int], bool] = Recent(told)
         self.assumed = program.constraints
         self.arrays: dict[int, Array] = {}
-        self.spare: dict[int, NDArray[np.uint8]] = {}
+        self.spare: Spare = {}
         self.bound: Mapping[int, Array] = {}
         self.fed_slots = tuple(port.slot for port in program.inputs)
         self.is_native = all(isinstance(step, Stretch) for step in program.steps)

@@ -11,32 +11,43 @@ from collections.abc import MutableMapping
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
 from xir.ir.constant import Array
-from xir.runtime.memory import ALIGNMENT
+from xir.runtime.memory import ALIGNMENT, address_of
 
 LARGE = 1 << 16
 """Bytes from which on a result is large: smaller ones the C library finds pages for that are in use."""
 
-Spare = MutableMapping[int, NDArray[np.uint8]]
+Spare = MutableMapping[int, "_Memory"]
 """{slot: memory that holds no result}, one piece a slot."""
+
+
+class _Memory:
+    """Bytes that begin at a cache line.
+
+    Attributes:
+        bytes: how many.
+        shown: what NumPy asks for to show them (`__array_interface__`), written once: it takes longer than the rest.
+    """
+
+    __slots__ = ("_held", "bytes", "shown")
+
+    def __init__(self, bytes: int) -> None:
+        self.bytes = bytes
+        self._held = np.empty(bytes + ALIGNMENT, np.uint8)
+        start = address_of(self._held)
+        place = start + -start % ALIGNMENT
+        self.shown: dict[str, object] = {"shape": (bytes,), "typestr": "|u1", "data": (place, False), "version": 3}
 
 
 class _Lease:
     """Memory of one result; with the last array that shows it, it goes back."""
 
-    __slots__ = ("_home", "_memory", "_slot", "_start")
+    __slots__ = ("__array_interface__", "_home", "_memory", "_slot")
 
-    def __init__(self, memory: NDArray[np.uint8], home: Spare, slot: int) -> None:
+    def __init__(self, memory: _Memory, home: Spare, slot: int) -> None:
         self._memory, self._home, self._slot = memory, home, slot
-        self._start = -memory.ctypes.data % ALIGNMENT
-
-    @property
-    def __array_interface__(self) -> dict[str, object]:
-        place = self._memory.ctypes.data + self._start
-        size = self._memory.size - ALIGNMENT
-        return {"shape": (size,), "typestr": "|u1", "data": (place, False), "version": 3}
+        self.__array_interface__ = memory.shown
 
     def __del__(self) -> None:
         self._home[self._slot] = self._memory
@@ -55,7 +66,7 @@ def result(shape: tuple[int, ...], dtype: np.dtype[np.generic], spare: Spare, sl
     if size < LARGE:
         return np.empty(shape, dtype)
     memory = spare.pop(slot, None)
-    if memory is None or memory.size != size + ALIGNMENT:
-        memory = np.empty(size + ALIGNMENT, np.uint8)
-    made: Array = np.asarray(_Lease(memory, spare, slot)).view(dtype).reshape(shape)
+    if memory is None or memory.bytes != size:
+        memory = _Memory(size)
+    made: Array = np.ndarray(shape, dtype, np.asarray(_Lease(memory, spare, slot)))
     return made
