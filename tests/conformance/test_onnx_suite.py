@@ -13,7 +13,9 @@ from xir_conformance.onnx_suite import onnx_suite
 from xir_conformance.runner import Shard, run_suite
 
 PARTS = 4
-RUNTIMES = ("xir", "xir-roundtrip", "xir-ort")
+RUNTIMES = ("xir", "xir-cpu", "xir-roundtrip", "xir-ort")
+LONG = {"xir-cpu": pytest.mark.nightly}
+"""What compiles each case takes minutes."""
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "conformance.md"
 
 
@@ -24,7 +26,7 @@ def suite():
 
 
 @pytest.mark.parametrize("part", range(1, PARTS + 1))
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", [pytest.param(name, marks=LONG.get(name, ())) for name in RUNTIMES])
 def test_what_does_not_pass_is_what_the_table_says(suite, runtime, part):
     report = run_suite(suite, [runtime], shard=Shard(part, PARTS))
     assert report.surprises(runtime) == []
@@ -48,6 +50,6 @@ def test_the_documentation_shows_the_table():
 
 def test_the_documentation_counts_what_passes(suite):
     rows = dict(re.findall(r"^\| `([\w-]+)` \| ([\d,]+) \|", DOCUMENT.read_text(), re.MULTILINE))
-    for runtime in ("xir", "xir-roundtrip"):
+    for runtime in ("xir", "xir-cpu", "xir-roundtrip"):
         failing = sum(of == runtime for of, _ in read_known())
         assert int(rows[runtime].replace(",", "")) == len(suite.cases) - failing
