@@ -23,6 +23,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from xir.runtime.memory import address_of
 from xir.runtime.processors import MAX_THREADS
 
 GENERATION, MAILBOXES, MAILBOX = 128, 256, 128
@@ -59,7 +60,7 @@ class TeamCode:
 def _memory() -> NDArray[np.uint64]:
     """Zeros at an address that is a multiple of `MAILBOX`; pages that nobody uses cost nothing."""
     raw = np.zeros((MAILBOXES + MAILBOX * (MAX_THREADS + 1)) // 8, np.uint64)
-    start = -raw.ctypes.data % MAILBOX
+    start = -address_of(raw) % MAILBOX
     return raw[start // 8 :]
 
 
@@ -70,6 +71,7 @@ class _Members:
     Attributes:
         busy: held while a call uses the team.
         gone: whether nobody may be hired any more.
+        place: the address of the memory.
     """
 
     code: TeamCode
@@ -78,10 +80,14 @@ class _Members:
     threads: list[ctypes.c_ulong] = field(default_factory=list[ctypes.c_ulong])
     busy: threading.Lock = field(default_factory=threading.Lock)
     gone: bool = False
+    place: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.place = address_of(self.memory)
 
     def mailbox(self, number: int) -> int:
         """The address of a worker's mailbox."""
-        return int(self.memory.ctypes.data) + MAILBOXES + MAILBOX * number
+        return self.place + MAILBOXES + MAILBOX * number
 
     def hire(self, workers: int) -> int:
         """How many can work, the caller among them, after threads were started up to `workers`."""
@@ -91,10 +97,10 @@ class _Members:
 
     def _started(self, number: int) -> bool:
         """Starts a worker, or says that the system has no thread for it."""
-        place = (MAILBOXES + MAILBOX * number) // 8
-        self.memory[place : place + MAILBOX // 8] = 0
-        self.memory[place + TEAM_PLACE // 8] = self.memory.ctypes.data
-        self.memory[place + NUMBER_PLACE // 8] = number
+        start = (MAILBOXES + MAILBOX * number) // 8
+        self.memory[start : start + MAILBOX // 8] = 0
+        self.memory[start + TEAM_PLACE // 8] = self.place
+        self.memory[start + NUMBER_PLACE // 8] = number
         thread = ctypes.c_ulong()
         library = ctypes.CDLL(None)
         # A signal that a worker took would not wake the interpreter's main thread, which handles it. What a thread's
@@ -160,7 +166,7 @@ class Team:
         try:
             hired = 1 if members.gone else members.hire(workers)
             if hired > 1:
-                members.code.launch(members.memory.ctypes.data, stretch, table, sizes, hired)
+                members.code.launch(members.place, stretch, table, sizes, hired)
             return hired > 1
         finally:
             members.busy.release()
