@@ -167,6 +167,19 @@ def test_machine_code_computes_the_same(case: str) -> None:
     close(list(compile_graph(graph)(array)), list(run(graph, {"x": array}).values()))
 
 
+@pytest.mark.parametrize("lanes", MACHINES)
+def test_rows_that_only_the_run_counts_are_all_there(lanes: str) -> None:
+    """None, one, half a block and less, more than half, whole blocks and what is left of them."""
+    case = CASES["symbolic batch of one pixel"]
+    graph = case.graph()
+    for count in (0, 1, 2, 4, 5, 6, 8, 9, 13, 17):
+        array = np.resize(case.array(), (count, 40, 1, 1))
+        made = interpreted(graph, array, MACHINES[lanes]) if count else list(compile_graph(graph)(array))
+        wanted = list(run(graph, {"x": array}).values())
+        assert [each.shape for each in made] == [each.shape for each in wanted]
+        assert not count or max(map(error, made, wanted)) <= 1e-5
+
+
 @pytest.mark.parametrize("step", [1, -1])
 @pytest.mark.parametrize("width", [1, 4, 5, 16])
 def test_packed_elements_lie_where_the_index_says(width: int, step: int) -> None:

@@ -15,10 +15,10 @@ from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lowering.products.pack import Packing, cast, packing, plain
-from xir.backends.codegen.lowering.products.sums import Contraction, contraction_of, depends, prepared
+from xir.backends.codegen.lowering.products.sums import Contraction, bytes_of, contraction_of, depends, prepared
 from xir.backends.codegen.lowering.products.words import in_words
 from xir.backends.codegen.lowering.schedules.schedule import schedule
-from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, product, subtract
+from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, subtract
 from xir.ir.types import DType
 from xir.kernel import build
 from xir.kernel._substitute import substitute
@@ -57,6 +57,9 @@ FAR = 2.7
 
 LATENCY = 4.0
 """Cycles until a sum may be added to again."""
+
+FEW = 6
+"""Rows of a tile of which half take surely less time than all."""
 
 LONG = 16
 """Products of a sum beside which it matters little that its result is stored alone."""
@@ -289,19 +292,12 @@ def _goes_by(found: Contraction, tile: _Tile, outer: Sequence[For]) -> bool:
     again: Dim = 1
     for loop in outer:
         again = again if _moves_columns(found, tile, loop) else multiply(again, loop.extent)
-    columns = sum(_bytes(each) for each in found.factors if depends(each, tile.column))
-    rows = sum(_bytes(each) for each in found.factors if not depends(each, tile.column))
+    columns = sum(bytes_of(each) for each in found.factors if depends(each, tile.column))
+    rows = sum(bytes_of(each) for each in found.factors if not depends(each, tile.column))
     times = ceil_divide(tile.column.extent, tile.columns)
     if columns <= NEAR:
         return False
     return not (isinstance(again, int) and isinstance(times, int)) or rows <= NEAR or rows * times < columns * again
-
-
-def _bytes(factor: Scalar) -> int:
-    """Bytes of the buffers that a factor is read from; none of those whose size only the run knows."""
-    read = [load for load in loads([factor]) if load.buffer.space == "global"]
-    sizes = [(product(load.buffer.shape), load.dtype.bits // 8) for load in read]
-    return sum(size * item for size, item in sizes if isinstance(size, int))
 
 
 def _row_axis(row: For) -> Axis:
@@ -311,7 +307,7 @@ def _row_axis(row: For) -> Axis:
 def _row_blocks(
     found: Contraction, tile: _Tile, packings: Packings, first: _Block, limit: Scalar | None, mark: str
 ) -> Iterator[Statement]:
-    """A block of rows; the last one may have less. Where only the run knows how many, one of them or all are made."""
+    """A block of rows; the last one may have less. Where only the run knows how many, one, half or all are made."""
 
     def write(rows: int, start: _Block, letter: str, most: Scalar | None = None) -> tuple[Statement, ...]:
         part = replace(tile, rows=rows)
@@ -331,10 +327,12 @@ def _row_blocks(
     if isinstance(rest, int):
         yield If(build.apply("lt", block.number, build.index(full)), whole, write(rest, block, "r"))
         return
-    count = Const(extent, DType.INT64)
-    single = build.apply("eq", Const(rest, DType.INT64), build.index(1))
-    last = If(single, write(1, block, "s"), write(rows, block, "c", count))
-    yield If(build.apply("lt", block.number, build.index(full)), whole, (last,))
+    count, left = Const(extent, DType.INT64), Const(rest, DType.INT64)
+    last = write(rows, block, "c", count)
+    if rows >= FEW:
+        last = (If(build.apply("le", left, build.index(rows // 2)), write(rows // 2, block, "h", count), last),)
+    last = (If(build.apply("eq", left, build.index(1)), write(1, block, "s"), last),)
+    yield If(build.apply("lt", block.number, build.index(full)), whole, last)
 
 
 def _tile(writer: _TileWriter) -> Iterator[Statement]:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import gcd
 
-from xir.ir.dims import Dim, ceil_divide, multiply, subtract
+from xir.ir.dims import Dim, ceil_divide, multiply, product, subtract
 from xir.ir.types import DType
 from xir.kernel import build
 from xir.kernel._affine import affine
@@ -300,3 +300,10 @@ def _phase(
 def depends(scalar: Scalar, loop: For) -> bool:
     """Whether a scalar mentions the loop's axis."""
     return any(isinstance(part, Axis) and part.name == loop.axis.name for part in scalars([scalar]))
+
+
+def bytes_of(factor: Scalar) -> int:
+    """Bytes of the buffers that a factor is read from; none of those whose size only the run knows."""
+    read = [load for load in loads([factor]) if load.buffer.space == "global"]
+    sizes = [(product(load.buffer.shape), load.dtype.bits // 8) for load in read]
+    return sum(size * item for size, item in sizes if isinstance(size, int))
