@@ -23,6 +23,7 @@ from xir.frontends.onnx.importer import build
 from xir.frontends.onnx.model import SparseTensor
 from xir.frontends.onnx.tensors import dtype_of
 from xir.ir.constant import Array
+from xir.ir.constraints import UNMET
 from xir.ir.graph import Graph
 from xir.ir.node import UNKNOWN_RANK
 from xir.ir.types import TensorType, Type
@@ -36,6 +37,9 @@ Specialization: TypeAlias = Literal["types", "values"]
 
 MAX_GRAPHS: Final = 16
 """Graphs that are kept for what was fed; the one that was used longest ago goes first."""
+
+_BUILT_FOR_OTHERS: Final = (f"XIR-E{OTHER_BRANCH}", f"XIR-E{UNMET}")
+"""Errors of a graph that was built for what was assumed, where something else is fed."""
 
 MAX_KNOWN: Final = 1024
 """Elements of an array that may serve as an operand to know: axes, sizes, pads and limits are short lists."""
@@ -98,10 +102,15 @@ class SpecializedModel:
         """
         try:
             return tuple(self._execute(self.graph_for(inputs), self.feeds(inputs)).values())
-        except InvalidModelError as error:
-            if error.code != f"XIR-E{OTHER_BRANCH}":
+        except (InvalidModelError, UsageError) as error:
+            if error.code not in _BUILT_FOR_OTHERS:
                 raise
-        return tuple(self._execute(self._graph_for_values(inputs), self.feeds(inputs)).values())
+            unmet = error
+        try:
+            graph = self._graph_for_values(inputs)
+        except InvalidModelError:
+            raise unmet from None
+        return tuple(self._execute(graph, self.feeds(inputs)).values())
 
     def feeds(self, inputs: Sequence[object]) -> dict[str, ArrayLike]:
         """The inputs by their names.

@@ -18,6 +18,9 @@ from dataclasses import dataclass
 from xir.errors import InvalidModelError, UsageError
 from xir.ir.dims import Dim, Symbol, equal, evaluate
 
+UNMET = 202
+"""The number of the error where sizes are fed of which something else was assumed when the graph was built."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Constraint:
@@ -122,7 +125,7 @@ def check_constraints(constraints: Iterable[Constraint], sizes: Mapping[Symbol, 
     try:
         substituted(constraints, sizes)
     except InvalidModelError as error:
-        raise UsageError(error.message, hint="feed arrays of shapes that agree") from None
+        raise UsageError(error.message, number=UNMET, hint="feed arrays of shapes that agree") from None
 
 
 def check_symbol(symbol: Symbol, size: int) -> None:

@@ -9,8 +9,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+import xir.onnx_backend
 from tests.frontends.onnx.models import i64, model, normal, saved
-from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError
 from xir.frontends.onnx import importer
 from xir.frontends.onnx.importer import import_onnx
 from xir.ir.graph import Graph
@@ -82,6 +83,25 @@ def test_branches_of_different_ranks_count_as_the_first(tmp_path: Path) -> None:
     assert run(graph, {"x": normal(1, 3), "c": TRUE})["z"].shape == (3,)
     with pytest.raises(InvalidModelError, match="1 axes was expected"):
         run(graph, {"x": normal(1, 3), "c": FALSE})
+
+
+def test_branches_of_different_ranks_between_which_sizes_decide_are_the_first(tmp_path: Path) -> None:
+    nodes = [
+        node("Shape", ["x"], "s"),
+        node("Gather", ["s", "zero"], "n"),
+        node("Equal", ["n", "one"], "c"),
+        choice(branch("then", node("Squeeze", ["x", "zero"])), branch("else", node("Identity", ["x"]))),
+        node("Neg", ["y"], "z"),
+    ]
+    made = model(nodes, {"x": normal(1, 3)}, {"zero": i64(0), "one": i64(1)}, ["z"], shapes={"x": ["n", 3]})
+    graph = imported(made, tmp_path)
+    assert not {"if", "assume_shape"} & set(kinds(graph))
+    np.testing.assert_array_equal(run(graph, {"x": normal(1, 3)})["z"], -normal(1, 3)[0])
+    with pytest.raises(UsageError, match="the branches of an If make different ranks"):
+        run(graph, {"x": normal(2, 3)})
+    prepared = xir.onnx_backend.prepare(made)
+    for rows, rank in ((1, 1), (2, 2), (1, 1)):
+        assert prepared.run([normal(rows, 3)])[0].ndim == rank
 
 
 def loop_body(*nodes: onnx.NodeProto, carried: int = 1, scanned: int = 0) -> onnx.GraphProto:

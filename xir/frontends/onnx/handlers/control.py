@@ -10,7 +10,8 @@ from xir.frontends.onnx._frame import Body
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx.model import OnnxGraph
-from xir.ir.dims import Symbol
+from xir.ir.constraints import assume_equal
+from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, Type, UnrankedType
@@ -34,11 +35,39 @@ def branch(site: Site, condition: Value) -> tuple[Value, ...]:
         if site.graph(name).inputs:
             site.invalid(f"a branch takes no inputs, {name!r} takes {len(site.graph(name).inputs)}")
     then, other = site.body("then_branch"), site.body("else_branch")
+    if _is_squeezing(site, condition, then.graph, other.graph):
+        return site.inline_body(site.graph("then_branch"))
     captured = tuple(dict.fromkeys((*then.captured, *other.captured)))
     results = control.if_(
         _scalar(condition), *captured, then_body=_taking(then, 0, captured), else_body=_taking(other, 0, captured)
     )
     return tuple(_ranked(value, made.type) for value, made in zip(results, then.graph.outputs, strict=True))
+
+
+def _is_squeezing(site: Site, condition: Value, then: Graph, other: Graph) -> bool:
+    """Whether the branches make different ranks and sizes decide between them, so that the first may be assumed.
+
+    See `_ranked`: a run for which the sizes are others is refused at its entry, before anything is computed.
+    """
+    pairs = zip(then.outputs, other.outputs, strict=False)
+    sizes = _compared(site, condition)
+    if sizes is None or not any(
+        isinstance(a.type, TensorType) and isinstance(b.type, TensorType) and a.rank != b.rank for a, b in pairs
+    ):
+        return False
+    return assume_equal(*sizes, "the branches of an If make different ranks; the model is built for the first")
+
+
+def _compared(site: Site, condition: Value) -> tuple[Dim, Dim] | None:
+    """The two sizes that a condition takes to be equal; None for any other condition."""
+    node = condition.node
+    while node is not None and node.op.name in ("reshape", "identity"):
+        node = None if node.inputs[0] is None else node.inputs[0].node
+    if node is None or node.op.name != "equal":
+        return None
+    sides = [None if value is None else site.sizes(value) for value in node.inputs]
+    (left, *_), (right, *_) = (side if side is not None and len(side) == 1 else (None,) for side in sides)
+    return None if left is None or right is None else (left, right)
 
 
 def _ranked(value: Value, first: Type) -> Value:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from xir.frontends._handlers import Handlers
@@ -10,7 +12,8 @@ from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx.handlers._vectors import length, numbers, unknown
 from xir.frontends.onnx.tensors import DTYPES
 from xir.ir.constant import Array, Constant, constant_of
-from xir.ir.dims import Dim, floor_divide, maximum
+from xir.ir.constraints import assume_equal
+from xir.ir.dims import Dim, bounds, floor_divide, maximum
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.constant import constant
@@ -20,6 +23,9 @@ from xir.ops.shape import broadcast, iota, range_, reshape
 from xir.ops.triangle import eye_like, trilu
 
 handlers: Handlers[Handler] = Handlers("onnx")
+
+EXACT = 1 << 24
+"""Up to here f32 holds every whole number (IEEE 754: 24 bits of significand)."""
 
 
 @handlers.layer(*versions("Constant", 1, 9, 11, 12, 13, 19, 21, 23, 24, 25))
@@ -69,16 +75,72 @@ def ranged_wide(site: Site, start: Value, limit: Value, delta: Value) -> Value:
 
 
 def _ranged(site: Site, given: tuple[Value, Value, Value], stash: DType) -> Value:
-    start = given[0]
-    if start.dtype.is_integer:
-        known = [site.sizes(value) for value in given]
-        first, last, step = (None if sizes is None or len(sizes) != 1 else sizes[0] for sizes in known)
-        if isinstance(step, int) and step != 0 and isinstance(first, int) and last is not None:
-            count = _steps(first, last, step)
-            return _progression(iota(shape=(count,), axis=0, dtype=start.dtype), start.dtype, first, step)
+    line = _followed(site, *given)
+    if line is not None:
+        return line
     held = [site.scope.constant_of(value) for value in given]
     numbers_ = [each.array() for each in held if each is not None]
-    return _computed(site, numbers_, start.dtype, stash) if len(numbers_) == len(given) else range_(*given, stash=stash)
+    if len(numbers_) == len(given):
+        return _computed(site, numbers_, given[0].dtype, stash)
+    return range_(*given, stash=stash)
+
+
+def _followed(site: Site, start: Value, limit: Value, delta: Value) -> Value | None:
+    """A range of whole numbers that are known before the run as formulas of sizes; None for any other."""
+    found = [_whole(site, value) for value in (start, limit, delta)]
+    first, last, step = (None if each is None else each.number for each in found)
+    if first is None or last is None or not isinstance(step, int) or step == 0:
+        return None
+    for each in found:
+        for size in () if each is None else each.rounded:
+            assume_equal(maximum(size, EXACT), EXACT, "f32 holds the limits of a range, so they are at most 2^24")
+    count = _steps(first, last, step)
+    line = iota(shape=(count,), axis=0, dtype=start.dtype)
+    if step != 1:
+        line = mul(line, broadcast(reshape(delta, shape=(1,)), shape=line.shape))
+    if first == 0 and (start.dtype.is_integer or step > 0):  # else 0 * step is -0.0, and the sum is 0.0
+        return line
+    return add(line, broadcast(reshape(start, shape=(1,)), shape=line.shape))
+
+
+class _Whole(NamedTuple):
+    """A whole number that is known before the run, and the sizes in it that went through f32."""
+
+    number: Dim
+    rounded: tuple[Dim, ...] = ()
+
+
+def _whole(site: Site, value: Value) -> _Whole | None:
+    """What a limit of a range is, where it is a whole number; one of f32 is so only while its sizes are exact."""
+    if value.dtype.is_integer:
+        known = site.sizes(value)
+        return _Whole(known[0]) if known is not None and len(known) == 1 else None
+    if value.dtype not in (DType.FLOAT32, DType.FLOAT64):
+        return None
+    held = site.scope.constant_of(value)
+    if held is not None:
+        return _whole_constant(held)
+    node = value.node
+    operand = None if node is None else node.inputs[0] if node.inputs else None
+    if node is None or operand is None or node.op.name not in ("cast", "reshape", "identity"):
+        return None
+    found = _whole(site, operand)
+    if found is None or value.dtype is DType.FLOAT64 or node.op.name != "cast":
+        return found
+    if isinstance(found.number, int):
+        return _Whole(int(np.float32(found.number)), found.rounded)
+    low, high = bounds(found.number)
+    if low is None or not -EXACT <= low <= EXACT:
+        return None
+    return found if high is not None and high <= EXACT else _Whole(found.number, (*found.rounded, found.number))
+
+
+def _whole_constant(held: Constant) -> _Whole | None:
+    if held.elements != 1:
+        return None
+    number = float(held.array().astype(np.float64).reshape(()))
+    fits = abs(number) <= EXACT and number.is_integer() and not (number == 0 and np.signbit(number))
+    return _Whole(int(number)) if fits else None
 
 
 def _computed(site: Site, given: list[Array], dtype: DType, stash: DType) -> Value:
@@ -101,16 +163,6 @@ def _computed(site: Site, given: list[Array], dtype: DType, stash: DType) -> Val
 def _steps(first: Dim, last: Dim, step: int) -> Dim:
     distance = last - first if step > 0 else first - last
     return maximum(floor_divide(distance + (abs(step) - 1), abs(step)), 0)
-
-
-def _progression(line: Value, dtype: DType, first: int, step: int) -> Value:
-    if step != 1:
-        factor = constant(value=constant_of(np.array([step]), dtype))
-        line = mul(line, broadcast(factor, shape=line.shape))
-    if first == 0:
-        return line
-    offset = constant(value=constant_of(np.array([first]), dtype))
-    return add(line, broadcast(offset, shape=line.shape))
 
 
 @handlers.layer(*versions("ConstantOfShape", 9, 20, 21, 23, 24, 25))
