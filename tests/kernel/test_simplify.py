@@ -245,6 +245,16 @@ def test_ranges(scalar: Scalar, expected: tuple[Dim | None, Dim | None]) -> None
     assert value_range(scalar, EXTENTS) == expected
 
 
+def test_sizes_of_loops_that_run_are_positive_and_so_are_their_products() -> None:
+    height, width = Symbol("h") - 2, Symbol("w") - 2
+    pixel = plus(plus(times(C, height * width), times(A, width)), B)
+    extents: dict[str, Dim] = {"a": height, "b": width, "c": 3}
+    assert scalar_text(simplify(by("floor_div", pixel, height * width), extents)) == "c"
+    assert scalar_text(simplify(by("mod", by("floor_div", pixel, width), height), extents)) == "a"
+    assert value_range(pixel, extents) == (0, 3 * height * width - 1)
+    assert value_range(pixel, {**extents, "a": 5}) == (None, None)
+
+
 def random_scalar(generator: np.random.Generator, depth: int) -> Scalar:
     """An i64 scalar over the axes, a load and constants."""
     if depth == 0 or generator.random() < 0.15:

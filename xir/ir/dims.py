@@ -224,20 +224,36 @@ def _divide_by_number(a: Dim, b: int) -> Dim:
 
 
 def _exact_quotient(a: Dim, b: Dim) -> Dim | None:
-    """The quotient when b is one monomial that divides every term of a."""
-    divisor = _terms(b)
-    if len(divisor) != 1:
-        return None
-    ((below, n),) = divisor.items()
+    """The quotient that times b is a, or None: division of polynomials, the first terms of some order by each other.
+
+    (Cox, Little, O'Shea, Ideals, Varieties, and Algorithms, section 2.3)
+    """
+    rest: dict[Monomial, int] = {**_terms(a)}
     result: dict[Monomial, int] = {}
-    for above, m in _terms(a).items():
-        powers = dict(above)
-        for atom, power in below:
-            powers[atom] = powers.get(atom, 0) - power
-        if m % n or any(power < 0 for power in powers.values()):
+    divisor = _terms(b)
+    atoms = list(dict.fromkeys(atom for terms in (divisor, rest) for monomial in terms for atom, _ in monomial))
+
+    def order(monomial: Monomial) -> list[int]:
+        powers = dict(monomial)
+        return [powers.get(atom, 0) for atom in atoms]
+
+    first = max(divisor, key=order)
+    for _ in range(len(rest) + 1):  # quotients of more terms than this are of no use
+        if not rest:
+            return _restored(result)
+        last = max(rest, key=order)
+        times, over = divmod(rest[last], divisor[first])
+        powers = [above - below for above, below in zip(order(last), order(first), strict=True)]
+        if over or any(power < 0 for power in powers):
             return None
-        result[make_monomial({atom: power for atom, power in powers.items() if power})] = m // n
-    return _normal(result)
+        factor = {atom: power for atom, power in zip(atoms, powers, strict=True) if power}
+        result[make_monomial(factor)] = times
+        for monomial, count in divisor.items():
+            joined = {atom: factor.get(atom, 0) + dict(monomial).get(atom, 0) for atom in atoms}
+            key = make_monomial({atom: power for atom, power in joined.items() if power})
+            rest[key] = rest.get(key, 0) - times * count
+        rest = {monomial: count for monomial, count in rest.items() if count}
+    return None
 
 
 def ceil_divide(a: Dim, b: Dim) -> Dim:

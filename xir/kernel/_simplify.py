@@ -321,7 +321,7 @@ class _Simplifier:
                 return None
             if _at_most(coefficient, 0):
                 least, most = most, least
-            elif not _at_least(coefficient, 0):
+            elif not (_at_least(coefficient, 0) or self.positive(coefficient)):
                 return None
             low, high = add(low, multiply(coefficient, least)), add(high, multiply(coefficient, most))
         wraps = any(isinstance(end, int) and _wrapped(end) != end for end in (low, high))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -24,9 +24,10 @@ from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, If, Load, Prefet
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify
 from xir.kernel.walk import statements
-from xir.ops.activation import relu
+from xir.ops.activation import prelu, relu
 from xir.ops.conv import conv, conv_transpose
 from xir.ops.matmul import matmul
+from xir.ops.shape import broadcast
 from xir.reference import run
 
 MACHINES = {"narrow": Machine("x86-64", "", 8, 16), "wide": Machine("x86-64", "", 16, 32)}
@@ -280,6 +281,18 @@ def test_pixels_of_symbolic_images_are_one_loop() -> None:
     sizes = cast("tuple[int, ...]", (Symbol("H"), Symbol("W")))
     graph = Convolution(24, 64, sizes, (1, 1)).graph()
     assert [kind for kind, _ in loops_of(graph)] == ["parallel", "parallel", "serial"]
+
+
+def test_slopes_of_channels_follow_a_symbolic_convolution() -> None:
+    """What is repeated for every pixel is read where the result turns, though pixels are a product of sizes."""
+    sizes = cast("tuple[int, ...]", (Symbol("H"), Symbol("W")))
+    graph = Convolution(3, 10, sizes, (3, 3), batch=N, follow=False).graph()
+    (y,) = graph.outputs
+    slope = Value(TensorType(DType.FLOAT32, (1, 10, 1, 1)))
+    made = prelu(y, broadcast(slope, shape=y.shape))
+    graph = replace(graph, inputs=(*graph.inputs, slope), outputs=(made,), names={**graph.names, slope: "slope"})
+    found = [step.kernel for step in lower(expand(graph), MACHINES["wide"]).steps if isinstance(step, Run)]
+    assert [kernel.name for kernel in found] == ["conv", "select"]
 
 
 @pytest.mark.parametrize(("follow", "pixels"), [(False, True), (True, False)], ids=["alone", "among others"])
