@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,28 @@ def test_results_are_the_callers_own(branching):
     first = branching(np.bool_(False), x)[1]
     first[...] = 7
     assert branching(np.bool_(False), x)[1].tolist() == [[2] * 3] * 2
+
+
+def test_a_check_within_the_model_copies_nothing():
+    """Its result is its operand, which nobody else gets; the values stay right as conditions and sizes change."""
+    condition, x = Value(TRUTH), tensor(Symbol("N"), Symbol("M"))
+    (either,) = if_(
+        condition,
+        x,
+        then_body=body_of(lambda x: [reduce_sum(x, axes=(0,), keep_dims=False)], x),
+        else_body=body_of(lambda x: [add(x, x)], x),
+    )
+    held = assume_shape(either, shape=(Symbol(), Symbol()))
+    compiled = compile_graph(model((condition, x), (add(held, held),)), threads=1)
+    given = np.arange(1 << 20, dtype=np.float32).reshape(1024, 1024)
+    compiled(np.bool_(False), given)
+    for fed in (given, given[:3], given + 1, given[:3]):
+        np.testing.assert_array_equal(compiled(np.bool_(False), fed)[0], 4 * fed)
+    tracemalloc.start()
+    compiled(np.bool_(False), given)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * given.nbytes  # what the branch makes is its own; a copy for the check would be another
 
 
 def test_more_sizes_than_are_remembered():

@@ -127,6 +127,7 @@ class Call:
         self.spare: Spare = {}
         self.bound: Mapping[int, Array] = {}
         self.fed_slots = tuple(port.slot for port in program.inputs)
+        self.shared = {*self.fed_slots, *constants, *(port.slot for port in program.outputs)}
         self.is_native = all(isinstance(step, Stretch) for step in program.steps)
         self.owned_ports = tuple(_is_own(program, port) for port in program.outputs)
         self.frame: _Frame
@@ -346,7 +347,7 @@ class Call:
         if call.is_check:
             known = self.learnt.get((self.sizes, id(call), _shapes(given)))
             if known is not None:  # these sizes fitted before
-                self.hold(call.outputs[0], np.array(given[0], order="C"))
+                self.hold(call.outputs[0], self.viewed(call, given[0]))
                 self.enter(known)
                 return
         sizes = self.sizes.copy(self.counting)
@@ -359,6 +360,13 @@ class Call:
             self.learned(call, shapes, sizes)
         else:
             self.enter(known)
+
+    def viewed(self, check: HostCall, array: Array | None) -> Array:
+        """The operand of a check as its result: a copy only where the caller has one of both, or others will lie."""
+        slots = {slot for slot, _ in filter(None, check.inputs)} | set(check.outputs)
+        if array is None or slots & self.shared or not slots.isdisjoint(self.frame.plan.offsets):
+            return np.array(array, order="C")
+        return contiguous(array)
 
     def read(self, slot: int, sizes_there: Shape) -> Array:
         """The elements of a slot as an array of these sizes."""
