@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from xir.backends.codegen.lowering.schedules.ahead import with_next_row
 from xir.backends.codegen.lowering.schedules.columns import COLUMNS, column_by_column, walks_rows
 from xir.backends.codegen.lowering.schedules.lanes import in_lanes
 from xir.backends.codegen.lowering.schedules.squares import in_squares
@@ -80,13 +81,13 @@ def _phase(statement: Statement, lanes: int) -> Statement:
     body = _inside(nest.body, nest.extents)
     nest = replace(nest, body=body)
     if any(isinstance(each, For) and each.kind == "vector" for each in statements(body)):
-        return _around(nest.loops, in_lanes(nest.body, lanes))
+        return _around(nest.loops, with_next_row(nest.loops[-1], in_lanes(nest.body, lanes)))
     squares = in_squares(nest.loops, nest.body, lanes)
     if squares is not None:
         return squares
     chosen = _vector_axis(nest)
     if chosen is None:
-        return _around(nest.loops, in_lanes(nest.body, lanes))
+        return _around(nest.loops, with_next_row(nest.loops[-1], in_lanes(nest.body, lanes)))
     return _vectorized(nest, chosen, lanes)
 
 
