@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.backends.codegen.guarded import Side, guarded_run
+from xir.backends.codegen.ahead._processors import processors_of
 from xir.backends.codegen.compile import compile_graph
-from xir.backends.codegen.engine import machine_for
 from xir.backends.codegen.llvm.kernel import phases
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.steps import Run
@@ -59,7 +59,7 @@ def fed(name: str, size: int) -> tuple[np.ndarray, np.ndarray]:
 
 def kernels_of(graph: Graph, cpu: str) -> list[Kernel]:
     """The kernels of a program for a processor."""
-    made = lower(expand(graph), machine_for(cpu))
+    made = lower(expand(graph), processors_of(cpu)[0].machine)
     return [step.kernel for step in made.steps if isinstance(step, Run)]
 
 
@@ -100,7 +100,7 @@ def test_nothing_outside_is_touched(name: str, side: Side) -> None:
 
 def test_squares_are_turned_in_registers() -> None:
     (kernel,) = kernels_of(graph_of("whole squares"), "x86-64-v4")
-    (phase,) = phases(kernel, machine_for("x86-64-v4"))
+    (phase,) = phases(kernel, processors_of("x86-64-v4")[0].machine)
     assert phase.text.count("shufflevector") >= 64
     assert "extractelement" not in phase.text
 
