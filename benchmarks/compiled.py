@@ -1,8 +1,8 @@
 """Machine code against other runtimes: the same file, inputs and threads, alternating in one process.
 
 A figure is xir's time divided by that of the fastest other runtime, below 1 where xir is faster: the smallest time of
-each over all rounds, with the smallest and largest quotient of one round. In a round each side is called a few times
-after one call that is not counted, so that threads of another runtime that still spin have gone to sleep.
+each over all rounds, with the smallest and largest quotient of one round. In a round each side is called a few times,
+after a pause in which threads of the one before that still spin go to sleep, and one call that is not counted.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ ROUNDS = 7
 CALLS = 10
 SECONDS = 0.5
 """What the calls of one side may take in a round; slower models are called less often, at least once."""
+PAUSE = 0.1
+"""Seconds before each side's calls: onnxruntime's threads spin for some time when there is nothing to do."""
 MEAN = 1 / 1.2
 """The goal for the geometric mean over the published models, beside onnxruntime."""
 TOLERANCE = 1e-3
@@ -79,6 +81,7 @@ def _quotient(seconds: Mapping[str, float]) -> float:
 
 def _fastest(call: Call) -> float:
     """The smallest seconds of a few calls."""
+    time.sleep(PAUSE)
     call()
     best, spent = math.inf, 0.0
     for _ in range(CALLS):
