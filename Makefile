@@ -53,9 +53,9 @@ pytest: environment # the tests with branch coverage, then the gate for each roo
 models: ## fetch the published models that the demo and the tests use
 	@$(PYTHON) tools/fetch_models.py --all
 
-bench: models ## ratios against other tools, on this machine
+bench: models ## ratios against other tools, on this machine; BENCH=compiled for some of them
 	@$(PYTHON) tools/environment.py .venv-bench --extras dev,bench --editable
-	@.venv-bench/bin/python benchmarks/run.py
+	@.venv-bench/bin/python benchmarks/run.py $(BENCH)
 
 nightly: environment models ## the long tests
 	@$(TEST_THREADS) HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal -m nightly
