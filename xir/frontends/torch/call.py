@@ -1,0 +1,161 @@
+"""What a handler sees of one call: who calls, what is known, and the steps that many operators share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+import numpy as np
+
+from xir.errors import InvalidModelError, UnsupportedError
+from xir.frontends.torch.promotion import result_type
+from xir.frontends.torch.tensor import Computed, Number
+from xir.ir.broadcasting import join, needs_broadcast
+from xir.ir.constant import Array, Constant, constant_of
+from xir.ir.dims import Dim, Shape, SymbolicDim, bounds, evaluate, symbols_of
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops import elementwise
+from xir.ops.constant import constant
+from xir.ops.shape import broadcast, reshape, shape_of
+
+
+@dataclass(slots=True)
+class Scope:
+    """What all calls of one import share.
+
+    Attributes:
+        constants: the weights that nothing writes, by their values.
+    """
+
+    constants: dict[Value, Constant] = field(default_factory=dict["Value", Constant])
+    _sizes: dict[Dim, Value] = field(default_factory=dict["Dim", Value])
+
+    def constant_of(self, value: Value) -> Constant | None:
+        """The elements of a weight or literal, or None."""
+        if value.node is None:
+            return self.constants.get(value)
+        literal = value.node.attributes.get("value") if value.node.op.name == "constant" else None
+        return literal if isinstance(literal, Constant) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of an operator.
+
+    Attributes:
+        kind: the operator with its overload (`aten.add.Tensor`).
+        scope: what all calls share.
+    """
+
+    kind: str
+    scope: Scope
+
+    def refuse(self, reason: str, hint: str | None = None) -> NoReturn:
+        """Raises UnsupportedError: xir has no operator that does this."""
+        raise UnsupportedError(reason, hint=hint)
+
+    def invalid(self, message: str) -> NoReturn:
+        """Raises InvalidModelError: PyTorch would refuse the call, too."""
+        raise InvalidModelError(message)
+
+    def axis(self, axis: int, rank: int) -> int:
+        """An axis counted from the front; a tensor without axes takes 0 and -1 (torch `maybe_wrap_dim`)."""
+        least = max(rank, 1)
+        if not -least <= axis < least:
+            self.invalid(f"axis {axis} does not exist among {rank}")
+        return axis + least if axis < 0 else axis
+
+    def axes(self, axes: Sequence[int] | None, rank: int) -> tuple[int, ...]:
+        """Axes counted from the front in ascending order; all of them where none are named (None, or an empty list)."""
+        if not axes:
+            return tuple(range(rank))
+        counted = tuple(sorted(self.axis(axis, rank) for axis in axes))
+        if len(set(counted)) != len(counted):
+            self.invalid(f"axes {list(axes)} name one axis twice")
+        return counted if rank else ()
+
+    def literal(self, number: object, dtype: DType) -> Value:
+        """A literal, a number or an array of them, of `dtype`."""
+        return constant(value=constant_of(np.asarray(number).astype(dtype.dtype)))
+
+    def scalar(self, number: Number, dtype: DType) -> Value:
+        """A number as a tensor of `dtype` without axes."""
+        if isinstance(number, Computed):
+            return self.cast(number.value, dtype)
+        if isinstance(number, SymbolicDim):
+            return self.cast(self._size(number), dtype)
+        return self.literal(number, dtype)
+
+    def _size(self, size: SymbolicDim) -> Value:
+        """A size that has symbols, as i64[]: it is read off a tensor of that size."""
+        held = self.scope._sizes
+        if size not in held:
+            least, _ = bounds(size)
+            if least is not None and least >= 0:
+                line = broadcast(self.literal(0, DType.BOOL), shape=(size,))
+                held[size] = reshape(shape_of(line), shape=())
+            else:  # it may be negative, and is raised by what makes it positive
+                symbols = list(symbols_of(size))
+                lowest = evaluate(size, {symbol: symbol.minimum for symbol in symbols})
+                self.refuse(f"the number {size!r}, which may be as low as {lowest!r}, in place of a tensor")
+        return held[size]
+
+    def cast(self, value: Value, dtype: DType) -> Value:
+        """The value in `dtype`, itself where it is of it."""
+        return value if value.dtype is dtype else elementwise.cast(value, dtype=dtype)
+
+    def promoted(self, *operands: Value | Number, floating: bool = False) -> tuple[Value, ...]:
+        """The operands in the type that PyTorch computes in, repeated to the shape that all broadcast to.
+
+        Args:
+            operands: tensors and numbers.
+            floating: whether integers become the default real type first (division, sqrt, exp, ...).
+        """
+        dtype = result_type(operands)
+        if floating and not (dtype.is_floating or dtype in (DType.COMPLEX64, DType.COMPLEX128)):
+            dtype = DType.FLOAT32
+        return self.aligned(*(self.tensor(operand, dtype) for operand in operands))
+
+    def tensor(self, operand: Value | Number, dtype: DType) -> Value:
+        """A tensor or number as a tensor of `dtype`."""
+        return self.cast(operand, dtype) if isinstance(operand, Value) else self.scalar(operand, dtype)
+
+    def real(self, value: Value) -> Value:
+        """The value as a real number: integers and bool become the default real type."""
+        wanted = value.dtype.is_floating or value.dtype in (DType.COMPLEX64, DType.COMPLEX128)
+        return value if wanted else self.cast(value, DType.FLOAT32)
+
+    def aligned(self, *values: Value) -> tuple[Value, ...]:
+        """The operands, each repeated to the shape that all broadcast to."""
+        shape = join([value.shape for value in values])
+        return tuple(self.repeated(value, shape) for value in values)
+
+    def repeated(self, value: Value, shape: Shape) -> Value:
+        """The operand repeated to `shape`, itself where nothing is to repeat."""
+        return broadcast(value, shape=shape) if needs_broadcast(value.shape, shape) else value
+
+    def array(self, value: Value, what: str) -> Array:
+        """The elements of a tensor that must be a constant.
+
+        Raises:
+            UnsupportedError: they are computed in the run.
+        """
+        held = self.scope.constant_of(value)
+        if held is None:
+            self.refuse(f"{what} that is computed in the run", "make it a constant of the model")
+        return held.array()
+
+    def known_integer(self, number: Number | None, what: str) -> int:
+        """A number that must be known and whole.
+
+        Raises:
+            UnsupportedError: it has symbols or is computed in the run.
+        """
+        if not isinstance(number, int):
+            self.refuse(f"{what} that is not known before the run")
+        return int(number)
+
+
+Arguments = Mapping[str, object]

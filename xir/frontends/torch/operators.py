@@ -1,0 +1,105 @@
+"""The table of ATen operators: schema -> the function that turns a call into xir's operators.
+
+    operators = Operators("aten")
+
+    @operators.op("add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor")
+    def add(call: Call, x: Value, y: Value, alpha: Number) -> Value: ...
+
+One table serves exported programs, TorchScript and live modules. A handler gets the call and every argument of the
+schema in its order, defaults filled in; tensors as values, sizes as dims. Arguments that change no element (`device`,
+`pin_memory`, ...) it does not get. It answers a value, or a tuple where the schema has several results, or a number.
+Variants that write (`add_`, `out=`) need no handler where the operator that does not write has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from xir.frontends._handlers import Handlers
+from xir.frontends.torch.schema import Schema, parse
+from xir.ir.node import Value
+
+Handler = Callable[..., object]
+F = TypeVar("F", bound=Handler)
+Put = Callable[..., Value]
+
+IGNORED = frozenset({"device", "pin_memory", "non_blocking", "memory_format", "layout", "generator", "requires_grad"})
+"""Arguments that say where and in which order elements lie, or that belong to training; no element depends on them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One overload and what it means.
+
+    Attributes:
+        schema: its names, types and defaults.
+        handler: (call, *arguments) -> its results.
+        put: of a view, (call, whole, part, *arguments after the first) -> the whole with other elements in the view.
+    """
+
+    schema: Schema
+    handler: Handler
+    put: Put | None = None
+
+
+class Operators(Handlers[Handler]):
+    """Operators of one namespace by name and overload (`add.Tensor`)."""
+
+    def __init__(self, framework: str, *parts: Operators) -> None:
+        """An empty table, or the union of `parts`; raises TypeError where two have one overload."""
+        self._operators: dict[str, Operator] = {}
+        self._overloads: dict[str, list[Operator]] = {}
+        super().__init__(framework)
+        for part in parts:
+            self.merge(part)
+            for operator in part._operators.values():
+                self._enter(operator)
+
+    def op(self, *schemas: str) -> Callable[[F], F]:
+        """Enters the decorated function as the handler of each of the overloads.
+
+        Raises:
+            TypeError: one of them has a handler already.
+            ValueError: a text is no schema.
+        """
+
+        def enter(handler: F) -> F:
+            for text in schemas:
+                schema = parse(text)
+                self.add(schema.full_name, handler)
+                self._enter(Operator(schema, handler))
+            return handler
+
+        return enter
+
+    def put(self, *names: str) -> Callable[[F], F]:
+        """Enters the decorated function as what a write through a view of these overloads does.
+
+        Raises:
+            KeyError: one of them has no handler yet.
+        """
+
+        def enter(put: F) -> F:
+            for name in names:
+                held = self._operators[name]
+                made = Operator(held.schema, held.handler, put)
+                self._operators[name] = made
+                overloads = self._overloads[held.schema.name]
+                overloads[overloads.index(held)] = made
+            return put
+
+        return enter
+
+    def _enter(self, operator: Operator) -> None:
+        self._operators[operator.schema.full_name] = operator
+        self._overloads.setdefault(operator.schema.name, []).append(operator)
+
+    def operator(self, name: str) -> Operator | None:
+        """The overload of this full name (`add.Tensor`), or None."""
+        return self._operators.get(name)
+
+    def overloads(self, name: str) -> tuple[Operator, ...]:
+        """The overloads of an operator (`add`), in the order of their entry."""
+        return tuple(self._overloads.get(name, ()))
