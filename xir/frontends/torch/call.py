@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -13,7 +13,7 @@ from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Computed, Number
 from xir.ir.broadcasting import join, needs_broadcast
 from xir.ir.constant import Array, Constant, constant_of
-from xir.ir.dims import Dim, Shape, SymbolicDim, bounds, evaluate, symbols_of
+from xir.ir.dims import Dim, Shape, SymbolicDim, bounds, multiply, subtract
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise
@@ -27,10 +27,11 @@ class Scope:
 
     Attributes:
         constants: the weights that nothing writes, by their values.
+        sizes: tensors that hold a size, by the size.
     """
 
-    constants: dict[Value, Constant] = field(default_factory=dict["Value", Constant])
-    _sizes: dict[Dim, Value] = field(default_factory=dict["Dim", Value])
+    constants: dict[Value, Constant] = field(default_factory=dict["Value", "Constant"])
+    sizes: dict[Dim, Value] = field(default_factory=dict["Dim", "Value"])
 
     def constant_of(self, value: Value) -> Constant | None:
         """The elements of a weight or literal, or None."""
@@ -88,19 +89,20 @@ class Call:
             return self.cast(self._size(number), dtype)
         return self.literal(number, dtype)
 
-    def _size(self, size: SymbolicDim) -> Value:
+    def _size(self, size: Dim) -> Value:
         """A size that has symbols, as i64[]: it is read off a tensor of that size."""
-        held = self.scope._sizes
-        if size not in held:
-            least, _ = bounds(size)
-            if least is not None and least >= 0:
-                line = broadcast(self.literal(0, DType.BOOL), shape=(size,))
-                held[size] = reshape(shape_of(line), shape=())
-            else:  # it may be negative, and is raised by what makes it positive
-                symbols = list(symbols_of(size))
-                lowest = evaluate(size, {symbol: symbol.minimum for symbol in symbols})
-                self.refuse(f"the number {size!r}, which may be as low as {lowest!r}, in place of a tensor")
-        return held[size]
+        if size not in self.scope.sizes:
+            least, most = bounds(size)
+            if least is not None:
+                line = broadcast(self.literal(0, DType.BOOL), shape=(subtract(size, min(least, 0)),))
+                length = reshape(shape_of(line), shape=())
+                made = length if least >= 0 else elementwise.add(length, self.literal(least, DType.INT64))
+            elif most is not None:
+                made = elementwise.neg(self.scalar(multiply(-1, size), DType.INT64))
+            else:
+                self.refuse(f"the number {size!r}, of any sign, in place of a tensor")
+            self.scope.sizes[size] = made
+        return self.scope.sizes[size]
 
     def cast(self, value: Value, dtype: DType) -> Value:
         """The value in `dtype`, itself where it is of it."""
@@ -156,6 +158,3 @@ class Call:
         if not isinstance(number, int):
             self.refuse(f"{what} that is not known before the run")
         return int(number)
-
-
-Arguments = Mapping[str, object]

@@ -74,14 +74,14 @@ class Operators(Handlers[Handler]):
 
         return enter
 
-    def put(self, *names: str) -> Callable[[F], F]:
+    def put(self, *names: str) -> Callable[[Put], Put]:
         """Enters the decorated function as what a write through a view of these overloads does.
 
         Raises:
             KeyError: one of them has no handler yet.
         """
 
-        def enter(put: F) -> F:
+        def enter(put: Put) -> Put:
             for name in names:
                 held = self._operators[name]
                 made = Operator(held.schema, held.handler, put)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from xir.ir.dims import SymbolicDim
+from xir.ir.dims import Dim
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.index import scatter_elements
@@ -99,5 +99,5 @@ class Computed:
     value: Value
 
 
-Number: TypeAlias = bool | int | float | complex | SymbolicDim | Computed
+Number: TypeAlias = bool | float | complex | Dim | Computed
 """A number of a PyTorch program: known, a size with symbols, or computed in the run."""

@@ -1,0 +1,80 @@
+"""Calls: overloads, promotion, writes and views."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import xir
+from xir.errors import InvalidModelError, UnsupportedError
+from xir.frontends.torch.call import Scope
+from xir.frontends.torch.caller import Caller
+from xir.frontends.torch.handlers import OPERATORS
+from xir.frontends.torch.tensor import Lens, Tensor
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
+from xir.ops.shape import transpose
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3)
+
+
+def caller() -> Caller:
+    return Caller(OPERATORS, Scope())
+
+
+def place(dtype: DType = DType.FLOAT32, shape: tuple[int, ...] = (2, 3)) -> Tensor:
+    return Tensor(Value(TensorType(dtype, shape)))
+
+
+def run(x: Tensor, made: object, array: np.ndarray) -> np.ndarray:
+    assert isinstance(made, Tensor)
+    graph = Graph("g", (x._value if x.base is None else x.base._value,), (made.value,))
+    return next(iter(xir.run(graph, {graph.input_names[0]: array}).values()))
+
+
+def test_the_arguments_choose_the_overload():
+    x = place()
+    made = caller().call("aten.add", [x, 2], {"alpha": 3})
+    np.testing.assert_array_equal(run(x, made, X), X + 6)
+
+
+def test_a_write_changes_every_view_and_a_write_through_a_view_the_whole():
+    source = place()
+    whole = Tensor(source.value)
+    view = whole.view(transpose(whole.value, perm=(1, 0)), Lens(lambda value: transpose(value, perm=(1, 0))))
+    caller().call("aten.mul_.Scalar", [view, 2], {})
+    caller().call("aten.add_.Scalar", [whole, 1], {})
+    np.testing.assert_array_equal(run(source, whole, X), X * 2 + 1)
+    np.testing.assert_array_equal(run(source, view, X), (X * 2 + 1).T)
+
+
+def test_what_is_written_keeps_its_type_and_shape():
+    x = place(DType.INT64)
+    target = Tensor(x.value)
+    assert caller().call("aten.add_.Scalar", [target, 1.5], {}) is target
+    assert target.value.type == TensorType(DType.INT64, (2, 3))
+
+
+def test_the_result_is_written_to_out():
+    x, out = place(), place()
+    made = caller().call("aten.mul.out", [x, x], {"out": out})
+    assert made is out
+    np.testing.assert_array_equal(run(x, out, X), X * X)
+
+
+@pytest.mark.parametrize(
+    ("kind", "items", "named", "error", "told"),
+    [
+        ("aten.nothing.default", [], {}, UnsupportedError, "does not know"),
+        ("aten.add.Tensor", [1, 2], {}, InvalidModelError, "argument 'self' is int 1, expected Tensor"),
+        ("aten.relu.default", [], {}, InvalidModelError, "argument 'self' is missing"),
+        ("aten.relu.default", [1, 2], {}, InvalidModelError, "by place"),
+        ("aten.relu.default", [], {"other": 1}, InvalidModelError, "not known"),
+    ],
+)
+def test_calls_that_are_refused(
+    kind: str, items: list[object], named: dict[str, object], error: type[xir.XirError], told: str
+):
+    with pytest.raises(error, match=told):
+        caller().call(kind, items, named)

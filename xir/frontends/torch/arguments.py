@@ -1,0 +1,146 @@
+"""The arguments of one call, brought into the form that the schema of the operator gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from xir.errors import InvalidModelError
+from xir.frontends.torch.operators import IGNORED, Operator
+from xir.frontends.torch.schema import REQUIRED, Argument, Required, Schema
+from xir.frontends.torch.tensor import Computed, Tensor
+from xir.ir.dims import SymbolicDim
+from xir.ir.types import DType
+
+_REAL = (bool, int, float, SymbolicDim, Computed)
+_WHOLE = (bool, int, SymbolicDim, Computed)
+_KINDS: Mapping[str, tuple[type, ...]] = {
+    "Tensor": (Tensor,),
+    "int": _WHOLE,
+    "SymInt": _WHOLE,
+    "float": _REAL,
+    "SymFloat": _REAL,
+    "bool": (bool, Computed),
+    "SymBool": (bool, Computed),
+    "Scalar": (*_REAL, complex),
+    "number": (*_REAL, complex),
+    "str": (str,),
+    "ScalarType": (DType, int),
+    "Layout": (object,),
+    "Device": (object,),
+    "MemoryFormat": (object,),
+    "Generator": (object,),
+    "Dimname": (str,),
+}
+"""What may stand for an argument of each type of a schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The arguments of a call by their names in the schema, defaults filled in.
+
+    Attributes:
+        operator: what is called.
+        held: {name: item}; tensors as places.
+    """
+
+    operator: Operator
+    held: Mapping[str, object]
+
+
+def bind(operator: Operator, items: Sequence[object], named: Mapping[str, object]) -> Bound:
+    """The arguments of a call of one overload.
+
+    Raises:
+        InvalidModelError: they do not fit the schema.
+    """
+    schema = operator.schema
+    held: dict[str, object] = {}
+    by_place = [argument for argument in schema.arguments if not argument.by_name]
+    if len(items) > len(by_place):
+        raise InvalidModelError(f"takes {len(by_place)} arguments by place, got {len(items)}")
+    for argument, item in zip(by_place, items, strict=False):
+        held[argument.name] = _fitted(argument, item)
+    known = {argument.name: argument for argument in schema.arguments}
+    for name, item in named.items():
+        if name not in known or name in held:
+            raise InvalidModelError(f"argument {name!r} is {'given twice' if name in held else 'not known'}")
+        held[name] = _fitted(known[name], item)
+    for argument in schema.arguments:
+        if argument.name not in held:
+            if isinstance(argument.default, Required):
+                raise InvalidModelError(f"argument {argument.name!r} is missing")
+            held[argument.name] = _repeated(argument, argument.default)
+    _check_layout(held)
+    return Bound(operator, held)
+
+
+def fits(schema: Schema, items: Sequence[object], named: Mapping[str, object]) -> bool:
+    """Whether a call may mean this overload: the choice that PyTorch makes by the types of the arguments."""
+    by_place = [argument for argument in schema.arguments if not argument.by_name]
+    known = {argument.name: argument for argument in schema.arguments}
+    if len(items) > len(by_place) or any(name not in known for name in named):
+        return False
+    given = [*zip(by_place, items, strict=False), *((known[name], item) for name, item in named.items())]
+    names = {argument.name for argument, _ in given}
+    absent = [argument for argument in schema.arguments if argument.name not in names]
+    return all(_is_fit(argument, item) for argument, item in given) and not any(
+        argument.default is REQUIRED for argument in absent
+    )
+
+
+def _is_fit(argument: Argument, item: object) -> bool:
+    if item is None:
+        return argument.is_optional
+    if not argument.is_list:
+        return _is_of(argument, item)
+    if isinstance(item, list | tuple):
+        return all(_is_of(argument, each) or (each is None and argument.holds_none) for each in item)
+    return argument.length is not None and _is_of(argument, item)
+
+
+def _is_of(argument: Argument, item: object) -> bool:
+    kinds = _KINDS.get(argument.kind)
+    if kinds is None or isinstance(item, kinds):
+        return kinds is not None and not (isinstance(item, bool) and argument.kind in ("int", "SymInt"))
+    return False
+
+
+def _fitted(argument: Argument, item: object) -> object:
+    if not _is_fit(argument, item) and not (isinstance(item, bool) and argument.kind in ("int", "SymInt")):
+        raise InvalidModelError(f"argument {argument.name!r} is {_told(item)}, expected {_wanted(argument)}")
+    return _repeated(argument, item)
+
+
+def _repeated(argument: Argument, item: object) -> object:
+    """One number in place of a list of known length stands for all of them (`stride=2` of `int[2]`)."""
+    if argument.is_list and isinstance(item, list):
+        return tuple(item)
+    if argument.is_list and argument.length is not None and item is not None and not isinstance(item, tuple):
+        return (item,) * argument.length
+    return float(item) if argument.kind == "float" and isinstance(item, int) and not argument.is_list else item
+
+
+def _check_layout(held: Mapping[str, object]) -> None:
+    if held.get("layout") not in (None, "strided"):
+        raise InvalidModelError(f"layout {held['layout']!r}", hint="xir has dense tensors alone: call .to_dense()")
+
+
+def passed(schema: Schema, held: Mapping[str, object]) -> list[object]:
+    """The arguments that a handler gets, in the order of the schema."""
+    return [
+        held[argument.name]
+        for argument in schema.arguments
+        if argument.name not in IGNORED and not (argument.is_written and argument.by_name)
+    ]
+
+
+def _told(item: object) -> str:
+    if isinstance(item, Tensor):
+        return f"a tensor {item.value.type!r}"
+    return f"{type(item).__name__} {item!r}"[:80]
+
+
+def _wanted(argument: Argument) -> str:
+    length = "" if argument.length is None else argument.length
+    return argument.kind + (f"[{length}]" if argument.is_list else "") + ("?" if argument.is_optional else "")

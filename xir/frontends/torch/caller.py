@@ -1,0 +1,154 @@
+"""Calls of ATen operators: the overload is found, arguments are read, results become places, writes are done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
+from xir.frontends.torch.arguments import Bound, bind, fits, passed
+from xir.frontends.torch.call import Call, Scope
+from xir.frontends.torch.operators import Operator, Operators
+from xir.frontends.torch.tensor import Lens, Tensor
+from xir.ir.broadcasting import needs_broadcast
+from xir.ir.node import Value
+from xir.ops.elementwise import cast
+from xir.ops.shape import broadcast
+
+
+class Caller:
+    """Calls operators by their names in PyTorch.
+
+    Attributes:
+        operators: {namespace: its table}.
+        scope: what all calls share.
+    """
+
+    def __init__(self, operators: Mapping[str, Operators], scope: Scope) -> None:
+        """A caller of the operators of these tables."""
+        self.operators = operators
+        self.scope = scope
+
+    def call(self, kind: str, items: Sequence[object], named: Mapping[str, object]) -> object:
+        """The result of an operator: a `Tensor`, a number, or a tuple of such.
+
+        Args:
+            kind: `aten.add.Tensor`, or `aten.add` where the types of the arguments say which overload is meant.
+            items: the arguments by place: tensors, numbers, text, types, None, and lists of such.
+            named: the arguments by name.
+
+        Raises:
+            UnsupportedError: xir does not know the operator, or what is asked of it.
+            InvalidModelError: the arguments do not fit it.
+        """
+        namespace, name, overload = (*kind.split("."), "")[:3]
+        table = self.operators.get(namespace)
+        operator = None if table is None else _found(table, name, overload, items, named)
+        written: str | None = None
+        if operator is None and table is not None:
+            operator, written = _functional(table, name, overload, items, named)
+        if operator is None:
+            raise UnsupportedError(
+                "xir does not know this operator", hint="xir ops --framework torch lists those that it knows"
+            )
+        bound = bind(operator, items, {key: item for key, item in named.items() if key != written or key != "out"})
+        target = named.get("out") if written == "out" else bound.held.get(written) if written else None
+        return self._result(Call(kind, self.scope), bound, target)
+
+    def _result(self, call: Call, bound: Bound, target: object) -> object:
+        schema = bound.operator.schema
+        arguments = passed(schema, bound.held)
+        made = _handled(bound.operator, call, arguments)
+        if isinstance(target, Tensor):
+            if not isinstance(made, Value):
+                call.refuse("writes several tensors")
+            target.write(_as(made, target.value))
+            return target
+        whole = bound.held.get(schema.view_of) if schema.view_of is not None else None
+        if not isinstance(whole, Tensor):
+            return _places(made)
+        return _views(whole, made, bound.operator, call, arguments, bound.held)
+
+
+def _views(
+    whole: Tensor, made: object, operator: Operator, call: Call, arguments: Sequence[object], held: Mapping[str, object]
+) -> object:
+    """Results that show parts of an argument."""
+    place = [argument.name for argument in operator.schema.arguments].index(operator.schema.view_of or "")
+
+    def lens(index: int | None) -> Lens:
+        def get(value: Value) -> Value:
+            given = [*arguments[:place], Tensor(value), *arguments[place + 1 :]]
+            found = _handled(operator, call, given)
+            part = found if index is None else found[index] if isinstance(found, tuple) else None
+            if not isinstance(part, Value):
+                raise InvalidModelError(f"{call.kind} is no view any more")
+            return part
+
+        if operator.put is None or index is not None:
+            return Lens(get)
+        rest = _read([*arguments[:place], *arguments[place + 1 :]])
+        put: Callable[..., Value] = operator.put
+        return Lens(get, lambda value, part: put(call, value, part, *rest))
+
+    if isinstance(made, tuple):
+        parts = [part for part in made if isinstance(part, Value)]
+        return tuple(whole.view(part, lens(index)) for index, part in enumerate(parts))
+    return whole.view(made, lens(None)) if isinstance(made, Value) else made
+
+
+def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> object:
+    """What the handler makes of a call; operands of ranks or numbers that no array has end here."""
+    try:
+        made = operator.handler(call, *_read(arguments))
+    except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
+        raise InvalidModelError(f"the arguments do not go with each other: {error}") from error
+    except MemoryError as error:
+        raise UnsafeError("asks for more memory than there is", number=806) from error
+    return tuple(made) if isinstance(made, list) else made
+
+
+def _read(items: Sequence[object]) -> list[object]:
+    """The items with values in place of tensors."""
+    return [
+        item.value if isinstance(item, Tensor) else tuple(_read(item)) if isinstance(item, tuple | list) else item
+        for item in items
+    ]
+
+
+def _places(made: object) -> object:
+    if isinstance(made, Value):
+        return Tensor(made)
+    return tuple(_places(item) for item in made) if isinstance(made, tuple) else made
+
+
+def _as(value: Value, like: Value) -> Value:
+    """What a write leaves: the new elements in the type and shape of the old ones."""
+    value = value if value.dtype is like.dtype else cast(value, dtype=like.dtype)
+    return broadcast(value, shape=like.shape) if needs_broadcast(value.shape, like.shape) else value
+
+
+def _found(
+    table: Operators, name: str, overload: str, items: Sequence[object], named: Mapping[str, object]
+) -> Operator | None:
+    """The overload of this name, or the first one that the arguments fit."""
+    if overload:
+        return table.operator(f"{name}.{overload}")
+    return next((each for each in table.overloads(name) if fits(each.schema, items, named)), None)
+
+
+def _functional(
+    table: Operators, name: str, overload: str, items: Sequence[object], named: Mapping[str, object]
+) -> tuple[Operator | None, str | None]:
+    """The operator that computes what a variant writes, with the name of the argument that is written.
+
+    `add_.Tensor` writes its first argument; `add.out` writes `out` (aten/src/ATen/native/README.md, "variants").
+    """
+    if name.endswith("_") and not name.endswith("__"):
+        operator = _found(table, name[:-1], overload, items, named)
+        return operator, operator.schema.arguments[0].name if operator is not None else None
+    if "out" in named:
+        rest = {key: item for key, item in named.items() if key != "out"}
+        wanted = overload.removesuffix("_out") if overload != "out" else ""
+        operator = _found(table, name, wanted, items, rest) or _found(table, name, "", items, rest)
+        return operator, "out"
+    return None, None
