@@ -233,6 +233,9 @@ def test_equality_has_three_answers(a: Dim, b: Dim, answer: bool | None) -> None
         (6 * (N // 3) - 2 * N, (-4, 0)),
         (4 * ((N + 6 * (M // 3)) // 2) - 2 * N - 4 * M, (-10, 0)),
         (3 * (N // 2) - N, (None, None)),
+        (2 * ((N + 3) // 4) - (N + 1) // 2, (0, 1)),
+        (6 * (N // 4) - 3 * (N // 2), (-3, 0)),
+        (2 * (N // 3) - N, (None, None)),
     ],
 )
 def test_bounds(dim: Dim, expected: tuple[int | None, int | None]) -> None:

@@ -312,12 +312,18 @@ def _sum_bounds(terms: Mapping[Monomial, int]) -> Bounds:
 
 
 def _highest(dim: Dim, sign: Literal[1, -1]) -> int | None:
-    """The highest value, times `sign`, of a sum whose rounded terms cancel with others: x - d < d * (x // d) <= x."""
+    """The highest value, times `sign`, of a sum whose rounded terms cancel with others.
+
+    Of a common divisor c and d both are multiples of: x // (d / c) - (c - 1) <= c * (x // d) <= x // (d / c).
+    """
     for monomial, count in _terms(dim).items():
         atom = _single(monomial)
-        if isinstance(atom, Quotient) and isinstance(atom.denominator, int) and count % atom.denominator == 0:
-            times = count // atom.denominator
-            most = atom.numerator if times > 0 else subtract(atom.numerator, atom.denominator - 1)
+        if not isinstance(atom, Quotient) or not isinstance(atom.denominator, int):
+            continue
+        common = math.gcd(count, atom.denominator)
+        if common > 1:
+            times, finer = count // common, floor_divide(atom.numerator, atom.denominator // common)
+            most = finer if times > 0 else subtract(finer, common - 1)
             return _highest(add(subtract(dim, multiply(count, atom)), multiply(times, most)), sign)
     high = _sum_bounds(_terms(dim))[1]
     return None if high is None else sign * high

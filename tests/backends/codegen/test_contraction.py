@@ -20,7 +20,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.kernel._simplify import simplify
 from xir.kernel.build import flatten, index
-from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, If, Load, Prefetch, Scalar
+from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, If, Load, Prefetch, Scalar, Store
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify
 from xir.kernel.walk import statements
@@ -274,6 +274,16 @@ def test_the_last_loop_of_a_sum_goes_to_neighbours(image: tuple[Dim, ...]) -> No
     sizes = cast("tuple[int, ...]", image)
     found = loops_of(Convolution(24, 64, sizes, (3, 3), (2, 2), padding=1).graph())
     assert found[-1] == ("serial", 24)
+
+
+def test_no_product_of_a_padded_symbolic_image_asks_for_a_border() -> None:
+    """Every other pixel of every other pixel: where the last window ends is the quotient of a quotient."""
+    half = tuple((Symbol(name) + 1) // 2 for name in "HW")
+    graph = Convolution(24, 64, cast("tuple[int, ...]", half), (3, 3), (2, 2), padding=1).graph()
+    kernels = [each.kernel for each in lower(expand(graph), MACHINES["wide"]).steps if isinstance(each, Run)]
+    sums = [each for kernel in kernels for each in statements(kernel.body) if isinstance(each, Store)]
+    assert sums
+    assert not [each for each in sums if each.buffer.space == "register" and each.mask is not None]
 
 
 def test_pixels_of_symbolic_images_are_one_loop() -> None:
