@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from xir.errors import FormatError, InvalidModelError, Location, UnsafeError, XirError
-from xir.frontends.torch.pickled import Buildable, Constructor, Names, has_weak_hash, is_key, kind_of
+from xir.frontends.torch.pickled import Buildable, Constructor, Names, as_table, has_weak_hash, is_key, kind_of
 from xir.limits import MEBI
 
 MAX_HEAP_BYTES = 256 * MEBI
@@ -187,10 +187,9 @@ class Machine:
 
     def add_pairs(self, items: list[object]) -> None:
         """Adds keys and values, one after the other, to the table on the stack."""
-        table = self.top()
-        if not isinstance(table, dict) or len(items) % 2:
-            raise self.wrong("SETITEMS", table)
-        entries = cast("dict[object, object]", table)
+        entries = as_table(self.top())
+        if entries is None or len(items) % 2:
+            raise self.wrong("SETITEMS", self.top())
         self.charge(len(items) * _PAIR_BYTES)
         for position in range(0, len(items), 2):
             key = items[position]
