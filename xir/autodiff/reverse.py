@@ -7,7 +7,7 @@ Evaluating Derivatives, 2nd edition, chapter 3.2). No step recurses over the gra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from xir.autodiff.sizes import check_told, origins, told, told_by
@@ -17,7 +17,7 @@ from xir.ir.constraints import collecting
 from xir.ir.dims import equal
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
-from xir.ir.rewrite import Rewriter, drop_unused_parameters
+from xir.ir.rewrite import Rewriter, drop_unused_parameters, inlined
 from xir.ir.verify import compatible
 from xir.ir.walk import toposort
 from xir.limits import MAX_NESTING
@@ -60,6 +60,25 @@ def grad(graph: Graph, of: str | Value, wrt: Sequence[str | Value], *, with_valu
     made = told_by(made, known)
     check_told(made, known)
     return drop_unused_parameters(made)
+
+
+def pullback(build: Callable[..., Value], operands: Sequence[Value], adjoint: Value) -> tuple[Value, ...]:
+    """The derivatives of `sum(adjoint * build(*operands))` by each of the operands.
+
+    Args:
+        build: floating tensors -> a floating tensor.
+        operands: what it is built on; their own history is not looked at.
+        adjoint: of the type of the result.
+
+    Raises:
+        UnsupportedError: if operators of `build` have neither gradient nor decomposition.
+    """
+    own = [Value(operand.type) for operand in operands]
+    work = _expanded(Graph("pullback", tuple(own), (build(*own), *own)), len(own))
+    result, *own = work.outputs
+    start = Value(adjoint.type)
+    found = _Sweep(work).run(result, own, start)
+    return inlined(Graph("pullback", (*work.inputs, start), tuple(found)), (*operands, adjoint))
 
 
 def _find(graph: Graph, wanted: str | Value) -> Value:
@@ -149,11 +168,11 @@ class _Sweep:
     adjoints: dict[Value, Value] = field(default_factory=dict[Value, Value])
     missing: dict[str, list[Node]] = field(default_factory=dict[str, list[Node]])
 
-    def run(self, result: Value, variables: Sequence[Value]) -> list[Value]:
-        """The derivatives of `result`."""
+    def run(self, result: Value, variables: Sequence[Value], adjoint: Value | None = None) -> list[Value]:
+        """The derivatives of `result`, or of what has the derivative `adjoint` by it."""
         active = _active(result, variables)
         made = {value for node in active for value in node.outputs} | set(variables)
-        self.adjoints[result] = scalar_like(result, 1.0)
+        self.adjoints[result] = adjoint or scalar_like(result, 1.0)
         for node in reversed(toposort((result,))):
             if node in active and any(value in self.adjoints for value in node.outputs):
                 with sourced(*node.source):

@@ -144,15 +144,16 @@ class Rewriter:
         for value in _leaves(self.graph):
             self.map(value, (leaves or {}).get(value, value))
         with collecting(self.graph.constraints if constraints is None else constraints) as assumed:
-            self._replace_all(replace)
+            self.rebuild_nodes(replace)
         return self._finish(assumed)
 
-    def _replace_all(self, replace: Callable[[Node, Rewriter], Sequence[Value] | None]) -> None:
+    def rebuild_nodes(self, replace: Callable[[Node, Rewriter], Sequence[Value] | None] | None = None) -> None:
+        """Builds every node on what stands for its operands, or what `replace` answers for it; see `run`."""
         for node in self.graph.nodes:
             self.current = node
             rebuilt = self._rebuild(node)
             with sourced(*node.source):
-                replaced = replace(rebuilt, self)
+                replaced = None if replace is None else replace(rebuilt, self)
             outputs = rebuilt.outputs if replaced is None else tuple(replaced)
             if len(outputs) != len(node.outputs):
                 raise InvalidModelError(f"{node.op.name}: replaced {len(node.outputs)} outputs by {len(outputs)}")
@@ -221,6 +222,15 @@ class Rewriter:
             taken.add(name)
             kept[value] = name
         return kept
+
+
+def inlined(graph: Graph, operands: Sequence[Value]) -> tuple[Value, ...]:
+    """The results of a graph without parameters, its nodes built again on `operands` in place of its inputs."""
+    rewriter = Rewriter(graph)
+    for old, new in zip(graph.inputs, operands, strict=True):
+        rewriter.map(old, new)
+    rewriter.rebuild_nodes()
+    return tuple(rewriter.new[value] for value in graph.outputs)
 
 
 def _leaves(graph: Graph) -> tuple[Value, ...]:

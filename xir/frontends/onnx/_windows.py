@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xir.frontends.onnx._site import Site
-from xir.ir.dims import Dim, Shape, ceil_divide, floor_divide, maximum, minimum
+from xir.frontends.overhang import with_overhang
+from xir.ir.dims import Dim, Shape, ceil_divide, floor_divide, maximum
 
 Padding = tuple[tuple[Dim, Dim], ...]
 
@@ -51,7 +52,7 @@ def window_of(site: Site, spatial: Shape, window: tuple[int, ...]) -> Window:
     grown = padding
     if ceil_mode:
         grown = tuple(
-            _with_overhang(size, extent, step, pair, gap)
+            with_overhang(size, extent, step, pair, gap)
             for size, extent, step, pair, gap in zip(spatial, window, strides, padding, dilation, strict=True)
         )
     return Window(window, strides, dilation, grown, padding)
@@ -77,18 +78,3 @@ def padding_of(
         half = floor_divide(total, 2)
         found.append((half, total - half) if mode == "SAME_UPPER" else (total - half, half))
     return tuple(found)
-
-
-def _with_overhang(size: Dim, window: int, stride: int, padding: tuple[Dim, Dim], gap: int) -> tuple[Dim, Dim]:
-    """`ceil_mode` as padding after the end.
-
-    A last window that would start behind the input and its front padding is dropped (ONNX MaxPool, note on ceil_mode:
-    'sliding windows that would start in the right padded region').
-    """
-    before, after = padding
-    span = (window - 1) * gap + 1
-    room = size + before + after - span
-    steps = ceil_divide(room, stride)
-    last = floor_divide(size + before - 1, stride)
-    steps = minimum(steps, last)
-    return before, after + maximum(steps * stride - room, 0)

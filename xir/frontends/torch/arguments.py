@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from xir.errors import InvalidModelError
 from xir.frontends.torch.operators import IGNORED, Operator
@@ -126,13 +127,14 @@ def _check_layout(held: Mapping[str, object]) -> None:
         raise InvalidModelError(f"layout {held['layout']!r}", hint="xir has dense tensors alone: call .to_dense()")
 
 
-def passed(schema: Schema, held: Mapping[str, object]) -> list[object]:
+@cache
+def passed_names(schema: Schema) -> tuple[str, ...]:
     """The arguments that a handler gets, in the order of the schema."""
-    return [
-        held[argument.name]
+    return tuple(
+        argument.name
         for argument in schema.arguments
         if argument.name not in IGNORED and not (argument.is_written and argument.by_name)
-    ]
+    )
 
 
 def _told(item: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
-from xir.frontends.torch.arguments import Bound, bind, fits, passed
+from xir.frontends.torch.arguments import Bound, bind, fits, passed_names
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.operators import Operator, Operators
 from xir.frontends.torch.tensor import Lens, Tensor
@@ -56,7 +56,7 @@ class Caller:
 
     def _result(self, call: Call, bound: Bound, target: object) -> object:
         schema = bound.operator.schema
-        arguments = passed(schema, bound.held)
+        arguments = [bound.held[name] for name in passed_names(schema)]
         made = _handled(bound.operator, call, arguments)
         if isinstance(target, Tensor):
             if not isinstance(made, Value):
@@ -98,8 +98,14 @@ def _views(
 
 def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> object:
     """What the handler makes of a call; operands of ranks or numbers that no array has end here."""
+    given = _read(arguments)
+    if operator.places:
+        names = passed_names(operator.schema)
+        given = [
+            old if name in operator.places else new for name, old, new in zip(names, arguments, given, strict=True)
+        ]
     try:
-        made = operator.handler(call, *_read(arguments))
+        made = operator.handler(call, *given)
     except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
         raise InvalidModelError(f"the arguments do not go with each other: {error}") from error
     except MemoryError as error:

@@ -6,15 +6,16 @@
     def add(call: Call, x: Value, y: Value, alpha: Number) -> Value: ...
 
 One table serves exported programs, TorchScript and live modules. A handler gets the call and every argument of the
-schema in its order, defaults filled in; tensors as values, sizes as dims. Arguments that change no element (`device`,
+schema in its order, defaults filled in; tensors as values, sizes as dims; those that it writes besides its result as
+places (`Tensor`). Arguments that change no element (`device`,
 `pin_memory`, ...) it does not get. It answers a value, or a tuple where the schema has several results, or a number.
 Variants that write (`add_`, `out=`) need no handler where the operator that does not write has one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from xir.frontends._handlers import Handlers
@@ -36,11 +37,13 @@ class Operator:
     Attributes:
         schema: its names, types and defaults.
         handler: (call, *arguments) -> its results.
+        places: names of arguments that the handler gets as places, because it writes them.
         put: of a view, (call, whole, part, *arguments after the first) -> the whole with other elements in the view.
     """
 
     schema: Schema
     handler: Handler
+    places: frozenset[str] = frozenset()
     put: Put | None = None
 
 
@@ -57,8 +60,12 @@ class Operators(Handlers[Handler]):
             for operator in part._operators.values():
                 self._enter(operator)
 
-    def op(self, *schemas: str) -> Callable[[F], F]:
+    def op(self, *schemas: str, places: Sequence[str] = ()) -> Callable[[F], F]:
         """Enters the decorated function as the handler of each of the overloads.
+
+        Args:
+            schemas: the overloads.
+            places: arguments that it writes, for it gets them as places; those that the schema says are among them.
 
         Raises:
             TypeError: one of them has a handler already.
@@ -69,7 +76,8 @@ class Operators(Handlers[Handler]):
             for text in schemas:
                 schema = parse(text)
                 self.add(schema.full_name, handler)
-                self._enter(Operator(schema, handler))
+                written = (argument.name for argument in schema.arguments if argument.is_written)
+                self._enter(Operator(schema, handler, frozenset((*places, *written))))
             return handler
 
         return enter
@@ -84,7 +92,7 @@ class Operators(Handlers[Handler]):
         def enter(put: Put) -> Put:
             for name in names:
                 held = self._operators[name]
-                made = Operator(held.schema, held.handler, put)
+                made = replace(held, put=put)
                 self._operators[name] = made
                 overloads = self._overloads[held.schema.name]
                 overloads[overloads.index(held)] = made

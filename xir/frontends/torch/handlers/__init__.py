@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from xir.frontends.torch.handlers import elementwise
+from xir.frontends.torch.handlers import convolution, elementwise, pooling, product
 from xir.frontends.torch.operators import Operators
 
-ATEN = Operators("aten", elementwise.operators)
+ATEN = Operators("aten", convolution.operators, elementwise.operators, pooling.operators, product.operators)
 """Every operator of the namespace `aten`."""
 
 OPERATORS = {"aten": ATEN}

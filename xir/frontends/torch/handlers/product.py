@@ -1,0 +1,170 @@
+"""Products of matrices and vectors (aten/src/ATen/native/LinearAlgebra.cpp)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from xir.frontends.torch.call import Call
+from xir.frontends.torch.operators import Operators
+from xir.frontends.torch.tensor import Number
+from xir.ir.broadcasting import join
+from xir.ir.dims import product
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops.einsum import einsum as einsum_of
+from xir.ops.elementwise import add, mul
+from xir.ops.matmul import matmul as product_of
+from xir.ops.reduce import reduce_sum
+from xir.ops.shape import reshape, transpose
+
+operators = Operators("aten")
+
+
+def turned(x: Value) -> Value:
+    """The last two axes exchanged."""
+    return transpose(x, perm=(*range(x.rank - 2), x.rank - 1, x.rank - 2))
+
+
+@operators.op(
+    "mm(Tensor self, Tensor mat2) -> Tensor",
+    "bmm(Tensor self, Tensor mat2) -> Tensor",
+    "matmul(Tensor self, Tensor other) -> Tensor",
+    "mv(Tensor self, Tensor vec) -> Tensor",
+    "dot(Tensor self, Tensor tensor) -> Tensor",
+    "linalg_matmul(Tensor self, Tensor other) -> Tensor",
+)
+def matmul(call: Call, x: Value, y: Value) -> Value:
+    """Products of the last two axes, leading ones broadcast; vectors are rows at the left, columns at the right."""
+    if not x.rank or not y.rank:
+        call.invalid(f"both need an axis, got {x.type!r} and {y.type!r}")
+    left = reshape(x, shape=(1, *x.shape)) if x.rank == 1 else x
+    right = reshape(y, shape=(*y.shape, 1)) if y.rank == 1 else y
+    z = _multiplied(call, left, right)
+    if x.rank == 1:
+        z = reshape(z, shape=(*z.shape[:-2], z.shape[-1]))
+    return reshape(z, shape=z.shape[:-1]) if y.rank == 1 else z
+
+
+def _multiplied(call: Call, x: Value, y: Value) -> Value:
+    """Matrices, or batches of them; many rows by one matrix are one product."""
+    if x.rank > 2 and y.rank == 2:
+        flat = reshape(x, shape=(product(x.shape[:-1]), x.shape[-1]))
+        return reshape(product_of(flat, y), shape=(*x.shape[:-1], y.shape[-1]))
+    batch = join([x.shape[:-2], y.shape[:-2]])
+    left, right = (call.repeated(each, (*batch, *each.shape[-2:])) for each in (x, y))
+    return product_of(left, right)
+
+
+@operators.op("linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor")
+def linear(call: Call, x: Value, w: Value, bias: Value | None) -> Value:
+    """`x w^T + bias`; w: [O, I], or [I] for one result."""
+    y = matmul(call, x, w if w.rank == 1 else turned(w))
+    return y if bias is None else add(*call.aligned(y, bias))
+
+
+@operators.op(
+    "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+    "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
+)
+def added(call: Call, addend: Value, x: Value, y: Value, beta: Number, alpha: Number) -> Value:
+    """`beta * addend + alpha * x y`; with beta 0 the addend is not looked at, NaN in it does not count."""
+    return combined(call, addend, matmul(call, x, y), beta, alpha)
+
+
+def combined(call: Call, addend: Value, z: Value, beta: Number, alpha: Number) -> Value:
+    """`beta * addend + alpha * z`."""
+    scaled = times(call, z, alpha)
+    if not isinstance(beta, complex) and beta == 0:
+        return scaled
+    return add(scaled, call.repeated(times(call, addend, beta), z.shape))
+
+
+def times(call: Call, x: Value, factor: Number) -> Value:
+    """`x * factor` in the type of x."""
+    return x if factor == 1 else mul(x, call.repeated(call.scalar(factor, x.dtype), x.shape))
+
+
+@operators.op("addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor")
+def added_batch(call: Call, addend: Value, x: Value, y: Value, beta: Number, alpha: Number) -> Value:
+    """`beta * addend + alpha * sum over the batch of x y`."""
+    return combined(call, addend, reduce_sum(matmul(call, x, y), axes=(0,), keep_dims=False), beta, alpha)
+
+
+@operators.op("vdot(Tensor self, Tensor other) -> Tensor")
+def vdot(call: Call, x: Value, y: Value) -> Value:
+    """The sum of products, of the conjugate of x where it is complex."""
+    if x.dtype in (DType.COMPLEX64, DType.COMPLEX128):
+        call.refuse("vdot of complex vectors", "write it as (x.conj() * y).sum()")
+    return matmul(call, x, y)
+
+
+@operators.op(
+    "outer(Tensor self, Tensor vec2) -> Tensor",
+    "ger(Tensor self, Tensor vec2) -> Tensor",
+)
+def outer(call: Call, x: Value, y: Value) -> Value:
+    """`x[i] * y[j]`."""
+    left, right = call.promoted(reshape(x, shape=(*x.shape, 1)), reshape(y, shape=(1, *y.shape)))
+    return mul(left, right)
+
+
+@operators.op("addr(Tensor self, Tensor vec1, Tensor vec2, *, Scalar beta=1, Scalar alpha=1) -> Tensor")
+def added_outer(call: Call, addend: Value, x: Value, y: Value, beta: Number, alpha: Number) -> Value:
+    """`beta * addend + alpha * x[i] * y[j]`."""
+    return combined(call, addend, outer(call, x, y), beta, alpha)
+
+
+@operators.op("inner(Tensor self, Tensor other) -> Tensor")
+def inner(call: Call, x: Value, y: Value) -> Value:
+    """Sums of products over the last axes of both; a number where one has no axis."""
+    if not x.rank or not y.rank:
+        return mul(*call.promoted(x, y))
+    return contracted(x, y, (x.rank - 1,), (y.rank - 1,))
+
+
+@operators.op("tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor")
+def tensordot(call: Call, x: Value, y: Value, axes: Sequence[int], others: Sequence[int]) -> Value:
+    """Sums of products over pairs of axes."""
+    if len(axes) != len(others):
+        call.invalid(f"{len(axes)} axes go with {len(others)}")
+    left = tuple(call.axis(axis, x.rank) for axis in axes)
+    return contracted(x, y, left, tuple(call.axis(axis, y.rank) for axis in others))
+
+
+def contracted(x: Value, y: Value, axes: Sequence[int], others: Sequence[int]) -> Value:
+    """One matrix product: the free axes of x and y, the named ones summed in pairs."""
+    rows = [axis for axis in range(x.rank) if axis not in axes]
+    columns = [axis for axis in range(y.rank) if axis not in others]
+    height, width = (tuple(v.shape[axis] for axis in kept) for v, kept in ((x, rows), (y, columns)))
+    depth = product(tuple(x.shape[axis] for axis in axes))
+    left = reshape(_moved(x, (*rows, *axes)), shape=(product(height), depth))
+    right = reshape(_moved(y, (*others, *columns)), shape=(depth, product(width)))
+    return reshape(product_of(left, right), shape=(*height, *width))
+
+
+def _moved(x: Value, perm: tuple[int, ...]) -> Value:
+    return x if perm == tuple(range(x.rank)) else transpose(x, perm=perm)
+
+
+@operators.op("einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor")
+def einsum(call: Call, equation: str, tensors: Sequence[Value], path: object) -> Value:
+    """Sums of products over labelled axes; the order of the products is ours."""
+    dtype = reduce(lambda held, value: value.dtype if value.dtype.bits > held.bits else held, tensors, tensors[0].dtype)
+    return einsum_of(*(call.cast(value, dtype) for value in tensors), equation=equation.replace(" ", ""))
+
+
+@operators.op("chain_matmul(Tensor[] matrices) -> Tensor", "linalg_multi_dot(Tensor[] tensors) -> Tensor")
+def chained(call: Call, matrices: Sequence[Value]) -> Value:
+    """The product of all, from the left."""
+    return reduce(lambda left, right: matmul(call, left, right), matrices)
+
+
+@operators.op("bilinear(Tensor input1, Tensor input2, Tensor weight, Tensor? bias=None) -> Tensor")
+def bilinear(call: Call, x: Value, y: Value, w: Value, bias: Value | None) -> Value:
+    """`sum over i, j of x[i] * w[o, i, j] * y[j] + bias[o]`."""
+    held = contracted(x, w, (x.rank - 1,), (1,))  # [rows..., o, j]
+    spread = reshape(y, shape=(*y.shape[:-1], 1, y.shape[-1]))
+    z = reduce_sum(mul(*call.aligned(held, spread)), axes=(held.rank - 1,), keep_dims=False)
+    return z if bias is None else add(*call.aligned(z, bias))
