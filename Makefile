@@ -11,8 +11,8 @@ DEV := .venv/bin
 DEMO := .venv-demo/bin
 COVERED := frontends passes ops
 export XIR_CORPUS_CACHE ?= $(HOME)/.cache/xir-corpus
-# One thread a test worker: the workers share the processor.
-TEST_THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# One thread a test worker: the workers share the processor. Modules stay compiled: tests start many processes.
+TEST_SETTINGS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 .PHONY: help demo test checks pytest models bench nightly environment clean
 .DEFAULT_GOAL := help
@@ -43,7 +43,7 @@ pytest: environment # the tests with branch coverage, then the gate for each roo
 	@$(PYTHON) tools/fetch_models.py --optional --all
 	@$(PYTHON) tools/real_caffe.py .venv-caffe
 	@$(DEV)/coverage erase
-	@$(TEST_THREADS) XIR_CAFFE_PYTHON="$${XIR_CAFFE_PYTHON:-$$(ls -d $$PWD/.venv-caffe/bin/python 2>/dev/null)}" $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=
+	@$(TEST_SETTINGS) XIR_CAFFE_PYTHON="$${XIR_CAFFE_PYTHON:-$$(ls -d $$PWD/.venv-caffe/bin/python 2>/dev/null)}" $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal --cov --cov-report=
 	@for room in $(COVERED); do \
 		printf 'branch coverage of xir/%s (at least 95): ' $$room; \
 		$(DEV)/coverage report --include="xir/$$room/*" --fail-under=95 --precision=1 --format=total || { \
@@ -58,7 +58,7 @@ bench: models ## ratios against other tools, on this machine; BENCH=compiled for
 	@.venv-bench/bin/python benchmarks/run.py $(BENCH)
 
 nightly: environment models ## the long tests
-	@$(TEST_THREADS) HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal -m nightly
+	@$(TEST_SETTINGS) HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal -m nightly
 
 clean: ## remove the environments and what the checks left
 	@rm -rf .venv .venv-bench .venv-demo .venv-caffe build dist out .coverage .coverage.* htmlcov *.egg-info \

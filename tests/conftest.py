@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+import threading
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,28 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 os.environ["XIR_CACHE"] = "off"  # a test of the compiler must not be served what was compiled before it was changed
+
+UNTRACED = tuple(
+    REPOSITORY / "tests" / room for room in ("backends/codegen", "conformance", "fuzz", "kernel", "runtime")
+)
+"""What tests here find is no matter of the rooms whose coverage has a floor, and tracing doubles their time."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Turns the measurement of coverage off for tests in `UNTRACED`, and for the processes that they start."""
+    if not any(item.path.is_relative_to(room) for room in UNTRACED):
+        return (yield)
+    here, threads = sys.gettrace(), threading.gettrace()
+    measured = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("COV")}
+    sys.settrace(None)
+    threading.settrace(None)  # type: ignore[arg-type]  # None is what turns it off
+    try:
+        return (yield)
+    finally:
+        threading.settrace(threads)  # type: ignore[arg-type]
+        sys.settrace(here)
+        os.environ.update(measured)
 
 
 def _folder(variable: str, default: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import textwrap
 
 import numpy as np
@@ -100,14 +99,6 @@ Weary = runtime(lambda prepared, inputs: (weary(), right(prepared, inputs))[1])
 """
 
 NAMES = [line.partition(" =")[0] for line in MODULE.splitlines() if " = runtime(" in line] + ["Nothing"]
-
-
-@pytest.fixture(autouse=True)
-def unmeasured_workers(monkeypatch):
-    """Processes that die leave torn files of coverage; what runs in them is tested in this process too."""
-    for name in list(os.environ):
-        if name.startswith("COV"):
-            monkeypatch.delenv(name)
 
 
 @pytest.fixture

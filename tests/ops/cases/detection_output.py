@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 
 import numpy as np
 
-from tests.ops.cases import Case, case, normal
+from tests.ops.cases import Case, case, normal, pairwise
 from xir.ir.constant import Array
 from xir.ops.detection_output import detection_output
 
@@ -45,7 +44,7 @@ COMMON: dict[str, object] = {
 
 
 def cases() -> Iterator[Case]:
-    for shared, background, code, encoded in product(
+    for shared, background, code, encoded in pairwise(
         (True, False), (None, 0, 2, 3), ("corner", "center_size", "corner_size"), (False, True)
     ):
         attributes = COMMON | {
@@ -57,7 +56,7 @@ def cases() -> Iterator[Case]:
         note = f"{'shared' if shared else 'own'} boxes, background {background}, {code}, encoded {encoded}"
         location, confidence = predictions(2, shared)
         yield case(detection_output, location, confidence, priors(), **attributes).noted(note)
-    for shared, threshold, top_k, keep_top_k in product((True, False), (0.3, None), (None, 0, 5, 50), (None, 0, 6)):
+    for shared, threshold, top_k, keep_top_k in pairwise((True, False), (0.3, None), (None, 0, 5, 50), (None, 0, 6)):
         attributes = COMMON | {
             "share_location": shared,
             "confidence_threshold": threshold,

@@ -11,6 +11,7 @@ sequentially consistent operations, so either the waiter sees the new word or th
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 
 from xir.backends.codegen.engine import assemble, host
 from xir.runtime.team import GENERATION, MAILBOX, MAILBOXES, NUMBER_PLACE, TEAM_PLACE, Team, TeamCode, shared_team
@@ -192,8 +193,9 @@ def meet_text(arch: str) -> str:
     )
 
 
+@cache
 def team_code() -> TeamCode:
-    """What a team of threads runs, as machine code for this processor.
+    """What a team of threads runs, as machine code for this processor; made once in a process.
 
     A mailbox is written only while its worker waits: when a stretch ends, all its workers meet, and by then each has
     read its mailbox. So `@launch` needs no answer from a worker before it writes again.
