@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
-from xir.frontends.torch.handlers import convolution, elementwise, pooling, product
+from xir.frontends.torch.handlers import (
+    activation,
+    convolution,
+    elementwise,
+    norm,
+    pooling,
+    product,
+)
 from xir.frontends.torch.operators import Operators
 
-ATEN = Operators("aten", convolution.operators, elementwise.operators, pooling.operators, product.operators)
+ATEN = Operators(
+    "aten",
+    activation.operators,
+    convolution.operators,
+    elementwise.operators,
+    norm.operators,
+    pooling.operators,
+    product.operators,
+)
 """Every operator of the namespace `aten`."""
 
 OPERATORS = {"aten": ATEN}
