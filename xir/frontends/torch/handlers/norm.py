@@ -233,7 +233,8 @@ def batch_norm_backward(
 
     def build(data: Value, factor: Value, addend: Value, *statistics: Value) -> Value:
         if statistics:
-            return _normalized(call, data, factor, addend, *statistics, epsilon)
+            centre, spread = statistics
+            return _normalized(call, data, factor, addend, centre, spread, epsilon)
         return trained(call, data, factor, addend, (None, None), 0.0, epsilon)[0]
 
     running = () if training or mean is None or variance is None else (mean, variance)
