@@ -240,14 +240,14 @@ class _Partial:
         end = start + multiply(groups, self.lanes)
         last = self._axis("t")
         ending = (substitute(each, {self.loop.axis.name: _after(end, last)}) for each in self.loop.body)
-        yield For(last, subtract(self.loop.extent, end), "serial", _named(tuple(ending), last))
+        yield For(last, subtract(self.loop.extent, end), "serial", named(tuple(ending), last))
 
     def _step(self, lane: Axis, along: Scalar) -> tuple[Statement, ...]:
         """One iteration of the loop at a place, with the partial result of a lane."""
         joined = Apply(self.function, (Load(self.held, (lane,)), self.value))
         update = replace(self.update, buffer=self.held, indices=(lane,), value=joined)
         body = (substitute(each, {self.loop.axis.name: along}) for each in (*self.loop.body[:-1], update))
-        return _named(tuple(body), lane)
+        return named(tuple(body), lane)
 
     def _halved(self) -> Iterator[Statement]:
         """The partial results joined in pairs until the first one is all of them."""
@@ -265,7 +265,7 @@ def _after(start: Dim, along: Scalar) -> Scalar:
     return along if start == 0 else Apply("add", (along, Const(start, build.index(0).dtype)))
 
 
-def _named(body: tuple[Statement, ...], axis: Axis) -> tuple[Statement, ...]:
+def named(body: tuple[Statement, ...], axis: Axis) -> tuple[Statement, ...]:
     """The statements with names of their own for what they bind."""
     bound = [each.variable for each in statements(body) if isinstance(each, Let)]
     names = {each.name: Variable(f"{each.name}{axis.name}", each.dtype) for each in bound}

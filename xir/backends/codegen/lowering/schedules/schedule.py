@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from xir.backends.codegen.lowering.schedules.ahead import with_next_row
 from xir.backends.codegen.lowering.schedules.columns import COLUMNS, column_by_column, walks_rows
 from xir.backends.codegen.lowering.schedules.lanes import in_lanes
+from xir.backends.codegen.lowering.schedules.skewed import skewed
 from xir.backends.codegen.lowering.schedules.squares import in_squares
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, subtract
 from xir.kernel import build
@@ -81,14 +82,21 @@ def _phase(statement: Statement, lanes: int) -> Statement:
     body = _inside(nest.body, nest.extents)
     nest = replace(nest, body=body)
     if any(isinstance(each, For) and each.kind == "vector" for each in statements(body)):
-        return _around(nest.loops, with_next_row(nest.loops[-1], in_lanes(nest.body, lanes)))
+        return _by_rows(nest, lanes)
     squares = in_squares(nest.loops, nest.body, lanes)
     if squares is not None:
         return squares
     chosen = _vector_axis(nest)
     if chosen is None:
-        return _around(nest.loops, with_next_row(nest.loops[-1], in_lanes(nest.body, lanes)))
+        return _by_rows(nest, lanes)
     return _vectorized(nest, chosen, lanes)
+
+
+def _by_rows(nest: _Nest, lanes: int) -> Statement:
+    """Row by row, what is reduced in lanes: the passes of neighbouring rows at once, or else the next row fetched."""
+    *around, row = nest.loops
+    body = in_lanes(nest.body, lanes)
+    return _around(around, (skewed(row, body) or replace(row, body=with_next_row(row, body)),))
 
 
 def _around(loops: Sequence[For], body: tuple[Statement, ...]) -> Statement:
