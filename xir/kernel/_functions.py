@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from typing import cast
 
 import numpy as np
@@ -55,6 +56,36 @@ def _dot4(total: Numbers, left: Numbers, right: Numbers) -> Numbers:
     total, left, right = np.broadcast_arrays(total, left, right)
     bytes_ = np.ascontiguousarray(left)[..., None].view(np.uint8), np.ascontiguousarray(right)[..., None].view(np.int8)
     return cast("Numbers", total + (bytes_[0].astype(np.int32) * bytes_[1].astype(np.int32)).sum(-1, dtype=np.int32))
+
+
+def _fma(a: Numbers, b: Numbers, c: Numbers) -> Numbers:
+    """The product plus the third, rounded once.
+
+    In twice the digits the product is exact, and a sum that is rounded to odd rounds once more as if it were the first
+    time (S. Boldo, G. Melquiond 2008, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding
+    to odd"). x86 has a type that is wide enough for f32; f64 goes number by number, in fractions.
+    """
+    if a.dtype == np.float64:
+        return cast("Numbers", np.vectorize(_fma_of_fractions, otypes=[np.float64])(a, b, c))
+    product, other = a.astype(np.float64) * b.astype(np.float64), c.astype(np.float64)
+    total = product + other
+    behind = total - product
+    error = (product - (total - behind)) + (other - behind)  # D. Knuth, The Art of Computer Programming, 4.2.2, B
+    inexact = np.isfinite(total) & np.isfinite(error) & (error != 0) & (total.view(np.int64) & 1 == 0)
+    toward = np.where((error > 0), np.inf, -np.inf)
+    return cast("Numbers", np.where(inexact, np.nextafter(total, toward), total).astype(a.dtype))
+
+
+def _fma_of_fractions(a: float, b: float, c: float) -> float:
+    if not (math.isfinite(a) and math.isfinite(b) and math.isfinite(c)):
+        return float(np.float64(a) * np.float64(b) + np.float64(c))
+    total = Fraction(a) * Fraction(b) + Fraction(c)
+    if total == 0:  # the sign of zero
+        return float(np.float64(a) * np.float64(b) + np.float64(c)) if a == 0 or b == 0 else 0.0
+    try:
+        return float(total)
+    except OverflowError:
+        return math.inf if total > 0 else -math.inf
 
 
 def _erf(x: Numbers) -> Numbers:
@@ -121,6 +152,7 @@ _TABLE: Mapping[str, Callable[..., Array]] = {
     "atanh": np.arctanh,
     "dot4": _dot4,
     "scale": _scale,
+    "fma": _fma,
 }
 
 

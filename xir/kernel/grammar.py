@@ -48,6 +48,7 @@ Meaning:
                `sign` is -1, 0 or 1, and NaN of NaN.
                `scale(x, k)`, for f32 and f64, is x * 2**k, rounded once; 1/2 <= |x| <= 2, and k is whole, from -160
                to 128 (f64: -1100 to 1024); NaN where an operand is.
+               `fma(a, b, c)`, for f32 and f64, is a * b + c, rounded once.
                `dot4`, for i32 alone, adds four products to its first operand: those of the bytes of the second,
                read as u8, with the bytes of the third, read as i8.
     Cast       integers wrap around; numbers to bool ask whether they are not 0 (NaN is not). Floats to integers
@@ -90,7 +91,7 @@ FUNCTIONS: Mapping[str, tuple[int, bool]] = {
     **dict.fromkeys(("erf", "tanh", "bit_not"), (1, False)),
     **dict.fromkeys(("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh"), (1, False)),
     **dict.fromkeys(("asinh", "acosh", "atanh"), (1, False)),
-    "dot4": (3, False),
+    **dict.fromkeys(("dot4", "fma"), (3, False)),
 }
 """{function: (number of operands, whether it answers a bool)}."""
 

@@ -297,7 +297,7 @@ def _suits(function: str, dtype: DType) -> bool:
     """Whether a function of the grammar is defined for a type."""
     if function == "dot4":
         return dtype is DType.INT32
-    if function == "scale":
+    if function in ("scale", "fma"):
         return dtype in (DType.FLOAT32, DType.FLOAT64)
     if function in INTEGER_FUNCTIONS:
         return dtype.is_integer

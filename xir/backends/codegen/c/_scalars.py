@@ -47,6 +47,7 @@ _HELPED = frozenset({"scale", "min", "max", "sign", "mod"})
 _LIBRARY: Mapping[str, str] = {
     **{name: name for name in ("exp", "log", "sqrt", "floor", "ceil", "trunc", "erf", "tanh", "sin", "cos", "tan")},
     **{name: name for name in ("asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "pow")},
+    "fma": "fma",
     "abs": "fabs",
     "round": "rint",
     "rem": "fmod",

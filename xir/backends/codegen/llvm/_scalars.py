@@ -24,8 +24,7 @@ def _arithmetic(function: Function, name: str, arguments: Sequence[Operand]) -> 
     if left.dtype is DType.BOOL:
         word = {"add": "or", "mul": "and", "sub": "xor"}[name]
     else:
-        word = {"add": "fadd contract", "sub": "fsub contract", "mul": "fmul contract"}[name]
-        word = word if left.dtype.is_floating else name
+        word = "f" + name if left.dtype.is_floating else name
     text = function.let(f"{word} {left.typed}, {right.text}")
     return rounded(function, Operand(text, left.dtype, left.lanes))
 
@@ -167,6 +166,7 @@ RULES: Mapping[str, Rule] = {
     **dict.fromkeys(LIBRARY, by_the_library),
     "dot4": dot4,
     "scale": scale,
+    "fma": lambda function, name, arguments: intrinsic(function, "fma", arguments[0].dtype, arguments),
     "rem": remainder,
     "bit_not": _bit_not,
     "not": _not,

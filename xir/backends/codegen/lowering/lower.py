@@ -22,6 +22,7 @@ from xir.backends.codegen.lowering.stage import Stage, name_of, slot_of, staged
 from xir.backends.codegen.lowering.weights import parted
 from xir.backends.codegen.lowering.winograd.convolution import winograd
 from xir.backends.codegen.math.expand import expand_kernel
+from xir.backends.codegen.math.multiply_add import multiply_add
 from xir.backends.codegen.steps import Branch, Choose, Hosted, Repeat, Run, Step, reads
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.dims import Symbol, symbols_of
@@ -131,8 +132,8 @@ def _arranged(made: Lowered, stage: Stage, machine: Machine) -> Arranged:
     constants = frozenset(name_of(slot) for slot in made.constants)
     found = tiled(stage.kernel, machine, constants, made.pick)
     if found is None:
-        return Arranged(stage, expand_kernel(schedule(stage.kernel, machine.lanes)), ())
-    return Arranged(stage, expand_kernel(found.kernel), found.packings)
+        return Arranged(stage, multiply_add(expand_kernel(schedule(stage.kernel, machine.lanes))), ())
+    return Arranged(stage, multiply_add(expand_kernel(found.kernel)), found.packings)
 
 
 def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:

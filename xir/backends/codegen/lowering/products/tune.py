@@ -17,6 +17,7 @@ import numpy as np
 from xir.backends.codegen.engine import Machine, assemble
 from xir.backends.codegen.llvm.module import Module
 from xir.backends.codegen.math.expand import expand_kernel
+from xir.backends.codegen.math.multiply_add import multiply_add
 from xir.backends.codegen.steps import Run
 from xir.ir.constant import Array
 from xir.ir.types import DType
@@ -103,10 +104,11 @@ def _seconds(variants: Sequence[Kernel], machine: Machine) -> list[float]:
     table = np.array([array.ctypes.data for array in arrays.values()], np.uint64)
     places: Mapping[Buffer, int] = {buffer: place for place, buffer in enumerate(buffers)}
     module = Module(machine)
-    names = [
-        module.stretch([Run(expand_kernel(each), tuple(places[b] for b in (*each.inputs, *each.outputs)), ())])
+    runs = [
+        Run(multiply_add(expand_kernel(each)), tuple(places[b] for b in (*each.inputs, *each.outputs)), ())
         for each in variants
     ]
+    names = [module.stretch([run]) for run in runs]
     sizes = np.array([size if isinstance(size, int) else 0 for size in module.sizes], np.int64)
     code = assemble(module.text(), machine)
     prototype = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 2, *[ctypes.c_int64] * 2, ctypes.c_void_p)
