@@ -14,19 +14,15 @@ from xir.ir.types import DType
 from xir.kernel.grammar import (
     Accumulate,
     Apply,
-    Axis,
     Bits,
     Cast,
     Const,
-    If,
     Kernel,
     Let,
-    Load,
     Scalar,
     Select,
     Statement,
     Store,
-    Variable,
 )
 from xir.kernel.walk import rewrite_blocks
 
@@ -48,18 +44,13 @@ class _Fusion:
 
     def statement(self, statement: Statement) -> Sequence[Statement]:
         match statement:
-            case If(condition, then, otherwise):
-                return (If(self.scalar(condition), then, otherwise),)
             case Let(variable, value):
                 return (Let(variable, self.scalar(value)),)
-            case Store(_, indices, value, mask) | Accumulate(_, indices, _, value, mask):
-                where = None if mask is None else self.scalar(mask)
-                return (replace(statement, indices=self.all(indices), value=self.scalar(value), mask=where),)
+            case Store(value=value) | Accumulate(value=value):
+                made = self.scalar(value)
+                return (statement if made is value else replace(statement, value=made),)
             case _:
                 return (statement,)
-
-    def all(self, scalars: Sequence[Scalar]) -> tuple[Scalar, ...]:
-        return tuple(map(self.scalar, scalars))
 
     def scalar(self, scalar: Scalar) -> Scalar:
         held = self.done.get(id(scalar))
@@ -68,18 +59,21 @@ class _Fusion:
         return held[1]
 
     def rebuilt(self, scalar: Scalar) -> Scalar:
+        """The scalar with its sums fused; places and conditions are no sums of floats."""
         match scalar:
-            case Const() | Axis() | Variable():
-                return scalar
-            case Load(buffer, indices, mask):
-                return Load(buffer, self.all(indices), None if mask is None else self.scalar(mask))
             case Cast(value, dtype) | Bits(value, dtype):
-                return type(scalar)(self.scalar(value), dtype)
+                inner = self.scalar(value)
+                return scalar if inner is value else type(scalar)(inner, dtype)
             case Select(condition, then, otherwise):
-                return Select(*self.all((condition, then, otherwise)))
+                sides = self.scalar(then), self.scalar(otherwise)
+                return scalar if sides[0] is then and sides[1] is otherwise else Select(condition, *sides)
             case Apply(function, arguments):
-                made = Apply(function, self.all(arguments))
+                operands = tuple(map(self.scalar, arguments))
+                same = all(new is old for new, old in zip(operands, arguments, strict=True))
+                made = scalar if same else Apply(function, operands)
                 return _fused(made) if function in ("add", "sub") and made.dtype in FUSED else made
+            case _:
+                return scalar
 
 
 def _fused(total: Apply) -> Scalar:
