@@ -38,6 +38,7 @@ def formats() -> tuple[Format, ...]:
     return (
         Format("xir", "xir's own text form", (".xir",), _is_xir, _load_xir),
         Format("onnx", "ONNX", (".onnx",), _is_onnx, _load_onnx),
+        Format("pt2", "an exported program of PyTorch", (".pt2",), _is_pt2, _load_pt2),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
 
@@ -152,6 +153,18 @@ def _load_onnx(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.onnx.load import load_onnx
 
     return load_onnx(path, options)
+
+
+def _is_pt2(file: MappedFile) -> bool:
+    from xir.frontends.torch.pt2.reader import looks_like_pt2
+
+    return looks_like_pt2(file)
+
+
+def _load_pt2(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.torch.load import load_pt2
+
+    return load_pt2(path, options)
 
 
 def _is_caffe(file: MappedFile) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.types import Type
 
@@ -56,6 +57,7 @@ class Loaded:
         layers: how many layers the foreign model has.
         notes: what a person should know of how it was read.
         made_up: names of weights of the graph that were made up, because the files do not hold them.
+        state: what inputs that are the state of the model begin with, by name: the model returns their new elements.
         metadata: what the file tells of the model besides it (labels, authors, the exporter's settings), by name.
     """
 
@@ -65,4 +67,5 @@ class Loaded:
     layers: int
     notes: tuple[str, ...] = ()
     made_up: tuple[str, ...] = ()
+    state: Mapping[str, Constant] = field(default_factory=dict[str, Constant])
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])

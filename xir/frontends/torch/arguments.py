@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import cast
 
 from xir.errors import InvalidModelError
 from xir.frontends.torch.operators import IGNORED, Operator
@@ -15,6 +16,7 @@ from xir.ir.types import DType
 
 _REAL = (bool, int, float, SymbolicDim, Computed)
 _WHOLE = (bool, int, SymbolicDim, Computed)
+_NUMBERS = (*_REAL, complex)
 _KINDS: Mapping[str, tuple[type, ...]] = {
     "Tensor": (Tensor,),
     "int": _WHOLE,
@@ -23,8 +25,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "SymFloat": _REAL,
     "bool": (bool, Computed),
     "SymBool": (bool, Computed),
-    "Scalar": (*_REAL, complex),
-    "number": (*_REAL, complex),
+    "Scalar": _NUMBERS,
+    "number": _NUMBERS,
     "str": (str,),
     "ScalarType": (DType, int),
     "Layout": (object,),
@@ -34,6 +36,12 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "Dimname": (str,),
 }
 """What may stand for an argument of each type of a schema."""
+
+_TAKING_NUMBERS = frozenset(
+    ("add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "true_divide")
+)
+"""Operators that take a number in place of any tensor but the first (torch/csrc/utils/python_arg_parser.cpp,
+`should_allow_numbers_as_tensors`): the number is of no tensor's type, so it promotes like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +69,12 @@ def bind(operator: Operator, items: Sequence[object], named: Mapping[str, object
     if len(items) > len(by_place):
         raise InvalidModelError(f"takes {len(by_place)} arguments by place, got {len(items)}")
     for argument, item in zip(by_place, items, strict=False):
-        held[argument.name] = _fitted(argument, item)
+        held[argument.name] = _fitted(schema, argument, item)
     known = {argument.name: argument for argument in schema.arguments}
     for name, item in named.items():
         if name not in known or name in held:
             raise InvalidModelError(f"argument {name!r} is {'given twice' if name in held else 'not known'}")
-        held[name] = _fitted(known[name], item)
+        held[name] = _fitted(schema, known[name], item)
     for argument in schema.arguments:
         if argument.name not in held:
             if isinstance(argument.default, Required):
@@ -107,7 +115,10 @@ def _is_of(argument: Argument, item: object) -> bool:
     return False
 
 
-def _fitted(argument: Argument, item: object) -> object:
+def _fitted(schema: Schema, argument: Argument, item: object) -> object:
+    takes_numbers = schema.name in _TAKING_NUMBERS and argument.kind == "Tensor"
+    if takes_numbers and isinstance(item, _NUMBERS) and argument is not schema.arguments[0]:
+        return item
     if not _is_fit(argument, item) and not (isinstance(item, bool) and argument.kind in ("int", "SymInt")):
         raise InvalidModelError(f"argument {argument.name!r} is {_told(item)}, expected {_wanted(argument)}")
     return _repeated(argument, item)
@@ -116,7 +127,7 @@ def _fitted(argument: Argument, item: object) -> object:
 def _repeated(argument: Argument, item: object) -> object:
     """One number in place of a list of known length stands for all of them (`stride=2` of `int[2]`)."""
     if argument.is_list and isinstance(item, list):
-        return tuple(item)
+        return tuple(cast("list[object]", item))
     if argument.is_list and argument.length is not None and item is not None and not isinstance(item, tuple):
         return (item,) * argument.length
     return float(item) if argument.kind == "float" and isinstance(item, int) and not argument.is_list else item

@@ -7,6 +7,7 @@ from xir.frontends.torch.handlers import (
     convolution,
     elementwise,
     norm,
+    numbers,
     pooling,
     product,
 )
@@ -18,6 +19,7 @@ ATEN = Operators(
     convolution.operators,
     elementwise.operators,
     norm.operators,
+    numbers.operators,
     pooling.operators,
     product.operators,
 )

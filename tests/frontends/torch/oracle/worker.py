@@ -1,0 +1,60 @@
+"""Without torch: reads archives that lie in folders, runs them, and says in a line of JSON each what came out.
+
+python -m tests.frontends.torch.oracle.worker FOLDER...        # the words `reference`, `compiled`: on what to run
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.frontends.torch.oracle import arrays
+
+
+def run(folder: Path, compiled: bool) -> dict[str, Any]:
+    """What one archive makes: writes `reference_N` and `compiled_N`; {"nodes": ...} or {"error": ...}."""
+    import xir
+    from xir.errors import XirError
+    from xir.frontends.load import load_model
+
+    told: dict[str, Any] = {"folder": str(folder)}
+    try:
+        loaded = load_model(str(folder / "model.pt2"))
+        told |= {"nodes": len(loaded.graph.nodes), "calls": loaded.layers, "notes": list(loaded.notes)}
+        changes = sum(name.endswith(".new") for name in loaded.graph.output_names)
+        kept = len(loaded.graph.outputs) - changes
+        executable = xir.compile(loaded.graph) if compiled else None
+        for inputs in sorted(folder.glob("inputs_*.json")):
+            number = inputs.stem.removeprefix("inputs_")
+            given = arrays.load(inputs)
+            feeds = dict(zip(loaded.graph.input_names, given, strict=False))
+            feeds |= {name: np.array(constant.array()) for name, constant in loaded.state.items()}
+            made = xir.run(loaded.graph, feeds)
+            arrays.save(folder / f"reference_{number}", [np.asarray(array) for array in made.values()][:kept])
+            if executable is not None:
+                results = executable.run(None, feeds)
+                arrays.save(folder / f"compiled_{number}", [np.asarray(array) for array in results][:kept])
+    except XirError as error:
+        told["error"] = f"{type(error).__name__}: {error}"
+    except Exception as error:
+        told["error"] = f"BUG {type(error).__name__}: {error}"
+        told["traceback"] = traceback.format_exc()
+    return told
+
+
+def main() -> None:
+    """Runs the folders that the command line names."""
+    sys.modules["torch"] = None  # type: ignore[assignment]  # whoever imports it now gets an ImportError
+    compiled = "--compiled" in sys.argv
+    for folder in sys.argv[1:]:
+        if not folder.startswith("--"):
+            print(json.dumps(run(Path(folder), compiled)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

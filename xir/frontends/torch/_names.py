@@ -1,0 +1,70 @@
+"""Names of values and outputs: each once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from xir.frontends.torch.program import Output, Reference
+from xir.ir.node import Value
+
+
+class NameTable:
+    """Names of the values of one graph."""
+
+    def __init__(self) -> None:
+        """An empty table."""
+        self._names: dict[Value, str] = {}
+        self._taken: set[str] = set()
+
+    def enter(self, value: Value, name: str) -> str:
+        """Names an input or weight; the name gets a number where it is taken."""
+        self._names[value] = _free(name, self._taken)
+        self._taken.add(self._names[value])
+        return self._names[value]
+
+    def offer(self, value: Value, name: str) -> None:
+        """Names a value that has no name yet, if the name is free."""
+        if value not in self._names and name and name not in self._taken:
+            self._names[value] = name
+            self._taken.add(name)
+
+    def of(self, value: Value) -> str:
+        """The name of an input or weight."""
+        return self._names[value]
+
+    def table(self) -> Mapping[Value, str]:
+        """{value: name}."""
+        return dict(self._names)
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """The names, each once: a number follows those that stand there already."""
+    found: dict[str, None] = {}
+    for name in names:
+        found[_free(name, found.keys())] = None
+    return tuple(found)
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    held = taken if isinstance(taken, set) else set(taken)
+    chosen, number = name or "value", 0
+    while chosen in held:
+        number += 1
+        chosen = f"{name}_{number}"
+    return chosen
+
+
+def output_names(outputs: Sequence[Output], paths: Sequence[tuple[str | int, ...]]) -> tuple[str, ...]:
+    """What the outputs that a caller gets are called.
+
+    Outputs that stand in dictionaries or named tuples are called by their keys (`loss`, `hidden.0`), others by the
+    call that makes them.
+    """
+    if len(paths) != len(outputs):
+        paths = [()] * len(outputs)
+    named = any(isinstance(key, str) for path in paths for key in path)
+    found: list[str] = []
+    for place, (output, path) in enumerate(zip(outputs, paths, strict=True)):
+        made_by = output.argument.name if isinstance(output.argument, Reference) else f"output_{place}"
+        found.append(".".join(map(str, path)) if named and path else made_by)
+    return unique(found)

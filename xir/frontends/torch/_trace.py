@@ -1,0 +1,22 @@
+"""Stack traces: which line of the model's own code made a call."""
+
+from __future__ import annotations
+
+import re
+
+_FRAME = re.compile(r'^\s*File "([^"\n]+)", line (\d{1,9})(?:, in ([^\n]+))?$', re.MULTILINE)
+_TORCH = re.compile(r"(?:^|/)(?:site-packages|dist-packages)/torch/|^torch/")
+_MAX_TRACE = 100_000
+
+
+def line_of(trace: str) -> str | None:
+    """The innermost line outside torch's own code (`model.py:12`), else the innermost one; None where there is none.
+
+    Args:
+        trace: the frames as Python prints them, the innermost last.
+    """
+    frames = [(match[1].replace("\\", "/"), match[2]) for match in _FRAME.finditer(trace[-_MAX_TRACE:])]
+    own = [frame for frame in frames if not _TORCH.search(frame[0])]
+    for file, line in reversed(own or frames):
+        return f"{file}:{line}"
+    return None
