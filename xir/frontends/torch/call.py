@@ -13,12 +13,13 @@ from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Computed, Number
 from xir.ir.broadcasting import join, needs_broadcast
 from xir.ir.constant import Array, Constant, constant_of
-from xir.ir.dims import Dim, Shape, SymbolicDim, bounds, multiply, subtract
+from xir.ir.dims import Dim, Shape, SymbolicDim, bounds, subtract
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise
+from xir.ops._targets import size_value
 from xir.ops.constant import constant
-from xir.ops.shape import broadcast, reshape, shape_of
+from xir.ops.shape import broadcast
 
 
 @dataclass(slots=True)
@@ -92,16 +93,11 @@ class Call:
     def _size(self, size: Dim) -> Value:
         """A size that has symbols, as i64[]: it is read off a tensor of that size."""
         if size not in self.scope.sizes:
-            least, most = bounds(size)
-            if least is not None:
-                line = broadcast(self.literal(0, DType.BOOL), shape=(subtract(size, min(least, 0)),))
-                length = reshape(shape_of(line), shape=())
-                made = length if least >= 0 else elementwise.add(length, self.literal(least, DType.INT64))
-            elif most is not None:
-                made = elementwise.neg(self.scalar(multiply(-1, size), DType.INT64))
-            else:
+            least, _ = bounds(size)
+            if least is None:
                 self.refuse(f"the number {size!r}, of any sign, in place of a tensor")
-            self.scope.sizes[size] = made
+            made = size_value(subtract(size, min(least, 0)), DType.INT64)
+            self.scope.sizes[size] = made if least >= 0 else elementwise.add(made, self.literal(least, DType.INT64))
         return self.scope.sizes[size]
 
     def cast(self, value: Value, dtype: DType) -> Value:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 from xir.frontends.torch.handlers import (
     activation,
+    attention,
     convolution,
     elementwise,
     norm,
     numbers,
     pooling,
     product,
+    recurrent,
+    resize,
 )
 from xir.frontends.torch.operators import Operators
 
 ATEN = Operators(
     "aten",
     activation.operators,
+    attention.operators,
     convolution.operators,
     elementwise.operators,
     norm.operators,
     numbers.operators,
     pooling.operators,
     product.operators,
+    recurrent.operators,
+    resize.operators,
 )
 """Every operator of the namespace `aten`."""
 

@@ -1,0 +1,275 @@
+"""Recurrent layers and cells (aten/src/ATen/native/RNN.cpp)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from xir.frontends.torch.call import Call
+from xir.frontends.torch.handlers.product import linear
+from xir.frontends.torch.operators import Operators
+from xir.ir.node import Value
+from xir.ops._gates import Direction, GateFunction
+from xir.ops.activation import relu, sigmoid, tanh
+from xir.ops.elementwise import add, mul, sub
+from xir.ops.lstm import lstm as lstm_of
+from xir.ops.rnn import gru as gru_of
+from xir.ops.rnn import rnn as rnn_of
+from xir.ops.shape import concat, reshape, slice_, split, transpose
+
+operators = Operators("aten")
+
+_SIGMOID: GateFunction = ("sigmoid", 0.0, 0.0)
+_TANH: GateFunction = ("tanh", 0.0, 0.0)
+_RELU: GateFunction = ("relu", 0.0, 0.0)
+
+_LSTM_ROWS = (0, 3, 1, 2)
+"""PyTorch's gates i, f, g, o in the order of ours: i, o, f, g."""
+_GRU_ROWS = (1, 0, 2)
+"""PyTorch's gates r, z, n in the order of ours: z, r, n."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The weights of one layer, both directions stacked: w [D, G * H, I], r [D, G * H, H], b [D, 2 * G * H]."""
+
+    w: Value
+    r: Value
+    b: Value | None
+
+
+def _layers(
+    call: Call, params: Sequence[Value], has_biases: bool, count: int, bidirectional: bool, rows: Sequence[int]
+) -> list[_Layer]:
+    """The weights of each layer; PyTorch lists w_ih, w_hh, b_ih, b_hh for each layer and direction."""
+    ways, each = 1 + bidirectional, 4 if has_biases else 2
+    if len(params) == count * ways * (each + 1):
+        call.refuse("a projection of the state (proj_size)")
+    if len(params) != count * ways * each:
+        call.invalid(f"{count} layers have {count * ways * each} weights, got {len(params)}")
+    found: list[_Layer] = []
+    for layer in range(count):
+        first = layer * ways * each
+        given = [params[first + way * each : first + (way + 1) * each] for way in range(ways)]
+        w, r = (_stacked([_ordered(one[place], rows) for one in given]) for place in (0, 1))
+        b = None
+        if has_biases:
+            b = _stacked([concat(*(_ordered(bias, rows) for bias in one[2:]), axis=0) for one in given])
+        found.append(_Layer(w, r, b))
+    return found
+
+
+def _ordered(weights: Value, rows: Sequence[int]) -> Value:
+    """The blocks of rows, one a gate, in another order."""
+    if len(rows) == 1:
+        return weights
+    parts = split(weights, axis=0, sizes=(weights.shape[0] // len(rows),) * len(rows))
+    return concat(*(parts[row] for row in rows), axis=0)
+
+
+def _stacked(values: Sequence[Value]) -> Value:
+    """The values along a new first axis."""
+    rows = [reshape(value, shape=(1, *value.shape)) for value in values]
+    return rows[0] if len(rows) == 1 else concat(*rows, axis=0)
+
+
+def _direction(bidirectional: bool) -> Direction:
+    return "bidirectional" if bidirectional else "forward"
+
+
+def _time_first(x: Value, batch_first: bool) -> Value:
+    return transpose(x, perm=(1, 0, 2)) if batch_first else x
+
+
+def _joined(y: Value) -> Value:
+    """[T, D, N, H] as [T, N, D * H]."""
+    steps, ways, batch, hidden = y.shape
+    if ways == 1:
+        return reshape(y, shape=(steps, batch, hidden))
+    return reshape(transpose(y, perm=(0, 2, 1, 3)), shape=(steps, batch, ways * hidden))
+
+
+def _part(states: Value, layer: int, ways: int) -> Value:
+    """The states of one layer of [layers * D, N, H]."""
+    return slice_(states, axes=(0,), starts=(layer * ways,), stops=((layer + 1) * ways,), steps=(1,))
+
+
+def _check_training(call: Call, dropout: float, train: bool) -> None:
+    if train and dropout:
+        call.refuse("dropout between recurrent layers", "put the model in eval mode")
+
+
+@operators.op(
+    "lstm.input(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout,"
+    " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor)"
+)
+def lstm(
+    call: Call,
+    x: Value,
+    states: Sequence[Value],
+    params: Sequence[Value],
+    has_biases: bool,
+    count: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Value, ...]:
+    """Layers of LSTM: the outputs of the last one, the last states and cells of all."""
+    _check_training(call, dropout, train)
+    if len(states) != 2:
+        call.invalid(f"two states are needed, got {len(states)}")
+    ways, y = 1 + bidirectional, _time_first(x, batch_first)
+    hidden: list[Value] = []
+    cells: list[Value] = []
+    for index, layer in enumerate(_layers(call, params, has_biases, count, bidirectional, _LSTM_ROWS)):
+        h, c = (_part(state, index, ways) for state in states)
+        made, last, cell = lstm_of(
+            y,
+            layer.w,
+            layer.r,
+            layer.b,
+            None,
+            h,
+            c,
+            direction=_direction(bidirectional),
+            functions=(_SIGMOID, _TANH, _TANH) * ways,
+            clip=None,
+            coupled=False,
+        )
+        y = _joined(made)
+        hidden.append(last)
+        cells.append(cell)
+    return _time_first(y, batch_first), concat(*hidden, axis=0), concat(*cells, axis=0)
+
+
+_Made = Callable[[Value, _Layer, Value], tuple[Value, Value]]
+
+
+def _simple(
+    call: Call,
+    x: Value,
+    state: Value,
+    layers: Sequence[_Layer],
+    ways: int,
+    batch_first: bool,
+    made: _Made,
+) -> tuple[Value, Value]:
+    """Layers with one state each."""
+    y = _time_first(x, batch_first)
+    hidden: list[Value] = []
+    for index, layer in enumerate(layers):
+        steps, last = made(y, layer, _part(state, index, ways))
+        y = _joined(steps)
+        hidden.append(last)
+    return _time_first(y, batch_first), concat(*hidden, axis=0)
+
+
+@operators.op(
+    "gru.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train,"
+    " bool bidirectional, bool batch_first) -> (Tensor, Tensor)"
+)
+def gru(
+    call: Call,
+    x: Value,
+    state: Value,
+    params: Sequence[Value],
+    has_biases: bool,
+    count: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Value, Value]:
+    """Layers of GRU; the reset gate multiplies the product of the state, as in cuDNN."""
+    _check_training(call, dropout, train)
+    ways = 1 + bidirectional
+
+    def made(y: Value, layer: _Layer, h: Value) -> tuple[Value, Value]:
+        steps, last = gru_of(
+            y,
+            layer.w,
+            layer.r,
+            layer.b,
+            None,
+            h,
+            direction=_direction(bidirectional),
+            functions=(_SIGMOID, _TANH) * ways,
+            clip=None,
+            linear_before_reset=True,
+        )
+        return steps, last
+
+    layers = _layers(call, params, has_biases, count, bidirectional, _GRU_ROWS)
+    return _simple(call, x, state, layers, ways, batch_first, made)
+
+
+@operators.op(
+    "rnn_tanh.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout,"
+    " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
+    "rnn_relu.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout,"
+    " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
+)
+def rnn(
+    call: Call,
+    x: Value,
+    state: Value,
+    params: Sequence[Value],
+    has_biases: bool,
+    count: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+    batch_first: bool,
+) -> tuple[Value, Value]:
+    """Layers of plain recurrence."""
+    _check_training(call, dropout, train)
+    ways, function = 1 + bidirectional, _TANH if "tanh" in call.kind else _RELU
+
+    def made(y: Value, layer: _Layer, h: Value) -> tuple[Value, Value]:
+        way = _direction(bidirectional)
+        functions = (function,) * ways
+        steps, last = rnn_of(y, layer.w, layer.r, layer.b, None, h, direction=way, functions=functions, clip=None)
+        return steps, last
+
+    layers = _layers(call, params, has_biases, count, bidirectional, (0,))
+    return _simple(call, x, state, layers, ways, batch_first, made)
+
+
+@operators.op(
+    "lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None)"
+    " -> (Tensor, Tensor)"
+)
+def lstm_cell(
+    call: Call, x: Value, states: Sequence[Value], w: Value, r: Value, b: Value | None, rb: Value | None
+) -> tuple[Value, Value]:
+    """One step of an LSTM."""
+    h, c = states
+    gates = add(linear(call, x, w, b), linear(call, h, r, rb))
+    quarter = gates.shape[-1] // 4
+    i, f, g, o = split(gates, axis=gates.rank - 1, sizes=(quarter,) * 4)
+    cell = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)))
+    return mul(sigmoid(o), tanh(cell)), cell
+
+
+@operators.op(
+    "gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor"
+)
+def gru_cell(call: Call, x: Value, h: Value, w: Value, r: Value, b: Value | None, rb: Value | None) -> Value:
+    """One step of a GRU."""
+    given, held = linear(call, x, w, b), linear(call, h, r, rb)
+    third = given.shape[-1] // 3
+    (xr, xz, xn), (hr, hz, hn) = (split(each, axis=each.rank - 1, sizes=(third,) * 3) for each in (given, held))
+    z = sigmoid(add(xz, hz))
+    new = tanh(add(xn, mul(sigmoid(add(xr, hr)), hn)))
+    return add(new, mul(z, sub(h, new)))
+
+
+@operators.op(
+    "rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor",
+    "rnn_relu_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> Tensor",
+)
+def rnn_cell(call: Call, x: Value, h: Value, w: Value, r: Value, b: Value | None, rb: Value | None) -> Value:
+    """One step of plain recurrence."""
+    total = add(linear(call, x, w, b), linear(call, h, r, rb))
+    return tanh(total) if "tanh" in call.kind else relu(total)
