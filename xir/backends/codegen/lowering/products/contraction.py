@@ -248,12 +248,22 @@ def _is_column(found: Contraction, loop: For, constants: frozenset[str], strict:
 
 
 def _row(found: Contraction, column: For) -> For | None:
-    """The innermost loop along which one of the factors stays, if there is any one that the columns read."""
+    """The innermost loop along which one of the factors stays, if there is any one that the columns read.
+
+    Of those of a known length there are whole tiles, whatever the run brings: one that makes whole tiles comes before
+    loops whose length only the run knows.
+    """
     moving = [each for each in found.factors if depends(each, column)]
     for factors in (moving, found.factors):
-        for loop in reversed(found.loops):
-            if loop is not column and loop.extent != 1 and any(not depends(each, loop) for each in factors):
-                return loop
+        loops = [
+            loop
+            for loop in reversed(found.loops)
+            if loop is not column and loop.extent != 1 and any(not depends(each, loop) for each in factors)
+        ]
+        if loops and not isinstance(loops[0].extent, int):
+            return next((loop for loop in loops if isinstance(loop.extent, int) and loop.extent >= FEW), loops[0])
+        if loops:
+            return loops[0]
     return None
 
 
