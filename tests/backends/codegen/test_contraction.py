@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import cast
 
 import numpy as np
@@ -14,7 +16,7 @@ from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.lowering.products.pack import packing
 from xir.backends.codegen.steps import Run
 from xir.ir.constant import Array, constant_of
-from xir.ir.dims import Dim, Symbol
+from xir.ir.dims import Dim, Symbol, evaluate
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
@@ -126,10 +128,12 @@ CASES = {
 }
 
 
-def interpreted(graph: Graph, array: np.ndarray, machine: Machine) -> list[Array]:
+def interpreted(
+    graph: Graph, array: np.ndarray, machine: Machine, image: Mapping[Symbol, Dim] = MappingProxyType({})
+) -> list[Array]:
     """The outputs, kernel by kernel through the interpreter; each kernel keeps the rules."""
     made = lower(expand(graph), machine)
-    sizes: dict[Symbol, Dim] = {N: array.shape[0]}
+    sizes: dict[Symbol, Dim] = {N: array.shape[0], **image}
     held: dict[int, Array] = {slot: constant.array().reshape(-1) for slot, constant in made.constants.items()}
     held[made.slot(graph.inputs[0])] = array.reshape(-1)
     for step in made.steps:
@@ -139,7 +143,7 @@ def interpreted(graph: Graph, array: np.ndarray, machine: Machine) -> list[Array
         parts = [held.get(slot) for slot in step.slots[count:]]
         results = interpret(step.kernel, [held[slot] for slot in step.slots[:count]], sizes, parts)
         held.update(zip(step.slots[count:], results, strict=True))
-    shapes = [[array.shape[0], *map(int, map(str, value.shape[1:]))] for value in made.outputs]
+    shapes = [[int(str(evaluate(size, sizes))) for size in value.shape] for value in made.outputs]
     return [held[made.slot(value)].reshape(shape) for value, shape in zip(made.outputs, shapes, strict=True)]
 
 
@@ -284,6 +288,47 @@ def test_no_product_of_a_padded_symbolic_image_asks_for_a_border() -> None:
     sums = [each for kernel in kernels for each in statements(kernel.body) if isinstance(each, Store)]
     assert sums
     assert not [each for each in sums if each.buffer.space == "register" and each.mask is not None]
+
+
+def cells_read(image: tuple[int, ...], *, exact: bool) -> set[int]:
+    """Those of a few cells of a window of 3 x 3 of which infinite weights reach the one result of an image."""
+    graph = Convolution(32, 64, image, (3, 3), (2, 2), padding=1, follow=False).graph()
+    cells = np.broadcast_to(np.arange(9, dtype=np.float32).reshape(3, 3), (64, 32, 3, 3)).copy()
+    found: set[int] = set()
+    for cell in (0, 4, 7):
+        weights = np.where(cells == cell, np.float32("inf"), cells)
+        held, bias = graph.parameters
+        made = replace(graph, parameters=(replace(held, constant=constant_of(weights)), bias))
+        (y,) = compile_graph(made, exact=exact)(np.ones((1, 32, *image), np.float32))
+        found |= set() if np.isfinite(y).all() else {cell}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("image", "exact", "cells"), [((1, 1), False, {4}), ((2, 1), False, {4, 7}), ((1, 1), True, {0, 4, 7})]
+)
+def test_cells_that_only_meet_borders_are_left_out(image: tuple[int, ...], exact: bool, cells: set[int]) -> None:
+    assert cells_read(image, exact=exact) == cells
+
+
+@pytest.mark.parametrize("lanes", MACHINES)
+@pytest.mark.parametrize("strides", [(1, 1), (3, 2)])
+def test_images_of_any_size_have_all_their_cells(strides: tuple[int, int], lanes: str) -> None:
+    """Borders that some rows of a tile meet, and all of them, where only the run knows sizes."""
+    high, wide = Symbol("H"), Symbol("W")
+    case = Convolution(17, 9, cast("tuple[int, ...]", (high, wide)), (3, 3), strides, padding=1, follow=False)
+    graph = case.graph()
+    for height, width in ((1, 1), (2, 7)):
+        array = np.random.default_rng(0).standard_normal((1, 17, height, width), np.float32)
+        wanted = list(run(graph, {"x": array}).values())
+        close(interpreted(graph, array, MACHINES[lanes], {high: height, wide: width}), wanted)
+
+
+def test_rows_are_counted_where_their_number_is_known() -> None:
+    """Lines of a known number come in whole tiles, pixels of which only the run knows how many do not."""
+    graph = Convolution(24, 64, cast("tuple[int, ...]", (16, Symbol("W"))), (3, 3), padding=1).graph()
+    pixels, columns, lines = (extent for kind, extent in loops_of(graph) if kind == "parallel")
+    assert (pixels, columns, lines) == (0, 1, 4)
 
 
 def test_pixels_of_symbolic_images_are_one_loop() -> None:

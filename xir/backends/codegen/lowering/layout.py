@@ -8,9 +8,11 @@ Convolutional Neural Networks on GPUs", compares layouts)
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import cast
 
 from xir.backends.codegen.lowering.stage import Layout
 from xir.ir.builder import apply
+from xir.ir.dims import Dim
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
@@ -109,3 +111,14 @@ def padded_before(node: Node) -> Sequence[Value] | None:
     wide = pad(x, padding=((0, 0), (0, 0), *given.padding))
     attributes = {**node.attributes, "padding": ((0, 0),) * len(given.padding)}
     return apply(node.op, (wide, *node.inputs[1:]), attributes).outputs
+
+
+def zeros_around(node: Node) -> tuple[tuple[int, int], ...] | None:
+    """How many zeros a node puts before and behind its operand along each axis; None of one that does anything else."""
+    if node.op.name != "pad" or any(value is not None for value in node.inputs[1:]):
+        return None
+    given = node.attributes
+    padding = cast("tuple[tuple[Dim, Dim], ...]", given["padding"])
+    known = [(a, b) for a, b in padding if isinstance(a, int) and isinstance(b, int) and min(a, b) >= 0]
+    zeros = given["mode"] == "constant" and given["value"] == 0
+    return tuple(known) if zeros and len(known) == len(padding) else None

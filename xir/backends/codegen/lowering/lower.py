@@ -8,7 +8,7 @@ from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm.types import is_compiled
 from xir.backends.codegen.lowering.flow import CONTROL, controlled
 from xir.backends.codegen.lowering.fusion.fuse import fuse
-from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before
+from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before, zeros_around
 from xir.backends.codegen.lowering.loops import along_first, as_scan
 from xir.backends.codegen.lowering.lowered import Arranged, Lowered
 from xir.backends.codegen.lowering.precision.halves import widened
@@ -16,6 +16,7 @@ from xir.backends.codegen.lowering.precision.integers import without_zero_points
 from xir.backends.codegen.lowering.precision.narrow import narrow
 from xir.backends.codegen.lowering.precision.quantized import in_integers
 from xir.backends.codegen.lowering.products.contraction import Pick, tiled
+from xir.backends.codegen.lowering.products.sums import Border
 from xir.backends.codegen.lowering.resizing import tabled
 from xir.backends.codegen.lowering.schedules.schedule import schedule
 from xir.backends.codegen.lowering.stage import Stage, name_of, slot_of, staged
@@ -118,7 +119,8 @@ def _steps(made: Lowered, graph: Graph, machine: Machine) -> tuple[Step, ...]:
 
 def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
     """The stage, its loops arranged for the processor and its weights packed."""
-    key = signature(stage.kernel), tuple(slot in made.constants for slot in stage.reads)
+    known = tuple((slot in made.constants, made.borders.get(slot)) for slot in stage.reads)
+    key = signature(stage.kernel), known
     first = made.arranged.get(key)
     if first is None:
         first = made.arranged[key] = _arranged(made, stage, machine)
@@ -130,7 +132,8 @@ def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
 
 def _arranged(made: Lowered, stage: Stage, machine: Machine) -> Arranged:
     constants = frozenset(name_of(slot) for slot in made.constants)
-    found = tiled(stage.kernel, machine, constants, made.pick)
+    borders = {name_of(slot): made.borders[slot] for slot in stage.reads if slot in made.borders}
+    found = tiled(stage.kernel, machine, constants, borders, made.pick)
     if found is None:
         return Arranged(stage, multiply_add(expand_kernel(schedule(stage.kernel, machine.lanes))), ())
     return Arranged(stage, multiply_add(expand_kernel(found.kernel)), found.packings)
@@ -141,6 +144,7 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
     items: list[Stage | Step] = []
     for number, node in enumerate(graph.nodes):
         literal = graph.constant_of(node.outputs[0])
+        _note_border(made, node)
         if literal is not None:
             made.constants[made.slot(node.outputs[0])] = literal
         elif is_view(node) and node in made.kernels and node.inputs[0] is not None:
@@ -157,6 +161,16 @@ def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:
             inputs = tuple(None if value is None else made.slot(value) for value in node.inputs)
             items.append(Hosted(node, inputs, tuple(map(made.slot, node.outputs)), made.reasons[node]))
     return items
+
+
+def _note_border(made: Lowered, node: Node) -> None:
+    """Notes the zeros that a node puts around its operand, unless sums are taken product by product."""
+    sides = zeros_around(node)
+    if sides is not None and node in made.kernels and not made.exact:
+        y = node.outputs[0]
+        slot = made.slot(y)
+        order = made.layouts.get(slot, tuple(range(y.rank)))
+        made.borders[slot] = Border(tuple(y.shape[axis] for axis in order), tuple(sides[axis] for axis in order))
 
 
 def _by_hand(made: Lowered, node: Node, number: int, machine: Machine) -> list[Stage] | None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from math import isfinite
+from typing import TypeAlias
 
 from xir.backends.codegen.lowering.made import Made, Weight
 from xir.backends.codegen.lowering.products.contraction import Pick
 from xir.backends.codegen.lowering.products.pack import Packing
+from xir.backends.codegen.lowering.products.sums import Border
 from xir.backends.codegen.lowering.stage import Layout, Stage
 from xir.backends.codegen.steps import Step
 from xir.ir.constant import Constant
@@ -36,6 +38,10 @@ class Arranged:
     packings: tuple[Packing, ...]
 
 
+Arrangement: TypeAlias = tuple[Signature, tuple[tuple[bool, Border | None], ...]]
+"""A kernel but for names; which of the buffers that it reads are constants, and the zeros around them."""
+
+
 @dataclass(slots=True)
 class Lowered:
     """A program, and what its buffers are.
@@ -48,13 +54,14 @@ class Lowered:
         constants: {slot: its elements}; those that were packed are only made when they are written.
         outputs: the graph's outputs.
         layouts: {slot: how it lies in memory}, where that is not row-major order.
+        borders: {slot: the zeros around what it holds}, which sums of products need not go through.
         kernels: {node: what it lowers to}.
         reasons: {node: why it lowers to no kernel} of the others.
         wide: {slot of halves: the slot of the same numbers in f32}, where products read them so.
         faults: the slot in which loops say that they were given up, once there is a loop.
         exact: whether sums are taken product by product, and never in fewer products.
         pick: chooses among tiles whose results are the same bits; without it a cost model does.
-        arranged: {what a kernel is but for names, which of its buffers are constants: its arrangement}.
+        arranged: {what is known of a kernel but for names: its arrangement}.
     """
 
     slots: list[Slot] = field(default_factory=list[Slot])
@@ -64,15 +71,14 @@ class Lowered:
     constants: dict[int, Weight] = field(default_factory=dict[int, Weight])
     outputs: tuple[Value, ...] = ()
     layouts: dict[int, Layout] = field(default_factory=dict[int, Layout])
+    borders: dict[int, Border] = field(default_factory=dict[int, Border])
     kernels: dict[Node, Kernel] = field(default_factory=dict[Node, Kernel])
     reasons: dict[Node, str] = field(default_factory=dict[Node, str])
     wide: dict[int, int] = field(default_factory=dict[int, int])
     faults: list[int] = field(default_factory=list[int])
     exact: bool = False
     pick: Pick | None = None
-    arranged: dict[tuple[Signature, tuple[bool, ...]], Arranged] = field(
-        default_factory=dict[tuple[Signature, tuple[bool, ...]], Arranged]
-    )
+    arranged: dict[Arrangement, Arranged] = field(default_factory=dict[Arrangement, Arranged])
 
     def slot(self, value: Value) -> int:
         """The number of the value's buffer."""

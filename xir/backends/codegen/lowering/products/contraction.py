@@ -9,13 +9,16 @@ order of the loops, whatever the tile, so no result depends on it.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
-from xir.backends.codegen.lowering.products.pack import Packing, cast, packing, plain
-from xir.backends.codegen.lowering.products.sums import Contraction, bytes_of, contraction_of, depends, prepared
+from xir.backends.codegen.lowering.products.borders import counting, insides
+from xir.backends.codegen.lowering.products.pack import Packing, cast, packing
+from xir.backends.codegen.lowering.products.sums import Border, Contraction, bytes_of, contraction_of, depends, prepared
+from xir.backends.codegen.lowering.products.tiles import FEW, NEAR, Tile, tiles_of
 from xir.backends.codegen.lowering.products.words import in_words
 from xir.backends.codegen.lowering.schedules.schedule import schedule
 from xir.ir.dims import Dim, ceil_divide, floor_divide, multiply, subtract
@@ -39,53 +42,7 @@ from xir.kernel.grammar import (
     Store,
     Variable,
 )
-from xir.kernel.strides import step_of
 from xir.kernel.walk import loads, scalars, statements
-
-_MANY = ((1, 24), (2, 12), (3, 8), (4, 6))
-WIDE = {4: _MANY, 8: ((1, 12), (2, 6), (3, 4)), 16: _MANY}
-"""{lanes: (vectors of columns, rows) of tiles whose sums, columns and one row's number fit the registers}.
-
-Of AVX2 there are 16, of AVX-512 and of NEON 32.
-"""
-
-NEAR = 512 << 10
-"""Bytes of weights that stay in a second cache, while what is read with them goes by."""
-
-FAR = 2.7
-"""Cycles that a vector from a third cache takes: 64 bytes, at 24 a cycle."""
-
-LATENCY = 4.0
-"""Cycles until a sum may be added to again."""
-
-FEW = 6
-"""Rows of a tile of which half take surely less time than all."""
-
-LONG = 16
-"""Products of a sum beside which it matters little that its result is stored alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Tile:
-    """How results are grouped.
-
-    Attributes:
-        column: the loop whose neighbours are vectors.
-        row: the loop of the rows, or None.
-        vectors: vectors of columns.
-        rows: rows.
-        lanes: elements of a vector.
-    """
-
-    column: For
-    row: For | None
-    vectors: int
-    rows: int
-    lanes: int
-
-    @property
-    def columns(self) -> int:
-        return self.vectors * self.lanes
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +73,20 @@ Pick: TypeAlias = Callable[[Kernel, Sequence[Kernel]], int]
 """`pick(kernel, variants)` is the number of the variant to take; all give the same bits."""
 
 
-def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str], pick: Pick | None = None) -> Tiled | None:
+def tiled(
+    kernel: Kernel,
+    machine: Machine,
+    constants: frozenset[str],
+    borders: Mapping[str, Border] = MappingProxyType({}),
+    pick: Pick | None = None,
+) -> Tiled | None:
     """The kernel in register tiles, or None if it is no sum of products that gains by them.
 
     Args:
         kernel: the kernel.
         machine: the processor.
         constants: names of the buffers that hold weights.
+        borders: {buffer: the zeros around what it holds}, which sums need not go through.
         pick: chooses among tiles; without it the cost model does.
     """
     found = contraction_of(kernel)
@@ -130,7 +94,7 @@ def tiled(kernel: Kernel, machine: Machine, constants: frozenset[str], pick: Pic
         return None
     body: list[Statement] = []
     packings: dict[Packing, None] = {}
-    for number, part in enumerate(prepared(found, constants)):
+    for number, part in enumerate(prepared(replace(found, borders=borders), constants)):
         made = _forms(kernel, part, machine, constants, number, every=pick is not None)
         if not made:
             body += schedule(replace(kernel, body=(part.statement,)), machine.lanes).body
@@ -146,7 +110,7 @@ def _forms(
 ) -> list[Tiled]:
     """One part of the sums in each of the tiles, or in the best alone; of words of bytes where it can be."""
     for form in (in_words(part, constants), part):
-        tiles = [] if form is None else _tiles(form, machine, constants)
+        tiles = [] if form is None else tiles_of(form, machine, constants)
         made = (
             [] if form is None else [_part(kernel, form, t, constants, number) for t in tiles[: None if every else 1]]
         )
@@ -155,7 +119,7 @@ def _forms(
     return []
 
 
-def _part(kernel: Kernel, part: Contraction, tile: _Tile, constants: frozenset[str], number: int) -> Tiled:
+def _part(kernel: Kernel, part: Contraction, tile: Tile, constants: frozenset[str], number: int) -> Tiled:
     """The kernel of one part of the sums, in that tile."""
     used = _packings(part, tile, constants, number)
     return Tiled(_reading(kernel, _written(part, tile, used)), tuple(each for each in used if each))
@@ -167,7 +131,7 @@ def _reading(kernel: Kernel, body: Sequence[Statement]) -> Kernel:
     return Kernel(kernel.name, tuple(made), kernel.outputs, tuple(body))
 
 
-def _packings(found: Contraction, tile: _Tile, constants: frozenset[str], number: int) -> tuple[Packing | None, ...]:
+def _packings(found: Contraction, tile: Tile, constants: frozenset[str], number: int) -> tuple[Packing | None, ...]:
     """How each factor is packed; the columns of one, the rows of the other."""
     others = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
     made: list[Packing | None] = []
@@ -183,91 +147,7 @@ def _packings(found: Contraction, tile: _Tile, constants: frozenset[str], number
     return tuple(made)
 
 
-def _tiles(found: Contraction, machine: Machine, constants: frozenset[str]) -> list[_Tile]:
-    """The tiles that may be taken, the one that the cost model prefers first; none if none gains."""
-    column = _column(found, constants)
-    if column is None:
-        return []
-    row = _row(found, column)
-    width = column.extent if isinstance(column.extent, int) else machine.lanes * 4
-    height = 1 if row is None else (row.extent if isinstance(row.extent, int) else 1 << 20)
-    length = found.length if isinstance(found.length, int) else 256
-    shapes = sorted(
-        WIDE[machine.lanes],
-        key=lambda shape: _cost(shape[0], _rows(shape[1], height), width, height, machine.lanes, length),
-    )
-    tiles = [_Tile(column, row, vectors, _rows(rows, height), machine.lanes) for vectors, rows in shapes]
-    return list(dict.fromkeys(tiles))
-
-
-def _cost(vectors: int, rows: int, width: int, height: int, lanes: int, length: int) -> float:
-    """Loads and products of the whole, in cycles of a step of the sums, two of either at a time.
-
-    Weights of a block of columns that a second cache does not hold come from farther away for every block of rows.
-    """
-    columns = vectors * lanes
-    tiles = -(-width // columns) * -(-height // rows)
-    used = min(vectors, -(-width // lanes))
-    far = length * columns * 4 > NEAR
-    return tiles * (max(rows * used / 2, LATENCY, far * used * FAR) + (rows + used) / 2 + 1)
-
-
-def _rows(most: int, height: int) -> int:
-    """The most rows that leave the least over."""
-    if height <= most:
-        return height
-    return min(range(max(most // 2, 1), most + 1), key=lambda rows: (-(-height // rows) * rows - height, -rows))
-
-
-def _column(found: Contraction, constants: frozenset[str]) -> For | None:
-    """The loop whose neighbours are vectors: one that stores go along; if sums are long, stores may be apart."""
-    for strict in (True, False):
-        if strict or not isinstance(found.length, int) or found.length >= LONG:
-            for loop in reversed(found.loops):
-                if _is_column(found, loop, constants, strict):
-                    return loop
-    return None
-
-
-def _is_column(found: Contraction, loop: For, constants: frozenset[str], strict: bool) -> bool:
-    """Whether loads stay or go to the neighbour along the loop, and stores go; weights are packed so that they do."""
-    name = loop.axis.name
-    if loop.extent == 1:
-        return False
-    weights = [each for each in map(plain, found.factors) if isinstance(each, Load) and each.buffer.name in constants]
-    for load in loads([found.update, *(found.ending if strict else ())]):
-        if load.buffer.space == "global" and load not in weights and step_of(load.indices, name) not in (0, 1):
-            return False
-    for load in weights:
-        step = step_of(load.indices, name)
-        if not isinstance(step, int) or (step not in (0, 1) and not isinstance(loop.extent, int)):
-            return False
-    stores = [each for each in statements(found.ending) if isinstance(each, Store) and each.buffer.space == "global"]
-    steps = [step_of(each.indices, name) for each in stores]
-    return all(step == 1 for step in steps) if strict else all(step not in (None, 0) for step in steps)
-
-
-def _row(found: Contraction, column: For) -> For | None:
-    """The innermost loop along which one of the factors stays, if there is any one that the columns read.
-
-    Of those of a known length there are whole tiles, whatever the run brings: one that makes whole tiles comes before
-    loops whose length only the run knows.
-    """
-    moving = [each for each in found.factors if depends(each, column)]
-    for factors in (moving, found.factors):
-        loops = [
-            loop
-            for loop in reversed(found.loops)
-            if loop is not column and loop.extent != 1 and any(not depends(each, loop) for each in factors)
-        ]
-        if loops and not isinstance(loops[0].extent, int):
-            return next((loop for loop in loops if isinstance(loop.extent, int) and loop.extent >= FEW), loops[0])
-        if loops:
-            return loops[0]
-    return None
-
-
-def _written(found: Contraction, tile: _Tile, packings: Packings) -> tuple[Statement, ...]:
+def _written(found: Contraction, tile: Tile, packings: Packings) -> tuple[Statement, ...]:
     """The loops over blocks, all of them parallel: what the columns read stays near while the rows go by."""
     blocks = Axis(tile.column.axis.name + "b")
     first = _Block(blocks, tile.columns)
@@ -289,12 +169,12 @@ def _written(found: Contraction, tile: _Tile, packings: Packings) -> tuple[State
     return body
 
 
-def _moves_columns(found: Contraction, tile: _Tile, loop: For) -> bool:
+def _moves_columns(found: Contraction, tile: Tile, loop: For) -> bool:
     """Whether another iteration of the loop reads other numbers along the columns."""
     return any(depends(each, loop) for each in found.factors if depends(each, tile.column))
 
 
-def _goes_by(found: Contraction, tile: _Tile, outer: Sequence[For]) -> bool:
+def _goes_by(found: Contraction, tile: Tile, outer: Sequence[For]) -> bool:
     """Whether less comes from afar if all rows of all loops around go by one block of columns, and then by the next.
 
     The other way round, every iteration of those loops goes by all the columns. What a second cache holds comes once.
@@ -315,7 +195,7 @@ def _row_axis(row: For) -> Axis:
 
 
 def _row_blocks(
-    found: Contraction, tile: _Tile, packings: Packings, first: _Block, limit: Scalar | None, mark: str
+    found: Contraction, tile: Tile, packings: Packings, first: _Block, limit: Scalar | None, mark: str
 ) -> Iterator[Statement]:
     """A block of rows; the last one may have less. Where only the run knows how many, one, half or all are made."""
 
@@ -352,7 +232,10 @@ def _tile(writer: _TileWriter) -> Iterator[Statement]:
     ahead = writer.ahead()
     yield from ahead[:1]
     body: tuple[Statement, ...] = (*ahead[1:], writer.vector("k", tuple(writer.products())))
+    inside = list(insides(writer.found, writer.tile))
     for loop in reversed(writer.found.reduced):
+        counts = counting(inside, loop, writer.in_row, writer.tile.rows)
+        body = body if counts is None else (If(counts, body),)
         body = (replace(loop, axis=Axis(loop.axis.name + writer.mark), body=body),)
     yield from body
     yield writer.vector("e", tuple(writer.endings()))
@@ -363,7 +246,7 @@ class _TileWriter:
     """Writes the parts of one tile."""
 
     found: Contraction
-    tile: _Tile
+    tile: Tile
     packings: Packings
     first: _Block
     limit: Scalar | None
@@ -404,6 +287,10 @@ class _TileWriter:
             axes[self.tile.row.axis.name] = place
         axes.update((loop.axis.name, Axis(loop.axis.name + self.mark)) for loop in self.found.reduced)
         return axes
+
+    def in_row(self, scalar: Scalar, row: int) -> Scalar:
+        """A scalar that is the same for all columns, as it is in a row."""
+        return substitute(scalar, self.named(row, 0, "k"))
 
     def inside(self, vector: int, letter: str) -> Scalar | None:
         """Whether a column is one: the last block of columns may have less."""

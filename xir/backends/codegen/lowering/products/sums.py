@@ -8,10 +8,10 @@ convolution. Joined, the pixels of an image are one row of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import gcd
 
-from xir.ir.dims import Dim, ceil_divide, multiply, product, subtract
+from xir.ir.dims import Dim, Shape, ceil_divide, multiply, product, subtract
 from xir.ir.types import DType
 from xir.kernel import build
 from xir.kernel._affine import affine
@@ -26,6 +26,19 @@ FAR = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
+class Border:
+    """Zeros around an operand.
+
+    Attributes:
+        shape: its sizes with them, in the order in which its axes lie in memory.
+        sides: how many zeros lie before and behind its elements, for each of these axes.
+    """
+
+    shape: Shape
+    sides: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Contraction:
     """Parallel loops around a sum of products.
 
@@ -37,6 +50,7 @@ class Contraction:
         update: the statement that adds a product.
         ending: what becomes of the sum.
         together: where factors are words of four bytes (`words`), the step between those of the weight; else 0.
+        borders: {buffer: the zeros around what it holds}.
     """
 
     loops: tuple[For, ...]
@@ -46,6 +60,7 @@ class Contraction:
     update: Store
     ending: tuple[Statement, ...]
     together: int = 0
+    borders: Mapping[str, Border] = field(default_factory=dict[str, Border])
 
     @property
     def factors(self) -> tuple[Scalar, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import cast
 
 from xir.backends.codegen.engine import Machine
+from xir.backends.codegen.lowering.layout import zeros_around
 from xir.backends.codegen.lowering.lowered import Lowered
 from xir.backends.codegen.lowering.made import Made
 from xir.backends.codegen.lowering.stage import Layout, Stage, name_of
@@ -116,14 +117,8 @@ def _known_padding(padding: object) -> Padding | None:
 def _without_padding(made: Lowered, x: Value) -> tuple[Value, Padding]:
     """What zeros were put around, and how many; the value itself and none where it is no such thing."""
     none: Padding = ((0, 0), (0, 0))
-    node = x.node
-    if node is None or node.op.name != "pad" or any(value is not None for value in node.inputs[1:]):
+    sides = None if x.node is None else zeros_around(x.node)
+    inner = None if x.node is None else x.node.inputs[0]
+    if sides is None or sides[:2] != none or inner is None or made.layouts.get(made.slot(inner)) != LAST:
         return x, none
-    inner = node.inputs[0]
-    given = node.attributes
-    padding = cast("tuple[tuple[object, object], ...]", given["padding"])
-    sides = _known_padding(padding[2:]) if padding[:2] == ((0, 0), (0, 0)) else None
-    zeros = given["mode"] == "constant" and given["value"] == 0
-    if sides is None or inner is None or not zeros or made.layouts.get(made.slot(inner)) != LAST:
-        return x, none
-    return inner, sides
+    return inner, (sides[2], sides[3])
