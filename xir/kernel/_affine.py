@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from xir.ir.dims import Dim, add, multiply
+from xir.ir.dims import Dim, add, floor_divide, multiply
 from xir.kernel.grammar import Apply, Axis, Const, Scalar
 
 
@@ -50,3 +51,23 @@ def _combined(function: str, left: Affine | None, right: Affine | None) -> Affin
     if not right.coefficients:
         return left.times(right.constant)
     return None if left.coefficients else right.times(left.constant)
+
+
+def divided(form: Affine, divisor: Dim) -> tuple[Affine, Affine]:
+    """(quotient, rest): `form == quotient * divisor + rest`, the terms in the quotient that the divisor divides."""
+    quotient, rest = Affine(0, {}), Affine(form.constant, {})
+    for name, coefficient in form.coefficients.items():
+        whole = floor_divide(coefficient, divisor)
+        exact = multiply(whole, divisor) == coefficient
+        (quotient if exact else rest).coefficients[name] = whole if exact else coefficient
+    return quotient, rest
+
+
+def cancelled(form: Affine, divisor: Dim) -> tuple[Affine, Dim]:
+    """What has the same floor quotient with the factor taken out that all coefficients and the divisor share."""
+    numbers = [number for number in (divisor, *form.coefficients.values()) if isinstance(number, int)]
+    common = math.gcd(*numbers)
+    if common <= 1 or len(numbers) <= len(form.coefficients) or not isinstance(form.constant, int):
+        return form, divisor
+    found = {name: floor_divide(count, common) for name, count in form.coefficients.items()}
+    return Affine(form.constant // common, found), floor_divide(divisor, common)

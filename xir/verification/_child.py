@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, TypeAlias, cast
 
 import numpy as np
@@ -132,8 +132,12 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
             send(answers, {"error": str(error)})
 
 
-def main() -> None:
-    """The child's side: frames come in on standard input; what libraries print goes nowhere near the answers."""
+def answer(serve: Callable[[BinaryIO, BinaryIO], None]) -> None:
+    """The child's side: frames come in on standard input; what libraries print goes nowhere near the answers.
+
+    Args:
+        serve: reads frames and writes answers until EOFError or OSError says that the parent is gone.
+    """
     with os.fdopen(os.dup(1), "wb") as answers, os.fdopen(os.dup(0), "rb") as stream:
         os.dup2(2, 1)
         try:
@@ -143,4 +147,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer(serve)

@@ -9,46 +9,17 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 
+from xir.backends.codegen.llvm.types import Lines
 
-class Body:
-    """One function while it is written.
 
-    Attributes:
-        lines: the instructions so far.
-    """
+class Body(Lines):
+    """One function while it is written."""
 
     def __init__(self, signature: str) -> None:
         """Begins a function, such as `internal i64 @sum(ptr %words, i64 %count)`."""
-        self.lines: list[str] = []
+        super().__init__()
         self._signature = signature
         self._result = signature.removeprefix("internal ").split(" ", 1)[0]
-        self._reserved: list[str] = []
-        self._count = 0
-
-    def fresh(self) -> str:
-        """A new name, without its sign."""
-        self._count += 1
-        return f"n{self._count}"
-
-    def let(self, instruction: str) -> str:
-        """The name of an instruction's result."""
-        name = "%" + self.fresh()
-        self.lines.append(f"  {name} = {instruction}")
-        return name
-
-    def do(self, instruction: str) -> None:
-        """An instruction without a result."""
-        self.lines.append(f"  {instruction}")
-
-    def at(self, label: str) -> None:
-        """Begins a block; the one before has ended."""
-        self.lines.append(f"{label}:")
-
-    def reserve(self, kind: str) -> str:
-        """Stack memory for the whole call."""
-        name = "%" + self.fresh()
-        self._reserved.append(f"  {name} = alloca {kind}, align 16")
-        return name
 
     def variable(self, kind: str, value: str) -> str:
         """A stack variable that begins with a value here."""
@@ -154,5 +125,4 @@ class Body:
 
     def text(self) -> str:
         """The whole function."""
-        lines = [*self._reserved, "  br label %start", "start:", *self.lines]
-        return f"define {self._signature} nounwind {{\n" + "\n".join(lines) + "\n}\n"
+        return f"define {self._signature} nounwind {{\n{self.body()}\n}}\n"

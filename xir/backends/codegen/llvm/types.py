@@ -90,26 +90,22 @@ class Operand:
 
 
 @dataclass(slots=True)
-class Function:
+class Lines:
     """Instructions of one function; stack memory is reserved in its first block.
 
     Attributes:
-        arch: the architecture, whose instructions may be called by name.
-        multiplies_bytes: whether the processor sums products of bytes in one instruction.
-        scales: whether it has an instruction for x * 2^k (VSCALEF of AVX-512).
+        lines: the instructions so far.
+        reserved: those of the first block.
+        block: the block that is being written.
     """
 
-    arch: str = "x86_64"
-    multiplies_bytes: bool = False
-    scales: bool = False
-    lines: list[str] = field(default_factory=list[str])
-    reserved: list[str] = field(default_factory=list[str])
-    declared: dict[str, str] = field(default_factory=dict[str, str])
-    block: str = "start"
-    _count: int = 0
+    lines: list[str] = field(default_factory=list[str], init=False)
+    reserved: list[str] = field(default_factory=list[str], init=False)
+    block: str = field(default="start", init=False)
+    _count: int = field(default=0, init=False)
 
     def fresh(self, letter: str = "v") -> str:
-        """A new name."""
+        """A new name, without its sign."""
         self._count += 1
         return f"{letter}{self._count}"
 
@@ -128,11 +124,32 @@ class Function:
         self.lines.append(f"{label}:")
         self.block = label
 
-    def reserve(self, type: str, align: int) -> str:
-        """Stack memory for the whole call."""
+    def reserve(self, type: str, align: int = 16) -> str:
+        """Stack memory for the whole call, at a multiple of so many bytes."""
         name = "%" + self.fresh("m")
         self.reserved.append(f"  {name} = alloca {type}, align {align}")
         return name
+
+    def body(self) -> str:
+        """All blocks."""
+        return "\n".join(["begin:", *self.reserved, "  br label %start", "start:", *self.lines])
+
+
+@dataclass(slots=True)
+class Function(Lines):
+    """One function of a kernel, which returns nothing.
+
+    Attributes:
+        arch: the architecture, whose instructions may be called by name.
+        multiplies_bytes: whether the processor sums products of bytes in one instruction.
+        scales: whether it has an instruction for x * 2^k (VSCALEF of AVX-512).
+        declared: {intrinsic: its declaration} of those that are called.
+    """
+
+    arch: str = "x86_64"
+    multiplies_bytes: bool = False
+    scales: bool = False
+    declared: dict[str, str] = field(default_factory=dict[str, str])
 
     def call(self, name: str, result: str, arguments: list[tuple[str, str]], flags: str = "") -> str:
         """Calls an intrinsic, which is declared; answers the result's name."""
@@ -157,6 +174,5 @@ class Function:
         return Operand(text, value.dtype, lanes)
 
     def text(self, name: str, parameters: str, attributes: str) -> str:
-        """The whole definition; the function returns nothing."""
-        body = "\n".join(["begin:", *self.reserved, "  br label %start", "start:", *self.lines])
-        return f"define void @{name}({parameters}) {attributes} {{\n{body}\n}}\n"
+        """The whole definition."""
+        return f"define void @{name}({parameters}) {attributes} {{\n{self.body()}\n}}\n"

@@ -11,7 +11,7 @@ Five laws, each of them exact, for a stage only moves:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from xir.backends.codegen.lowering.fusion.placed import placed
@@ -28,6 +28,9 @@ from xir.kernel.walk import divisions, loads, operands, rewrite_blocks, scalars,
 MAX_WORK = 400
 """Functions in one element of a fused kernel."""
 
+Join = Callable[[list[Item], int, Stage, frozenset[int]], list[Item] | None]
+"""(items, a place, the stage there, slots to keep) to the items with that stage joined to another; None if not."""
+
 
 def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
     """The stages, fewer of them.
@@ -36,7 +39,10 @@ def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
         items: stages and other steps, in order.
         kept: slots that others than stages read, which must be made.
     """
-    return placed(shared(_beside(_behind(_into(_needed(items, kept), kept), kept), kept), kept), kept)
+    made = _into(_needed(items, kept), kept)
+    for join in (_followed, _with_first_reader):
+        made = _in_turn(made, kept, join)
+    return placed(shared(made, kept), kept)
 
 
 def _needed(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
@@ -191,11 +197,12 @@ def _work(body: Sequence[Statement]) -> int:
     return sum(isinstance(part, Apply) for part in scalars(body))
 
 
-def _behind(items: list[Item], kept: frozenset[int]) -> list[Item]:
+def _in_turn(items: list[Item], kept: frozenset[int], join: Join) -> list[Item]:
+    """The items after one stage after the other was joined to another as long as that can be."""
     place = 0
     while place < len(items):
         maker = items[place]
-        made = None if not isinstance(maker, Stage) else _followed(items, place, maker, kept)
+        made = join(items, place, maker, kept) if isinstance(maker, Stage) else None
         items = items if made is None else made
         place += made is None
     return items
@@ -253,16 +260,6 @@ def _epilogue(maker: Stage, reader: Stage, each: Elements) -> Stage | None:
         return None
     kernel = Kernel(maker.kernel.name, inputs, reader.kernel.outputs, body)
     return Stage(kernel, (*maker.nodes, *reader.nodes))
-
-
-def _beside(items: list[Item], kept: frozenset[int]) -> list[Item]:
-    place = 0
-    while place < len(items):
-        maker = items[place]
-        made = None if not isinstance(maker, Stage) else _with_first_reader(items, place, maker, kept)
-        items = items if made is None else made
-        place += made is None
-    return items
 
 
 def _with_first_reader(items: list[Item], place: int, maker: Stage, kept: frozenset[int]) -> list[Item] | None:
