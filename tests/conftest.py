@@ -13,6 +13,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 os.environ["XIR_CACHE"] = "off"  # a test of the compiler must not be served what was compiled before it was changed
+os.fsync = lambda file: None  # what a test writes need not outlast a loss of power, and the disk is slow
 
 UNTRACED = tuple(
     REPOSITORY / "tests" / room for room in ("backends/codegen", "conformance", "fuzz", "kernel", "runtime")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.ops.cases import Case, all_cases
+from tests.ops.cases import Case, all_cases, essential
 from tests.ops.test_table import compare, graph_of, has_batch, names
 from xir.backends.codegen.compile import compile_graph
 from xir.errors import InvalidModelError, UnsupportedError
@@ -25,7 +25,13 @@ def is_tensors(graph: Graph) -> bool:
     return all(isinstance(value.type, TensorType) for value in (*graph.inputs, *graph.outputs))
 
 
-@pytest.mark.parametrize("case", CASES, ids=names(CASES))
+def waiting(cases: Sequence[Case], waits: Sequence[bool]) -> list[object]:
+    """Parameters of tests, of which some wait for the night."""
+    marks = ([pytest.mark.nightly] if each else [] for each in waits)
+    return [pytest.param(case, marks=mark) for case, mark in zip(cases, marks, strict=True)]
+
+
+@pytest.mark.parametrize("case", waiting(CASES, [not each for each in essential(CASES)]), ids=names(CASES))
 def test_machine_code_makes_what_the_reference_makes(case: Case) -> None:
     graph, feeds = graph_of(case)
     if not is_tensors(graph):
@@ -43,13 +49,7 @@ def nightly(cases: Sequence[Case]) -> list[bool]:
     return waits
 
 
-@pytest.mark.parametrize(
-    "case",
-    [
-        pytest.param(case, id=name, marks=[pytest.mark.nightly] if waits else [])
-        for case, name, waits in zip(BATCHED, names(BATCHED), nightly(BATCHED), strict=True)
-    ],
-)
+@pytest.mark.parametrize("case", waiting(BATCHED, nightly(BATCHED)), ids=names(BATCHED))
 def test_machine_code_serves_a_batch_of_unknown_size(case: Case) -> None:
     try:
         graph, feeds = graph_of(case, batch=Symbol("N"))

@@ -104,6 +104,18 @@ def pairwise(*lists: Sequence[object]) -> Iterator[tuple[object, ...]]:
         missing -= rows[best]
 
 
+def essential(cases: Sequence[Case]) -> list[bool]:
+    """Whether each example shows something that none before it shows of its operator: element types, or a note."""
+    shown = set[tuple[str, ...]]()
+    found: list[bool] = []
+    for each in cases:
+        types = (each.op.name, *map(_kind, each.inputs))
+        note = (each.op.name, ":", each.note)
+        found.append(not {types, note} <= shown)
+        shown |= {types, note}
+    return found
+
+
 def normal(*shape: int, seed: int = 0, dtype: DType = DType.FLOAT32, away: float = 0.0) -> Array:
     """Normal numbers, none nearer to 0 than `away` (so that a difference does not step over a kink)."""
     drawn = np.random.default_rng([seed, *shape]).normal(size=shape)
