@@ -14,6 +14,7 @@ from xir.frontends.torch.handlers import (
     product,
     recurrent,
     resize,
+    vision,
 )
 from xir.frontends.torch.operators import Operators
 
@@ -33,5 +34,5 @@ ATEN = Operators(
 )
 """Every operator of the namespace `aten`."""
 
-OPERATORS = {"aten": ATEN}
+OPERATORS = {"aten": ATEN, "torchvision": vision.operators}
 """The tables by namespace."""
