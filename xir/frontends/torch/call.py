@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import NoReturn
 
 import numpy as np
@@ -13,7 +14,18 @@ from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Computed, Number
 from xir.ir.broadcasting import join, needs_broadcast
 from xir.ir.constant import Array, Constant, constant_of
-from xir.ir.dims import Dim, Shape, SymbolicDim, bounds, subtract
+from xir.ir.dims import (
+    Dim,
+    Extremum,
+    Polynomial,
+    Quotient,
+    Shape,
+    Symbol,
+    SymbolicDim,
+    bounds,
+    subtract,
+    symbols_of,
+)
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise
@@ -29,10 +41,12 @@ class Scope:
     Attributes:
         constants: the weights that nothing writes, by their values.
         sizes: tensors that hold a size, by the size.
+        left_out: assertions that no graph can make, as the program words them.
     """
 
     constants: dict[Value, Constant] = field(default_factory=dict["Value", "Constant"])
     sizes: dict[Dim, Value] = field(default_factory=dict["Dim", "Value"])
+    left_out: list[str] = field(default_factory=list[str])
 
     def constant_of(self, value: Value) -> Constant | None:
         """The elements of a weight or literal, or None."""
@@ -91,14 +105,39 @@ class Call:
         return self.literal(number, dtype)
 
     def _size(self, size: Dim) -> Value:
-        """A size that has symbols, as i64[]: it is read off a tensor of that size."""
+        """A size that has symbols, as i64[]: computed from numbers of the run, or read off a tensor of that size."""
         if size not in self.scope.sizes:
-            least, _ = bounds(size)
-            if least is None:
-                self.refuse(f"the number {size!r}, of any sign, in place of a tensor")
-            made = size_value(subtract(size, min(least, 0)), DType.INT64)
-            self.scope.sizes[size] = made if least >= 0 else elementwise.add(made, self.literal(least, DType.INT64))
+            known = all(symbol in self.scope.sizes for symbol in symbols_of(size))
+            self.scope.sizes[size] = self._formula(size) if known else self._length(size)
         return self.scope.sizes[size]
+
+    def _formula(self, size: Dim) -> Value:
+        """The value of a formula of symbols whose values are known."""
+        match size:
+            case int():
+                return self.literal(size, DType.INT64)
+            case Symbol():
+                return self.scope.sizes[size]
+            case Quotient(numerator, denominator):
+                x, y = self._formula(numerator), self._formula(denominator)
+                return elementwise.div(elementwise.sub(x, elementwise.mod(x, y, floored=True)), y)
+            case Extremum(kind, operands):
+                choose = elementwise.minimum if kind == "min" else elementwise.maximum
+                return reduce(choose, (self._formula(operand) for operand in operands))
+            case Polynomial():
+                terms = ((monomial, self.literal(count, DType.INT64)) for monomial, count in size.terms.items())
+                factors = (
+                    [count, *(self._formula(a) for a, power in held for _ in range(power))] for held, count in terms
+                )
+                return reduce(elementwise.add, (reduce(elementwise.mul, each) for each in factors))
+
+    def _length(self, size: Dim) -> Value:
+        """A size read off a tensor of that size."""
+        least, _ = bounds(size)
+        if least is None:
+            self.refuse(f"the number {size!r}, of any sign, in place of a tensor")
+        made = size_value(subtract(size, min(least, 0)), DType.INT64)
+        return made if least >= 0 else elementwise.add(made, self.literal(least, DType.INT64))
 
     def cast(self, value: Value, dtype: DType) -> Value:
         """The value in `dtype`, itself where it is of it."""

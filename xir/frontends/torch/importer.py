@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -12,14 +12,15 @@ from xir.frontends.torch._names import NameTable, output_names, unique
 from xir.frontends.torch._trace import line_of
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.caller import Caller
-from xir.frontends.torch.formulas import Sizes
+from xir.frontends.torch.formulas import Sizes, parse_formula
 from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.program import Argument, Input, Names, Node, Output, Program, Reference, TensorInfo
+from xir.frontends.torch.symbolic import SYMBOLIC
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.builder import sourced
 from xir.ir.constant import Constant
 from xir.ir.constraints import Collected, collecting
-from xir.ir.dims import SymbolicDim, as_dim, equal
+from xir.ir.dims import Symbol, SymbolicDim, as_dim, equal
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
@@ -28,6 +29,10 @@ from xir.ir.types import DType, TensorType, Type
 
 MAX_PASSES = 4
 """How often a program is gone through until it is known which of its weights it writes."""
+
+
+_MAX_NOTE = 500
+"""Characters of a note."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,6 +80,12 @@ def import_program(program: Program, *, inputs: Mapping[str, Type] | None = None
     raise InvalidModelError("which weights the program writes does not come to rest", file=program.file)
 
 
+_OF_TENSORS = {
+    f"_operator.{name}": f"aten.{name}" for name in ("add", "sub", "mul", "neg", "eq", "ne", "lt", "le", "gt", "ge")
+}
+"""Functions of Python that are operators where a tensor is among their arguments."""
+
+
 class _LostError(Exception):
     """A call reads what could not be made; why is among the problems."""
 
@@ -110,6 +121,9 @@ class _Importer:
             if self.problems:
                 raise self.problems.error(len(self.program.body.nodes), self.program.file)
             graph = self._finish(assumed)
+        if self.scope.left_out:
+            told = "; ".join(dict.fromkeys(self.scope.left_out))
+            self.notes.append(f"{len(self.scope.left_out)} assertions are left out: {told[:_MAX_NOTE]}")
         state = {self.names.of(value): constant for value, constant in self.state.values()}
         return Imported(graph, state, tuple(self.notes))
 
@@ -214,13 +228,27 @@ class _Importer:
             with sourced(source):
                 items = [self._literal(item) for item in node.items]
                 named = {key: self._literal(item) for key, item in node.named.items()}
-                made = self.caller.call(node.target, items, named)
+                made = self._call(node.target, items, named)
                 self._bind(node.results, made, node)
         except _LostError:
             self._lose(node.results)
         except UnsupportedError as error:
             self.problems.note(node.target, error.message, error.hint, node.name)
             self._lose(node.results)
+
+    def _call(self, target: str, items: Sequence[object], named: Mapping[str, object]) -> object:
+        """What a call makes: by Python's own functions of numbers, or by the table of operators."""
+        rule = SYMBOLIC.get(target)
+        if target == "_operator.getitem":
+            return _item(*items)
+        if rule is None or any(isinstance(item, Tensor) for item in items):
+            return self.caller.call(_OF_TENSORS.get(target, target), items, named)
+        if named or not all(isinstance(item, bool | int | float | SymbolicDim | Computed) for item in items):
+            raise InvalidModelError(f"takes numbers alone, got {[type(item).__name__ for item in items]}")
+        try:
+            return rule(Call(target, self.scope), *items)
+        except TypeError as error:
+            raise InvalidModelError(f"takes no {len(items)} numbers") from error
 
     def _lose(self, names: Names) -> None:
         if isinstance(names, tuple):
@@ -242,10 +270,23 @@ class _Importer:
             return
         if names in self.held:
             raise InvalidModelError(f"{names!r} is made twice")
-        self.held[names] = made
+        self.held[names] = self._sized(names, made)
         if isinstance(made, Tensor):
             self.names.offer(made.value, names)
             self._check(names, made.value)
+
+    def _sized(self, name: str, made: object) -> object:
+        """A whole number that only the run knows and that the program says is 0 or more, as a size."""
+        formula = self.program.body.quantities.get(name)
+        if not isinstance(made, Computed) or not isinstance(formula, str) or made.value.dtype is not DType.INT64:
+            return made
+        term = parse_formula(formula)
+        least = self.program.ranges.get(term.head, (None, None))[0] if term.parts is None else None
+        if least is None or least < 0:
+            return made
+        symbol = Symbol(minimum=0)
+        self.scope.sizes[symbol] = made.value
+        return symbol
 
     def _check(self, name: str, value: Value) -> None:
         """What a call makes must be what the program says of it; a size that the run finds out gets its name there."""
@@ -318,6 +359,15 @@ class _Importer:
             made = told.get(("input", name), place if place.writes else None)
             if isinstance(made, Tensor):
                 yield f"{name}.new", made.value
+
+
+def _item(container: object = None, key: object = None) -> object:
+    """One of several results."""
+    if isinstance(container, tuple) and isinstance(key, int) and -len(container) <= key < len(container):
+        return cast("tuple[object, ...]", container)[key]
+    if isinstance(container, Mapping) and key in container:
+        return cast("Mapping[object, object]", container)[key]
+    raise InvalidModelError(f"takes item {key!r} of {type(container).__name__}")
 
 
 def _with_live_names(graph: Graph) -> Graph:

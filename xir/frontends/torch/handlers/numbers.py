@@ -1,11 +1,22 @@
-"""Sizes and numbers of tensors, and what a program asserts of them."""
+"""Sizes and numbers of tensors, and what a program asserts of them.
+
+An assertion of sizes becomes a constraint of the graph where it says that two are equal or in order; the others are
+left out, and noted: they say nothing of results, only which runs are refused.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
-from xir.ir.dims import Dim, product
+from xir.frontends.torch.symbolic import Comparison
+from xir.frontends.torch.tensor import Computed, Number
+from xir.ir.constraints import assume_equal
+from xir.ir.dims import Dim, add, equal, maximum, product, symbols_of
 from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops.shape import reshape
 
 operators = Operators("aten")
 
@@ -16,7 +27,121 @@ def size(call: Call, x: Value, axis: int) -> Dim:
     return x.shape[call.axis(axis, x.rank)]
 
 
+@operators.op("sym_size(Tensor self) -> SymInt[]", "size(Tensor self) -> int[]")
+def sizes(call: Call, x: Value) -> tuple[Dim, ...]:
+    """All sizes."""
+    return x.shape
+
+
 @operators.op("sym_numel(Tensor self) -> SymInt", "numel(Tensor self) -> int")
 def numel(call: Call, x: Value) -> Dim:
     """The number of elements."""
     return product(x.shape)
+
+
+@operators.op("sym_stride.int(Tensor self, int dim) -> SymInt", "stride.int(Tensor self, int dim) -> int")
+def stride(call: Call, x: Value, axis: int) -> Dim:
+    """How far the elements of an axis stand apart, all tensors being stored in order."""
+    return product(x.shape[call.axis(axis, x.rank) + 1 :])
+
+
+@operators.op("sym_storage_offset(Tensor self) -> SymInt", "storage_offset(Tensor self) -> int")
+def storage_offset(call: Call, x: Value) -> Dim:
+    """Where the first element stands: tensors of a graph share no memory."""
+    return 0
+
+
+@operators.op("dim(Tensor self) -> int")
+def dim(call: Call, x: Value) -> int:
+    """The number of axes."""
+    return x.rank
+
+
+@operators.op("item(Tensor self) -> Scalar", "_local_scalar_dense(Tensor self) -> Scalar")
+def item(call: Call, x: Value) -> Number:
+    """The one element as a number."""
+    if equal(product(x.shape), 1) is False:
+        call.invalid(f"a tensor of one element is needed, got {x.type!r}")
+    known = call.scope.constant_of(x)
+    if known is not None and x.dtype is not DType.BFLOAT16:
+        number: object = known.array().reshape(()).item()
+        if isinstance(number, bool | int | float):
+            return number
+    wide = DType.BOOL if x.dtype is DType.BOOL else DType.INT64 if x.dtype.is_integer else DType.FLOAT64
+    return Computed(call.cast(x if x.rank == 0 else reshape(x, shape=()), wide))
+
+
+@operators.op("_assert_scalar(Scalar self, str assert_msg) -> ()")
+def assert_scalar(call: Call, condition: Number, message: str) -> None:
+    """The program is only for sizes for which the condition holds."""
+    if isinstance(condition, Comparison):
+        _assume(call, condition, message)
+    elif isinstance(condition, bool | int | float):
+        if not condition:
+            call.invalid(f"asserts what never holds: {message}")
+    else:
+        call.scope.left_out.append(message)
+
+
+def _assume(call: Call, condition: Comparison, message: str) -> None:
+    """Takes a comparison of sizes for true."""
+    left, right = condition.left, condition.right
+    if any(symbol.name is None for side in (left, right) for symbol in symbols_of(side)):
+        call.scope.left_out.append(message)  # what the run finds out, no entry can check
+        return
+    match condition.kind:
+        case "eq":
+            held = assume_equal(left, right, message)
+        case "ge":
+            held = assume_equal(maximum(left, right), left, message)
+        case "le":
+            held = assume_equal(maximum(left, right), right, message)
+        case "gt":
+            held = assume_equal(maximum(left, add(right, 1)), left, message)
+        case "lt":
+            held = assume_equal(maximum(add(left, 1), right), right, message)
+        case "ne":
+            call.scope.left_out.append(message)
+            held = True
+    if not held:
+        call.invalid(f"asserts what never holds: {message}")
+
+
+@operators.op(
+    "_assert_async(Tensor self) -> ()",
+    "_assert_async.msg(Tensor self, str assert_msg) -> ()",
+    "_functional_assert_async.msg(Tensor self, str assert_msg, Tensor dep_token) -> Tensor",
+)
+def assert_async(
+    call: Call, condition: Value, message: str = "an assertion of elements", token: Value | None = None
+) -> Value | None:
+    """An assertion of elements: left out."""
+    call.scope.left_out.append(message)
+    return token
+
+
+@operators.op(
+    "sym_constrain_range(Scalar size, *, int? min=None, int? max=None) -> ()",
+    "sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> ()",
+)
+def constrain(call: Call, number: Number, least: int | None, most: int | None) -> None:
+    """Tells torch's own inference in which range a number lies; the program says it again among its ranges."""
+
+
+@operators.op(
+    "_assert_tensor_metadata(Tensor a, SymInt[]? size=None, SymInt[]? stride=None, ScalarType? dtype=None, *, "
+    "Device? device=None, Layout? layout=None) -> ()"
+)
+def assert_metadata(
+    call: Call, x: Value, sizes: Sequence[Dim] | None, strides: Sequence[Dim] | None, dtype: DType | None
+) -> None:
+    """A tensor must be of this type and shape; how it lies in memory is nothing that a graph has."""
+    if dtype is not None and dtype is not x.dtype:
+        call.invalid(f"asserts elements of {dtype}, got {x.type!r}")
+    if sizes is None:
+        return
+    agree = len(sizes) == x.rank
+    for want, have in zip(sizes, x.shape, strict=False):
+        agree = assume_equal(want, have, "the program asserts it") and agree
+    if not agree:
+        call.invalid(f"asserts the shape {list(sizes)}, got {x.type!r}")
