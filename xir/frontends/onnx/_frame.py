@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from xir.frontends._bodies import Body
 from xir.frontends.onnx.model import Attribute, OnnxGraph, OnnxNode
 from xir.ir.dims import Symbol
-from xir.ir.graph import Graph, Parameter
+from xir.ir.graph import Parameter
 from xir.ir.node import Value
 from xir.ir.types import TensorType, Type
 
@@ -100,19 +101,6 @@ class Frame:
         return OnnxNode(
             node.name, node.kind, node.domain, node.inputs, node.outputs, attributes, node.metadata, node.order
         )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Body:
-    """A body as a closed graph.
-
-    Attributes:
-        graph: its inputs are those of the body in the file, then one for each of `captured`.
-        captured: values of the graph around it, in the order of those inputs.
-    """
-
-    graph: Graph
-    captured: tuple[Value, ...]
 
 
 BuildBody = Callable[[OnnxGraph, Sequence[Type | None]], Body]

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import NoReturn, TypeVar
 
 from xir.errors import InvalidModelError, UnsupportedError
+from xir.frontends._bodies import Body
 from xir.frontends.onnx._contents import Contents
-from xir.frontends.onnx._frame import Body, BuildBody, InlineBody
+from xir.frontends.onnx._frame import BuildBody, InlineBody
 from xir.frontends.onnx._value_types import TypeTable
 from xir.frontends.onnx.model import AttributeValue, OnnxGraph, OnnxNode, SparseTensor, Tensor, TypeInfo
 from xir.frontends.onnx.tensors import TensorStore

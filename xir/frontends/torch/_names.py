@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from xir.frontends.torch.program import Output, Reference
 from xir.ir.node import Value
+from xir.ir.walk import toposort
 
 
 class NameTable:
@@ -32,9 +33,10 @@ class NameTable:
         """The name of an input or weight."""
         return self._names[value]
 
-    def table(self) -> Mapping[Value, str]:
-        """{value: name}."""
-        return dict(self._names)
+    def live(self, outputs: Iterable[Value], leaves: Iterable[Value] = ()) -> dict[Value, str]:
+        """The names of these leaves, and of what the outputs need."""
+        held = [*leaves, *(value for node in toposort(outputs) for value in node.outputs)]
+        return {value: self._names[value] for value in held if value in self._names}
 
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 
-_FRAME = re.compile(r'^\s*File "([^"\n]+)", line (\d{1,9})(?:, in ([^\n]+))?$', re.MULTILINE)
+_FRAME = re.compile(r'^\s*File "([^"\n<>]+)", line (\d{1,9})(?:, in ([^\n]+))?$', re.MULTILINE)
 _TORCH = re.compile(r"(?:^|/)(?:site-packages|dist-packages)/torch/|^torch/")
 _MAX_TRACE = 100_000
 
 
 def line_of(trace: str) -> str | None:
     """The innermost line outside torch's own code (`model.py:12`), else the innermost one; None where there is none.
+
+    Code that was made while the program was traced (`<eval_with_key>.5`) is no place that a person could look at.
 
     Args:
         trace: the frames as Python prints them, the innermost last.

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
 
 from xir.errors import InvalidModelError, UnsupportedError, UsageError, XirError
-from xir.frontends._problems import Problems
+from xir.frontends.torch._builder import Builder, Shared, number_value
 from xir.frontends.torch._names import NameTable, output_names, unique
-from xir.frontends.torch._trace import line_of
 from xir.frontends.torch.call import Call, Scope
-from xir.frontends.torch.caller import Caller
-from xir.frontends.torch.formulas import Sizes, parse_formula
-from xir.frontends.torch.handlers import OPERATORS
-from xir.frontends.torch.program import Argument, Input, Names, Node, Output, Program, Reference, TensorInfo
-from xir.frontends.torch.symbolic import SYMBOLIC
+from xir.frontends.torch.formulas import Sizes
+from xir.frontends.torch.higher_order import HIGHER_ORDER
+from xir.frontends.torch.program import Argument, Body, Input, Output, Program, Subgraph, TensorInfo
 from xir.frontends.torch.tensor import Computed, Tensor
-from xir.ir.builder import sourced
 from xir.ir.constant import Constant
 from xir.ir.constraints import Collected, collecting
-from xir.ir.dims import Symbol, SymbolicDim, as_dim, equal
+from xir.ir.dims import SymbolicDim
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
-from xir.ir.source import Source
 from xir.ir.types import DType, TensorType, Type
+from xir.limits import inlining_limit
 
 MAX_PASSES = 4
 """How often a program is gone through until it is known which of its weights it writes."""
@@ -80,29 +75,16 @@ def import_program(program: Program, *, inputs: Mapping[str, Type] | None = None
     raise InvalidModelError("which weights the program writes does not come to rest", file=program.file)
 
 
-_OF_TENSORS = {
-    f"_operator.{name}": f"aten.{name}" for name in ("add", "sub", "mul", "neg", "eq", "ne", "lt", "le", "gt", "ge")
-}
-"""Functions of Python that are operators where a tensor is among their arguments."""
-
-
-class _LostError(Exception):
-    """A call reads what could not be made; why is among the problems."""
-
-
 class _Importer:
     def __init__(self, program: Program, given: dict[str, Type], changed: frozenset[str]) -> None:
         self.program = program
         self.given = given
         self.changed = changed
-        self.sizes = Sizes(program.ranges)
         self.scope = Scope()
-        self.caller = Caller(OPERATORS, self.scope)
-        self.problems = Problems()
-        self.notes: list[str] = []
-        self.held: dict[str, object] = {}
-        self.lost: set[str] = set()
         self.names = NameTable()
+        limit = inlining_limit(_calls(program.body))
+        self.shared = Shared(program, HIGHER_ORDER, Sizes(program.ranges), limit)
+        self.builder = Builder(self.shared, program.body, self.scope, self.names)
         self.inputs: list[Value] = []
         self.state: dict[str, tuple[Value, Constant]] = {}
         self.weights: dict[str, Tensor] = {}
@@ -116,29 +98,28 @@ class _Importer:
     def run(self) -> Imported:
         with collecting() as assumed:
             self._enter()
-            for order, node in enumerate(self.program.body.nodes):
-                self._build(node, order)
-            if self.problems:
-                raise self.problems.error(len(self.program.body.nodes), self.program.file)
+            self.builder.run()
+            if self.shared.problems:
+                raise self.shared.problems.error(len(self.program.body.nodes), self.program.file)
             graph = self._finish(assumed)
         if self.scope.left_out:
             told = "; ".join(dict.fromkeys(self.scope.left_out))
-            self.notes.append(f"{len(self.scope.left_out)} assertions are left out: {told[:_MAX_NOTE]}")
+            self.shared.notes.append(f"{len(self.scope.left_out)} assertions are left out: {told[:_MAX_NOTE]}")
         state = {self.names.of(value): constant for value, constant in self.state.values()}
-        return Imported(graph, state, tuple(self.notes))
+        return Imported(graph, state, tuple(self.shared.notes))
 
     def _enter(self) -> None:
         """Makes the inputs and weights."""
         for input_ in self.program.inputs:
-            if input_.name in self.held:
+            if input_.name in self.builder.held:
                 raise InvalidModelError(f"input name {input_.name!r} stands twice")
             if input_.role == "user":
                 self._user_input(input_)
             elif input_.role in ("parameter", "buffer", "constant"):
                 self._weight(input_)
             elif input_.role == "object":
-                self.problems.note("object", "xir reads tensors, no objects of classes", None, input_.name)
-                self.lost.add(input_.name)
+                self.shared.problems.note("object", "xir reads tensors, no objects of classes", None, input_.name)
+                self.builder.lose(input_.name)
         if self.given:
             known = list(self.users)
             raise UsageError(f"the model has no inputs {list(self.given)}; it has {known}")
@@ -146,10 +127,10 @@ class _Importer:
     def _user_input(self, input_: Input) -> None:
         if input_.value:
             if input_.name:
-                self.held[input_.name] = self._literal(input_.value[0])
+                self.builder.held[input_.name] = self.builder.resolved(input_.value[0])
                 told = f"input {input_.name!r} is always {input_.value[0]!r}: the program was exported for it"
                 if input_.value[0] is not None:
-                    self.notes.append(told)
+                    self.shared.notes.append(told)
             return
         info = self.program.body.tensors.get(input_.name)
         if info is None:
@@ -159,7 +140,7 @@ class _Importer:
         given = self.given.pop(input_.name, declared)
         value = Value(given)
         self.users[input_.name] = Tensor(value)
-        self.held[input_.name] = self.users[input_.name]
+        self.builder.held[input_.name] = self.users[input_.name]
         self.names.enter(value, input_.name)
         self.inputs.append(value)
 
@@ -172,7 +153,7 @@ class _Importer:
             DType.BOOL if isinstance(formula, bool) else DType.FLOAT64 if isinstance(formula, float) else DType.INT64
         )
         value = Value(TensorType(dtype, ()))
-        self.held[name] = Computed(value)
+        self.builder.held[name] = Computed(value)
         self.names.enter(value, name)
         self.inputs.append(value)
 
@@ -188,7 +169,7 @@ class _Importer:
             raise InvalidModelError(f"weight {input_.target!r} is declared {declared}, it is {weight.constant.type!r}")
         value = Value(weight.constant.type)
         place = Tensor(value)
-        self.held[input_.name] = place
+        self.builder.held[input_.name] = place
         self.weights[input_.target] = place
         self.names.enter(value, input_.target)
         if input_.target in self.changed:
@@ -198,107 +179,11 @@ class _Importer:
         self.parameters.append(Parameter(value, weight.constant, weight.trainable))
 
     def _type(self, info: TensorInfo, name: str) -> TensorType:
-        shape = tuple(self.sizes.size(size) for size in info.shape)
+        shape = tuple(self.shared.sizes.size(size) for size in info.shape)
         known = tuple(size for size in shape if size is not None)
         if len(known) != len(shape):
             raise UnsupportedError(f"the sizes {list(info.shape)} of {name!r} are formulas that xir cannot say")
         return TensorType(info.dtype, known)
-
-    def _literal(self, argument: Argument) -> object:
-        """An argument with what references stand for."""
-        match argument:
-            case Reference(name):
-                if name in self.lost:
-                    raise _LostError
-                if name not in self.held:
-                    raise InvalidModelError(
-                        f"reads {name!r}, which no earlier call makes", hint="the archive is damaged: export it again"
-                    )
-                return self.held[name]
-            case tuple():
-                return tuple(self._literal(item) for item in argument)
-            case Mapping():
-                return {key: self._literal(item) for key, item in argument.items()}
-            case _:
-                return argument
-
-    def _build(self, node: Node, order: int) -> None:
-        source = Source("torch", self.program.file, node.name, node.target, node.path, line_of(node.trace), order)
-        try:
-            with sourced(source):
-                items = [self._literal(item) for item in node.items]
-                named = {key: self._literal(item) for key, item in node.named.items()}
-                made = self._call(node.target, items, named)
-                self._bind(node.results, made, node)
-        except _LostError:
-            self._lose(node.results)
-        except UnsupportedError as error:
-            self.problems.note(node.target, error.message, error.hint, node.name)
-            self._lose(node.results)
-
-    def _call(self, target: str, items: Sequence[object], named: Mapping[str, object]) -> object:
-        """What a call makes: by Python's own functions of numbers, or by the table of operators."""
-        rule = SYMBOLIC.get(target)
-        if target == "_operator.getitem":
-            return _item(*items)
-        if rule is None or any(isinstance(item, Tensor) for item in items):
-            return self.caller.call(_OF_TENSORS.get(target, target), items, named)
-        if named or not all(isinstance(item, bool | int | float | SymbolicDim | Computed) for item in items):
-            raise InvalidModelError(f"takes numbers alone, got {[type(item).__name__ for item in items]}")
-        try:
-            return rule(Call(target, self.scope), *items)
-        except TypeError as error:
-            raise InvalidModelError(f"takes no {len(items)} numbers") from error
-
-    def _lose(self, names: Names) -> None:
-        if isinstance(names, tuple):
-            for name in names:
-                self._lose(name)
-        elif names is not None:
-            self.lost.add(names)
-
-    def _bind(self, names: Names, made: object, node: Node) -> None:
-        """Names what a call has made."""
-        if names is None:
-            return
-        if isinstance(names, tuple):
-            several = cast("tuple[object, ...]", made) if isinstance(made, tuple) else (made,)
-            if len(several) < len(names):
-                raise InvalidModelError(f"{len(names)} results are named, {len(several)} are made")
-            for name, each in zip(names, several, strict=False):
-                self._bind(name, each, node)
-            return
-        if names in self.held:
-            raise InvalidModelError(f"{names!r} is made twice")
-        self.held[names] = self._sized(names, made)
-        if isinstance(made, Tensor):
-            self.names.offer(made.value, names)
-            self._check(names, made.value)
-
-    def _sized(self, name: str, made: object) -> object:
-        """A whole number that only the run knows and that the program says is 0 or more, as a size."""
-        formula = self.program.body.quantities.get(name)
-        if not isinstance(made, Computed) or not isinstance(formula, str) or made.value.dtype is not DType.INT64:
-            return made
-        term = parse_formula(formula)
-        least = self.program.ranges.get(term.head, (None, None))[0] if term.parts is None else None
-        if least is None or least < 0:
-            return made
-        symbol = Symbol(minimum=0)
-        self.scope.sizes[symbol] = made.value
-        return symbol
-
-    def _check(self, name: str, value: Value) -> None:
-        """What a call makes must be what the program says of it; a size that the run finds out gets its name there."""
-        info = self.program.body.tensors.get(name)
-        if info is None or not isinstance(value.type, TensorType):
-            return
-        told = f"{name!r} is declared {info.dtype}{list(info.shape)}, the call makes {value.type!r}"
-        if info.dtype is not value.dtype or len(info.shape) != value.rank:
-            raise InvalidModelError(told)
-        for declared, size in zip(info.shape, value.shape, strict=True):
-            if isinstance(declared, int) and equal(declared, size) is False:
-                raise InvalidModelError(told)
 
     def _finish(self, assumed: Collected) -> Graph:
         outputs = [output for output in self.program.outputs if output.role in ("user", "loss")]
@@ -308,7 +193,7 @@ class _Importer:
         for name, output in zip(wanted, outputs, strict=True):
             value = self._output(output)
             if value is None:
-                self.notes.append(f"output {name!r} is left out: it is always {output.argument!r}")
+                self.shared.notes.append(f"output {name!r} is left out: it is always {output.argument!r}")
             else:
                 values.append(value)
                 names.append(name)
@@ -322,31 +207,24 @@ class _Importer:
             tuple(values),
             unique(names),
             tuple(self.parameters),
-            self.names.table(),
+            self.names.live(values, (*inputs, *(parameter.value for parameter in self.parameters))),
             tuple(assumed),
         )
-        return drop_unused_parameters(_with_live_names(graph))
+        return drop_unused_parameters(graph)
 
     def _output(self, output: Output) -> Value | None:
         """The value of an output; None for what no tensor is."""
-        made = self._literal(output.argument)
-        call = Call("output", self.scope)
+        made = self.builder.resolved(output.argument)
         if isinstance(made, Tensor):
             return made.value
-        if isinstance(made, Computed):
-            return made.value
-        if isinstance(made, bool):
-            return call.literal(made, DType.BOOL)
-        if isinstance(made, int | SymbolicDim):
-            return call.scalar(as_dim(made), DType.INT64)
-        if isinstance(made, float):
-            return call.literal(made, DType.FLOAT32)
+        if isinstance(made, bool | int | float | SymbolicDim | Computed):
+            return number_value(Call("output", self.scope), made)
         return None
 
     def _changes(self) -> Iterable[tuple[str, Value]]:
         """The new elements of what the program changes, with their names."""
         told = {
-            (output.role, output.target): self._literal(output.argument)
+            (output.role, output.target): self.builder.resolved(output.argument)
             for output in self.program.outputs
             if output.role in ("buffer", "parameter", "input")
         }
@@ -361,18 +239,12 @@ class _Importer:
                 yield f"{name}.new", made.value
 
 
-def _item(container: object = None, key: object = None) -> object:
-    """One of several results."""
-    if isinstance(container, tuple) and isinstance(key, int) and -len(container) <= key < len(container):
-        return cast("tuple[object, ...]", container)[key]
-    if isinstance(container, Mapping) and key in container:
-        return cast("Mapping[object, object]", container)[key]
-    raise InvalidModelError(f"takes item {key!r} of {type(container).__name__}")
-
-
-def _with_live_names(graph: Graph) -> Graph:
-    """The graph with the names of values that it still has."""
-    live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
-    live.update(value for node in graph.nodes for value in node.outputs)
-    names = {value: name for value, name in graph.names.items() if value in live}
-    return graph.with_weights(graph.parameters, names)
+def _calls(body: Body) -> int:
+    """How many calls a program holds, those of bodies included."""
+    count, pending = 0, [body]
+    while pending:
+        nodes = pending.pop().nodes
+        count += len(nodes)
+        arguments: list[Argument] = [item for node in nodes for item in (*node.items, *node.named.values())]
+        pending += [item.body for item in arguments if isinstance(item, Subgraph)]
+    return count

@@ -94,6 +94,21 @@ def _computed(rule: Callable[..., float], *numbers: Number) -> Number:
     return made
 
 
+def _raised(a: float, b: float) -> float:
+    made: object = a**b
+    if not isinstance(made, int | float):
+        raise ValueError("a root of a negative number")
+    return made
+
+
+def _divided(a: float, b: float) -> float:
+    return a / b
+
+
+def _floored(a: float, b: float) -> float:
+    return a // b
+
+
 def _floor_divide(x: Value, y: Value) -> Value:
     if x.dtype.is_floating:
         return elementwise.floor(elementwise.div(x, y))
@@ -109,7 +124,7 @@ def _power(call: Call, a: Number, b: Number) -> Number:
     if _is_plain(a) and _is_plain(b):
         if isinstance(b, int) and isinstance(a, int) and abs(b) > 64 and abs(a) > 1:
             raise InvalidModelError("a number takes more than 64 bits")
-        return _computed(operator.pow, a, b)
+        return _computed(_raised, a, b)
     if isinstance(a, SymbolicDim) and isinstance(b, int) and 0 <= b <= 8:
         return dims.product((dims.as_dim(a),) * b)
     whole = isinstance(b, int) and b >= 0 and _dtype(a) is not DType.FLOAT64
@@ -118,7 +133,7 @@ def _power(call: Call, a: Number, b: Number) -> Number:
 
 def _true_divide(call: Call, a: Number, b: Number) -> Number:
     if _is_plain(a) and _is_plain(b):
-        return _computed(operator.truediv, a, b)
+        return _computed(_divided, a, b)
     return Computed(elementwise.div(*_tensors(call, a, b, real=True)))
 
 
@@ -242,7 +257,7 @@ SYMBOLIC: Mapping[str, Rule] = {
     "_operator.add": partial(_binary, operator.add, dims.add, elementwise.add),
     "_operator.sub": partial(_binary, operator.sub, dims.subtract, elementwise.sub),
     "_operator.mul": partial(_binary, operator.mul, dims.multiply, elementwise.mul),
-    "_operator.floordiv": partial(_binary, operator.floordiv, dims.floor_divide, _floor_divide),
+    "_operator.floordiv": partial(_binary, _floored, dims.floor_divide, _floor_divide),
     "_operator.mod": partial(_binary, operator.mod, _modulo, partial(elementwise.mod, floored=True)),
     "_operator.truediv": _true_divide,
     "_operator.pow": _power,

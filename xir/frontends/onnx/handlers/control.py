@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xir.errors import InvalidModelError
+from xir.frontends._bodies import Body, captured_by, settled
 from xir.frontends._handlers import Handlers
-from xir.frontends.onnx._frame import Body
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx.model import OnnxGraph
@@ -19,9 +18,6 @@ from xir.ops import control
 from xir.ops.shape import reshape
 
 handlers: Handlers[Handler] = Handlers("onnx")
-
-_MAX_TRIES = 4
-"""How often a body is built with wider types before all sizes of what it carries count as unknown."""
 
 
 @handlers.layer(*versions("If", 1, 11, 13, 16, 19, 21, 23, 24, 25))
@@ -37,9 +33,9 @@ def branch(site: Site, condition: Value) -> tuple[Value, ...]:
     then, other = site.body("then_branch"), site.body("else_branch")
     if _is_squeezing(site, condition, then.graph, other.graph):
         return site.inline_body(site.graph("then_branch"))
-    captured = tuple(dict.fromkeys((*then.captured, *other.captured)))
+    captured = captured_by(then, other)
     results = control.if_(
-        _scalar(condition), *captured, then_body=_taking(then, 0, captured), else_body=_taking(other, 0, captured)
+        _scalar(condition), *captured, then_body=then.taking(captured), else_body=other.taking(captured)
     )
     return tuple(_ranked(value, made.type) for value, made in zip(results, then.graph.outputs, strict=True))
 
@@ -81,16 +77,6 @@ def _ranked(value: Value, first: Type) -> Value:
     return control.assume_shape(value, shape=tuple(Symbol() for _ in first.shape))
 
 
-def _taking(body: Body, own: int, captured: Sequence[Value]) -> Graph:
-    """The body with an input for each of `captured`, after its `own` inputs, whether it reads it or not."""
-    graph = body.graph
-    held = dict(zip(body.captured, graph.inputs[own:], strict=True))
-    inputs = (*graph.inputs[:own], *(held.get(value) or Value(value.type) for value in captured))
-    return Graph(
-        graph.name, inputs, graph.outputs, graph.output_names, graph.parameters, graph.names, graph.constraints
-    )
-
-
 @handlers.layer(*versions("Loop", 1, 11, 13, 16, 19, 21, 23, 24, 25))
 def loop(site: Site, count: Value | None = None, condition: Value | None = None, *carried: Value) -> tuple[Value, ...]:
     """Loop: the types of carried values are widened until a step gives back what it took."""
@@ -122,16 +108,7 @@ def _settled(
         rest: types of the inputs after them.
         first: the place of the first carried value among the body's results.
     """
-    held = list(states)
-    for _ in range(_MAX_TRIES):
-        body = site.build_body(inside, [*head, *held, *rest])
-        made = [value.type for value in body.graph.outputs[first : first + len(held)]]
-        if len(made) != len(held):
-            site.invalid(f"the body makes {len(body.graph.outputs)} values; {first + len(held)} are needed")
-        if all(control.admits_always(wide, narrow) for wide, narrow in zip(held, made, strict=True)):
-            return body
-        held = [control.widest(wide, narrow) for wide, narrow in zip(held, made, strict=True)]
-    raise InvalidModelError("the types of what the body carries do not come to rest")
+    return settled(lambda held: site.build_body(inside, [*head, *held, *rest]), states, first)
 
 
 @handlers.layer(*versions("Scan", 9, 11, 16, 19, 21, 23, 24, 25))

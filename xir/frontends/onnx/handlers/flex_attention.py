@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+from xir.frontends._bodies import Body
 from xir.frontends._handlers import Handlers
-from xir.frontends.onnx._frame import Body
 from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx.tensors import DTYPES
