@@ -118,6 +118,7 @@ def compile(
     threads: int | None = None,
     exact: bool = False,
     tune: bool = False,
+    specialize: bool = True,
 ) -> Executable:
     """Makes machine code of a graph, by LLVM (`pip install 'xir-compiler[cpu]'`).
 
@@ -143,6 +144,8 @@ def compile(
             are within 5e-5 of the largest.
         tune: whether ways of computing that give the same bits are measured on this machine, and the fastest taken,
             instead of what a cost model says; compiling takes some times as long, once: choices are remembered.
+        specialize: whether sizes that a model with symbols meets again and again get machine code of their own, made
+            in the background; the results are the same bits. `Executable.specialize` does it at once.
 
     Returns:
         A callable that may be called from many threads; see `xir.runtime.executable.Executable`.
@@ -156,7 +159,7 @@ def compile(
 
     if target != "cpu":
         raise UsageError(f"there is no target {target!r}, only 'cpu'", hint="leave it out")
-    return compile_optimized(graph, threads=threads, exact=exact, tune=tune)
+    return compile_optimized(graph, threads=threads, exact=exact, tune=tune, specialize=specialize)
 
 
 def show(graph: Graph, path: str | os.PathLike[str], *, format: str | None = None) -> None:

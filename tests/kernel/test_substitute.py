@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from xir.errors import InvalidModelError
+from xir.ir.dims import Dim, Symbol
 from xir.ir.types import DType
 from xir.kernel._substitute import substitute
 from xir.kernel.build import apply, cast, index, number, select
@@ -16,6 +17,7 @@ from xir.kernel.grammar import (
     Barrier,
     Bits,
     Buffer,
+    Const,
     For,
     If,
     Let,
@@ -88,6 +90,31 @@ def test_what_holds_nothing_of_it_is_the_same_object(part: Scalar | Statement) -
     asked: list[Load] = []
     kept = {"variables": {"nothing": L}, "buffers": {"nothing": X}}
     assert substitute(part, {"nothing": SIX}, asked.append, **kept) is part  # type: ignore[call-overload]  # any part
+
+
+N, M = Symbol("n"), Symbol("m")
+
+
+@pytest.mark.parametrize(
+    ("size", "dtype", "expected"),
+    [
+        (N, DType.INT64, "7"),
+        (N + 1, DType.INT32, "i32(8)"),
+        (N + M, DType.INT64, "m + 7"),
+        (N // 2, F32, "3.0"),
+        (N + 250, DType.UINT8, "u8(1)"),
+        (143 * N, DType.BFLOAT16, "bf16(1000.0)"),
+        (N, DType.BOOL, "True"),
+    ],
+)
+def test_sizes_become_what_their_conversion_makes(size: Dim, dtype: DType, expected: str) -> None:
+    assert scalar_text(substitute(Const(size, dtype), {}, sizes={N: 7})) == expected
+
+
+def test_loops_end_where_sizes_say() -> None:
+    loop = For(J, N * M, "serial", (Store(Y, (L,), V),))
+    assert substitute(loop, {}, sizes={N: 7}) == For(J, 7 * M, "serial", loop.body)
+    assert substitute(loop, {}, sizes={Symbol("k"): 7}) is loop
 
 
 def test_a_load_becomes_what_it_would_read() -> None:

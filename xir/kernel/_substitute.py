@@ -1,4 +1,4 @@
-"""Replacing parts of scalars and statements: axes and variables by scalars, loads by what they would read."""
+"""Replacing parts of scalars and statements: axes and variables by scalars, loads by what they would read, sizes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import overload
 
+import numpy as np
+
 from xir.errors import InvalidModelError
+from xir.ir.dims import Dim, Symbol, evaluate
+from xir.ir.types import DType
+from xir.kernel._functions import convert
 from xir.kernel.grammar import (
     Accumulate,
     Allocate,
@@ -46,6 +51,7 @@ def substitute(
     *,
     variables: Mapping[str, Scalar] = ...,
     buffers: Mapping[str, Buffer] = ...,
+    sizes: Mapping[Symbol, Dim] = ...,
 ) -> Scalar: ...
 @overload
 def substitute(
@@ -55,6 +61,7 @@ def substitute(
     *,
     variables: Mapping[str, Scalar] = ...,
     buffers: Mapping[str, Buffer] = ...,
+    sizes: Mapping[Symbol, Dim] = ...,
 ) -> Statement: ...
 def substitute(
     part: Scalar | Statement,
@@ -63,6 +70,7 @@ def substitute(
     *,
     variables: Mapping[str, Scalar] | None = None,
     buffers: Mapping[str, Buffer] | None = None,
+    sizes: Mapping[Symbol, Dim] | None = None,
 ) -> Scalar | Statement:
     """`part` with its pieces replaced; what holds none of them is the same object as before.
 
@@ -73,11 +81,12 @@ def substitute(
         variables: {name of a variable: what stands for it}; a Let of it is renamed, as loops are.
         buffers: {name of a buffer: the buffer in its place}, wherever it is read, written or allocated; `loads` sees
             the new one.
+        sizes: {symbol: what stands for it} in numbers and extents; the shapes of buffers are those of `buffers`.
 
     Raises:
         InvalidModelError: if something that `part` itself binds would become no name.
     """
-    walk = _Substitution(axes, loads, variables or {}, buffers or {})
+    walk = _Substitution(axes, loads, variables or {}, buffers or {}, sizes or {})
     if isinstance(part, Const | Load | Axis | Variable | Apply | Cast | Bits | Select):
         return walk.scalar(part)
     return walk.statement(part)
@@ -91,6 +100,7 @@ class _Substitution:
     loads: Callable[[Load], Scalar | None]
     variables: Mapping[str, Scalar]
     buffers: Mapping[str, Buffer]
+    sizes: Mapping[Symbol, Dim]
     # By the identity of scalars, which are kept here too so that no other takes a number of theirs.
     done: dict[int, tuple[Scalar, Scalar]] = field(default_factory=dict[int, "tuple[Scalar, Scalar]"])
 
@@ -103,7 +113,7 @@ class _Substitution:
     def rebuilt(self, scalar: Scalar) -> Scalar:
         match scalar:
             case Const():
-                return scalar
+                return self.number(scalar)
             case Axis(name):
                 return self.axes.get(name, scalar)
             case Variable(name):
@@ -136,14 +146,27 @@ class _Substitution:
     def mask(self, mask: Scalar | None) -> Scalar | None:
         return None if mask is None else self.scalar(mask)
 
+    def number(self, number: Const) -> Const:
+        if isinstance(number.value, bool | int | float):
+            return number
+        made = self.size(number.value)
+        return number if made is number.value else _number(made, number.dtype)
+
+    def size(self, size: Dim) -> Dim:
+        if isinstance(size, int) or not self.sizes:
+            return size
+        made = evaluate(size, self.sizes)
+        return size if made == size else made
+
     def buffer(self, buffer: Buffer) -> Buffer:
         return self.buffers.get(buffer.name, buffer)
 
     def statement(self, statement: Statement) -> Statement:
         match statement:
             case For(axis, extent, kind, body):
-                renamed, made = self.axis(axis), self.block(body)
-                return statement if renamed is axis and made is body else For(renamed, extent, kind, made)
+                renamed, size, made = self.axis(axis), self.size(extent), self.block(body)
+                same = renamed is axis and size is extent and made is body
+                return statement if same else For(renamed, size, kind, made)
             case If(condition, then, otherwise):
                 parts = (self.scalar(condition), self.block(then), self.block(otherwise))
                 same = parts[0] is condition and parts[1] is then and parts[2] is otherwise
@@ -204,3 +227,12 @@ class _Substitution:
                 return statement if same else replace(statement, target=three[0], left=three[1], right=three[2])
             case Barrier() | Wait():
                 return statement
+
+
+def _number(value: Dim, dtype: DType) -> Const:
+    """A size as a number of a type: what its conversion at run time makes of it."""
+    if not isinstance(value, int) or dtype is DType.INT64:
+        return Const(value, dtype)
+    middle = DType.FLOAT32 if dtype in (DType.FLOAT16, DType.BFLOAT16) else DType.INT64
+    made = convert(convert(np.asarray(value, np.int64), middle), dtype)
+    return Const(float(made) if dtype.is_floating else made.item(), dtype)

@@ -189,15 +189,7 @@ class Call:
         Raises:
             UsageError: if the model does not take them.
         """
-        sizes = Sizes()
-        sizes.learn(
-            [
-                Arrival(f"input {port.name!r}", port.value, array.shape)
-                for port, array in zip(self.program.inputs, fed, strict=True)
-                if isinstance(port.value, TensorType)
-            ]
-        )
-        check_constraints(self.program.constraints, sizes.known)
+        sizes = sizes_of(self.program, _shapes(fed))
         planned = self.planned(sizes)
         table = self.memory(np.zeros(max(len(self.program.slots), 1), np.uint64))
         for slot, array in self.constants.items():
@@ -404,6 +396,24 @@ def _check_place(port: Port, array: Array, shape: tuple[int, ...]) -> None:
         )
 
 
+def sizes_of(program: Program, key: Key) -> Sizes:
+    """What the shapes of inputs tell.
+
+    Raises:
+        UsageError: if the model does not take them.
+    """
+    sizes = Sizes()
+    sizes.learn(
+        [
+            Arrival(f"input {port.name!r}", port.value, shape)
+            for port, shape in zip(program.inputs, key, strict=True)
+            if isinstance(port.value, TensorType)
+        ]
+    )
+    check_constraints(program.constraints, sizes.known)
+    return sizes
+
+
 def _shapes(arrays: Sequence[object]) -> Key:
     return tuple([cast("Array", array).shape if isinstance(array, np.ndarray) else () for array in arrays])
 
@@ -461,12 +471,22 @@ def _check_ended(fault: int) -> None:
 class Loaded:
     """A program that may be called from many threads at once: each call that is under way has memory of its own."""
 
-    def __init__(self, program: Program, threads: int) -> None:
-        """Takes over a program; at most so many threads work on a call."""
+    def __init__(self, program: Program, threads: int, constants: Mapping[int, Array] | None = None) -> None:
+        """Takes over a program; at most so many threads work on a call. `constants`: where they lie already."""
         self._program = program
         self._threads = threads
-        self._constants = {slot: contiguous(constant.array()) for slot, constant in program.constants.items()}
+        if constants is None:
+            constants = {slot: contiguous(constant.array()) for slot, constant in program.constants.items()}
+        self._constants = constants
         self._idle: list[Call] = []
+
+    def like(self, program: Program) -> Loaded:
+        """Another program that has the same constants, where they lie."""
+        return Loaded(program, self._threads, self._constants)
+
+    def rest(self) -> None:
+        """Gives back the memory of calls; the next ones take new memory."""
+        self._idle.clear()
 
     def run(self, key: Key, fed: Sequence[Array], targets: Mapping[int, Array], team: Team | None) -> list[Array]:
         """The outputs, as `Call.run` makes them."""

@@ -14,7 +14,8 @@ from xir.ir.constant import Array
 from xir.ir.types import TensorType
 from xir.reference.dlpack import SupportsDLPack, borrowed
 from xir.reference.execute import converted
-from xir.runtime.call import Loaded, contiguous
+from xir.runtime.call import Key, Loaded, contiguous
+from xir.runtime.hot import Hot, Make
 from xir.runtime.memory import plan
 from xir.runtime.program import HostCall, Port, Program, every_step, temporaries
 from xir.runtime.team import Team
@@ -36,12 +37,29 @@ class Executable:
         threads: at most so many work on a call.
     """
 
-    def __init__(self, program: Program, team: Team | None = None, threads: int = 1) -> None:
-        """Takes over a program; `team` helps up to `threads` in number, the caller among them."""
+    def __init__(
+        self,
+        program: Program,
+        team: Team | None = None,
+        threads: int = 1,
+        make: Make | None = None,
+        *,
+        watching: bool = True,
+    ) -> None:
+        """Takes over a program.
+
+        Args:
+            program: what it runs.
+            team: helps on a call.
+            threads: at most so many work on a call, the caller among them.
+            make: makes the program for sizes that are known, of a program for symbols; None where there is no other.
+            watching: whether that is done in the background for sizes that are met again and again.
+        """
         self.program = program
         self.threads = threads
         self._team = team
-        self._loaded: Loaded | None = Loaded(program, threads)
+        self._loaded: Loaded | Hot | None = None
+        self._loaded = Loaded(program, threads) if make is None else Hot(program, threads, make, watching=watching)
         self._takes = tuple((port, None if port.type is None else port.type.dtype) for port in program.inputs)
         self._names = tuple(port.name for port in program.inputs)
 
@@ -69,10 +87,14 @@ class Executable:
     def close(self) -> None:
         """Gives back memory, and the threads if no other model needs them; calls are refused from then on.
 
-        A call that is under way in another thread ends as if nothing had happened.
+        A call that is under way in another thread ends as if nothing had happened. A thread that makes code in the
+        background has ended when this returns.
         """
+        loaded = self._loaded
         self._team = None
         self._loaded = None
+        if isinstance(loaded, Hot):
+            loaded.close()
 
     def get_inputs(self) -> tuple[Port, ...]:
         """The inputs, with `.name`, `.type` and `.shape`."""
@@ -86,6 +108,27 @@ class Executable:
     def hosted(self) -> tuple[str, ...]:
         """The operators that run in Python, in order."""
         return tuple(step.name for step in every_step(self.program.steps) if isinstance(step, HostCall))
+
+    @property
+    def specialized(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """The shapes of inputs that have machine code of their own."""
+        return self._loaded.sizes if isinstance(self._loaded, Hot) else ()
+
+    def specialize(self, *arrays: ArrayLike | SupportsDLPack) -> None:
+        """Makes machine code for the sizes of these inputs, and returns when calls with such sizes use it.
+
+        That also happens by itself, in the background, for sizes that are met again and again. The results are the
+        same bits. A few sizes have code of their own at a time; those that were not called for long give way.
+
+        Args:
+            arrays: the inputs, as in a call; nothing is computed. Where all sizes are known there is nothing to do.
+
+        Raises:
+            UsageError: as a call does.
+        """
+        loaded, fed = self._open(), self._fed(arrays)
+        if isinstance(loaded, Hot):
+            loaded.specialize(_key(fed))
 
     def __call__(self, *arrays: ArrayLike | SupportsDLPack, out: Out | None = None) -> tuple[Array, ...]:
         """The outputs, in order.
@@ -104,14 +147,19 @@ class Executable:
         return tuple(self._run(arrays, out))
 
     def _run(self, arrays: Sequence[object], out: Out | None) -> list[Array]:
-        team, loaded = self._team, self._loaded
-        if loaded is None:
+        team, loaded, fed = self._team, self._open(), self._fed(arrays)
+        return loaded.run(_key(fed), fed, _targets(out, self.program.outputs) if out else {}, team)
+
+    def _open(self) -> Loaded | Hot:
+        if self._loaded is None:
             raise UsageError(f"the model {self.program.name!r} is closed", hint="compile it again")
+        return self._loaded
+
+    def _fed(self, arrays: Sequence[object]) -> list[Array]:
+        """What is fed, as machine code reads it."""
         if len(arrays) != len(self._takes):
             raise UsageError(f"the model takes {len(self._takes)} arrays ({list(self._names)}), got {len(arrays)}")
-        fed = [_array(given, port, dtype) for given, (port, dtype) in zip(arrays, self._takes, strict=True)]
-        key = tuple([array.shape if isinstance(cast("object", array), np.ndarray) else () for array in fed])
-        return loaded.run(key, fed, _targets(out, self.program.outputs) if out else {}, team)
+        return [_array(given, port, dtype) for given, (port, dtype) in zip(arrays, self._takes, strict=True)]
 
     def run(
         self,
@@ -145,6 +193,10 @@ class Executable:
 def planned_bytes(executable: Executable) -> int:
     """Bytes of temporary memory of one call, as far as no input decides them."""
     return plan(temporaries(executable.program, {})).bytes
+
+
+def _key(fed: Sequence[Array]) -> Key:
+    return tuple([array.shape if isinstance(cast("object", array), np.ndarray) else () for array in fed])
 
 
 def _array(given: object, port: Port, dtype: np.dtype[np.generic] | None) -> Array:

@@ -18,12 +18,24 @@ PAGE = (REPOSITORY / "docs" / "compiler.md").read_text()
 def test_the_program_of_the_manual_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     xir.export(xir.load(small(tmp_path), inputs={"data": "f32[1,3,8,8]"}), "model.onnx")
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    first = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
     held: dict[str, np.ndarray] = {}
-    exec(program, held)
+    exec(first, held)
     np.testing.assert_array_equal(held["bound"], held["scores"])
     expected = xir.run(xir.load("model.onnx"), {"data": held["image"]})
     np.testing.assert_allclose(held["bound"], next(iter(expected.values())), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:no weights in the file")
+def test_the_program_for_sizes_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    xir.export(xir.load(small(tmp_path), inputs={"data": "f32[N,3,8,8]"}), "model.onnx")
+    sizes = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+    image = np.zeros((2, 3, 8, 8), np.float32)
+    exec(sizes, {"xir": xir, "model": xir.compile(xir.load("model.onnx")), "image": image})
+    assert capsys.readouterr().out == "(((2, 3, 8, 8),),)\n"
 
 
 def test_the_files_that_the_manual_names_are_there() -> None:

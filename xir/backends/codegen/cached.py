@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
@@ -26,12 +26,13 @@ from xir.backends.codegen.stored import Operands, Plain, restored, stored, symbo
 from xir.errors import FileError, InvalidModelError, UnsafeError, UnsupportedError
 from xir.files import FileSlice
 from xir.ir.constant import Constant
-from xir.ir.dims import Symbol
+from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.types import DType, TensorType, dtype_from_name
 from xir.runtime.cache import Cache, cache_folder, key_of
 from xir.runtime.digests import digests
 from xir.runtime.executable import Executable
+from xir.runtime.hot import Make
 from xir.runtime.processors import thread_count
 from xir.runtime.program import HostCall, Program, every_step
 from xir.runtime.resident import give_back
@@ -52,7 +53,7 @@ LARGE = 1 << 20
 
 
 def compile_optimized(
-    graph: Graph, *, threads: int | None = None, exact: bool = False, tune: bool = False
+    graph: Graph, *, threads: int | None = None, exact: bool = False, tune: bool = False, specialize: bool = True
 ) -> Executable:
     """A graph optimized and compiled, or read from the cache; the arguments are those of `xir.api.compile`.
 
@@ -71,9 +72,26 @@ def compile_optimized(
     else:
         store = Store(folder)
         program = _read(store.get(key), graph, options) or _made(store, key, graph, options)
-    made = Executable(program, team_for(count), count)
+    made = Executable(program, team_for(count), count, _maker(program, graph, options), watching=specialize)
     give_back(LLVM)
     return made
+
+
+def _maker(program: Program, graph: Graph, options: _Options) -> Make | None:
+    """What makes code for sizes that are known; the compiler is loaded when it is used."""
+    if not symbols_in(graph.inputs):
+        return None
+
+    def make(known: Mapping[Symbol, Dim], go_on: Callable[[], None]) -> Program:
+        from xir.backends.codegen.compile import specialized
+        from xir.passes import optimize
+
+        exact, tune = options.exact, options.tune
+        made = specialized(optimize(graph, exact=exact), program, known, go_on, exact=exact, tune=tune)
+        give_back(LLVM)
+        return made
+
+    return make
 
 
 @dataclass(frozen=True, slots=True)

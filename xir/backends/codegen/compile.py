@@ -10,14 +10,17 @@ from xir.backends.codegen.engine import Code, assemble, host, native
 from xir.backends.codegen.llvm.meet import team_for
 from xir.backends.codegen.llvm.module import Module
 from xir.backends.codegen.llvm.watch import Watch
+from xir.backends.codegen.lowering.known import with_known_sizes
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.lowering.lowered import Lowered
 from xir.backends.codegen.lowering.made import Weight, ready
 from xir.backends.codegen.lowering.products.tune import Tuner
 from xir.backends.codegen.lowering.work import work
 from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
+from xir.backends.codegen.stored import symbols_in
+from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
-from xir.ir.dims import Shape
+from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import TensorType
@@ -35,6 +38,7 @@ def compile_graph(
     exact: bool = False,
     tune: bool = False,
     watch: Watch | None = None,
+    specialize: bool = False,
 ) -> Executable:
     """Machine code for this processor.
 
@@ -45,6 +49,8 @@ def compile_graph(
         exact: sums are taken product by product; no algorithm with fewer products takes their place.
         tune: tiles are measured here and the fastest taken; the results are the same bits.
         watch: for profiles: it notes when each step begins, of one call at a time.
+        specialize: whether sizes that are met again and again get code of their own in the background, where the
+            graph has symbols.
 
     Raises:
         UsageError: if `threads` is no whole number from 1 on.
@@ -52,8 +58,14 @@ def compile_graph(
         MissingExtraError: if llvmlite is not installed.
     """
     count = thread_count(threads)
-    made = compiled(graph, exact=exact, tune=tune, watch=watch)
-    return Executable(made.in_memory(), team_for(count), count)
+    program = compiled(graph, exact=exact, tune=tune, watch=watch).in_memory()
+    if watch is not None or not symbols_in(graph.inputs):
+        return Executable(program, team_for(count), count)
+
+    def make(known: Mapping[Symbol, Dim], go_on: Callable[[], None]) -> Program:
+        return specialized(graph, program, known, go_on, exact=exact, tune=tune)
+
+    return Executable(program, team_for(count), count, make, watching=specialize)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +93,58 @@ class Compiled:
 
 def compiled(graph: Graph, *, exact: bool = False, tune: bool = False, watch: Watch | None = None) -> Compiled:
     """A program and its weights, which are packed when they are written; see `compile_graph` for the rest."""
-    machine = host()
-    pick = Tuner(machine).choose if tune else None
     expanded = expand(graph, exact=exact)
-    lowered = lower(expanded, machine, exact=exact, pick=pick)
-    module = Module(machine, watch)
+    lowered = _lowered(expanded, exact, tune)
+    return _assembled(graph, expanded, lowered, Module(host(), watch))
+
+
+def specialized(
+    graph: Graph,
+    program: Program,
+    known: Mapping[Symbol, Dim],
+    go_on: Callable[[], None] = lambda: None,
+    *,
+    exact: bool = False,
+    tune: bool = False,
+) -> Program:
+    """A program for sizes that are known: other machine code, the same slots, weights and bits.
+
+    Args:
+        graph: what was compiled.
+        program: the program for symbols that was made of it; its weights are shared.
+        known: the sizes.
+        go_on: is called now and then; it may raise to give up.
+        exact: as it was compiled.
+        tune: as it was compiled.
+
+    Raises:
+        InvalidModelError: if the graph is not what the program was made of.
+    """
+    expanded = expand(graph, exact=exact)
+    go_on()
+    lowered = _lowered(expanded, exact, tune)
+    if tuple(lowered.slots) != program.slots:
+        raise InvalidModelError(f"the graph {graph.name!r} is not the one that was compiled")
+    module = Module(host())
+    made = _assembled(graph, expanded, with_known_sizes(lowered, known, go_on), module, go_on)
+    return replace(made.program, constants={slot: program.constants[slot] for slot in made.weights})
+
+
+def _lowered(expanded: Graph, exact: bool, tune: bool) -> Lowered:
+    machine = host()
+    return lower(expanded, machine, exact=exact, pick=Tuner(machine).choose if tune else None)
+
+
+def _assembled(
+    graph: Graph, expanded: Graph, lowered: Lowered, module: Module, go_on: Callable[[], None] = lambda: None
+) -> Compiled:
+    """The program of what a graph was lowered to."""
     places = {node: place for place, node in enumerate(expanded.nodes)}
     pieces = _pieces(lowered, module, lowered.steps, places)
-    code = assemble(module.text(), machine)
-    if watch is not None:
-        watch.open(code)
+    go_on()
+    code = assemble(module.text(), module.machine)
+    if module.watch is not None:
+        module.watch.open(code)
     steps = tuple(piece(code) for piece in pieces)
     inputs = tuple(_port(graph.name_of(value), value, lowered) for value in graph.inputs)
     outputs = tuple(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
+import os
 import platform
 import sys
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
@@ -153,14 +156,32 @@ def assemble(text: str, machine: Machine, *, level: int = LEVEL) -> Code:
         machine: what it is made for.
         level: LLVM's level of optimization for the selection of instructions.
     """
-    target = _target(machine, level)
     cache = Cache(cache_folder())
     key = key_of([text, machine.cpu, machine.features, version(), str(level), *PASSES])
-    made = cache.get(key)
-    if made is None:
-        made = target.emit_object(_optimized(text, target))
-        cache.put(key, made)
-    return Code(made, key, target)
+    with _gate():
+        target = _target(machine, level)
+        made = cache.get(key)
+        if made is None:
+            made = target.emit_object(_optimized(text, target))
+            cache.put(key, made)
+        return Code(made, key, target)
+
+
+PATIENCE = 10.0
+"""Seconds to wait for LLVM, in a thread that nobody joins, when the interpreter ends."""
+
+
+@cache
+def _gate() -> threading.Lock:
+    """Held while LLVM works.
+
+    A process that is forked off has none of LLVM's own locks held by a thread that it does not have, and the end of the
+    process does not destroy what LLVM still works on: then nobody passes any more.
+    """
+    lock = threading.Lock()
+    os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
+    atexit.register(lock.acquire, timeout=PATIENCE)
+    return lock
 
 
 BASES = {"x86_64": ("x86_64-unknown-linux-gnu", "x86-64"), "aarch64": ("aarch64-unknown-linux-gnu", "generic")}

@@ -37,8 +37,21 @@ def _extremum(function: Function, name: str, arguments: Sequence[Operand]) -> Op
         return Operand(function.let(f"{word} {left.typed}, {right.text}"), left.dtype, left.lanes)
     if not left.dtype.is_floating:
         return intrinsic(function, ("s" if left.dtype.is_signed else "u") + name, left.dtype, arguments)
+    if left.is_number is not right.is_number:
+        return _bounded(function, name, *((left, right) if left.is_number else (right, left)))
     # The operand that comes second is the partial result of a reduction's step: only that of the other is looked at.
     return intrinsic(function, name + "imum", left.dtype, [right, left], flags="nsz ")
+
+
+def _bounded(function: Function, name: str, bound: Operand, value: Operand) -> Operand:
+    """The larger or smaller of a number and a value: the value where it is NaN, or both are zeros.
+
+    That is one instruction (Intel SDM, MAXPS: the second operand where one is NaN or both are zeros). Which of two
+    zeros `llvm.maximum` with `nsz` answers depends on how wide the vectors are.
+    """
+    beyond = function.let(f"fcmp {'olt' if name == 'min' else 'ogt'} {bound.typed}, {value.text}")
+    text = function.let(f"select {wide('i1', value.lanes)} {beyond}, {bound.typed}, {value.typed}")
+    return Operand(text, value.dtype, value.lanes)
 
 
 def _compare(function: Function, name: str, arguments: Sequence[Operand]) -> Operand:

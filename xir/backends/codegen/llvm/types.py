@@ -88,6 +88,11 @@ class Operand:
         """Whether the text is a number and no name."""
         return not self.text.startswith(("%", "<"))
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number that is written down, the same in every lane; not NaN."""
+        return not self.text.startswith("%") and "NaN" not in self.text
+
 
 @dataclass(slots=True)
 class Lines:
