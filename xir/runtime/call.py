@@ -21,15 +21,25 @@ from xir.ir.types import TensorType
 from xir.limits import MAX_BODY_RUNS, MAX_LOOP_STEPS
 from xir.reference.sizes import Arrival, Sizes
 from xir.runtime.memory import ALIGNMENT, Plan, address_of, byte_count, numbers_of, plan
-from xir.runtime.program import Branch, HostCall, Port, Program, Step, Stretch, every_step, is_small, temporaries
+from xir.runtime.program import (
+    Branch,
+    HostCall,
+    Key,
+    Port,
+    Program,
+    Step,
+    Stretch,
+    every_step,
+    is_small,
+    sizes_of,
+    temporaries,
+)
 from xir.runtime.results import Spare, result
 from xir.runtime.team import Team
 
 REMEMBERED = 16
 """Sizes that a call remembers: models mostly see the same few again."""
 
-Key: TypeAlias = "tuple[tuple[int, ...], ...]"
-"""The shapes of all that is fed; of what is no tensor none."""
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 _N = TypeVar("_N", np.int64, np.uint64)
@@ -394,24 +404,6 @@ def _check_place(port: Port, array: Array, shape: tuple[int, ...]) -> None:
         raise UsageError(
             f"the array for the output {port.name!r} has the shape {list(array.shape)}, needed is {list(shape)}"
         )
-
-
-def sizes_of(program: Program, key: Key) -> Sizes:
-    """What the shapes of inputs tell.
-
-    Raises:
-        UsageError: if the model does not take them.
-    """
-    sizes = Sizes()
-    sizes.learn(
-        [
-            Arrival(f"input {port.name!r}", port.value, shape)
-            for port, shape in zip(program.inputs, key, strict=True)
-            if isinstance(port.value, TensorType)
-        ]
-    )
-    check_constraints(program.constraints, sizes.known)
-    return sizes
 
 
 def _shapes(arrays: Sequence[object]) -> Key:

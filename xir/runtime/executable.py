@@ -14,10 +14,10 @@ from xir.ir.constant import Array
 from xir.ir.types import TensorType
 from xir.reference.dlpack import SupportsDLPack, borrowed
 from xir.reference.execute import converted
-from xir.runtime.call import Key, Loaded, contiguous
+from xir.runtime.call import Loaded, contiguous
 from xir.runtime.hot import Hot, Make
 from xir.runtime.memory import plan
-from xir.runtime.program import HostCall, Port, Program, every_step, temporaries
+from xir.runtime.program import HostCall, Key, Port, Program, every_step, temporaries
 from xir.runtime.team import Team
 
 Out = Mapping[str, "Array | SupportsDLPack"]

@@ -22,8 +22,8 @@ from typing import TypeAlias
 from xir.errors import XirError
 from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol
-from xir.runtime.call import Key, Loaded, Recent, sizes_of
-from xir.runtime.program import Program, Stretch, every_step
+from xir.runtime.call import Loaded, Recent
+from xir.runtime.program import Key, Program, Stretch, every_step, sizes_of
 from xir.runtime.team import Team
 
 KEPT = 4

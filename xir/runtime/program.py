@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from xir.ir.constant import Array, Constant
-from xir.ir.constraints import Constraint
+from xir.ir.constraints import Constraint, check_constraints
 from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.types import DType, TensorType, Type, UnrankedType
-from xir.reference.sizes import Sizes
+from xir.reference.sizes import Arrival, Sizes
 from xir.runtime.memory import Life, byte_count, in_use, numbers_of
 
 Entry: TypeAlias = Callable[[int, int, int, int, int], None]
@@ -28,6 +28,8 @@ class Slot:
     shape: Shape
 
 
+Key: TypeAlias = "tuple[tuple[int, ...], ...]"
+"""The shapes of all that is fed; of what is no tensor none."""
 Work: TypeAlias = tuple[tuple[int, Dim], ...]
 """A sum of numbers times sizes: the scalars that are computed, or vectors of them."""
 SMALL = 50_000
@@ -222,3 +224,21 @@ def temporaries(program: Program, known: Mapping[Symbol, Dim]) -> dict[int, Life
         if slot in made and dtype is not None and shape is not None:
             found[slot] = Life(byte_count(dtype.dtype, shape), *span)
     return found
+
+
+def sizes_of(program: Program, key: Key) -> Sizes:
+    """What the shapes of inputs tell.
+
+    Raises:
+        UsageError: if the model does not take them.
+    """
+    sizes = Sizes()
+    sizes.learn(
+        [
+            Arrival(f"input {port.name!r}", port.value, shape)
+            for port, shape in zip(program.inputs, key, strict=True)
+            if isinstance(port.value, TensorType)
+        ]
+    )
+    check_constraints(program.constraints, sizes.known)
+    return sizes

@@ -20,15 +20,15 @@ from xir.backends.codegen.steps import Branch, Hosted, kernels, reads, writes
 from xir.backends.codegen.stored import symbols_in
 from xir.errors import InvalidModelError
 from xir.ir.constant import Constant
-from xir.ir.dims import Dim, Shape, Symbol
+from xir.ir.dims import Dim, Shape, Symbol, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
-from xir.ir.types import TensorType
+from xir.ir.types import DType, TensorType
 from xir.reference.execute import run_node
 from xir.runtime import program
 from xir.runtime.executable import Executable
 from xir.runtime.processors import thread_count
-from xir.runtime.program import HostCall, Port, Program, Step
+from xir.runtime.program import HostCall, Port, Program, Slot, Step
 
 
 def compile_graph(
@@ -123,11 +123,18 @@ def specialized(
     expanded = expand(graph, exact=exact)
     go_on()
     lowered = _lowered(expanded, exact, tune)
-    if tuple(lowered.slots) != program.slots:
+    if _told(lowered.slots, known) != _told(program.slots, known):
         raise InvalidModelError(f"the graph {graph.name!r} is not the one that was compiled")
     module = Module(host())
     made = _assembled(graph, expanded, with_known_sizes(lowered, known, go_on), module, go_on)
     return replace(made.program, constants={slot: program.constants[slot] for slot in made.weights})
+
+
+def _told(slots: Sequence[Slot], known: Mapping[Symbol, Dim]) -> list[tuple[DType | None, list[Dim | None]]]:
+    """What buffers are, as far as known sizes tell: others have symbols of their own in each lowering."""
+    return [
+        (slot.dtype, [size if known.keys() >= set(symbols_of(size)) else None for size in slot.shape]) for slot in slots
+    ]
 
 
 def _lowered(expanded: Graph, exact: bool, tune: bool) -> Lowered:
