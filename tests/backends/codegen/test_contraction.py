@@ -231,6 +231,21 @@ def test_the_next_weights_come_nearer_while_rows_use_a_block(rows: int, ahead: i
     assert [sum(isinstance(each, Prefetch) for each in statements(k.body)) for k in kernels] == [ahead]
 
 
+@pytest.mark.parametrize(
+    ("product", "blocks"), [((196, 2304, 256), 8), ((64, 32, 96), 2), ((1024, 1024, 1024), 22)], ids=str
+)
+def test_few_blocks_of_columns_are_alike_so_that_workers_have_as_much(
+    product: tuple[int, int, int], blocks: int
+) -> None:
+    rows, length, columns = product
+    x, w = (Value(TensorType(DType.FLOAT32, shape)) for shape in ((rows, length), (length, columns)))
+    weights = constant_of(np.ones((length, columns), np.float32))
+    graph = Graph("g", (x,), (matmul(x, w),), parameters=(Parameter(w, weights),), names={x: "x", w: "w"})
+    (kernel,) = [each.kernel for each in lower(expand(graph), MACHINES["wide"]).steps if isinstance(each, Run)]
+    (outermost,) = kernel.body
+    assert isinstance(outermost, For) and outermost.extent == blocks
+
+
 def test_few_columns_and_many_rows_run_at_once() -> None:
     graph = Convolution(64, 16, (64, 64), (1, 1)).graph()
     (step,) = [each for each in lower(expand(graph), MACHINES["wide"]).steps if "conv" in each_name(each)]
