@@ -243,7 +243,8 @@ def test_few_blocks_of_columns_are_alike_so_that_workers_have_as_much(
     graph = Graph("g", (x,), (matmul(x, w),), parameters=(Parameter(w, weights),), names={x: "x", w: "w"})
     (kernel,) = [each.kernel for each in lower(expand(graph), MACHINES["wide"]).steps if isinstance(each, Run)]
     (outermost,) = kernel.body
-    assert isinstance(outermost, For) and outermost.extent == blocks
+    assert isinstance(outermost, For)
+    assert outermost.extent == blocks
 
 
 def test_few_columns_and_many_rows_run_at_once() -> None:
