@@ -10,11 +10,12 @@ WORKERS ?= 2
 DEV := .venv/bin
 DEMO := .venv-demo/bin
 COVERED := frontends passes ops
+CHECKS := check-pyright check-mypy check-floors check-sizes check-safety check-style
 export XIR_CORPUS_CACHE ?= $(HOME)/.cache/xir-corpus
 # One thread a test worker: the workers share the processor. Modules stay compiled: tests start many processes.
 TEST_SETTINGS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
-.PHONY: help demo test checks pytest models bench nightly environment clean
+.PHONY: help demo test checks pytest models bench nightly environment clean $(CHECKS)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -31,13 +32,22 @@ environment: # the development environment, made again when pyproject.toml chang
 	@$(PYTHON) tools/environment.py .venv --extras dev --editable
 
 checks: environment ## only the static checks: style, types, floors, security, sizes
+	@$(MAKE) --no-print-directory --jobs=$(WORKERS) --output-sync=target $(CHECKS)
+
+# Side by side, the longest first.
+check-pyright:
+	@$(DEV)/basedpyright --pythonpath $(DEV)/python --warnings
+check-mypy:
+	@$(DEV)/mypy --no-error-summary
+check-floors:
+	@$(DEV)/lint-imports --no-cache --no-logo
+check-sizes:
+	@$(DEV)/python tools/size_report.py
+check-safety:
+	@$(DEV)/python tools/security_lint.py xir cli/xir_cli conformance/xir_conformance
+check-style:
 	@$(DEV)/ruff check --quiet .
 	@$(DEV)/ruff format --quiet --check .
-	@$(DEV)/mypy --no-error-summary
-	@$(DEV)/basedpyright --pythonpath $(DEV)/python --warnings
-	@$(DEV)/lint-imports --no-cache --no-logo
-	@$(DEV)/python tools/security_lint.py xir cli/xir_cli conformance/xir_conformance
-	@$(DEV)/python tools/size_report.py
 
 pytest: environment # the tests with branch coverage, then the gate for each room that is named in COVERED
 	@$(PYTHON) tools/fetch_models.py --optional --all

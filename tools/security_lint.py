@@ -60,21 +60,21 @@ KEYWORDS = {
 }
 """Keyword arguments that must be absent or literally False."""
 
+_READ = (ast.Import, ast.ImportFrom, ast.Call, ast.Name, ast.Attribute)
+"""The only parts of a file that can name what is forbidden."""
 
-class _Names(ast.NodeVisitor):
+
+def _names(tree: ast.Module, nodes: Sequence[ast.AST]) -> dict[str, str]:
     """What names mean in a file: `np` -> `numpy`, `load` -> `numpy.load`, and the file's own functions."""
-
-    def __init__(self, tree: ast.Module) -> None:
-        self.bound = {node.name: f".{node.name}" for node in tree.body if isinstance(node, ast.FunctionDef)}
-
-    def visit_Import(self, node: ast.Import) -> None:
-        for name in node.names:
-            top = name.name.split(".")[0]
-            self.bound[name.asname or top] = name.name if name.asname else top
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
-        for name in node.names:
-            self.bound[name.asname or name.name] = f"{node.module or ''}.{name.name}"
+    bound = {node.name: f".{node.name}" for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                top = name.name.split(".")[0]
+                bound[name.asname or top] = name.name if name.asname else top
+        elif isinstance(node, ast.ImportFrom):
+            bound.update({name.asname or name.name: f"{node.module or ''}.{name.name}" for name in node.names})
+    return bound
 
 
 def _full_name(node: ast.expr, bound: dict[str, str]) -> str | None:
@@ -87,12 +87,11 @@ def _full_name(node: ast.expr, bound: dict[str, str]) -> str | None:
     return ".".join([bound.get(node.id, node.id), *reversed(parts)])
 
 
-def _imports(node: ast.AST) -> Iterator[tuple[str, str]]:
-    names: list[str] = []
+def _imports(node: ast.Import | ast.ImportFrom) -> Iterator[tuple[str, str]]:
     if isinstance(node, ast.Import):
         names = [name.name for name in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.level == 0:
-        names = [node.module or ""]
+    else:
+        names = [node.module or ""] if node.level == 0 else []
     for name in names:
         top = name.split(".")[0]
         if top in MODULES:
@@ -127,18 +126,20 @@ def _references(node: ast.expr, bound: dict[str, str]) -> Iterator[tuple[str, st
 def findings(text: str, path: str) -> list[str]:
     """What is forbidden in one file, one line each: `path:line: what: why`; raises SyntaxError for other text."""
     tree = ast.parse(text, filename=path)
-    names = _Names(tree)
-    names.visit(tree)
-    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    nodes = [node for node in ast.walk(tree) if isinstance(node, _READ)]
+    bound = _names(tree, nodes)
+    called = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
     found: list[tuple[int, str]] = []
-    for node in ast.walk(tree):
-        reports = list(_imports(node))
-        if isinstance(node, ast.Call):
-            reports += _call(node, names.bound)
-        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in called:
-            reports += _references(node, names.bound)
-        line = getattr(node, "lineno", 0)
-        found += [(line, f"{path}:{line}: {what}: {why}") for what, why in reports]
+    for node in nodes:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            reports = _imports(node)
+        elif isinstance(node, ast.Call):
+            reports = _call(node, bound)
+        elif isinstance(node.ctx, ast.Load) and id(node) not in called:
+            reports = _references(node, bound)
+        else:
+            continue
+        found += [(node.lineno, f"{path}:{node.lineno}: {what}: {why}") for what, why in reports]
     return [message for _, message in sorted(found)]
 
 
