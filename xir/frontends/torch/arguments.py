@@ -9,6 +9,7 @@ from typing import cast
 
 from xir.errors import InvalidModelError
 from xir.frontends.torch.operators import IGNORED, Operator
+from xir.frontends.torch.promotion import dtype_of_code
 from xir.frontends.torch.schema import REQUIRED, Argument, Required, Schema
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.dims import SymbolicDim
@@ -130,6 +131,8 @@ def _repeated(argument: Argument, item: object) -> object:
         return tuple(cast("list[object]", item))
     if argument.is_list and argument.length is not None and item is not None and not isinstance(item, tuple):
         return (item,) * argument.length
+    if argument.kind == "ScalarType" and isinstance(item, int):
+        return dtype_of_code(item)
     return float(item) if argument.kind == "float" and isinstance(item, int) and not argument.is_list else item
 
 

@@ -31,7 +31,7 @@ from xir.ir.types import DType
 from xir.ops import elementwise
 from xir.ops._targets import size_value
 from xir.ops.constant import constant
-from xir.ops.shape import broadcast
+from xir.ops.shape import broadcast, concat, reshape
 
 
 @dataclass(slots=True)
@@ -42,11 +42,18 @@ class Scope:
         constants: the weights that nothing writes, by their values.
         sizes: tensors that hold a size, by the size.
         left_out: assertions that no graph can make, as the program words them.
+        draws: how many seeds were given out.
     """
 
     constants: dict[Value, Constant] = field(default_factory=dict["Value", "Constant"])
     sizes: dict[Dim, Value] = field(default_factory=dict["Dim", "Value"])
     left_out: list[str] = field(default_factory=list[str])
+    draws: int = 0
+
+    def seed(self) -> int:
+        """A seed that no other call gets; a program gives the same numbers on every run."""
+        self.draws += 1
+        return self.draws
 
     def constant_of(self, value: Value) -> Constant | None:
         """The elements of a weight or literal, or None."""
@@ -138,6 +145,45 @@ class Call:
             self.refuse(f"the number {size!r}, of any sign, in place of a tensor")
         made = size_value(subtract(size, min(least, 0)), DType.INT64)
         return made if least >= 0 else elementwise.add(made, self.literal(least, DType.INT64))
+
+    def filled(self, number: Number, dtype: DType, shape: Shape) -> Value:
+        """A number everywhere in a tensor of `dtype` and `shape`."""
+        return self.repeated(self.scalar(number, dtype), shape)
+
+    def known_shape(self, sizes: Sequence[Number]) -> Shape:
+        """Sizes that are known, or formulas of symbols.
+
+        Raises:
+            UnsupportedError: one of them is computed in the run.
+        """
+        shape: list[Dim] = []
+        for size in sizes:
+            if isinstance(size, Computed | float | complex):
+                self.refuse("a size that is computed in the run")
+            shape.append(size)
+        return tuple(shape)
+
+    def shape(self, sizes: Sequence[Number]) -> tuple[Shape, Value | None]:
+        """Sizes as an operator takes them: what is known of them, and all of them as i64[n] where one is computed."""
+        if not any(self.is_computed(size) for size in sizes):
+            return self.known_shape(sizes), None
+        known = tuple(Symbol() if isinstance(size, Computed) or size == -1 else size for size in sizes)
+        lines = (reshape(self.scalar(size, DType.INT64), shape=(1,)) for size in sizes)
+        return self.known_shape(known), concat(*lines, axis=0)
+
+    def is_computed(self, size: Number) -> bool:
+        """Whether a size is a number of the run, or a formula of such, that no tensor of the graph has."""
+        if not isinstance(size, SymbolicDim):
+            return isinstance(size, Computed)
+        return any(symbol.name is None and symbol in self.scope.sizes for symbol in symbols_of(size))
+
+    def flat_to(self, value: Value, shape: Shape) -> Value:
+        """The elements in another shape, the value itself where it has it."""
+        return value if value.shape == shape else reshape(value, shape=shape)
+
+    def computed(self, value: Value) -> Computed:
+        """A number that only the run knows, from a tensor of one element."""
+        return Computed(self.flat_to(value, ()))
 
     def cast(self, value: Value, dtype: DType) -> Value:
         """The value in `dtype`, itself where it is of it."""

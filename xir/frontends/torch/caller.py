@@ -14,6 +14,9 @@ from xir.ir.node import Value
 from xir.ops.elementwise import cast
 from xir.ops.shape import broadcast
 
+_RESIZING = frozenset({"resize", "resize_as"})
+"""Operators whose variants that write change the shape of what they write."""
+
 
 class Caller:
     """Calls operators by their names in PyTorch.
@@ -52,7 +55,7 @@ class Caller:
             )
         bound = bind(operator, items, {key: item for key, item in named.items() if key != written or key != "out"})
         target = named.get("out") if written == "out" else bound.held.get(written) if written else None
-        return self._result(Call(kind, self.scope), bound, target)
+        return self._result(Call(f"{namespace}.{operator.schema.full_name}", self.scope), bound, target)
 
     def _result(self, call: Call, bound: Bound, target: object) -> object:
         schema = bound.operator.schema
@@ -61,7 +64,7 @@ class Caller:
         if isinstance(target, Tensor):
             if not isinstance(made, Value):
                 call.refuse("writes several tensors")
-            target.write(_as(made, target.value))
+            target.write(made if schema.name in _RESIZING else _as(made, target.value))
             return target
         whole = bound.held.get(schema.view_of) if schema.view_of is not None else None
         if not isinstance(whole, Tensor):

@@ -23,7 +23,24 @@ DEFAULT = DType.FLOAT32
 _FLOATS = (DType.FLOAT16, DType.FLOAT32, DType.FLOAT64)
 _COMPLEX = {DType.FLOAT16: DType.COMPLEX64, DType.BFLOAT16: DType.COMPLEX64, DType.FLOAT32: DType.COMPLEX64,
             DType.FLOAT64: DType.COMPLEX128}  # fmt: skip
+_CODES = {
+    0: DType.UINT8, 1: DType.INT8, 2: DType.INT16, 3: DType.INT32, 4: DType.INT64, 5: DType.FLOAT16, 6: DType.FLOAT32,
+    7: DType.FLOAT64, 9: DType.COMPLEX64, 10: DType.COMPLEX128, 11: DType.BOOL, 15: DType.BFLOAT16,
+    23: DType.FLOAT8E5M2, 24: DType.FLOAT8E4M3FN, 25: DType.FLOAT8E5M2FNUZ, 26: DType.FLOAT8E4M3FNUZ,
+    27: DType.UINT16, 28: DType.UINT32, 29: DType.UINT64,
+}  # fmt: skip
 _WIDE_UNSIGNED = (DType.UINT16, DType.UINT32, DType.UINT64)
+
+
+def dtype_of_code(code: int) -> DType:
+    """The type of a number in c10's order (torch/headeronly/core/ScalarType.h).
+
+    Raises:
+        UnsupportedError: xir has no such type.
+    """
+    if code not in _CODES:
+        raise UnsupportedError(f"element type number {code} of PyTorch")
+    return _CODES[code]
 
 
 def category(dtype: DType) -> int:

@@ -82,7 +82,7 @@ class Schema:
 
 
 _HEAD = re.compile(r"(\w+)(?:\.(\w+))?\((.*)\)\s*->\s*(.+)", re.DOTALL)
-_TYPE = re.compile(r"(\w+)(?:\(([a-z])(?:\s*->\s*\*)?(!)?(?:\s*->\s*\*)?\))?(\?)?(?:(\[\d*\])(\?)?)?")
+_TYPE = re.compile(r"(\w+)(?:\((?:[a-z]\|)*([a-z])(?:\s*->\s*\*)?(!)?(?:\s*->\s*\*)?\))?(\?)?(?:(\[\d*\])(\?)?)?")
 _NAMED = re.compile(r"\s*(\w+)\s*(?:=\s*(.+))?", re.DOTALL)
 _WORDS: Final = {"None": None, "True": True, "False": False}
 

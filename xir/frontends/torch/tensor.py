@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
-from xir.ir.dims import Dim
+from xir.ir.dims import Dim, SymbolicDim
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.index import scatter_elements
@@ -97,6 +97,11 @@ class Computed:
     """
 
     value: Value
+
+
+def is_size(number: object) -> TypeGuard[Dim]:
+    """Whether a number is whole and known, or a formula of sizes."""
+    return isinstance(number, int | SymbolicDim)
 
 
 Number: TypeAlias = bool | float | complex | Dim | Computed

@@ -209,3 +209,9 @@ def sigmoid_backward(call: Call, dy: Value, y: Value) -> Value:
 def tanh_backward(call: Call, dy: Value, y: Value) -> Value:
     """`dy * (1 - y * y)`."""
     return mul(dy, sub(_like(call, 1, y), mul(y, y)))
+
+
+@operators.op("relu(Tensor self) -> Tensor")
+def relu(call: Call, x: Value) -> Value:
+    """`max(x, 0)`; integers stay integers."""
+    return ops.relu(x)

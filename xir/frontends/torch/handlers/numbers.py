@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
+from xir.frontends.torch.promotion import result_type as promoted_type
 from xir.frontends.torch.symbolic import Comparison
 from xir.frontends.torch.tensor import Computed, Number
 from xir.ir.constraints import assume_equal
@@ -24,6 +25,8 @@ operators = Operators("aten")
 @operators.op("sym_size.int(Tensor self, int dim) -> SymInt", "size.int(Tensor self, int dim) -> int")
 def size(call: Call, x: Value, axis: int) -> Dim:
     """The size of one axis."""
+    if not x.rank:
+        call.invalid("a tensor without axes has no sizes")
     return x.shape[call.axis(axis, x.rank)]
 
 
@@ -43,6 +46,12 @@ def numel(call: Call, x: Value) -> Dim:
 def stride(call: Call, x: Value, axis: int) -> Dim:
     """How far the elements of an axis stand apart, all tensors being stored in order."""
     return product(x.shape[call.axis(axis, x.rank) + 1 :])
+
+
+@operators.op("sym_stride(Tensor self) -> SymInt[]", "stride(Tensor self) -> int[]")
+def strides(call: Call, x: Value) -> tuple[Dim, ...]:
+    """The same of all axes."""
+    return tuple(product(x.shape[axis + 1 :]) for axis in range(x.rank))
 
 
 @operators.op("sym_storage_offset(Tensor self) -> SymInt", "storage_offset(Tensor self) -> int")
@@ -145,3 +154,57 @@ def assert_metadata(
         agree = assume_equal(want, have, "the program asserts it") and agree
     if not agree:
         call.invalid(f"asserts the shape {list(sizes)}, got {x.type!r}")
+
+
+@operators.op(
+    "sym_is_contiguous(Tensor self, MemoryFormat memory_format=0) -> SymBool",
+    "is_contiguous(Tensor self) -> bool",
+    "is_contiguous.memory_format(Tensor self, MemoryFormat memory_format) -> bool",
+    "is_non_overlapping_and_dense(Tensor self) -> bool",
+)
+def is_contiguous(call: Call, x: Value) -> bool:
+    """True: tensors of a graph lie in order."""
+    return True
+
+
+@operators.op(
+    "is_floating_point(Tensor self) -> bool",
+)
+def is_floating_point(call: Call, x: Value) -> bool:
+    """Whether the elements are real numbers."""
+    return x.dtype.is_floating
+
+
+@operators.op(
+    "is_complex(Tensor self) -> bool",
+)
+def is_complex(call: Call, x: Value) -> bool:
+    """Whether the elements are complex numbers."""
+    return x.dtype in (DType.COMPLEX64, DType.COMPLEX128)
+
+
+@operators.op(
+    "is_signed(Tensor self) -> bool",
+)
+def is_signed(call: Call, x: Value) -> bool:
+    """Whether the element type has negative numbers."""
+    return x.dtype.is_floating or x.dtype.is_signed
+
+
+@operators.op(
+    "is_same_size(Tensor self, Tensor other) -> bool",
+)
+def is_same_size(call: Call, x: Value, other: Value) -> bool:
+    """Whether two shapes are equal."""
+    return x.shape == other.shape
+
+
+@operators.op(
+    "result_type.Tensor(Tensor tensor, Tensor other) -> ScalarType",
+    "result_type.Scalar(Tensor tensor, Scalar other) -> ScalarType",
+    "result_type.Scalar_Tensor(Scalar scalar, Tensor tensor) -> ScalarType",
+    "result_type.Scalar_Scalar(Scalar scalar1, Scalar scalar2) -> ScalarType",
+)
+def result_type(call: Call, x: Value | Number, other: Value | Number) -> DType:
+    """The type that an operator of both computes in."""
+    return promoted_type((x, other))

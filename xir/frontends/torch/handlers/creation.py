@@ -1,0 +1,285 @@
+"""Tensors made of nothing: constants, ranges, triangles."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from xir.frontends.torch.call import Call
+from xir.frontends.torch.operators import Operators
+from xir.frontends.torch.promotion import DEFAULT, dtype_of_number
+from xir.frontends.torch.tensor import Computed, Number, is_size
+from xir.ir.dims import Dim, ceil_divide, maximum
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops import compare, elementwise, index
+from xir.ops.reduce import reduce_max
+from xir.ops.shape import broadcast, iota, range_, reshape
+from xir.ops.triangle import trilu
+
+operators = Operators("aten")
+Sizes = Sequence[Number]
+
+
+def _full(call: Call, sizes: Sizes, number: Number, dtype: DType) -> Value:
+    shape, target = call.shape(sizes)
+    if target is None:
+        return call.filled(number, dtype, shape)
+    return broadcast(call.scalar(number, dtype), target, shape=shape)
+
+
+@operators.op(
+    "full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+)
+def full(call: Call, sizes: Sizes, number: Number, dtype: DType | None) -> Value:
+    """A number everywhere, in its own type where none is given."""
+    return _full(call, sizes, number, dtype or dtype_of_number(number))
+
+
+@operators.op(
+    "zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None) -> Tensor",
+    "_efficientzerotensor(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+    "empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+    "empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+    "empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+    "device=None, bool? pin_memory=None) -> Tensor",
+    "ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None) -> Tensor",
+)
+def filled(call: Call, sizes: Sizes, *rest: object) -> Value:
+    """0 or 1 everywhere; 0 where PyTorch leaves the elements open."""
+    dtype = rest[-1]
+    one = 1 if call.kind.startswith("aten.ones") else 0
+    return _full(call, sizes, one, dtype if isinstance(dtype, DType) else DEFAULT)
+
+
+@operators.op(
+    "full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+    "device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+)
+def full_like(call: Call, x: Value, number: Number, dtype: DType | None) -> Value:
+    """A number everywhere in a tensor of the shape of another."""
+    return call.filled(number, dtype or x.dtype, x.shape)
+
+
+@operators.op(
+    "zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+    "empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+    "ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+)
+def filled_like(call: Call, x: Value, dtype: DType | None) -> Value:
+    """0 or 1 everywhere in a tensor of the shape of another."""
+    return call.filled(1 if call.kind.startswith("aten.ones") else 0, dtype or x.dtype, x.shape)
+
+
+@operators.op(
+    "new_full(Tensor self, SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def new_full(call: Call, x: Value, sizes: Sizes, number: Number, dtype: DType | None) -> Value:
+    """A number everywhere in the type of another tensor."""
+    return _full(call, sizes, number, dtype or x.dtype)
+
+
+@operators.op(
+    "new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+    "new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+    "new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+    "new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? "
+    "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def new_filled(call: Call, x: Value, sizes: Sizes, *rest: object) -> Value:
+    """0 or 1 everywhere in the type of another tensor."""
+    dtype = rest[-1]
+    one = 1 if call.kind.startswith("aten.new_ones") else 0
+    return _full(call, sizes, one, dtype if isinstance(dtype, DType) else x.dtype)
+
+
+@operators.op(
+    "scalar_tensor(Scalar s, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None) -> Tensor",
+)
+def scalar_tensor(call: Call, number: Number, dtype: DType | None) -> Value:
+    """A number as a tensor; a real one where no type is given."""
+    return call.scalar(number, dtype or DEFAULT)
+
+
+@operators.op(
+    "arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None) -> Tensor",
+)
+def arange(call: Call, end: Number, dtype: DType | None) -> Value:
+    """0, 1 ... up to, not with, end."""
+    return ranged(call, 0, end, 1, dtype)
+
+
+@operators.op(
+    "arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+)
+def arange_from(call: Call, start: Number, end: Number, dtype: DType | None) -> Value:
+    """start, start + 1 ... up to, not with, end."""
+    return ranged(call, start, end, 1, dtype)
+
+
+@operators.op(
+    "arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def arange_by(call: Call, start: Number, end: Number, step: Number, dtype: DType | None) -> Value:
+    """start, start + step ... up to, not with, end."""
+    return ranged(call, start, end, step, dtype)
+
+
+def ranged(call: Call, start: Number, end: Number, step: Number, dtype: DType | None) -> Value:
+    """start, start + step ... up to, not with, end; integers where all three are (RangeFactories.cpp, `arange_out`)."""
+    if dtype is DType.INT64:
+        start, end, step = (int(each) if isinstance(each, float) else each for each in (start, end, step))
+    numbers = (start, end, step)
+    whole = all(_is_whole(number) for number in numbers)
+    dtype = dtype or (DType.INT64 if whole else DEFAULT)
+    if any(isinstance(number, Computed) for number in numbers):
+        wide = DType.INT64 if whole else DType.FLOAT64
+        return call.cast(range_(*(call.scalar(number, wide) for number in numbers)), dtype)
+    if is_size(start) and is_size(end) and isinstance(step, int):
+        return _whole_range(call, start, end, step, dtype)
+    if not all(isinstance(number, int | float) for number in numbers):
+        call.refuse("a range of real numbers whose bounds are not known before the run")
+    first, last, pace = (float(number) for number in numbers if isinstance(number, int | float))
+    count = math.ceil((last - first) / pace)
+    if count < 0:
+        call.invalid(f"steps of {step} never lead from {start} to {end}")
+    # PyTorch computes each element in f64 from its place (`accscalar_t` of arange on the CPU).
+    return call.literal(first + pace * np.arange(count, dtype=np.float64), dtype)
+
+
+def _is_whole(number: Number) -> bool:
+    if isinstance(number, Computed):
+        return number.value.dtype.is_integer
+    return is_size(number)
+
+
+def _whole_range(call: Call, start: Dim, end: Dim, step: int, dtype: DType) -> Value:
+    if step == 0:
+        call.invalid("a range needs a step")
+    span = end - start if step > 0 else start - end
+    count = maximum(ceil_divide(span, abs(step)), 0)
+    if dtype.is_integer:
+        line = iota(shape=(count,), axis=0, dtype=dtype)
+        return _moved(call, line, start, step)
+    return call.cast(_moved(call, iota(shape=(count,), axis=0, dtype=DType.INT64), start, step), dtype)
+
+
+def _moved(call: Call, line: Value, start: Dim, step: int) -> Value:
+    if step != 1:
+        line = elementwise.mul(line, call.filled(step, line.dtype, line.shape))
+    return line if start == 0 else elementwise.add(line, call.filled(start, line.dtype, line.shape))
+
+
+@operators.op(
+    "linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+    "device=None, bool? pin_memory=None) -> Tensor",
+    "logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? "
+    "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def linspace(call: Call, start: Number, end: Number, count: int, *rest: object) -> Value:
+    """`count` numbers at one distance from start to end; or the powers of a base with these exponents."""
+    if not (isinstance(start, int | float) and isinstance(end, int | float)):
+        call.refuse("numbers at one distance between bounds that are not known before the run")
+    dtype = rest[-1] if isinstance(rest[-1], DType) else DEFAULT
+    if dtype.is_integer:
+        start, end = int(start), int(end)
+    places = np.arange(count, dtype=np.float64)
+    step = (end - start) / (count - 1) if count > 1 else 0.0
+    # From the nearer end (aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp, `linspace_kernel`).
+    numbers = np.where(places < count // 2, start + step * places, end - step * (count - 1 - places))
+    if count == 1:
+        numbers = np.asarray([float(start)])
+    base = rest[0]
+    if call.kind.startswith("aten.logspace") and isinstance(base, float):
+        numbers = np.power(base, numbers)
+    return call.literal(numbers, dtype)
+
+
+@operators.op(
+    "eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) "
+    "-> Tensor",
+)
+def eye(call: Call, count: Number, dtype: DType | None) -> Value:
+    """Ones on the diagonal of a square, zeros elsewhere."""
+    return rectangular_eye(call, count, count, dtype)
+
+
+@operators.op(
+    "eye.m(SymInt n, SymInt m, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None) -> Tensor",
+)
+def rectangular_eye(call: Call, rows: Number, columns: Number, dtype: DType | None) -> Value:
+    """Ones on the diagonal, zeros elsewhere."""
+    shape = call.known_shape((rows, columns))
+    row, column = (iota(shape=shape, axis=axis, dtype=DType.INT64) for axis in (0, 1))
+    return call.cast(compare.equal(row, column), dtype or DEFAULT)
+
+
+@operators.op(
+    "tril(Tensor self, SymInt diagonal=0) -> Tensor",
+    "triu(Tensor self, SymInt diagonal=0) -> Tensor",
+)
+def triangle(call: Call, x: Value, offset: Number) -> Value:
+    """The lower or the upper triangle of matrices, zeros elsewhere."""
+    upper = call.kind.startswith("aten.triu")
+    if isinstance(offset, int):
+        return trilu(x, diagonal=offset, upper=upper)
+    return trilu(x, call.scalar(offset, DType.INT64), diagonal=0, upper=upper)
+
+
+@operators.op(
+    "tril_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? "
+    "device=None, bool? pin_memory=None) -> Tensor",
+    "triu_indices(int row, int col, int offset=0, *, ScalarType? dtype=4, Layout? layout=None, Device? "
+    "device=None, bool? pin_memory=None) -> Tensor",
+)
+def triangle_places(call: Call, rows: int, columns: int, offset: int, dtype: DType | None) -> Value:
+    """The coordinates of a triangle, in row-major order: [2, number of elements]."""
+    find = np.tril_indices if call.kind.startswith("aten.tril") else np.triu_indices
+    return call.literal(np.stack(find(rows, offset, columns)), dtype or DType.INT64)
+
+
+@operators.op(
+    "one_hot(Tensor self, int num_classes=-1) -> Tensor",
+)
+def one_hot(call: Call, x: Value, classes: int) -> Value:
+    """1 at the place that each element names along a new last axis; without a number as many as the largest needs."""
+    places = call.cast(x, DType.INT64)
+    if classes >= 0:
+        return index.one_hot(places, depth=classes, axis=x.rank, dtype=DType.INT64)
+    flat = reshape(places, shape=(places.tensor.elements,))
+    most = elementwise.add(reduce_max(flat, axes=(0,), keep_dims=False), call.scalar(1, DType.INT64))
+    (depth,), _ = call.shape((Computed(most),))
+    return index.one_hot(places, most, depth=depth, axis=x.rank, dtype=DType.INT64)
+
+
+@operators.op(
+    "vander(Tensor x, int? N=None, bool increasing=False) -> Tensor",
+)
+def vander(call: Call, x: Value, count: int | None, increasing: bool) -> Value:
+    """The powers of each element of a vector, the highest first unless `increasing`."""
+    number = call.known_integer(x.shape[0] if count is None else count, "a number of powers")
+    powers = range(number) if increasing else range(number - 1, -1, -1)
+    dtype = x.dtype if x.dtype.is_floating else DType.INT64
+    shape = (x.shape[0], number)
+    base = call.repeated(reshape(call.cast(x, dtype), shape=(x.shape[0], 1)), shape)
+    return elementwise.pow_(base, call.repeated(call.literal(list(powers), dtype), shape))
