@@ -13,7 +13,7 @@ from xir.frontends.torch._names import NameTable
 from xir.frontends.torch._trace import line_of
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.caller import Caller
-from xir.frontends.torch.formulas import Sizes, parse_formula
+from xir.frontends.torch.formulas import Sizes
 from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.program import Argument, Body, Names, Node, Program, Reference
 from xir.frontends.torch.symbolic import SYMBOLIC
@@ -187,23 +187,10 @@ class Builder:
             return
         if names in self.held:
             raise InvalidModelError(f"{names!r} is made twice")
-        self.held[names] = self._sized(names, made)
+        self.held[names] = made
         if isinstance(made, Tensor):
             self.names.offer(made.value, names)
             self._check(names, made.value)
-
-    def _sized(self, name: str, made: object) -> object:
-        """A whole number that only the run knows and that the program says is 0 or more, as a size."""
-        formula = self.body.quantities.get(name)
-        if not isinstance(made, Computed) or not isinstance(formula, str) or made.value.dtype is not DType.INT64:
-            return made
-        term = parse_formula(formula)
-        least = self.shared.program.ranges.get(term.head, (None, None))[0] if term.parts is None else None
-        if least is None or least < 0:
-            return made
-        symbol = Symbol(minimum=0)
-        self.scope.sizes[symbol] = made.value
-        return symbol
 
     def _check(self, name: str, value: Value) -> None:
         """What a call makes must be what the program says of it."""
