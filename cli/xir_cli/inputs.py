@@ -57,7 +57,7 @@ def given_feeds(loaded: Loaded, words: Sequence[str], look: Look) -> dict[str, A
 
 
 def complete(loaded: Loaded, feeds: dict[str, Array], random: bool, seed: int) -> dict[str, Array]:
-    """The feeds with made-up arrays for the inputs that are missing.
+    """The feeds with what else the inputs take: the state begins as the file says, other inputs are made up.
 
     Raises:
         UsageError: if inputs are missing and none are to be made up.
@@ -65,6 +65,7 @@ def complete(loaded: Loaded, feeds: dict[str, Array], random: bool, seed: int) -
     from xir.reference import random_inputs
     from xir.verification import check_memory, workable_sizes
 
+    feeds = {**{name: held.array() for name, held in loaded.state.items()}, **feeds}
     missing = [name for name in loaded.graph.input_names if name not in feeds]
     if not missing:
         return feeds

@@ -11,12 +11,13 @@ from xir_cli.settings import Command, Settings
 from xir_cli.table import table
 
 if TYPE_CHECKING:
-    from xir.inspect.coverage import OperatorCoverage
+    from xir.inspect.coverage import Coverage, OperatorCoverage
 
 
 @click.command(cls=Command)
+@click.option("--framework", type=click.Choice(["caffe", "onnx", "torch"]), help="Show what of this framework is read.")
 @click.pass_obj
-def command(settings: Settings) -> int:
+def command(settings: Settings, framework: str | None) -> int:
     """Show which operator comes from and goes to which format, and which rules it has.
 
     Export says `direct` where ONNX has the operator, `pieces` where it goes by its decomposition. Rules are r
@@ -26,13 +27,38 @@ def command(settings: Settings) -> int:
 
     output = Output(settings)
     found = coverage()
-    for line in table(("operator", "rules", "from Caffe", "from ONNX", "to ONNX"), [_row(o) for o in found.operators]):
+    output.document(found.to_dict())
+    if framework is not None:
+        _show(found, framework, output)
+        return 0
+    for line in table(
+        ("operator", "rules", "from Caffe", "from ONNX", "from PyTorch", "to ONNX"), [_row(o) for o in found.operators]
+    ):
         output.line(line)
     output.line()
     read = f"{len(found.caffe)} Caffe layer types, {len(found.onnx)} ONNX operators"
-    output.line(f"{len(found.operators)} operators; read: {read}")
-    output.document(found.to_dict())
+    output.line(f"{len(found.operators)} operators; read: {read}, {len(found.torch)} overloads of PyTorch's")
     return 0
+
+
+def _show(found: Coverage, framework: str, output: Output) -> None:
+    """Every kind of layer of one framework, with the operators that it becomes."""
+    built: dict[str, list[str]] = {kind: [] for kind in {"caffe": found.caffe, "onnx": found.onnx}.get(framework, ())}
+    for operator in found.operators:
+        for kind in operator.caffe if framework == "caffe" else operator.onnx:
+            built[kind].append(operator.name)
+    if framework == "torch":
+        built = {kind: list(operators) for kind, operators in found.torch.items()}
+    for line in table(("read", "becomes"), [(kind, _few(tuple(names))) for kind, names in sorted(built.items())]):
+        output.line(line)
+    output.line()
+    output.line(f"{len(built)} are read")
+    if framework == "torch":
+        missing = [kind for kind in found.core_aten if kind not in found.torch]
+        count = len(found.core_aten)
+        output.line(f"{count - len(missing)} of {count} overloads of core ATen" + (": missing are" if missing else ""))
+        for kind in missing:
+            output.line(f"  {kind}")
 
 
 def _row(operator: OperatorCoverage) -> tuple[str, ...]:
@@ -48,6 +74,7 @@ def _row(operator: OperatorCoverage) -> tuple[str, ...]:
         "".join(letter if there else "-" for letter, there in held),
         _few(operator.caffe),
         _few(operator.onnx),
+        _few(operator.torch),
         operator.export or "-",
     )
 

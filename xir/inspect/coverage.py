@@ -25,6 +25,7 @@ class OperatorCoverage:
         storey: `core`, or `layer` where it decomposes.
         caffe: Caffe layer types whose handlers build it.
         onnx: ONNX operators whose handlers build it.
+        torch: PyTorch operators, with their overloads, whose handlers build it.
         export: `direct` where ONNX export has a form for it, `pieces` where it goes by its decomposition, else None.
         reference: whether it has a NumPy rule.
         gradient: whether it has a gradient rule.
@@ -39,6 +40,7 @@ class OperatorCoverage:
     storey: str
     caffe: tuple[str, ...]
     onnx: tuple[str, ...]
+    torch: tuple[str, ...]
     export: str | None
     reference: bool
     gradient: bool
@@ -53,7 +55,7 @@ class OperatorCoverage:
             "name": self.name,
             "family": self.family,
             "storey": self.storey,
-            "import": {"caffe": list(self.caffe), "onnx": list(self.onnx)},
+            "import": {"caffe": list(self.caffe), "onnx": list(self.onnx), "torch": list(self.torch)},
             "export": {"onnx": self.export, "xir": "direct"},
             "reference": self.reference,
             "gradient": self.gradient,
@@ -72,12 +74,16 @@ class Coverage:
         operators: every operator, by name.
         caffe: every Caffe layer type that is read.
         onnx: every ONNX operator that is read, with the opsets whose wordings are known.
+        torch: every PyTorch operator that is read, by overload, with the operators that it becomes.
+        core_aten: the overloads that exported programs are taken apart into ("core ATen").
         refused: Caffe layer types that are known and refused, with the reason.
     """
 
     operators: tuple[OperatorCoverage, ...]
     caffe: tuple[str, ...]
     onnx: Mapping[str, tuple[int, ...]]
+    torch: Mapping[str, tuple[str, ...]]
+    core_aten: tuple[str, ...]
     refused: Mapping[str, str]
 
     def to_dict(self) -> dict[str, object]:
@@ -87,6 +93,8 @@ class Coverage:
             "operators": [operator.to_dict() for operator in self.operators],
             "caffe": list(self.caffe),
             "onnx": {kind: list(since) for kind, since in self.onnx.items()},
+            "torch": {kind: list(built) for kind, built in self.torch.items()},
+            "core_aten": {kind: kind in self.torch for kind in self.core_aten},
             "refused": {"caffe": dict(self.refused)},
         }
 
@@ -97,10 +105,18 @@ def coverage() -> Coverage:
     from xir.frontends.caffe.handlers import HANDLERS as CAFFE
     from xir.frontends.caffe.kinds import REFUSED
     from xir.frontends.onnx import HANDLERS as ONNX
+    from xir.frontends.torch.handlers import OPERATORS as TORCH
+    from xir.frontends.torch.operators import core_aten
 
     reader = _Reader()
     caffe = _by_operator((kind, reader.operators(handler)) for kind, handler in sorted(CAFFE.items()))
     onnx = _by_operator((_kind(key), reader.operators(handler)) for key, handler in sorted(ONNX.items()))
+    torch = {
+        f"{namespace}.{kind}": reader.operators(handler)
+        for namespace, handlers in sorted(TORCH.items())
+        for kind, handler in sorted(handlers.items())
+    }
+    of_torch = _by_operator(torch.items())
     since: dict[str, list[int]] = {}
     for key in ONNX.kinds():
         since.setdefault(_kind(key), []).append(int(key.rpartition("-")[2]))
@@ -111,6 +127,7 @@ def coverage() -> Coverage:
             "core" if definition.decompose_rule is None else "layer",
             caffe.get(name, ()),
             onnx.get(name, ()),
+            of_torch.get(name, ()),
             "direct" if FORMS.get(name) is not None else ("pieces" if definition.decompose_rule is not None else None),
             definition.reference_rule is not None,
             definition.gradient_rule is not None,
@@ -121,7 +138,8 @@ def coverage() -> Coverage:
         )
         for name, definition in sorted(table().items())
     )
-    return Coverage(operators, CAFFE.kinds(), {kind: tuple(sorted(held)) for kind, held in since.items()}, REFUSED)
+    opsets = {kind: tuple(sorted(held)) for kind, held in since.items()}
+    return Coverage(operators, CAFFE.kinds(), opsets, torch, core_aten(), REFUSED)
 
 
 def _kind(key: str) -> str:

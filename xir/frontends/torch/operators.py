@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from importlib.resources import files
 from typing import TypeVar
 
 from xir.frontends._handlers import Handlers
@@ -45,6 +46,11 @@ class Operator:
     handler: Handler
     places: frozenset[str] = frozenset()
     put: Put | None = None
+
+
+def core_aten() -> tuple[str, ...]:
+    """The overloads of core ATen, to which exported programs are taken apart (torch 2.13, `torch.Tag.core`)."""
+    return tuple(files(__package__).joinpath("core_aten.tsv").read_text("utf-8").split())
 
 
 class Operators(Handlers[Handler]):
