@@ -43,12 +43,13 @@ def command(settings: Settings, framework: str | None) -> int:
 
 def _show(found: Coverage, framework: str, output: Output) -> None:
     """Every kind of layer of one framework, with the operators that it becomes."""
-    built: dict[str, list[str]] = {kind: [] for kind in {"caffe": found.caffe, "onnx": found.onnx}.get(framework, ())}
-    for operator in found.operators:
-        for kind in operator.caffe if framework == "caffe" else operator.onnx:
-            built[kind].append(operator.name)
     if framework == "torch":
         built = {kind: list(operators) for kind, operators in found.torch.items()}
+    else:
+        built = {kind: [] for kind in (found.caffe if framework == "caffe" else found.onnx)}
+        for operator in found.operators:
+            for kind in operator.caffe if framework == "caffe" else operator.onnx:
+                built[kind].append(operator.name)
     for line in table(("read", "becomes"), [(kind, _few(tuple(names))) for kind, names in sorted(built.items())]):
         output.line(line)
     output.line()

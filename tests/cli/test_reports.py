@@ -69,8 +69,16 @@ def test_ops_is_the_coverage_table(capsys):
 
 def test_ops_as_text(capsys):
     assert call(capsys, "ops").out.splitlines()[0].split() == [
-        "operator", "rules", "from", "Caffe", "from", "ONNX", "to", "ONNX",
+        "operator", "rules", "from", "Caffe", "from", "ONNX", "from", "PyTorch", "to", "ONNX",
     ]  # fmt: skip
+
+
+def test_ops_of_one_framework(capsys):
+    torch = call(capsys, "ops", "--framework", "torch").out
+    assert any(line.split()[:2] == ["aten.convolution.default", "conv,"] for line in torch.splitlines())
+    assert " of 193 overloads of core ATen" in torch
+    assert "Convolution  " in call(capsys, "ops", "--framework", "caffe").out
+    assert "264 are read" in call(capsys, "ops", "--framework", "onnx").out
 
 
 def test_formats(capsys):
@@ -78,6 +86,7 @@ def test_formats(capsys):
     assert {each["name"]: (each["reads"], each["writes"]) for each in found} == {
         "xir": (True, True),
         "onnx": (True, True),
+        "pt2": (True, False),
         "caffe": (True, False),
     }
 
