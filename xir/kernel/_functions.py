@@ -66,7 +66,8 @@ def _fma(a: Numbers, b: Numbers, c: Numbers) -> Numbers:
     to odd"). x86 has a type that is wide enough for f32; f64 goes number by number, in fractions.
     """
     if a.dtype == np.float64:
-        return cast("Numbers", np.vectorize(_fma_of_fractions, otypes=[np.float64])(a, b, c))
+        exact: Numbers = np.vectorize(_fma_of_fractions, otypes=[np.float64])(a, b, c)
+        return exact
     product, other = a.astype(np.float64) * b.astype(np.float64), c.astype(np.float64)
     total = product + other
     behind = total - product

@@ -152,9 +152,11 @@ class Hot:
         if own is not None:
             own.used = True
             return own.loaded.run(key, fed, targets, team)
+        if not self._watching:
+            return self._all.run(key, fed, targets, team)
         heat = self._heat.get(key)
         if heat is None:
-            heat = self._heat.keep(key, _Heat(told=not self._watching))
+            heat = self._heat.keep(key, _Heat())
         heat.calls += 1
         if heat.told or heat.calls % SAMPLED:
             return self._all.run(key, fed, targets, team)
@@ -182,7 +184,7 @@ class Hot:
         while len(kept) >= KEPT:
             gone = next((each for each, own in kept.items() if not own.used), next(iter(kept)))
             del kept[gone]
-            self._heat.keep(gone, _Heat(told=not self._watching))
+            self._heat.keep(gone, _Heat())
         for own in kept.values():
             own.used = False
         kept[key] = _Own(self._all.like(program))

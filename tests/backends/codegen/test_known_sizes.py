@@ -23,7 +23,7 @@ from xir.backends.codegen.lowering.known import with_known_sizes
 from xir.backends.codegen.lowering.lower import expand, lower
 from xir.backends.codegen.steps import kernels
 from xir.errors import InvalidModelError, UnsupportedError
-from xir.ir.constant import Array
+from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, Symbol, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Value
@@ -31,9 +31,12 @@ from xir.ir.types import DType, TensorType
 from xir.kernel.grammar import Const, For
 from xir.kernel.verify import verify
 from xir.kernel.walk import scalars, statements
-from xir.ops.elementwise import add, mul
+from xir.ops.activation import relu
+from xir.ops.constant import constant
+from xir.ops.elementwise import add, maximum, minimum, mul
 from xir.ops.norm import softmax
 from xir.ops.reduce import reduce_mean
+from xir.ops.shape import broadcast
 from xir.reference import run
 
 N, T = Symbol("N"), Symbol("T")
@@ -46,6 +49,15 @@ def means() -> Graph:
     rows = reduce_mean(mul(x, y), axes=(1,), keep_dims=False)
     made = softmax(add(mul(x, x), mul(y, x)), axis=1)
     return Graph("means", (x, y), (rows, reduce_mean(x, axes=(0,), keep_dims=True), made), ("a", "b", "c"))
+
+
+def bounded() -> tuple[Graph, dict[str, Array]]:
+    """Zeros of both signs and NaN beside a bound, in lanes of every width."""
+    x = Value(TensorType(DType.FLOAT32, (N,)))
+    array = np.resize(np.asarray([-0.0, 0.0, np.nan, -1, 1, -0.0, np.inf], np.float32), 31)
+    zero = broadcast(constant(value=constant_of(np.zeros(1, np.float32))), shape=(N,))
+    made = relu(x), minimum(zero, x), maximum(x, x)
+    return Graph("bounds", (x,), made, ("a", "b", "c"), names={x: "x"}), {"x": array}
 
 
 def fed(graph: Graph, *shapes: tuple[int, ...]) -> dict[str, Array]:
@@ -73,6 +85,7 @@ NETS: Mapping[str, Callable[[], tuple[Graph, dict[str, Array]]]] = {
     "transposed": lambda: image((1, 8, 9, 7), channels=8, outputs=12, window=(2, 2), strides=(2, 2), transposed=True),
     "products": lambda: net(layered(N, 2), (13, 96)),
     "reductions": lambda: net(means(), (5, 67), (5, 67)),
+    "bounds": bounded,
     "one row": lambda: net(means(), (1, 3), (1, 3)),
     "nothing": lambda: net(means(), (0, 3), (0, 3)),
     "lstm": lambda: net(recurrent.layer("lstm", "bidirectional", T, 3), (5, 3, 7)),
@@ -81,7 +94,16 @@ NETS: Mapping[str, Callable[[], tuple[Graph, dict[str, Array]]]] = {
     "resize": lambda: net(resizing.model("linear", "half_pixel"), (1, 3, 8, 9)),
 }
 QUICK = {("conv", 3), ("conv of one pixel", 4), ("products", 3), ("reductions", 3), ("reductions", 4)}
-QUICK |= {("one row", 4), ("nothing", 4), ("lstm", 3), ("gru", 4), ("loop", 3), ("resize", 4)}
+QUICK |= {
+    ("bounds", 4),
+    ("bounds", 3),
+    ("one row", 4),
+    ("nothing", 4),
+    ("lstm", 3),
+    ("gru", 4),
+    ("loop", 3),
+    ("resize", 4),
+}
 """Which of them are tried with which processor's lanes (8 and 16) always, and not only at night."""
 
 

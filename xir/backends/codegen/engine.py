@@ -9,6 +9,7 @@ import platform
 import sys
 import threading
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -172,13 +173,13 @@ PATIENCE = 10.0
 
 
 @cache
-def _gate() -> threading.Lock:
+def _gate() -> AbstractContextManager[bool]:
     """Held while LLVM works.
 
     A process that is forked off has none of LLVM's own locks held by a thread that it does not have, and the end of the
-    process does not destroy what LLVM still works on: then nobody passes any more.
+    process does not destroy what LLVM still works on: then no other thread passes any more.
     """
-    lock = threading.Lock()
+    lock = threading.RLock()
     os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
     atexit.register(lock.acquire, timeout=PATIENCE)
     return lock
