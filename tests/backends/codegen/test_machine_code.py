@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import product
 
 import pytest
 
-from tests.ops.cases import Case, all_cases, essential
+from tests.ops.cases import Case, all_cases, detection_output, essential
 from tests.ops.test_table import compare, graph_of, has_batch, names
+from tests.thinning import at_night
 from xir.backends.codegen.compile import compile_graph
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.dims import Symbol
@@ -25,18 +27,19 @@ def is_tensors(graph: Graph) -> bool:
     return all(isinstance(value.type, TensorType) for value in (*graph.inputs, *graph.outputs))
 
 
-def waiting(cases: Sequence[Case], waits: Sequence[bool]) -> list[object]:
-    """Parameters of tests, of which some wait for the night."""
-    marks = ([pytest.mark.nightly] if each else [] for each in waits)
-    return [pytest.param(case, marks=mark) for case, mark in zip(cases, marks, strict=True)]
-
-
-@pytest.mark.parametrize("case", waiting(CASES, [not each for each in essential(CASES)]), ids=names(CASES))
+@pytest.mark.parametrize("case", at_night(CASES, [not each for each in essential(CASES)]), ids=names(CASES))
 def test_machine_code_makes_what_the_reference_makes(case: Case) -> None:
     graph, feeds = graph_of(case)
     if not is_tensors(graph):
         return
     compare(case, tuple(compile_graph(graph).run(None, feeds)))
+
+
+@pytest.mark.nightly
+def test_detections_by_every_combination_of_attributes() -> None:
+    for case in detection_output.cases(product):
+        graph, feeds = graph_of(case)
+        compare(case, tuple(compile_graph(graph).run(None, feeds)))
 
 
 def nightly(cases: Sequence[Case]) -> list[bool]:
@@ -49,7 +52,7 @@ def nightly(cases: Sequence[Case]) -> list[bool]:
     return waits
 
 
-@pytest.mark.parametrize("case", waiting(BATCHED, nightly(BATCHED)), ids=names(BATCHED))
+@pytest.mark.parametrize("case", at_night(BATCHED, nightly(BATCHED)), ids=names(BATCHED))
 def test_machine_code_serves_a_batch_of_unknown_size(case: Case) -> None:
     try:
         graph, feeds = graph_of(case, batch=Symbol("N"))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.thinning import pairwise_by_day
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.engine import host
 from xir.backends.codegen.llvm.kernel import phases
@@ -62,13 +63,19 @@ def program(graph: Graph) -> list[Step]:
     return lower(expand(graph), host()).steps
 
 
-@pytest.mark.parametrize("kind", GATES)
-@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
-@pytest.mark.parametrize(("steps", "known"), [(1, False), (3, True), (9, False), (9, True)])
-@pytest.mark.parametrize("lengths", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "direction", "length", "lengths"),
+    pairwise_by_day(
+        tuple(GATES),
+        ("forward", "reverse", "bidirectional"),
+        ((1, False), (3, True), (9, False), (9, True)),
+        (False, True),
+    ),
+)
 def test_layers_are_what_the_reference_makes(
-    kind: Kind, direction: Direction, steps: int, known: bool, lengths: bool
+    kind: Kind, direction: Direction, length: tuple[int, bool], lengths: bool
 ) -> None:
+    steps, known = length
     graph = layer(kind, direction, steps if known else Symbol("T"), 3, lengths=lengths)
     feeds = {"x": numbers(steps, 3, 7)} | ({"lengths": np.asarray([0, steps, 1], np.int32)} if lengths else {})
     expected = run(graph, feeds)

@@ -11,9 +11,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, product
 
 import numpy as np
 
@@ -87,21 +86,6 @@ def case(op: AnyOp, *inputs: Array | Sequence[Array] | None, **attributes: objec
     """An example of `op`."""
     given = tuple(np.asarray(each) if isinstance(each, np.generic) else each for each in inputs)
     return Case(op, typing.cast("tuple[Array | None, ...]", given), attributes)
-
-
-def pairwise(*lists: Sequence[object]) -> Iterator[tuple[object, ...]]:
-    """Few rows of an element of each list, so that any two elements of two lists stand together in one of them.
-
-    Row after row that of the product which has the most pairs that no row before it has. Most mistakes need no more
-    than two choices to show (Kuhn, Wallace and Gallo, "Software Fault Interactions and Implications for Software
-    Testing", 2004).
-    """
-    rows = {row: frozenset(combinations(enumerate(row), 2)) for row in product(*lists)}
-    missing = frozenset[object]().union(*rows.values())
-    while missing:
-        best = max(rows, key=lambda row: len(rows[row] & missing))
-        yield best
-        missing -= rows[best]
 
 
 def essential(cases: Sequence[Case]) -> list[bool]:

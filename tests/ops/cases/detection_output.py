@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from tests.ops.cases import Case, case, normal, pairwise
+from tests.ops.cases import Case, case, normal
+from tests.thinning import pairwise
 from xir.ir.constant import Array
 from xir.ops.detection_output import detection_output
 
@@ -43,8 +44,9 @@ COMMON: dict[str, object] = {
 }
 
 
-def cases() -> Iterator[Case]:
-    for shared, background, code, encoded in pairwise(
+def cases(rows: Callable[..., Iterable[tuple[object, ...]]] = pairwise) -> Iterator[Case]:
+    """Examples; `rows` says which combinations of attributes there are."""
+    for shared, background, code, encoded in rows(
         (True, False), (None, 0, 2, 3), ("corner", "center_size", "corner_size"), (False, True)
     ):
         attributes = COMMON | {
@@ -56,7 +58,7 @@ def cases() -> Iterator[Case]:
         note = f"{'shared' if shared else 'own'} boxes, background {background}, {code}, encoded {encoded}"
         location, confidence = predictions(2, shared)
         yield case(detection_output, location, confidence, priors(), **attributes).noted(note)
-    for shared, threshold, top_k, keep_top_k in pairwise((True, False), (0.3, None), (None, 0, 5, 50), (None, 0, 6)):
+    for shared, threshold, top_k, keep_top_k in rows((True, False), (0.3, None), (None, 0, 5, 50), (None, 0, 6)):
         attributes = COMMON | {
             "share_location": shared,
             "confidence_threshold": threshold,
