@@ -21,6 +21,12 @@ from xir.kernel.grammar import Allocate, Apply, Axis, Buffer, Const, For, Kernel
 from xir.kernel.strides import step_of
 from xir.kernel.walk import divisions, loads, parallel_loops, scalars
 
+MANY = 192
+"""Products of a sum that take twenty times as long as the divisions that place its result."""
+
+PLACED = 4
+"""Divisions that place a result: by the length of a line, where it is read and where it is stored."""
+
 FAR = 1 << 62
 """A step that only the run knows: that of a whole line, or of more."""
 
@@ -247,9 +253,20 @@ def _pair(found: Contraction, place: int) -> Contraction | None:
     }
     whole = replace(outer, extent=multiply(outer.extent, inner.extent))
     made = _changed(found, (*found.loops[:place], whole, *found.loops[place + 2 :]), found.reduced, names)
-    if made is None or divisions([made.statement]) > divisions([found.statement]):
+    if made is None:
         return None
-    return made
+    more = divisions([made.statement]) - divisions([found.statement])
+    return made if more <= 0 or (more <= PLACED and _pays(found, inner, made)) else None
+
+
+def _pays(found: Contraction, inner: For, made: Contraction) -> bool:
+    """Whether lines become one row of pixels though results lie otherwise, as in an image with a border.
+
+    Where only the run knows how long lines are, they may be shorter than a tile has rows. Then long sums are worth a
+    few divisions for each row of results.
+    """
+    long = not isinstance(found.length, int) or found.length >= MANY
+    return long and not isinstance(inner.extent, int) and divisions([made.update]) <= divisions([found.update])
 
 
 def _phases(found: Contraction) -> tuple[Contraction, ...]:
