@@ -68,6 +68,22 @@ def test_large_and_small_writes_keep_their_order(folder, temporary):
     assert (folder / "model").read_bytes() == b"".join(pieces)
 
 
+def test_writes_end_where_large_pages_do(folder, monkeypatch):
+    """Small ones are gathered, large ones go through, and none but the last ends within a block."""
+    sizes, real = [], os.write
+    monkeypatch.setattr(writing.os, "write", lambda descriptor, data: sizes.append(len(data)) or real(descriptor, data))
+    block = writing.BLOCK_BYTES
+    data = os.urandom(7 * block)
+    with atomic_write(folder / "model") as output:
+        place = 0
+        for size in (7, block - 8, 3, 2 * block, block // 2, 1, 3 * block):
+            output.write(data[place : place + size])
+            place += size
+    assert (folder / "model").read_bytes() == data[:place]
+    assert all(sum(sizes[:count]) % block == 0 for count in range(1, len(sizes)))
+    assert max(sizes) > block
+
+
 def test_arrays_are_written_as_bytes(folder):
     with atomic_write(folder / "model") as output:
         assert output.write(memoryview(b"abcdefgh").cast("I")) == 8
