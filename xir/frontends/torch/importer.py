@@ -176,7 +176,7 @@ class _Importer:
             self.state[input_.target] = value, weight.constant
             return
         self.scope.constants[value] = weight.constant
-        self.parameters.append(Parameter(value, weight.constant, weight.trainable))
+        self.parameters.append(Parameter(value, weight.constant, weight.trainable and input_.role == "parameter"))
 
     def _type(self, info: TensorInfo, name: str) -> TensorType:
         shape = tuple(self.shared.sizes.size(size) for size in info.shape)

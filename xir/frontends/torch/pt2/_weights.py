@@ -1,20 +1,24 @@
-"""Weights of an exported program: raw bytes beside a table of shapes and strides."""
+"""Weights of an exported program: raw bytes beside a table of shapes and strides, or what `torch.save` wrote."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-import numpy as np
-
-from xir.errors import InvalidModelError
+from xir.errors import Location, UnsupportedError, XirError
 from xir.files import FileSlice
 from xir.frontends.torch.archive import Archive
+from xir.frontends.torch.checkpoint import read_archive
+from xir.frontends.torch.element_types import ELEMENT_TYPES, ElementType
+from xir.frontends.torch.pickled import as_table, kind_of
 from xir.frontends.torch.program import Weight
 from xir.frontends.torch.pt2._graph import tensor_info
 from xir.frontends.torch.pt2._json import MAX_JSON_BYTES, Json, parse_json
-from xir.ir.constant import Constant, constant_of
-from xir.ir.types import DType, TensorType
-from xir.limits import MAX_FILLED_BYTES, byte_count, check_size
+from xir.frontends.torch.storages import Storage, StoredTensor
+from xir.ir.types import DType
+
+_ELEMENTS: Mapping[DType, ElementType] = {
+    element.dtype: element for element in ELEMENT_TYPES.values() if element.dtype is not None and not element.quantized
+}
 
 
 def read_payload(archive: Archive, config: str, folder: str) -> dict[str, Weight]:
@@ -27,28 +31,36 @@ def read_payload(archive: Archive, config: str, folder: str) -> dict[str, Weight
 
     Raises:
         InvalidModelError: a tensor leaves its bytes, or a field is missing.
-        UnsupportedError: a tensor is pickled, or no tensor at all.
+        UnsupportedError: what it holds is no tensor.
         UnsafeError: the table is too large.
     """
     table = parse_json(archive.read(config, MAX_JSON_BYTES), what=config, file=archive.path)
-    return {name: _weight(archive, folder, meta) for name, meta in table.field("config").entries()}
+    swapped = "byteorder" in archive and archive.read("byteorder", 16) == b"big"
+    return {
+        name: _weight(archive, folder + payload.field("path_name").text(), payload, swapped)
+        for name, payload in table.field("config").entries()
+    }
 
 
-def _weight(archive: Archive, folder: str, payload: Json) -> Weight:
-    path = payload.field("path_name").text()
+def _weight(archive: Archive, member: str, payload: Json, swapped: bool) -> Weight:
     meta = payload.maybe("tensor_meta")
-    if meta is None or payload.field("use_pickle").boolean():
-        payload.refuse(f"{path!r} is a pickled object", hint="xir reads tensors; export the model again without it")
+    if payload.field("use_pickle").boolean():
+        return _tensor(read_saved(archive, member), member, True)
+    if meta is None:
+        payload.refuse(f"{member!r} is an object of a class", hint="xir reads tensors; export the model without it")
     info = tensor_info(meta)
-    content = archive.content(folder + path)
-    data = content if isinstance(content, FileSlice) else np.frombuffer(content, np.uint8)
+    element = _ELEMENTS[info.dtype]
+    content = archive.content(member)
+    length = content.length if isinstance(content, FileSlice) else len(content)
+    storage = Storage(member, element, length // element.size)
+    storage.fill(content, swapped=swapped)
     trainable = payload.field("is_param").boolean() and meta.field("requires_grad").boolean()
     shape, strides = _numbers(meta.field("sizes")), _numbers(meta.field("strides"))
-    offset = _number(meta.field("storage_offset"))
     try:
-        return Weight(strided(data, info.dtype, shape, strides, offset), trainable)
-    except InvalidModelError as error:
-        meta.invalid(error.message)
+        tensor = StoredTensor(element, storage, _number(meta.field("storage_offset")), shape, strides)
+    except XirError as error:
+        raise error.located(Location(archive.path, member)) from None
+    return Weight(tensor.constant(), trainable)
 
 
 def _numbers(sizes: Json) -> tuple[int, ...]:
@@ -62,51 +74,37 @@ def _number(size: Json) -> int:
     return value.integer()
 
 
-def strided(
-    data: FileSlice | np.ndarray[tuple[int], np.dtype[np.uint8]],
-    dtype: DType,
-    shape: tuple[int, ...],
-    strides: Sequence[int],
-    offset: int,
-) -> Constant:
-    """The tensor that lies in `data` with these strides: where it lies if its elements stand in order, else copied.
-
-    Args:
-        data: the bytes of the storage.
-        dtype: of the elements.
-        shape: the sizes.
-        strides: of each axis, in elements.
-        offset: of the first element, in elements.
+def read_saved(archive: Archive, member: str) -> object:
+    """What `torch.save` wrote into a member.
 
     Raises:
-        InvalidModelError: elements lie outside the bytes.
-        UnsafeError: the copy would be too large.
+        UnsupportedError: the member is packed, so that what it holds cannot be mapped.
+        XirError: as `read_archive`.
     """
-    item = dtype.dtype.itemsize
-    nbytes = byte_count(shape, item * 8)
-    if len(strides) != len(shape) or offset < 0 or any(stride < 0 for stride in strides):
-        raise InvalidModelError(f"shape {list(shape)} has strides {list(strides)} from {offset}")
-    have = (data.length if isinstance(data, FileSlice) else data.size) // item
-    last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
-    if nbytes and last >= have:
-        raise InvalidModelError(f"element {last} of a storage of {have} elements is read")
-    if nbytes == 0:
-        return constant_of(np.zeros(shape, dtype.dtype))
-    if _is_contiguous(shape, strides):
-        if isinstance(data, FileSlice):
-            return Constant(TensorType(dtype, shape), data.slice(offset * item, nbytes))
-        return constant_of(data[offset * item : offset * item + nbytes].view(dtype.dtype).reshape(shape))
-    check_size(nbytes, MAX_FILLED_BYTES, what="a weight that lies out of order")
-    flat = data.array(np.uint8, (data.length,)) if isinstance(data, FileSlice) else data
-    elements = flat[: have * item].view(dtype.dtype)[offset:]
-    steps = tuple(stride * item for stride in strides)
-    return constant_of(np.ascontiguousarray(np.lib.stride_tricks.as_strided(elements, shape, steps)))
+    content = archive.content(member)
+    if not isinstance(content, FileSlice):
+        raise UnsupportedError(
+            f"archive member {member!r} is packed", file=archive.path, hint="store its members (zip -0)"
+        )
+    return read_archive(Archive(content)) if content.length else {}
 
 
-def _is_contiguous(shape: Sequence[int], strides: Sequence[int]) -> bool:
-    expected = 1
-    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if size != 1 and stride != expected:
-            return False
-        expected *= size
-    return True
+def read_state(archive: Archive, member: str) -> dict[str, Weight]:
+    """The tensors of a dictionary that `torch.save` wrote into a member.
+
+    Raises:
+        UnsupportedError: what it holds is no dictionary of tensors.
+        XirError: as `read_saved`.
+    """
+    table = as_table(read_saved(archive, member))
+    if table is None:
+        raise UnsupportedError(f"archive member {member!r} holds no table of tensors", file=archive.path)
+    return {name: _tensor(item, name, True) for name, item in table.items() if isinstance(name, str)}
+
+
+def _tensor(item: object, name: str, trainable: bool) -> Weight:
+    if not isinstance(item, StoredTensor) or item.quantizer is not None:
+        raise UnsupportedError(
+            f"{name!r} is {kind_of(item)}", hint="xir reads dense tensors; export the model without it"
+        )
+    return Weight(item.constant(), trainable)

@@ -1,7 +1,9 @@
 """Archives of `torch.export.save`: bytes -> a program.
 
-The layout is that of torch 2.13 (torch/export/pt2_archive/_package.py): `models/NAME.json` is the program,
-`data/weights` and `data/constants` hold tensors. Sample inputs, extra files and compiled code are not looked at.
+The layout is that of torch 2.8 and later (torch/export/pt2_archive/_package.py): `models/NAME.json` is the program,
+`data/weights` and `data/constants` hold tensors. Older archives hold `serialized_exported_program.json` and what
+`torch.save` made of the tensors (torch/export/__init__.py, `load`). Sample inputs, extra files and compiled code are
+not looked at.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from xir.frontends.torch.program import Body, Input, Output, Program, Reference,
 from xir.frontends.torch.pt2._graph import read_body
 from xir.frontends.torch.pt2._json import MAX_JSON_BYTES, Json, parse_json
 from xir.frontends.torch.pt2._signature import output_paths, read_inputs, read_outputs
-from xir.frontends.torch.pt2._weights import read_payload
+from xir.frontends.torch.pt2._weights import read_payload, read_state
 
 _MAJOR = 8
 """`SCHEMA_VERSION` of torch 2.5 to 2.13; minor versions add optional fields alone."""
@@ -23,6 +25,7 @@ _MAJOR = 8
 _MODELS = "models/"
 _WEIGHTS = "data/weights/"
 _CONSTANTS = "data/constants/"
+_OLDER = "serialized_exported_program.json"
 
 
 def looks_like_pt2(file: MappedFile) -> bool:
@@ -33,7 +36,7 @@ def looks_like_pt2(file: MappedFile) -> bool:
         archive = Archive(file.whole())
     except XirError:
         return False
-    return bool(_models(archive)) or _format(archive) == "pt2"
+    return bool(_models(archive)) or _OLDER in archive or _format(archive) == "pt2"
 
 
 def _format(archive: Archive) -> str:
@@ -54,15 +57,36 @@ def read_pt2(path: str) -> Program:
         UnsafeError: it asks for more than the limits allow.
     """
     archive = Archive(open_mapped(path).whole())
-    models = _models(archive)
+    models = [_OLDER] if _OLDER in archive else _models(archive)
     if len(models) != 1:
         _refuse_number(models, archive)
-    model = models[0]
-    name = model.removeprefix(_MODELS).removesuffix(".json")
-    weights = read_payload(archive, f"{_WEIGHTS}{name}_weights_config.json", _WEIGHTS)
-    constants = read_payload(archive, f"{_CONSTANTS}{name}_constants_config.json", _CONSTANTS)
+    model, file = models[0], os.path.basename(path)
+    if model == _OLDER:
+        name, weights = "model", _older_weights(archive)
+    else:
+        name = model.removeprefix(_MODELS).removesuffix(".json")
+        weights = _weights(archive, name)
     text = parse_json(archive.read(model, MAX_JSON_BYTES), what=model, file=path)
-    return read_program(text, name, os.path.basename(path), {**weights, **constants})
+    return read_program(text, name, file, weights)
+
+
+def _weights(archive: Archive, name: str) -> dict[str, Weight]:
+    """The weights and constants; earlier versions of this layout hold each in a file of `torch.save`."""
+    found: dict[str, Weight] = {}
+    for folder, kind in ((_WEIGHTS, "weights"), (_CONSTANTS, "constants")):
+        saved = f"{folder}{name}.pt"
+        config = f"{folder}{name}_{kind}_config.json"
+        found |= read_state(archive, saved) if saved in archive else read_payload(archive, config, folder)
+    return found
+
+
+def _older_weights(archive: Archive) -> dict[str, Weight]:
+    """The weights and constants of the older layout, whose oldest files call them `.json`."""
+    found: dict[str, Weight] = {}
+    for kind in ("state_dict", "constants"):
+        saved = f"serialized_{kind}.pt"
+        found |= read_state(archive, saved if saved in archive else f"serialized_{kind}.json")
+    return found
 
 
 def _refuse_number(models: list[str], archive: Archive) -> None:
