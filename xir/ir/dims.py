@@ -220,6 +220,11 @@ def _divide_by_number(a: Dim, b: int) -> Dim:
         if count == 1 and power == 1 and isinstance(atom, Quotient) and isinstance(atom.denominator, int):
             joined = add(atom.numerator, multiply(atom.denominator, subtract(rest, atom)))
             return floor_divide(joined, atom.denominator * b)
+    common = math.gcd(b, *_terms(rest).values())
+    if common > 1:  # (g * x) // (g * b) == x // b
+        return floor_divide(
+            _normal({monomial: count // common for monomial, count in _terms(rest).items()}), b // common
+        )
     return Quotient(rest, b)
 
 

@@ -312,9 +312,12 @@ _COUNTS = {"floor": 1, "FloorToInt": 1, "ceiling": 1, "CeilToInt": 1, "Identity"
 class Sizes:
     """The symbols of a program, and the sizes that its formulas are."""
 
-    def __init__(self, ranges: Mapping[str, tuple[int | None, int | None]]) -> None:
-        """Symbols by their ranges; those without one may be any size."""
+    def __init__(
+        self, ranges: Mapping[str, tuple[int | None, int | None]], divisors: Mapping[str, int] | None = None
+    ) -> None:
+        """Symbols by their ranges and numbers that divide them; those without a range may be any size."""
         self._ranges = ranges
+        self._divisors = divisors or {}
         self._symbols: dict[str, Dim] = {}
         self._known: dict[str, Dim | None] = {}
 
@@ -330,16 +333,10 @@ class Sizes:
             high = most if most is not None and most < _UNBOUNDED else None
             if high is not None and high < low:
                 raise InvalidModelError(f"size {name!r} lies between {least} and {most}")
-            self._symbols[name] = low if low == high else Symbol(name, minimum=low, maximum=high)
+            self._symbols[name] = (
+                low if low == high else Symbol(name, minimum=low, maximum=high, divisor=self._divisors.get(name, 1))
+            )
         return self._symbols[name]
-
-    def learn(self, name: str, size: Dim) -> None:
-        """Notes what a symbol that the run finds out (`u0`) stands for."""
-        self._symbols.setdefault(name, size)
-
-    def is_known(self, name: str) -> bool:
-        """Whether the symbol stands for something already."""
-        return name in self._symbols
 
     def size(self, text: int | str) -> Dim | None:
         """The size that a formula is; None where none that a `Dim` can say."""

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from xir.errors import InvalidModelError, UnsupportedError, UsageError, XirError
+from xir.frontends.torch import guards
 from xir.frontends.torch._builder import Builder, Shared, number_value
 from xir.frontends.torch._names import NameTable, output_names, unique
 from xir.frontends.torch.call import Call, Scope
-from xir.frontends.torch.formulas import Sizes
+from xir.frontends.torch.formulas import Sizes, parse_formula
 from xir.frontends.torch.higher_order import HIGHER_ORDER
 from xir.frontends.torch.program import Argument, Body, Input, Output, Program, Subgraph, TensorInfo
 from xir.frontends.torch.tensor import Computed, Tensor
@@ -83,7 +84,7 @@ class _Importer:
         self.scope = Scope()
         self.names = NameTable()
         limit = inlining_limit(_calls(program.body))
-        self.shared = Shared(program, HIGHER_ORDER, Sizes(program.ranges), limit)
+        self.shared = Shared(program, HIGHER_ORDER, Sizes(program.ranges, _divisors(program)), limit)
         self.builder = Builder(self.shared, program.body, self.scope, self.names)
         self.inputs: list[Value] = []
         self.state: dict[str, tuple[Value, Constant]] = {}
@@ -98,6 +99,7 @@ class _Importer:
     def run(self) -> Imported:
         with collecting() as assumed:
             self._enter()
+            self._assume_guards()
             self.builder.run()
             if self.shared.problems:
                 raise self.shared.problems.error(len(self.program.body.nodes), self.program.file)
@@ -107,6 +109,11 @@ class _Importer:
             self.shared.notes.append(f"{len(self.scope.left_out)} assertions are left out: {told[:_MAX_NOTE]}")
         state = {self.names.of(value): constant for value, constant in self.state.values()}
         return Imported(graph, state, tuple(self.shared.notes))
+
+    def _assume_guards(self) -> None:
+        """Says of the inputs' sizes what torch found that the program needs."""
+        axes = [(name, axis, size) for name, place in self.users.items() for axis, size in enumerate(place.value.shape)]
+        guards.assume(self.program.guards, {f"{name}.{axis}": size for name, axis, size in axes})
 
     def _enter(self) -> None:
         """Makes the inputs and weights."""
@@ -237,6 +244,19 @@ class _Importer:
             made = told.get(("input", name), place if place.writes else None)
             if isinstance(made, Tensor):
                 yield f"{name}.new", made.value
+
+
+def _divisors(program: Program) -> dict[str, int]:
+    """{symbol: a number that divides it}, from what the guards say of axes that are of such a size."""
+    found: dict[str, int] = {}
+    for place, divisor in guards.divisors(program.guards).items():
+        name, _, axis = place.rpartition(".")
+        info = program.body.tensors.get(name)
+        size = info.shape[int(axis)] if info is not None and axis.isdigit() and int(axis) < len(info.shape) else 0
+        term = parse_formula(size) if isinstance(size, str) else None
+        if term is not None and term.parts is None:
+            found[term.head] = divisor
+    return found
 
 
 def _calls(body: Body) -> int:

@@ -47,7 +47,7 @@ class _Function:
 
 
 def export(case: Case, folder: Path) -> None:
-    """Writes `model.pt2`, and `inputs_N` and `outputs_N` for each set of inputs.
+    """Writes `model.pt2`, and `inputs_N`, `outputs_N` and `state_N` (buffers after the run) for each set of inputs.
 
     Raises:
         Exception: whatever torch raises.
@@ -66,7 +66,11 @@ def export(case: Case, folder: Path) -> None:
         for number, (args, kwargs) in enumerate([(case.args, case.kwargs), *case.more]):
             arrays.save(folder / f"inputs_{number}", fed(program, args, kwargs))
             torch.manual_seed(0)
-            arrays.save(folder / f"outputs_{number}", flat(program.module()(*_copies(args), **_copies(dict(kwargs)))))
+            runnable, given, named = program.module(), _copies(args), _copies(dict(kwargs))
+            arrays.save(folder / f"outputs_{number}", flat(runnable(*given, **named)))
+            state = {name: array_of(held) for name, held in runnable.named_buffers()}
+            (folder / f"names_{number}.txt").write_text("\n".join(state))
+            arrays.save(folder / f"state_{number}", list(state.values()))
 
 
 def fed(program: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[np.ndarray]:

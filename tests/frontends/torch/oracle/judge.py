@@ -84,13 +84,23 @@ def _verdict(case: Case, folder: Path, answer: dict, compiled: bool) -> Verdict:
         return Verdict(case.name, "crashed" if crashed else "refused", told=answer.get("traceback") or answer["error"])
     worst, told = 0.0, ""
     for expected in sorted(folder.glob("outputs_*.json")):
-        wanted = arrays.load(expected)
+        buffers, changed = _buffers(folder, expected), answer["changed"]
+        wanted = [*arrays.load(expected), *(buffers[name] for name in changed if name in buffers)]
         for way in ("reference", "compiled")[: 1 + compiled]:
             made = arrays.load(folder / f"{way}_{expected.stem.removeprefix('outputs_')}")
-            error, why = difference(made, wanted, case.tolerance)
+            kept = len(made) - len(changed)
+            after = [array for name, array in zip(changed, made[kept:], strict=True) if name in buffers]
+            error, why = difference([*made[:kept], *after], wanted, case.tolerance)
             if error > worst:
                 worst, told = error, f"{way}: {why}"
     return Verdict(case.name, "equal" if worst <= 1 else "different", worst, told, answer["nodes"])
+
+
+def _buffers(folder: Path, expected: Path) -> dict[str, np.ndarray]:
+    """What torch's buffers hold after the run."""
+    number = expected.stem.removeprefix("outputs_")
+    names = (folder / f"names_{number}.txt").read_text().splitlines()
+    return dict(zip(names, arrays.load(folder / f"state_{number}"), strict=True))
 
 
 def difference(made: list[np.ndarray], wanted: list[np.ndarray], tolerance: float | None = None) -> tuple[float, str]:

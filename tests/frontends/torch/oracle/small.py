@@ -32,3 +32,35 @@ def cases() -> Iterator[Case]:
         dynamic_shapes=({0: batch},),
         more=[((torch.randn(5, 3, 8, 8),), {})],
     )
+
+
+def stateful() -> Iterator[Case]:
+    """Programs that write their buffers or inputs, as torch exports them and taken apart into core ATen."""
+    import torch
+    from torch import nn
+
+    class Counting(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("n", torch.zeros(()))
+            self.register_buffer("cache", torch.randn(3, 6))
+            self.k = torch.ones(6)
+
+        def forward(self, x):
+            self.n += 1
+            self.cache[0] = x[0]
+            self.cache.copy_(torch.roll(self.cache, 1, 0))
+            return self.cache.sum(0) + self.n * self.k
+
+    def changing(x):
+        x.add_(1)
+        x[:, 0] = 7
+        return x * 2
+
+    torch.manual_seed(0)
+    x = torch.randn(4, 6)
+    for decompose in (False, True):
+        kind = " in core ATen" if decompose else ""
+        yield Case(f"buffers{kind}", Counting(), (x,), decompose=decompose)
+        yield Case(f"batch_norm in training{kind}", nn.BatchNorm1d(6).train(), (x,), decompose=decompose)
+        yield Case(f"input{kind}", changing, (x,), decompose=decompose)

@@ -26,8 +26,7 @@ def run(folder: Path, compiled: bool) -> dict[str, Any]:
     try:
         loaded = load_model(str(folder / "model.pt2"))
         told |= {"nodes": len(loaded.graph.nodes), "calls": loaded.layers, "notes": list(loaded.notes)}
-        changes = sum(name.endswith(".new") for name in loaded.graph.output_names)
-        kept = len(loaded.graph.outputs) - changes
+        told["changed"] = [name[: -len(".new")] for name in loaded.graph.output_names if name.endswith(".new")]
         executable = xir.compile(loaded.graph) if compiled else None
         for inputs in sorted(folder.glob("inputs_*.json")):
             number = inputs.stem.removeprefix("inputs_")
@@ -35,10 +34,10 @@ def run(folder: Path, compiled: bool) -> dict[str, Any]:
             feeds = dict(zip(loaded.graph.input_names, given, strict=False))
             feeds |= {name: np.array(constant.array()) for name, constant in loaded.state.items()}
             made = xir.run(loaded.graph, feeds)
-            arrays.save(folder / f"reference_{number}", [np.asarray(array) for array in made.values()][:kept])
+            arrays.save(folder / f"reference_{number}", [np.asarray(array) for array in made.values()])
             if executable is not None:
                 results = executable.run(None, feeds)
-                arrays.save(folder / f"compiled_{number}", [np.asarray(array) for array in results][:kept])
+                arrays.save(folder / f"compiled_{number}", [np.asarray(array) for array in results])
     except XirError as error:
         told["error"] = f"{type(error).__name__}: {error}"
     except Exception as error:
