@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.backends.codegen.c_compiler import Library
 from tests.backends.codegen.test_next_row import kernels_of, softmax_of
 from xir.backends.codegen.compile import compile_graph
 from xir.backends.codegen.lowering.schedules.schedule import schedule
 from xir.backends.codegen.lowering.schedules.skewed import FEWEST, LONGEST, SHARES, TOGETHER
+from xir.backends.codegen.math.expand import expand_kernel
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
@@ -80,6 +83,16 @@ def test_machine_code_finds_each_row_as_it_is_alone(
     for threads in (1, 2, 3):
         (made,) = compile_graph(of(shape), threads=threads)(x)
         np.testing.assert_array_equal(made, np.concatenate(rows))
+
+
+def test_c_finds_what_the_interpreter_finds(tmp_path: Path) -> None:
+    shape = (FEW, 77)
+    kernels = {f"k{n}": expand_kernel(kernels_of(of(shape), 16)[0]) for n, of in enumerate((softmax_of, layer_norm_of))}
+    library = Library(kernels, tmp_path)
+    x = np.random.default_rng(0).standard_normal(shape[0] * shape[1], np.float32)
+    for name, kernel in kernels.items():
+        (wanted,), (found,) = interpret(kernel, (x,)), library.run(name, (x,))
+        assert found.tobytes() == wanted.tobytes()
 
 
 def _kernel(third: str) -> Kernel:
