@@ -93,7 +93,8 @@ def trained(
         one = call.literal(1, count.dtype)
         unbiased = mul(found.variance, call.repeated(div(count, sub(count, one)), found.variance.shape))
         _update(call, running[1], unbiased, momentum)
-    return y, found.mean, found.inverse(call, epsilon)
+    told = next((each.dtype for each in (scale, shift) if each is not None), x.dtype)  # Normalization.cpp, param_type
+    return y, call.cast(found.mean, told), call.cast(found.inverse(call, epsilon), told)
 
 
 @operators.op(
@@ -301,10 +302,12 @@ def _first_axis(call: Call, x: Value, sizes: Sequence[Dim]) -> int:
 def native_layer_norm(
     call: Call, x: Value, sizes: Sequence[Dim], scale: Value | None, shift: Value | None, epsilon: float
 ) -> tuple[Value, ...]:
-    """`layer_norm`, the mean and the inverse deviation of each row; narrow floats tell them in f32."""
+    """`layer_norm`, the mean and the inverse deviation of each row in the type of the weights (layer_norm.cpp)."""
     axis = _first_axis(call, x, sizes)
     own = scale if scale is not None or shift is None else broadcast(call.literal(1, x.dtype), shape=x.shape[axis:])
-    return layer_norm_with_statistics(x, own, shift, axis=axis, epsilon=epsilon)
+    y, *statistics = layer_norm_with_statistics(x, own, shift, axis=axis, epsilon=epsilon)
+    told = next((each.dtype for each in (scale, shift) if each is not None), x.dtype)
+    return y, *(call.cast(each, told) for each in statistics)
 
 
 @operators.op(

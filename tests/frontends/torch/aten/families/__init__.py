@@ -1,0 +1,14 @@
+"""The calls, a file a family of handlers."""
+
+from __future__ import annotations
+
+from tests.frontends.torch.aten.call import Example
+from tests.frontends.torch.aten.families import activation, attention, loss, norm, pooling, product, recurrent, resize
+from tests.frontends.torch.aten.families import convolution as convolutions
+
+FAMILIES = (activation, attention, convolutions, loss, norm, pooling, product, recurrent, resize)
+
+
+def examples() -> list[Example]:
+    """Every call of every family."""
+    return [example for family in FAMILIES for example in family.examples()]

@@ -1,0 +1,39 @@
+"""Recurrent layers and cells."""
+
+from __future__ import annotations
+
+from tests.frontends.torch.aten.call import Draws, Example
+
+GATES = {"lstm.input": 4, "gru.input": 3, "rnn_tanh.input": 1, "rnn_relu.input": 1}
+
+
+def examples() -> list[Example]:
+    """Layers, directions, with and without biases, batch first; cells."""
+    r = Draws(8)
+    found: list[Example] = []
+    for name, gates in GATES.items():
+        for layers, both, batch_first, biases in (
+            (1, False, False, True),
+            (2, True, True, True),
+            (1, True, False, False),
+        ):
+            ways = 1 + both
+            weights = []
+            for layer in range(layers):
+                for _ in range(ways):
+                    width = 3 if layer == 0 else 4 * ways
+                    weights += [r(gates * 4, width), r(gates * 4, 4)]
+                    weights += [r(gates * 4), r(gates * 4)] if biases else []
+            state = r(layers * ways, 2, 4)
+            states = [state, r(layers * ways, 2, 4)] if gates == 4 else state
+            x = r(2, 5, 3) if batch_first else r(5, 2, 3)
+            rest = [biases, layers, 0.0, False, both, batch_first]
+            found.append(Example(f"aten.{name}", [x, states, weights, *rest]))
+    x, h = r(2, 3), r(2, 4)
+    return [
+        *found,
+        Example("aten.lstm_cell.default", [x, [h, r(2, 4)], r(16, 3), r(16, 4), r(16), r(16)]),
+        Example("aten.gru_cell.default", [x, h, r(12, 3), r(12, 4), r(12), r(12)]),
+        Example("aten.rnn_tanh_cell.default", [x, h, r(4, 3), r(4, 4)]),
+        Example("aten.rnn_relu_cell.default", [x, h, r(4, 3), r(4, 4), r(4), r(4)]),
+    ]
