@@ -127,13 +127,14 @@ def _testing(function: Callable[[Value], Value], otherwise: bool) -> Callable[[C
     return handler
 
 
-for _name, _test, _otherwise in (
+_TESTS: tuple[tuple[str, Callable[[Value], Value], bool], ...] = (
     ("isnan", elementwise.is_nan, False),
     ("isinf", elementwise.is_inf, False),
     ("isfinite", is_finite, True),
     ("isposinf", lambda x: elementwise.is_inf(x, negative=False), False),
     ("isneginf", lambda x: elementwise.is_inf(x, positive=False), False),
-):
+)
+for _name, _test, _otherwise in _TESTS:
     operators.op(f"{_name}(Tensor self) -> Tensor")(_testing(_test, _otherwise))
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
@@ -46,18 +47,30 @@ def full(call: Call, sizes: Sizes, number: Number, dtype: DType | None) -> Value
     "bool? pin_memory=None) -> Tensor",
     "empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
     "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+)
+def zeros(call: Call, sizes: Sizes, dtype: DType | None) -> Value:
+    """0 everywhere, where PyTorch leaves the elements open, too."""
+    return _full(call, sizes, 0, dtype or DEFAULT)
+
+
+@operators.op(
+    "ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None) -> Tensor",
+)
+def ones(call: Call, sizes: Sizes, dtype: DType | None) -> Value:
+    """1 everywhere."""
+    return _full(call, sizes, 1, dtype or DEFAULT)
+
+
+@operators.op(
     "empty_permuted(SymInt[] size, int[] physical_layout, *, ScalarType? dtype=None, Layout? layout=None, "
     "Device? device=None, bool? pin_memory=None) -> Tensor",
     "empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? "
     "device=None, bool? pin_memory=None) -> Tensor",
-    "ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
-    "pin_memory=None) -> Tensor",
 )
-def filled(call: Call, sizes: Sizes, *rest: object) -> Value:
-    """0 or 1 everywhere; 0 where PyTorch leaves the elements open."""
-    dtype = rest[-1]
-    one = 1 if call.kind.startswith("aten.ones") else 0
-    return _full(call, sizes, one, dtype if isinstance(dtype, DType) else DEFAULT)
+def empty_in_order(call: Call, sizes: Sizes, order: Sizes, dtype: DType | None) -> Value:
+    """0 everywhere, which PyTorch leaves open; how the elements lie in memory changes none of them."""
+    return _full(call, sizes, 0, dtype or DEFAULT)
 
 
 @operators.op(
@@ -74,12 +87,19 @@ def full_like(call: Call, x: Value, number: Number, dtype: DType | None) -> Valu
     "pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
     "empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
     "pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+)
+def zeros_like(call: Call, x: Value, dtype: DType | None) -> Value:
+    """0 everywhere in a tensor of the shape of another."""
+    return call.filled(0, dtype or x.dtype, x.shape)
+
+
+@operators.op(
     "ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
     "pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
 )
-def filled_like(call: Call, x: Value, dtype: DType | None) -> Value:
-    """0 or 1 everywhere in a tensor of the shape of another."""
-    return call.filled(1 if call.kind.startswith("aten.ones") else 0, dtype or x.dtype, x.shape)
+def ones_like(call: Call, x: Value, dtype: DType | None) -> Value:
+    """1 everywhere in a tensor of the shape of another."""
+    return call.filled(1, dtype or x.dtype, x.shape)
 
 
 @operators.op(
@@ -94,18 +114,30 @@ def new_full(call: Call, x: Value, sizes: Sizes, number: Number, dtype: DType | 
 @operators.op(
     "new_zeros(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
     "bool? pin_memory=None) -> Tensor",
-    "new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
-    "bool? pin_memory=None) -> Tensor",
     "new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
     "bool? pin_memory=None) -> Tensor",
+)
+def new_zeros(call: Call, x: Value, sizes: Sizes, dtype: DType | None) -> Value:
+    """0 everywhere in the type of another tensor."""
+    return _full(call, sizes, 0, dtype or x.dtype)
+
+
+@operators.op(
     "new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? "
     "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
 )
-def new_filled(call: Call, x: Value, sizes: Sizes, *rest: object) -> Value:
-    """0 or 1 everywhere in the type of another tensor."""
-    dtype = rest[-1]
-    one = 1 if call.kind.startswith("aten.new_ones") else 0
-    return _full(call, sizes, one, dtype if isinstance(dtype, DType) else x.dtype)
+def new_empty_strided(call: Call, x: Value, sizes: Sizes, strides: Sizes, dtype: DType | None) -> Value:
+    """The same."""
+    return _full(call, sizes, 0, dtype or x.dtype)
+
+
+@operators.op(
+    "new_ones(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+)
+def new_ones(call: Call, x: Value, sizes: Sizes, dtype: DType | None) -> Value:
+    """1 everywhere in the type of another tensor."""
+    return _full(call, sizes, 1, dtype or x.dtype)
 
 
 @operators.op(
@@ -192,26 +224,31 @@ def _moved(call: Call, line: Value, start: Dim, step: int) -> Value:
 @operators.op(
     "linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? "
     "device=None, bool? pin_memory=None) -> Tensor",
+)
+def linspace(call: Call, start: Number, end: Number, count: int, dtype: DType | None) -> Value:
+    """`count` numbers at one distance from start to end."""
+    return call.literal(_spaced(call, start, end, count, dtype or DEFAULT), dtype or DEFAULT)
+
+
+@operators.op(
     "logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? "
     "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
 )
-def linspace(call: Call, start: Number, end: Number, count: int, *rest: object) -> Value:
-    """`count` numbers at one distance from start to end; or the powers of a base with these exponents."""
+def logspace(call: Call, start: Number, end: Number, count: int, base: float, dtype: DType | None) -> Value:
+    """The powers of a base whose exponents are at one distance."""
+    return call.literal(np.power(base, _spaced(call, start, end, count, dtype or DEFAULT)), dtype or DEFAULT)
+
+
+def _spaced(call: Call, start: Number, end: Number, count: int, dtype: DType) -> NDArray[np.float64]:
+    """Numbers from the nearer end (aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp, `linspace_kernel`)."""
     if not (isinstance(start, int | float) and isinstance(end, int | float)):
         call.refuse("numbers at one distance between bounds that are not known before the run")
-    dtype = rest[-1] if isinstance(rest[-1], DType) else DEFAULT
-    if dtype.is_integer:
-        start, end = int(start), int(end)
-    places = np.arange(count, dtype=np.float64)
-    step = (end - start) / (count - 1) if count > 1 else 0.0
-    # From the nearer end (aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp, `linspace_kernel`).
-    numbers = np.where(places < count // 2, start + step * places, end - step * (count - 1 - places))
+    first, last = (float(int(each)) if dtype.is_integer else float(each) for each in (start, end))
     if count == 1:
-        numbers = np.asarray([float(start)])
-    base = rest[0]
-    if call.kind.startswith("aten.logspace") and isinstance(base, float):
-        numbers = np.power(base, numbers)
-    return call.literal(numbers, dtype)
+        return np.asarray([first])
+    places = np.arange(count, dtype=np.float64)
+    step = (last - first) / (count - 1) if count else 0.0
+    return np.where(places < count // 2, first + step * places, last - step * (count - 1 - places))
 
 
 @operators.op(

@@ -8,7 +8,7 @@ from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.views import permuted, with_axis, without_axes
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.tensor import Computed, Number
-from xir.ir.dims import Dim, Symbol, bounds, ceil_divide, equal, maximum, minimum, product
+from xir.ir.dims import Dim, Symbol, bounds, ceil_divide, equal, floor_divide, maximum, minimum, product
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import compare, elementwise
@@ -260,9 +260,8 @@ def tensor_split(call: Call, x: Value, count: Number, axis: int) -> tuple[Value,
     """An axis cut into `count` pieces, the first ones larger by one where they do not come out even."""
     axis = call.axis(axis, x.rank)
     parts = call.known_integer(count, "a number of pieces")
-    size = call.known_integer(x.shape[axis], "the size of an axis that is cut")
-    least, more = divmod(size, parts)
-    return pieces(x, axis, [least + (place < more) for place in range(parts)])
+    size = x.shape[axis]
+    return pieces(x, axis, [floor_divide(size + (parts - 1 - place), parts) for place in range(parts)])
 
 
 @operators.op(

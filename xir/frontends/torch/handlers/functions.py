@@ -98,7 +98,7 @@ def _sinc(x: Value) -> Value:
     return elementwise.select(is_zero, scalar_like(x, 1), elementwise.div(elementwise.sin(turned), turned))
 
 
-for _schema, _function in (
+_ON_REALS: tuple[tuple[str, Unary], ...] = (
     ("acos", elementwise.acos), ("arccos", elementwise.acos),
     ("acosh", elementwise.acosh), ("arccosh", elementwise.acosh),
     ("asin", elementwise.asin), ("arcsin", elementwise.asin),
@@ -119,19 +119,22 @@ for _schema, _function in (
     ("sigmoid", activation.sigmoid), ("special_expit", activation.sigmoid),
     ("sinc", _widely(_sinc)), ("special_sinc", _widely(_sinc)),
     ("deg2rad", lambda x: _scaled(x, math.pi / 180)), ("rad2deg", lambda x: _scaled(x, 180 / math.pi)),
-):  # fmt: skip
+)  # fmt: skip
+for _schema, _function in _ON_REALS:
     operators.op(f"{_schema}(Tensor self) -> Tensor")(_of_real(_function))
 
-for _schema, _function in (
+_ON_NUMBERS: tuple[tuple[str, Unary], ...] = (
     ("neg", elementwise.neg), ("negative", elementwise.neg), ("positive", lambda x: x),
     ("square", lambda x: elementwise.mul(x, x)),
-):  # fmt: skip
+)  # fmt: skip
+for _schema, _function in _ON_NUMBERS:
     operators.op(f"{_schema}(Tensor self) -> Tensor")(_of_number(_function))
 
-for _schema, _function in (
+_ROUNDINGS: tuple[tuple[str, Unary], ...] = (
     ("ceil", elementwise.ceil), ("floor", elementwise.floor), ("round", elementwise.round_),
     ("trunc", truncated), ("fix", truncated), ("frac", lambda x: elementwise.sub(x, truncated(x))),
-):  # fmt: skip
+)  # fmt: skip
+for _schema, _function in _ROUNDINGS:
     operators.op(f"{_schema}(Tensor self) -> Tensor")(_rounding(_function))
 
 

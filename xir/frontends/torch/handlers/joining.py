@@ -398,7 +398,7 @@ def pad_sequence(call: Call, values: Values, batch_first: bool, value: float, si
     """Sequences [T, ...] filled to the longest one, as [T, N, ...] or [N, T, ...]."""
     lengths = [call.known_integer(each.shape[0], "the length of a sequence") for each in values]
     longest = max(lengths)
-    filled = []
+    filled: list[Value] = []
     for each, length in zip(values, lengths, strict=True):
         gap = (longest - length, 0) if side == "left" else (0, longest - length)
         filled.append(shape.pad(each, padding=(gap, *((0, 0),) * (each.rank - 1)), value=value))

@@ -57,15 +57,19 @@ def rand_like(call: Call, x: Value, dtype: DType | None) -> Value:
     "pin_memory=None) -> Tensor",
     "randn.generator(SymInt[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, "
     "Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def randn(call: Call, sizes: Sizes, dtype: DType | None) -> Value:
+    """Normal numbers of mean 0 and deviation 1."""
+    return _normal(call, call.known_shape(sizes), dtype or DEFAULT)
+
+
+@operators.op(
     "normal.float_float(float mean, float std, SymInt[] size, *, Generator? generator=None, ScalarType? "
     "dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
 )
-def randn(call: Call, *given: object) -> Value:
-    """Normal numbers."""
-    *moments, sizes, dtype = given
-    mean, deviation = (float(each) for each in moments if isinstance(each, int | float)) if moments else (0.0, 1.0)
-    shape = call.known_shape(sizes) if isinstance(sizes, tuple) else ()
-    return _normal(call, shape, dtype if isinstance(dtype, DType) else DEFAULT, mean, deviation)
+def normal_of_size(call: Call, mean: float, deviation: float, sizes: Sizes, dtype: DType | None) -> Value:
+    """Normal numbers of one mean and deviation."""
+    return _normal(call, call.known_shape(sizes), dtype or DEFAULT, mean, deviation)
 
 
 @operators.op(
@@ -88,37 +92,41 @@ def _integers(call: Call, shape: Shape, low: Number, high: Number, dtype: DType)
 @operators.op(
     "randint(SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? "
     "pin_memory=None) -> Tensor",
-    "randint.low(SymInt low, SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? "
-    "device=None, bool? pin_memory=None) -> Tensor",
     "randint.generator(SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? "
     "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def randint(call: Call, high: Number, sizes: Sizes, dtype: DType | None) -> Value:
+    """Integers spread evenly over [0, high)."""
+    return _integers(call, call.known_shape(sizes), 0, high, dtype or DType.INT64)
+
+
+@operators.op(
+    "randint.low(SymInt low, SymInt high, SymInt[] size, *, ScalarType? dtype=4, Layout? layout=None, Device? "
+    "device=None, bool? pin_memory=None) -> Tensor",
     "randint.low_generator(SymInt low, SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, "
     "Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
 )
-def randint(call: Call, *given: object) -> Value:
+def randint_from(call: Call, low: Number, high: Number, sizes: Sizes, dtype: DType | None) -> Value:
     """Integers spread evenly over [low, high)."""
-    *bounds, sizes, dtype = given
-    low, high = _ends(bounds)
-    shape = call.known_shape(sizes) if isinstance(sizes, tuple) else ()
-    return _integers(call, shape, low, high, dtype if isinstance(dtype, DType) else DType.INT64)
-
-
-def _ends(bounds: Sequence[object]) -> tuple[int, int]:
-    known = [each for each in bounds if isinstance(each, int)]
-    return (0, known[0]) if len(known) == 1 else (known[0], known[1])
+    return _integers(call, call.known_shape(sizes), low, high, dtype or DType.INT64)
 
 
 @operators.op(
     "randint_like(Tensor self, SymInt high, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
     "bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
+)
+def randint_like(call: Call, x: Value, high: Number, dtype: DType | None) -> Value:
+    """Integers spread evenly over [0, high) in the shape of another tensor."""
+    return _integers(call, x.shape, 0, high, dtype or x.dtype)
+
+
+@operators.op(
     "randint_like.low_dtype(Tensor self, SymInt low, SymInt high, *, ScalarType? dtype=None, Layout? "
     "layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor",
 )
-def randint_like(call: Call, x: Value, *given: object) -> Value:
+def randint_like_from(call: Call, x: Value, low: Number, high: Number, dtype: DType | None) -> Value:
     """Integers spread evenly over [low, high) in the shape of another tensor."""
-    *bounds, dtype = given
-    low, high = _ends(bounds)
-    return _integers(call, x.shape, low, high, dtype if isinstance(dtype, DType) else x.dtype)
+    return _integers(call, x.shape, low, high, dtype or x.dtype)
 
 
 @operators.op(

@@ -1,0 +1,1 @@
+"""Calls of ATen operators, a file a family."""

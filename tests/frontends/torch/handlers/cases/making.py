@@ -1,0 +1,48 @@
+"""Tensors made of nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.frontends.torch.handlers.calls import Call, array, call, fixed, real, whole
+from xir.ir.types import DType
+
+X = real(2, 3)
+RANGES: tuple[tuple[object, ...], ...] = ((5,), (0,), (2.5,))
+
+CALLS: tuple[Call, ...] = (
+    fixed("zeros.default", [2, 3]),
+    fixed("ones.default", [2, 0], dtype=DType.INT64),
+    fixed("full.default", [2], 3),
+    fixed("full.default", [], 2.5),
+    fixed("full.default", [2], True),
+    fixed("full.default", [2], 1.7, dtype=DType.INT32),
+    call("zeros_like.default", X),
+    call("ones_like.default", X, dtype=DType.BOOL),
+    call("full_like.default", whole(2, 3), 2.7),
+    call("new_zeros.default", whole(2), [2, 2]),
+    call("new_ones.default", X, [3]),
+    call("new_full.default", whole(2), [2], 4),
+    fixed("scalar_tensor.default", 3),
+    fixed("scalar_tensor.default", 3, dtype=DType.INT64),
+    *(fixed("arange.default", *each) for each in RANGES),
+    fixed("arange.start", 2, 7),
+    fixed("arange.start", 0.5, 3.2),
+    fixed("arange.start_step", 7, 1, -2),
+    fixed("arange.start_step", 0.0, -8.5, -4.0, dtype=DType.INT64),
+    fixed("arange.start_step", 0, 1, 0.1, dtype=DType.FLOAT64),
+    fixed("linspace.default", -1, 2, 7),
+    fixed("linspace.default", 4.3, 0, 5, dtype=DType.INT64),
+    fixed("linspace.default", 3, 9, 1),
+    fixed("logspace.default", 0, 2, 3, 2.0),
+    fixed("eye.default", 3),
+    fixed("eye.m", 2, 3, dtype=DType.INT64),
+    *(call(f"{name}.default", real(3, 4), offset) for name in ("tril", "triu") for offset in (0, 1, -2)),
+    *(fixed(f"{name}_indices.default", 3, 4, 1) for name in ("tril", "triu")),
+    call("one_hot.default", whole(2, 2, low=0, high=3), 4),
+    call("one_hot.default", array([0, 2, 1], np.int64)),
+    call("vander.default", whole(3), 4, True),
+    call("native_dropout.default", X, 0.5, False),
+    call("dropout.default", X, 0.5, False),
+    fixed("resize_.default", real(6), [2, 3]),
+)
