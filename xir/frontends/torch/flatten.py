@@ -17,6 +17,9 @@ from xir.limits import check_name
 MAX_VISITS = 1_000_000
 """Values of a checkpoint that are looked at; small files can share parts so that walking them never ends."""
 
+MAX_TENSORS = 100_000
+"""Tensors of a checkpoint; the largest have some thousand."""
+
 _MAX_VALUE_CHARACTERS = 1_000
 """Characters of a value that is kept as a word; longer ones (source code, configurations) are left."""
 
@@ -37,6 +40,8 @@ class _Found:
         check_name(name, what="the name of a tensor", file=self.file)
         if name in self.tensors:
             raise InvalidModelError(f"two tensors are called {name[:200]!r}", number=505, file=self.file)
+        if len(self.tensors) == MAX_TENSORS:
+            raise UnsafeError(f"the checkpoint has more than {MAX_TENSORS} tensors", number=805, file=self.file)
         self.tensors[name] = constant
         if place is not None:
             first = self.places.setdefault(place, name)
