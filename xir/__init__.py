@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         compile,
         compile_to,
         convert,
+        convert_weights,
         export,
         grad,
         load,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from xir.ir.graph import Graph
     from xir.ir.types import DType, TensorType
     from xir.runtime.executable import Executable
-    from xir.surgery import Difference, Reduction, diff, extract, merge, reduce
+    from xir.surgery import Difference, Reduction, diff, extract, merge, reduce, with_weights
     from xir.verification import Certificate
 
 __version__ = "0.1.0"
@@ -53,6 +54,7 @@ _HOMES = {
     "compile": "xir.api",
     "compile_to": "xir.api",
     "convert": "xir.api",
+    "convert_weights": "xir.api",
     "diff": "xir.surgery",
     "export": "xir.api",
     "extract": "xir.surgery",
@@ -67,6 +69,7 @@ _HOMES = {
     "show": "xir.api",
     "to_precision": "xir.api",
     "verify": "xir.api",
+    "with_weights": "xir.surgery",
 }
 
 __all__ = [
@@ -85,6 +88,7 @@ __all__ = [
     "compile",
     "compile_to",
     "convert",
+    "convert_weights",
     "diff",
     "export",
     "extract",
@@ -99,6 +103,7 @@ __all__ = [
     "show",
     "to_precision",
     "verify",
+    "with_weights",
 ]
 
 

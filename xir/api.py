@@ -25,6 +25,7 @@ from xir._conversion import (
     silent,
 )
 from xir._exporting import EXPORTS, export
+from xir._weights import WeightsReport, convert_weights, load_weights
 from xir.autodiff import grad
 from xir.errors import UsageError
 from xir.files import atomic_write
@@ -61,12 +62,15 @@ __all__ = [
     "OptimizationReport",
     "Progress",
     "TypeSpec",
+    "WeightsReport",
     "compile",
     "compile_to",
     "convert",
+    "convert_weights",
     "export",
     "grad",
     "load",
+    "load_weights",
     "optimize",
     "optimize_model",
     "plan_conversion",

@@ -28,6 +28,7 @@ from xir_cli.output import Output
 from xir_cli.precision import precision_lines, precision_options
 from xir_cli.progress import ProgressLine
 from xir_cli.settings import Settings, WritingCommand
+from xir_cli.weights import Tensors, convert_weights, holds_weights, tensor_options
 from xir_cli.words import output_lines, plan_lines, report_lines
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Wishes:
     nchw_inputs: tuple[str, ...]
     dry_run: bool
     map: str | None
+    tensors: Tensors
     precision: Precision | None = None
 
 
@@ -62,6 +64,7 @@ class Wishes:
 @click.option("--keep-names", is_flag=True, help="Every named result stays; optimizes nothing (--level 0).")
 @click.option("--map", metavar="FILE", help="Write which layer became which nodes, JSON.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
+@tensor_options
 @precision_options
 @writing_options
 @reading_options
@@ -78,6 +81,7 @@ def command(
     nchw_inputs: str | None,
     keep_names: bool,
     map: str | None,
+    tensors: Tensors,
     dry_run: bool,
     precision: Precision | None,
     writing: Writing,
@@ -93,11 +97,12 @@ def command(
     xir convert model.caffemodel -o model.onnx
     xir convert model.caffemodel -o model.onnx --input data=f32[N,3,224,224]
     xir convert 'models/*.caffemodel' --out-dir onnx --keep-going -j 2
+    xir convert weights.pth -o weights.safetensors
     """
     renamed = pairs("--rename-inputs", rename_inputs.split(",") if rename_inputs else ())
     turned = tuple(nchw_inputs.split(",")) if nchw_inputs else ()
     writing = _with_names_kept(writing) if keep_names else writing
-    wishes = Wishes(options, comparing, writing, renamed, turned, dry_run, map, precision)
+    wishes = Wishes(options, comparing, writing, renamed, turned, dry_run, map, tensors, precision)
     sources = expanded(models)
     _check(wishes, out, out_dir, sources)
     if out is not None:
@@ -132,6 +137,8 @@ def _check(wishes: Wishes, out: str | None, out_dir: str | None, sources: Sequen
         hint = _as_one_model(sources, out) or "use --out-dir FOLDER"
         raise UsageError(f"-o names one file for {len(sources)} models", hint=hint)
     refuse_folder(out, several=True)
+    if out_dir is not None:
+        wishes.tensors.refuse()
     if out_dir is not None and (wishes.comparing.certificate is not None or wishes.map is not None):
         raise UsageError("--certificate and --map are for one model", hint="convert the models one by one")
     if wishes.comparing.certificate is not None and not wishes.writing.verify:
@@ -220,6 +227,9 @@ def _convert_one(settings: Settings, source: str, path: str, wishes: Wishes) -> 
     from xir.api import ConversionMismatch
     from xir.inspect.conversion import ConversionPlan
 
+    if holds_weights(source):
+        return convert_weights(settings, source, path, wishes.tensors)
+    wishes.tensors.refuse()
     output = Output(settings)
     try:
         done = _written(settings, source, path, wishes, output)

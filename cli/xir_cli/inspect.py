@@ -10,6 +10,7 @@ from xir_cli.arguments import reading_options, refuse_overwriting
 from xir_cli.output import Output
 from xir_cli.settings import Command, Settings
 from xir_cli.table import table
+from xir_cli.weights import holds_weights, inspect_weights
 from xir_cli.words import amount, counted
 
 if TYPE_CHECKING:
@@ -37,17 +38,21 @@ def command(
 ) -> int:
     r"""Show layers, shapes, parameters and FLOPs; draw the graph.
 
-    A multiplication and an addition count as two FLOPs.
+    A multiplication and an addition count as two FLOPs. Of checkpoints and safetensors, which hold no graph, the
+    tensors are listed.
 
     \b
     xir inspect model.caffemodel
     xir inspect model.onnx --svg model.svg
     xir inspect model.onnx --placement
+    xir inspect weights.pth
     """
     from xir.api import read, show
     from xir.inspect.summary import summarize
 
     refuse_overwriting({"--dot": dot, "--svg": svg}, (model, options.prototxt))
+    if not (dot or svg or placement) and holds_weights(model):
+        return inspect_weights(settings, model)
     output = Output(settings)
     loaded = read(model, options)
     summary = summarize(loaded, names=names)

@@ -15,6 +15,7 @@ from tests.hostile import (
     onnx_scopes,
     onnx_storage,
     onnx_structures,
+    weights,
     xir_files,
 )
 from tests.hostile.case import Case, unique
@@ -49,6 +50,9 @@ BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
     },
     "xir": xir_files.text,
     "xir companions": xir_files.companions,
+    "weights": weights.damaged,
+    "weights that run code": weights.code,
+    "weights that ask for much": weights.bombs,
 }
 """Name -> its cases."""
 

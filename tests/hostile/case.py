@@ -28,12 +28,14 @@ class Case:
         model: the file that is given to xir.
         files: {name: content}, the model among them.
         endings: exit codes that are right; 0 is success.
+        weights: whether the model is a file of weights, which become safetensors.
     """
 
     name: str
     model: str
     files: Mapping[str, Content] = field(default_factory=dict[str, Content])
     endings: frozenset[int] = ANY
+    weights: bool = False
 
 
 def case(name: str, model: str, content: Content, *, refused: bool = False, **others: Content) -> Case:

@@ -69,7 +69,10 @@ def run(case: Case, folder: Path, verify: bool) -> dict[str, object]:
     try:
         with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("default")
-            api.convert(model, folder / OUTPUT, verify=verify)
+            if case.weights:
+                api.convert_weights(model, folder / OUTPUT)
+            else:
+                api.convert(model, folder / OUTPUT, verify=verify)
     except XirError as error:
         exit_code, code, told = error.exit_code, error.code, str(error)
     except (Exception, Hang):  # whatever escapes is what is looked for

@@ -18,7 +18,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops.constant import constant, identity
 from xir.text import first_difference, held_weights, load_xir, parse_graph, print_graph, save_xir
-from xir.text._safetensors import MAX_HEADER_BYTES, SafetensorsFile
+from xir.text.safetensors import MAX_HEADER_BYTES, SafetensorsFile
 
 
 def weighted(*constants: Constant, names: tuple[str, ...] = ()) -> Graph:

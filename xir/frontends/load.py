@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from xir.errors import FormatError, InvalidModelError, UsageError
 from xir.files import MappedFile, open_mapped
 from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.weights import WeightFormat, weight_format, weight_formats
 from xir.ir.graph import Graph
 from xir.ir.rewrite import drop_unused_parameters
 from xir.ir.training import without_training
@@ -86,6 +87,25 @@ def _check_names(graph: Graph, path: str) -> None:
 
 
 def recognize(path: str) -> Format:
+    """The format of a file with a graph, from its content.
+
+    Raises:
+        FormatError: if no format fits, or the file holds weights and no graph.
+        FileError: if the file cannot be opened.
+    """
+    found = find_format(path)
+    if isinstance(found, Format):
+        return found
+    raise FormatError(
+        f"holds weights and no graph ({found.title})",
+        number=303,
+        file=path,
+        hint="xir inspect lists them, xir convert writes them as safetensors, and xir.with_weights(graph, path) puts "
+        "them into a graph; a file with both is what torch.export.save writes",
+    )
+
+
+def find_format(path: str) -> Format | WeightFormat:
     """The format of a file, from its content; its name decides only between formats that both may be.
 
     Raises:
@@ -99,6 +119,9 @@ def recognize(path: str) -> Format:
     name = os.path.basename(path).lower()
     by_name = [each for each in known if name.endswith(each.suffixes)]
     others = [each for each in known if each not in by_name]
+    weights = weight_format(file)  # first, for their signs are sure and those of text formats are not
+    if weights is not None:
+        return weights
     for each in (*by_name, *others):
         if each.recognize(file):
             return each
@@ -107,8 +130,13 @@ def recognize(path: str) -> Format:
     raise FormatError(
         "the file is of no format that xir reads",
         file=path,
-        hint="xir reads " + ", ".join(f"{each.title} ({', '.join(each.suffixes)})" for each in known),
+        hint="xir reads " + ", ".join(f"{title} ({', '.join(suffixes)})" for title, suffixes in _titles()),
     )
+
+
+def _titles() -> list[tuple[str, tuple[str, ...]]]:
+    graphs = [(each.title, each.suffixes) for each in formats()]
+    return graphs + [(each.title, each.suffixes) for each in weight_formats()]
 
 
 def with_outputs(graph: Graph, names: Sequence[str]) -> Graph:

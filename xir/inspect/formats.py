@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xir.frontends.load import formats
+from xir.frontends.weights import weight_formats
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,4 +44,9 @@ def supported_formats(written: Sequence[str]) -> tuple[FormatSupport, ...]:
     Args:
         written: names of the formats that are written.
     """
-    return tuple(FormatSupport(each.name, each.title, each.suffixes, True, each.name in written) for each in formats())
+    graphs = [FormatSupport(each.name, each.title, each.suffixes, True, each.name in written) for each in formats()]
+    weights = [
+        FormatSupport(each.name, f"{each.title} (weights)", each.suffixes, True, each.name == "safetensors")
+        for each in weight_formats()
+    ]
+    return (*graphs, *weights)

@@ -85,7 +85,11 @@ class Constant:
         if self.dtype is DType.STRING:
             yield from self._text_chunks()
             return
-        flat = np.ascontiguousarray(self.array()).reshape(-1)
+        array = self.array()
+        if not array.flags.c_contiguous:
+            yield from _gathered(array)
+            return
+        flat = array.reshape(-1)
         little = flat if flat.dtype.byteorder in "=|<" else flat.astype(flat.dtype.newbyteorder("<"))
         view = little.view(np.uint8).data
         for start in range(0, len(view), _CHUNK):
@@ -108,6 +112,23 @@ class Constant:
         """The same elements in another shape; nothing is copied."""
         data = self.data if isinstance(self.data, FileSlice) else self.data.reshape(shape)
         return Constant(self.type.with_shape(shape), data)
+
+
+def _gathered(array: Array) -> Iterator[bytes]:
+    """The elements of an array that lie apart, in row-major order, without a copy of the whole."""
+    size = array.dtype.itemsize
+    native = array.dtype.byteorder in "=|<"
+    plain = array.view(f"u{size}") if native and size in (1, 2, 4, 8) else array
+    pieces = np.nditer(
+        plain,
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        order="C",
+        op_dtypes=plain.dtype.newbyteorder("<"),
+        casting="equiv",
+        buffersize=_CHUNK // size,
+    )
+    for piece in pieces:
+        yield np.asarray(piece).tobytes()
 
 
 def constant_of(array: NDArray[np.generic] | float | int | bool | list[object], dtype: DType | None = None) -> Constant:

@@ -3,6 +3,7 @@
 from xir.surgery.difference import Change, Difference, NodeChange, diff
 from xir.surgery.divergence import Divergence, reduce_against
 from xir.surgery.extraction import extract
+from xir.surgery.fitting import with_weights
 from xir.surgery.judging import Verdict
 from xir.surgery.merging import merge
 from xir.surgery.predicates import Disagreement
@@ -24,4 +25,5 @@ __all__ = [
     "merge",
     "reduce",
     "reduce_against",
+    "with_weights",
 ]

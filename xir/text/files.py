@@ -10,9 +10,9 @@ from xir.files import PathLike, atomic_group, open_beneath, read_text
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.types import TensorType
-from xir.text._safetensors import SafetensorsFile, header_bytes, header_name, write_tensors
 from xir.text.parser import parse_graph
 from xir.text.printer import print_graph
+from xir.text.safetensors import SafetensorsFile, header_bytes, header_name, write_tensors
 from xir.text.weights import plan_weights
 
 _MAX_STEM_BYTES = 200

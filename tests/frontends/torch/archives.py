@@ -64,7 +64,8 @@ def archive_bytes(members: Sequence[Member], *, wide: bool = True, comment: byte
         record = len(body) + len(directory)
         ending = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 30, 45, *four)
         ending += struct.pack("<4sIQI", b"PK\6\7", 0, numbers.get("record", record), 1)
-    short = (*four[:4], numbers.get("short length", four[4]), four[5])
+    count = min(numbers["count"], 0xFFFF)  # which says "look there"
+    short = (*four[:2], count, count, numbers.get("short length", four[4]), four[5])
     return bytes(body + directory) + ending + struct.pack("<4sHHHHIIH", b"PK\5\6", *short, len(comment)) + comment
 
 

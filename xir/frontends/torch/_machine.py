@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from xir.errors import FormatError, InvalidModelError, Location, UnsafeError, XirError
-from xir.frontends.torch.pickled import Buildable, Constructor, Names, as_table, has_weak_hash, is_key, kind_of
+from xir.frontends.torch.pickled import Buildable, Constructor, Names, as_list, as_table, has_weak_hash, is_key, kind_of
 from xir.limits import MEBI
 
 MAX_HEAP_BYTES = 256 * MEBI
@@ -210,7 +210,7 @@ class Machine:
 
 def _reading(argument: object) -> int:
     """Bytes of room that a constructor costs for reading its argument, which may stand in a file a million times."""
-    items = len(cast("list[object]", argument)) if isinstance(argument, list | dict) else 0
+    items = len(as_list(argument) or as_table(argument) or ())
     return sys.getsizeof(argument) + items * _PAIR_BYTES
 
 

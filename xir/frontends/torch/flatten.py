@@ -33,6 +33,7 @@ class _Found:
     shared: dict[str, str] = field(default_factory=dict[str, str])
     values: dict[str, str] = field(default_factory=dict[str, str])
     places: dict[tuple[object, ...], str] = field(default_factory=dict[tuple[object, ...], str])
+    known: dict[int, Constant] = field(default_factory=dict[int, Constant])
     problems: dict[tuple[str, str | None], list[str]] = field(default_factory=dict[tuple[str, str | None], list[str]])
 
     def add(self, name: str, constant: Constant, place: tuple[object, ...] | None) -> None:
@@ -71,7 +72,9 @@ def flatten(value: object, file: str) -> Weights:
         elif isinstance(leaf, str | int | float) and len(told := str(leaf)) <= _MAX_VALUE_CHARACTERS:
             found.values[name] = told
     problems = tuple(Problem(kind[0], tuple(names), kind[0], kind[1]) for kind, names in found.problems.items())
-    return Weights("pytorch", (file,), found.tensors, found.shared, found.values, problems)
+    outer = {name.partition(".")[0] for name in found.tensors}
+    tables = tuple(key for key, item in _items(value) if key in outer and as_table(item) is not None)
+    return Weights("pytorch", (file,), found.tensors, found.shared, found.values, tables, problems)
 
 
 def _leaves(value: object, file: str) -> Iterator[tuple[str, object]]:
@@ -106,7 +109,9 @@ def _items(part: object) -> Iterator[tuple[str, object]]:
 def _add(found: _Found, name: str, tensor: StoredTensor) -> None:
     """Enters a tensor and what its elements mean, or why it cannot be read."""
     try:
-        found.add(name, tensor.constant(), _place(tensor))
+        constant = found.known.get(id(tensor)) or tensor.constant()
+        found.known[id(tensor)] = constant
+        found.add(name, constant, _place(tensor))
     except UnsupportedError as error:
         found.problems.setdefault((error.message, error.hint), []).append(name)
         return

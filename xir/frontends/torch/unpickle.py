@@ -12,8 +12,8 @@ from xir.errors import UnsafeError
 from xir.frontends.torch._machine import OPERATIONS, Machine
 from xir.frontends.torch.pickled import Names, check_depth
 
-MAX_OPERATIONS = 3_000_000
-"""Operations of one pickle, about two seconds of them; a checkpoint of 10,000 tensors has about 300,000."""
+MAX_OPERATIONS = 2_000_000
+"""Operations of one pickle, about a second of them; a checkpoint of 10,000 tensors has about 300,000."""
 
 _STOP = ord(".")
 

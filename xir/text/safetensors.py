@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from xir.errors import FormatError, InvalidModelError
+from xir.errors import FormatError, InvalidModelError, UnsupportedError
 from xir.files import FileSlice, MappedFile, OutputFile
 from xir.ir.constant import Constant
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, dtype_from_name
 from xir.limits import MEBI, byte_count, check_present, check_size
 
 MAX_HEADER_BYTES = 16 * MEBI
@@ -42,7 +42,15 @@ _CODES: Mapping[DType, str] = {
 """The element types that every reader of the format knows; others are stored as U8, one item after the other, with
 `xir.type.<name>` in the metadata saying what they are."""
 
-_RAW = "U8"
+_READ: Mapping[str, DType] = {code: dtype for dtype, code in _CODES.items()} | {
+    "C64": DType.COMPLEX64,
+    "F8_E8M0": DType.FLOAT8E8M0,
+    "F8_E4M3FNUZ": DType.FLOAT8E4M3FNUZ,
+    "F8_E5M2FNUZ": DType.FLOAT8E5M2FNUZ,
+}
+"""Codes that are read; the later ones (safetensors 0.6 and 0.7, src/tensor.rs, Dtype) are not known everywhere yet."""
+
+_RAW, _TYPE = "U8", "xir.type."
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +112,27 @@ class SafetensorsFile:
         data = body.slice(limits[0], limits[1] - limits[0], what=f"tensor {name[:60]!r}")
         return StoredTensor(code, sizes, data)
 
+    def type_of(self, name: str) -> TensorType:
+        """The type of the tensor `name`, which the file holds.
+
+        Raises:
+            FormatError: the metadata tells of a type that is none.
+            UnsupportedError: xir has no such element type.
+        """
+        tensor = self.tensors[name]
+        told = self.metadata.get(_TYPE + name)
+        if told is not None:
+            kind, _, sizes = told.removesuffix("]").partition("[")
+            digits = sizes.split(",") if sizes else []
+            if not all(each.isascii() and each.isdigit() and len(each) < 20 for each in digits):
+                raise FormatError(f"tensor {name[:60]!r} is of no type: {told[:60]!r}", file=self._path)
+            return TensorType(dtype_from_name(kind), tuple(int(each) for each in digits))
+        if tensor.code not in _READ:
+            raise UnsupportedError(
+                f"elements of {tensor.code[:20]!r} have no element type here", hint="convert them to F32, F16 or BF16"
+            )
+        return TensorType(_READ[tensor.code], tensor.shape)
+
     def constant(self, name: str, type: TensorType) -> Constant:
         """The tensor `name` as a constant of `type`; its elements stay in the file.
 
@@ -113,11 +142,11 @@ class SafetensorsFile:
         tensor = self.tensors.get(name)
         if tensor is None:
             raise FormatError(f"has no tensor {name[:60]!r}", file=self._path)
-        code = _CODES.get(type.dtype)
         shape = type.static_shape or ()
         size = byte_count(shape, type.dtype.dtype.itemsize * 8, what=f"tensor {name[:60]!r}", file=self._path)
-        expected = (code, shape) if code is not None else (_RAW, (size,))
-        if (tensor.code, tensor.shape) != expected or tensor.data.length != size:
+        raw = type.dtype not in _CODES and tensor.code == _RAW
+        fits = tensor.shape == (size,) if raw else (_READ.get(tensor.code), tensor.shape) == (type.dtype, shape)
+        if not fits or tensor.data.length != size:
             raise FormatError(
                 f"tensor {name[:60]!r} is {tensor.code}{list(tensor.shape)}, expected {type!r}", file=self._path
             )
@@ -158,7 +187,7 @@ def header_bytes(tensors: Mapping[str, Constant], metadata: Mapping[str, str]) -
         constant = tensors[name]
         code = _CODES.get(constant.dtype)
         if code is None:
-            notes[f"xir.type.{name}"] = repr(constant.type)
+            notes[_TYPE + name] = repr(constant.type)
         end = offset + constant.nbytes
         shape = list(constant.shape) if code is not None else [constant.nbytes]
         entries[name] = {"dtype": code or _RAW, "shape": shape, "data_offsets": [offset, end]}
