@@ -74,7 +74,7 @@ def _fma(a: Numbers, b: Numbers, c: Numbers) -> Numbers:
     error = (product - (total - behind)) + (other - behind)  # D. Knuth, The Art of Computer Programming, 4.2.2, B
     inexact = np.isfinite(total) & np.isfinite(error) & (error != 0) & (total.view(np.int64) & 1 == 0)
     toward = np.where((error > 0), np.inf, -np.inf)
-    return cast("Numbers", np.where(inexact, np.nextafter(total, toward), total).astype(a.dtype))
+    return np.where(inexact, np.nextafter(total, toward), total).astype(a.dtype)
 
 
 def _fma_of_fractions(a: float, b: float, c: float) -> float:

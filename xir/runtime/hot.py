@@ -33,8 +33,8 @@ SEEN = 256
 SAMPLED = 8
 """One call in so many is timed, as looking at the clock twice takes a hundredth of a small call."""
 PRICE = 0.1
-"""Seconds that it takes to make code for a kernel: 0.04 to 0.15 on an AMD EPYC (Zen 5) for five public models of 6 to
-132 kernels: mtcnn's PNet and RNet, the OCR models of ddddocr and PP-OCRv4, openWakeWord's spectrogram."""
+"""Seconds that it takes to make code for a kernel: 0.04 to 0.15 on an AMD EPYC (Zen 5) for eight public models of 6
+to 196 kernels: PNet and RNet of mtcnn, OCR of ddddocr and PP-OCRv4, openWakeWord's spectrogram, nudenet, brainmaze."""
 
 Make: TypeAlias = Callable[[Mapping[Symbol, Dim], Callable[[], None]], Program]
 """Makes the program for sizes; calls the second argument now and then, which raises when nobody wants it any more."""
