@@ -63,7 +63,7 @@ def _fma(a: Numbers, b: Numbers, c: Numbers) -> Numbers:
 
     In twice the digits the product is exact, and a sum that is rounded to odd rounds once more as if it were the first
     time (S. Boldo, G. Melquiond 2008, "Emulation of a FMA and correctly rounded sums: proved algorithms using rounding
-    to odd"). x86 has a type that is wide enough for f32; f64 goes number by number, in fractions.
+    to odd"). That is f64 for f32; f64 itself goes number by number, in fractions.
     """
     if a.dtype == np.float64:
         exact: Numbers = np.vectorize(_fma_of_fractions, otypes=[np.float64])(a, b, c)
