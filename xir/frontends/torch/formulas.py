@@ -118,9 +118,9 @@ class _Parser:
         return left
 
     def power(self, depth: int) -> Term:
+        check_nesting(depth, what="a formula of sizes", limit=MAX_NESTING)
         if self.next() == "-":
             self.take()
-            check_nesting(depth, what="a formula of sizes", limit=MAX_NESTING)
             return Term("Mul", (_number(-1), self.power(depth + 1)))
         base = self.atom(depth)
         if self.next() == "**":

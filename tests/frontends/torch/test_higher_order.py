@@ -1,0 +1,201 @@
+"""Branches, loops and wrappers of exported programs, made without torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import xir
+from tests.frontends.torch.programs import graph, meta, node, program, tensor, write
+from xir.errors import InvalidModelError, UnsupportedError
+
+X = np.arange(6, dtype=np.float32).reshape(2, 3) - 2
+F32 = meta("float32", (2, 3))
+BATCH = "Symbol('s0', positive=True, integer=True)"
+
+
+def body(inputs, nodes, outputs, **changes):
+    """A body as an argument; inputs and outputs are names of tensors."""
+    made = graph([tensor(name) for name in inputs], nodes, [tensor(name) for name in outputs], **changes)
+    return {"as_graph": {"name": "body", "graph": made}}
+
+
+def casting(enabled):
+    """The settings of wrap_with_autocast: device, type, whether it is on, whether casts are kept."""
+    return [{"as_string": "cpu"}, {"as_scalar_type": 13}, enabled, {"as_none": True}]
+
+
+def tensors(*names):
+    return {"as_tensors": [{"name": name} for name in names]}
+
+
+def loaded(tmp_path, nodes, outputs=("y",), inputs=None):
+    held = {"x": F32, "p": meta("bool", ())} if inputs is None else inputs
+    return xir.load(write(tmp_path / "m.pt2", program(held, nodes, [tensor(name) for name in outputs])))
+
+
+PLUS = body(["a"], [node("aten.add.Tensor", [tensor("a"), {"as_int": 1}], "r")], ["r"])
+TWICE = body(["a"], [node("aten.mul.Tensor", [tensor("a"), {"as_int": 2}], "r")], ["r"])
+TUPLE = {"is_hop_single_tensor_return": False}
+
+
+def test_a_branch_is_taken_at_run_time(tmp_path):
+    made = loaded(tmp_path, [node("higher_order.cond", [tensor("p"), PLUS, TWICE, tensors("x")], "y", **TUPLE)])
+    assert [each.op.name for each in made.nodes] == ["if"]
+    for condition, expected in ((True, X + 1), (False, X * 2)):
+        np.testing.assert_array_equal(xir.run(made, {"x": X, "p": np.array(condition)})["y"], expected)
+
+
+def test_sources_of_a_body_name_the_call_around(tmp_path):
+    told = {"nn_module_stack": "a,,Net;b,blocks.3,Block", "stack_trace": 'File "/src/m.py", line 4, in forward'}
+    arguments = [tensor("p"), PLUS, TWICE, tensors("x")]
+    made = loaded(tmp_path, [node("higher_order.cond", arguments, "y", name="c", metadata=told, **TUPLE)])
+    (source,) = made.nodes[0].attributes["then_body"].nodes[-1].source
+    assert (source.layer, source.path, source.location) == ("c/r", ("blocks", "3"), "/src/m.py:4")
+
+
+def test_a_known_condition_leaves_one_branch(tmp_path):
+    made = loaded(tmp_path, [node("higher_order.cond", [{"as_bool": False}, PLUS, TWICE, tensors("x")], "y", **TUPLE)])
+    np.testing.assert_array_equal(xir.run(made, {"x": X, "p": np.array(True)})["y"], X * 2)
+
+
+def test_a_branch_reads_the_sizes_around_it(tmp_path):
+    inputs = {"x": meta("float32", (BATCH, 3)), "p": meta("bool", ())}
+    ones = body(
+        ["a"],
+        [
+            node("aten.sym_size.int", [tensor("a"), {"as_int": 0}], [{"as_sym_int": {"as_name": "n"}}]),
+            node("aten.mul.Tensor", [tensor("a"), {"as_sym_int": {"as_name": "n"}}], "r"),
+        ],
+        ["r"],
+    )
+    made = loaded(
+        tmp_path, [node("higher_order.cond", [tensor("p"), ones, PLUS, tensors("x")], "y", **TUPLE)], inputs=inputs
+    )
+    np.testing.assert_array_equal(xir.run(made, {"x": X, "p": np.array(True)})["y"], X * 2)
+
+
+def test_a_size_is_handed_to_a_branch(tmp_path):
+    inputs = {"x": meta("float32", (BATCH, 3)), "p": meta("bool", ()), "z": meta("float32", ())}
+    size = {"as_sym_int": {"as_name": "n"}}
+    full = [node("aten.mul.Tensor", [tensor("a"), {"as_sym_int": {"as_name": "k"}}], "r")]
+    then = {
+        "as_graph": {"name": "b", "graph": graph([tensor("a"), {"as_sym_int": {"as_name": "k"}}], full, [tensor("r")])}
+    }
+    nodes = [
+        node("aten.sym_size.int", [tensor("x"), {"as_int": 0}], [size]),
+        node("aten.ones_like.default", [tensor("z")], "o"),
+    ]
+    given = {"as_string_to_argument": {"a": tensor("o"), "k": size}}
+    with pytest.raises(InvalidModelError, match="a list is needed"):
+        loaded(tmp_path, [*nodes, node("higher_order.cond", [tensor("p"), then, then, given], "y")], inputs=inputs)
+
+
+def test_a_loop_runs_as_long_as_its_condition_holds(tmp_path):
+    goes = body(
+        ["i", "a"], [node("aten.lt.Scalar", [tensor("i"), {"as_int": 3}], "r")], ["r"], is_single_tensor_return=True
+    )
+    step = body(
+        ["i", "a"],
+        [
+            node("aten.add.Tensor", [tensor("i"), {"as_int": 1}], "j"),
+            node("aten.mul.Tensor", [tensor("a"), {"as_int": 2}], "b"),
+        ],
+        ["j", "b"],
+    )
+    inputs = {"x": F32, "i": meta("int64", ())}
+    nodes = [node("higher_order.while_loop", [goes, step, tensors("i", "x"), tensors()], [tensor("j"), tensor("y")])]
+    made = loaded(tmp_path, nodes, ("j", "y"), inputs)
+    for first, times in ((0, 8), (2, 2), (5, 1)):
+        results = xir.run(made, {"x": X, "i": np.array(first)})
+        np.testing.assert_array_equal(results["y"], X * times)
+        assert results["j"] == max(first, 3)
+
+
+def test_a_scan_carries_a_state(tmp_path):
+    step = body(
+        ["c", "a"],
+        [
+            node("aten.add.Tensor", [tensor("c"), tensor("a")], "s"),
+            node("aten.mul.Tensor", [tensor("c"), {"as_int": 2}], "r"),
+        ],
+        ["s", "r"],
+    )
+    inputs = {"x": meta("float32", (BATCH, 3)), "c": meta("float32", (3,))}
+    nodes = [node("higher_order.scan", [step, tensors("c"), tensors("x"), tensors()], [tensor("s"), tensor("y")])]
+    made = loaded(tmp_path, nodes, ("s", "y"), inputs)
+    results = xir.run(made, {"x": X, "c": np.ones(3, np.float32)})
+    np.testing.assert_array_equal(results["s"], 1 + X.sum(0))
+    np.testing.assert_array_equal(results["y"], [np.full(3, 2), 2 + 2 * X[0]])
+
+
+def test_a_body_is_mapped(tmp_path):
+    add = body(["a", "b"], [node("aten.add.Tensor", [tensor("a"), tensor("b")], "r")], ["r"])
+    inputs = {"x": F32, "c": meta("float32", (3,))}
+    made = loaded(
+        tmp_path, [node("higher_order.map_impl", [add, tensors("x"), tensors("c")], "y", **TUPLE)], ("y",), inputs
+    )
+    np.testing.assert_array_equal(xir.run(made, {"x": X, "c": np.ones(3, np.float32)})["y"], X + 1)
+
+
+def test_running_results(tmp_path):
+    add = body(["a", "b"], [node("aten.add.Tensor", [tensor("a"), tensor("b")], "r")], ["r"])
+    nodes = [node("higher_order.associative_scan", [add, tensors("x"), tensors()], "y", **TUPLE)]
+    made = loaded(tmp_path, nodes, ("y",), {"x": F32})
+    np.testing.assert_array_equal(xir.run(made, {"x": X})["y"], np.cumsum(X, 0))
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments"),
+    [
+        ("wrap_with_set_grad_enabled", [{"as_bool": False}, PLUS, tensor("x")]),
+        (
+            "wrap_with_autocast",
+            [*casting({"as_bool": False}), PLUS, tensor("x")],
+        ),
+        ("tag_activation_checkpoint", [PLUS, tensor("x")]),
+        ("invoke_subgraph", [PLUS, {"as_string": "id"}, tensor("x")]),
+        ("strict_mode", [PLUS, tensors("x")]),
+    ],
+)
+def test_what_only_wraps_calls(tmp_path, target, arguments):
+    made = loaded(tmp_path, [node(f"higher_order.{target}", arguments, "y", **TUPLE)], ("y",), {"x": F32})
+    np.testing.assert_array_equal(xir.run(made, {"x": X})["y"], X + 1)
+
+
+def test_a_body_whose_result_is_no_tuple(tmp_path):
+    single = body(["a"], [node("aten.relu.default", [tensor("a")], "r")], ["r"], is_single_tensor_return=True)
+    made = loaded(tmp_path, [node("higher_order.wrap", [single, tensor("x")], "y")], ("y",), {"x": F32})
+    np.testing.assert_array_equal(xir.run(made, {"x": X})["y"], np.maximum(X, 0))
+
+
+WRITING = body(["a"], [node("aten.add_.Tensor", [tensor("a"), {"as_int": 1}], "r")], ["r"])
+LOST = body(["a"], [node("mine.op.default", [tensor("a")], "r")], ["r"])
+
+
+@pytest.mark.parametrize(
+    ("target", "arguments", "error", "told"),
+    [
+        ("cond", [tensor("p"), PLUS, TWICE], InvalidModelError, "takes 4 arguments"),
+        ("cond", [tensor("p"), tensor("x"), TWICE, tensors("x")], InvalidModelError, "a body is needed"),
+        ("cond", [tensor("p"), PLUS, TWICE, tensors("x", "x")], InvalidModelError, "takes 1 values, it gets 2"),
+        ("cond", [tensor("p"), WRITING, TWICE, tensors("x")], UnsupportedError, "writes its input"),
+        ("cond", [tensor("p"), LOST, TWICE, tensors("x")], UnsupportedError, "y/r"),
+        ("scan", [PLUS, tensors(), tensors(), tensors()], UnsupportedError, "a scan of nothing"),
+        ("while_loop", [PLUS, PLUS, tensors("x"), tensors()], InvalidModelError, "cannot take the shape"),
+        ("wrap_with_autocast", [*casting({"as_bool": True}), PLUS, tensor("x")], UnsupportedError, "casts"),
+        ("auto_functionalized", [{"as_operator": "torch.ops.mine.op.default"}], UnsupportedError, "mine.op"),
+        ("nothing", [], UnsupportedError, "does not know"),
+    ],
+)  # fmt: skip
+def test_what_is_refused(tmp_path, target, arguments, error, told):
+    with pytest.raises(error, match=told):
+        loaded(tmp_path, [node(f"higher_order.{target}", arguments, "y", name="y", **TUPLE)])
+
+
+def test_bodies_in_bodies_are_bounded(tmp_path):
+    inner = PLUS
+    for _ in range(45):
+        inner = body(["a"], [node("higher_order.wrap", [inner, tensor("a")], "r", **TUPLE)], ["r"])
+    with pytest.raises(xir.XirError, match="nested deeper than 40"):
+        loaded(tmp_path, [node("higher_order.wrap", [inner, tensor("x")], "y", **TUPLE)])
