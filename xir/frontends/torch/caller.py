@@ -43,7 +43,7 @@ class Caller:
             UnsupportedError: xir does not know the operator, or what is asked of it.
             InvalidModelError: the arguments do not fit it.
         """
-        namespace, name, overload = (*kind.split("."), "")[:3]
+        namespace, name, overload = (*kind.split("."), "", "")[:3]
         table = self.operators.get(namespace)
         operator = None if table is None else _found(table, name, overload, items, named)
         written: str | None = None
