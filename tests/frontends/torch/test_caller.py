@@ -10,7 +10,7 @@ from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
-from xir.frontends.torch.tensor import Lens, Tensor
+from xir.frontends.torch.tensor import Computed, Lens, Tensor
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
@@ -78,3 +78,13 @@ def test_calls_that_are_refused(
 ):
     with pytest.raises(error, match=told):
         caller().call(kind, items, named)
+
+
+def test_a_number_of_the_run_where_it_must_be_known_is_refused():
+    with pytest.raises(UnsupportedError, match="only the run knows"):
+        caller().call("aten.unsqueeze.default", [place(), Computed(Value(TensorType(DType.INT64, ())))], {})
+
+
+def test_a_name_without_dots_is_no_operator():
+    with pytest.raises(UnsupportedError, match="does not know"):
+        caller().call("relu", [place()], {})

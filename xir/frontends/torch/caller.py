@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast as cast_to
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends.torch.arguments import Bound, bind, fits, passed_names
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.operators import Operator, Operators
-from xir.frontends.torch.tensor import Lens, Tensor
+from xir.frontends.torch.tensor import Computed, Lens, Tensor
 from xir.ir.broadcasting import needs_broadcast
+from xir.ir.dims import SymbolicDim
 from xir.ir.node import Value
 from xir.ops.elementwise import cast
 from xir.ops.shape import broadcast
@@ -111,9 +113,21 @@ def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> obj
         made = operator.handler(call, *given)
     except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
         raise InvalidModelError(f"the arguments do not go with each other: {error}") from error
+    except TypeError as error:
+        if not _has_open_number(given):
+            raise
+        raise UnsupportedError("a number that only the run knows stands where it must be known before") from error
     except MemoryError as error:
         raise UnsafeError("asks for more memory than there is", number=806) from error
     return tuple(made) if isinstance(made, list) else made
+
+
+def _has_open_number(items: Sequence[object]) -> bool:
+    """Whether a number among the arguments, or in a list of them, is a size with symbols or computed in the run."""
+    parts = [
+        part for item in items for part in (cast_to("tuple[object, ...]", item) if isinstance(item, tuple) else (item,))
+    ]
+    return any(isinstance(part, SymbolicDim | Computed) for part in parts)
 
 
 def _read(items: Sequence[object]) -> list[object]:
