@@ -127,7 +127,7 @@ def _built_places(length: Dim, past: Dim, valid: Value | None) -> Value:
 
 
 def hidden_rows(bias: Value) -> Value:
-    """Whether a query sees no key, bool in the shape of `bias: [B, H, L, T]`."""
+    """Whether a query sees no key of `bias: [B, H, L, T]`, bool [B, H, L, 1]."""
     most = reduce_max(bias, axes=(3,), keep_dims=True)
     never = broadcast(scalar(bias.dtype, -np.inf), shape=most.shape)
-    return broadcast(equal(most, never), shape=bias.shape)
+    return equal(most, never)

@@ -219,9 +219,9 @@ def _attention_decompose(
         scores = add(scores, bias)
     stages["biased"] = scores
     hidden = hidden_rows(bias) if bias is not None and may_hide_rows(mask, valid, left, right) else None
-    weights = _built_weights(scores, hidden, precision)
-    stages["weights"] = weights
-    y = matmul(weights, repeated_heads(narrow(wide(values), weights.dtype), heads))
+    weights = _built_weights(_without(hidden, scores), precision)
+    stages["weights"] = _without(hidden, weights)
+    y = _without(hidden, matmul(weights, repeated_heads(narrow(wide(values), weights.dtype), heads)))
     y, seen = narrow(y, q.dtype), narrow(stages[shown], q.dtype)
     return (y, seen) if past_k is None else (y, keys, values, seen)
 
@@ -248,10 +248,14 @@ def repeated_heads(x: Value, heads: Dim) -> Value:
     )
 
 
-def _built_weights(scores: Value, hidden: Value | None, precision: DType | None) -> Value:
-    """`_weights` as a graph."""
-    zero = broadcast(scalar(scores.dtype, 0.0), shape=scores.shape)
-    seen = scores if hidden is None else select(hidden, zero, scores)
-    exact = seen if precision is None else narrow(seen, precision)
-    weights = narrow(softmax(exact, axis=3), scores.dtype)
-    return weights if hidden is None else select(hidden, zero, weights)
+def _without(hidden: Value | None, x: Value) -> Value:
+    """`x: [B, H, L, D]` with 0 for the queries that see nothing; `hidden: [B, H, L, 1]`."""
+    if hidden is None:
+        return x
+    return select(broadcast(hidden, shape=x.shape), broadcast(scalar(x.dtype, 0.0), shape=x.shape), x)
+
+
+def _built_weights(scores: Value, precision: DType | None) -> Value:
+    """`_weights` as a graph, of queries that see something."""
+    exact = scores if precision is None else narrow(scores, precision)
+    return narrow(softmax(exact, axis=3), scores.dtype)

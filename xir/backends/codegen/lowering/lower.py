@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.llvm.types import is_compiled
+from xir.backends.codegen.lowering.attention.found import attended
+from xir.backends.codegen.lowering.attention.weights import is_weights, softmax_of_rows
 from xir.backends.codegen.lowering.flow import CONTROL, controlled
 from xir.backends.codegen.lowering.fusion.fuse import fuse
 from xir.backends.codegen.lowering.layout import VIEWS, channels_last, is_view, padded_before, zeros_around
@@ -50,18 +52,24 @@ PREPARED: Mapping[str, Callable[[Node, Rewriter], Sequence[Value] | None]] = {
 """{operator: what takes its place, or None}: other forms of operators, which the compiler does better with."""
 
 
+WHOLE: Mapping[str, Callable[[Node], Kernel]] = {"softmax": softmax_of_rows}
+"""{operator: its kernel} of operators that come apart in other places than those where this is of use."""
+
+
 def expand(graph: Graph, *, exact: bool = False) -> Graph:
     """The graph with every operator come apart that has pieces and no lowering of its own.
 
     Args:
         graph: what is computed.
-        exact: layers between dequantised operands stay in floats.
+        exact: layers between dequantised operands stay in floats, and attention stays three steps.
     """
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         rules = definition(node)
         if node.op.name in PREPARED:
             return PREPARED[node.op.name](node, rewriter)
+        if node.op.name in WHOLE and not exact and rewriter.current and is_weights(rewriter.graph, rewriter.current):
+            return None
         if rules.lower_rule is not None or rules.decompose_rule is None or node.op.name in VIEWS:
             return None
         try:
@@ -106,8 +114,9 @@ def _steps(made: Lowered, graph: Graph, machine: Machine) -> tuple[Step, ...]:
     items = _items(made, graph, machine)
     kept = {made.slot(value) for value in graph.outputs}
     kept.update(slot for item in items if not isinstance(item, Stage) for slot in reads(item))
+    held = frozenset(kept)
     steps: list[Step] = []
-    for item in fuse(items, frozenset(kept)):
+    for item in fuse(items, held, None if made.exact else lambda each: attended(each, held, made, machine)):
         if isinstance(item, Stage):
             steps.append(_run(made, item, machine))
         elif isinstance(item, Hosted | Repeat | Choose | Branch):
@@ -219,6 +228,8 @@ def _kernel(node: Node, *, late: bool) -> Kernel | str:
     if late:
         return "the sizes of its result are known only when it has run"
     rules = definition(node)
+    if node.op.name in WHOLE:
+        return WHOLE[node.op.name](node)
     if rules.lower_rule is None:
         if rules.decompose_rule is None:
             return "has no lowering to loops"

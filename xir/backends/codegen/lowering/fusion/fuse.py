@@ -28,20 +28,23 @@ from xir.kernel.walk import divisions, loads, operands, rewrite_blocks, scalars,
 MAX_WORK = 400
 """Functions in one element of a fused kernel."""
 
+Attended = Callable[[list[Item]], list[Item]]
+"""The items to the items with every attention one kernel."""
+
 Join = Callable[[list[Item], int, Stage, frozenset[int]], list[Item] | None]
 """(items, a place, the stage there, slots to keep) to the items with that stage joined to another; None if not."""
 
 
-def fuse(items: Sequence[Item], kept: frozenset[int]) -> list[Item]:
+def fuse(items: Sequence[Item], kept: frozenset[int], attended: Attended | None = None) -> list[Item]:
     """The stages, fewer of them.
 
     Args:
         items: stages and other steps, in order.
         kept: slots that others than stages read, which must be made.
+        attended: joins the stages of attention, once single elements are where they belong.
     """
-    made = _into(_needed(items, kept), kept)
-    for join in (_followed, _with_first_reader):
-        made = _in_turn(made, kept, join)
+    made = _in_turn(_into(_needed(items, kept), kept), kept, _followed)
+    made = _in_turn(attended(made) if attended else made, kept, _with_first_reader)
     return placed(shared(made, kept), kept)
 
 

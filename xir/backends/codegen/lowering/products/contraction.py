@@ -58,7 +58,7 @@ Packings: TypeAlias = Sequence[Packing | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Block:
+class Block:
     """A block of rows or columns: its number, and how many there are in a block."""
 
     number: Scalar
@@ -66,6 +66,7 @@ class _Block:
 
     @property
     def start(self) -> Scalar:
+        """The first row or column."""
         return Apply("mul", (self.number, build.index(self.width)))
 
 
@@ -150,17 +151,18 @@ def _packings(found: Contraction, tile: Tile, constants: frozenset[str], number:
 def _written(found: Contraction, tile: Tile, packings: Packings) -> tuple[Statement, ...]:
     """The loops over blocks, all of them parallel: what the columns read stays near while the rows go by."""
     blocks = Axis(tile.column.axis.name + "b")
-    first = _Block(blocks, tile.columns)
+    first = Block(blocks, tile.columns)
     full = floor_divide(tile.column.extent, tile.columns)
     rest = subtract(tile.column.extent, multiply(full, tile.columns))
-    body = tuple(_row_blocks(found, tile, packings, first, None, "f"))
+    rows = Axis((tile.row or tile.column).axis.name + "b")
+    body = tuple(row_blocks(found, tile, first, rows, "f", None, packings))
     if rest != 0:
         limit = Const(tile.column.extent, DType.INT64)
         vectors = -(-rest // tile.lanes) if isinstance(rest, int) else tile.vectors
-        last = tuple(_row_blocks(found, replace(tile, vectors=vectors), packings, first, limit, "l"))
+        last = tuple(row_blocks(found, replace(tile, vectors=vectors), first, rows, "l", limit, packings))
         body = last if full == 0 else (If(build.apply("lt", blocks, build.index(full)), body, last),)
     if tile.row is not None:
-        body = (For(_row_axis(tile.row), ceil_divide(tile.row.extent, tile.rows), "parallel", body),)
+        body = (For(rows, ceil_divide(tile.row.extent, tile.rows), "parallel", body),)
     outer = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
     inside = [loop for loop in outer if not _moves_columns(found, tile, loop)] if _goes_by(found, tile, outer) else []
     around = For(blocks, ceil_divide(tile.column.extent, tile.columns), "parallel", ())
@@ -190,26 +192,38 @@ def _goes_by(found: Contraction, tile: Tile, outer: Sequence[For]) -> bool:
     return not (isinstance(again, int) and isinstance(times, int)) or rows <= NEAR or rows * times < columns * again
 
 
-def _row_axis(row: For) -> Axis:
-    return Axis(row.axis.name + "b")
-
-
-def _row_blocks(
-    found: Contraction, tile: Tile, packings: Packings, first: _Block, limit: Scalar | None, mark: str
+def row_blocks(
+    found: Contraction,
+    tile: Tile,
+    first: Block,
+    number: Scalar,
+    mark: str,
+    limit: Scalar | None = None,
+    packings: Packings = (None, None),
 ) -> Iterator[Statement]:
-    """A block of rows; the last one may have less. Where only the run knows how many, one, half or all are made."""
+    """A block of rows; the last one may have less. Where only the run knows how many, one, half or all are made.
 
-    def write(rows: int, start: _Block, letter: str, most: Scalar | None = None) -> tuple[Statement, ...]:
+    Args:
+        found: sums of products.
+        tile: how results are grouped.
+        first: the block of columns.
+        number: which block of rows it is.
+        mark: makes the names of its loops and registers its own.
+        limit: the columns that there are, where the block may reach beyond; None where it does not.
+        packings: how each factor is packed.
+    """
+
+    def write(rows: int, start: Block, letter: str, most: Scalar | None = None) -> tuple[Statement, ...]:
         part = replace(tile, rows=rows)
         return tuple(_tile(_TileWriter(found, part, packings, first, limit, start, mark + letter, most)))
 
     if tile.row is None:
-        yield from write(1, _Block(build.index(0), 1), "")
+        yield from write(1, Block(build.index(0), 1), "")
         return
     extent, rows = tile.row.extent, tile.rows
     full = floor_divide(extent, rows)
     rest = subtract(extent, multiply(full, rows))
-    block = _Block(_row_axis(tile.row), rows)
+    block = Block(number, rows)
     whole = write(rows, block, "")
     if rest == 0:
         yield from whole
@@ -228,7 +242,7 @@ def _row_blocks(
 def _tile(writer: _TileWriter) -> Iterator[Statement]:
     """One tile: sums in registers, the loops of the sum, and what becomes of the sums."""
     yield Allocate(writer.sums)
-    yield writer.vector("z", [Store(writer.sums, (place,), writer.found.start) for place in writer.places("z")])
+    yield writer.vector("z", writer.beginnings())
     ahead = writer.ahead()
     yield from ahead[:1]
     body: tuple[Statement, ...] = (*ahead[1:], writer.vector("k", tuple(writer.products())))
@@ -248,9 +262,9 @@ class _TileWriter:
     found: Contraction
     tile: Tile
     packings: Packings
-    first: _Block
+    first: Block
     limit: Scalar | None
-    start: _Block
+    start: Block
     mark: str
     most: Scalar | None = None
 
@@ -270,8 +284,10 @@ class _TileWriter:
         offset = build.index((row * self.tile.vectors + vector) * self.tile.lanes)
         return Apply("add", (self.lane(letter), offset))
 
-    def places(self, letter: str) -> list[Scalar]:
-        return [self.place(*each, letter) for each in self.cells()]
+    def beginnings(self) -> list[Statement]:
+        """The sums before the first product."""
+        start = self.found.start
+        return [Store(self.sums, (self.place(*each, "z"),), self.cell(start, *each, "z")) for each in self.cells()]
 
     def cells(self) -> list[tuple[int, int]]:
         return [(row, vector) for row in range(self.tile.rows) for vector in range(self.tile.vectors)]

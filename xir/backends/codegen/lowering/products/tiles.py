@@ -75,13 +75,13 @@ def tiles_of(found: Contraction, machine: Machine, constants: frozenset[str]) ->
     length = found.length if isinstance(found.length, int) else 256
     shapes = sorted(
         WIDE[machine.lanes],
-        key=lambda shape: _cost(shape[0], _rows(shape[1], height), width, height, machine.lanes, length),
+        key=lambda shape: cost(shape[0], _rows(shape[1], height), width, height, machine.lanes, length),
     )
     tiles = [Tile(column, row, vectors, _rows(rows, height), machine.lanes) for vectors, rows in shapes]
     return list(dict.fromkeys(tiles))
 
 
-def _cost(vectors: int, rows: int, width: int, height: int, lanes: int, length: int) -> float:
+def cost(vectors: int, rows: int, width: int, height: int, lanes: int, length: int) -> float:
     """Loads and products of the whole, in cycles of a step of the sums, two of either at a time.
 
     Weights of a block of columns that a second cache does not hold come from farther away for every block of rows.
@@ -107,12 +107,12 @@ def _column(found: Contraction, constants: frozenset[str]) -> For | None:
     for strict in (True, False):
         if strict or not isinstance(found.length, int) or found.length >= LONG:
             for loop in reversed(found.loops):
-                if _is_column(found, loop, constants, strict):
+                if is_column(found, loop, constants, strict):
                     return loop
     return None
 
 
-def _is_column(found: Contraction, loop: For, constants: frozenset[str], strict: bool) -> bool:
+def is_column(found: Contraction, loop: For, constants: frozenset[str], strict: bool) -> bool:
     """Whether loads stay or go to the neighbour along the loop, and stores go; weights are packed so that they do."""
     name = loop.axis.name
     if loop.extent == 1:

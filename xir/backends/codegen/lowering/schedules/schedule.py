@@ -76,7 +76,10 @@ class _Nest:
 
 
 def _phase(statement: Statement, lanes: int) -> Statement:
-    nest = _collapsed(_Nest.of(statement), {})
+    nest = _Nest.of(statement)
+    if any(isinstance(each, For) and each.kind == "vector" for each in statements([statement])):  # it is arranged
+        return _around(nest.loops, in_lanes(nest.body, lanes)) if nest.loops else statement
+    nest = _collapsed(nest, {})
     if not nest.loops:
         return statement
     body = _inside(nest.body, nest.extents)

@@ -10,7 +10,7 @@ from xir.backends.codegen.lowering.winograd.forms import LARGE, SMALL, Form
 from xir.ir.dims import Dim, product
 
 TILES = {4: (2, 12), 8: (2, 6), 16: (2, 12)}
-"""{lanes: (vectors of columns, rows at most)} of products in registers: `contraction.WIDE` has the reasons."""
+"""{lanes: (vectors of columns, rows at most)} of products in registers: `tiles.WIDE` has the reasons."""
 
 SCRATCH = 512 << 10
 """Bytes on a worker's stack for what a block makes: half of a second cache of 1 MB, a sixteenth of a thread's stack."""
