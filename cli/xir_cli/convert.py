@@ -28,7 +28,7 @@ from xir_cli.output import Output
 from xir_cli.precision import precision_lines, precision_options
 from xir_cli.progress import ProgressLine
 from xir_cli.settings import Settings, WritingCommand
-from xir_cli.weights import Tensors, convert_weights, holds_weights, tensor_options
+from xir_cli.weights import WEIGHT_FILES, Tensors, convert_weights, tensor_options
 from xir_cli.words import output_lines, plan_lines, report_lines
 
 if TYPE_CHECKING:
@@ -227,7 +227,7 @@ def _convert_one(settings: Settings, source: str, path: str, wishes: Wishes) -> 
     from xir.api import ConversionMismatch
     from xir.inspect.conversion import ConversionPlan
 
-    if holds_weights(source):
+    if path.endswith(WEIGHT_FILES):
         return convert_weights(settings, source, path, wishes.tensors)
     wishes.tensors.refuse()
     output = Output(settings)

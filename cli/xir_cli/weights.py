@@ -117,6 +117,9 @@ def _document(weights: Weights) -> dict[str, object]:
     }
 
 
+WEIGHT_FILES = (".safetensors", ".index.json")
+"""Endings of files that hold weights and no graph."""
+
 WEIGHT_OPTIONS = frozenset(("models", "out", "table", "shard"))
 """Parameters of `xir convert` that say something of weights; all others are of graphs."""
 
@@ -159,7 +162,7 @@ def convert_weights(settings: Settings, source: str, path: str, tensors: Tensors
     """Writes the tensors of a file as safetensors."""
     from xir import api
 
-    _refuse_others(path)
+    _refuse_others()
     output = Output(settings)
     done = api.convert_weights(
         source,
@@ -178,12 +181,8 @@ def convert_weights(settings: Settings, source: str, path: str, tensors: Tensors
     return 0
 
 
-def _refuse_others(path: str) -> None:
-    """Options that say something of graphs are no options for weights.
-
-    Raises:
-        UsageError: one was given, or the file to write is of another format.
-    """
+def _refuse_others() -> None:
+    """Options that say something of graphs are none of weights; raises UsageError where one was given."""
     context = click.get_current_context()
     given = [
         name
@@ -193,10 +192,5 @@ def _refuse_others(path: str) -> None:
     ]
     if given:
         raise UsageError(
-            f"--{given[0].replace('_', '-')} is for models; the file holds weights and no graph", hint="leave it out"
-        )
-    if not path.endswith((".safetensors", ".index.json")):
-        raise UsageError(
-            f"{path} is no name of a file of weights; the source holds weights and no graph",
-            hint="name it .safetensors; models are written from files with a graph, such as torch.export.save writes",
+            f"--{given[0].replace('_', '-')} is for models; a file of weights is to be written", hint="leave it out"
         )

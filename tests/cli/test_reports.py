@@ -88,6 +88,9 @@ def test_formats(capsys):
         "onnx": (True, True),
         "pt2": (True, False),
         "caffe": (True, False),
+        "pytorch": (True, False),
+        "safetensors": (True, True),
+        "shards": (True, False),
     }
 
 

@@ -65,7 +65,9 @@ def test_weights_in_several_files(weights, capsys):
     assert call(capsys, "inspect", "a.safetensors.index.json").code == 0
 
 
-@pytest.mark.parametrize("command", ["run", "optimize -o b.onnx", "inspect --svg a.svg", "profile"])
+@pytest.mark.parametrize(
+    "command", ["run", "convert -o b.onnx", "optimize -o b.onnx", "inspect --svg a.svg", "profile"]
+)
 def test_weights_are_no_model(weights, capsys, command):
     name, *rest = command.split()
     done = call(capsys, name, weights, *rest)
@@ -76,12 +78,12 @@ def test_weights_are_no_model(weights, capsys, command):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("-o", "a.onnx"), "a.onnx is no name of a file of weights"),
         (("-o", "a.safetensors", "--opset", "13"), "--opset is for models"),
         (("-o", "a.safetensors", "--dry-run"), "--dry-run is for models"),
         (("-o", "a.safetensors", "--table", "x"), "there is no tensor in 'x'"),
         (("-o", "a.safetensors", "--shard", "big"), "big is no size"),
         (("-o", "a.pth"), "is the file that is read"),
+        (("--out-dir", "b", "--shard", "5GB"), "--table and --shard are for one file of weights"),
     ],
 )
 def test_what_says_nothing_of_weights_is_refused(weights, capsys, arguments, told):
@@ -106,3 +108,9 @@ def test_sizes(text, size):
             bytes_of(text)
     else:
         assert bytes_of(text) == size
+
+
+def test_a_model_is_no_file_of_weights(tmp_path, capsys):
+    done = call(capsys, "convert", small(tmp_path), "-o", tmp_path / "a.safetensors")
+    assert done.code == 3
+    assert "holds no weights that xir reads" in done.err
