@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from xir.errors import InvalidModelError, UnsupportedError
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Computed, Number
 from xir.ir.broadcasting import join, needs_broadcast
@@ -28,6 +28,7 @@ from xir.ir.dims import (
 )
 from xir.ir.node import Value
 from xir.ir.types import DType
+from xir.limits import MAX_FOLDED_BYTES, MAX_UNROLLED_NODES, check_size
 from xir.ops import elementwise
 from xir.ops._targets import size_value
 from xir.ops.constant import constant
@@ -102,6 +103,25 @@ class Call:
     def literal(self, number: object, dtype: DType) -> Value:
         """A literal, a number or an array of them, of `dtype`."""
         return constant(value=constant_of(np.asarray(number).astype(dtype.dtype)))
+
+    def bounded(self, elements: int) -> int:
+        """The number of elements of a literal that a call says by numbers alone.
+
+        Raises:
+            UnsafeError: they take more memory than folding may.
+        """
+        check_size(8 * elements, MAX_FOLDED_BYTES, what=f"a literal of {elements} elements")
+        return elements
+
+    def several(self, count: int) -> int:
+        """The number of results of one call.
+
+        Raises:
+            UnsafeError: they are more nodes than a graph may unroll into.
+        """
+        if count > MAX_UNROLLED_NODES:
+            raise UnsafeError(f"{count} results of one call; at most {MAX_UNROLLED_NODES} are taken", number=806)
+        return count
 
     def scalar(self, number: Number, dtype: DType) -> Value:
         """A number as a tensor of `dtype` without axes."""

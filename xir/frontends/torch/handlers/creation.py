@@ -195,7 +195,7 @@ def ranged(call: Call, start: Number, end: Number, step: Number, dtype: DType | 
     if count < 0:
         call.invalid(f"steps of {step} never lead from {start} to {end}")
     # PyTorch computes each element in f64 from its place (`accscalar_t` of arange on the CPU).
-    return call.literal(first + pace * np.arange(count, dtype=np.float64), dtype)
+    return call.literal(first + pace * np.arange(call.bounded(count), dtype=np.float64), dtype)
 
 
 def _is_whole(number: Number) -> bool:
@@ -246,7 +246,7 @@ def _spaced(call: Call, start: Number, end: Number, count: int, dtype: DType) ->
     first, last = (float(int(each)) if dtype.is_integer else float(each) for each in (start, end))
     if count == 1:
         return np.asarray([first])
-    places = np.arange(count, dtype=np.float64)
+    places = np.arange(call.bounded(count), dtype=np.float64)
     step = (last - first) / (count - 1) if count else 0.0
     return np.where(places < count // 2, first + step * places, last - step * (count - 1 - places))
 
@@ -291,6 +291,7 @@ def triangle(call: Call, x: Value, offset: Number) -> Value:
 )
 def triangle_places(call: Call, rows: int, columns: int, offset: int, dtype: DType | None) -> Value:
     """The coordinates of a triangle, in row-major order: [2, number of elements]."""
+    call.bounded(2 * rows * columns)
     find = np.tril_indices if call.kind.startswith("aten.tril") else np.triu_indices
     return call.literal(np.stack(find(rows, offset, columns)), dtype or DType.INT64)
 
@@ -315,6 +316,7 @@ def one_hot(call: Call, x: Value, classes: int) -> Value:
 def vander(call: Call, x: Value, count: int | None, increasing: bool) -> Value:
     """The powers of each element of a vector, the highest first unless `increasing`."""
     number = call.known_integer(x.shape[0] if count is None else count, "a number of powers")
+    call.bounded(number)
     powers = range(number) if increasing else range(number - 1, -1, -1)
     dtype = x.dtype if x.dtype.is_floating else DType.INT64
     shape = (x.shape[0], number)

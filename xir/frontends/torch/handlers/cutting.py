@@ -231,7 +231,7 @@ def split_tensor(call: Call, x: Value, length: Number, axis: int) -> tuple[Value
     count = ceil_divide(size, step)
     if not isinstance(count, int):
         call.refuse(f"axis {axis} of {x.type!r} cut into a number of pieces that is not known before the run")
-    count = max(count, 1)
+    count = call.several(max(count, 1))
     return pieces(x, axis, (*(step,) * (count - 1), size - step * (count - 1)))
 
 
@@ -245,6 +245,7 @@ def chunk(call: Call, x: Value, count: int, axis: int) -> tuple[Value, ...]:
     size = x.shape[axis]
     if count < 1:
         call.invalid(f"{count} pieces are asked for")
+    call.several(count)
     if size == 0:
         return (x,) * count
     step = ceil_divide(size, count)
@@ -261,6 +262,8 @@ def tensor_split(call: Call, x: Value, count: Number, axis: int) -> tuple[Value,
     axis = call.axis(axis, x.rank)
     parts = call.known_integer(count, "a number of pieces")
     size = x.shape[axis]
+    if call.several(parts) < 1:
+        call.invalid(f"{parts} pieces are asked for")
     return pieces(x, axis, [floor_divide(size + (parts - 1 - place), parts) for place in range(parts)])
 
 
@@ -296,7 +299,7 @@ def unbind(call: Call, x: Value, axis: int) -> tuple[Value, ...]:
     """What stands at each place of an axis."""
     axis = call.axis(axis, x.rank)
     count = call.known_integer(x.shape[axis], "the size of an axis that is taken apart")
-    return tuple(select(call, x, axis, place) for place in range(count))
+    return tuple(select(call, x, axis, place) for place in range(call.several(count)))
 
 
 def _diagonal_places(call: Call, rows: Dim, columns: Dim, offset: int) -> Value:

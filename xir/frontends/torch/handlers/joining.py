@@ -170,6 +170,9 @@ def repeated_places(call: Call, repeats: Value, size: Number | None) -> Value:
     held = call.scope.constant_of(repeats)
     if held is not None:
         counts = held.array().astype(np.int64)
+        if (counts < 0).any():
+            call.invalid("repeats must be 0 or more")
+        call.bounded(int(counts.sum(dtype=np.float64)))
         return call.cast(call.literal(np.repeat(np.arange(counts.size), counts), DType.INT64), repeats.dtype)
     ends = cumsum(call.cast(repeats, DType.INT64), axis=0)
     total = reduce_sum(call.cast(repeats, DType.INT64), axes=(0,), keep_dims=False)
