@@ -289,7 +289,11 @@ def entropy(call: Call, x: Value) -> Value:
 def logaddexp(call: Call, x: Value, other: Value) -> Value:
     """`log(exp(x) + exp(other))`, or the same to the base 2, without overflow."""
     left, right = call.promoted(x, other)
-    base = math.log(2) if call.kind.startswith("aten.logaddexp2") else 1.0
+    return log_sum(left, right, math.log(2) if call.kind.startswith("aten.logaddexp2") else 1.0)
+
+
+def log_sum(left: Value, right: Value, base: float) -> Value:
+    """`log(exp(left) + exp(right))` without overflow; `base` is the logarithm of the base of both."""
     top = elementwise.maximum(left, right)
     apart = elementwise.neg(elementwise.abs_(elementwise.sub(left, right)))
     rest = _scaled(log1p(elementwise.exp(_scaled(apart, base))), 1 / base)

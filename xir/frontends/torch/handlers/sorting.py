@@ -89,7 +89,7 @@ def running_total(call: Call, x: Value, axis: int, dtype: DType | None) -> Value
     return lined(call, call.cast(x, summed_type(x, dtype)), axis, lambda line, at: function(line, axis=at))
 
 
-def _back(x: Value, axis: int, step: int, fill: float) -> Value:
+def back(x: Value, axis: int, step: int, fill: float) -> Value:
     """`x` moved back along an axis, `fill` in front."""
     size = x.shape[axis]
     kept = slice_(x, axes=(axis,), starts=(0,), stops=(size - step,), steps=(1,))
@@ -102,7 +102,7 @@ def running_most(call: Call, x: Value, axis: int) -> Value:
     least = -math.inf if x.dtype.is_floating else float(-(1 << (x.dtype.bits - 1)) if x.dtype.is_signed else 0)
     step = 1
     while step < size:
-        x = elementwise.maximum(x, _back(x, axis, step, least))
+        x = elementwise.maximum(x, back(x, axis, step, least))
         step *= 2
     return x
 
