@@ -147,6 +147,53 @@ def test_what_lies_in_order_stays_a_view():
     np.testing.assert_array_equal(values(source, x)[0], X + 2)
 
 
+@pytest.mark.parametrize(
+    ("kind", "arguments", "seen"),
+    [
+        ("aten.t_", [], lambda x: x.T),
+        ("aten.transpose_.default", [0, 1], lambda x: x.T),
+        ("aten.unsqueeze_", [1], lambda x: x[:, None]),
+        ("aten.squeeze_.dim", [0], lambda x: x),
+    ],
+)
+def test_a_tensor_that_is_turned_in_place_still_shows_what_it_showed(kind: str, arguments: list[object], seen: View):
+    caller, x = Caller(OPERATORS, Scope()), place()
+    source = x.value
+    part = caller.call("aten.slice.Tensor", [x, 0, 1, 3], {})
+    assert caller.call(kind, [part, *arguments], {}) is part
+    caller.call("aten.add_.Scalar", [x, 1], {})
+    caller.call("aten.mul_.Scalar", [part, 2], {})
+    wanted = X + 1
+    wanted[1:3] *= 2
+    for made, true in zip(values(source, x, part), (wanted, seen(wanted[1:3])), strict=True):
+        np.testing.assert_array_equal(made, true)
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments", "wanted"),
+    [
+        ("aten.pow_.Scalar", [2], X**2),
+        ("aten.floor_divide_.Scalar", [2], X // 2),
+        ("aten.float_power_.Scalar", [2], X**2),
+        ("aten.fill_diagonal_.default", [7], np.where(np.eye(4, 6, dtype=bool), 7, X)),
+        ("aten.bernoulli_.float", [1.0], np.ones_like(X)),
+    ],
+)
+def test_variants_that_write_whatever_their_overload_is_called(kind: str, arguments: list[object], wanted: Array):
+    caller, x = Caller(OPERATORS, Scope()), place()
+    source = x.value
+    assert caller.call(kind, [x, *arguments], {}) is x
+    np.testing.assert_array_equal(values(source, x)[0], wanted.astype(np.float32))
+
+
+def test_python_s_operators_that_write():
+    x = Tensor(Value(TensorType(DType.INT64, (3,))))
+    source = x.value
+    Caller(OPERATORS, Scope()).call("aten.__iand__.Scalar", [x, 2], {})
+    graph = Graph("g", (source,), (x.value,))
+    assert next(iter(xir.run(graph, {graph.input_names[0]: np.asarray([1, 2, 3])}).values())).tolist() == [0, 2, 2]
+
+
 def test_resize_changes_the_shape_of_what_is_written():
     caller, x = Caller(OPERATORS, Scope()), place()
     source = x.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast as cast_to
 
@@ -15,6 +16,9 @@ from xir.ir.dims import SymbolicDim
 from xir.ir.node import Value
 from xir.ops.elementwise import cast
 from xir.ops.shape import broadcast
+
+_IN_PLACE = re.compile(r"__i(and|or|xor|lshift|rshift)__")
+"""Python's names of operators that write."""
 
 _RESIZING = frozenset({"resize", "resize_as"})
 """Operators whose variants that write change the shape of what they write."""
@@ -66,39 +70,42 @@ class Caller:
         if isinstance(target, Tensor):
             if not isinstance(made, Value):
                 call.refuse("writes several tensors")
+            if schema.view_of is not None:
+                target.turn(made, _lens(bound.operator, call, arguments, None))
+                return target
             target.write(made if schema.name in _RESIZING else _as(made, target.value))
             return target
         whole = bound.held.get(schema.view_of) if schema.view_of is not None else None
         if not isinstance(whole, Tensor):
             return _places(made)
-        return _views(whole, made, bound.operator, call, arguments, bound.held)
+        return _views(whole, made, bound.operator, call, arguments)
 
 
-def _views(
-    whole: Tensor, made: object, operator: Operator, call: Call, arguments: Sequence[object], held: Mapping[str, object]
-) -> object:
+def _views(whole: Tensor, made: object, operator: Operator, call: Call, arguments: Sequence[object]) -> object:
     """Results that show parts of an argument."""
-    place = [argument.name for argument in operator.schema.arguments].index(operator.schema.view_of or "")
-
-    def lens(index: int | None) -> Lens:
-        def get(value: Value) -> Value:
-            given = [*arguments[:place], Tensor(value), *arguments[place + 1 :]]
-            found = _handled(operator, call, given)
-            part = found if index is None else found[index] if isinstance(found, tuple) else None
-            if not isinstance(part, Value):
-                raise InvalidModelError(f"{call.kind} is no view any more")
-            return part
-
-        if operator.put is None or index is not None:
-            return Lens(get)
-        rest = _read([*arguments[:place], *arguments[place + 1 :]])
-        put: Callable[..., Value] = operator.put
-        return Lens(get, lambda value, part: put(call, value, part, *rest))
-
     if isinstance(made, tuple):
         parts = [part for part in made if isinstance(part, Value)]
-        return tuple(whole.view(part, lens(index)) for index, part in enumerate(parts))
-    return whole.view(made, lens(None)) if isinstance(made, Value) else made
+        return tuple(whole.view(part, _lens(operator, call, arguments, index)) for index, part in enumerate(parts))
+    return whole.view(made, _lens(operator, call, arguments, None)) if isinstance(made, Value) else made
+
+
+def _lens(operator: Operator, call: Call, arguments: Sequence[object], index: int | None) -> Lens:
+    """How a result, or one of several, lies in the argument that it shows."""
+    place = [argument.name for argument in operator.schema.arguments].index(operator.schema.view_of or "")
+
+    def get(value: Value) -> Value:
+        given = [*arguments[:place], Tensor(value), *arguments[place + 1 :]]
+        found = _handled(operator, call, given)
+        part = found if index is None else found[index] if isinstance(found, tuple) else None
+        if not isinstance(part, Value):
+            raise InvalidModelError(f"{call.kind} is no view any more")
+        return part
+
+    if operator.put is None or index is not None:
+        return Lens(get)
+    rest = _read([*arguments[:place], *arguments[place + 1 :]])
+    put: Callable[..., Value] = operator.put
+    return Lens(get, lambda value, part: put(call, value, part, *rest))
 
 
 def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> object:
@@ -166,8 +173,12 @@ def _functional(
 
     `add_.Tensor` writes its first argument; `add.out` writes `out` (aten/src/ATen/native/README.md, "variants").
     """
-    if name.endswith("_") and not name.endswith("__"):
-        operator = _found(table, name[:-1], overload, items, named)
+    short = _IN_PLACE.fullmatch(name)
+    if short is not None or (name.endswith("_") and not name.endswith("__")):
+        plain = f"__{short[1]}__" if short is not None else name[:-1]
+        operator = _found(table, plain, overload, items, named)
+        if operator is None or not fits(operator.schema, items, named):  # `pow_.Scalar` is `pow.Tensor_Scalar`
+            operator = _found(table, plain, "", items, named) or operator
         return operator, operator.schema.arguments[0].name if operator is not None else None
     if "out" in named:
         rest = {key: item for key, item in named.items() if key != "out"}

@@ -83,6 +83,19 @@ class Tensor:
             self._writes += 1
         self._value = value
 
+    def turn(self, value: Value, lens: Lens) -> None:
+        """Shows its own elements through a lens from now on, as `t_` and `unsqueeze_` make it."""
+        if self.base is None or self._lens is None:
+            self.base, self._lens = Tensor(self._value), lens
+            self._seen = self.base.writes
+        else:
+            before = self._lens
+            self._lens = Lens(
+                lambda whole: lens.get(before.get(whole)),
+                lambda whole, part: before.replaced(whole, lens.replaced(before.get(whole), part)),
+            )
+        self._value = value
+
     def view(self, value: Value, lens: Lens) -> Tensor:
         """A view of this place whose value is now `value`."""
         return Tensor(value, self, lens)

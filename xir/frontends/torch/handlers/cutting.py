@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.views import permuted, with_axis, without_axes
 from xir.frontends.torch.operators import Operators
-from xir.frontends.torch.tensor import Computed, Number
+from xir.frontends.torch.tensor import Computed, Number, Tensor
 from xir.ir.dims import Dim, Symbol, bounds, ceil_divide, equal, floor_divide, maximum, minimum, product
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import compare, elementwise
 from xir.ops._build import scalar_like
 from xir.ops.index import gather, scatter_elements
+from xir.ops.places import scatter_nd
 from xir.ops.shape import broadcast, concat, iota, pad, reshape, slice_, split
 
 operators = Operators("aten")
@@ -352,6 +353,23 @@ def put_diagonal(call: Call, whole: Value, part: Value, offset: int, first: int,
 def diagonal_scatter(call: Call, x: Value, source: Value, offset: int, first: int, second: int) -> Value:
     """`x` with another diagonal."""
     return put_diagonal(call, x, source, offset, first, second)
+
+
+@operators.op(
+    "fill_diagonal_(Tensor(a!) self, Scalar fill_value, bool wrap=False) -> Tensor(a!)",
+)
+def fill_diagonal(call: Call, place: Tensor, value: Number, wrap: bool) -> Tensor:
+    """A number on the diagonal of a matrix, or of a cube of equal sides."""
+    x = place.value
+    if wrap:
+        call.refuse("a diagonal that begins anew below the square of a tall matrix")
+    count = x.shape[0]
+    for size in x.shape[1:]:
+        count = minimum(count, size)
+    line = iota(shape=(count, 1), axis=0, dtype=DType.INT64)
+    places = call.repeated(line, (count, x.rank))
+    place.write(scatter_nd(x, places, call.filled(value, x.dtype, (count,)), reduction="none"))
+    return place
 
 
 @operators.op(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.promotion import DEFAULT
-from xir.frontends.torch.tensor import Number
+from xir.frontends.torch.tensor import Number, Tensor
 from xir.ir.dims import Shape
 from xir.ir.node import Value
 from xir.ir.types import DType
@@ -160,6 +160,24 @@ def normal(call: Call, mean: Value | float, deviation: Value | float) -> Value:
 def normal_functional(call: Call, x: Value, mean: float, deviation: float) -> Value:
     """Normal numbers in the shape of another tensor."""
     return _normal(call, x.shape, x.dtype, mean, deviation)
+
+
+@operators.op(
+    "normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)",
+)
+def normal_(call: Call, place: Tensor, mean: float, deviation: float) -> Tensor:
+    """Normal numbers in place of what was there."""
+    place.write(_normal(call, place.value.shape, place.value.dtype, mean, deviation))
+    return place
+
+
+@operators.op(
+    "bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)",
+)
+def bernoulli_(call: Call, place: Tensor, probability: float) -> Tensor:
+    """1 with a probability, else 0, in place of what was there."""
+    place.write(bernoulli_of(call, place.value, probability))
+    return place
 
 
 @operators.op(
