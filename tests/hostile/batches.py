@@ -15,6 +15,7 @@ from tests.hostile import (
     onnx_scopes,
     onnx_storage,
     onnx_structures,
+    programs,
     weights,
     xir_files,
 )
@@ -50,6 +51,8 @@ BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
     },
     "xir": xir_files.text,
     "xir companions": xir_files.companions,
+    "archives of programs": programs.archives,
+    "exported programs": programs.programs,
     "weights": weights.damaged,
     "weights that run code": weights.code,
     "weights that ask for much": weights.bombs,

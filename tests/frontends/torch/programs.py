@@ -152,6 +152,23 @@ def payload(arrays: Mapping[str, np.ndarray], prefix: str, changes: Mapping[str,
     return [*members, Member(f"m/{folder}model_{prefix}s_config.json", json.dumps({"config": rows}).encode())]
 
 
+def members(
+    text: Any,
+    weights: Mapping[str, np.ndarray] = {},
+    constants: Mapping[str, np.ndarray] = {},
+    changes: Mapping[str, Any] = {},
+) -> list[Member]:
+    """The members of an archive; `text` is the program, or the bytes that stand in its place."""
+    body = text if isinstance(text, bytes) else json.dumps(text).encode()
+    return [
+        *payload(weights, "weight", changes),
+        *payload(constants, "constant"),
+        Member("m/models/model.json", body),
+        Member("m/archive_format", b"pt2"),
+        Member("m/archive_version", b"0"),
+    ]
+
+
 def write(
     path: Path,
     text: Any,
@@ -159,14 +176,6 @@ def write(
     constants: Mapping[str, np.ndarray] = {},
     changes: Mapping[str, Any] = {},
 ) -> Path:
-    """Writes an archive; `text` is the program, or the bytes that stand in its place."""
-    body = text if isinstance(text, bytes) else json.dumps(text).encode()
-    members = [
-        *payload(weights, "weight", changes),
-        *payload(constants, "constant"),
-        Member("m/models/model.json", body),
-        Member("m/archive_format", b"pt2"),
-        Member("m/archive_version", b"0"),
-    ]
-    path.write_bytes(archive_bytes(members))
+    """Writes an archive; see `members`."""
+    path.write_bytes(archive_bytes(members(text, weights, constants, changes)))
     return path

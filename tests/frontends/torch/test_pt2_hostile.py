@@ -187,7 +187,7 @@ def test_loops_in_conditions_of_loops_are_bounded(tmp_path, monkeypatch):
         asked = _graph([loop, node("aten.lt.Scalar", [tensor("b"), {"as_int": 3}], "r")])
     held = program({"a": meta("int64", ())}, asked["nodes"], [tensor("r")])
     monkeypatch.setattr("xir.frontends.torch.importer.inlining_limit", lambda calls: 4 * calls)
-    with pytest.raises(UnsafeError, match="expand to more than 204 calls"):
+    with pytest.raises(UnsafeError, match="expand to more than"):
         load_model(str(write(tmp_path / "m.pt2", held)))
 
 

@@ -120,7 +120,8 @@ def _fitted(schema: Schema, argument: Argument, item: object) -> object:
     takes_numbers = schema.name in _TAKING_NUMBERS and argument.kind == "Tensor"
     if takes_numbers and isinstance(item, _NUMBERS) and argument is not schema.arguments[0]:
         return item
-    if not _is_fit(argument, item) and not (isinstance(item, bool) and argument.kind in ("int", "SymInt")):
+    is_number = isinstance(item, bool) and argument.kind in ("int", "SymInt") and not argument.is_list
+    if not _is_fit(argument, item) and not is_number:
         raise InvalidModelError(f"argument {argument.name!r} is {_told(item)}, expected {_wanted(argument)}")
     return _repeated(argument, item)
 
