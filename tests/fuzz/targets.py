@@ -21,11 +21,15 @@ from tests.hostile.batches import cases
 from tests.hostile.caffe_files import SMALL, small_caffemodel
 from tests.hostile.caffe_nets import NUMBERS
 from tests.hostile.onnx_files import small_model
+from tests.hostile.weights import small, small_safetensors, small_tar
 from tests.hostile.worker import MEMORY, address_space
 from tests.hostile.xir_files import small_xir
 from xir.errors import XirError
 from xir.frontends.caffe.schema import load_schema
 from xir.frontends.load import load_model
+from xir.frontends.torch.tensor_names import tensor_names
+from xir.frontends.weights import Weights, load_weights
+from xir.ir.graph import Graph
 from xir.ir.verify import verify
 from xir.ops import table
 
@@ -45,6 +49,7 @@ class Target:
         batches: hostile batches whose small files are good beginnings too.
         words: what a mutation may write into a file: names that the format knows.
         beside: makes the files that lie beside, by name.
+        read: reads one.
     """
 
     name: str
@@ -52,6 +57,7 @@ class Target:
     batches: tuple[str, ...]
     words: Callable[[], Iterable[str]]
     beside: Callable[[], Mapping[str, bytes]] = dict
+    read: Callable[[str], Graph | Weights] = lambda path: load_model(path).graph
 
     def seeds(self) -> Iterator[bytes]:
         """The right file, and the hostile ones of at most `SEED_BYTES`."""
@@ -79,6 +85,19 @@ def _onnx_words() -> Iterable[str]:
         yield from operator.attributes
 
 
+def _torch_words() -> Iterable[str]:
+    for name in tensor_names():
+        yield from name.split(".")
+
+
+def _weights(path: str) -> Weights:
+    """The tensors, every element looked at."""
+    weights = load_weights(path)
+    for constant in weights.tensors.values():
+        constant.digest()
+    return weights
+
+
 @cache
 def _companion() -> Mapping[str, bytes]:
     _, name, weights = small_xir()
@@ -98,12 +117,16 @@ TARGETS: Mapping[str, Target] = {
         _onnx_words,
     ),
     "xir": Target("m.xir", lambda: small_xir()[0], (), table, _companion),
+    "checkpoint": Target("m.pth", lambda: small("zip"), ("weights that run code",), _torch_words, read=_weights),
+    "older checkpoint": Target("m.pth", lambda: small("pickle"), (), _torch_words, read=_weights),
+    "oldest checkpoint": Target("m.pth", small_tar, (), _torch_words, read=_weights),
+    "safetensors": Target("m.safetensors", small_safetensors, (), _torch_words, read=_weights),
 }
 """What is fuzzed, by frontend."""
 
 
 def load(target: Target, data: bytes) -> None:
-    """Loads a file of these bytes, and verifies the graph.
+    """Loads a file of these bytes, and verifies what is a graph.
 
     Raises:
         Exception: everything that is no `XirError` of the loading; that is what is looked for.
@@ -115,11 +138,12 @@ def load(target: Target, data: bytes) -> None:
         path = Path(folder) / target.name
         path.write_bytes(data)
         try:
-            graph = load_model(str(path)).graph
+            made = target.read(str(path))
         except XirError:
             return
         try:
-            verify(graph)
+            if isinstance(made, Graph):
+                verify(made)
         except XirError as error:
             raise AssertionError("a frontend made a graph that is not right") from error
 
