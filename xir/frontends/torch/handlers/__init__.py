@@ -28,6 +28,7 @@ from xir.frontends.torch.handlers import (
     resize,
     scatter,
     sorting,
+    special,
     views,
     vision,
 )
@@ -60,6 +61,7 @@ ATEN = Operators(
     resize.operators,
     scatter.operators,
     sorting.operators,
+    special.operators,
     views.operators,
 )
 """Every operator of the namespace `aten`."""

@@ -134,13 +134,14 @@ def unique_consecutive(
         call.refuse("runs of equal slices along an axis")
     line = reshape(x, shape=(x.tensor.elements,))
     size = line.shape[0]
+    if size == 0:
+        return line, call.filled(0, DType.INT64, x.shape), call.filled(0, DType.INT64, (0,))
     differs = compare.not_equal(cut(line, 0, 1, size), cut(line, 0, 0, size - 1))
-    first = call.filled(True, DType.BOOL, (1,)) if size != 0 else call.filled(True, DType.BOOL, (0,))
-    starts = concat(first, differs, axis=0) if size != 0 else first
+    starts = concat(call.filled(True, DType.BOOL, (1,)), differs, axis=0)
     (places,) = places_of(call, starts)
     count: Dim = places.shape[0]
     inverse = elementwise.sub(cumsum(call.cast(starts, DType.INT64), axis=0), call.filled(1, DType.INT64, (size,)))
-    ends = concat(cut(places, 0, 1, count), reshape(shape_of(line), shape=(1,)), axis=0) if size != 0 else places
+    ends = concat(cut(places, 0, 1, count), reshape(shape_of(line), shape=(1,)), axis=0)
     return gather(line, places, axis=0), call.flat_to(inverse, x.shape), elementwise.sub(ends, places)
 
 

@@ -194,7 +194,9 @@ def ranged(call: Call, start: Number, end: Number, step: Number, dtype: DType | 
     count = math.ceil((last - first) / pace)
     if count < 0:
         call.invalid(f"steps of {step} never lead from {start} to {end}")
-    # PyTorch computes each element in f64 from its place (`accscalar_t` of arange on the CPU).
+    # PyTorch computes each element from its place, in f64, or in i64 of bounds cut to such (`accscalar_t`).
+    if dtype.is_integer:
+        first, pace = float(int(first)), float(int(pace))
     return call.literal(first + pace * np.arange(call.bounded(count), dtype=np.float64), dtype)
 
 
@@ -243,7 +245,7 @@ def _spaced(call: Call, start: Number, end: Number, count: int, dtype: DType) ->
     """Numbers from the nearer end (aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp, `linspace_kernel`)."""
     if not (isinstance(start, int | float) and isinstance(end, int | float)):
         call.refuse("numbers at one distance between bounds that are not known before the run")
-    first, last = (float(int(each)) if dtype.is_integer else float(each) for each in (start, end))
+    first, last = (float(np.asarray(each).astype(dtype.dtype)) for each in (start, end))
     if count == 1:
         return np.asarray([first])
     places = np.arange(call.bounded(count), dtype=np.float64)

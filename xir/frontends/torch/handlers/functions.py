@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from xir.frontends.torch.call import Call
-from xir.frontends.torch.handlers._numbers import is_negative, truncated, with_sign
+from xir.frontends.torch.handlers._numbers import compared, is_negative, truncated, with_sign
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.tensor import Number
 from xir.ir.node import Value
@@ -80,10 +80,6 @@ def log1p(x: Value) -> Value:
     return elementwise.select(tiny, x, elementwise.select(far, plain, exact))
 
 
-def _erfc(x: Value) -> Value:
-    return elementwise.sub(scalar_like(x, 1), elementwise.erf(x))
-
-
 def _rsqrt(x: Value) -> Value:
     return elementwise.reciprocal(elementwise.sqrt(x))
 
@@ -115,7 +111,6 @@ _ON_REALS: tuple[tuple[str, Unary], ...] = (
     ("log10", _widely(lambda x: _scaled(elementwise.log(x), 1 / math.log(10)))),
     ("sqrt", elementwise.sqrt), ("rsqrt", _widely(_rsqrt)), ("reciprocal", elementwise.reciprocal),
     ("erf", elementwise.erf), ("special_erf", elementwise.erf),
-    ("erfc", _widely(_erfc)), ("special_erfc", _widely(_erfc)),
     ("sigmoid", activation.sigmoid), ("special_expit", activation.sigmoid),
     ("sinc", _widely(_sinc)), ("special_sinc", _widely(_sinc)),
     ("deg2rad", lambda x: _scaled(x, math.pi / 180)), ("rad2deg", lambda x: _scaled(x, 180 / math.pi)),
@@ -125,7 +120,6 @@ for _schema, _function in _ON_REALS:
 
 _ON_NUMBERS: tuple[tuple[str, Unary], ...] = (
     ("neg", elementwise.neg), ("negative", elementwise.neg), ("positive", lambda x: x),
-    ("square", lambda x: elementwise.mul(x, x)),
 )  # fmt: skip
 for _schema, _function in _ON_NUMBERS:
     operators.op(f"{_schema}(Tensor self) -> Tensor")(_of_number(_function))
@@ -145,6 +139,15 @@ for _schema, _function in _ROUNDINGS:
 def absolute(call: Call, x: Value) -> Value:
     """The absolute value; unsigned numbers stay."""
     return elementwise.abs_(x) if x.dtype.is_signed or x.dtype.is_floating else x
+
+
+@operators.op(
+    "square(Tensor self) -> Tensor",
+)
+def square(call: Call, x: Value) -> Value:
+    """`x * x`; bool becomes i64."""
+    x = call.cast(x, DType.INT64) if x.dtype is DType.BOOL else x
+    return elementwise.mul(x, x)
 
 
 @operators.op(
@@ -235,9 +238,10 @@ def copysign(call: Call, x: Value, other: Value | Number) -> Value:
 def heaviside(call: Call, x: Value, values: Value) -> Value:
     """0 below 0, 1 above, `values` at 0, and 0 for NaN (aten/src/ATen/native/cpu/BinaryOpsKernel.cpp)."""
     x, values = call.promoted(x, values)
-    zero = scalar_like(x, 0)
-    above = call.cast(compare.greater(x, zero), x.dtype)
-    return elementwise.select(compare.equal(x, zero), values, above)
+    number = compared(x)
+    zero = scalar_like(number, 0)
+    above = call.cast(compare.greater(number, zero), x.dtype)
+    return elementwise.select(compare.equal(number, zero), values, above)
 
 
 def _log_product(call: Call, x: Value | Number, y: Value | Number, log: Unary) -> Value:

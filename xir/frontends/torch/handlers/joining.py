@@ -9,6 +9,7 @@ import numpy as np
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.cutting import cut
+from xir.frontends.torch.handlers.reduce import summed_type
 from xir.frontends.torch.handlers.views import permuted, with_axis
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.promotion import result_type
@@ -379,7 +380,9 @@ def sum_to_size(call: Call, x: Value, sizes: Sequence[Number]) -> Value:
     known = call.known_shape(sizes)
     new = x.rank - len(known)
     over = [*range(new), *(axis + new for axis, size in enumerate(known) if size == 1 and x.shape[axis + new] != 1)]
-    return call.flat_to(reduce_sum(x, axes=tuple(over), keep_dims=False), known) if over else x
+    if known and not over:
+        return x
+    return call.flat_to(reduce_sum(call.cast(x, summed_type(x, None)), axes=tuple(over), keep_dims=False), known)
 
 
 @operators.op(

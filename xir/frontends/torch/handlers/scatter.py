@@ -196,7 +196,8 @@ def index_add(call: Call, x: Value, axis: int, indices: Value, source: Value, al
     """`x` with slices, times alpha, added at places of an axis."""
     source = call.cast(source, x.dtype)
     if alpha != 1:
-        source = elementwise.mul(source, call.filled(alpha, x.dtype, source.shape))
+        combine = compare.logical_and if x.dtype is DType.BOOL else elementwise.mul
+        source = combine(source, call.filled(alpha, x.dtype, source.shape))
     return _indexed(call, x, axis, indices, source, "add")
 
 
