@@ -43,6 +43,7 @@ def command(settings: Settings, framework: str | None) -> int:
 
 def _show(found: Coverage, framework: str, output: Output) -> None:
     """Every kind of layer of one framework, with the operators that it becomes."""
+    built: dict[str, list[str]]
     if framework == "torch":
         built = {kind: list(operators) for kind, operators in found.torch.items()}
     else:

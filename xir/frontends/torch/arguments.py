@@ -99,13 +99,19 @@ def fits(schema: Schema, items: Sequence[object], named: Mapping[str, object]) -
     )
 
 
+def several(item: object) -> tuple[object, ...] | None:
+    """The items of a list or tuple; None for anything else."""
+    return tuple(cast("list[object]", item)) if isinstance(item, list | tuple) else None
+
+
 def _is_fit(argument: Argument, item: object) -> bool:
     if item is None:
         return argument.is_optional
     if not argument.is_list:
         return _is_of(argument, item)
-    if isinstance(item, list | tuple):
-        return all(_is_of(argument, each) or (each is None and argument.holds_none) for each in item)
+    items = several(item)
+    if items is not None:
+        return all(_is_of(argument, each) or (each is None and argument.holds_none) for each in items)
     return argument.length is not None and _is_of(argument, item)
 
 
@@ -128,9 +134,10 @@ def _fitted(schema: Schema, argument: Argument, item: object) -> object:
 
 def _repeated(argument: Argument, item: object) -> object:
     """One number in place of a list of known length stands for all of them (`stride=2` of `int[2]`)."""
-    if argument.is_list and isinstance(item, list):
-        return tuple(cast("list[object]", item))
-    if argument.is_list and argument.length is not None and item is not None and not isinstance(item, tuple):
+    items = several(item)
+    if argument.is_list and items is not None:
+        return items
+    if argument.is_list and argument.length is not None and item is not None:
         return (item,) * argument.length
     if argument.kind == "ScalarType" and isinstance(item, int):
         return dtype_of_code(item)

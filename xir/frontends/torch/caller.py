@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast as cast_to
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
-from xir.frontends.torch.arguments import Bound, bind, fits, passed_names
+from xir.frontends.torch.arguments import Bound, bind, fits, passed_names, several
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.operators import Operator, Operators
 from xir.frontends.torch.tensor import Computed, Lens, Tensor
@@ -83,8 +82,9 @@ class Caller:
 
 def _views(whole: Tensor, made: object, operator: Operator, call: Call, arguments: Sequence[object]) -> object:
     """Results that show parts of an argument."""
-    if isinstance(made, tuple):
-        parts = [part for part in made if isinstance(part, Value)]
+    results = several(made)
+    if results is not None:
+        parts = [part for part in results if isinstance(part, Value)]
         return tuple(whole.view(part, _lens(operator, call, arguments, index)) for index, part in enumerate(parts))
     return whole.view(made, _lens(operator, call, arguments, None)) if isinstance(made, Value) else made
 
@@ -96,7 +96,7 @@ def _lens(operator: Operator, call: Call, arguments: Sequence[object], index: in
     def get(value: Value) -> Value:
         given = [*arguments[:place], Tensor(value), *arguments[place + 1 :]]
         found = _handled(operator, call, given)
-        part = found if index is None else found[index] if isinstance(found, tuple) else None
+        part = found if index is None else (several(found) or ())[index]
         if not isinstance(part, Value):
             raise InvalidModelError(f"{call.kind} is no view any more")
         return part
@@ -126,29 +126,32 @@ def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> obj
         raise UnsupportedError("a number that only the run knows stands where it must be known before") from error
     except MemoryError as error:
         raise UnsafeError("asks for more memory than there is", number=806) from error
-    return tuple(made) if isinstance(made, list) else made
+    results = several(made)
+    return made if results is None else results
 
 
 def _has_open_number(items: Sequence[object]) -> bool:
     """Whether a number among the arguments, or in a list of them, is a size with symbols or computed in the run."""
-    parts = [
-        part for item in items for part in (cast_to("tuple[object, ...]", item) if isinstance(item, tuple) else (item,))
-    ]
-    return any(isinstance(part, SymbolicDim | Computed) for part in parts)
+    return any(isinstance(part, SymbolicDim | Computed) for item in items for part in several(item) or (item,))
 
 
 def _read(items: Sequence[object]) -> list[object]:
     """The items with values in place of tensors."""
-    return [
-        item.value if isinstance(item, Tensor) else tuple(_read(item)) if isinstance(item, tuple | list) else item
-        for item in items
-    ]
+    return [_read_item(item) for item in items]
+
+
+def _read_item(item: object) -> object:
+    parts = several(item)
+    if parts is not None:
+        return tuple(_read(parts))
+    return item.value if isinstance(item, Tensor) else item
 
 
 def _places(made: object) -> object:
-    if isinstance(made, Value):
-        return Tensor(made)
-    return tuple(_places(item) for item in made) if isinstance(made, tuple) else made
+    results = several(made)
+    if results is not None:
+        return tuple(_places(item) for item in results)
+    return Tensor(made) if isinstance(made, Value) else made
 
 
 def _as(value: Value, like: Value) -> Value:

@@ -50,7 +50,7 @@ class Operator:
 
 def core_aten() -> tuple[str, ...]:
     """The overloads of core ATen, to which exported programs are taken apart (torch 2.13, `torch.Tag.core`)."""
-    return tuple(files(__package__).joinpath("core_aten.tsv").read_text("utf-8").split())
+    return tuple(files("xir.frontends.torch").joinpath("core_aten.tsv").read_text("utf-8").split())
 
 
 class Operators(Handlers[Handler]):

@@ -11,7 +11,7 @@ import re
 from ast import literal_eval
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, cast
 
 Default = int | float | bool | str | None | tuple[int, ...]
 
@@ -115,7 +115,8 @@ def _results(text: str) -> tuple[Argument, ...]:
 
 def _pieces(text: str) -> list[str]:
     """The parts between commas that stand in no bracket and no quotes."""
-    pieces, depth, start, quoted = [], 0, 0, False
+    pieces: list[str] = []
+    depth, start, quoted = 0, 0, False
     for place, character in enumerate(text):
         if character in "'\"":
             quoted = not quoted
@@ -156,7 +157,7 @@ def _default(text: str) -> Default:
         return text  # Mean, contiguous_format, long: names of enumerations
     value: object = literal_eval(text)
     if isinstance(value, list):
-        return tuple(item for item in value if isinstance(item, int))
+        return tuple(item for item in cast("list[object]", value) if isinstance(item, int))
     if not isinstance(value, int | float | str):
         raise ValueError(f"no default: {text!r}")
     return value

@@ -59,7 +59,7 @@ class Tensor:
         self._value = value
         self._lens = lens
         self._writes = 0
-        self._seen = 0 if base is None else base.writes
+        self._seen: int = 0 if base is None else base.writes
 
     @property
     def writes(self) -> int:

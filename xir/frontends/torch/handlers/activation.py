@@ -175,13 +175,21 @@ def randomized(call: Call, x: Value, lower: Number, upper: Number, training: boo
 @operators.op("gelu_backward(Tensor grad_output, Tensor self, *, str approximate='none') -> Tensor")
 def gelu_backward(call: Call, dy: Value, x: Value, approximate: str) -> Value:
     """The derivative of `gelu`."""
-    return pullback(lambda value: gelu(call, value, approximate), (x,), dy)[0]
+
+    def build(value: Value) -> Value:
+        return gelu(call, value, approximate)
+
+    return pullback(build, (x,), dy)[0]
 
 
 @operators.op("silu_backward(Tensor grad_output, Tensor self) -> Tensor")
 def silu_backward(call: Call, dy: Value, x: Value) -> Value:
     """The derivative of `silu`."""
-    return pullback(lambda value: ops.swish(value, beta=1.0), (x,), dy)[0]
+
+    def build(value: Value) -> Value:
+        return ops.swish(value, beta=1.0)
+
+    return pullback(build, (x,), dy)[0]
 
 
 @operators.op("hardtanh_backward(Tensor grad_output, Tensor self, Scalar min_val, Scalar max_val) -> Tensor")

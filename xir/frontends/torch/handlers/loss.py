@@ -56,7 +56,11 @@ def squared(call: Call, x: Value, y: Value, reduction: int) -> Value:
 @operators.op("mse_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction) -> Tensor")
 def squared_backward(call: Call, dy: Value, x: Value, y: Value, reduction: int) -> Value:
     """The derivative of `mse_loss`."""
-    return pullback(lambda a, b: squared(call, a, b, reduction), (x, y), dy)[0]
+
+    def build(a: Value, b: Value) -> Value:
+        return squared(call, a, b, reduction)
+
+    return pullback(build, (x, y), dy)[0]
 
 
 @operators.op("l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor")

@@ -251,8 +251,11 @@ def _cells(length: int, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.i
 @operators.op("_adaptive_avg_pool2d_backward(Tensor grad_output, Tensor self) -> Tensor")
 def adaptive_average_backward(call: Call, dy: Value, x: Value) -> Value:
     """The derivative of `adaptive_avg_pool2d`: each mean is spread over its window."""
-    (dx,) = pullback(lambda image: adaptive_average(call, image, dy.shape[-2:]), (x,), dy)
-    return dx
+
+    def build(image: Value) -> Value:
+        return adaptive_average(call, image, dy.shape[-2:])
+
+    return pullback(build, (x,), dy)[0]
 
 
 @operators.op(
@@ -272,8 +275,11 @@ def average_backward(
 ) -> Value:
     """The derivative of `avg_pool2d`."""
     given = (kernel, stride, pads, ceil_mode, counts_padding, divisor)
-    (dx,) = pullback(lambda image: _as_given(_average(call, _batch(image, 2), 2, *given), image), (x,), dy)
-    return dx
+
+    def build(image: Value) -> Value:
+        return _as_given(_average(call, _batch(image, 2), 2, *given), image)
+
+    return pullback(build, (x,), dy)[0]
 
 
 @operators.op(
