@@ -18,7 +18,7 @@ from xir.frontends.adjust import with_input_names, with_nchw_inputs
 from xir.frontends.load import load_model, recognize
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.partial import PartlyReadError
-from xir.frontends.type_spec import as_type
+from xir.frontends.type_spec import split_specs
 from xir.inspect.conversion import ConversionPlan, ConversionReport, parameter_count
 from xir.inspect.optimization import NearMiss, OptimizationReport
 from xir.ir.graph import Graph
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from xir.backends.export.onnx import ExportPlan
 
 
-TypeSpec: TypeAlias = "str | Type"
+TypeSpec: TypeAlias = "str | Type | bool | int | float"
 Model: TypeAlias = "str | os.PathLike[str] | Graph"
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how many of its steps are done, and how many there are."""
@@ -75,7 +75,8 @@ def load_options(
     if prototxt is not None:
         chosen = replace(chosen, prototxt=os.fspath(prototxt))
     if inputs:
-        chosen = replace(chosen, inputs={name: as_type(spec) for name, spec in inputs.items()})
+        types, numbers = split_specs(inputs)
+        chosen = replace(chosen, inputs=types, numbers=numbers)
     return chosen if outputs is None else replace(chosen, outputs=tuple(outputs))
 
 

@@ -42,13 +42,15 @@ def reading_options(function: F) -> F:
         ignore_training: bool,
         **rest: object,
     ) -> object:
-        from xir.frontends.type_spec import parse_type
+        from xir.frontends.type_spec import split_specs
 
         if mean is not None and not preprocess:
             raise UsageError("--mean says nothing without --preprocess", hint="add --preprocess")
+        types, numbers = split_specs(pairs("--input", inputs))
         options = replace(
             plain_options(settings_of(click.get_current_context())),
-            inputs={name: parse_type(text) for name, text in pairs("--input", inputs).items()},
+            inputs=types,
+            numbers=numbers,
             outputs=outputs or None,
             prototxt=prototxt,
             phase="TRAIN" if phase.upper() == "TRAIN" else "TEST",
@@ -68,7 +70,13 @@ def reading_options(function: F) -> F:
 
 
 _READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] = (
-    click.option("--input", "inputs", multiple=True, metavar="NAME=TYPE", help="Type an input: data=f32[N,3,h,w]."),
+    click.option(
+        "--input",
+        "inputs",
+        multiple=True,
+        metavar="NAME=TYPE",
+        help="Type an input: data=f32[N,3,h,w]; or a number: sr=16000.",
+    ),
     click.option("--output", "outputs", multiple=True, metavar="NAME", help="Compute this value; may be repeated."),
     click.option("--prototxt", metavar="FILE", help="Caffe: the net's description."),
     click.option(

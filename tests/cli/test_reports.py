@@ -87,6 +87,7 @@ def test_formats(capsys):
         "xir": (True, True),
         "onnx": (True, True),
         "pt2": (True, False),
+        "torchscript": (True, False),
         "caffe": (True, False),
         "pytorch": (True, False),
         "safetensors": (True, True),

@@ -13,7 +13,7 @@ from xir.errors import FormatError, InvalidModelError, UsageError
 from xir.frontends.adjust import with_input_names, with_nchw_inputs
 from xir.frontends.load import formats, load_model, recognize, with_outputs
 from xir.frontends.options import LoadOptions
-from xir.frontends.type_spec import as_type, parse_type
+from xir.frontends.type_spec import parse_type, split_specs
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
@@ -98,8 +98,7 @@ def test_types_that_nobody_can_read(text):
 
 def test_a_type_stays_as_it_is():
     type = TensorType(DType.FLOAT32, (1,))
-    assert as_type(type) is type
-    assert as_type("f32[1]") == type
+    assert split_specs({"x": type, "y": "f32[1]"}) == ({"x": type, "y": type}, {})
 
 
 def picture():

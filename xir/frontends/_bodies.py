@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from xir.errors import InvalidModelError
+from xir.ir.constraints import Constraint
+from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
-from xir.ir.node import Value
+from xir.ir.node import Node, Value
 from xir.ir.types import Type
+from xir.ir.walk import free_symbols
 from xir.ops.control import admits_always, widest
 
 _MAX_TRIES = 4
@@ -33,6 +36,68 @@ class Body:
         held = dict(zip(self.captured, self.graph.inputs[own:], strict=True))
         inputs = (*self.graph.inputs[:own], *(held.get(value) or Value(value.type) for value in captured))
         return replace(self.graph, inputs=inputs)
+
+
+def closed(
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    known: Collection[Value],
+    with_axis: Callable[[Symbol], Value | None],
+    assumed: Iterable[Constraint] = (),
+) -> Body:
+    """A body of what was built in the midst of the graph around it.
+
+    What leads to the outputs is built again, back to the inputs and to values that the graph around has: these are
+    captured.
+
+    Args:
+        inputs: the body's own.
+        outputs: its results.
+        known: values of the graph around at which the way back ends; it ends at inputs and weights anyhow.
+        with_axis: for a symbol, a value of the graph around that has an axis of this size.
+        assumed: what the body assumes of sizes.
+    """
+    own = set(inputs)
+    new: dict[Value, Value] = {value: value for value in inputs}
+    captured: dict[Value, Value] = {}
+
+    def ends(value: Value) -> bool:
+        if value not in new and (value.node is None or (value in known and value not in own)):
+            new[value] = captured[value] = Value(value.type)
+        return value in new
+
+    for node in _between(outputs, ends):
+        operands = tuple(None if value is None else new[value] for value in node.inputs)
+        types = tuple(value.type for value in node.outputs)
+        copy = Node(node.op, operands, node.attributes, types, node.source)
+        new.update(zip(node.outputs, copy.outputs, strict=True))
+    results = tuple(new[value] for value in outputs)
+    for symbol in free_symbols(results, (*inputs, *captured.values())):
+        outer = with_axis(symbol)
+        if outer is not None:
+            captured.setdefault(outer, Value(outer.type))
+    return Body(Graph("body", (*inputs, *captured.values()), results, (), (), {}, tuple(assumed)), tuple(captured))
+
+
+def _between(outputs: Sequence[Value], ends: Callable[[Value], bool]) -> Iterable[Node]:
+    """The nodes that lead to the outputs, each after those of its operands; the way back stops where it `ends`."""
+    done: set[Node] = set()
+    pending: list[tuple[Node, bool]] = []
+    for output in reversed(outputs):
+        if not ends(output) and output.node is not None:
+            pending.append((output.node, False))
+    while pending:
+        node, is_ready = pending.pop()
+        if node in done:
+            continue
+        if is_ready:
+            done.add(node)
+            yield node
+            continue
+        pending.append((node, True))
+        for value in reversed(node.inputs):
+            if value is not None and not ends(value) and value.node is not None:
+                pending.append((value.node, False))
 
 
 def captured_by(*several: Body) -> tuple[Value, ...]:

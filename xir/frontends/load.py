@@ -25,6 +25,7 @@ class Format:
         suffixes: usual endings of file names.
         recognize: whether a file, from its content, may be of this format.
         load: reads one.
+        takes_numbers: whether its models have inputs that are numbers of the program, no tensors.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Format:
     suffixes: tuple[str, ...]
     recognize: Callable[[MappedFile], bool]
     load: Callable[[str, LoadOptions], Loaded]
+    takes_numbers: bool = False
 
 
 def formats() -> tuple[Format, ...]:
@@ -40,6 +42,7 @@ def formats() -> tuple[Format, ...]:
         Format("xir", "xir's own text form", (".xir",), _is_xir, _load_xir),
         Format("onnx", "ONNX", (".onnx",), _is_onnx, _load_onnx),
         Format("pt2", "an exported program of PyTorch", (".pt2",), _is_pt2, _load_pt2),
+        Format("torchscript", "TorchScript", (".jit", ".ts"), _is_torchscript, _load_torchscript, takes_numbers=True),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
 
@@ -56,8 +59,16 @@ def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
         InvalidModelError, UnsupportedError, UnsafeError, FileError: as the format's own reader.
     """
     chosen = options or LoadOptions()
+    format = recognize(path)
+    if chosen.numbers and not format.takes_numbers:
+        name, number = next(iter(chosen.numbers.items()))
+        raise UsageError(
+            f"{format.title} has no inputs that are numbers: {name}={number}",
+            file=path,
+            hint=f"type it: --input {name}=i64[]",
+        )
     try:
-        loaded = recognize(path).load(path, chosen)
+        loaded = format.load(path, chosen)
     except InvalidModelError as error:
         if chosen.inputs and not error.hint:
             error.hint = "--input changes what the file says of its inputs: the model may not fit those types"
@@ -193,6 +204,18 @@ def _load_pt2(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.torch.load import load_pt2
 
     return load_pt2(path, options)
+
+
+def _is_torchscript(file: MappedFile) -> bool:
+    from xir.frontends.torch.script.objects import looks_like_torchscript
+
+    return looks_like_torchscript(file)
+
+
+def _load_torchscript(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.torch.load import load_torchscript
+
+    return load_torchscript(path, options)
 
 
 def _is_caffe(file: MappedFile) -> bool:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.types import Type
+
+Plain: TypeAlias = bool | int | float
+"""A number as a person says it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,7 @@ class LoadOptions:
 
     Attributes:
         inputs: types of inputs by name; they replace what the file says.
+        numbers: TorchScript: what inputs and attributes that are numbers always are, by name.
         outputs: names of the values to compute, instead of the file's own outputs.
         prototxt: Caffe: the file that describes the net, instead of the one that is found.
         phase: Caffe: the phase, `TEST` unless said otherwise.
@@ -32,6 +36,7 @@ class LoadOptions:
     """
 
     inputs: Mapping[str, Type] = field(default_factory=dict[str, Type])
+    numbers: Mapping[str, Plain] = field(default_factory=dict[str, bool | int | float])
     outputs: Sequence[str] | None = None
     prototxt: str | None = None
     phase: Literal["TRAIN", "TEST"] = "TEST"

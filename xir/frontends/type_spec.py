@@ -1,15 +1,18 @@
-"""Types as a person writes them: `f32[batch,3,224,224]`."""
+"""Types and numbers as a person writes them: `f32[batch,3,224,224]`, `16000`."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from xir.errors import UsageError, XirError
+from xir.frontends.options import Plain
 from xir.ir.dims import Dim, Symbol
 from xir.ir.types import TensorType, Type, dtype_from_name
 from xir.limits import MAX_RANK, element_count
 
 _FORM = re.compile(r"\s*([a-z][a-z0-9]*)\s*\[([^\[\]]*)\]\s*")
+_NUMBER = re.compile(r"-?\d{1,18}|-?\d{1,18}\.\d{0,18}(?:e[-+]?\d{1,3})?|-?\d{1,18}e[-+]?\d{1,3}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _HINT = "write it like f32[1,3,224,224] or f32[batch,3,h,w]"
 
@@ -47,10 +50,26 @@ def _size(text: str) -> Dim:
     raise UsageError(f"{text!r} is neither a size nor a name", hint=_HINT)
 
 
-def as_type(spec: str | Type) -> Type:
-    """A type given as text or as it is.
+def parse_spec(text: str) -> TensorType | Plain:
+    """The type that `text` spells, or the number that it is: `16000`, `0.5`, `true`.
 
     Raises:
-        UsageError: if the text spells none.
+        UsageError: if it is neither.
     """
-    return parse_type(spec) if isinstance(spec, str) else spec
+    stripped = text.strip()
+    if stripped.lower() in ("true", "false"):
+        return stripped.lower() == "true"
+    if _NUMBER.fullmatch(stripped):
+        return int(stripped) if stripped.lstrip("-").isdigit() else float(stripped)
+    return parse_type(text)
+
+
+def split_specs(specs: Mapping[str, str | Type | Plain]) -> tuple[dict[str, Type], dict[str, Plain]]:
+    """The types, and the numbers, that are given as text or as they are.
+
+    Raises:
+        UsageError: a text spells neither.
+    """
+    read = {name: parse_spec(spec) if isinstance(spec, str) else spec for name, spec in specs.items()}
+    types = {name: spec for name, spec in read.items() if not isinstance(spec, bool | int | float)}
+    return types, {name: spec for name, spec in read.items() if isinstance(spec, bool | int | float)}

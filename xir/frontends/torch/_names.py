@@ -23,6 +23,11 @@ class NameTable:
         self._taken.add(self._names[value])
         return self._names[value]
 
+    def rename(self, name: str, value: Value) -> None:
+        """Gives the name of an input or weight to a value that stands in its place."""
+        self._names = {held: text for held, text in self._names.items() if text != name}
+        self._names[value] = name
+
     def offer(self, value: Value, name: str) -> None:
         """Names a value that has no name yet, if the name is free."""
         if value not in self._names and name and name not in self._taken:

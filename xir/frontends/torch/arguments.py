@@ -31,7 +31,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "str": (str,),
     "ScalarType": (DType, int),
     "Layout": (object,),
-    "Device": (object,),
+    "Device": (str,),
     "MemoryFormat": (object,),
     "Generator": (object,),
     "Dimname": (str,),

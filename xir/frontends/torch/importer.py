@@ -40,11 +40,13 @@ class Imported:
             are what the model returns, then the new elements of what it changes, called `NAME.new`.
         state: what the state begins with, by the names of these inputs.
         notes: what a person should know of how it was read.
+        calls: how many operators the program calls.
     """
 
     graph: Graph
     state: Mapping[str, Constant]
     notes: tuple[str, ...]
+    calls: int
 
 
 def import_program(program: Program, *, inputs: Mapping[str, Type] | None = None) -> Imported:
@@ -108,7 +110,7 @@ class _Importer:
             told = "; ".join(dict.fromkeys(self.scope.left_out))
             self.shared.notes.append(f"{len(self.scope.left_out)} assertions are left out: {told[:_MAX_NOTE]}")
         state = {self.names.of(value): constant for value, constant in self.state.values()}
-        return Imported(graph, state, tuple(self.shared.notes))
+        return Imported(graph, state, tuple(self.shared.notes), len(self.program.body.nodes))
 
     def _assume_guards(self) -> None:
         """Says of the inputs' sizes what torch found that the program needs."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from xir.files import open_mapped
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.torch.importer import import_program
 from xir.frontends.torch.pt2.reader import read_pt2
+from xir.frontends.torch.script.importer import import_script
+from xir.frontends.torch.script.inputs import Given
+from xir.frontends.torch.script.objects import ScriptArchive
 
 
 def load_pt2(path: str, options: LoadOptions) -> Loaded:
@@ -18,5 +22,26 @@ def load_pt2(path: str, options: LoadOptions) -> Loaded:
     imported = import_program(program, inputs=options.inputs)
     metadata = {"torch_version": program.version} if program.version else {}
     return Loaded(
-        imported.graph, "pt2", (path,), len(program.body.nodes), imported.notes, state=imported.state, metadata=metadata
+        imported.graph, "pt2", (path,), imported.calls, imported.notes, state=imported.state, metadata=metadata
+    )
+
+
+def load_torchscript(path: str, options: LoadOptions) -> Loaded:
+    """The graph of an archive of torch.jit.save.
+
+    Raises:
+        FormatError, InvalidModelError, UnsupportedError, UnsafeError: as `ScriptArchive` and `import_script`.
+        UsageError: an option names no input, or nothing tells the type of one.
+    """
+    archive = ScriptArchive(open_mapped(path))
+    imported = import_script(archive, Given(options.inputs, options.numbers))
+    metadata = {"operators_version": archive.version} if archive.version else {}
+    return Loaded(
+        imported.graph,
+        "torchscript",
+        (path,),
+        imported.calls,
+        imported.notes,
+        state=imported.state,
+        metadata=metadata,
     )

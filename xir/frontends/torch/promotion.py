@@ -43,6 +43,18 @@ def dtype_of_code(code: int) -> DType:
     return _CODES[code]
 
 
+def code_of_dtype(dtype: DType) -> int:
+    """The number of a type in c10's order.
+
+    Raises:
+        UnsupportedError: PyTorch has no such type.
+    """
+    for code, known in _CODES.items():
+        if known is dtype:
+            return code
+    raise UnsupportedError(f"PyTorch has no elements of {dtype}")
+
+
 def category(dtype: DType) -> int:
     """0 for bool, 1 for integers, 2 for real numbers, 3 for complex ones."""
     if dtype is DType.BOOL:

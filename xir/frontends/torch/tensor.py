@@ -44,6 +44,11 @@ class Lens:
         return reshape(scatter_elements(*lines, axis=0, reduction="none"), shape=whole.shape)
 
 
+Mark: TypeAlias = "tuple[Value, int, int, Tensor | None, Lens | None]"
+"""What a place holds at one moment: its value, how often it was written, which writes it has seen, and what it is a
+view of, through which lens."""
+
+
 class Tensor:
     """A place that holds a value, or shows a part of another place.
 
@@ -95,6 +100,14 @@ class Tensor:
                 lambda whole, part: before.replaced(whole, lens.replaced(before.get(whole), part)),
             )
         self._value = value
+
+    def mark(self) -> Mark:
+        """What it holds now, for `reset`."""
+        return self._value, self._writes, self._seen, self.base, self._lens
+
+    def reset(self, mark: Mark) -> None:
+        """Gives it back what it held; whoever undoes writes must undo those of all views of a place."""
+        self._value, self._writes, self._seen, self.base, self._lens = mark
 
     def view(self, value: Value, lens: Lens) -> Tensor:
         """A view of this place whose value is now `value`."""

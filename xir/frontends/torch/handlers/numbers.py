@@ -84,7 +84,7 @@ def item(call: Call, x: Value) -> Number:
 def assert_scalar(call: Call, condition: Number, message: str) -> None:
     """The program is only for sizes for which the condition holds."""
     if isinstance(condition, Comparison):
-        _assume(call, condition, message)
+        assume(call, condition, message)
     elif isinstance(condition, bool | int | float):
         if not condition:
             call.invalid(f"asserts what never holds: {message}")
@@ -92,7 +92,7 @@ def assert_scalar(call: Call, condition: Number, message: str) -> None:
         call.scope.left_out.append(message)
 
 
-def _assume(call: Call, condition: Comparison, message: str) -> None:
+def assume(call: Call, condition: Comparison, message: str) -> None:
     """Takes a comparison of sizes for true."""
     left, right = condition.left, condition.right
     if any(symbol.name is None for side in (left, right) for symbol in symbols_of(side)):

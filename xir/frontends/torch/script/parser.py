@@ -255,6 +255,8 @@ class _Parser:
         """An assignment, or an expression whose value is dropped."""
         line = self.word.line
         left = self.several()
+        if self.takes(":"):
+            self.expression()  # the type of the variable: the value has one
         if not self.takes("="):
             self.line_end()
             return Assign((), False, left, line)

@@ -1,0 +1,1 @@
+"""TorchScript archives: made by hand, and small ones that torch made."""

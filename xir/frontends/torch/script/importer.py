@@ -1,0 +1,306 @@
+"""The model of a TorchScript archive as a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, XirError
+from xir.frontends.torch._builder import number_value
+from xir.frontends.torch._names import NameTable, unique
+from xir.frontends.torch.call import Scope
+from xir.frontends.torch.importer import Imported
+from xir.frontends.torch.numpy_names import NumpyArray
+from xir.frontends.torch.pickled import Instance, kind_of
+from xir.frontends.torch.script.inputs import Given, Inputs
+from xir.frontends.torch.script.interpreter import Interpreter
+from xir.frontends.torch.script.objects import Member, Object, Record, ScriptArchive, state_of
+from xir.frontends.torch.script.syntax import Group, Literal
+from xir.frontends.torch.script.values import LostError, Raised, is_number, told
+from xir.frontends.torch.storages import StoredTensor
+from xir.frontends.torch.tensor import Computed, Tensor
+from xir.ir.constant import Constant, constant_of
+from xir.ir.constraints import Collected, collecting
+from xir.ir.graph import Graph, Parameter
+from xir.ir.node import Value
+from xir.ir.rewrite import drop_unused_parameters
+from xir.ir.types import TensorType
+
+_MAX_PASSES = 6
+"""How often the code is followed until it is known which attributes it changes."""
+
+_MAX_NOTE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """A tensor of the archive.
+
+    Attributes:
+        name: the attributes that lead to it.
+        place: what code reads and writes.
+        constant: its elements.
+        trainable: whether it is a parameter.
+    """
+
+    name: str
+    place: Tensor
+    constant: Constant
+    trainable: bool
+
+
+def import_script(archive: ScriptArchive, given: Given) -> Imported:
+    """The graph of the model's `forward`.
+
+    Args:
+        archive: the file.
+        given: what a person says of its inputs.
+
+    Raises:
+        UnsupportedError: calls that xir has no operators for: all of them, with reasons; or code that no graph can do.
+        InvalidModelError: the code contradicts itself, or refuses these inputs.
+        UnsafeError: it asks for more than the limits allow.
+        UsageError: an input's type is not told, or `given` names no input.
+    """
+    changed: frozenset[str] = frozenset()
+    try:
+        for _ in range(_MAX_PASSES):
+            importer = _Importer(archive, given, changed)
+            imported = importer.run()
+            found = changed | importer.written
+            if found == changed:
+                return imported
+            changed = found
+    except RecursionError as error:
+        raise UnsafeError("the code is nested too deep", number=804, file=archive.path) from error
+    except XirError as error:
+        if error.source.file is None:
+            error.source = replace(error.source, file=archive.path.rpartition("/")[2])
+        raise
+    raise InvalidModelError("which attributes the code changes does not come to rest", file=archive.path)
+
+
+class _Importer:
+    def __init__(self, archive: ScriptArchive, given: Given, changed: frozenset[str]) -> None:
+        self.archive = archive
+        self.changed = changed
+        self.written: frozenset[str] = frozenset()
+        self.scope = Scope()
+        self.names = NameTable()
+        self.interpreter = Interpreter(archive, self.scope, self.names)
+        self.inputs = Inputs(archive, self.interpreter, self.names, given)
+        self.weights: dict[int, Weight] = {}
+        self.attributes: dict[tuple[str, ...], tuple[Object, str, object]] = {}
+        self.state: dict[str, tuple[Value, Constant | None]] = {}
+        self.made: dict[int, object] = {}
+        self.bodies: list[object] = []
+
+    def run(self) -> Imported:
+        interpreter = self.interpreter
+        with collecting() as assumed:
+            root = self._object(self.archive.instance, ())
+            interpreter.constants = tuple(
+                self._value(item, ("CONSTANTS", f"c{index}"), False)
+                for index, item in enumerate(self.archive.constants)
+            )
+            interpreter.roots = [root]
+            self._enter_state()
+            place = self.archive.method(root.kind, "forward")
+            if place is None:
+                raise UnsupportedError(f"{root.kind} has no method 'forward'")
+            arguments = self.inputs.enter(place.function)
+            self.inputs.check_all_used()
+            try:
+                result = interpreter.run(place, arguments, {}, root)
+            except Raised as error:
+                raise InvalidModelError(
+                    f"the model refuses these inputs: {error.message[:500] or 'it raises an exception'}",
+                    hint="--input says other types or numbers",
+                ) from error
+            except LostError:
+                result = None
+            if interpreter.problems:
+                raise interpreter.problems.error(interpreter.sources.calls, self.archive.path.rpartition("/")[2])
+            graph = self._finish(result, assumed)
+        notes = list(interpreter.notes)
+        if self.scope.left_out:
+            texts = "; ".join(dict.fromkeys(self.scope.left_out))
+            notes.append(f"{len(self.scope.left_out)} conditions of the code are not checked: {texts[:_MAX_NOTE]}")
+        state: dict[str, Constant] = {}
+        for name, (value, constant) in self.state.items():
+            if constant is not None:
+                state[self.names.of(value)] = constant
+            else:
+                notes.append(f"state {name!r} begins with other elements than the file holds: feed them")
+        return Imported(graph, state, tuple(notes), interpreter.sources.calls)
+
+    # Objects
+
+    def _object(self, instance: Instance, path: tuple[str, ...]) -> Object:
+        known = self.made.get(id(instance))
+        if isinstance(known, Object):
+            return known
+        made = Object(instance.name, {}, path)
+        self.made[id(instance)] = made
+        found = self.archive.definition(instance.name)
+        parameters = _parameters(found[0].values.get("__parameters__")) if found is not None else frozenset()
+        for name, item in state_of(instance, self.archive.path).items():
+            if not isinstance(name, str):
+                raise InvalidModelError(f"an attribute of {instance.name} has no name")
+            value = self._value(item, (*path, name), name in parameters)
+            made.attributes[name] = value
+            self.attributes[(*path, name)] = made, name, value
+        return made
+
+    def _value(self, item: object, path: tuple[str, ...], trainable: bool) -> object:
+        """A value of the archive's as code sees it."""
+        match item:
+            case Instance(name=kind, arguments=(value,), state=None):
+                return Member(kind, "", value)
+            case Instance():
+                return self._object(item, path)
+            case StoredTensor() | NumpyArray():
+                return self._weight(item, path, trainable)
+            case Record():
+                return item
+            case list() | tuple():
+                items = cast("list[object] | tuple[object, ...]", item)
+                self.interpreter.charge(len(items))
+                parts = [self._value(part, (*path, str(index)), False) for index, part in enumerate(items)]
+                return parts if isinstance(item, list) else tuple(parts)
+            case dict():
+                table = cast("dict[object, object]", item)
+                return {key: self._value(value, (*path, str(key)), False) for key, value in table.items()}
+            case None | bool() | int() | float() | complex() | str():
+                return item
+            case _:
+                self.interpreter.refuse(f"{'.'.join(path)} is {kind_of(item)}")
+
+    def _weight(self, stored: StoredTensor | NumpyArray, path: tuple[str, ...], trainable: bool) -> Tensor:
+        known = self.weights.get(id(stored))
+        if known is not None:
+            return known.place
+        name = ".".join(path)
+        constant = stored.constant if isinstance(stored, NumpyArray) else stored.constant()
+        if constant is None or (isinstance(stored, StoredTensor) and stored.quantizer is not None):
+            self.interpreter.refuse(f"{name} is a tensor of quantised or unknown elements")
+        constant = self.inputs.state_constant(name, constant)
+        place = Tensor(Value(constant.type))
+        self.weights[id(stored)] = Weight(name, place, constant, trainable)
+        return place
+
+    def _enter_state(self) -> None:
+        """Weights become parameters, or inputs where the code changes them; so do numbers."""
+        for weight in self.weights.values():
+            self.names.enter(weight.place.value, weight.name)
+            given = self.inputs.given.types.get(weight.name)
+            if weight.name in self.changed or given is not None:
+                fits = given is None or given == weight.constant.type
+                self._as_state(weight.name, weight.place, given, weight.constant if fits else None)
+            else:
+                self.scope.constants[weight.place.value] = weight.constant
+        for path, (owner, name, value) in self.attributes.items():
+            full = ".".join(path)
+            if full in self.inputs.given.numbers:
+                owner.attributes[name] = self.inputs.take_number(full, value)
+                self.attributes[path] = owner, name, owner.attributes[name]
+            elif full in self.changed and isinstance(value, bool | int | float):
+                number = number_value(self.interpreter.call, value)
+                input_ = Value(number.type)
+                owner.attributes[name] = Computed(input_)
+                self.attributes[path] = owner, name, owner.attributes[name]
+                self.names.enter(input_, full)
+                self.state[full] = input_, constant_of(np.asarray(value, number.dtype.dtype))
+
+    def _as_state(self, name: str, place: Tensor, given: object, constant: Constant | None) -> None:
+        self.inputs.taken.add(name)
+        if isinstance(given, TensorType) and given != place.value.type:
+            value = Value(given)
+            place.reset((value, 0, 0, None, None))
+            self.names.rename(name, value)
+        self.state[name] = place.value, constant
+
+    # Results
+
+    def _finish(self, result: object, assumed: Collected) -> Graph:
+        outputs: dict[str, Value] = {}
+        for name, value in self._results(result):
+            outputs[unique([*outputs, name])[-1]] = value
+        self.written = frozenset(name for name, _ in self._changes())
+        for name, value in self._changes():
+            if name in self.state:
+                outputs[unique([*outputs, f"{name}.new"])[-1]] = value
+        parameters = tuple(
+            Parameter(weight.place.value, weight.constant, weight.trainable)
+            for weight in self.weights.values()
+            if weight.name not in self.state
+        )
+        inputs = (*self.inputs.values, *(value for value, _ in self.state.values()))
+        leaves = (*inputs, *(parameter.value for parameter in parameters))
+        names = self.names.live(outputs.values(), leaves)
+        name = self.archive.instance.name.rpartition(".")[2] or "model"
+        graph = Graph(name, inputs, tuple(outputs.values()), tuple(outputs), parameters, names, tuple(assumed))
+        return drop_unused_parameters(graph)
+
+    def _results(self, result: object) -> Iterable[tuple[str, Value]]:
+        """The tensors and numbers that the model returns, with names."""
+        if isinstance(result, Tensor | Computed) or is_number(result):
+            yield "output", self._output(result)
+            return
+        yield from self._named(result, ())
+
+    def _named(self, result: object, path: tuple[str, ...]) -> Iterable[tuple[str, Value]]:
+        self.interpreter.charge(1)
+        parts: Iterable[tuple[object, object]]
+        if isinstance(result, Record):
+            parts = zip(result.fields, result, strict=True)
+        elif isinstance(result, list | tuple):
+            parts = enumerate(cast("list[object]", result))
+        elif isinstance(result, dict):
+            parts = cast("dict[object, object]", result).items()
+        elif isinstance(result, Object):
+            parts = cast("dict[object, object]", result.attributes).items()
+        else:
+            name = "_".join(path) if path and not path[0].isdigit() else "output_" + "_".join(path)
+            if isinstance(result, Tensor | Computed) or (is_number(result) and not isinstance(result, complex)):
+                yield name, self._output(result)
+            else:
+                self.interpreter.notes[f"output {name!r} is left out: it is always {told(result)}"] = None
+            return
+        for key, part in parts:
+            yield from self._named(part, (*path, str(key)))
+
+    def _output(self, result: object) -> Value:
+        return result.value if isinstance(result, Tensor) else number_value(self.interpreter.call, result)
+
+    def _changes(self) -> Iterable[tuple[str, Value]]:
+        """The new values of what the code has changed, with the names of what it is."""
+        done: set[str] = set()
+        for path, (owner, name, before) in self.attributes.items():
+            full, after = ".".join(path), owner.attributes.get(name)
+            if after is before and not (isinstance(before, Tensor) and before.writes):
+                continue
+            if isinstance(before, Tensor) and isinstance(after, Tensor):
+                full = next((weight.name for weight in self.weights.values() if weight.place is before), full)
+                done.add(full)
+                yield full, after.value
+            elif is_number(before) and is_number(after) and not _is_same(before, after):
+                yield full, number_value(self.interpreter.call, after)
+            elif not _is_same(before, after):
+                told_as = f"attribute {full!r} is {told(after)} after a run; every run begins with {told(before)}"
+                self.interpreter.notes[told_as] = None
+        for weight in self.weights.values():
+            if weight.place.writes and weight.name not in done:
+                yield weight.name, weight.place.value
+
+
+def _is_same(before: object, after: object) -> bool:
+    return before is after or (not isinstance(before, Computed) and type(before) is type(after) and before == after)
+
+
+def _parameters(listed: object) -> frozenset[str]:
+    items = listed.items if isinstance(listed, Group) else ()
+    return frozenset(str(item.value) for item in items if isinstance(item, Literal))
