@@ -15,7 +15,7 @@ from tests.frontends.torch.programs import leaf, meta, node, program, size, tens
 from xir.errors import InvalidModelError, UnsupportedError, UsageError
 from xir.frontends.load import load_model, recognize
 from xir.frontends.options import LoadOptions
-from xir.frontends.type_spec import as_type
+from xir.frontends.type_spec import parse_type
 
 W = np.arange(12, dtype=np.float32).reshape(3, 4) / 10
 BATCH = "Symbol('s0', positive=True, integer=True)"
@@ -91,11 +91,11 @@ def test_nodes_know_their_module_and_line(path):
 
 
 def test_a_person_may_give_other_types(path):
-    loaded = load_model(str(path), LoadOptions(inputs={"x": as_type("f32[7,4]")}))
+    loaded = load_model(str(path), LoadOptions(inputs={"x": parse_type("f32[7,4]")}))
     assert (loaded.format, loaded.layers, loaded.metadata) == ("pt2", 2, {"torch_version": "2.13.0"})
     assert loaded.graph.outputs[0].shape == (7, 3)
     with pytest.raises(UsageError, match="has no inputs"):
-        load_model(str(path), LoadOptions(inputs={"y": as_type("f32[7,4]")}))
+        load_model(str(path), LoadOptions(inputs={"y": parse_type("f32[7,4]")}))
 
 
 def test_all_operators_that_are_not_known_are_told_at_once(tmp_path):
