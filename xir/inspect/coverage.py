@@ -116,6 +116,10 @@ def coverage() -> Coverage:
         for namespace, handlers in sorted(TORCH.items())
         for kind, handler in sorted(handlers.items())
     }
+    for kind in core_aten():
+        plain = TORCH["aten"].plain_of(kind.removeprefix("aten."))
+        if plain is not None and kind not in torch:
+            torch[kind] = torch[f"aten.{plain.schema.full_name}"]
     of_torch = _by_operator(torch.items())
     since: dict[str, list[int]] = {}
     for key in ONNX.kinds():

@@ -114,6 +114,14 @@ class Operators(Handlers[Handler]):
         """The overload of this full name (`add.Tensor`), or None."""
         return self._operators.get(name)
 
+    def plain_of(self, full_name: str) -> Operator | None:
+        """The operator that computes what a variant writes: of `resize_.default` `resize`, of `atan2.out` `atan2`."""
+        name, _, overload = full_name.partition(".")
+        in_place = name.endswith("_") and not name.endswith("__")
+        if not in_place and not overload.endswith("out"):
+            return None
+        return next(iter(self.overloads(name[:-1] if in_place else name)), None)
+
     def overloads(self, name: str) -> tuple[Operator, ...]:
         """The overloads of an operator (`add`), in the order of their entry."""
         return tuple(self._overloads.get(name, ()))

@@ -223,3 +223,12 @@ def tanh_backward(call: Call, dy: Value, y: Value) -> Value:
 def relu(call: Call, x: Value) -> Value:
     """`max(x, 0)`; integers stay integers."""
     return ops.relu(x)
+
+
+@operators.op(
+    "threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor",
+)
+def threshold(call: Call, x: Value, least: Number, value: Number) -> Value:
+    """X above the threshold, else the value; NaN stays (aten/src/ATen/native/cpu/Activation.cpp)."""
+    below = less_equal(x, call.filled(least, x.dtype, x.shape))
+    return select(below, call.filled(value, x.dtype, x.shape), x)

@@ -112,6 +112,9 @@ for _name, _dtype in (
     "detach(Tensor(a) self) -> Tensor(a)",
     "resolve_conj(Tensor(a) self) -> Tensor(a)",
     "resolve_neg(Tensor(a) self) -> Tensor(a)",
+    "cpu(Tensor(a) self) -> Tensor(b|a)",
+    "cuda(Tensor(a) self) -> Tensor(b|a)",
+    "data(Tensor self) -> Tensor",
     "pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)",
 )
 def same(call: Call, x: Value) -> Value:
@@ -160,3 +163,15 @@ def fill(call: Call, x: Value, value: Value | Number) -> Value:
 def zero(call: Call, x: Value) -> Value:
     """0 everywhere."""
     return call.filled(0, x.dtype, x.shape)
+
+
+@operators.op(
+    "real(Tensor(a) self) -> Tensor(a)",
+    "conj(Tensor(a) self) -> Tensor(a)",
+    "conj_physical(Tensor self) -> Tensor",
+)
+def real_part(call: Call, x: Value) -> Value:
+    """A real number itself."""
+    if x.dtype in (DType.COMPLEX64, DType.COMPLEX128):
+        call.refuse("complex numbers")
+    return x

@@ -324,3 +324,110 @@ def vander(call: Call, x: Value, count: int | None, increasing: bool) -> Value:
     shape = (x.shape[0], number)
     base = call.repeated(reshape(call.cast(x, dtype), shape=(x.shape[0], 1)), shape)
     return elementwise.pow_(base, call.repeated(call.literal(list(powers), dtype), shape))
+
+
+@operators.op(
+    "range(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None) -> Tensor",
+)
+def closed_range(call: Call, start: Number, end: Number, dtype: DType | None) -> Value:
+    """start, start + 1 ... up to and with end, as real numbers."""
+    return closed_range_by(call, start, end, 1, dtype)
+
+
+@operators.op(
+    "range.step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? "
+    "device=None, bool? pin_memory=None) -> Tensor",
+)
+def closed_range_by(call: Call, start: Number, end: Number, step: Number, dtype: DType | None) -> Value:
+    """start, start + step ... up to and with end, as real numbers."""
+    if not all(isinstance(each, int | float) for each in (start, end, step)):
+        call.refuse("a closed range whose bounds are not known before the run")
+    first, last, pace = (float(each) for each in (start, end, step) if isinstance(each, int | float))
+    count = call.bounded(int((last - first) / pace) + 1)
+    return call.literal(first + pace * np.arange(count, dtype=np.float64), dtype or DEFAULT)
+
+
+@operators.op(
+    "tensor.float(float t, *, ScalarType? dtype=None, Device? device=None, bool requires_grad=False) -> Tensor",
+    "tensor.int(int t, *, ScalarType? dtype=None, Device? device=None, bool requires_grad=False) -> Tensor",
+    "tensor.bool(bool t, *, ScalarType? dtype=None, Device? device=None, bool requires_grad=False) -> Tensor",
+)
+def tensor_of_number(call: Call, number: Number, dtype: DType | None) -> Value:
+    """A number as a tensor, in its own type where none is given."""
+    return call.scalar(number, dtype or dtype_of_number(number))
+
+
+def _window(call: Call, size: int, periodic: bool, dtype: DType | None, terms: Sequence[float]) -> Value:
+    """Sums of cosines: `a - b cos(2 pi n / N) + c cos(4 pi n / N)` (aten/src/ATen/native/TensorFactories.cpp)."""
+    if size < 2:
+        return call.filled(1, dtype or DEFAULT, (max(size, 0),))
+    angle = 2 * np.pi * np.arange(call.bounded(size), dtype=np.float64) / (size if periodic else size - 1)
+    signed = (term * (-1) ** place * np.cos(place * angle) for place, term in enumerate(terms))
+    return call.literal(np.sum([*signed], axis=0), dtype or DEFAULT)
+
+
+@operators.op(
+    "hann_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
+    "pin_memory=None) -> Tensor",
+)
+def hann_window(call: Call, size: int, dtype: DType | None) -> Value:
+    """Hann's window, periodic."""
+    return _window(call, size, True, dtype, (0.5, 0.5))
+
+
+@operators.op(
+    "hann_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def hann_window_of(call: Call, size: int, periodic: bool, dtype: DType | None) -> Value:
+    """Hann's window."""
+    return _window(call, size, periodic, dtype, (0.5, 0.5))
+
+
+@operators.op(
+    "hamming_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+)
+def hamming_window(call: Call, size: int, dtype: DType | None) -> Value:
+    """Hamming's window, periodic."""
+    return _window(call, size, True, dtype, (0.54, 0.46))
+
+
+@operators.op(
+    "hamming_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def hamming_window_of(call: Call, size: int, periodic: bool, dtype: DType | None) -> Value:
+    """Hamming's window."""
+    return _window(call, size, periodic, dtype, (0.54, 0.46))
+
+
+@operators.op(
+    "blackman_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
+    "bool? pin_memory=None) -> Tensor",
+)
+def blackman_window(call: Call, size: int, dtype: DType | None) -> Value:
+    """Blackman's window, periodic."""
+    return _window(call, size, True, dtype, (0.42, 0.5, 0.08))
+
+
+@operators.op(
+    "blackman_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def blackman_window_of(call: Call, size: int, periodic: bool, dtype: DType | None) -> Value:
+    """Blackman's window."""
+    return _window(call, size, periodic, dtype, (0.42, 0.5, 0.08))
+
+
+@operators.op(
+    "kaiser_window.beta(int window_length, bool periodic, float beta, *, ScalarType? dtype=None, Layout? "
+    "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def kaiser_window(call: Call, size: int, periodic: bool, beta: float, dtype: DType | None) -> Value:
+    """Kaiser's window."""
+    if size < 2:
+        return call.filled(1, dtype or DEFAULT, (max(size, 0),))
+    ends = call.bounded(size) + int(periodic)
+    return call.literal(np.kaiser(ends, beta)[:size], dtype or DEFAULT)

@@ -209,6 +209,7 @@ def pieces(x: Value, axis: int, sizes: Sequence[Dim]) -> tuple[Value, ...]:
 @operators.op(
     "split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]",
     "split.sizes(Tensor(a -> *) self, SymInt[] split_size, int dim=0) -> Tensor(a)[]",
+    "split(Tensor(a -> *) self, int[] split_sizes, int dim=0) -> Tensor(a)[]",
     "unsafe_split_with_sizes(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]",
     "split_with_sizes_copy(Tensor self, SymInt[] split_sizes, int dim=0) -> Tensor[]",
 )

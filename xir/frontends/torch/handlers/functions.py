@@ -343,3 +343,14 @@ def _largest(dtype: DType) -> float:
             return 3.4028234663852886e38
         case _:
             return 1.7976931348623157e308
+
+
+@operators.op(
+    "angle(Tensor self) -> Tensor",
+)
+def angle(call: Call, x: Value) -> Value:
+    """0 for real numbers from 0 on, pi below; NaN stays."""
+    x = call.real(x)
+    below = compare.less(x, scalar_like(x, 0))
+    made = elementwise.select(below, scalar_like(x, math.pi), scalar_like(x, 0))
+    return elementwise.select(elementwise.is_nan(x), x, made)

@@ -10,13 +10,14 @@ from xir.frontends.torch.handlers.views import permuted, with_axis
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.tensor import Number
 from xir.ir.broadcasting import join
-from xir.ir.dims import Shape, product
+from xir.ir.dims import Dim, Shape, product
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import compare, elementwise, finding
-from xir.ops.index import gather, gather_elements, gather_nd
+from xir.ops.index import gather, gather_elements, gather_nd, scatter_elements
 from xir.ops.reduce import reduce_sum
-from xir.ops.shape import concat, reshape, slice_, transpose
+from xir.ops.running import cumsum
+from xir.ops.shape import concat, iota, reshape, slice_, transpose
 
 operators = Operators("aten")
 Indices = Sequence[Value | None]
@@ -266,3 +267,54 @@ def isin(call: Call, x: Value | Number, others: Value | Number, unique: bool, in
     same = compare.equal(*call.promoted(with_axis(left, left.rank), flat))
     found = some(same, (same.rank - 1,), False)
     return compare.logical_not(found) if invert else found
+
+
+@operators.op(
+    "nonzero_static(Tensor self, *, SymInt size, int fill_value=-1) -> Tensor",
+)
+def nonzero_static(call: Call, x: Value, size: Number, fill: int) -> Value:
+    """The coordinates of what is not 0, in so many rows: the first ones, or filled up."""
+    (rows,) = call.known_shape((size,))
+    count = x.tensor.elements
+    held = call.cast(reshape(x, shape=(count,)), DType.BOOL)
+    rank = cumsum(call.cast(held, DType.INT64), axis=0, exclusive=True)
+    behind = call.filled(rows, DType.INT64, (count,))
+    row = elementwise.minimum(elementwise.select(held, rank, behind), behind)
+    flat = iota(shape=(count,), axis=0, dtype=DType.INT64)
+    nothing = call.filled(-1, DType.INT64, (rows + 1,))
+    found = slice_(
+        scatter_elements(nothing, row, flat, axis=0, reduction="none"),
+        axes=(0,),
+        starts=(0,),
+        stops=(rows,),
+        steps=(1,),
+    )
+    columns: list[Value] = []
+    step: Dim = 1
+    for extent in reversed(x.shape):
+        whole, part = (call.filled(each, DType.INT64, found.shape) for each in (extent, step))
+        columns.append(with_axis(elementwise.mod(elementwise.div(found, part), whole, floored=True), 1))
+        step = step * extent
+    if not columns:
+        return call.filled(0, DType.INT64, (rows, 0))
+    table = concat(*reversed(columns), axis=1)
+    empty = call.repeated(with_axis(compare.less(found, call.filled(0, DType.INT64, found.shape)), 1), table.shape)
+    return elementwise.select(empty, call.filled(fill, DType.INT64, table.shape), table)
+
+
+@operators.op(
+    "_unsafe_masked_index(Tensor self, Tensor mask, Tensor?[] indices, Scalar fill) -> Tensor",
+)
+def masked_index(call: Call, x: Value, mask: Value, indices: Indices, fill: Number) -> Value:
+    """The elements that index tensors name where the mask holds, else a number."""
+    least = [None if each is None else _inside(call, each, x.shape[axis]) for axis, each in enumerate(indices)]
+    found = index_tensor(call, x, least)
+    found, mask = call.aligned(found, call.cast(mask, DType.BOOL))
+    return elementwise.select(mask, found, call.filled(fill, x.dtype, found.shape))
+
+
+def _inside(call: Call, places: Value, extent: Dim) -> Value:
+    """Places held within an axis."""
+    places = call.cast(places, DType.INT64)
+    low = elementwise.maximum(places, call.filled(0, DType.INT64, places.shape))
+    return elementwise.minimum(low, call.filled(extent - 1, DType.INT64, places.shape))

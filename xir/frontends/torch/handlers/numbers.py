@@ -17,7 +17,7 @@ from xir.ir.constraints import assume_equal
 from xir.ir.dims import Dim, add, equal, maximum, product, symbols_of
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops.shape import reshape
+from xir.ops.shape import reshape, shape_of
 
 operators = Operators("aten")
 
@@ -208,3 +208,66 @@ def is_same_size(call: Call, x: Value, other: Value) -> bool:
 def result_type(call: Call, x: Value | Number, other: Value | Number) -> DType:
     """The type that an operator of both computes in."""
     return promoted_type((x, other))
+
+
+@operators.op(
+    "element_size(Tensor self) -> int",
+)
+def element_size(call: Call, x: Value) -> int:
+    """The bytes of one element."""
+    return x.dtype.bits // 8
+
+
+@operators.op(
+    "len.Tensor(Tensor t) -> int",
+)
+def length(call: Call, x: Value) -> Dim:
+    """The first size."""
+    return size(call, x, 0)
+
+
+def _number_in(call: Call, x: Value, dtype: DType) -> Number:
+    """The one element as a number of a type."""
+    return item(call, call.cast(x, dtype))
+
+
+@operators.op(
+    "Int.Tensor(Tensor a) -> int",
+    "IntImplicit(Tensor a) -> int",
+)
+def integer(call: Call, x: Value) -> Number:
+    """The one element as an integer."""
+    return _number_in(call, x, DType.INT64)
+
+
+@operators.op(
+    "Float.Tensor(Tensor a) -> float",
+    "FloatImplicit(Tensor a) -> float",
+)
+def real(call: Call, x: Value) -> Number:
+    """The one element as a real number."""
+    return _number_in(call, x, DType.FLOAT64)
+
+
+@operators.op(
+    "Bool.Tensor(Tensor a) -> bool",
+)
+def truth(call: Call, x: Value) -> Number:
+    """Whether the one element is not 0."""
+    return _number_in(call, x, DType.BOOL)
+
+
+@operators.op(
+    "ScalarImplicit(Tensor a) -> Scalar",
+)
+def number(call: Call, x: Value) -> Number:
+    """The one element as a number."""
+    return item(call, x)
+
+
+@operators.op(
+    "_shape_as_tensor(Tensor self) -> Tensor",
+)
+def shape_as_tensor(call: Call, x: Value) -> Value:
+    """The sizes as a tensor."""
+    return shape_of(x)

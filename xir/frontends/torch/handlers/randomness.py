@@ -262,3 +262,29 @@ def native_dropout(call: Call, x: Value, rate: float, train: bool | None) -> tup
     if train is False or rate == 0:
         return x, call.filled(True, DType.BOOL, x.shape)
     return dropped(call, x, rate)
+
+
+@operators.op(
+    "log_normal(Tensor self, float mean=1., float std=2., *, Generator? generator=None) -> Tensor",
+)
+def log_normal(call: Call, x: Value, mean: float, deviation: float) -> Value:
+    """The powers of e to normal numbers."""
+    return elementwise.exp(_normal(call, x.shape, x.dtype, mean, deviation))
+
+
+@operators.op(
+    "random.from(Tensor self, int from, int? to, *, Generator? generator=None) -> Tensor",
+)
+def random_between(call: Call, x: Value, low: int, high: int | None) -> Value:
+    """Integers spread evenly over [low, high)."""
+    if high is None:
+        call.refuse("integers up to the end of their type")
+    return _integers(call, x.shape, low, high, x.dtype)
+
+
+@operators.op(
+    "random.to(Tensor self, int to, *, Generator? generator=None) -> Tensor",
+)
+def random_below(call: Call, x: Value, high: int) -> Value:
+    """Integers spread evenly over [0, high)."""
+    return _integers(call, x.shape, 0, high, x.dtype)

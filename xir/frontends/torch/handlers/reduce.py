@@ -358,3 +358,32 @@ def logsumexp(call: Call, x: Value, axes: Axes, keep: bool) -> Value:
     """`log(sum(exp(x)))` over axes."""
     x = call.real(x)
     return reduce.reduce_log_sum_exp(x, axes=_over(call, x, axes), keep_dims=keep)
+
+
+@operators.op(
+    "_is_all_true(Tensor self) -> Tensor",
+    "_is_any_true(Tensor self) -> Tensor",
+)
+def hold_everywhere(call: Call, x: Value) -> Value:
+    """Whether all, or some, elements hold."""
+    return (every if "_all_" in call.kind else some)(x, tuple(range(x.rank)), False)
+
+
+@operators.op(
+    "norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor",
+)
+def norm_except(call: Call, v: Value, order: int, axis: int) -> Value:
+    """The length of each slice of an axis, the other axes of size 1; of all elements for the axis -1."""
+    if axis == -1:
+        return norm_of(call, v, order, None, False)
+    at = call.axis(axis, v.rank)
+    return norm_of(call, v, order, tuple(each for each in range(v.rank) if each != at), True)
+
+
+@operators.op(
+    "_weight_norm_interface(Tensor v, Tensor g, int dim=0) -> (Tensor, Tensor)",
+)
+def weight_norm(call: Call, v: Value, g: Value, axis: int) -> tuple[Value, Value]:
+    """`v * g / |v|`, and the lengths (Salimans and Kingma 2016; aten/src/ATen/native/WeightNorm.cpp)."""
+    length = norm_except(call, v, 2, axis)
+    return elementwise.mul(v, call.repeated(elementwise.div(g, length), v.shape)), length

@@ -67,4 +67,7 @@ CALLS = (
     call("relu.default", X),
     call("relu.default", whole(2, 3)),
     call("sqrt.default", array(math.pi)),
+    call("threshold.default", EDGES, 0.4, 7),
+    call("angle.default", EDGES),
+    call("real.default", X),
 )

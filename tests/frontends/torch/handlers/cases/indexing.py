@@ -11,6 +11,7 @@ M = real(3, 5)
 ROWS = array([0, -1, 1], np.int64)
 COLUMNS = array([[1], [0]], np.int64)
 MASK = truth(3, 4)
+BAGGED = array([1, 2, 4, 0, 1, 3], np.int64)
 PLACES = whole(3, 5, low=0, high=3)
 
 
@@ -92,5 +93,13 @@ CALLS = (
     call("isin.Tensor_Scalar", whole(2, 3), 1, invert=True),
     call("embedding.default", M, array([[0, 2], [1, 1]], np.int64)),
     call("embedding.default", M, array([2], np.int32), 2),
+    *(
+        call("_embedding_bag.default", real(5, 3), BAGGED, array([0, 2, 2, 5], np.int64), False, mode, False, *more)
+        for mode, more in ((0, (None, False, 1)), (1, (None, False, 1)), (1, ()), (2, ()), (2, (None, False, 1)))
+    ),
+    call("embedding_bag.default", real(5, 3), BAGGED, array([0, 2, 6], np.int64), False, 1, False, None, True),
+    fixed("nonzero_static.default", MASK, size=5, fill_value=-7),
+    fixed("nonzero_static.default", MASK, size=40),
+    call("_unsafe_masked_index.default", M, truth(3), [array([0, 9, 1], np.int64), array([1, 2, 0], np.int64)], 2.5),
     fixed("embedding_dense_backward.default", real(4, 5), array([1, 0, 1, 2], np.int64), 3, 0, False),
 )

@@ -77,6 +77,8 @@ CALLS = (
     call("linalg_vector_norm.default", X, 2, None, True),
     call("norm.Scalar", X),
     call("norm.ScalarOpt_dim", X, None, [0, 1]),
+    call("norm_except_dim.default", X, 2, 1),
+    call("_weight_norm_interface.default", X, real(2, 1, 1), 0),
     call("dist.default", real(3), real(3, seed=1), 1),
     call("logsumexp.default", X, [0, -1], True),
     call("logsumexp.default", HOLED, [1]),
