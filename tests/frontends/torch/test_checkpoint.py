@@ -9,7 +9,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from tests.frontends.torch.archives import torch_archive
+from tests.frontends.torch.archives import Member, archive_bytes, torch_archive
 from tests.frontends.torch.checkpoints import (
     Stored,
     floats,
@@ -108,6 +108,24 @@ def test_big_endian_files_are_turned(tmp_path):
     assert arrays(weights) == {"0": [[0, 1, 2], [3, 4, 5]], "1": [1 + 2j]}
 
 
+def test_big_endian_storages_are_turned_once(tmp_path):
+    swapped = Stored("FloatStorage", np.arange(6, dtype=">f4").tobytes(), 6)
+    value = [tensor(at("zip"), (6,)), tensor(at("zip"), (2,), offset=4), tensor(at("zip"), (3, 2), (1, 3))]
+    weights = read(tmp_path, zip_bytes(value, {"0": swapped}, byteorder=b"big"))
+    assert arrays(weights) == {"0": [0, 1, 2, 3, 4, 5], "1": [4, 5], "2": [[0, 3], [1, 4], [2, 5]]}
+    first, *others = (np.asarray(constant.data) for constant in weights.tensors.values())
+    assert all(np.shares_memory(first, other) for other in others)
+
+
+def test_deflated_storages_are_held_once(tmp_path):
+    files = {"data.pkl": whole([tensor(AT, (6,)), tensor(AT, (2,), offset=4), tensor(AT, (0,))]), "data/0": SIX.data}
+    data = archive_bytes([Member(f"a/{title}", content, deflate=True) for title, content in files.items()])
+    weights = read(tmp_path, data)
+    assert arrays(weights) == {"0": [0, 1, 2, 3, 4, 5], "1": [4, 5], "2": []}
+    first, other, _ = (np.asarray(constant.data) for constant in weights.tensors.values())
+    assert np.shares_memory(first, other)
+
+
 @pytest.mark.parametrize("kind", [kind for kind, element in STORAGE_CLASSES.items() if element.dtype is not None])
 def test_every_class_of_storages(tmp_path, kind):
     element = STORAGE_CLASSES[kind]
@@ -179,8 +197,29 @@ def numpy_array(kind: str, shape: tuple, data: str) -> bytes:
     return made + write((1, shape, type_, False, call("_codecs", "encode", data, "latin1"))) + BUILD
 
 
-def test_numpy_arrays_are_tensors(tmp_path):
-    assert arrays(read(tmp_path, zip_bytes({"a": numpy_array("i2", (2,), "\1\0\2\0")}, {}))) == {"a": [1, 2]}
+def test_numpy_arrays_and_numbers(tmp_path):
+    two = call("numpy", "dtype", "i2", False, True)
+    value = {
+        "a": numpy_array("i2", (2,), "\1\0\2\0"),
+        "buffer": call("numpy._core.numeric", "_frombuffer", b"C\x04\1\0\2\0", two, (2, 1), "F"),
+        "number": call("numpy.core.multiarray", "scalar", two, b"C\x02\7\0"),
+        "device": call("torch._utils", "_rebuild_device_tensor_from_numpy", numpy_array("f4", (1,), "\0\0\0\0"),
+                       name("torch", "float32"), "xla:0", True),
+        "cpu": call("torch._utils", "_rebuild_device_tensor_from_cpu_tensor", tensor(AT, (1,)), name("torch", "float"),
+                    "hpu:0", False),
+    }  # fmt: skip
+    weights = read(tmp_path, zip_bytes(value, {"0": SIX}))
+    assert arrays(weights) == {"a": [1, 2], "buffer": [[1], [2]], "device": [0], "cpu": [0]}
+    assert weights.values == {"number": "7"}
+
+
+def test_compressed_sparse_tensors_are_their_parts(tmp_path):
+    layout = call("torch.serialization", "_get_layout", "torch.sparse_csr")
+    parts = (tensor(AT, (3,)), tensor(AT, (2,)), tensor(AT, (2,)), (2, 9))
+    weights = read(
+        tmp_path, zip_bytes({"s": call("torch._utils", "_rebuild_sparse_tensor", layout, parts)}, {"0": SIX})
+    )
+    assert list(weights.tensors) == ["s.compressed_indices", "s.plain_indices", "s.values"]
 
 
 def rebuilt(*arguments: object) -> bytes:
@@ -194,6 +233,18 @@ def quantised(scheme: object) -> bytes:
 
 BYTES = Stored("QInt8Storage", bytes(6), 6)
 HUGE = 1 << 40
+
+
+def copies() -> bytes:
+    """Three hundred arrays of the same megabyte, each of which would be turned into a copy."""
+    data = b"B" + (1 << 20).to_bytes(4, "little") + bytes(1 << 20) + b"q\x010"
+    kind = call("numpy", "dtype", "u2", False, True) + write((3, ">", None, None, None, -1, -1, 0)) + BUILD + b"q\x020"
+    made = call("numpy.core.multiarray", "_reconstruct", name("numpy", "ndarray"), (0,), b"C\x01b")
+    state = b"(K\x01" + write((1 << 19,)) + b"h\x02\x89h\x01t"
+    return data + kind + b"](" + (made + state + BUILD) * 300 + b"e"
+
+
+COPIES = copies()
 
 WRONG = {
     "past the end": (tensor(AT, (7,)), InvalidModelError),
@@ -249,6 +300,36 @@ WRONG = {
     "too few scales": (quantised((name("torch", "per_channel_affine"), [1.0], [0, 0], 0)), InvalidModelError),
     "scales of text": (quantised((name("torch", "per_channel_affine"), ["1", "2"], [0, 0], 0)), InvalidModelError),
     "an array that is too short": (numpy_array("f4", (HUGE,), "\0\0\0\0"), InvalidModelError),
+    "an array of another order": (
+        call("numpy._core.numeric", "_frombuffer", b"C\x02ab", call("numpy", "dtype", "i2", False, True), (1,), "K"),
+        InvalidModelError,
+    ),
+    "an array without a state": (
+        call("torch._utils", "_rebuild_device_tensor_from_numpy",
+             call("numpy.core.multiarray", "_reconstruct", name("numpy", "ndarray"), (0,), b"C\x01b"),
+             name("torch", "float32"), "xla:0", True),
+        InvalidModelError,
+    ),
+    "an array of no class": (call("numpy.core.multiarray", "_reconstruct", None, (0,), b"C\x01b"), InvalidModelError),
+    "a state that is none": (numpy_array("f4", (1,), "\0\0\0\0") + write((1, 2)) + BUILD, InvalidModelError),
+    "an element type's state": (call("numpy", "dtype", "i2", False, True) + write((3, "x", None, None, None)) + BUILD,
+                                InvalidModelError),
+    "an element type of a number": (call("numpy", "dtype", 2, False, True), InvalidModelError),
+    "a number that is too long": (
+        call("numpy.core.multiarray", "scalar", call("numpy", "dtype", "i2", False, True), b"C\x03\7\0\0"),
+        InvalidModelError,
+    ),
+    "copies of an array in another order": (COPIES, UnsafeError),
+    "a tensor of another type than its device's": (
+        call("torch._utils", "_rebuild_device_tensor_from_cpu_tensor", tensor(AT, (1,)), name("torch", "half"), "x", 0),
+        InvalidModelError,
+    ),
+    "a third version of nothing": (call("torch._utils", "_rebuild_tensor_v3", AT, 0, (1,), (1,)), InvalidModelError),
+    "a meta tensor of nothing": (
+        call("torch._utils", "_rebuild_meta_tensor_no_storage", 1, 2, 3, 4), InvalidModelError,
+    ),
+    "a sparse tensor of a text": (call("torch._utils", "_rebuild_sparse_tensor", "coo", ()), InvalidModelError),
+    "a size of two": (call("torch", "Size", 1, 2), InvalidModelError),
     "an array of objects": (numpy_array("O8", (1,), "\0" * 8), UnsupportedError),
     "an array of records": (call("numpy", "dtype", "V8", False, True), UnsupportedError),
     "two tensors of one name": ({"a.b": tensor(AT, (1,)), "a": {"b": tensor(AT, (1,))}}, InvalidModelError),
@@ -271,6 +352,7 @@ RIGHT = pickle_bytes(PICKLED, {"0": SIX})
 TAR = tar_bytes([write("11") + b"Q"], {7: SIX}, {11: (7, 0, (6,), (1,))})
 
 DAMAGED = {
+    "an unknown byte order": (zip_bytes({}, {}, byteorder=b"middle"), FormatError),
     "another magic": (RIGHT.replace(b"\x6c\xfc\x9c", b"\x6d\xfc\x9c"), FormatError),
     "cut short": (RIGHT[:-1], InvalidModelError),
     "bytes behind": (RIGHT + b"x", InvalidModelError),
@@ -298,6 +380,19 @@ DAMAGED = {
     "tar: part that leaves": (tar_bytes([], {7: SIX}, {}, ((8, 7, 5, 2),)), InvalidModelError),
     "tar: part of nothing": (tar_bytes([], {7: SIX}, {}, ((8, 9, 5, 2),)), InvalidModelError),
     "tar: number of nothing": (tar_bytes([write("12") + b"Q"], {7: SIX}, {}), InvalidModelError),
+    "tar: a storage of nothing": (tar_of({"storages": whole(1) + whole(1), "pickle": whole(1), "tensors": whole(0)}),
+                                  InvalidModelError),
+    "tar: a part that is none": (
+        tar_of({"storages": whole(0) + whole([1]), "pickle": whole(1), "tensors": whole(0)}), InvalidModelError,
+    ),
+    "tar: a tensor that is none": (
+        tar_of({"storages": whole(0) + whole([]), "pickle": whole(1), "tensors": whole(1) + whole(1)}),
+        InvalidModelError,
+    ),
+    "tar: a text as a number": (
+        tar_of({"storages": whole("x"), "pickle": whole(1), "tensors": whole(0)}), InvalidModelError,
+    ),
+    "an id that is none": (pickle_bytes([write(("storage", 1)) + b"Q"], {}), InvalidModelError),
     "tar: rank of 2^31": (
         tar_of({"storages": whole(0) + whole([]), "pickle": whole(1),
                 "tensors": whole(1) + whole((1, 2, name("torch", "FloatTensor"))) + b"\xff\xff\xff\x7f" + bytes(99)}),
@@ -384,3 +479,19 @@ def leaves(value, kind, prefix=""):
     items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
     for key, item in items:
         yield from leaves(item, kind, f"{prefix}{key}.")
+
+
+def test_torch_reads_the_same_from_files_made_here(tmp_path):
+    """The layouts that torch writes no more are made by these tests; torch itself still reads them."""
+    torch = pytest.importorskip("torch")
+    value = OrderedDict({"w": write("11") + b"Q", "b": write("12") + b"Q"})
+    tensors = {11: (7, 0, (2, 3), (3, 1)), 12: (8, 1, (2,), (1,))}
+    files = {
+        "tar": tar_bytes(value, {7: SIX}, tensors, ((8, 7, 2, 3),)),
+        "pickle": pickle_bytes({"w": tensor(storage("0", SIX, view=("1", 2, 3)), (3,))}, {"0": SIX}),
+        "zip": zip_bytes({"w": tensor(AT, (3, 2), (1, 3))}, {"0": SIX}),
+    }
+    for layout, data in files.items():
+        weights = read(tmp_path, data)
+        theirs = torch.load(tmp_path / "file.pth", weights_only=False)
+        assert arrays(weights) == {key: held.tolist() for key, held in theirs.items()}, layout

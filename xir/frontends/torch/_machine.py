@@ -10,7 +10,17 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from xir.errors import FormatError, InvalidModelError, Location, UnsafeError, XirError
-from xir.frontends.torch.pickled import Buildable, Constructor, Names, as_list, as_table, has_weak_hash, is_key, kind_of
+from xir.frontends.torch.pickled import (
+    Buildable,
+    Constructor,
+    Names,
+    as_list,
+    as_table,
+    as_tuple,
+    has_weak_hash,
+    is_key,
+    kind_of,
+)
 from xir.limits import MEBI
 
 MAX_HEAP_BYTES = 256 * MEBI
@@ -396,6 +406,7 @@ def _build(machine: Machine) -> None:
     state, target = machine.pop(), machine.top()
     if not isinstance(target, Buildable):
         raise machine.wrong("BUILD", target)
+    machine.charge(sum(_reading(part) for part in as_tuple(state) or (state,)))
     machine.made(lambda: target.build(state))
     machine.pop()
 

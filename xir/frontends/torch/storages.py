@@ -7,7 +7,7 @@ stays in the file; tensors of one storage share its bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -30,6 +30,7 @@ class Storage:
         data: the bytes, once they are known; the oldest layouts hold them behind the pickle.
         swapped: whether the bytes of each number stand in big-endian order.
         whole: for a part of another storage that one, and the offset in bytes of the part.
+        turned: {bytes of a number: all bytes in the other order}, as far as they were asked for.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Storage:
     data: FileSlice | bytes | None = None
     swapped: bool = False
     whole: tuple[Storage, int] | None = None
+    turned: dict[int, memoryview] = field(default_factory=dict[int, memoryview])
 
     @property
     def nbytes(self) -> int:
@@ -60,25 +62,30 @@ class Storage:
             )
         self.data, self.swapped = data, swapped
 
-    def part(self, offset: int, length: int) -> FileSlice | bytes:
-        """A range of its bytes.
+    def part(self, offset: int, length: int, width: int) -> FileSlice | memoryview:
+        """A range of its bytes, the numbers of `width` bytes in it little-endian.
 
         Raises:
             InvalidModelError: the file holds no bytes for it.
         """
         if self.whole is not None:
             storage, start = self.whole
-            return storage.part(start + offset, length)
+            return storage.part(start + offset, length, width)
         if self.data is None:
             raise InvalidModelError(f"the file lacks the bytes of storage {self.key[:60]!r}", number=504)
+        if self.swapped and width > 1:
+            return self._turned(width)[offset : offset + length]
         if isinstance(self.data, FileSlice):
             return self.data.slice(offset, length, what=f"storage {self.key[:60]!r}")
-        return self.data[offset : offset + length]
+        return memoryview(self.data)[offset : offset + length]
 
-    @property
-    def is_swapped(self) -> bool:
-        """Whether its numbers are big-endian."""
-        return self.swapped if self.whole is None else self.whole[0].is_swapped
+    def _turned(self, width: int) -> memoryview:
+        """All bytes with those of each number in the other order; made once, however many tensors lie in it."""
+        if width not in self.turned:
+            data = self.data.view() if isinstance(self.data, FileSlice) else self.data or b""
+            numbers = np.frombuffer(data, np.uint8)[: self.nbytes // width * width].reshape(-1, width)
+            self.turned[width] = np.ascontiguousarray(numbers[:, ::-1]).data.cast("B")
+        return self.turned[width]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -178,31 +185,22 @@ class StoredTensor:
                 'the tensor was saved without its elements (on the device "meta")',
                 hint="load the weights before saving the model",
             )
-        if self.is_contiguous and not self.storage.is_swapped:
+        complex_ = dtype in (DType.COMPLEX64, DType.COMPLEX128)
+        width = self.element.size // 2 if complex_ else self.element.size
+        if self.is_contiguous:
             start = self.offset * self.element.size if self.nbytes else 0
-            data = self.storage.part(start, self.nbytes)
-            return Constant(type, data if isinstance(data, FileSlice) else _array(data, dtype, self.shape))
-        return Constant(type, self._gathered(dtype))
-
-    def _gathered(self, dtype: DType) -> Array:
-        """A view of the elements that lie apart; a copy of those that are big-endian."""
-        if not self.nbytes or self.storage is None:
-            return _array(b"", dtype, self.shape)
+            data = self.storage.part(start, self.nbytes, width)
+            return Constant(type, data if isinstance(data, FileSlice) else _array(data, dtype).reshape(self.shape))
         steps = [(size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True)]
         length = (sum(steps) + 1) * self.element.size
-        data = self.storage.part(self.offset * self.element.size, length)
-        flat = np.frombuffer(data.view() if isinstance(data, FileSlice) else data, np.uint8)
-        if self.storage.is_swapped:
-            width = self.element.size // 2 if dtype in (DType.COMPLEX64, DType.COMPLEX128) else self.element.size
-            flat = np.ascontiguousarray(flat.reshape(-1, width)[:, ::-1]).reshape(-1)
+        data = self.storage.part(self.offset * self.element.size, length, width)
+        flat = _array(data.view() if isinstance(data, FileSlice) else data, dtype)
         strides = tuple(stride * self.element.size for stride in self.strides)
-        view = np.lib.stride_tricks.as_strided(flat.view(dtype.dtype), self.shape, strides, writeable=False)
-        view.flags.writeable = False
-        return view
+        return Constant(type, np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False))
 
 
-def _array(data: bytes, dtype: DType, shape: tuple[int, ...]) -> Array:
-    return np.frombuffer(data, np.uint8).view(dtype.dtype).reshape(shape)
+def _array(data: memoryview, dtype: DType) -> Array:
+    return np.frombuffer(data, np.uint8).view(dtype.dtype)
 
 
 def _is_row_major(shape: Sequence[int], strides: Sequence[int]) -> bool:
