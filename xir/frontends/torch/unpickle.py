@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xir.errors import UnsafeError
-from xir.frontends.torch._machine import OPERATIONS, Machine
+from xir.frontends.torch._machine import Machine
+from xir.frontends.torch._operations import OPERATIONS
 from xir.frontends.torch.pickled import Names, check_depth
 
 MAX_OPERATIONS = 2_000_000
