@@ -27,14 +27,17 @@ from xir.passes import ATTENTION_OPSET, Trace, count_transposes, optimize
 from xir.precision import Precision, narrowed_as
 from xir.verification import (
     ATOL,
+    PIP_TORCH,
     RTOL,
     SEEDS,
     Certificate,
     OnnxRuntimeRunner,
     ReferenceRunner,
     Runner,
+    TorchRunner,
     check_memory,
     has_onnxruntime,
+    has_torch,
     peak_bytes,
     verify_runners,
     workable_sizes,
@@ -242,6 +245,9 @@ class _Job:
         self.tell("writing", 0, 1)
         if loaded.metadata and self.format != "onnx":
             loaded = replace(loaded, notes=(*loaded.notes, _no_place(loaded, self.format)))
+        if self.check is not None and self.format == "py" and not has_torch():
+            note = f"not verified, for PyTorch is not installed: {PIP_TORCH}"
+            self.check, loaded = None, replace(loaded, notes=(*loaded.notes, note))
         if self.check is None:
             report = self.export(graph, self.path, metadata=loaded.metadata)
             self._stop("export")
@@ -388,6 +394,10 @@ def plan_conversion(
     def planned(graph: Graph) -> ExportPlan | None:
         legal = optimize(graph, level=_level(level, opset), passes=passes, exact=exact, fast_math=fast_math)
         legal = legal if precision is None else narrowed_as(legal, precision, measured=False).graph
+        if chosen == "py":
+            from xir.backends.export.torch import plan_module
+
+            plan_module(legal)
         if chosen != "onnx":
             return None
         from xir.backends.export.onnx import plan_onnx
@@ -459,8 +469,10 @@ class ConversionMismatch(MismatchError):
 
 
 def runner_of(path: str, format: str | None = None, options: LoadOptions | None = None) -> Runner:
-    """What runs a file: onnxruntime for ONNX where it is installed, else the reference."""
+    """What runs a file: onnxruntime for ONNX where it is installed, PyTorch for our modules, else the reference."""
     chosen = format or recognize(path).name
     if chosen == "onnx" and has_onnxruntime():
         return OnnxRuntimeRunner(path)
+    if chosen == "py":
+        return TorchRunner(path)
     return ReferenceRunner(load_model(path, options).graph)

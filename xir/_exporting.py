@@ -26,7 +26,7 @@ def export(
     Args:
         graph: the model.
         path: the file to write.
-        format: `onnx` or `xir`; without it the file's ending decides.
+        format: `onnx`, `py` (a module of PyTorch) or `xir`; without it the file's ending decides.
         opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
         target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
         ir_version: ONNX: the version of the file format, instead of that of the operator set's release.
@@ -44,6 +44,10 @@ def export(
 
         return export_onnx(graph, name, opset=opset, target=target, ir_version=ir_version, metadata=metadata)
     check_versions(chosen, opset, target, ir_version)
+    if chosen == "py":
+        from xir.backends.export.torch import export_module
+
+        return export_module(graph, name)
     save_xir(graph, name)
     return _xir_report(graph, name)
 
@@ -62,7 +66,9 @@ def check_versions(format: str, opset: int | None, target: str | None, ir_versio
         raise UsageError(f"an opset, an IR version or a target is for ONNX, not for {format}")
 
 
-EXPORTS = ("onnx", "xir")
+_HINT = "name the file .onnx, .py or .xir, or use --to"
+
+EXPORTS = ("onnx", "py", "xir")
 """The formats that are written."""
 
 
@@ -75,11 +81,9 @@ def export_format(path: str, format: str | None = None) -> str:
     ending = os.path.splitext(path)[1].lstrip(".")
     chosen = (format or ending).lower()
     if not chosen:
-        raise UsageError(
-            f"the name {path!r} has no ending that tells the format", hint="name the file .onnx or .xir, or use --to"
-        )
+        raise UsageError(f"the name {path!r} has no ending that tells the format", hint=_HINT)
     if chosen not in EXPORTS:
-        raise UsageError(f"{chosen!r} is no format that xir writes", hint="name the file .onnx or .xir, or use --to")
+        raise UsageError(f"{chosen!r} is no format that xir writes", hint=_HINT)
     return chosen
 
 

@@ -4,12 +4,21 @@ from xir.verification.certificate import Certificate, LayerDifference
 from xir.verification.check import SEEDS, verify_runners
 from xir.verification.compare import ATOL, RTOL, Difference, compare, compare_boxes
 from xir.verification.memory import MAX_RUN_BYTES, check_memory, peak_bytes
-from xir.verification.runners import OnnxRuntimeRunner, ReferenceRunner, Runner, has_onnxruntime
+from xir.verification.runners import (
+    PIP_TORCH,
+    OnnxRuntimeRunner,
+    ReferenceRunner,
+    Runner,
+    TorchRunner,
+    has_onnxruntime,
+    has_torch,
+)
 from xir.verification.trial import workable_sizes
 
 __all__ = [
     "ATOL",
     "MAX_RUN_BYTES",
+    "PIP_TORCH",
     "RTOL",
     "SEEDS",
     "Certificate",
@@ -18,10 +27,12 @@ __all__ = [
     "OnnxRuntimeRunner",
     "ReferenceRunner",
     "Runner",
+    "TorchRunner",
     "check_memory",
     "compare",
     "compare_boxes",
     "has_onnxruntime",
+    "has_torch",
     "peak_bytes",
     "verify_runners",
     "workable_sizes",

@@ -1,4 +1,4 @@
-"""Ways to run one side of a comparison: our reference, or onnxruntime on an ONNX file."""
+"""Ways to run one side of a comparison: our reference, or a foreign runtime on a file."""
 
 from __future__ import annotations
 
@@ -73,35 +73,27 @@ class ReferenceRunner:
         return run(self.graph, feeds)
 
 
-class OnnxRuntimeRunner:
-    """An ONNX file run by onnxruntime on the CPU, in a process of its own.
+class _ForeignRunner:
+    """A file run by a foreign runtime on the CPU, in a process of its own.
 
-    A model that kills onnxruntime does not kill us, and one that keeps it busy without end is ended.
+    A model that kills the runtime does not kill us, and one that keeps it busy without end is ended.
     """
 
-    def __init__(self, path: str | bytes, *, seconds: float | None = None) -> None:
+    def __init__(self, name: str, module: str, path: str | bytes, seconds: float | None) -> None:
         """Opens the file at `path`, or the model that the bytes hold.
 
-        Args:
-            path: the file, or its content.
-            seconds: what opening and each run may take at the least, None for `xir.limits.FOREIGN_SECONDS`; a large
-                file, or a reference that is slow itself, gives more time.
-
         Raises:
-            MissingExtraError: if onnxruntime is not installed.
-            MismatchError: if onnxruntime refuses the file, or dies of it.
-            UnsafeError: if onnxruntime does not come to an end.
+            MismatchError: if the runtime refuses the file, or dies of it.
+            UnsafeError: if it does not come to an end.
         """
-        if not has_onnxruntime():
-            raise MissingExtraError("onnxruntime is not installed", hint="pip install onnxruntime")
-        self.runtime = "onnxruntime"
+        self.runtime = name
         self._file = path if isinstance(path, str) else None
         self._seconds = FOREIGN_SECONDS if seconds is None else seconds
         self._process = ChildProcess(
-            "xir.verification._child",
+            module,
             self._file,
-            dies="the model makes onnxruntime crash: do not serve it",
-            stays="the model keeps onnxruntime busy: give smaller inputs, or convert without verification: --no-verify",
+            dies=f"the model makes {name} crash: do not serve it",
+            stays=f"the model keeps {name} busy: give smaller inputs, or convert without verification: --no-verify",
         )
         content = np.frombuffer(path, np.uint8) if isinstance(path, bytes) else None
         size = os.path.getsize(path) if isinstance(path, str) and os.path.isfile(path) else len(path)
@@ -124,8 +116,8 @@ class OnnxRuntimeRunner:
         """The file's outputs, within `FOREIGN_RATIO` times `peer_seconds` or the runner's own limit.
 
         Raises:
-            MismatchError: if onnxruntime fails, or dies.
-            UnsafeError: if onnxruntime does not come to an end.
+            MismatchError: if the runtime fails, or dies.
+            UnsafeError: if it does not come to an end.
         """
         limit = max(self._seconds, FOREIGN_RATIO * peer_seconds)
         header, results = self._ask({"feeds": list(feeds)}, list(feeds.values()), limit, "run the model")
@@ -142,6 +134,47 @@ class OnnxRuntimeRunner:
         self, header: Mapping[str, object], arrays: Sequence[Result], limit: float, what: str
     ) -> tuple[Header, list[Result]]:
         return self._process.ask(header, arrays, limit, (self.runtime, what))
+
+
+class OnnxRuntimeRunner(_ForeignRunner):
+    """An ONNX file run by onnxruntime."""
+
+    def __init__(self, path: str | bytes, *, seconds: float | None = None) -> None:
+        """Opens the file at `path`, or the model that the bytes hold.
+
+        Args:
+            path: the file, or its content.
+            seconds: what opening and each run may take at the least, None for `xir.limits.FOREIGN_SECONDS`; a large
+                file, or a reference that is slow itself, gives more time.
+
+        Raises:
+            MissingExtraError: if onnxruntime is not installed.
+            MismatchError: if onnxruntime refuses the file, or dies of it.
+            UnsafeError: if onnxruntime does not come to an end.
+        """
+        if not has_onnxruntime():
+            raise MissingExtraError("onnxruntime is not installed", hint="pip install onnxruntime")
+        super().__init__("onnxruntime", "xir.verification._child", path, seconds)
+
+
+class TorchRunner(_ForeignRunner):
+    """A module that xir wrote, run by PyTorch; only for files of our own exporter, for a module is code."""
+
+    def __init__(self, path: str, *, seconds: float | None = None) -> None:
+        """Opens the file at `path` and the weights beside it.
+
+        Args:
+            path: the Python file.
+            seconds: see `OnnxRuntimeRunner`; PyTorch's own start takes some of them.
+
+        Raises:
+            MissingExtraError: if PyTorch is not installed.
+            MismatchError: if PyTorch refuses the file, or dies of it.
+            UnsafeError: if PyTorch does not come to an end.
+        """
+        if not has_torch():
+            raise MissingExtraError("PyTorch is not installed", hint=PIP_TORCH)
+        super().__init__("PyTorch", "xir.verification._torch", path, seconds)
 
 
 def shape_of(type: Type) -> InputShape:
@@ -164,3 +197,12 @@ def _in_line(said: object) -> str:
 def has_onnxruntime() -> bool:
     """Whether onnxruntime can be imported."""
     return find_spec("onnxruntime") is not None
+
+
+PIP_TORCH = "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
+"""What brings PyTorch; the version whose operators the exporter was compared with."""
+
+
+def has_torch() -> bool:
+    """Whether PyTorch can be imported."""
+    return find_spec("torch") is not None

@@ -1,0 +1,213 @@
+"""How one operator is said in PyTorch: the vocabulary of the tables.
+
+A form looks at one node and answers one of four things: an expression (`Say`), a layer of `torch.nn` (`Layer`), simpler
+operators of ours (a value or a tuple of values), or why not (`Refusal`). All code is text of this room; what comes of a
+model is an argument, written as a literal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from xir.errors import UnsupportedError
+from xir.ir.builder import apply
+from xir.ir.dims import Dim, Polynomial, Quotient, Shape, Symbol, as_dim
+from xir.ir.dims import Extremum as ExtremumDim
+from xir.ir.node import Attribute, Node, Value
+from xir.ir.types import DType, TensorType
+from xir.ops import OpDef, definition
+
+
+class Say:
+    """An expression: our text with `{}` where arguments stand; one that makes several results makes a tuple."""
+
+    __slots__ = ("arguments", "helper", "template")
+
+    def __init__(self, template: str, *arguments: Argument, helper: str = "") -> None:
+        """`template.format(*arguments)`, each argument written as the code that it is.
+
+        Args:
+            template: our text; `{device}` is where new tensors are made.
+            arguments: what stands in it.
+            helper: the function of `_helpers` that it calls.
+        """
+        self.template, self.arguments, self.helper = template, arguments, helper
+
+
+def helped(helper: str, *arguments: Argument) -> Say:
+    """A call of a function of `_helpers`."""
+    return Say(f"{helper}({', '.join(['{}'] * len(arguments))})", *arguments, helper=helper)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layer:
+    """A layer of `torch.nn` where its weights are weights of the model, else an expression.
+
+    Attributes:
+        kind: the class (`Conv2d`).
+        arguments: of its constructor.
+        keywords: those that differ from the class's own.
+        weights: {name in the layer: (the weight, axes in which it is stored or None as it is)}.
+        operands: what it is called with.
+        otherwise: the same with weights that are computed, or that other nodes read too.
+        buffers: those of `weights` that training does not change.
+        blank: names in the layer that have no value of ours, with the element type and shape of their zeros.
+    """
+
+    kind: str
+    arguments: tuple[Argument, ...]
+    keywords: Mapping[str, Argument]
+    weights: Mapping[str, tuple[Value, tuple[int, ...] | None]]
+    operands: tuple[Value, ...]
+    otherwise: Say
+    blank: Mapping[str, TensorType] = field(default_factory=dict[str, TensorType])
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Control flow, which is written as Python's own by `_flow`."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a node has no form."""
+
+    reason: str
+
+
+Argument: TypeAlias = (
+    Value | Say | Dim | int | float | bool | str | DType | tuple["Argument", ...] | list["Argument"] | None
+)
+Answer: TypeAlias = Say | Layer | Block | Refusal | Value | tuple[Value, ...]
+Form: TypeAlias = Callable[[Node], Answer]
+AnyOp: TypeAlias = "OpDef[..., Value] | OpDef[..., tuple[Value, ...]]"
+
+
+class Forms:
+    """A family's table: operator -> form. A second form of one operator raises."""
+
+    __slots__ = ("_table",)
+
+    def __init__(self, *parts: Forms) -> None:
+        """An empty table, or the union of `parts`; raises TypeError where two have one operator."""
+        self._table: dict[str, Form] = {}
+        for part in parts:
+            for name, form in part._table.items():
+                self._enter(name, form)
+
+    def _enter(self, name: str, form: Form) -> None:
+        if name in self._table:
+            raise TypeError(f"operator {name!r} has two forms")
+        self._table[name] = form
+
+    def of(self, *operators: AnyOp) -> Callable[[Form], Form]:
+        """Enters the decorated function as the form of each operator; raises TypeError where one has one."""
+
+        def enter(form: Form) -> Form:
+            for operator in operators:
+                self._enter(operator.name, form)
+            return form
+
+        return enter
+
+    def says(self, operator: AnyOp, template: str) -> None:
+        """Enters `operator` as an expression of its operands."""
+
+        def form(node: Node) -> Answer:
+            return Say(template, *node.inputs)
+
+        self._enter(operator.name, form)
+
+    def get(self, name: str) -> Form | None:
+        """The form of the operator `name`, or None."""
+        return self._table.get(name)
+
+    def names(self) -> tuple[str, ...]:
+        """Every operator that has a form, in alphabetical order."""
+        return tuple(sorted(self._table))
+
+
+def ints(node: Node, name: str) -> tuple[int, ...]:
+    """The node's attribute `name`, known to be a tuple of integers."""
+    value = node.attributes[name]
+    if isinstance(value, tuple):
+        return tuple(int(item) for item in value if isinstance(item, int))
+    raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple")
+
+
+def whole(node: Node, name: str) -> int:
+    """The node's attribute `name`, known to be an integer or a bool."""
+    value = node.attributes[name]
+    if isinstance(value, int):
+        return int(value)
+    raise TypeError(f"{node.op.name}: attribute {name!r} is no integer")
+
+
+def real(node: Node, name: str) -> float:
+    """The node's attribute `name`, known to be a float."""
+    value = node.attributes[name]
+    if isinstance(value, float):
+        return value
+    raise TypeError(f"{node.op.name}: attribute {name!r} is no float")
+
+
+def size_of(item: Attribute) -> Dim:
+    """An attribute that is a size.
+
+    Raises:
+        TypeError: it is none: a mistake of the form.
+    """
+    if isinstance(item, int | Symbol | Quotient | ExtremumDim | Polynomial):
+        return as_dim(item)
+    raise TypeError(f"{item!r} is no size")
+
+
+def sizes(node: Node, name: str) -> Shape:
+    """The node's attribute `name`, known to be a tuple of sizes."""
+    value = node.attributes[name]
+    if isinstance(value, tuple):
+        return tuple(size_of(item) for item in value)
+    raise TypeError(f"{node.op.name}: attribute {name!r} is no shape")
+
+
+def pairs(node: Node, name: str = "padding") -> tuple[tuple[Dim, Dim], ...]:
+    """The node's attribute `name`, known to be pairs of sizes."""
+    value = node.attributes[name]
+    if not isinstance(value, tuple):
+        raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple")
+    return tuple((size_of(item[0]), size_of(item[1])) for item in value if isinstance(item, tuple))
+
+
+def known_pairs(padding: tuple[tuple[Dim, Dim], ...]) -> tuple[tuple[int, int], ...] | None:
+    """The pairs, where all of them are numbers."""
+    known = tuple((a, b) for a, b in padding if isinstance(a, int) and isinstance(b, int))
+    return known if len(known) == len(padding) else None
+
+
+def operand(node: Node, index: int = 0) -> Value:
+    """The operand at `index`, known to be there."""
+    value = node.inputs[index]
+    if value is None:
+        raise TypeError(f"{node.op.name}: operand {index} is absent")
+    return value
+
+
+def decomposed(node: Node) -> Answer:
+    """The node by its operator's own decomposition, or a refusal where it has none."""
+    rule = definition(node).decompose_rule
+    if rule is None:
+        return Refusal("PyTorch has no such operation")
+    try:
+        result = rule(*node.inputs, **node.attributes)
+    except UnsupportedError as error:
+        return Refusal(error.message if error.hint is None else f"{error.message} ({error.hint})")
+    return result if isinstance(result, Value) else tuple(result)
+
+
+def again(node: Node, inputs: tuple[Value | None, ...], **changes: Attribute) -> tuple[Value, ...]:
+    """The node's operator applied to `inputs`, with `changes` of its attributes."""
+    return apply(node.op, inputs, {**node.attributes, **changes}).outputs

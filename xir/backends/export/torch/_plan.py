@@ -1,0 +1,240 @@
+"""From a graph to the text of a module: every operator said, what nobody reads left out, the rest written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from xir.backends.export.torch._code import Code, Said, arguments_of, sized_places
+from xir.backends.export.torch._form import Answer, Argument, Block, Layer, Refusal, Say, decomposed
+from xir.backends.export.torch._literals import TORCH
+from xir.backends.export.torch._module import Module
+from xir.backends.export.torch._names import identifier
+from xir.backends.export.torch._tables import FORMS
+from xir.errors import InvalidModelError, Problem, UnsupportedError
+from xir.ir.dims import Extremum, Polynomial, Quotient, Symbol, symbols_of
+from xir.ir.graph import Graph
+from xir.ir.node import Node, Value
+from xir.ir.rewrite import Rewriter, rewrite
+from xir.ir.types import DType, OptionalType, SequenceType, TensorType, Type
+from xir.ir.walk import all_graphs
+from xir.limits import MAX_UNROLLED_NODES, check_inlined, inlining_limit
+
+_MAX_ROUNDS = 64
+"""Rounds until nothing changes; decompositions are a few storeys deep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A module as text.
+
+    Attributes:
+        graph: in operators that have a form each.
+        initial: the lines of `__init__`.
+        forward: the lines of `forward`.
+        arguments: the names of its arguments.
+        module: what holds the weights.
+        operators: {kind of node: how many}.
+        helpers: the functions of `_helpers` that it calls.
+    """
+
+    graph: Graph
+    initial: Sequence[str]
+    forward: Sequence[str]
+    arguments: Sequence[str]
+    module: Module
+    operators: Mapping[str, int]
+    helpers: Sequence[str]
+
+
+def answer(node: Node) -> Answer:
+    """What the tables say of one node: a form, simpler operators, or a refusal."""
+    form = FORMS.get(node.op.name)
+    refusal = _refused_type(node)
+    if refusal is not None:
+        return refusal
+    if form is None:
+        return decomposed(node)
+    said = form(node)
+    if isinstance(said, Refusal):
+        pieces = decomposed(node)
+        return said if isinstance(pieces, Refusal) else pieces
+    return said
+
+
+def _refused_type(node: Node) -> Refusal | None:
+    for value in (*node.inputs, *node.outputs):
+        dtype = None if value is None else element_of(value.type)
+        if dtype is not None and dtype not in TORCH:
+            return Refusal(f"PyTorch has no elements of {dtype}")
+    return None
+
+
+def element_of(type: Type) -> DType | None:
+    """The element type of a tensor, or of what a sequence or optional holds."""
+    while isinstance(type, SequenceType | OptionalType):
+        type = type.element
+    return getattr(type, "dtype", None)
+
+
+def legalize(graph: Graph) -> Graph:
+    """The graph in operators that have a form each.
+
+    Raises:
+        UnsupportedError: operators that have none; all of them are listed.
+    """
+    limit = max(MAX_UNROLLED_NODES, inlining_limit(len(graph.nodes)))
+    for _ in range(_MAX_ROUNDS):
+        round_ = _Round(limit)
+        graph = rewrite(graph, round_.replace)
+        if not round_.changed:
+            if round_.refused:
+                raise _unsupported(round_.refused, graph)
+            return graph
+    raise InvalidModelError("legalisation for PyTorch does not come to rest", hint="please report this model")
+
+
+@dataclass(slots=True)
+class _Round:
+    """One walk over the graph; remembers whether anything changed and what was refused."""
+
+    limit: int
+    made: int = 0
+    changed: bool = False
+    refused: list[tuple[Node, Refusal]] = field(default_factory=list[tuple[Node, Refusal]])
+
+    def replace(self, node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        said = answer(node)
+        match said:
+            case Say() | Layer() | Block():
+                return None
+            case Refusal():
+                self.refused.append((node, said))
+                return None
+            case _:
+                self.changed = True
+                self.made += 1
+                check_inlined(self.made, what="the layers that come apart", limit=self.limit)
+                return (said,) if isinstance(said, Value) else said
+
+
+def layer_name(node: Node, graph: Graph) -> str:
+    """What a person calls the node: its layer's name, else its result's."""
+    return node.source[0].layer if node.source else graph.name_of(node.outputs[0])
+
+
+def _unsupported(refused: Sequence[tuple[Node, Refusal]], graph: Graph) -> UnsupportedError:
+    groups: dict[tuple[str, str], list[str]] = {}
+    for node, refusal in refused:
+        kind = node.source[0].kind if node.source else node.op.name
+        reason = refusal.reason if kind == node.op.name else f"{node.op.name}: {refusal.reason}"
+        groups.setdefault((kind, reason), []).append(layer_name(node, graph))
+    problems = tuple(Problem(kind, tuple(layers), reason, None) for (kind, reason), layers in groups.items())
+    lines = [
+        f"{problem.kind} x{len(problem.layers)} ({', '.join(problem.layers[:3])}"
+        f"{', ...' if len(problem.layers) > 3 else ''}): {problem.reason}"
+        for problem in problems
+    ]
+    message = f"{len(refused)} of {len(graph.nodes)} nodes have no form in PyTorch: " + "; ".join(lines)
+    return UnsupportedError(message, problems=problems)
+
+
+def plan(graph: Graph) -> Program:
+    """The module's text and its weights.
+
+    Raises:
+        UnsupportedError: operators, element types or sizes that have no form; all of the first two are listed.
+    """
+    _check_boundary(graph)
+    legal = legalize(graph)
+    said: dict[Node, Said] = {}
+    for part in all_graphs(legal):
+        said.update(_needed(part))
+    module = Module(legal, said)
+    device = _Device(legal)
+    code = Code(module, said, "")
+    arguments: list[str] = []
+    for value in legal.inputs:
+        name = code.fresh(identifier(legal.name_of(value)).lower() or "x")
+        code.bind(value, name)
+        arguments.append(name)
+    code.device = device.text(arguments)
+    code.nodes(legal, legal.nodes)
+    results = [code.read(value) for value in legal.outputs]
+    code.line(f"return {', '.join(results)}" if results else "return ()")
+    operators: dict[str, int] = {}
+    for node in legal.nodes:
+        if node in said:
+            operators[node.op.name] = operators.get(node.op.name, 0) + 1
+    return Program(
+        legal, module.lines, code.lines, arguments, module, dict(sorted(operators.items())), sorted(code.helpers)
+    )
+
+
+class _Device:
+    """Where new tensors are made: where the first input or weight is."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._place = next(
+            (index for index, value in enumerate(graph.inputs) if isinstance(value.type, TensorType)), None
+        )
+
+    def text(self, arguments: Sequence[str]) -> str:
+        """The code of the device."""
+        return "None" if self._place is None else f"{arguments[self._place]}.device"
+
+
+def _check_boundary(graph: Graph) -> None:
+    """Refuses inputs and weights that PyTorch has no element type for."""
+    problems = [
+        Problem("input", (graph.name_of(value),), f"PyTorch has no elements of {element_of(value.type)}", None)
+        for value in graph.inputs
+        if element_of(value.type) not in TORCH
+    ]
+    if problems:
+        names = ", ".join(problem.layers[0] for problem in problems)
+        raise UnsupportedError(f"{len(problems)} inputs have no form in PyTorch: {names}", problems=tuple(problems))
+
+
+def _needed(graph: Graph) -> dict[Node, Said]:
+    """What the nodes say of which a result is read, in the order of the nodes; literals say nothing."""
+    places: dict[Symbol, Value] = {}
+    made = [*graph.inputs, *(value for node in graph.nodes for value in node.outputs)]
+    for symbol, value, _ in sized_places(made):
+        places.setdefault(symbol, value)
+    live = set(graph.outputs)
+    for value in graph.outputs:
+        live.update(_places_of(value.type, places))
+    said: dict[Node, Said] = {}
+    for node in reversed(graph.nodes):
+        if node.op.name == "constant" or not any(value in live for value in node.outputs):
+            continue
+        found = answer(node)
+        if not isinstance(found, Say | Layer | Block):
+            raise TypeError(f"{node.op.name} has no form after legalisation")
+        said[node] = found
+        if isinstance(found, Block):
+            live.update(value for value in node.inputs if value is not None)
+            continue
+        if isinstance(found, Layer):
+            live.update(value for value, _ in found.weights.values())
+            live.update(item for item in arguments_of(found.otherwise) if isinstance(item, Value))
+        for item in arguments_of(found):
+            live.update(_read(item, places))
+    return dict(reversed(said.items()))
+
+
+def _read(item: Argument, places: Mapping[Symbol, Value]) -> list[Value]:
+    """The values that an argument needs: itself, or those that a size is read off."""
+    match item:
+        case Value():
+            return [item]
+        case Symbol() | Quotient() | Extremum() | Polynomial():
+            return [places[symbol] for symbol in symbols_of(item) if symbol in places]
+        case _:
+            return []
+
+
+def _places_of(type: Type, places: Mapping[Symbol, Value]) -> list[Value]:
+    shape = type.shape if isinstance(type, TensorType) else ()
+    return [places[symbol] for size in shape for symbol in symbols_of(size) if symbol in places]

@@ -1,0 +1,20 @@
+"""Forms of control flow: Python's own, written by `_flow`."""
+
+from __future__ import annotations
+
+from xir.backends.export.torch._form import Answer, Block, Forms, Say, operand
+from xir.ir.node import Node
+from xir.ops import control
+
+forms = Forms()
+
+
+@forms.of(control.if_, control.loop, control.scan)
+def _block(node: Node) -> Answer:
+    return Block(node.op.name)
+
+
+@forms.of(control.assume_shape)
+def _assume_shape(node: Node) -> Answer:
+    """What follows refuses another rank by itself."""
+    return Say("{}", operand(node))

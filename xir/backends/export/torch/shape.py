@@ -1,0 +1,185 @@
+"""Forms of what moves elements without computing."""
+
+from __future__ import annotations
+
+from xir.backends.export.torch._form import (
+    Answer,
+    Argument,
+    Forms,
+    Refusal,
+    Say,
+    helped,
+    ints,
+    operand,
+    pairs,
+    real,
+    sizes,
+    whole,
+)
+from xir.backends.export.torch.elementwise import NARROW
+from xir.ir.dims import Dim, equal
+from xir.ir.node import Node, Value
+from xir.ir.types import DType
+from xir.ops import shape as ops
+from xir.ops.constant import constant, identity
+from xir.ops.padding import pad
+from xir.ops.triangle import trilu
+
+forms = Forms()
+forms.says(identity, "{}")
+
+
+@forms.of(constant)
+def _constant(node: Node) -> Answer:
+    """The module holds it; see `Module.of`."""
+    return Say("{}", node.outputs[0])
+
+
+@forms.of(ops.reshape)
+def _reshape(node: Node) -> Answer:
+    """Flatten and squeeze where they say it, else the sizes; one that is not known is left to PyTorch."""
+    x, result = operand(node), node.outputs[0]
+    if result.rank < x.rank:
+        start = _flattened_from(x.shape, result.shape)
+        if start is not None:
+            return Say("torch.flatten({}, {})", x, start)
+    return Say("torch.reshape({}, {})", x, _told(x.shape, result.shape))
+
+
+def _flattened_from(old: tuple[Dim, ...], new: tuple[Dim, ...]) -> int | None:
+    """The axis from which on all axes become one, or None."""
+    start = len(new) - 1
+    if start < 0 or len(old) - start < 2:
+        return None
+    same = all(equal(a, b) is True for a, b in zip(old[:start], new[:start], strict=True))
+    return start if same else None
+
+
+def _told(old: tuple[Dim, ...], new: tuple[Dim, ...]) -> tuple[Dim, ...]:
+    """The sizes with -1 for one that is a formula, where that is the only such and nothing is empty."""
+    odd = [axis for axis, size in enumerate(new) if not isinstance(size, int)]
+    if len(odd) != 1 or any(size == 0 for size in new):
+        return new
+    return tuple(-1 if axis == odd[0] else size for axis, size in enumerate(new))
+
+
+@forms.of(ops.broadcast)
+def _broadcast(node: Node) -> Answer:
+    return Say("torch.broadcast_to({}, {})", operand(node), node.outputs[0].shape)
+
+
+@forms.of(ops.transpose)
+def _transpose(node: Node) -> Answer:
+    return Say("torch.permute({}, {})", operand(node), ints(node, "perm"))
+
+
+@forms.of(ops.concat)
+def _concat(node: Node) -> Answer:
+    values = [operand(node, index) for index in range(len(node.inputs))]
+    return Say("torch.cat({}, {})", tuple(values), whole(node, "axis"))
+
+
+@forms.of(ops.slice_)
+def _slice(node: Node) -> Answer:
+    """Python's slices; what only the run tells is a number of a tensor."""
+    x = operand(node)
+    axes, steps = ints(node, "axes"), ints(node, "steps")
+    starts, stops = sizes(node, "starts"), sizes(node, "stops")
+    if node.inputs[1] is not None or node.inputs[2] is not None:
+        return Refusal("slices between places that only the run tells")
+    cuts = {axis: (a, b, step) for axis, a, b, step in zip(axes, starts, stops, steps, strict=True)}
+    template, arguments = [], list[Argument]()
+    for axis in range(max(axes, default=-1) + 1):
+        if axis not in cuts:
+            template.append(":")
+            continue
+        a, b, step = cuts[axis]
+        whole_axis = a == 0 and not isinstance(b, int) and equal(b, x.shape[axis]) is True
+        template.append(("" if a == 0 else "{}") + ":" + ("" if whole_axis else "{}") + ("" if step == 1 else ":{}"))
+        arguments += [item for item, there in ((a, a != 0), (b, not whole_axis), (step, step != 1)) if there]
+    return Say(f"{{}}[{', '.join(template)}]", x, *arguments) if template else Say("{}", x)
+
+
+@forms.of(ops.reverse)
+def _reverse(node: Node) -> Answer:
+    return Say("torch.flip({}, {})", operand(node), ints(node, "axes"))
+
+
+@forms.of(ops.split)
+def _split(node: Node) -> Answer:
+    """torch.split, of which pieces may be empty."""
+    if node.inputs[1] is not None:
+        return Refusal("pieces of sizes that only the run tells")
+    return Say("torch.split({}, {}, {})", operand(node), list(sizes(node, "sizes")), whole(node, "axis"))
+
+
+@forms.of(ops.tile)
+def _tile(node: Node) -> Answer:
+    if node.inputs[1] is not None:
+        return Say("torch.tile({}, tuple({}.tolist()))", operand(node), node.inputs[1])
+    return Say("torch.tile({}, {})", operand(node), sizes(node, "repeats"))
+
+
+@forms.of(ops.shape_of)
+def _shape_of(node: Node) -> Answer:
+    return Say("torch.tensor({}.shape, dtype=torch.int64, device={device})", operand(node))
+
+
+@forms.of(ops.iota)
+def _iota(node: Node) -> Answer:
+    """torch.arange along one axis, repeated along the others."""
+    result, axis = node.outputs[0], whole(node, "axis")
+    size, made = result.shape[axis], result.dtype
+    computed = DType.FLOAT32 if made.is_floating and made is not DType.FLOAT64 else NARROW.get(made, made)
+    row = Say("torch.arange({}, dtype={}, device={device})", size, computed)
+    if computed is not made:
+        row = Say("{}.to({})", row, made)
+    if result.rank == 1:
+        return row
+    column: tuple[Dim, ...] = (-1, *(1,) * (result.rank - 1 - axis))
+    return Say("torch.broadcast_to({}.reshape({}), {})", row, column, result.shape)
+
+
+@forms.of(pad)
+def _pad(node: Node) -> Answer:
+    """F.pad, axis by axis from the last; negative amounts cut off."""
+    if any(value is not None for value in node.inputs[1:]):
+        return Refusal("amounts that only the run tells")
+    x, mode = operand(node), str(node.attributes["mode"])
+    padding = pairs(node)
+    if mode == "constant":
+        return Say("F.pad({}, {}, value={})", x, flat_padding(padding), _fill(node, x))
+    return _padded_by_places(x, padding, mode)
+
+
+def _fill(node: Node, x: Value) -> Argument:
+    value = real(node, "value")
+    if x.dtype is DType.BOOL:
+        return bool(value)
+    return int(value) if x.dtype.is_integer else value
+
+
+def flat_padding(padding: tuple[tuple[Dim, Dim], ...]) -> tuple[Dim, ...]:
+    """(before, after) of the last axis first, as F.pad takes them, without first axes that get nothing."""
+    kept = list(padding)
+    while len(kept) > 1 and kept[0] == (0, 0):
+        kept.pop(0)
+    return tuple(amount for pair in reversed(kept) for amount in pair)
+
+
+def _padded_by_places(x: Value, padding: tuple[tuple[Dim, Dim], ...], mode: str) -> Answer:
+    """Elements picked axis by axis: PyTorch's own modes are for some ranks and amounts alone."""
+    said = Say("{}", x)
+    for axis, (before, after) in enumerate(padding):
+        if (before, after) != (0, 0):
+            said = helped("pad_places", said, axis, before, after, mode)
+    return said
+
+
+@forms.of(trilu)
+def _trilu(node: Node) -> Answer:
+    """torch.triu and torch.tril."""
+    if node.inputs[1] is not None:
+        return Refusal("a diagonal that only the run tells")
+    function = "triu" if node.attributes["upper"] else "tril"
+    return Say(f"torch.{function}({{}}, {{}})", operand(node), whole(node, "diagonal"))

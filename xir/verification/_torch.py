@@ -1,0 +1,100 @@
+"""PyTorch in a process of its own, running a module that xir wrote: `python -P -m xir.verification._torch`.
+
+The frames are those of `_child`. The file is one of our own exporter's, whose text holds no code of a model.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+import numpy as np
+
+from xir.ir.constant import Array
+from xir.ir.types import DType, dtype_from_numpy
+from xir.verification._child import Result, answer, items, receive, send
+
+if TYPE_CHECKING:
+    import torch
+
+_STORED = {
+    **{dtype: dtype.value[2] for dtype in DType if dtype.bits >= 8},
+    DType.FLOAT8E8M0: "float8_e8m0fnu",
+}
+"""PyTorch's name for each element type."""
+
+
+def serve(stream: BinaryIO, answers: BinaryIO) -> None:
+    """Opens the module that the first frame names, then runs it for each frame that follows.
+
+    Raises:
+        EOFError: the parent is gone.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    header, _ = receive(stream)
+    version = f"PyTorch {torch.__version__}"
+    try:
+        module = _opened(str(header["path"]))
+    except Exception as error:
+        send(answers, {"runtime": version, "error": f"{type(error).__name__}: {error}"})
+        receive(stream)
+        return
+    inputs, outputs = (list(cast("tuple[str, ...]", names)) for names in (module.INPUTS, module.OUTPUTS))
+    send(answers, {"runtime": version, "inputs": inputs, "shapes": [None] * len(inputs), "outputs": outputs})
+    while True:
+        header, arrays = receive(stream)
+        fed = dict(zip(items(header["feeds"]), arrays, strict=True))
+        try:
+            with torch.no_grad():
+                made = module(*(_tensor(fed[name]) for name in inputs))
+            results = [_result(each) for each in (made if isinstance(made, tuple) else (made,))]
+            send(answers, {}, results)
+        except (OSError, EOFError):
+            raise
+        except Exception as error:
+            send(answers, {"error": f"{type(error).__name__}: {error}"})
+
+
+def _opened(path: str) -> torch.nn.Module:
+    spec = importlib.util.spec_from_file_location("net", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return cast("torch.nn.Module", module.Net.load())
+
+
+def _tensor(held: Result) -> object:
+    """What PyTorch takes for an array, a list of arrays, or nothing."""
+    import torch
+
+    if isinstance(held, list):
+        return [_tensor(each) for each in held]
+    if not isinstance(held, np.ndarray):
+        return held
+    kind = getattr(torch, _STORED[dtype_from_numpy(held.dtype)])
+    if held.size == 0:
+        return torch.empty(held.shape, dtype=kind)
+    flat = torch.from_numpy(np.ascontiguousarray(held).reshape(-1).view(np.uint8).copy())
+    return flat.view(kind).reshape(held.shape)
+
+
+def _result(held: object) -> Result:
+    """An array, a list of arrays, or nothing."""
+    import torch
+
+    if isinstance(held, list | tuple):
+        return [_result(each) for each in cast("list[object]", held)]
+    if not isinstance(held, torch.Tensor):
+        return None
+    name = str(held.dtype).removeprefix("torch.")
+    dtype = next(dtype for dtype, stored in _STORED.items() if stored == name).dtype
+    flat = held.detach().contiguous().reshape(-1)
+    array: Array = flat.view(torch.uint8).numpy().view(dtype) if held.numel() else np.empty(0, dtype)
+    return array.reshape(tuple(held.shape))
+
+
+if __name__ == "__main__":
+    answer(serve)
