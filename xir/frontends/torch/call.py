@@ -27,12 +27,15 @@ from xir.ir.dims import (
     symbols_of,
 )
 from xir.ir.node import Value
-from xir.ir.types import DType
+from xir.ir.types import DType, TensorType
 from xir.limits import MAX_FOLDED_BYTES, MAX_UNROLLED_NODES, check_size
 from xir.ops import elementwise
 from xir.ops._targets import size_value
 from xir.ops.constant import constant
 from xir.ops.shape import broadcast, concat, reshape
+
+COMPLEX = {DType.COMPLEX64: DType.FLOAT32, DType.COMPLEX128: DType.FLOAT64}
+"""{complex type: that of its parts}."""
 
 
 @dataclass(slots=True)
@@ -43,12 +46,14 @@ class Scope:
         constants: the weights that nothing writes, by their values.
         sizes: tensors that hold a size, by the size.
         left_out: assertions that no graph can make, as the program words them.
+        parts: the real and imaginary parts of complex tensors.
         draws: how many seeds were given out.
     """
 
     constants: dict[Value, Constant] = field(default_factory=dict["Value", "Constant"])
     sizes: dict[Dim, Value] = field(default_factory=dict["Dim", "Value"])
     left_out: list[str] = field(default_factory=list[str])
+    parts: dict[Value, tuple[Value, Value]] = field(default_factory=dict[Value, tuple[Value, Value]])
     draws: int = 0
 
     def seed(self) -> int:
@@ -217,7 +222,7 @@ class Call:
             floating: whether integers become the default real type first (division, sqrt, exp, ...).
         """
         dtype = result_type(operands)
-        if floating and not (dtype.is_floating or dtype in (DType.COMPLEX64, DType.COMPLEX128)):
+        if floating and not (dtype.is_floating or dtype in COMPLEX):
             dtype = DType.FLOAT32
         return self.aligned(*(self.tensor(operand, dtype) for operand in operands))
 
@@ -225,9 +230,41 @@ class Call:
         """A tensor or number as a tensor of `dtype`."""
         return self.cast(operand, dtype) if isinstance(operand, Value) else self.scalar(operand, dtype)
 
+    def joined(self, real: Value, imaginary: Value) -> Value:
+        """The complex tensor of two parts, f32 or f64."""
+        dtype = DType.COMPLEX128 if real.dtype is DType.FLOAT64 else DType.COMPLEX64
+        if (real.dtype, real.shape) != (imaginary.dtype, imaginary.shape) or COMPLEX[dtype] is not real.dtype:
+            self.refuse(f"complex numbers of {real.type!r} and {imaginary.type!r}")
+        value = Value(TensorType(dtype, real.shape))
+        self.scope.parts[value] = real, imaginary
+        return value
+
+    def parts(self, value: Value) -> tuple[Value, Value]:
+        """The real and the imaginary part of a complex tensor."""
+        if value not in self.scope.parts:
+            held, dtype = self.array(value, "a complex tensor"), COMPLEX[value.dtype]
+            self.scope.parts[value] = self.literal(held.real, dtype), self.literal(held.imag, dtype)
+        return self.scope.parts[value]
+
+    def paired(self, value: Value) -> Value:
+        """A complex tensor [...] as its parts, [..., 2]."""
+        shape = (*value.shape, 1)
+        return concat(*(reshape(part, shape=shape) for part in self.parts(value)), axis=value.rank)
+
+    def result(self, made: object) -> Value:
+        """What another operator's handler has made, where that is one tensor.
+
+        Raises:
+            UnsupportedError: it is not.
+        """
+        held = getattr(made, "value", made)
+        if not isinstance(held, Value):
+            self.refuse("several results, or a number, in place of a tensor")
+        return held
+
     def real(self, value: Value) -> Value:
         """The value as a real number: integers and bool become the default real type."""
-        wanted = value.dtype.is_floating or value.dtype in (DType.COMPLEX64, DType.COMPLEX128)
+        wanted = value.dtype.is_floating or value.dtype in COMPLEX
         return value if wanted else self.cast(value, DType.FLOAT32)
 
     def aligned(self, *values: Value) -> tuple[Value, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends.torch.arguments import Bound, bind, fits, passed_names, several
-from xir.frontends.torch.call import Call, Scope
-from xir.frontends.torch.operators import Operator, Operators
+from xir.frontends.torch.call import COMPLEX, Call, Scope
+from xir.frontends.torch.operators import Handler, Operator, Operators
 from xir.frontends.torch.tensor import Computed, Lens, Tensor
 from xir.ir.broadcasting import needs_broadcast
 from xir.ir.dims import SymbolicDim
@@ -101,7 +101,7 @@ def _lens(operator: Operator, call: Call, arguments: Sequence[object], index: in
             raise InvalidModelError(f"{call.kind} is no view any more")
         return part
 
-    if operator.put is None or index is not None:
+    if operator.put is None or index is not None or _is_complex(_read(arguments)[place]):
         return Lens(get)
     rest = _read([*arguments[:place], *arguments[place + 1 :]])
     put: Callable[..., Value] = operator.put
@@ -117,7 +117,7 @@ def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> obj
             old if name in operator.places else new for name, old, new in zip(names, arguments, given, strict=True)
         ]
     try:
-        made = operator.handler(call, *given)
+        made = _handler(operator, call, given)(call, *given)
     except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
         raise InvalidModelError(f"the arguments do not go with each other: {error}") from error
     except TypeError as error:
@@ -133,6 +133,19 @@ def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> obj
 def _has_open_number(items: Sequence[object]) -> bool:
     """Whether a number among the arguments, or in a list of them, is a size with symbols or computed in the run."""
     return any(isinstance(part, SymbolicDim | Computed) for item in items for part in several(item) or (item,))
+
+
+def _handler(operator: Operator, call: Call, given: Sequence[object]) -> Handler:
+    """The handler, or its rule for complex numbers where one is among the arguments."""
+    if not any(_is_complex(part) for item in given for part in several(item) or (item,)):
+        return operator.handler
+    if operator.complex is None:
+        call.refuse("complex numbers", "use torch.view_as_real before it")
+    return operator.complex
+
+
+def _is_complex(item: object) -> bool:
+    return isinstance(item, complex) or (isinstance(item, Value) and item.dtype in COMPLEX)
 
 
 def _read(items: Sequence[object]) -> list[object]:
@@ -156,6 +169,10 @@ def _places(made: object) -> object:
 
 def _as(value: Value, like: Value) -> Value:
     """What a write leaves: the new elements in the type and shape of the old ones."""
+    if like.dtype in COMPLEX or value.dtype in COMPLEX:
+        if value.type != like.type:
+            raise UnsupportedError(f"writes {value.type!r} to complex numbers {like.type!r}")
+        return value
     value = value if value.dtype is like.dtype else cast(value, dtype=like.dtype)
     return broadcast(value, shape=like.shape) if needs_broadcast(value.shape, like.shape) else value
 

@@ -40,12 +40,14 @@ class Operator:
         handler: (call, *arguments) -> its results.
         places: names of arguments that the handler gets as places, because it writes them.
         put: of a view, (call, whole, part, *arguments after the first) -> the whole with other elements in the view.
+        complex: as `handler`, where an argument is complex; None: it is not for complex numbers.
     """
 
     schema: Schema
     handler: Handler
     places: frozenset[str] = frozenset()
     put: Put | None = None
+    complex: Handler | None = None
 
 
 def core_aten() -> tuple[str, ...]:
@@ -60,11 +62,16 @@ class Operators(Handlers[Handler]):
         """An empty table, or the union of `parts`; raises TypeError where two have one overload."""
         self._operators: dict[str, Operator] = {}
         self._overloads: dict[str, list[Operator]] = {}
+        self._complex: dict[str, Callable[[Handler], Handler]] = {}
         super().__init__(framework)
         for part in parts:
             self.merge(part)
             for operator in part._operators.values():
                 self._enter(operator)
+            self._complex |= part._complex
+        for name, make in self._complex.items():
+            held = self._operators[name]
+            self._replace(held, replace(held, complex=make(held.handler)))
 
     def op(self, *schemas: str, places: Sequence[str] = ()) -> Callable[[F], F]:
         """Enters the decorated function as the handler of each of the overloads.
@@ -98,13 +105,26 @@ class Operators(Handlers[Handler]):
         def enter(put: Put) -> Put:
             for name in names:
                 held = self._operators[name]
-                made = replace(held, put=put)
-                self._operators[name] = made
-                overloads = self._overloads[held.schema.name]
-                overloads[overloads.index(held)] = made
+                self._replace(held, replace(held, put=put))
             return put
 
         return enter
+
+    def complex(self, *names: str) -> Callable[[Callable[[Handler], Handler]], None]:
+        """Says what these overloads do where an argument is complex: a function that makes that of their handlers.
+
+        It holds from the union on that this table becomes a part of; the overloads may be other tables'.
+        """
+
+        def enter(make: Callable[[Handler], Handler]) -> None:
+            self._complex.update(dict.fromkeys(names, make))
+
+        return enter
+
+    def _replace(self, held: Operator, made: Operator) -> None:
+        self._operators[held.schema.full_name] = made
+        overloads = self._overloads[held.schema.name]
+        overloads[overloads.index(held)] = made
 
     def _enter(self, operator: Operator) -> None:
         self._operators[operator.schema.full_name] = operator

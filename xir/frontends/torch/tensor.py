@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias, TypeGuard
 
+from xir.errors import UnsupportedError
 from xir.ir.dims import Dim, SymbolicDim
 from xir.ir.node import Value
 from xir.ir.types import DType
@@ -36,6 +37,8 @@ class Lens:
         """`whole` with `part` where the view lies."""
         if self.put is not None:
             return self.put(whole, part)
+        if part.dtype is not whole.dtype or part.dtype in (DType.COMPLEX64, DType.COMPLEX128):
+            raise UnsupportedError(f"a write of {part.dtype} through a view of {whole.dtype}")
         count = whole.tensor.elements
         numbers = iota(shape=(count,), axis=0, dtype=DType.INT64)
         places = self.get(reshape(numbers, shape=whole.shape))

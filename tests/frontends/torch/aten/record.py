@@ -11,7 +11,9 @@ import ml_dtypes
 import numpy as np
 
 from tests.frontends.torch.aten.call import Example
+from tests.frontends.torch.aten.core import DTYPES, core_examples
 from tests.frontends.torch.aten.families import examples
+from xir.frontends.torch.operators import core_aten
 from xir.ir.types import DType
 
 EXPECTED = Path(__file__).with_name("expected.npz")
@@ -36,6 +38,8 @@ def as_array(result: Any) -> np.ndarray[Any, Any]:
 
     if not isinstance(result, torch.Tensor):
         return np.asarray(result)
+    if result.is_complex():
+        result = torch.view_as_real(result)
     if result.dtype is torch.bfloat16:
         return result.float().numpy().astype(ml_dtypes.bfloat16).view(np.uint16)
     return result.numpy()
@@ -53,19 +57,39 @@ def results(example: Example) -> list[Any]:
     return list(made) if isinstance(made, tuple | list) else [made]
 
 
+def defined(example: Example) -> list[Any] | None:
+    """The same; None where torch does not define the call."""
+    try:
+        return results(example)
+    except (RuntimeError, NotImplementedError):
+        return None
+
+
 def main() -> None:
     """Writes the file: for each type all elements in one row, and an index of what lies where."""
     rows: dict[str, list[np.ndarray[Any, Any]]] = {}
     index: dict[str, tuple[str, int, tuple[int, ...]]] = {}
     ends: dict[str, int] = {}
-    for example in examples():
-        for place, result in enumerate(results(example)):
+
+    def keep(key: str, made: list[Any]) -> None:
+        for place, result in enumerate(made):
             if result is not None:
                 array = as_array(result)
                 name = array.dtype.name
-                index[f"{example.key}/{place}"] = name, ends.get(name, 0), array.shape
+                index[f"{key}/{place}"] = name, ends.get(name, 0), array.shape
                 rows.setdefault(name, []).append(array.reshape(-1))
                 ends[name] = ends.get(name, 0) + array.size
+
+    for example in examples():
+        keep(example.key, results(example))
+    for overload in core_aten():
+        for dtype in DTYPES:
+            for example in core_examples(overload, dtype):
+                made = defined(example)
+                if made is None:
+                    index[f"{example.key}/undefined"] = "bool", 0, (0,)
+                else:
+                    keep(example.key, made)
     text = np.frombuffer(json.dumps(index).encode(), np.uint8)
     np.savez_compressed(EXPECTED, index=text, **{name: np.concatenate(each) for name, each in rows.items()})
 

@@ -16,7 +16,7 @@ from tests.frontends.torch.aten.record import recorded
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
-from xir.frontends.torch.tensor import Tensor
+from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import TensorType, dtype_from_numpy
@@ -34,8 +34,18 @@ class Fed:
     def __init__(self) -> None:
         self.feeds: dict[str, np.ndarray[Any, Any]] = {}
         self.values: list[Value] = []
+        self.caller = Caller(OPERATORS, Scope())
+
+    def shown(self, result: Any) -> Any:
+        """A result; the parts of a complex one."""
+        if isinstance(result, Tensor) and result.value.dtype.name.startswith("COMPLEX"):
+            return self.caller.call("aten.view_as_real.default", [result], {})
+        return Tensor(result.value) if isinstance(result, Computed) else result
 
     def __call__(self, item: Any) -> Any:
+        if isinstance(item, np.ndarray) and item.dtype.kind == "c":
+            parts = self(np.stack([item.real, item.imag], -1))
+            return self.caller.call("aten.view_as_complex.default", [parts], {})
         if isinstance(item, np.ndarray):
             value = Value(TensorType(dtype_from_numpy(item.dtype), item.shape))
             self.values.append(value)
@@ -48,8 +58,8 @@ def built(example: Example) -> tuple[Graph, dict[str, np.ndarray[Any, Any]], lis
     """The graph of a call, what to feed it, and its results as the handler gives them."""
     fed = Fed()
     items = [fed(item) for item in example.items]
-    made = Caller(OPERATORS, Scope()).call(example.kind, items, {k: fed(v) for k, v in example.named.items()})
-    results = list(made) if isinstance(made, tuple) else [made]
+    made = fed.caller.call(example.kind, items, {k: fed(v) for k, v in example.named.items()})
+    results = [fed.shown(each) for each in (made if isinstance(made, tuple) else [made])]
     outputs = tuple(result.value for result in results if isinstance(result, Tensor))
     names = dict(zip(fed.values, fed.feeds, strict=True))
     return (

@@ -54,8 +54,9 @@ def embedding_bag(
     """The rows of a table that each bag names, summed (0), averaged (1), or the largest elements (2).
 
     (aten/src/ATen/native/EmbeddingBag.cpp) indices: [N]; offsets: [B], where bags begin, or [B + 1] with the end of
-    the last one. Results: the bags [B, D]; which bag each place belongs to [N]; how many rows each has; in mode 2
-    which row each element is of, else the numbers again.
+    the last one. Results: the bags [B, D]; which bag each place belongs to [N], of sums none where PyTorch has a fast
+    path (torch/_meta_registrations.py, `meta_embedding_bag`); how many rows each has; in mode 2 which row each element
+    is of, else the numbers again.
     """
     if not 0 <= mode < len(_MODES):
         call.invalid(f"mode {mode}, expected one below {len(_MODES)}")
@@ -79,7 +80,8 @@ def embedding_bag(
     total = scatter_nd(call.filled(0, weight.dtype, shape), with_axis(bag, 1), shares, reduction="add")
     if mode == 0:
         nothing = call.filled(0, DType.INT64, starts.shape)
-        return total, bag, nothing, call.filled(0, DType.INT64, starts.shape)
+        is_fast = weight.dtype in (DType.FLOAT32, DType.FLOAT16) and (padding is None or padding < 0)
+        return total, call.filled(0, DType.INT64, (0,)) if is_fast else bag, nothing, nothing
     count = elementwise.maximum(sizes, scalar_like(sizes, 1))
     mean = elementwise.div(total, broadcast(with_axis(call.cast(count, weight.dtype), 1), shape=shape))
     return mean, bag, sizes, sizes

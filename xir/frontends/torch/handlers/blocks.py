@@ -52,6 +52,8 @@ def col2im(
 ) -> Value:
     """Columns of blocks added where they came from in an image: [N, C * cells, windows] as [N, C, H, W]."""
     columns = x if x.rank == 3 else reshape(x, shape=(1, *x.shape))
+    if x.dtype is DType.BOOL:
+        columns = call.cast(columns, DType.INT32)
     image = fold(
         columns,
         spatial=call.known_shape(sizes),
@@ -60,4 +62,5 @@ def col2im(
         padding=tuple((amount, amount) for amount in padding),
         dilation=tuple(dilation),
     )
+    image = call.cast(image, x.dtype)
     return image if x.rank == 3 else reshape(image, shape=image.shape[1:])

@@ -163,15 +163,3 @@ def fill(call: Call, x: Value, value: Value | Number) -> Value:
 def zero(call: Call, x: Value) -> Value:
     """0 everywhere."""
     return call.filled(0, x.dtype, x.shape)
-
-
-@operators.op(
-    "real(Tensor(a) self) -> Tensor(a)",
-    "conj(Tensor(a) self) -> Tensor(a)",
-    "conj_physical(Tensor self) -> Tensor",
-)
-def real_part(call: Call, x: Value) -> Value:
-    """A real number itself."""
-    if x.dtype in (DType.COMPLEX64, DType.COMPLEX128):
-        call.refuse("complex numbers")
-    return x

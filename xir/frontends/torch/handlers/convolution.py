@@ -9,6 +9,7 @@ from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
 from xir.ir.dims import Dim
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops.conv import conv, conv_transpose
 from xir.ops.reduce import reduce_sum
 from xir.ops.shape import reshape
@@ -186,10 +187,15 @@ def general(
     *settings: bool,
 ) -> Value:
     """Any convolution; settings of libraries that may compute it change no element."""
-    count = call.known_integer(groups, "groups")
+    count, dtype = call.known_integer(groups, "groups"), x.dtype
+    if dtype.is_integer:  # exact as long as sums stay below 2**53
+        x, w = call.cast(x, DType.FLOAT64), call.cast(w, DType.FLOAT64)
+        bias = None if bias is None else call.cast(bias, DType.FLOAT64)
     if is_transposed:
-        return transposed(call, x, w, bias, stride, padding, output_padding, count, dilation)
-    return convolved(call, x, w, bias, stride, padding, dilation, count)
+        y = transposed(call, x, w, bias, stride, padding, output_padding, count, dilation)
+    else:
+        y = convolved(call, x, w, bias, stride, padding, dilation, count)
+    return call.cast(y, dtype)
 
 
 @operators.op(

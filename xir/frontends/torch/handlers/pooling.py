@@ -16,7 +16,7 @@ from xir.ir.dims import Dim, Shape, ceil_divide, floor_divide, product
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import pool
-from xir.ops.elementwise import mul
+from xir.ops.elementwise import div, mul, round_
 from xir.ops.index import gather, gather_elements
 from xir.ops.matmul import matmul
 from xir.ops.reduce import arg_max, reduce_max, reduce_mean
@@ -142,19 +142,21 @@ def _average(
 ) -> Value:
     given = _window(call, x, axes, kernel, stride, pads, (1,) * axes, ceil_mode)
     counted = given.counted if counts_padding else ((0, 0),) * axes
+    if divisor == 0:
+        call.invalid("divisor_override is 0")
     y = pool.average_pool(
-        x,
+        call.cast(x, DType.FLOAT64) if x.dtype.is_integer else x,
         window=given.window,
         strides=given.strides,
         padding=given.padding,
         counted_padding=given.padding if divisor is not None else counted,
         dilation=given.dilation,
     )
-    if divisor is None:
-        return y
-    if divisor == 0:
-        call.invalid("divisor_override is 0")
-    return mul(y, call.repeated(call.scalar(prod(given.window) / divisor, y.dtype), y.shape))
+    if divisor is not None:
+        y = mul(y, call.filled(prod(given.window), y.dtype, y.shape))
+        y = round_(y) if x.dtype.is_integer else y
+        y = div(y, call.filled(divisor, y.dtype, y.shape))
+    return call.cast(y, x.dtype)  # quotients of integers are cut off
 
 
 @operators.op(
@@ -275,11 +277,39 @@ def average_backward(
 ) -> Value:
     """The derivative of `avg_pool2d`."""
     given = (kernel, stride, pads, ceil_mode, counts_padding, divisor)
+    if x.dtype.is_integer:
+        return _whole_backward(call, dy, x, *given)
 
     def build(image: Value) -> Value:
         return _as_given(_average(call, _batch(image, 2), 2, *given), image)
 
     return pullback(build, (x,), dy)[0]
+
+
+def _whole_backward(
+    call: Call,
+    dy: Value,
+    x: Value,
+    kernel: Numbers,
+    stride: Numbers,
+    pads: Numbers,
+    ceil_mode: bool,
+    counts_padding: bool,
+    divisor: int | None,
+) -> Value:
+    """The derivative of integers: the share of each element is cut off before the shares are added."""
+    if divisor is None and (ceil_mode or (any(pads) and not counts_padding)):
+        call.refuse("the derivative of means of integers over windows of several sizes")
+    count = divisor or prod(tuple(kernel) * (2 if len(kernel) == 1 else 1))
+    share = call.cast(dy, DType.FLOAT64)
+    share = call.cast(call.cast(div(share, call.filled(count, share.dtype, share.shape)), dy.dtype), DType.FLOAT64)
+    given = (kernel, stride, pads, ceil_mode, counts_padding, 1)
+    wide = call.cast(x, DType.FLOAT64)
+
+    def build(image: Value) -> Value:
+        return _as_given(_average(call, _batch(image, 2), 2, *given), image)
+
+    return call.cast(round_(pullback(build, (wide,), share)[0]), x.dtype)
 
 
 @operators.op(

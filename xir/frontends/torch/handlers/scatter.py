@@ -265,14 +265,23 @@ def masked_scatter(call: Call, x: Value, mask: Value, source: Value) -> Value:
     "scale_grad_by_freq) -> Tensor",
 )
 def embedding_gradient(call: Call, dy: Value, indices: Value, count: Number, padding: Number, scaled: bool) -> Value:
-    """The gradient of a table of rows: each row's share summed; the padding row has none."""
-    if scaled:
-        call.refuse("gradients of a table divided by how often each row is named")
+    """The gradient of a table of rows: each row's share summed; the padding row has none.
+
+    `scaled` divides by how often a row is named; of integers PyTorch's quotient 1 / n is cut off first (Embedding.cpp).
+    """
     (rows,) = call.known_shape((count,))
-    width = dy.shape[-1]
-    flat = reshape(call.cast(indices, DType.INT64), shape=(indices.tensor.elements, 1))
-    shares = reshape(dy, shape=(indices.tensor.elements, width))
+    named = (indices.tensor.elements,)
+    flat = reshape(call.cast(indices, DType.INT64), shape=(*named, 1))
+    shares = reshape(dy, shape=(*named, dy.shape[-1]))
+    if dy.dtype is DType.BOOL:
+        shares = call.cast(shares, DType.INT32)
+    elif scaled:
+        counts = call.filled(0, DType.INT64, (rows,))
+        often = scatter_nd(counts, flat, call.filled(1, DType.INT64, named), reduction="add")
+        share = elementwise.reciprocal(call.cast(gather(often, flat, axis=0), DType.FLOAT64))
+        shares = elementwise.mul(shares, broadcast(call.cast(share, dy.dtype), shape=shares.shape))
     if isinstance(padding, int) and padding >= 0:
         kept = compare.not_equal(flat, scalar_like(flat, padding))
         shares = elementwise.select(broadcast(kept, shape=shares.shape), shares, scalar_like(shares, 0))
-    return scatter_nd(call.filled(0, dy.dtype, (rows, width)), flat, shares, reduction="add")
+    table = call.filled(0, shares.dtype, (rows, shares.shape[1]))
+    return call.cast(scatter_nd(table, flat, shares, reduction="add"), dy.dtype)
