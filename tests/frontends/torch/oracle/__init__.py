@@ -5,5 +5,5 @@ that torch gets; `worker.py`, a process in which torch cannot be imported, reads
 the reference and compiled; both are compared.
 
     python -m tests.frontends.torch.oracle mymodule:cases          # every case that mymodule.cases() yields
-    python -m tests.frontends.torch.oracle path/to/cases.py:cases --only conv --jit-off
+    python -m tests.frontends.torch.oracle path/to/cases.py:cases --only conv --on compiled
 """

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from tests.frontends.torch.oracle.judge import judged
+from tests.frontends.torch.oracle.judge import WAYS, judged
 
 
 def _function(text: str):
@@ -28,13 +28,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="oracle", description=__doc__)
     parser.add_argument("cases", help="module:function or file.py:function; the function yields cases")
     parser.add_argument("--only", default="", help="cases whose names hold this text")
-    parser.add_argument("--reference", action="store_true", help="runs the reference alone, nothing compiled")
+    parser.add_argument("--on", choices=WAYS, help="runs them on the reference alone, or compiled alone")
     parser.add_argument("--keep", type=Path, help="a folder in which archives and results stay")
     parser.add_argument("--quiet", action="store_true", help="shows those that are not equal alone")
     chosen = parser.parse_args()
     wanted = (case for case in _function(chosen.cases)() if chosen.only in case.name)
     counts: Counter[str] = Counter()
-    for verdict in judged(wanted, compiled=not chosen.reference, keep=chosen.keep):
+    for verdict in judged(wanted, ways=WAYS if chosen.on is None else (chosen.on,), keep=chosen.keep):
         counts[verdict.status] += 1
         if verdict.status != "equal" or not chosen.quiet:
             print(f"{verdict.status:13} {verdict.name:40} {verdict.error:9.2g} {verdict.told}", flush=True)

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,9 @@ import numpy as np
 
 from tests.frontends.torch.oracle import arrays
 from tests.frontends.torch.oracle.case import TOLERANCES, Case
+
+WAYS = ("reference", "compiled")
+"""What an archive is run on."""
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 
@@ -39,7 +42,7 @@ class Verdict:
 
 
 def judged(
-    cases: Iterable[Case], *, compiled: bool = True, keep: Path | None = None, batch: int = 20
+    cases: Iterable[Case], *, ways: Sequence[str] = WAYS, keep: Path | None = None, batch: int = 20
 ) -> Iterator[Verdict]:
     """A verdict a case; some are handed to one process together, so that starting it costs little."""
     from tests.frontends.torch.oracle.export import export
@@ -56,16 +59,16 @@ def judged(
                 continue
             waiting.append((case, folder))
             if len(waiting) == batch:
-                yield from _run(waiting, compiled, keep is not None)
+                yield from _run(waiting, ways, keep is not None)
                 waiting = []
-        yield from _run(waiting, compiled, keep is not None)
+        yield from _run(waiting, ways, keep is not None)
 
 
-def _run(waiting: list[tuple[Case, Path]], compiled: bool, kept: bool) -> Iterator[Verdict]:
+def _run(waiting: list[tuple[Case, Path]], ways: Sequence[str], kept: bool) -> Iterator[Verdict]:
     answers: dict[str, dict] = {}
     left = [str(folder) for _, folder in waiting]
     while left:
-        command = [sys.executable, "-m", "tests.frontends.torch.oracle.worker", *(["--compiled"] * compiled), *left]
+        command = [sys.executable, "-m", "tests.frontends.torch.oracle.worker", ",".join(ways), *left]
         done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
         told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         answers.update((answer["folder"], answer) for answer in told)
@@ -73,12 +76,12 @@ def _run(waiting: list[tuple[Case, Path]], compiled: bool, kept: bool) -> Iterat
             answers[left[len(told)]] = {"error": f"BUG the process ended with {done.returncode}: {done.stderr[-300:]}"}
         left = left[len(told) + 1 :]
     for case, folder in waiting:
-        yield _verdict(case, folder, answers[str(folder)], compiled)
+        yield _verdict(case, folder, answers[str(folder)], ways)
         if not kept:
             shutil.rmtree(folder)
 
 
-def _verdict(case: Case, folder: Path, answer: dict, compiled: bool) -> Verdict:
+def _verdict(case: Case, folder: Path, answer: dict, ways: Sequence[str]) -> Verdict:
     if "error" in answer:
         crashed = answer["error"].startswith("BUG")
         return Verdict(case.name, "crashed" if crashed else "refused", told=answer.get("traceback") or answer["error"])
@@ -86,7 +89,7 @@ def _verdict(case: Case, folder: Path, answer: dict, compiled: bool) -> Verdict:
     for expected in sorted(folder.glob("outputs_*.json")):
         buffers, changed = _buffers(folder, expected), answer["changed"]
         wanted = [*arrays.load(expected), *(buffers[name] for name in changed if name in buffers)]
-        for way in ("reference", "compiled")[: 1 + compiled]:
+        for way in ways:
             made = arrays.load(folder / f"{way}_{expected.stem.removeprefix('outputs_')}")
             kept = len(made) - len(changed)
             after = [array for name, array in zip(changed, made[kept:], strict=True) if name in buffers]
