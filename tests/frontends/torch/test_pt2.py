@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -371,3 +372,22 @@ def test_archives_with_saved_weights(tmp_path):
     assert graph.name == "net"
     x = np.ones((2, 4), np.float32)
     np.testing.assert_allclose(xir.run(graph, {"x": x})["relu"], x @ W.T, rtol=1e-5)
+
+
+FIXTURES = Path(__file__).parent / "fixtures"
+
+
+@pytest.mark.parametrize("name", ["net", "norm_core", "steps"])
+@pytest.mark.filterwarnings("ignore:the model has state")
+def test_programs_that_torch_wrote(name):
+    """What torch 2.13 wrote and computed (make_fixtures.py): two runs, the second with the state of the first."""
+    loaded = load_model(str(FIXTURES / f"{name}.pt2"))
+    state = {key: held.array() for key, held in loaded.state.items()}
+    for told in json.loads((FIXTURES / f"{name}.json").read_text()):
+        values = zip(loaded.graph.input_names, loaded.graph.inputs, told["inputs"], strict=False)
+        feeds = {key: np.asarray(array, value.dtype.dtype) for key, value, array in values}
+        made = xir.run(loaded.graph, feeds | state)
+        for expected, (key, array) in zip(told["outputs"], made.items(), strict=False):
+            np.testing.assert_allclose(array, expected, rtol=1e-4, atol=1e-6, err_msg=key)
+        state = {key: made[f"{key}.new"] for key in state}
+    assert all(source.location for node in loaded.graph.nodes for source in node.source)

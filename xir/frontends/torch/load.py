@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from xir.files import open_mapped
 from xir.frontends.options import Loaded, LoadOptions
-from xir.frontends.torch.importer import import_program
+from xir.frontends.torch.importer import Imported, import_program
 from xir.frontends.torch.pt2.reader import read_pt2
 from xir.frontends.torch.script.importer import import_script
 from xir.frontends.torch.script.inputs import Given
 from xir.frontends.torch.script.objects import ScriptArchive
+
+_SHOWN = 3
+"""Names of buffers that a note lists."""
 
 
 def load_pt2(path: str, options: LoadOptions) -> Loaded:
@@ -21,9 +24,7 @@ def load_pt2(path: str, options: LoadOptions) -> Loaded:
     program = read_pt2(path)
     imported = import_program(program, inputs=options.inputs)
     metadata = {"torch_version": program.version} if program.version else {}
-    return Loaded(
-        imported.graph, "pt2", (path,), imported.calls, imported.notes, state=imported.state, metadata=metadata
-    )
+    return _loaded("pt2", path, imported, metadata)
 
 
 def load_torchscript(path: str, options: LoadOptions) -> Loaded:
@@ -36,12 +37,18 @@ def load_torchscript(path: str, options: LoadOptions) -> Loaded:
     archive = ScriptArchive(open_mapped(path))
     imported = import_script(archive, Given(options.inputs, options.numbers))
     metadata = {"operators_version": archive.version} if archive.version else {}
-    return Loaded(
-        imported.graph,
-        "torchscript",
-        (path,),
-        imported.calls,
-        imported.notes,
-        state=imported.state,
-        metadata=metadata,
-    )
+    return _loaded("torchscript", path, imported, metadata)
+
+
+def _loaded(name: str, path: str, imported: Imported, metadata: dict[str, str]) -> Loaded:
+    notes = (*imported.notes, *_state_notes(imported))
+    return Loaded(imported.graph, name, (path,), imported.calls, notes, state=imported.state, metadata=metadata)
+
+
+def _state_notes(imported: Imported) -> tuple[str, ...]:
+    """What whoever runs a model with state must do."""
+    if not imported.state:
+        return ()
+    names = [repr(name) for name in imported.state]
+    told = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return (f"the model has state: each run takes as {told} what the one before gave as '.new' (docs/pytorch.md)",)

@@ -42,7 +42,7 @@ class Verdict:
 
 
 def judged(
-    cases: Iterable[Case], *, ways: Sequence[str] = WAYS, keep: Path | None = None, batch: int = 20
+    cases: Iterable[Case], *, ways: Sequence[str] = WAYS, keep: Path | None = None, batch: int = 8
 ) -> Iterator[Verdict]:
     """A verdict a case; some are handed to one process together, so that starting it costs little."""
     from tests.frontends.torch.oracle.export import export
@@ -65,20 +65,25 @@ def judged(
 
 
 def _run(waiting: list[tuple[Case, Path]], ways: Sequence[str], kept: bool) -> Iterator[Verdict]:
-    answers: dict[str, dict] = {}
-    left = [str(folder) for _, folder in waiting]
+    left = list(waiting)
     while left:
-        command = [sys.executable, "-m", "tests.frontends.torch.oracle.worker", ",".join(ways), *left]
-        done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-        told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        answers.update((answer["folder"], answer) for answer in told)
-        if len(told) < len(left):  # the process died on this one
-            answers[left[len(told)]] = {"error": f"BUG the process ended with {done.returncode}: {done.stderr[-300:]}"}
-        left = left[len(told) + 1 :]
-    for case, folder in waiting:
-        yield _verdict(case, folder, answers[str(folder)], ways)
-        if not kept:
-            shutil.rmtree(folder)
+        command = [sys.executable, "-m", "tests.frontends.torch.oracle.worker", ",".join(ways)]
+        folders = [str(folder) for _, folder in left]
+        with subprocess.Popen([*command, *folders], cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout or ():
+                if line.startswith("{"):
+                    yield _verdict(*left[0], json.loads(line), ways)
+                    left = _without_first(left, kept)
+        if left:  # the process died on the first of them
+            answer = {"error": f"BUG the process ended with {process.returncode}"}
+            yield _verdict(*left[0], answer, ways)
+            left = _without_first(left, kept)
+
+
+def _without_first(waiting: list[tuple[Case, Path]], kept: bool) -> list[tuple[Case, Path]]:
+    if not kept:
+        shutil.rmtree(waiting[0][1])
+    return waiting[1:]
 
 
 def _verdict(case: Case, folder: Path, answer: dict, ways: Sequence[str]) -> Verdict:
