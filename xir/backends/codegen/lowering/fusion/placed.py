@@ -139,28 +139,42 @@ def _both(maker: Stage, part: Stage, loops: Sequence[For], store: Store, load: L
     again = any(each.buffer == load.buffer for each in loads(body))
     if len(stores) != 1 or stores[0].mask is not None or again or store.buffer in maker.kernel.inputs:
         return None
-    extents = {each.axis.name: each.extent for each in statements(maker.kernel.body) if isinstance(each, For)}
     indices = build.unflatten(stores[0].indices[0], tuple(loop.extent for loop in loops))
     axes = {loop.axis.name: index for loop, index in zip(loops, indices, strict=True)}
     value = stores[0].value
     held = value if isinstance(value, Variable) else Variable(f"m{slot_of(load.buffer)}", load.dtype)
-    moved = substitute(store, axes, lambda each: held if each.buffer == load.buffer else None)
+    changed = substitute(store, axes, lambda each: held if each.buffer == load.buffer else None)
+    # The rest of the body is simple already, and may have been given many parts.
+    moved = simplify_statements((changed,), _around(body, stores[0]) or {})
 
     def follow(statement: Statement) -> Sequence[Statement]:
         if statement is not stores[0]:
             return [statement]
         named = [] if value is held else [Let(held, value)]
-        return [*named, *([replace(stores[0], value=held)] if keep else []), moved]
+        return [*named, *([replace(stores[0], value=held)] if keep else []), *moved]
 
-    body = simplify_statements(rewrite_blocks(maker.kernel.body, follow), extents)
+    body = rewrite_blocks(maker.kernel.body, follow)
     given = {buffer.name: buffer for buffer in (*maker.kernel.inputs, *part.kernel.inputs)}
     read = dict.fromkeys(each.buffer.name for each in loads(body) if each.buffer.name in given)
     outputs = [each for each in maker.kernel.outputs if keep or each != load.buffer]
     outputs += [each for each in part.kernel.outputs if each not in outputs]
-    if divisions(body) > divisions(maker.kernel.body) or len(read) + len(outputs) > MAX_BUFFERS:
+    if divisions(moved) > (0 if keep else divisions((stores[0],))) or len(read) + len(outputs) > MAX_BUFFERS:
         return None
     kernel = Kernel(maker.kernel.name, tuple(given[name] for name in read), tuple(outputs), body)
     return Stage(kernel, (*maker.nodes, *part.nodes))
+
+
+def _around(body: Sequence[Statement], wanted: Statement) -> dict[str, Dim] | None:
+    """The extents of the loops around a statement; None where it does not stand in the body."""
+    for statement in body:
+        if statement is wanted:
+            return {}
+        inner = (statement.then, statement.otherwise) if isinstance(statement, If) else ()
+        for part in (statement.body,) if isinstance(statement, For) else inner:
+            found = _around(part, wanted)
+            if found is not None:
+                return {statement.axis.name: statement.extent, **found} if isinstance(statement, For) else found
+    return None
 
 
 # Padding
