@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tests.frontends.torch.aten.call import Draws, Example
+from tests.frontends.torch.aten.call import Array, Draws, Example
 
 
-def _softmax(x: np.ndarray) -> np.ndarray:
+def _softmax(x: Array) -> Array:
     powers = np.exp(x - x.max(1, keepdims=True))
     return powers / powers.sum(1, keepdims=True)
 
@@ -65,6 +65,15 @@ def examples() -> list[Example]:
             if reduction != 1:
                 dy = r(2, 3, 4) if reduction == 0 else r()
                 add("nll_loss2d_backward.default", dy, plane, deep, weight, reduction, 2, np.asarray(np.float32(0)))
+    return [*found, *_distances(r, x, y, p)]
+
+
+def _distances(r: Draws, x: Array, y: Array, p: Array) -> list[Example]:
+    found: list[Example] = []
+
+    def add(name: str, *items: object) -> None:
+        found.append(Example(f"aten.{name}", list(items)))
+
     for norm in (2.0, 1.0, 0.0, float("inf"), 3.0):
         add("_cdist_forward.default", r(2, 3, 4), r(2, 5, 4), norm, None)
         add("_pdist_forward.default", r(5, 4), norm)
