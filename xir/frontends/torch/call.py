@@ -107,7 +107,8 @@ class Call:
 
     def literal(self, number: object, dtype: DType) -> Value:
         """A literal, a number or an array of them, of `dtype`."""
-        return constant(value=constant_of(np.asarray(number).astype(dtype.dtype)))
+        with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, as in PyTorch
+            return constant(value=constant_of(np.asarray(number).astype(dtype.dtype)))
 
     def bounded(self, elements: int) -> int:
         """The number of elements of a literal that a call says by numbers alone.
@@ -134,6 +135,8 @@ class Call:
             return self.cast(number.value, dtype)
         if isinstance(number, SymbolicDim):
             return self.cast(self._size(number), dtype)
+        if isinstance(number, complex) and dtype not in (DType.COMPLEX64, DType.COMPLEX128):
+            self.invalid(f"the complex number {number} in place of one of {dtype}")
         return self.literal(number, dtype)
 
     def _size(self, size: Dim) -> Value:

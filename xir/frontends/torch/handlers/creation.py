@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
-from xir.frontends.torch.promotion import DEFAULT, dtype_of_number
+from xir.frontends.torch.promotion import DEFAULT, category, dtype_of_number
 from xir.frontends.torch.tensor import Computed, Number, is_size
 from xir.ir.dims import Dim, ceil_divide, maximum
 from xir.ir.node import Value
@@ -245,7 +245,10 @@ def _spaced(call: Call, start: Number, end: Number, count: int, dtype: DType) ->
     """Numbers from the nearer end (aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp, `linspace_kernel`)."""
     if not (isinstance(start, int | float) and isinstance(end, int | float)):
         call.refuse("numbers at one distance between bounds that are not known before the run")
-    first, last = (float(np.asarray(each).astype(dtype.dtype)) for each in (start, end))
+    if category(dtype) == 3:
+        call.refuse("complex numbers")
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, last = (float(np.asarray(each).astype(dtype.dtype)) for each in (start, end))
     if count == 1:
         return np.asarray([first])
     places = np.arange(call.bounded(count), dtype=np.float64)
@@ -430,4 +433,5 @@ def kaiser_window(call: Call, size: int, periodic: bool, beta: float, dtype: DTy
     if size < 2:
         return call.filled(1, dtype or DEFAULT, (max(size, 0),))
     ends = call.bounded(size) + int(periodic)
-    return call.literal(np.kaiser(ends, beta)[:size], dtype or DEFAULT)
+    with np.errstate(invalid="ignore"):
+        return call.literal(np.kaiser(ends, beta)[:size], dtype or DEFAULT)
