@@ -132,16 +132,20 @@ def _fitted(schema: Schema, argument: Argument, item: object) -> object:
     return _repeated(argument, item)
 
 
+def _real(item: object) -> object:
+    return float(item) if isinstance(item, int) else item
+
+
 def _repeated(argument: Argument, item: object) -> object:
     """One number in place of a list of known length stands for all of them (`stride=2` of `int[2]`)."""
     items = several(item)
     if argument.is_list and items is not None:
-        return items
+        return tuple(_real(item) for item in items) if argument.kind == "float" else items
     if argument.is_list and argument.length is not None and item is not None:
         return (item,) * argument.length
     if argument.kind == "ScalarType" and isinstance(item, int):
         return dtype_of_code(item)
-    return float(item) if argument.kind == "float" and isinstance(item, int) and not argument.is_list else item
+    return _real(item) if argument.kind == "float" and not argument.is_list else item
 
 
 def _check_layout(held: Mapping[str, object]) -> None:

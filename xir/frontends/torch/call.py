@@ -107,8 +107,7 @@ class Call:
 
     def literal(self, number: object, dtype: DType) -> Value:
         """A literal, a number or an array of them, of `dtype`."""
-        with np.errstate(over="ignore", invalid="ignore"):  # what is too large becomes infinite, as in PyTorch
-            return constant(value=constant_of(np.asarray(number).astype(dtype.dtype)))
+        return constant(value=constant_of(np.asarray(number).astype(dtype.dtype)))
 
     def bounded(self, elements: int) -> int:
         """The number of elements of a literal that a call says by numbers alone.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 
+import numpy as np
+
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends.torch.arguments import Bound, bind, fits, passed_names, several
 from xir.frontends.torch.call import COMPLEX, Call, Scope
@@ -117,7 +119,8 @@ def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> obj
             old if name in operator.places else new for name, old, new in zip(names, arguments, given, strict=True)
         ]
     try:
-        made = _handler(operator, call, given)(call, *given)
+        with np.errstate(all="ignore"):  # numbers that no type holds become infinite or NaN, as in PyTorch
+            made = _handler(operator, call, given)(call, *given)
     except (ValueError, IndexError, OverflowError, ZeroDivisionError) as error:
         raise InvalidModelError(f"the arguments do not go with each other: {error}") from error
     except TypeError as error:

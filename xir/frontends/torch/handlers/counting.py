@@ -70,14 +70,15 @@ def diff(call: Call, x: Value, count: int, axis: int, before: Value | None, afte
     return x
 
 
-def _steps(call: Call, y: Value, spacing: Value | float, axis: int) -> Value:
+def _steps(call: Call, y: Value, spacing: Value | Number, axis: int) -> Value:
     """The areas of the trapezoids between neighbours."""
     at = call.axis(axis, y.rank)
     y = call.real(y)
     size = y.shape[at]
     both = elementwise.add(cut(y, at, 0, size - 1), cut(y, at, 1, size))
     if not isinstance(spacing, Value):
-        return elementwise.mul(both, scalar_like(both, spacing / 2))
+        width = call.filled(spacing, both.dtype, both.shape)
+        return elementwise.mul(elementwise.mul(both, width), scalar_like(both, 0.5))
     at_axis = 0 if spacing.rank == 1 else at
     gaps = diff(call, spacing, 1, at_axis, None, None)
     if gaps.rank == 1 and y.rank > 1:
@@ -92,7 +93,7 @@ def _steps(call: Call, y: Value, spacing: Value | float, axis: int) -> Value:
     "trapz.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor",
     "trapz.dx(Tensor y, *, float dx=1., int dim=-1) -> Tensor",
 )
-def trapezoid(call: Call, y: Value, spacing: Value | float, axis: int) -> Value:
+def trapezoid(call: Call, y: Value, spacing: Value | Number, axis: int) -> Value:
     """The integral along an axis by the trapezoidal rule."""
     return reduce_sum(_steps(call, y, spacing, axis), axes=(call.axis(axis, y.rank),), keep_dims=False)
 
@@ -101,7 +102,7 @@ def trapezoid(call: Call, y: Value, spacing: Value | float, axis: int) -> Value:
     "cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor",
     "cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor",
 )
-def running_trapezoid(call: Call, y: Value, spacing: Value | float, axis: int) -> Value:
+def running_trapezoid(call: Call, y: Value, spacing: Value | Number, axis: int) -> Value:
     """The integral up to each place but the first."""
     return cumsum(_steps(call, y, spacing, axis), axis=call.axis(axis, y.rank))
 

@@ -247,8 +247,7 @@ def _spaced(call: Call, start: Number, end: Number, count: int, dtype: DType) ->
         call.refuse("numbers at one distance between bounds that are not known before the run")
     if category(dtype) == 3:
         call.refuse("complex numbers")
-    with np.errstate(over="ignore", invalid="ignore"):
-        first, last = (float(np.asarray(each).astype(dtype.dtype)) for each in (start, end))
+    first, last = (float(np.asarray(each).astype(dtype.dtype)) for each in (start, end))
     if count == 1:
         return np.asarray([first])
     places = np.arange(call.bounded(count), dtype=np.float64)
@@ -433,5 +432,4 @@ def kaiser_window(call: Call, size: int, periodic: bool, beta: float, dtype: DTy
     if size < 2:
         return call.filled(1, dtype or DEFAULT, (max(size, 0),))
     ends = call.bounded(size) + int(periodic)
-    with np.errstate(invalid="ignore"):
-        return call.literal(np.kaiser(ends, beta)[:size], dtype or DEFAULT)
+    return call.literal(np.kaiser(ends, beta)[:size], dtype or DEFAULT)

@@ -14,10 +14,10 @@ from xir.frontends.torch.handlers.views import permuted, with_axis
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Computed, Number
-from xir.ir.dims import Dim, product
+from xir.ir.dims import Dim, bounds, product
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops import compare, shape
+from xir.ops import compare, elementwise, shape
 from xir.ops.blocks import channel_shuffle as shuffle_channels
 from xir.ops.index import gather
 from xir.ops.reduce import reduce_sum
@@ -274,9 +274,23 @@ def _padded(call: Call, x: Value, amounts: Sequence[Number], mode: Mode, value: 
     padding = (*((0, 0),) * (x.rank - len(pairs)), *reversed(pairs))
     if all(pair == (0, 0) for pair in padding):
         return x
+    if mode == "edge" and any((bounds(each)[0] or 0) < 0 for pair in padding for each in pair):
+        return _clamped(call, x, padding)
     if mode == "constant" and (isinstance(value, Computed) or value != value):
         return shape.pad(x, None, call.scalar(value, x.dtype), padding=padding)
     return shape.pad(x, padding=padding, mode=mode, value=float(value) if isinstance(value, int | float) else 0.0)
+
+
+def _clamped(call: Call, x: Value, padding: Sequence[tuple[Dim, Dim]]) -> Value:
+    """The border repeated where axes are cut, too: each place shows the nearest element that there was."""
+    for axis, (before, after) in enumerate(padding):
+        if (before, after) == (0, 0):
+            continue
+        shape = (x.shape[axis] + before + after,)
+        line = elementwise.sub(iota(shape=shape, axis=0, dtype=DType.INT64), call.filled(before, DType.INT64, shape))
+        line = elementwise.maximum(line, call.filled(0, DType.INT64, shape))
+        x = gather(x, elementwise.minimum(line, call.filled(x.shape[axis] - 1, DType.INT64, shape)), axis=axis)
+    return x
 
 
 @operators.op(

@@ -201,6 +201,7 @@ def _averaged_axis(call: Call, x: Value, axis: int, size: Dim) -> Value:
     count, length = call.known_integer(size, "the size of the result"), x.shape[axis]
     if length == count:
         return x
+    call.bounded(count * (length if isinstance(length, int) else 1))
     if isinstance(length, int) and count:
         weights = np.zeros((count, length))
         for row, (start, end) in enumerate(_known_bounds(length, count)):
@@ -210,6 +211,7 @@ def _averaged_axis(call: Call, x: Value, axis: int, size: Dim) -> Value:
         y = reshape(matmul(flat, call.literal(weights.T, x.dtype)), shape=(*last.shape[:-1], count))
         back = (*range(axis), x.rank - 1, *range(axis, x.rank - 1))
         return transpose(y, perm=back) if axis != x.rank - 1 else y
+    call.several(count)
     parts = [
         reduce_mean(slice_(x, axes=(axis,), starts=(start,), stops=(end,), steps=(1,)), axes=(axis,), keep_dims=True)
         for start, end in _bounds(length, count)
@@ -227,6 +229,9 @@ def adaptive_max(call: Call, x: Value, sizes: Numbers) -> tuple[Value, ...]:
     axes = len(sizes)
     first = x.rank - axes
     lead, spatial = x.shape[:first], tuple(call.known_integer(size, "the image") for size in x.shape[first:])
+    call.bounded(
+        prod(max(count, 1) * (length // max(count, 1) + 2) for length, count in zip(spatial, sizes, strict=True))
+    )
     y, places = x, np.arange(prod(spatial)).reshape(spatial)
     for place, (length, count) in enumerate(zip(spatial, sizes, strict=True)):
         cells = _cells(length, count)

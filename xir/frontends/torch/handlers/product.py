@@ -158,6 +158,8 @@ def einsum(call: Call, equation: str, tensors: Sequence[Value], path: object) ->
 @operators.op("chain_matmul(Tensor[] matrices) -> Tensor", "linalg_multi_dot(Tensor[] tensors) -> Tensor")
 def chained(call: Call, matrices: Sequence[Value]) -> Value:
     """The product of all, from the left."""
+    if not matrices:
+        call.invalid("there is nothing to multiply")
     return reduce(lambda left, right: matmul(call, left, right), matrices)
 
 

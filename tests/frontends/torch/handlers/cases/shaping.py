@@ -100,6 +100,7 @@ CALLS = (
     call("replication_pad3d.default", real(1, 2, 3, 2, 2), [1, 0, 2, 1, 0, 1]),
     call("pad.default", IMAGE, [1, 1, 2, 0], "circular"),
     call("pad.default", M, [1, 1], "constant"),
+    fixed("replication_pad2d.default", IMAGE, [-5, 6, 2, -1]),
     call("im2col.default", IMAGE, [2, 3], [2, 1], [1, 0], [1, 2]),
     fixed("im2col.default", real(2, 4, 4), [2, 2], [1, 1], [0, 0], [2, 2]),
     fixed("col2im.default", real(1, 8, 12), [4, 5], [2, 2], [1, 1], [0, 0], [1, 1]),
