@@ -182,9 +182,9 @@ def repeated_places(call: Call, repeats: Value, size: Number | None) -> Value:
         line = iota(shape=(known,), axis=0, dtype=DType.INT64)
     else:
         line = range_(call.scalar(0, DType.INT64), total, call.scalar(1, DType.INT64))
-    places, bounds = with_axis(line, 1), with_axis(ends, 0)
+    places, borders = with_axis(line, 1), with_axis(ends, 0)
     table = (line.shape[0], ends.shape[0])
-    passed = compare.greater_equal(broadcast(places, shape=table), broadcast(bounds, shape=table))
+    passed = compare.greater_equal(broadcast(places, shape=table), broadcast(borders, shape=table))
     found = reduce_sum(call.cast(passed, DType.INT64), axes=(1,), keep_dims=False)
     return call.cast(found, repeats.dtype)
 
