@@ -50,6 +50,8 @@ from xir.verification import (
 )
 
 if TYPE_CHECKING:
+    from xir.frontends.torch.live.load import Examples
+    from xir.frontends.torch.live.objects import Exported, LiveModule
     from xir.runtime.executable import Executable
 
 __all__ = [
@@ -85,21 +87,30 @@ __all__ = [
 
 
 def load(
-    source: Model,
+    source: Model | LiveModule | Exported,
     *,
     prototxt: str | os.PathLike[str] | None = None,
     inputs: Mapping[str, TypeSpec] | None = None,
     outputs: Sequence[str] | None = None,
     options: LoadOptions | None = None,
+    example_inputs: Examples | None = None,
+    dynamic_shapes: object = None,
 ) -> Graph:
-    """Reads a model: a `.caffemodel`, `.prototxt`, `.onnx` or `.xir` file; the format is found from the content.
+    """Reads a model: a `.caffemodel`, `.prototxt`, `.onnx`, `.pt2` or `.xir` file, or a live model of PyTorch.
+
+    The format of a file is found from the content. Of a live model the graph shares the weights' memory.
+
+        graph = xir.load("model.onnx")
+        graph = xir.load(module, example_inputs=(image,), dynamic_shapes=({0: torch.export.Dim("batch")},))
 
     Args:
-        source: the file; a graph is returned as it is.
+        source: the file, or a `torch.nn.Module`, an `ExportedProgram` or a `GraphModule`; a graph is returned as it is.
         prototxt: Caffe: the description of the net, instead of the one that is found beside the weights.
         inputs: types of inputs, such as `{"data": "f32[1,3,224,224]"}`, which replace what the file says.
         outputs: names of the values to compute instead of the file's outputs.
         options: everything else that a format can be told.
+        example_inputs: PyTorch: what a module is called with, by place or by name; torch.export exports it for that.
+        dynamic_shapes: PyTorch: which sizes are symbols, as torch.export.export takes it.
 
     Returns:
         The graph. What a person should know of how it was read comes as a warning.
@@ -109,7 +120,15 @@ def load(
     """
     if isinstance(source, Graph):
         return source
-    loaded = load_model(os.fspath(source), load_options(options, prototxt, inputs, outputs))
+    chosen = load_options(options, prototxt, inputs, outputs)
+    if isinstance(source, str | os.PathLike):
+        if example_inputs is not None or dynamic_shapes is not None:
+            raise UsageError("a file is of its inputs already", hint="`inputs` gives its inputs other types")
+        loaded = load_model(os.fspath(source), chosen)
+    else:
+        from xir.frontends.torch.live.load import load_live
+
+        loaded = load_live(source, example_inputs, dynamic_shapes, chosen)
     for note in loaded.notes:
         warnings.warn(note, stacklevel=2)
     return loaded.graph

@@ -1,4 +1,4 @@
-"""Stack traces: which line of the model's own code made a call."""
+"""Where a call comes from: the line of the model's own code, the modules around it."""
 
 from __future__ import annotations
 
@@ -22,3 +22,15 @@ def line_of(trace: str) -> str | None:
     for file, line in reversed(own or frames):
         return f"{file}:{line}"
     return None
+
+
+def parts_of(path: str) -> tuple[str, ...]:
+    """The names in the path of a module: `layer1.0.conv`; () where it is no path.
+
+    The second call of one module is `path@1` (torch/export/_trace.py); `L['self']` is the model itself as TorchDynamo
+    calls it.
+    """
+    path = path.removeprefix("L['self']")
+    if not all(character.isalnum() or character in "._@[]'\"" for character in path):
+        return ()
+    return tuple(part.partition("@")[0] for part in path.split(".") if part)

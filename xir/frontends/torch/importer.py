@@ -126,6 +126,8 @@ class _Importer:
                 self._user_input(input_)
             elif input_.role in ("parameter", "buffer", "constant"):
                 self._weight(input_)
+            elif input_.role == "size":
+                self._size(input_.name)
             elif input_.role == "object":
                 self.shared.problems.note("object", "xir reads tensors, no objects of classes", None, input_.name)
                 self.builder.lose(input_.name)
@@ -165,6 +167,14 @@ class _Importer:
         self.builder.held[name] = Computed(value)
         self.names.enter(value, name)
         self.inputs.append(value)
+
+    def _size(self, name: str) -> None:
+        """A number that the sizes of the inputs tell."""
+        formula = self.program.body.quantities.get(name)
+        size = None if isinstance(formula, float | None) else self.shared.sizes.size(formula)
+        if size is None:
+            raise UnsupportedError(f"the size {name!r} is {formula!r}, which xir cannot say")
+        self.builder.held[name] = size
 
     def _weight(self, input_: Input) -> None:
         weight = self.program.weights.get(input_.target)

@@ -119,7 +119,7 @@ class Body:
     quantities: Mapping[str, Quantity] = field(default_factory=dict[str, Quantity])
 
 
-InputRole: TypeAlias = Literal["user", "parameter", "buffer", "constant", "object", "token"]
+InputRole: TypeAlias = Literal["user", "parameter", "buffer", "constant", "object", "token", "size"]
 OutputRole: TypeAlias = Literal[
     "user", "loss", "buffer", "parameter", "input", "parameter gradient", "input gradient", "token"
 ]
@@ -131,7 +131,8 @@ class Input:
 
     Attributes:
         name: by which calls read it.
-        role: what a caller feeds (`user`), a weight of the model, or something that no tensor is.
+        role: what a caller feeds (`user`), a weight of the model, something that no tensor is, or a number that the
+            sizes of the tensors tell (`size`), which nobody feeds.
         target: the name of the weight in the model (`layer1.0.conv.weight`).
         value: of a user's input, the constant that the program was made for, as a tuple of one; else empty.
     """

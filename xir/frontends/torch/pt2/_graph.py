@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from xir.frontends.torch._trace import parts_of
 from xir.frontends.torch.program import (
     Argument,
     Body,
@@ -102,17 +103,11 @@ def _node(node: Json, depth: int) -> Node:
 
 
 def module_path(stack: str) -> tuple[str, ...]:
-    """The names of the modules around a call, from `nn_module_stack`: entries `key,path,class` between semicolons.
-
-    The second call of one module is `path@1` there.
-    """
+    """The names of the modules around a call, from `nn_module_stack`: entries `key,path,class` between semicolons."""
     entries = [entry for entry in stack.split(";") if entry.count(",") >= 2]
     if not entries:
         return ()
-    path = entries[-1].split(",")[1].strip()
-    if not all(character.isalnum() or character in "._@[]'\"" for character in path):
-        return ()
-    return tuple(part.partition("@")[0] for part in path.split(".") if part)
+    return parts_of(entries[-1].split(",")[1].strip())
 
 
 def _first(names: Names) -> str | None:

@@ -1,0 +1,77 @@
+"""Live modules of PyTorch; without torch `test_standin.py` tests the same reader."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import xir
+from xir.errors import UsageError
+
+torch = pytest.importorskip("torch", reason="live modules need torch")
+
+
+class Block(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = torch.nn.Linear(4, 8)
+        self.norm = torch.nn.BatchNorm1d(8)
+
+    def forward(self, x: torch.Tensor, scale: float = 2.0) -> dict[str, object]:
+        y = self.norm(self.linear(x)).relu()
+        return {"a": y * scale, "b": [y.half(), y.to(torch.bfloat16)]}
+
+
+def test_a_module_becomes_a_graph() -> None:
+    torch.manual_seed(0)
+    module = Block().eval()
+    graph = xir.load(module, example_inputs=(torch.randn(3, 4),), dynamic_shapes=({0: torch.export.Dim("n")},))
+    assert graph.output_names == ("a", "b.0", "b.1")
+    x = torch.randn(5, 4)
+    made = xir.run(graph, {"x": x.numpy()})
+    wanted = module(x)
+    np.testing.assert_allclose(made["a"], wanted["a"].detach().numpy(), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(made["b.0"], wanted["b"][0].detach().numpy(), rtol=1e-3, atol=1e-3)
+    assert made["b.1"].dtype.name == "bfloat16"
+
+
+def test_nodes_name_their_module_and_line() -> None:
+    graph = xir.load(Block().eval(), example_inputs={"x": torch.randn(3, 4)})
+    sources = {source.kind: source for node in graph.nodes for source in node.source}
+    assert sources["aten.linear.default"].path == ("linear",)
+    assert str(sources["aten.relu.default"].location).partition(":")[0].endswith("test_load.py")
+
+
+def test_weights_are_shared() -> None:
+    module = Block().eval()
+    graph = xir.load(module, example_inputs=(torch.randn(3, 4),))
+    weight = next(each.constant for each in graph.parameters if graph.name_of(each.value) == "linear.weight")
+    assert weight.array().__array_interface__["data"][0] == module.linear.weight.data_ptr()
+
+
+def test_an_exported_program_and_a_graph_module_are_read_directly() -> None:
+    module, x = Block().eval(), torch.randn(3, 4)
+    exported = torch.export.export(module, (x,))
+    wanted = module(x)["a"].detach().numpy()
+    for graph in (xir.load(exported), xir.load(exported.module(), example_inputs=(x,))):
+        np.testing.assert_allclose(xir.run(graph, {"x": x.numpy()})["a"], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_state_that_a_module_changes_goes_in_and_out() -> None:
+    graph = xir.load(Block(), example_inputs=(torch.randn(3, 4),))
+    assert "norm.running_mean" in graph.input_names
+    assert "norm.running_mean.new" in graph.output_names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({}, "what it is called with"),
+        ({"example_inputs": (1,), "source": 5}, "loads no int"),
+        ({"example_inputs": (1,), "source": "a.onnx"}, "of its inputs already"),
+    ],
+)
+def test_what_cannot_be_loaded(arguments: dict[str, object], said: str) -> None:
+    source = arguments.pop("source", Block())
+    with pytest.raises(UsageError, match=said):
+        xir.load(source, **arguments)

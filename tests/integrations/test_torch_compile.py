@@ -1,0 +1,136 @@
+"""`torch.compile(backend="xir")` against PyTorch itself."""
+
+from __future__ import annotations
+
+import copy
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from xir.errors import UsageError
+
+torch = pytest.importorskip("torch", reason="torch.compile needs torch")
+pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
+
+from xir.integrations.torch_compile import backend  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _fresh() -> None:
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+
+
+def compiled(model: object, **options: object) -> object:
+    return torch.compile(model, backend=backend, options={"strict": True, **options})
+
+
+def close(made: object, wanted: object) -> None:
+    torch.testing.assert_close(made, wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_torch_finds_the_backend() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+    module, _, name = project["project"]["entry-points"]["torch_dynamo_backends"]["xir"].partition(":")
+    assert (module, name) == (backend.__module__, backend.__name__)
+
+
+def test_training_equals_eager() -> None:
+    eager = torch.nn.Sequential(
+        torch.nn.Linear(8, 16), torch.nn.BatchNorm1d(16), torch.nn.ReLU(), torch.nn.Linear(16, 4)
+    )
+    model = copy.deepcopy(eager)
+    step = compiled(model)
+    for count in (6, 7):  # the second makes the size a symbol
+        x, wanted = torch.randn(count, 8), torch.randint(0, 4, (count,))
+        for each in (eager, step):
+            each.zero_grad()
+            torch.nn.functional.cross_entropy(each(x), wanted).backward()
+        for mine, theirs in zip(model.parameters(), eager.parameters(), strict=True):
+            close(mine.grad, theirs.grad)
+        for mine, theirs in zip(model.buffers(), eager.buffers(), strict=True):
+            close(mine, theirs)
+
+
+def _several(x: torch.Tensor) -> tuple[object, ...]:
+    return x, None, x.argmax(1), 3, x.view(-1), x + 1, x.t() * 2, (x > 0)
+
+
+def _written(x: torch.Tensor) -> torch.Tensor:
+    x.mul_(2)
+    x[0] += 1
+    return x.sum(0)
+
+
+def _broken(x: torch.Tensor) -> torch.Tensor:
+    y = x * 2
+    torch._dynamo.graph_break()
+    return y + x.shape[0]
+
+
+def _sized(x: torch.Tensor) -> tuple[object, ...]:
+    return x.new_zeros(x.shape[0] * 2), x.shape[0] + 1, x.reshape(-1, 2, 2)
+
+
+def _wide(x: torch.Tensor) -> tuple[object, ...]:
+    return x.double() * 2, x.to(torch.bfloat16) + 1, x.half(), x.to(torch.int32)
+
+
+@pytest.mark.parametrize("rule", [_several, _written, _broken, _sized, _wide])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_functions_equal_eager(rule: object, dynamic: bool) -> None:
+    run = torch.compile(rule, backend=backend, dynamic=dynamic, options={"strict": True})
+    for count in (3, 5):
+        x = torch.randn(count, 4)
+        mine, theirs = x.clone(), x.clone()
+        close(run(mine), rule(theirs))
+        close(mine, theirs)
+
+
+def test_results_lie_as_eager_has_them() -> None:
+    x = torch.randn(3, 4)
+    made, same = torch.compile(lambda x: (x.t() * 2, x), backend=backend)(x)
+    assert made.stride() == (1, 4)
+    assert same.data_ptr() == x.data_ptr()
+
+
+def test_numbers_that_no_tensor_has_are_sizes() -> None:
+    run = torch.compile(lambda x, n: torch.ones(n) * x, backend=backend, dynamic=True, options={"strict": True})
+    for number in (5, 7):
+        close(run(torch.tensor(2.0), number), torch.full((number,), 2.0))
+
+
+def test_weights_that_change_are_seen() -> None:
+    model = torch.nn.Linear(4, 4).eval()
+    run, x = compiled(model), torch.randn(2, 4)
+    with torch.no_grad():
+        for _ in range(6):
+            close(run(x), model(x))
+            model.weight.add_(1.0)
+        model.weight = torch.nn.Parameter(torch.randn(4, 4))
+        close(run(x), model(x))
+
+
+def test_weights_may_stay_inputs() -> None:
+    model = torch.nn.Linear(4, 4).eval()
+    run, x = compiled(model, freeze=False, threads=1), torch.randn(2, 4)
+    with torch.no_grad():
+        close(run(x), model(x))
+        model.weight.data.add_(1.0)
+        close(run(x), model(x))
+
+
+def test_what_xir_does_not_know_is_left_to_torch() -> None:
+    def rule(x: torch.Tensor) -> torch.Tensor:
+        return torch.special.bessel_j0(x) + 1
+
+    x = torch.randn(3)
+    with pytest.warns(UserWarning, match="special_bessel_j0"):
+        close(torch.compile(rule, backend=backend)(x), rule(x))
+
+
+@pytest.mark.parametrize("options", [{"mode": 1}, {"strict": 1}, {"threads": "all"}])
+def test_options_are_checked(options: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        backend(torch.fx.symbolic_trace(torch.nn.ReLU()), [], options=options)

@@ -1,0 +1,1 @@
+"""Modules and programs of a running PyTorch; torch is imported by nobody but the caller."""

@@ -1,0 +1,74 @@
+"""Live modules become graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
+
+from xir.errors import UsageError
+from xir.frontends.load import with_outputs
+from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.torch.importer import import_program
+from xir.frontends.torch.live.exported import read_exported
+from xir.frontends.torch.live.objects import Exported, LiveModule, torch_module
+from xir.frontends.torch.program import Program
+
+Examples: TypeAlias = "Sequence[object] | Mapping[str, object]"
+"""What a module is called with: by place, or by name."""
+
+
+def load_live(source: object, examples: Examples | None, dynamic_shapes: object, options: LoadOptions) -> Loaded:
+    """The graph of a live `torch.nn.Module`, `ExportedProgram` or `GraphModule`.
+
+    Args:
+        source: the model; its weights are not copied.
+        examples: what a module is called with while it is exported.
+        dynamic_shapes: which sizes are symbols, as torch.export takes it.
+        options: how to read it.
+
+    Raises:
+        UsageError: it is none of these, or there are no examples for a module.
+        UnsupportedError: it does what xir or torch.export cannot take.
+        MissingExtraError: torch is not installed.
+    """
+    program = read_live(source, examples, dynamic_shapes)
+    imported = import_program(program, inputs=options.inputs)
+    metadata = {"torch_version": program.version} if program.version else {}
+    graph = imported.graph if options.outputs is None else with_outputs(imported.graph, options.outputs)
+    return Loaded(
+        graph,
+        "torch",
+        (program.file,),
+        len(program.body.nodes),
+        imported.notes,
+        state=imported.state,
+        metadata=metadata,
+    )
+
+
+def read_live(source: object, examples: Examples | None, dynamic_shapes: object) -> Program:
+    """The program of a live model; see `load_live`."""
+    torch, export = torch_module(), torch_module("torch.export")
+    if isinstance(source, cast("type[object]", export.ExportedProgram)):
+        if examples is not None or dynamic_shapes is not None:
+            raise UsageError("an exported program is of its examples already", hint="leave example_inputs out")
+        return read_exported(cast("Exported", source), "ExportedProgram")
+    if not isinstance(source, cast("type[object]", torch.nn.Module)):
+        raise UsageError(
+            f"xir loads no {type(source).__name__}",
+            hint="give a path, a graph, a torch.nn.Module, an ExportedProgram or a GraphModule",
+        )
+    if examples is None:
+        raise UsageError(
+            "a module alone does not say what it is called with",
+            hint="xir.load(module, example_inputs=(tensor, ...)), or a dictionary by the names of its arguments",
+        )
+    return _exported(cast("LiveModule", source), examples, dynamic_shapes)
+
+
+def _exported(module: LiveModule, examples: Examples, dynamic_shapes: object) -> Program:
+    export = torch_module("torch.export")
+    named = dict(examples) if isinstance(examples, Mapping) else {}
+    items = () if isinstance(examples, Mapping) else tuple(examples)
+    made: object = export.export(module, items, named, dynamic_shapes=dynamic_shapes)
+    return read_exported(cast("Exported", made), type(module).__name__)
