@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import xir
-from xir.errors import UsageError
+from xir.errors import UnsupportedError, UsageError
 
 torch = pytest.importorskip("torch", reason="live modules need torch")
 
@@ -75,3 +75,68 @@ def test_what_cannot_be_loaded(arguments: dict[str, object], said: str) -> None:
     source = arguments.pop("source", Block())
     with pytest.raises(UsageError, match=said):
         xir.load(source, **arguments)
+
+
+class Traced(torch.nn.Module):
+    """What torch.export refuses, for it asks a tensor for an array."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = torch.nn.BatchNorm1d(4)
+
+    def forward(self, x: torch.Tensor) -> tuple[object, ...]:
+        weights = torch.from_numpy(torch.ones(4).numpy())
+        y = self.norm(x) * weights
+        y[:, 1:].mul_(2)
+        first, second = torch.split(y, 2, 1)
+        return first, second.sort(1), torch.tensor([1.0, 2.0]) * 3
+
+
+def test_one_run_is_followed_where_export_refuses() -> None:
+    torch.manual_seed(0)
+    module, x = Traced(), torch.randn(5, 4)
+    with pytest.warns(UserWarning, match=r"one run of the module"):
+        graph = xir.load(module, example_inputs=(x,))
+    assert module.norm.num_batches_tracked.item() == 0
+    state = {name: array.numpy().copy() for name, array in module.named_buffers()}
+    made = xir.run(graph, {"x": x.numpy(), **state})
+    first, (values, places), scaled = module(x)
+    state = {f"{name}.new": array for name, array in module.named_buffers()}
+    for name, wanted in zip(graph.output_names, (first, values, places, scaled), strict=False):
+        np.testing.assert_allclose(made[name], wanted.detach().numpy(), rtol=1e-5, atol=1e-5)
+    for name, wanted in state.items():
+        np.testing.assert_allclose(made[name], wanted.numpy(), rtol=1e-5, atol=1e-6)
+
+
+class Branch(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if x.sum() > 0:
+            return x + 1
+        return x - 1
+
+
+class Escape(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(x.numpy() + 1)
+
+
+class Masked(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.ones(1).numpy()
+        return x[x > 0]
+
+
+class Wrong(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.unknown()
+
+
+@pytest.mark.parametrize("module", [Branch(), Escape(), Masked(), Wrong()], ids=lambda module: type(module).__name__)
+def test_what_depends_on_elements_is_refused_with_its_line(module: torch.nn.Module) -> None:
+    with pytest.raises(UnsupportedError, match=r"test_load\.py:\d+: "):
+        xir.load(module, example_inputs=(torch.ones(3),))
+
+
+def test_symbols_are_not_given_up() -> None:
+    with pytest.raises(UnsupportedError, match=r"test_load\.py:\d+: "):
+        xir.load(Escape(), example_inputs=(torch.ones(3),), dynamic_shapes=({0: torch.export.Dim("n")},))

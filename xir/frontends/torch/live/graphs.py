@@ -7,13 +7,13 @@ from typing import cast
 
 from xir.errors import UnsupportedError
 from xir.frontends.torch._trace import parts_of
+from xir.frontends.torch.live.arguments import ArgumentReader
 from xir.frontends.torch.live.objects import FxModule, FxNode, LiveTensor, SymbolicNumber, torch_module
-from xir.frontends.torch.live.tensors import dtype_of, formula, info_of
+from xir.frontends.torch.live.tensors import formula, info_of
 from xir.frontends.torch.program import (
     Argument,
     Body,
     Node,
-    OperatorName,
     Quantity,
     Reference,
     Subgraph,
@@ -37,11 +37,9 @@ class FxReader:
         self._node = cast("type[object]", fx.Node)
         self._tensor = cast("type[object]", torch.Tensor)
         self._symbolic = tuple(cast("type[object]", each) for each in (torch.SymInt, torch.SymFloat, torch.SymBool))
-        self._dtype = cast("type[object]", torch.dtype)
-        self._device = cast("type[object]", torch.device)
-        self._named = tuple(cast("type[object]", each) for each in (torch.memory_format, torch.layout))
         self._operator = cast("type[object]", operators.OpOverload)
         self._higher = cast("type[object]", operators.HigherOrderOperator)
+        self._argument = ArgumentReader(self._referred).argument
         self._module = module
         self._depth = depth
         self._bodies: dict[str, Subgraph] = {}
@@ -128,25 +126,11 @@ class FxReader:
             return f"higher_order.{name}"
         return f"{getattr(target, '__module__', '')}.{name}"
 
-    def _argument(self, item: object) -> Argument:
-        if isinstance(item, self._node):
-            name = cast("FxNode", item).name
-            return self._bodies.get(name, Reference(name))
-        if item is None or isinstance(item, bool | int | float | complex | str):
-            return item
-        if isinstance(item, tuple | list):
-            return tuple(self._argument(each) for each in cast("Sequence[object]", item))
-        if isinstance(item, Mapping):
-            return {str(key): self._argument(each) for key, each in cast("Mapping[object, object]", item).items()}
-        if isinstance(item, self._dtype):
-            return dtype_of(item)
-        if isinstance(item, self._named):
-            return str(item).removeprefix("torch.")
-        if isinstance(item, self._device):
-            return str(item).partition(":")[0]
-        if isinstance(item, self._operator):
-            return OperatorName(str(item))
-        raise UnsupportedError(f"an argument of type {type(item).__name__}", hint="xir reads tensors and numbers")
+    def _referred(self, item: object) -> Argument:
+        if not isinstance(item, self._node):
+            return None
+        name = cast("FxNode", item).name
+        return self._bodies.get(name, Reference(name))
 
 
 def _path(stack: object) -> tuple[str, ...]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias, cast
 
-from xir.errors import UsageError
+from xir.errors import UnsupportedError, UsageError, XirError
 from xir.frontends.load import with_outputs
 from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.torch._trace import line_of
 from xir.frontends.torch.importer import import_program
 from xir.frontends.torch.live.exported import read_exported
 from xir.frontends.torch.live.objects import Exported, LiveModule, torch_module
+from xir.frontends.torch.live.tracer import trace
 from xir.frontends.torch.program import Program
 
 Examples: TypeAlias = "Sequence[object] | Mapping[str, object]"
@@ -31,7 +34,8 @@ def load_live(source: object, examples: Examples | None, dynamic_shapes: object,
         UnsupportedError: it does what xir or torch.export cannot take.
         MissingExtraError: torch is not installed.
     """
-    program = read_live(source, examples, dynamic_shapes)
+    notes: list[str] = []
+    program = read_live(source, examples, dynamic_shapes, notes)
     imported = import_program(program, inputs=options.inputs)
     metadata = {"torch_version": program.version} if program.version else {}
     graph = imported.graph if options.outputs is None else with_outputs(imported.graph, options.outputs)
@@ -40,14 +44,14 @@ def load_live(source: object, examples: Examples | None, dynamic_shapes: object,
         "torch",
         (program.file,),
         len(program.body.nodes),
-        imported.notes,
+        (*notes, *imported.notes),
         state=imported.state,
         metadata=metadata,
     )
 
 
-def read_live(source: object, examples: Examples | None, dynamic_shapes: object) -> Program:
-    """The program of a live model; see `load_live`."""
+def read_live(source: object, examples: Examples | None, dynamic_shapes: object, notes: list[str]) -> Program:
+    """The program of a live model, and what a person should know of it; see `load_live`."""
     torch, export = torch_module(), torch_module("torch.export")
     if isinstance(source, cast("type[object]", export.ExportedProgram)):
         if examples is not None or dynamic_shapes is not None:
@@ -63,12 +67,40 @@ def read_live(source: object, examples: Examples | None, dynamic_shapes: object)
             "a module alone does not say what it is called with",
             hint="xir.load(module, example_inputs=(tensor, ...)), or a dictionary by the names of its arguments",
         )
-    return _exported(cast("LiveModule", source), examples, dynamic_shapes)
+    return _of_module(cast("LiveModule", source), examples, dynamic_shapes, notes)
 
 
-def _exported(module: LiveModule, examples: Examples, dynamic_shapes: object) -> Program:
-    export = torch_module("torch.export")
+def _of_module(module: LiveModule, examples: Examples, dynamic_shapes: object, notes: list[str]) -> Program:
+    """What torch.export makes of a module, else what one run of it does.
+
+    Raises:
+        UnsupportedError: neither can be; the message names the line of the model.
+    """
     named = dict(examples) if isinstance(examples, Mapping) else {}
     items = () if isinstance(examples, Mapping) else tuple(examples)
-    made: object = export.export(module, items, named, dynamic_shapes=dynamic_shapes)
+    export = torch_module("torch.export")
+    try:
+        made: object = export.export(module, items, named, dynamic_shapes=dynamic_shapes)
+    except Exception as error:  # of any kind: it runs the model's own code
+        refused = _refused(error)
+        if dynamic_shapes is not None:
+            raise refused from error
+        try:
+            program = trace(module, items, named)
+        except XirError:
+            raise
+        except Exception:
+            raise refused from error
+        notes.append(f"{refused.message}; the graph is one run of the module, for sizes like those of the examples")
+        return program
     return read_exported(cast("Exported", made), type(module).__name__)
+
+
+def _refused(error: Exception) -> UnsupportedError:
+    """What torch.export says, with the line of the model."""
+    place = line_of("".join(traceback.format_tb(error.__traceback__)).replace(__file__, "torch/"))
+    told = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return UnsupportedError(
+        f"torch.export does not take the module{'' if place is None else f' at {place}'}: {told}",
+        hint="write a branch on elements as torch.where or torch.cond, or use torch.compile(backend='xir')",
+    )

@@ -20,6 +20,14 @@ class Device(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """`torch.UntypedStorage`."""
+
+    def data_ptr(self) -> int:
+        """The address of its first byte."""
+        ...
+
+
 class LiveTensor(Protocol):
     """`torch.Tensor`."""
 
@@ -54,6 +62,18 @@ class LiveTensor(Protocol):
 
     def is_inference(self) -> bool:
         """Whether it was made under `torch.inference_mode`."""
+        ...
+
+    def clone(self) -> LiveTensor:
+        """The elements in memory of their own."""
+        ...
+
+    def copy_(self, source: LiveTensor) -> LiveTensor:
+        """Takes the elements of another tensor."""
+        ...
+
+    def untyped_storage(self) -> Memory:
+        """The memory that it shares with its views."""
         ...
 
     def detach(self) -> LiveTensor:
@@ -250,6 +270,18 @@ class LiveModule(Protocol):
 
     def forward(self, *args: object, **kwargs: object) -> object:
         """What the module computes."""
+        ...
+
+    def buffers(self) -> Iterable[LiveTensor]:
+        """Its state without gradients."""
+        ...
+
+    def named_buffers(self) -> Iterable[tuple[str, LiveTensor]]:
+        """Its state with names."""
+        ...
+
+    def named_parameters(self) -> Iterable[tuple[str, LiveTensor]]:
+        """Its weights with names."""
         ...
 
 
