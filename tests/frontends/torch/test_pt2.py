@@ -303,6 +303,25 @@ def test_a_number_may_be_an_input(tmp_path):
     np.testing.assert_array_equal(xir.run(graph, {"x": X, "k": np.array(3)})["y"], X * 3)
 
 
+def test_a_size_that_the_run_finds_out_is_a_number_too(tmp_path):
+    number = {"as_sym_int": {"as_name": "k"}}
+    nodes = [
+        node("aten.nonzero.default", [tensor("x")], "places"),
+        node("aten.sym_size.int", [tensor("places"), {"as_int": 0}], [number]),
+        node("aten.mul.Tensor", [tensor("x"), number], "y"),
+    ]
+    made = xir.run(xir.load(simple(tmp_path, nodes, [tensor("y"), number])), {"x": X})
+    assert made["k"] == np.count_nonzero(X)
+    np.testing.assert_array_equal(made["y"], X * np.count_nonzero(X))
+
+
+def test_functions_that_are_still_transformed_are_refused(tmp_path):
+    nodes = [{**node("x", [], []), "target": "torch._functorch.predispatch._vmap_increment_nesting"}]
+    with pytest.raises(UnsupportedError, match="vmap") as raised:
+        xir.load(simple(tmp_path, nodes, [tensor("x")]))
+    assert raised.value.problems[0].hint == "call export.run_decompositions() first"
+
+
 def test_results_of_several_and_of_lists(tmp_path):
     several = [tensor("v"), tensor("i")]
     pieces = [{"as_tensors": [{"name": "a"}, {"name": "b"}]}]

@@ -162,6 +162,8 @@ class Builder:
         """What a call makes: by the rules of bodies, by Python's functions of numbers, or by operators' handlers."""
         if target == "_operator.getitem":
             return _item(*items)
+        if target.startswith("torch._functorch."):
+            raise UnsupportedError("a transformed function (vmap, grad)", hint="call export.run_decompositions() first")
         higher, rule = self.shared.higher.get(target), SYMBOLIC.get(target)
         if higher is not None:
             return higher(self, list(items), named)
@@ -191,6 +193,13 @@ class Builder:
         if isinstance(made, Tensor):
             self.names.offer(made.value, names)
             self._check(names, made.value)
+            self._note_axes(made.value)
+
+    def _note_axes(self, value: Value) -> None:
+        """Remembers which tensor tells a size that only the run finds out: the node that makes it must be there."""
+        for axis, size in enumerate(value.shape if isinstance(value.type, TensorType) else ()):
+            if isinstance(size, Symbol) and size.name is None:
+                self.scope.axes.setdefault(size, (value, axis))
 
     def _check(self, name: str, value: Value) -> None:
         """What a call makes must be what the program says of it."""

@@ -32,7 +32,7 @@ from xir.limits import MAX_FOLDED_BYTES, MAX_UNROLLED_NODES, check_size
 from xir.ops import elementwise
 from xir.ops._targets import size_value
 from xir.ops.constant import constant
-from xir.ops.shape import broadcast, concat, reshape
+from xir.ops.shape import broadcast, concat, reshape, shape_of, slice_
 
 COMPLEX = {DType.COMPLEX64: DType.FLOAT32, DType.COMPLEX128: DType.FLOAT64}
 """{complex type: that of its parts}."""
@@ -45,6 +45,7 @@ class Scope:
     Attributes:
         constants: the weights that nothing writes, by their values.
         sizes: tensors that hold a size, by the size.
+        axes: tensors that have an axis of a size that only the run finds out, by the size: (tensor, axis).
         left_out: assertions that no graph can make, as the program words them.
         parts: the real and imaginary parts of complex tensors.
         draws: how many seeds were given out.
@@ -52,6 +53,7 @@ class Scope:
 
     constants: dict[Value, Constant] = field(default_factory=dict["Value", "Constant"])
     sizes: dict[Dim, Value] = field(default_factory=dict["Dim", "Value"])
+    axes: dict[Symbol, tuple[Value, int]] = field(default_factory=dict["Symbol", "tuple[Value, int]"])
     left_out: list[str] = field(default_factory=list[str])
     parts: dict[Value, tuple[Value, Value]] = field(default_factory=dict[Value, tuple[Value, Value]])
     draws: int = 0
@@ -141,7 +143,7 @@ class Call:
     def _size(self, size: Dim) -> Value:
         """A size that has symbols, as i64[]: computed from numbers of the run, or read off a tensor of that size."""
         if size not in self.scope.sizes:
-            known = all(symbol in self.scope.sizes for symbol in symbols_of(size))
+            known = all(symbol in self.scope.sizes or symbol in self.scope.axes for symbol in symbols_of(size))
             self.scope.sizes[size] = self._formula(size) if known else self._length(size)
         return self.scope.sizes[size]
 
@@ -150,8 +152,12 @@ class Call:
         match size:
             case int():
                 return self.literal(size, DType.INT64)
-            case Symbol():
+            case Symbol() if size in self.scope.sizes:
                 return self.scope.sizes[size]
+            case Symbol():
+                value, axis = self.scope.axes[size]
+                cut = slice_(shape_of(value), axes=(0,), starts=(axis,), stops=(axis + 1,), steps=(1,))
+                return reshape(cut, shape=())
             case Quotient(numerator, denominator):
                 x, y = self._formula(numerator), self._formula(denominator)
                 return elementwise.div(elementwise.sub(x, elementwise.mod(x, y, floored=True)), y)

@@ -54,12 +54,12 @@ def export(case: Case, folder: Path) -> None:
     """
     import torch
 
-    model = case.model if isinstance(case.model, torch.nn.Module) else _Function(case.model)
+    model, shapes = case.model, case.dynamic_shapes
+    if not isinstance(model, torch.nn.Module):
+        model, shapes = _Function(model), {"args": shapes} if isinstance(shapes, tuple) else shapes
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
-        program = torch.export.export(
-            model, case.args, dict(case.kwargs), dynamic_shapes=case.dynamic_shapes, strict=case.strict
-        )
+        program = torch.export.export(model, case.args, dict(case.kwargs), dynamic_shapes=shapes, strict=case.strict)
         if case.decompose:
             program = program.run_decompositions()
         torch.export.save(program, folder / "model.pt2")
