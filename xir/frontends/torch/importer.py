@@ -14,12 +14,14 @@ from xir.frontends.torch.formulas import Sizes, parse_formula
 from xir.frontends.torch.higher_order import HIGHER_ORDER
 from xir.frontends.torch.program import Argument, Body, Input, Output, Program, Subgraph, TensorInfo
 from xir.frontends.torch.tensor import Computed, Tensor
+from xir.ir.builder import sourced
 from xir.ir.constant import Constant
 from xir.ir.constraints import Collected, collecting
 from xir.ir.dims import SymbolicDim
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
+from xir.ir.source import Source
 from xir.ir.types import DType, TensorType, Type
 from xir.limits import inlining_limit
 
@@ -210,7 +212,8 @@ class _Importer:
         values: list[Value] = []
         names: list[str] = []
         for name, output in zip(wanted, outputs, strict=True):
-            value = self._output(output)
+            with sourced(Source("torch", self.program.file, name, "output", order=len(self.program.body.nodes))):
+                value = self._output(output)
             if value is None:
                 self.shared.notes.append(f"output {name!r} is left out: it is always {output.argument!r}")
             else:
