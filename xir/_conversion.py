@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from xir._exporting import check_versions, export, export_format
-from xir.backends.export.report import ExportReport
+from xir.backends.export.report import PIP_TORCH, ExportReport
 from xir.errors import MismatchError, Problem, UnsupportedError
 from xir.files import staged_write
 from xir.frontends.adjust import with_input_names, with_nchw_inputs
@@ -27,7 +27,6 @@ from xir.passes import ATTENTION_OPSET, Trace, count_transposes, optimize
 from xir.precision import Precision, narrowed_as
 from xir.verification import (
     ATOL,
-    PIP_TORCH,
     RTOL,
     SEEDS,
     Certificate,
@@ -394,7 +393,7 @@ def plan_conversion(
     def planned(graph: Graph) -> ExportPlan | None:
         legal = optimize(graph, level=_level(level, opset), passes=passes, exact=exact, fast_math=fast_math)
         legal = legal if precision is None else narrowed_as(legal, precision, measured=False).graph
-        if chosen == "py":
+        if chosen in ("py", "pt2"):
             from xir.backends.export.torch import plan_module
 
             plan_module(legal)

@@ -26,7 +26,8 @@ def export(
     Args:
         graph: the model.
         path: the file to write.
-        format: `onnx`, `py` (a module of PyTorch) or `xir`; without it the file's ending decides.
+        format: `onnx`, `py` (a module of PyTorch), `pt2` (torch.export, needs PyTorch) or `xir`; without it the
+            file's ending decides.
         opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
         target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
         ir_version: ONNX: the version of the file format, instead of that of the operator set's release.
@@ -48,6 +49,11 @@ def export(
         from xir.backends.export.torch import export_module
 
         return export_module(graph, name)
+    if chosen == "pt2":
+        from xir.backends.export.torch import export_program
+        from xir.verification import workable_sizes
+
+        return export_program(graph, name, least=workable_sizes(graph))
     save_xir(graph, name)
     return _xir_report(graph, name)
 
@@ -66,9 +72,9 @@ def check_versions(format: str, opset: int | None, target: str | None, ir_versio
         raise UsageError(f"an opset, an IR version or a target is for ONNX, not for {format}")
 
 
-_HINT = "name the file .onnx, .py or .xir, or use --to"
+_HINT = "name the file .onnx, .py, .pt2 or .xir, or use --to"
 
-EXPORTS = ("onnx", "py", "xir")
+EXPORTS = ("onnx", "pt2", "py", "xir")
 """The formats that are written."""
 
 

@@ -5,7 +5,6 @@ from xir.verification.check import SEEDS, verify_runners
 from xir.verification.compare import ATOL, RTOL, Difference, compare, compare_boxes
 from xir.verification.memory import MAX_RUN_BYTES, check_memory, peak_bytes
 from xir.verification.runners import (
-    PIP_TORCH,
     OnnxRuntimeRunner,
     ReferenceRunner,
     Runner,
@@ -18,7 +17,6 @@ from xir.verification.trial import workable_sizes
 __all__ = [
     "ATOL",
     "MAX_RUN_BYTES",
-    "PIP_TORCH",
     "RTOL",
     "SEEDS",
     "Certificate",

@@ -36,7 +36,7 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
     header, _ = receive(stream)
     version = f"PyTorch {torch.__version__}"
     try:
-        module = _opened(str(header["path"]))
+        module = opened(str(header["path"]))
     except Exception as error:
         send(answers, {"runtime": version, "error": f"{type(error).__name__}: {error}"})
         receive(stream)
@@ -48,8 +48,8 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
         fed = dict(zip(items(header["feeds"]), arrays, strict=True))
         try:
             with torch.no_grad():
-                made = module(*(_tensor(fed[name]) for name in inputs))
-            results = [_result(each) for each in (made if isinstance(made, tuple) else (made,))]
+                made: object = module(*(tensor_of(fed[name]) for name in inputs))
+            results = [result_of(each) for each in results_of(made)]
             send(answers, {}, results)
         except (OSError, EOFError):
             raise
@@ -57,7 +57,8 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
             send(answers, {"error": f"{type(error).__name__}: {error}"})
 
 
-def _opened(path: str) -> torch.nn.Module:
+def opened(path: str) -> torch.nn.Module:
+    """The network in a file that xir wrote, with its weights."""
     spec = importlib.util.spec_from_file_location("net", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no module")
@@ -66,27 +67,32 @@ def _opened(path: str) -> torch.nn.Module:
     return cast("torch.nn.Module", module.Net.load())
 
 
-def _tensor(held: Result) -> object:
+def tensor_of(held: Result) -> object:
     """What PyTorch takes for an array, a list of arrays, or nothing."""
     import torch
 
     if isinstance(held, list):
-        return [_tensor(each) for each in held]
+        return [tensor_of(each) for each in held]
     if not isinstance(held, np.ndarray):
         return held
     kind = getattr(torch, _STORED[dtype_from_numpy(held.dtype)])
     if held.size == 0:
         return torch.empty(held.shape, dtype=kind)
-    flat = torch.from_numpy(np.ascontiguousarray(held).reshape(-1).view(np.uint8).copy())
+    flat = torch.frombuffer(bytearray(np.ascontiguousarray(held).tobytes()), dtype=torch.uint8)
     return flat.view(kind).reshape(held.shape)
 
 
-def _result(held: object) -> Result:
+def results_of(made: object) -> tuple[object, ...]:
+    """The results of a call: a tuple where there are several."""
+    return cast("tuple[object, ...]", made) if isinstance(made, tuple) else (made,)
+
+
+def result_of(held: object) -> Result:
     """An array, a list of arrays, or nothing."""
     import torch
 
     if isinstance(held, list | tuple):
-        return [_result(each) for each in cast("list[object]", held)]
+        return [result_of(each) for each in cast("list[object]", held)]
     if not isinstance(held, torch.Tensor):
         return None
     name = str(held.dtype).removeprefix("torch.")

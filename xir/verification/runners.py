@@ -9,6 +9,7 @@ from typing import Protocol, TypeAlias, cast
 
 import numpy as np
 
+from xir.backends.export.report import PIP_TORCH
 from xir.errors import MismatchError, MissingExtraError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
@@ -197,10 +198,6 @@ def _in_line(said: object) -> str:
 def has_onnxruntime() -> bool:
     """Whether onnxruntime can be imported."""
     return find_spec("onnxruntime") is not None
-
-
-PIP_TORCH = "pip install torch==2.13.0 --index-url https://download.pytorch.org/whl/cpu"
-"""What brings PyTorch; the version whose operators the exporter was compared with."""
 
 
 def has_torch() -> bool:

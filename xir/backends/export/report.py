@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+PIP_TORCH = "pip install torch==2.13.0"
+"""What brings PyTorch; the version whose operators the exporter was compared with."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportReport:

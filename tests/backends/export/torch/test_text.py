@@ -22,6 +22,7 @@ from xir.ir.types import DType, TensorType
 from xir.ops import table
 from xir.ops.activation import relu
 from xir.ops.conv import conv
+from xir.ops.elementwise import add
 from xir.ops.matmul import gemm, matmul
 from xir.ops.norm import softmax
 from xir.ops.pool import max_pool
@@ -173,3 +174,33 @@ def test_versions_are_for_onnx(tmp_path: Path) -> None:
 
 def test_every_form_is_of_an_operator() -> None:
     assert set(FORMS.names()) <= set(table())
+
+
+def tower(sizes: list[int]) -> Graph:
+    """Residual blocks of the widths, each a product, an activation, a product and a sum."""
+    x = tensor(2, sizes[0])
+    y, weights = x, list[Parameter]()
+    for size in sizes:
+        first, second = weight(size, size), weight(size, size)
+        weights += [first, second]
+        inner = relu(matmul(y, first.value))
+        y = add(matmul(inner, second.value), y)
+    return Graph("tower", (x,), (y,), ("y",), tuple(weights), {x: "x"})
+
+
+def test_blocks_that_repeat_are_one_class(tmp_path: Path) -> None:
+    export(tower([4, 4, 4]), tmp_path / "net.py")
+    text = (tmp_path / "net.py").read_text()
+    assert text.count("(nn.Module):") == 2
+    assert text.count("= Block1()") == 3
+    file = SafetensorsFile(open_mapped(tmp_path / "net.safetensors"))
+    assert len(file.tensors) == 6
+
+
+def test_a_block_whose_weights_are_read_elsewhere_too_stays(tmp_path: Path) -> None:
+    x, w = tensor(2, 4), weight(4, 4)
+    y = x
+    for _ in range(3):
+        y = add(matmul(relu(matmul(y, w.value)), w.value), y)
+    export(Graph("tied", (x,), (y,), ("y",), (w,), {x: "x", w.value: "w"}), tmp_path / "net.py")
+    assert "Block" not in (tmp_path / "net.py").read_text()

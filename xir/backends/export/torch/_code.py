@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from xir.backends.export.torch._form import Argument, Block, Layer, Say
+from xir.backends.export.torch._helpers import NEEDS
 from xir.backends.export.torch._literals import dtype_text, number_text, type_text
 from xir.backends.export.torch._names import Names, identifier, local_name
 from xir.errors import UnsupportedError
@@ -58,13 +59,14 @@ def sized_places(values: Iterable[Value]) -> Iterator[tuple[Symbol, Value, int]]
 class Code:
     """The lines of one function."""
 
-    def __init__(self, weights: Weights, said: Mapping[Node, Said], device: str) -> None:
+    def __init__(self, weights: Weights, said: Mapping[Node, Said], device: str, in_block: bool = False) -> None:
         """No lines yet.
 
         Args:
             weights: the module around.
             said: what each node says; nodes that have nothing to say stand in the others.
             device: the code of the device on which new tensors are made.
+            in_block: whether names and shapes of the model are left out, which differ where the code is the same.
         """
         self.lines: list[str] = []
         self.helpers: set[str] = set()
@@ -75,6 +77,7 @@ class Code:
         self._places: dict[Symbol, tuple[Value, int]] = {}
         self._sizes: ChainMap[Symbol, str] = ChainMap({})
         self._indent = "        "
+        self._in_block = in_block
 
     def line(self, text: str) -> None:
         """One more line."""
@@ -102,7 +105,8 @@ class Code:
 
     def name(self, value: Value, graph: Graph) -> str:
         """A new name for a result, which holds it from now on."""
-        wanted = local_name(graph.names.get(value, "")) or (value.node.op.name if value.node is not None else "x")
+        given = "" if self._in_block else local_name(graph.names.get(value, ""))
+        wanted = given or (value.node.op.name if value.node is not None else "x")
         found = self.names.new(wanted)
         self.bind(value, found)
         return found
@@ -144,7 +148,7 @@ class Code:
                 return self.read(item)
             case Say():
                 if item.helper:
-                    self.helpers.add(item.helper)
+                    self.helpers |= {item.helper, *NEEDS.get(item.helper, ())}
                 return item.template.format(*map(self.text, item.arguments), device=self.device)
             case Symbol() | Quotient() | Extremum() | Polynomial():
                 return self.size(item)
@@ -166,12 +170,22 @@ class Code:
             elif said is not None:
                 self._statement(graph, node, said)
 
+    def call(self, graph: Graph, attribute: str, inputs: Sequence[Value], result: Value) -> None:
+        """The line of a block."""
+        given = ", ".join(map(self.read, inputs))
+        found = local_name(graph.names.get(result, "")) or attribute.lower()
+        found = self.names.new(found)
+        self.line(f"{found} = self.{attribute}({given})")
+        self.bind(result, found)
+
     def _statement(self, graph: Graph, node: Node, said: Say | Layer) -> None:
         code = self._expression(node, said)
         names = [self.name(value, graph) for value in node.outputs]
         left = ", ".join(names) + ("," if _is_plural(node) and len(names) == 1 else "")
         line = f"{left} = {code}"
-        shapes = ", ".join(type_text(value.type) for value in node.outputs) if len(names) == 1 else ""
+        shapes = (
+            ", ".join(type_text(value.type) for value in node.outputs) if len(names) == 1 and not self._in_block else ""
+        )
         if shapes and len(self._indent) + len(line) + len(shapes) + 4 <= _WIDTH:
             line = f"{line}  # {shapes.partition('[')[2].rstrip(']') or 'scalar'}"
         self.line(line)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from xir.backends.export.torch._code import Code
 from xir.backends.export.torch._form import Block, ints, whole
-from xir.errors import UnsupportedError
+from xir.backends.export.torch._literals import dtype_text
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
+from xir.ir.types import SequenceType, TensorType, UnrankedType
 
 
 def write_flow(code: Code, graph: Graph, node: Node, block: Block) -> None:
@@ -20,6 +21,8 @@ def write_flow(code: Code, graph: Graph, node: Node, block: Block) -> None:
             _loop(code, graph, node)
         case "scan":
             _scan(code, graph, node)
+        case "sequence_map":
+            _map(code, node)
         case _:
             raise TypeError(f"no block is called {block.kind!r}")
 
@@ -33,8 +36,6 @@ def _body(node: Node, name: str) -> Graph:
 
 def _inside(code: Code, body: Graph, arguments: Sequence[str]) -> list[str]:
     """The lines of a body, and the names of its results."""
-    if body.parameters:
-        raise UnsupportedError(f"body {body.name!r} has weights of its own")
     for value, name in zip(body.inputs, arguments, strict=True):
         code.bind(value, name)
     code.nodes(body, body.nodes)
@@ -97,7 +98,7 @@ def _loop(code: Code, graph: Graph, node: Node) -> None:
         code.line(f"{name}.append({result})")
     code.line(f"{going}, {step} = {again}, {step} + 1")
     code.leave()
-    for value, name in zip(node.outputs, [*held, *(f"torch.stack({name})" for name in rows)], strict=True):
+    for value, name in zip(node.outputs, [*held, *_stacks(code, node, rows, (0,) * len(rows))], strict=True):
         code.line(f"{code.name(value, graph)} = {name}")
 
 
@@ -127,7 +128,41 @@ def _scan(code: Code, graph: Graph, node: Node) -> None:
         code.line(f"{name}.append({result})")
     code.leave()
     finals = list(held)
-    for name, axis, flip in zip(rows, result_axes, result_flips, strict=True):
-        finals.append(f"torch.stack({f'{name}[::-1]' if flip else name}, {axis})")
+    for name, flip in zip(rows, result_flips, strict=True):
+        if flip:
+            code.line(f"{name}.reverse()")
+    finals += _stacks(code, node, rows, result_axes)
     for value, final in zip(node.outputs, finals, strict=True):
         code.line(f"{code.name(value, graph)} = {final}")
+
+
+def _stacks(code: Code, node: Node, rows: Sequence[str], axes: Sequence[int]) -> list[str]:
+    """What the steps made, along a new axis; the shapes of a step's results are those of the body."""
+    body = _body(node, "body")
+    made: list[str] = []
+    for name, axis, value in zip(rows, axes, body.outputs[len(body.outputs) - len(rows) :], strict=True):
+        if not isinstance(value.type, TensorType):
+            made.append(f"torch.stack({name})" if isinstance(value.type, UnrankedType) else name)
+            continue
+        code.helpers.add("stacked")
+        shape = [size if isinstance(size, int) else 0 for size in value.shape]
+        made.append(f"stacked({name}, {axis}, {shape}, {dtype_text(value.dtype)}, {code.device})")
+    return made
+
+
+def _map(code: Code, node: Node) -> None:
+    """A loop over the elements of the lists; tensors among the mapped values go to each step whole."""
+    mapped, values = whole(node, "mapped"), _reads(code, node.inputs)
+    rows = [code.fresh("rows") for _ in node.outputs]
+    for name in rows:
+        code.line(f"{name} = []")
+    step = code.fresh("step")
+    code.line(f"for {step} in range(len({values[0]})):")
+    code.enter()
+    lists = [value is not None and isinstance(value.type, SequenceType) for value in node.inputs[:mapped]]
+    given = [f"{name}[{step}]" if is_list else name for name, is_list in zip(values[:mapped], lists, strict=True)]
+    for name, result in zip(rows, _inside(code, _body(node, "body"), [*given, *values[mapped:]]), strict=True):
+        code.line(f"{name}.append({result})")
+    code.leave()
+    for value, name in zip(node.outputs, rows, strict=True):
+        code.bind(value, name)

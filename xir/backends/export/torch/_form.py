@@ -49,7 +49,7 @@ class Layer:
         kind: the class (`Conv2d`).
         arguments: of its constructor.
         keywords: those that differ from the class's own.
-        weights: {name in the layer: (the weight, axes in which it is stored or None as it is)}.
+        weights: {name in the layer: (the weight, the order of axes in which it is stored)}; None as it is, () flat.
         operands: what it is called with.
         otherwise: the same with weights that are computed, or that other nodes read too.
         buffers: those of `weights` that training does not change.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import numpy as np
 
@@ -58,7 +59,7 @@ def elements_text(constant: Constant) -> str:
 
     def nested(held: object) -> str:
         if isinstance(held, list):
-            return f"[{', '.join(nested(each) for each in held)}]"
+            return f"[{', '.join(map(nested, cast('list[object]', held)))}]"
         return number_text(held if isinstance(held, bool | int | complex) else float(str(held)), constant.dtype)
 
     array = constant.array()

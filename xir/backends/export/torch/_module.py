@@ -14,6 +14,7 @@ from xir.ir.constant import Constant, constant_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
+from xir.ir.walk import all_graphs
 
 SMALL = 16
 """Elements of a literal that stands in the code."""
@@ -22,14 +23,23 @@ SMALL = 16
 class Module:
     """What `__init__` says, and the tensors that the file of weights holds."""
 
-    def __init__(self, graph: Graph, said: Mapping[Node, Said]) -> None:
-        """No layers yet; `said` is what the nodes of `graph` say."""
+    def __init__(self, graph: Graph, said: Mapping[Node, Said], common: str | None = None) -> None:
+        """No layers yet.
+
+        Args:
+            graph: the model.
+            said: what its nodes say.
+            common: for a block, what the names of its layers begin with, which is left out of them.
+        """
+        self._common = common
         self.lines: list[str] = []
         self.tensors: dict[str, Constant] = {}
         self.kinds: dict[str, int] = {}
         self._graph = graph
         self._names = Names()
-        self._trained = {parameter.value for parameter in graph.parameters if parameter.trainable}
+        parts = tuple(all_graphs(graph))
+        self._weights = {each.value: each for part in parts for each in part.parameters}
+        self._wanted = {value: name for part in reversed(parts) for value, name in part.names.items()}
         self._attributes: dict[Value, str] = {}
         self._layers: dict[tuple[object, ...], str] = {}
         self._owner = self._owners(said)
@@ -56,16 +66,19 @@ class Module:
         """The attribute that holds a weight or literal, or None for any other value."""
         if value in self._attributes:
             return self._attributes[value]
-        constant = self._graph.constant_of(value)
-        if constant is None and value.node is not None:
-            held = value.node.attributes.get("value") if value.node.op.name == "constant" else None
-            constant = held if isinstance(held, Constant) else None
+        constant = self._constant(value)
         if constant is None:
             return None
-        name = self._names.new(identifier(self._graph.names.get(value, "")) or "constant")
+        wanted = "" if self._common is not None else identifier(self._wanted.get(value, ""))
+        name = self._names.new(wanted or "constant")
         self._attributes[value] = name
-        self._hold(name, constant, value in self._trained)
+        self._hold(name, constant, value in self._weights and self._weights[value].trainable)
         return name
+
+    def _constant(self, value: Value) -> Constant | None:
+        """The elements of a weight or literal of the graph or of a body."""
+        weight = self._weights.get(value)
+        return self._graph.constant_of(value) if weight is None else weight.constant
 
     def _hold(self, name: str, constant: Constant, trained: bool) -> None:
         dtype = dtype_text(constant.dtype)
@@ -85,7 +98,7 @@ class Module:
         key = _key(layer)
         if key in self._layers:
             return self._layers[key]
-        constants = {name: self._graph.constant_of(value) for name, (value, _) in layer.weights.items()}
+        constants = {name: self._constant(value) for name, (value, _) in layer.weights.items()}
         if any(constant is None for constant in constants.values()):
             return None
         if any(self._owner.get(value) != key for value, _ in layer.weights.values()):
@@ -101,10 +114,19 @@ class Module:
         self._layers[key] = attribute
         return attribute
 
+    def block(self, kind: str, wanted: str, module: Module) -> str:
+        """The attribute that holds an instance of a block, with the weights of `module`."""
+        attribute = self._names.new(wanted)
+        self.lines.append(f"self.{attribute} = {kind}()")
+        self.tensors.update((f"{attribute}.{name}", constant) for name, constant in module.tensors.items())
+        return attribute
+
     def _layer_name(self, node: Node, layer: Layer) -> str:
         """The name of the source layer, or the path of its weight, or the kind of the layer."""
+        if self._common is not None:
+            return layer.kind.lower()
         for weight, _ in layer.weights.values():
-            stem, _, last = self._graph.names.get(weight, "").rpartition(".")
+            stem, _, last = self._wanted.get(weight, "").rpartition(".")
             if stem and last in layer.weights:
                 return identifier(stem) or layer.kind.lower()
         source = node.source[0].layer if node.source else ""
@@ -116,6 +138,8 @@ _PLAIN = frozenset((*(d for d in TORCH if d.is_integer), DType.FLOAT32, DType.FL
 
 
 def _turned(constant: Constant, axes: tuple[int, ...]) -> Constant:
+    if not axes:
+        return constant.reshaped((constant.elements,))
     return constant_of(np.ascontiguousarray(constant.array().transpose(axes)), constant.dtype)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from xir.backends.export.torch._blocks import Instance, find_blocks
 from xir.backends.export.torch._code import Code, Said, arguments_of, sized_places
 from xir.backends.export.torch._form import Answer, Argument, Block, Layer, Refusal, Say, decomposed
 from xir.backends.export.torch._literals import TORCH
@@ -36,6 +37,7 @@ class Program:
         module: what holds the weights.
         operators: {kind of node: how many}.
         helpers: the functions of `_helpers` that it calls.
+        classes: the lines of the blocks that repeat.
     """
 
     graph: Graph
@@ -45,6 +47,7 @@ class Program:
     module: Module
     operators: Mapping[str, int]
     helpers: Sequence[str]
+    classes: Sequence[Sequence[str]]
 
 
 def answer(node: Node) -> Answer:
@@ -159,7 +162,10 @@ def plan(graph: Graph) -> Program:
         code.bind(value, name)
         arguments.append(name)
     code.device = device.text(arguments)
-    code.nodes(legal, legal.nodes)
+    groups = find_blocks(legal, said)
+    _write(code, legal, module, groups)
+    classes = [(f"class Block{number}(nn.Module):", *group[0].text) for number, group in enumerate(groups, start=1)]
+    helpers = code.helpers.union(*(group[0].helpers for group in groups))
     results = [code.read(value) for value in legal.outputs]
     code.line(f"return {', '.join(results)}" if results else "return ()")
     operators: dict[str, int] = {}
@@ -167,8 +173,28 @@ def plan(graph: Graph) -> Program:
         if node in said:
             operators[node.op.name] = operators.get(node.op.name, 0) + 1
     return Program(
-        legal, module.lines, code.lines, arguments, module, dict(sorted(operators.items())), sorted(code.helpers)
+        legal, module.lines, code.lines, arguments, module, dict(sorted(operators.items())), sorted(helpers), classes
     )
+
+
+def _write(code: Code, graph: Graph, module: Module, groups: Sequence[Sequence[Instance]]) -> None:
+    """The lines of all nodes; those of a block are one call."""
+    first: dict[Node, tuple[int, Instance]] = {}
+    inside: set[Node] = set()
+    for number, group in enumerate(groups, start=1):
+        for each in group:
+            first[each.nodes[0]] = number, each
+            inside.update(each.nodes)
+    pending: list[Node] = []
+    for node in graph.nodes:
+        if node in first:
+            code.nodes(graph, pending)
+            pending = []
+            number, each = first[node]
+            code.call(graph, module.block(f"Block{number}", each.name, each.module), each.inputs, each.result)
+        elif node not in inside:
+            pending.append(node)
+    code.nodes(graph, pending)
 
 
 class _Device:

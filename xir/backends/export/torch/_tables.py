@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
-from xir.backends.export.torch import activation, control, conv, elementwise, index, matmul, norm, pool, reduce, shape
+from xir.backends.export.torch import (
+    activation,
+    control,
+    conv,
+    detection,
+    elementwise,
+    index,
+    late,
+    matmul,
+    norm,
+    pool,
+    reduce,
+    resize,
+    sequence,
+    shape,
+)
 from xir.backends.export.torch._form import Forms
 
 FORMS = Forms(
@@ -16,5 +31,9 @@ FORMS = Forms(
     pool.forms,
     norm.forms,
     control.forms,
+    late.forms,
+    sequence.forms,
+    detection.forms,
+    resize.forms,
 )
 """Operator -> form."""

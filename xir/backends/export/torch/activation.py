@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from xir.backends.export.torch._form import Answer, Forms, Say, operand, real
-from xir.ir.node import Node, Value
+from xir.backends.export.torch._form import Answer, Forms, Layer, Say, operand, real
+from xir.backends.export.torch.matmul import options
+from xir.ir.node import Node
 from xir.ops import activation as ops
 
 forms = Forms()
 
 for _operator, _template in (
-    (ops.relu, "F.relu({})"),
     (ops.sigmoid, "torch.sigmoid({})"),
     (ops.tanh, "torch.tanh({})"),
     (ops.hard_swish, "F.hardswish({})"),
@@ -17,6 +17,13 @@ for _operator, _template in (
     (ops.mish, "F.mish({})"),
 ):
     forms.says(_operator, _template)
+
+
+@forms.of(ops.relu)
+def _relu(node: Node) -> Answer:
+    """What has no sign stays as it is."""
+    x = operand(node)
+    return Say("F.relu({})", x) if x.dtype.is_signed else Say("{}", x)
 
 
 @forms.of(ops.leaky_relu)
@@ -56,14 +63,17 @@ def _gelu(node: Node) -> Answer:
 
 @forms.of(ops.prelu)
 def _prelu(node: Node) -> Answer:
-    """A slope for each channel, as PyTorch has it; others come apart."""
+    """nn.PReLU with a slope for each channel; others are said by torch.where."""
     x, slope = operand(node), operand(node, 1)
     inner = slope.node
-    if inner is None or inner.op.name != "broadcast":
-        return Say("torch.where({0} >= 0, {0}, {0} * {1})", x, slope)
-    return Say("torch.where({0} >= 0, {0}, {0} * {1})", x, _source(inner))
-
-
-def _source(node: Node) -> Value:
-    """What a broadcast repeats, where PyTorch repeats it by itself."""
-    return operand(node) if node.inputs[1] is None else node.outputs[0]
+    if inner is not None and inner.op.name == "broadcast" and inner.inputs[1] is None:
+        slope = operand(inner)
+    said = Say("torch.where({0} >= 0, {0}, {0} * {1})", x, slope)
+    channels = x.shape[1] if x.rank > 1 else 0
+    lined_up = slope.rank in (x.rank, x.rank - 1) and slope.shape[slope.rank - x.rank + 1 :] == (
+        channels,
+        *(1,) * (x.rank - 2),
+    )
+    if not lined_up or not isinstance(channels, int) or slope.tensor.elements != channels:
+        return said
+    return Layer("PReLU", (channels,), options(slope), {"weight": (slope, ())}, (x,), said)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from xir.backends.export.torch._form import Answer, Block, Forms, Say, operand
 from xir.ir.node import Node
 from xir.ops import control
+from xir.ops.sequence import sequence_map
 
 forms = Forms()
 
 
-@forms.of(control.if_, control.loop, control.scan)
+@forms.of(control.if_, control.loop, control.scan, sequence_map)
 def _block(node: Node) -> Answer:
     return Block(node.op.name)
 

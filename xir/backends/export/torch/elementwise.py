@@ -113,12 +113,11 @@ for _logical, _template in (
     (compare.logical_or, "torch.logical_or({}, {})"),
     (compare.logical_xor, "torch.logical_xor({}, {})"),
 ):
-    forms.says(_logical, _template)
+    forms.of(_logical)(_each(_template, wide=False))
 for _unary, _template in (
     (compare.logical_not, "torch.logical_not({})"),
     (ops.neg, "-{}"),
     (ops.abs_, "torch.abs({})"),
-    (ops.sign, "torch.sign({})"),
     (ops.exp, "torch.exp({})"),
     (ops.log, "torch.log({})"),
     (ops.sqrt, "torch.sqrt({})"),
@@ -205,8 +204,11 @@ def _select(node: Node) -> Answer:
 
 @forms.of(ops.cast)
 def _cast(node: Node) -> Answer:
-    """Tensor.to; floats become bool by comparison with zero there too."""
-    return Say("{}.to({})", operand(node), node.outputs[0].dtype)
+    """Tensor.to; PyTorch's e4m3fn stays at its largest number, where ours is NaN from half a step above 448 on."""
+    x, dtype = operand(node), node.outputs[0].dtype
+    if dtype is DType.FLOAT8E4M3FN and x.dtype.bits > 8 and x.dtype.is_floating:
+        return Say("torch.where({0}.abs() > 464, torch.nan, {0}).to({1})", x, dtype)
+    return Say("{}.to({})", x, dtype)
 
 
 @forms.of(casts.bit_cast)
@@ -221,14 +223,29 @@ def _clip(node: Node) -> Answer:
     bounds = [_bound(item, x.dtype) for item in (low, high)]
     if bounds == [None, None]:
         return Say("{}", x)
-    return Say("torch.clamp({}, {}, {})", x, *bounds)
+    return _narrowed(node, Say("torch.clamp({}, {}, {})", *_tensors(node), *bounds))
+
+
+@forms.of(ops.sign)
+def _sign(node: Node) -> Answer:
+    """torch.sign, which makes 0 of NaN."""
+    x = operand(node)
+    if x.dtype.is_floating:
+        return Say("torch.where(torch.isnan({0}), {0}, torch.sign({0}))", x)
+    return _narrowed(node, Say("torch.sign({})", *_tensors(node)))
+
+
+def integer_limits(dtype: DType) -> tuple[int, int]:
+    """The lowest and highest number of an integer type."""
+    return (-(1 << dtype.bits - 1), (1 << dtype.bits - 1) - 1) if dtype.is_signed else (0, (1 << dtype.bits) - 1)
 
 
 def _bound(item: object, dtype: DType) -> Argument:
     if not isinstance(item, float):
         return None
     if dtype.is_integer:
-        return int(item)
+        least, most = integer_limits(dtype)
+        return most if item >= most else least if item <= least else int(item)
     return float(np.asarray(item).astype(dtype.dtype).astype(np.float64))
 
 
@@ -248,14 +265,19 @@ def _is_inf(node: Node) -> Answer:
     return Say(f"torch.is{'neg' if negative else 'pos'}inf({{}})", operand(node))
 
 
+def _unsigned(y: Value) -> Argument:
+    return Say("{}.to(torch.int64)", y)
+
+
 @forms.of(bitwise.shift_left)
 def _shift_left(node: Node) -> Answer:
     """Places from the width on leave nothing."""
     x, y = operand(node), operand(node, 1)
     wide = Say("{}.to(torch.int64)", x)
-    places = Say("{}.to(torch.int64)", y)
+    places = _unsigned(y)
     shifted = Say("({} << {}.clamp(0, 63))", wide, places)
-    return Say("torch.where({} < {}, {}, 0).to({})", places, x.dtype.bits, shifted, x.dtype)
+    inside = Say("({0} >= 0) & ({0} < {1})", places, x.dtype.bits)
+    return Say("torch.where({}, {}, 0).to({})", inside, shifted, x.dtype)
 
 
 @forms.of(bitwise.shift_right)
@@ -265,5 +287,6 @@ def _shift_right(node: Node) -> Answer:
     if x.dtype is DType.UINT64:
         return Refusal("PyTorch moves no bits of u64")
     last = x.dtype.bits - 1
-    places = Say("{}.to(torch.int64).clamp(0, {})", y, last if x.dtype.is_signed else 63)
+    far = last if x.dtype.is_signed else 63
+    places = Say("torch.where({0} < 0, {1}, {0}).clamp(0, {1})", _unsigned(y), far)
     return Say("({}.to(torch.int64) >> {}).to({})", x, places, x.dtype)

@@ -103,7 +103,10 @@ def module_text(program: Program, stem: str, file: str) -> str:
     module = stem if stem.isascii() and stem.isidentifier() else "net"
     head = _HEAD.format(stem=module, call=call, weights=ascii(file))
     origin = sorted({source.file for node in graph.nodes for source in node.source})
-    lines = [head, *(HELPERS[name] for name in program.helpers), "", "class Net(nn.Module):"]
+    lines = [head, *(HELPERS[name] for name in program.helpers)]
+    for each in program.classes:
+        lines += ["", *each, ""]
+    lines += ["", "class Net(nn.Module):"]
     lines.append(f"    # {'; '.join(map(ascii, origin)) if origin else ascii(graph.name)}")
     lines.append(f"    INPUTS = {_names(graph.input_names)}")
     lines.append(f"    OUTPUTS = {_names(graph.output_names)}")

@@ -51,12 +51,13 @@ def _scatter_elements(node: Node) -> Answer:
 @forms.of(ops.compress)
 def _compress(node: Node) -> Answer:
     """Indexing by a mask."""
-    return Say(f"{{}}[{':, ' * whole(node, 'axis')}{{}}]", operand(node), operand(node, 1))
+    axis = whole(node, "axis")
+    return Say("torch.index_select({0}, {1}, torch.nonzero({2}).flatten())", operand(node), axis, operand(node, 1))
 
 
 @forms.of(ops.embedding)
 def _embedding(node: Node) -> Answer:
     """F.embedding, plus the bias."""
     indices, weight, bias = operand(node), operand(node, 1), node.inputs[2]
-    said = Say("F.embedding({}.to(torch.int64), {})", indices, weight)
+    said = Say("{1}[{0}.to(torch.int64)]", indices, weight)
     return said if bias is None else Say("{} + {}", said, bias)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xir.backends.export.torch._form import Answer, Argument, Forms, Refusal, Say, helped, ints, operand, size_of, whole
-from xir.backends.export.torch.elementwise import NARROW
+from xir.backends.export.torch.elementwise import NARROW, integer_limits
 from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops import reduce as ops
@@ -61,7 +61,7 @@ def _limit(dtype: DType, function: str) -> Argument:
         return float("-inf" if low else "inf")
     if dtype is DType.BOOL:
         return not low
-    least, most = (-(1 << dtype.bits - 1), (1 << dtype.bits - 1) - 1) if dtype.is_signed else (0, (1 << dtype.bits) - 1)
+    least, most = integer_limits(dtype)
     return least if low else most
 
 

@@ -8,6 +8,7 @@ from xir.backends.export.torch._form import (
     Forms,
     Refusal,
     Say,
+    again,
     helped,
     ints,
     operand,
@@ -86,9 +87,11 @@ def _slice(node: Node) -> Answer:
     axes, steps = ints(node, "axes"), ints(node, "steps")
     starts, stops = sizes(node, "starts"), sizes(node, "stops")
     if node.inputs[1] is not None or node.inputs[2] is not None:
-        return Refusal("slices between places that only the run tells")
+        first: Argument = Say("{}.tolist()", node.inputs[1]) if node.inputs[1] is not None else starts
+        last: Argument = Say("{}.tolist()", node.inputs[2]) if node.inputs[2] is not None else stops
+        return helped("slice_late", x, first, last, list(axes), list(steps))
     cuts = {axis: (a, b, step) for axis, a, b, step in zip(axes, starts, stops, steps, strict=True)}
-    template, arguments = [], list[Argument]()
+    template, arguments = list[str](), list[Argument]()
     for axis in range(max(axes, default=-1) + 1):
         if axis not in cuts:
             template.append(":")
@@ -143,13 +146,39 @@ def _iota(node: Node) -> Answer:
 @forms.of(pad)
 def _pad(node: Node) -> Answer:
     """F.pad, axis by axis from the last; negative amounts cut off."""
-    if any(value is not None for value in node.inputs[1:]):
-        return Refusal("amounts that only the run tells")
     x, mode = operand(node), str(node.attributes["mode"])
     padding = pairs(node)
+    if any(value is not None for value in node.inputs[1:]):
+        return _padded_late(node, x, mode, padding)
     if mode == "constant":
+        wrong = any(isinstance(amount, int) and amount < 0 for pair in padding for amount in pair)
+        if wrong and any(isinstance(amount, int) and amount > 0 for pair in padding for amount in pair):
+            return _cut_and_padded(node, x, padding)
         return Say("F.pad({}, {}, value={})", x, flat_padding(padding), _fill(node, x))
+    if any(isinstance(amount, int) and amount < 0 for pair in padding for amount in pair):
+        return _cut_and_padded(node, x, padding)
     return _padded_by_places(x, padding, mode)
+
+
+def _padded_late(node: Node, x: Value, mode: str, padding: tuple[tuple[Dim, Dim], ...]) -> Answer:
+    """Amounts, axes and the value that only the run tells."""
+    amounts, fill, places = node.inputs[1:]
+    flat: Argument = [pair[side] for side in (0, 1) for pair in padding]
+    axes: Argument = list(range(x.rank))
+    if amounts is not None:
+        flat = Say("{}.tolist()", amounts)
+    if places is not None:
+        axes = Say("[axis % {} for axis in {}.tolist()]", x.rank, places)
+    value = _fill(node, x) if fill is None else Say("{}.item()", fill)
+    return helped("padded", x, flat, axes, mode, value)
+
+
+def _cut_and_padded(node: Node, x: Value, padding: tuple[tuple[Dim, Dim], ...]) -> Answer:
+    """First what is cut off, then what is added: the elements of an edge or a mirror are those of the rest."""
+    cut = tuple((min(a, 0) if isinstance(a, int) else 0, min(b, 0) if isinstance(b, int) else 0) for a, b in padding)
+    more = tuple((a if c == 0 else 0, b if d == 0 else 0) for (a, b), (c, d) in zip(padding, cut, strict=True))
+    (rest,) = again(node, (x, None, None, None), padding=cut, mode="constant", value=0.0)
+    return again(node, (rest, None, None, None), padding=more)
 
 
 def _fill(node: Node, x: Value) -> Argument:

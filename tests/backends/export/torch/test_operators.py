@@ -1,0 +1,100 @@
+"""Every example of every operator as a module: its text without PyTorch, its results with it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ops.cases import Case, all_cases
+from tests.ops.test_table import graph_of
+from xir.backends.export.torch import export_module
+from xir.errors import UnsupportedError
+from xir.ir.constant import Array
+from xir.reference import run
+from xir.verification import TorchRunner, has_torch
+from xir.verification._child import Result
+
+CASES: dict[str, list[Case]] = {}
+for each in all_cases():
+    CASES.setdefault(each.op.name, []).append(each)
+
+WITHOUT = frozenset(
+    (
+        *("count_ngrams", "image_decoder", "lookup", "mel_weight_matrix", "number_to_text", "regex_full_match"),
+        *("resample", "roi_align", "roi_pool", "string_concat", "string_normalize", "string_split"),
+        *("svm_classifier", "text_to_number", "tokenize"),
+    )
+)
+"""Operators of which no example has a form; the list may only shrink."""
+
+DRAWN = frozenset(("bernoulli", "dropout", "multinomial", "random_normal", "random_uniform"))
+"""Operators whose results are drawn: PyTorch draws others."""
+
+TOLERANCE = {1: 0.2, 2: 2e-2, 4: 1e-4, 8: 1e-7, 16: 1e-7}
+"""Bytes of an element -> relative tolerance: f8 and f16 round once or twice, f32 sums go in another order."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_operator_is_said(name: str, tmp_path: Path) -> None:
+    said = 0
+    for case in CASES[name]:
+        graph, _ = graph_of(case)
+        try:
+            export_module(graph, tmp_path / "net.py")
+        except UnsupportedError:
+            continue
+        ast.parse((tmp_path / "net.py").read_text("ascii"))
+        said += 1
+    assert bool(said) != (name in WITHOUT)
+
+
+@pytest.mark.skipif(not has_torch(), reason="PyTorch is not installed")
+@pytest.mark.parametrize("name", [name for name in CASES if name not in WITHOUT])
+def test_pytorch_computes_the_same(name: str, tmp_path: Path) -> None:
+    from xir.verification._torch import opened, result_of, tensor_of
+
+    for number, case in enumerate(CASES[name]):
+        path = tmp_path / f"net{number}.py"
+        graph, feeds = graph_of(case)
+        try:
+            export_module(graph, path)
+        except UnsupportedError:
+            continue
+        net = opened(str(path))
+        made = net(*(tensor_of(feeds[each]) for each in graph.input_names))
+        results = [result_of(each) for each in (made if isinstance(made, tuple) else (made,))]
+        if name in DRAWN:
+            continue
+        wanted = list(run(graph, feeds).values())
+        assert len(results) == len(wanted)
+        for one, other in zip(results, wanted, strict=True):
+            close(one, other, str(case))
+
+
+def close(found: Result, wanted: Result | Array, what: str) -> None:
+    if isinstance(wanted, list) or wanted is None or not isinstance(found, np.ndarray):
+        assert isinstance(found, list) == isinstance(wanted, list), what
+        for one, other in zip(found or (), wanted or (), strict=True):
+            close(one, other, what)
+        return
+    array = np.asarray(wanted)
+    assert (found.dtype, found.shape) == (array.dtype, array.shape), what
+    if array.dtype.kind in "iub":
+        assert np.array_equal(found, array), what
+        return
+    wide = np.complex128 if array.dtype.kind == "c" else np.float64
+    rtol = TOLERANCE[array.dtype.itemsize]
+    np.testing.assert_allclose(found.astype(wide), array.astype(wide), rtol=rtol, atol=rtol / 10, err_msg=what)
+
+
+@pytest.mark.skipif(not has_torch(), reason="PyTorch is not installed")
+def test_the_runner_runs_it_in_a_process_of_its_own(tmp_path: Path) -> None:
+    (case,) = CASES["matmul"][:1]
+    graph, feeds = graph_of(case)
+    export_module(graph, tmp_path / "net.py")
+    runner = TorchRunner(str(tmp_path / "net.py"))
+    assert list(runner.input_names) == list(graph.input_names)
+    np.testing.assert_allclose(runner.run(feeds)["y0"], run(graph, feeds)["y0"], rtol=1e-5)
