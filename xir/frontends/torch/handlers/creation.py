@@ -241,6 +241,30 @@ def logspace(call: Call, start: Number, end: Number, count: int, base: float, dt
     return call.literal(np.power(base, _spaced(call, start, end, count, dtype or DEFAULT)), dtype or DEFAULT)
 
 
+@operators.op(
+    "linspace.Tensor_Tensor(Tensor start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+    "linspace.Tensor_Scalar(Tensor start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+    "linspace.Scalar_Tensor(Scalar start, Tensor end, int steps, *, ScalarType? dtype=None, Layout? layout=None, "
+    "Device? device=None, bool? pin_memory=None) -> Tensor",
+)
+def linspace_of_tensors(
+    call: Call, start: Value | Number, end: Value | Number, count: int, dtype: DType | None
+) -> Value:
+    """The same between bounds that are elements."""
+    wanted = dtype or DEFAULT
+    whole = DType.INT64 if wanted.is_integer else DType.FLOAT64
+    first, last = (call.cast(call.tensor(each, whole), DType.FLOAT64) for each in (start, end))
+    places = np.arange(call.bounded(count), dtype=np.float64)
+    from_end = places >= max(count // 2, 1)
+    far = np.where(from_end, places - (count - 1), places) / max(count - 1, 1)
+    ends = [call.repeated(reshape(each, shape=()), (count,)) for each in (last, first)]
+    near = elementwise.select(call.literal(from_end, DType.BOOL), *ends)
+    step = call.repeated(reshape(elementwise.sub(last, first), shape=()), (count,))
+    return call.cast(elementwise.add(near, elementwise.mul(step, call.literal(far, DType.FLOAT64))), wanted)
+
+
 def _spaced(call: Call, start: Number, end: Number, count: int, dtype: DType) -> NDArray[np.float64]:
     """Numbers from the nearer end (aten/src/ATen/native/cpu/RangeFactoriesKernel.cpp, `linspace_kernel`)."""
     if not (isinstance(start, int | float) and isinstance(end, int | float)):

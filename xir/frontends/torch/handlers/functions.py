@@ -106,7 +106,7 @@ _ON_REALS: tuple[tuple[str, Unary], ...] = (
     ("tan", elementwise.tan), ("tanh", activation.tanh),
     ("exp", elementwise.exp), ("exp2", _exp2), ("special_exp2", _exp2),
     ("expm1", _widely(_expm1)), ("special_expm1", _widely(_expm1)),
-    ("log", elementwise.log), ("log1p", _widely(log1p)),
+    ("log", elementwise.log), ("log1p", _widely(log1p)), ("special_log1p", _widely(log1p)),
     ("log2", _widely(lambda x: _scaled(elementwise.log(x), 1 / math.log(2)))),
     ("log10", _widely(lambda x: _scaled(elementwise.log(x), 1 / math.log(10)))),
     ("sqrt", elementwise.sqrt), ("rsqrt", _widely(_rsqrt)), ("reciprocal", elementwise.reciprocal),

@@ -423,3 +423,16 @@ def pad_sequence(call: Call, values: Values, batch_first: bool, value: float, si
         gap = (longest - length, 0) if side == "left" else (0, longest - length)
         filled.append(shape.pad(each, padding=(gap, *((0, 0),) * (each.rank - 1)), value=value))
     return stack(call, filled, 0 if batch_first else 1)
+
+
+@operators.op(
+    "kron(Tensor self, Tensor other) -> Tensor",
+)
+def kron(call: Call, x: Value, other: Value) -> Value:
+    """Every product of an element of each, `other` whole for every element of `x` (Kronecker)."""
+    rank = max(x.rank, other.rank)
+    left, right = (call.flat_to(each, (*(1,) * (rank - each.rank), *each.shape)) for each in (x, other))
+    wide = reshape(left, shape=tuple(size for each in left.shape for size in (each, 1)))
+    tall = reshape(right, shape=tuple(size for each in right.shape for size in (1, each)))
+    made = elementwise.mul(*call.promoted(wide, tall))
+    return reshape(made, shape=tuple(m * n for m, n in zip(left.shape, right.shape, strict=True)))

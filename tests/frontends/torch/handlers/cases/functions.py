@@ -40,6 +40,7 @@ CALLS = (
     ),
     *(call(f"{name}.default", real(0, 3)) for name in ("exp", "sign", "trunc")),
     call("expm1.default", real(4, dtype=np.float64, scale=1e-5)),
+    call("special_log1p.default", EDGES),
     call("log1p.default", real(4, dtype=np.float64, scale=1e-5)),
     call("abs.default", whole(4, dtype=np.uint8, low=0)),
     call("round.decimals", real(5, scale=300.0), decimals=2),

@@ -109,6 +109,8 @@ CALLS = (
     call("meshgrid.default", [real(2), real(3), real(2, seed=1)]),
     call("block_diag.default", [real(2, 2), real(3), truth(1, 2)]),
     call("atleast_3d.default", M),
+    call("kron.default", real(2, 3), real(3, 2, seed=1)),
+    call("kron.default", whole(2), real(2, 2)),
     call("sum_to_size.default", X, [3, 1]),
     call("cartesian_prod.default", [whole(2), whole(3)]),
     fixed("pad_sequence.default", [real(2, 2), real(3, 2)], True, 1.0),
