@@ -41,7 +41,7 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
         send(answers, {"runtime": version, "error": f"{type(error).__name__}: {error}"})
         receive(stream)
         return
-    inputs, outputs = (list(cast("tuple[str, ...]", names)) for names in (module.INPUTS, module.OUTPUTS))
+    inputs, outputs = list(module.INPUTS), list(module.OUTPUTS)
     send(answers, {"runtime": version, "inputs": inputs, "shapes": [None] * len(inputs), "outputs": outputs})
     while True:
         header, arrays = receive(stream)
