@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 from pathlib import Path
@@ -39,7 +40,7 @@ def as_array(result: Any) -> np.ndarray[Any, Any]:
     if not isinstance(result, torch.Tensor):
         return np.asarray(result)
     if result.is_complex():
-        result = torch.view_as_real(result)
+        result = torch.view_as_real(result.resolve_conj())
     if result.dtype is torch.bfloat16:
         return result.float().numpy().astype(ml_dtypes.bfloat16).view(np.uint16)
     return result.numpy()
@@ -49,6 +50,7 @@ def results(example: Example) -> list[Any]:
     """What torch makes of a call; None for results that it leaves out."""
     import torch
 
+    importlib.import_module("torch.ao.quantization.fx._decomposed")  # registers `quantized_decomposed`
     namespace, name, overload = example.kind.split(".")
     operator = getattr(getattr(getattr(torch.ops, namespace), name), overload)
     named = {key: as_torch(item) for key, item in example.named.items()}

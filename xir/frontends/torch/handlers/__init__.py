@@ -25,6 +25,7 @@ from xir.frontends.torch.handlers import (
     numbers,
     pooling,
     product,
+    quantized,
     randomness,
     recurrent,
     reduce,
@@ -72,5 +73,5 @@ ATEN = Operators(
 )
 """Every operator of the namespace `aten`."""
 
-OPERATORS = {"aten": ATEN, "torchvision": vision.operators}
+OPERATORS = {"aten": ATEN, "quantized_decomposed": quantized.operators, "torchvision": vision.operators}
 """The tables by namespace."""

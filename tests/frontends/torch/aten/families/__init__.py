@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from tests.frontends.torch.aten.call import Example
-from tests.frontends.torch.aten.families import activation, attention, loss, norm, pooling, product, recurrent, resize
+from tests.frontends.torch.aten.families import (
+    activation,
+    attention,
+    loss,
+    norm,
+    pooling,
+    product,
+    quantized,
+    recurrent,
+    resize,
+    spectra,
+)
 from tests.frontends.torch.aten.families import convolution as convolutions
 
-FAMILIES = (activation, attention, convolutions, loss, norm, pooling, product, recurrent, resize)
+FAMILIES = (
+    activation, attention, convolutions, loss, norm, pooling, product, quantized, recurrent, resize, spectra,
+)  # fmt: skip
 
 
 def examples() -> list[Example]:

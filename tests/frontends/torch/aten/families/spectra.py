@@ -1,0 +1,70 @@
+"""Complex numbers and Fourier transforms."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.frontends.torch.aten.call import Draws, Example
+
+
+def examples() -> list[Example]:
+    """Parts, products, moves, transforms in every norm, sizes that cut or fill."""
+    r = Draws(29)
+    x, pairs = r(3, 6), r(3, 4, 2)
+    z, w = (r(3, 4) + 1j * r(3, 4) for _ in range(2))
+    v, s = (r(4, 2) + 1j * r(4, 2)), np.asarray(np.complex64(0.5 - 2j))
+    found: list[Example] = []
+
+    def add(name: str, *items: object) -> None:
+        found.append(Example(f"aten.{name}" + ("" if "." in name else ".default"), list(items)))
+
+    for name in ("real", "imag", "abs", "angle", "conj", "conj_physical", "view_as_real", "neg", "exp", "sum", "t"):
+        add(name, z)
+    for name in ("conj", "real", "angle"):
+        add(name, x)
+    add("abs", z * 0)
+    add("view_as_complex", pairs)
+    add("complex", x, x[:1])
+    add("polar", abs(x), x)
+    for name in ("add.Tensor", "sub.Tensor", "mul.Tensor", "div.Tensor", "eq.Tensor", "ne.Tensor"):
+        add(name, z, w)
+        add(name, z, s)
+    add("mul.Tensor", z, x[:, :4])
+    add("mul.Tensor", x[:, :4], z)
+    add("add.Tensor", z, x[:, :4])
+    add("mul.Scalar", x, 2j)
+    add("mul.Scalar", z, 1.5)
+    add("add.Scalar", z, 1 + 1j)
+    add("div.Scalar", z, 2.0)
+    add("mm", z, v)
+    add("matmul", z, v)
+    add("cat", [z, w], 1)
+    add("permute", z, [1, 0])
+    add("slice.Tensor", z, 1, 1, 3)
+    add("split.Tensor", z, 2, 1)
+    add("flip", z, [0])
+    add("sum.dim_IntList", z, [1])
+    for norm in (None, "ortho", "forward"):
+        add("fft_fft", x, None, -1, norm)
+        add("fft_ifft", z, None, 0, norm)
+        add("fft_rfft", x, None, -1, norm)
+        add("fft_irfft", z, None, -1, norm)
+        add("fft_hfft", z, None, -1, norm)
+        add("fft_ihfft", x, None, -1, norm)
+        add("fft_rfft2", r(2, 3, 4), None, [-2, -1], norm)
+        add("fft_irfft2", z, [3, 5], [-2, -1], norm)
+    add("fft_fft", z, 6, 1)
+    add("fft_fft", z, 2, 0)
+    add("fft_rfft", x, 4)
+    add("fft_irfft", z, 9)
+    add("fft_fft2", z)
+    add("fft_ifft2", z, [2, 6])
+    add("fft_fftn", r(2, 3, 2))
+    add("fft_ifftn", z, None, [0])
+    add("fft_rfftn", r(2, 3, 4), [2, 5])
+    add("fft_irfftn", z)
+    add("fft_fftshift", x)
+    add("fft_ifftshift", z, [1])
+    add("_fft_c2c", z, [0, 1], 1, True)
+    add("_fft_c2c", z, [1], 2, False)
+    return found
