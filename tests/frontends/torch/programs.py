@@ -20,6 +20,7 @@ CODES = {
     "float16": 6,
     "float32": 7,
     "float64": 8,
+    "complex64": 10,
     "bool": 12,
 }
 

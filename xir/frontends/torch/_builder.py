@@ -11,7 +11,7 @@ from xir.frontends import _bodies
 from xir.frontends._problems import Problems
 from xir.frontends.torch._names import NameTable
 from xir.frontends.torch._trace import line_of
-from xir.frontends.torch.call import Call, Scope
+from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.formulas import Sizes
 from xir.frontends.torch.handlers import OPERATORS
@@ -271,6 +271,8 @@ class Builder:
             InvalidModelError: it is neither.
         """
         if isinstance(item, Tensor):
+            if item.value.dtype in COMPLEX:
+                self.call.refuse("complex numbers in a branch or loop", "use torch.view_as_real before it")
             return item.value
         if isinstance(item, bool | int | float | SymbolicDim | Computed):
             return number_value(self.call, item)

@@ -41,8 +41,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 _TAKING_NUMBERS = frozenset(
     ("add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "true_divide")
 )
-"""Operators that take a number in place of any tensor but the first (torch/csrc/utils/python_arg_parser.cpp,
-`should_allow_numbers_as_tensors`): the number is of no tensor's type, so it promotes like one."""
+"""Operators that take a number in place of any tensor, `copy` not of its target (`should_allow_numbers_as_tensors` of
+torch/csrc/utils/python_arg_parser.cpp): the number is of no tensor's type, so it promotes like one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,8 @@ def _is_of(argument: Argument, item: object) -> bool:
 
 def _fitted(schema: Schema, argument: Argument, item: object) -> object:
     takes_numbers = schema.name in _TAKING_NUMBERS and argument.kind == "Tensor"
-    if takes_numbers and isinstance(item, _NUMBERS) and argument is not schema.arguments[0]:
+    is_target = schema.name == "copy" and argument is schema.arguments[0]
+    if takes_numbers and isinstance(item, _NUMBERS) and not is_target:
         return item
     is_number = isinstance(item, bool) and argument.kind in ("int", "SymInt") and not argument.is_list
     if not _is_fit(argument, item) and not is_number:

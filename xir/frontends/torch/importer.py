@@ -9,8 +9,9 @@ from xir.errors import InvalidModelError, UnsupportedError, UsageError, XirError
 from xir.frontends.torch import guards
 from xir.frontends.torch._builder import Builder, Shared, number_value
 from xir.frontends.torch._names import NameTable, output_names, unique
-from xir.frontends.torch.call import Call, Scope
+from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.formulas import Sizes, parse_formula
+from xir.frontends.torch.handlers.complex import view_as_complex
 from xir.frontends.torch.higher_order import HIGHER_ORDER
 from xir.frontends.torch.program import Argument, Body, Input, Output, Program, Subgraph, TensorInfo
 from xir.frontends.torch.tensor import Computed, Tensor
@@ -150,9 +151,13 @@ class _Importer:
             self._number_input(input_.name)
             return
         declared = self._type(info, input_.name)
-        given = self.given.pop(input_.name, declared)
-        value = Value(given)
-        self.users[input_.name] = Tensor(value)
+        is_complex = declared.dtype in COMPLEX
+        fed = TensorType(COMPLEX[declared.dtype], (*declared.shape, 2)) if is_complex else declared
+        value = Value(self.given.pop(input_.name, fed))
+        call = Call("input", self.scope)
+        self.users[input_.name] = Tensor(view_as_complex(call, value) if is_complex else value)
+        if is_complex:
+            self.shared.notes.append(f"input {input_.name!r} is complex: feed its parts along a last axis of 2")
         self.builder.held[input_.name] = self.users[input_.name]
         self.names.enter(value, input_.name)
         self.inputs.append(value)
@@ -238,10 +243,14 @@ class _Importer:
         """The value of an output; None for what no tensor is."""
         made = self.builder.resolved(output.argument)
         if isinstance(made, Tensor):
-            return made.value
+            return self._shown(made)
         if isinstance(made, bool | int | float | SymbolicDim | Computed):
             return number_value(Call("output", self.scope), made)
         return None
+
+    def _shown(self, place: Tensor) -> Value:
+        """The elements of what leaves the graph; complex ones as their parts along a last axis of 2."""
+        return Call("output", self.scope).paired(place.value) if place.value.dtype in COMPLEX else place.value
 
     def _changes(self) -> Iterable[tuple[str, Value]]:
         """The new elements of what the program changes, with their names."""
@@ -254,11 +263,11 @@ class _Importer:
         for target in self.state:
             made = by_name.get(target, self.weights[target])
             if isinstance(made, Tensor):
-                yield f"{target}.new", made.value
+                yield f"{target}.new", self._shown(made)
         for name, place in self.users.items():
             made = told.get(("input", name), place if place.writes else None)
             if isinstance(made, Tensor):
-                yield f"{name}.new", made.value
+                yield f"{name}.new", self._shown(made)
 
 
 def _divisors(program: Program) -> dict[str, int]:

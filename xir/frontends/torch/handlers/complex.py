@@ -217,6 +217,12 @@ def view_as_complex(call: Call, x: Value) -> Value:
     return call.joined(real, imaginary)
 
 
+@operators.put("view_as_complex.default")
+def put_complex(call: Call, whole: Value, part: Value) -> Value:
+    """The parts of complex numbers in place of what they were read from."""
+    return call.paired(part)
+
+
 @operators.op(
     "view_as_real(Tensor(a) self) -> Tensor(a)",
     "view_as_real_copy(Tensor self) -> Tensor",

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from math import sqrt
 
 from xir.frontends.torch.call import COMPLEX, Call
+from xir.frontends.torch.handlers.complex import view_as_complex
 from xir.frontends.torch.handlers.joining import roll
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.tensor import Number
 from xir.ir.dims import Dim, floor_divide, product
 from xir.ir.node import Value
 from xir.ops import elementwise
-from xir.ops.shape import pad, reshape, slice_
+from xir.ops.shape import pad, reshape
 from xir.ops.signal import dft
 
 operators = Operators("aten")
@@ -38,16 +39,6 @@ def _normed(call: Call, x: Value, count: Dim, mode: int) -> Value:
     return elementwise.mul(x, call.filled(1 / (sqrt(count) if mode == _BY_ROOT else count), x.dtype, x.shape))
 
 
-def _split(call: Call, pairs: Value) -> Value:
-    last = pairs.rank - 1
-    return call.joined(
-        *(
-            reshape(slice_(pairs, axes=(last,), starts=(at,), stops=(at + 1,), steps=(1,)), shape=pairs.shape[:-1])
-            for at in (0, 1)
-        )
-    )
-
-
 @operators.op("_fft_r2c(Tensor self, int[] dim, int normalization, bool onesided) -> Tensor")
 def real_to_complex(call: Call, x: Value, axes: Sequence[int], mode: int, onesided: bool) -> Value:
     """The transform of real numbers along some axes; the last one of them keeps its first half where `onesided`."""
@@ -56,7 +47,7 @@ def real_to_complex(call: Call, x: Value, axes: Sequence[int], mode: int, onesid
     y = _transformed(call, y, last, x.shape[last], False, onesided)
     for axis in others:
         y = _transformed(call, y, axis, x.shape[axis], False, False)
-    return _split(call, _normed(call, y, product(tuple(x.shape[axis] for axis in (*others, last))), mode))
+    return view_as_complex(call, _normed(call, y, product(tuple(x.shape[axis] for axis in (*others, last))), mode))
 
 
 @operators.op("_fft_c2r(Tensor self, int[] dim, int normalization, SymInt last_dim_size) -> Tensor")
@@ -78,7 +69,7 @@ def complex_to_complex(call: Call, x: Value, axes: Sequence[int], mode: int, for
     y = call.paired(x)
     for axis in places:
         y = _transformed(call, y, axis, x.shape[axis], not forward, False)
-    return _split(call, _normed(call, y, product(tuple(x.shape[axis] for axis in places)), mode))
+    return view_as_complex(call, _normed(call, y, product(tuple(x.shape[axis] for axis in places)), mode))
 
 
 def _mode(call: Call, norm: str | None, forward: bool) -> int:

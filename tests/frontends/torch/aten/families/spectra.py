@@ -53,6 +53,16 @@ def examples() -> list[Example]:
         add("fft_ihfft", x, None, -1, norm)
         add("fft_rfft2", r(2, 3, 4), None, [-2, -1], norm)
         add("fft_irfft2", z, [3, 5], [-2, -1], norm)
+    return [*found, *_sized(x, z, r)]
+
+
+def _sized(x: np.ndarray, z: np.ndarray, r: Draws) -> list[Example]:
+    """Transforms of some sizes and along several axes."""
+    found: list[Example] = []
+
+    def add(name: str, *items: object) -> None:
+        found.append(Example(f"aten.{name}.default", list(items)))
+
     add("fft_fft", z, 6, 1)
     add("fft_fft", z, 2, 0)
     add("fft_rfft", x, 4)
@@ -65,6 +75,15 @@ def examples() -> list[Example]:
     add("fft_irfftn", z)
     add("fft_fftshift", x)
     add("fft_ifftshift", z, [1])
+    wave, window = r(2, 20), r.share(6)
+    for onesided in (True, False):
+        add("stft", wave, 8, 3, 6, window, onesided, onesided, True)
+        add("stft", wave[0], 8, None, None, None, False, onesided, False)
+    add("stft", r(30), 5, 2, 5, None, False, True, True)
+    found.append(Example("aten.stft.center", [wave, 8, 4, None, r.share(8), True, "reflect", False, True, True]))
+    found.append(Example("aten.stft.center", [wave[0], 8, 4, None, None, True, "constant", True, True, True]))
+    found.append(Example("aten.sub.Tensor", [3, x]))
+    found.append(Example("aten.mul.Tensor", [2.5, x]))
     add("_fft_c2c", z, [0, 1], 1, True)
     add("_fft_c2c", z, [1], 2, False)
     return found
