@@ -67,7 +67,8 @@ def test_the_result_is_written_to_out():
     ("kind", "items", "named", "error", "told"),
     [
         ("aten.nothing.default", [], {}, UnsupportedError, "does not know"),
-        ("aten.add.Tensor", [1, 2], {}, InvalidModelError, "argument 'self' is int 1, expected Tensor"),
+        ("aten.add.Tensor", [1, 2], {}, InvalidModelError, "takes a tensor, got numbers alone"),
+        ("aten.relu.default", [1], {}, InvalidModelError, "argument 'self' is int 1, expected Tensor"),
         ("aten.relu.default", [], {}, InvalidModelError, "argument 'self' is missing"),
         ("aten.relu.default", [1, 2], {}, InvalidModelError, "by place"),
         ("aten.relu.default", [], {"other": 1}, InvalidModelError, "not known"),
