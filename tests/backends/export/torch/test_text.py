@@ -45,13 +45,13 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-WEIGHTS = 'net.safetensors'
+WEIGHTS = "net.safetensors"
 
 
 class Net(nn.Module):
-    # 'lenet.prototxt'
-    INPUTS = ('data',)
-    OUTPUTS = ('prob',)
+    # "lenet.prototxt"
+    INPUTS = ("data",)
+    OUTPUTS = ("prob",)
 
     def __init__(self):
         super().__init__()

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from xir.backends.export.torch._form import Argument, Block, Layer, Say
 from xir.backends.export.torch._helpers import NEEDS
-from xir.backends.export.torch._literals import dtype_text, number_text, type_text
+from xir.backends.export.torch._literals import dtype_text, number_text, string_text, type_text
 from xir.backends.export.torch._names import Names, identifier, local_name
 from xir.errors import UnsupportedError
 from xir.ir.dims import Dim, Extremum, Polynomial, Quotient, Symbol, evaluate, symbols_of, to_text
@@ -206,7 +206,7 @@ def _literal(item: DType | complex | str | None) -> str:
         case None:
             return "None"
         case str():
-            return ascii(item)
+            return string_text(item)
         case _:
             return number_text(item)
 

@@ -40,6 +40,12 @@ def dtype_text(dtype: DType) -> str:
     return f"torch.{TORCH[dtype]}"
 
 
+def string_text(text: str) -> str:
+    """A literal of ASCII, whatever the text holds, between double quotes where it has none itself."""
+    quoted = ascii(text)
+    return f'"{quoted[1:-1]}"' if quoted[0] == "'" and '"' not in quoted else quoted
+
+
 def number_text(value: complex | float | int | bool, dtype: DType | None = None) -> str:
     """A Python number; of an f32 the shortest one that is rounded to it."""
     if isinstance(value, bool | int):

@@ -8,7 +8,7 @@ import numpy as np
 
 from xir.backends.export.torch._code import Said, arguments_of
 from xir.backends.export.torch._form import Argument, Block, Layer
-from xir.backends.export.torch._literals import TORCH, dtype_text, elements_text, number_text
+from xir.backends.export.torch._literals import TORCH, dtype_text, elements_text, number_text, string_text
 from xir.backends.export.torch._names import Names, identifier
 from xir.ir.constant import Constant, constant_of
 from xir.ir.graph import Graph
@@ -161,7 +161,7 @@ def _literal(item: Argument) -> str:
         case DType():
             return dtype_text(item)
         case str():
-            return ascii(item)
+            return string_text(item)
         case int() | float():
             return number_text(item)
         case None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from xir.backends.export.report import ExportReport
 from xir.backends.export.torch._helpers import HELPERS
-from xir.backends.export.torch._literals import type_text
+from xir.backends.export.torch._literals import string_text, type_text
 from xir.backends.export.torch._plan import Program, plan
 from xir.files import PathLike, atomic_group
 from xir.ir.graph import Graph
@@ -101,13 +101,13 @@ def module_text(program: Program, stem: str, file: str) -> str:
     graph, arguments = program.graph, program.arguments
     call = f"result = net({', '.join(arguments)})"
     module = stem if stem.isascii() and stem.isidentifier() else "net"
-    head = _HEAD.format(stem=module, call=call, weights=ascii(file))
+    head = _HEAD.format(stem=module, call=call, weights=string_text(file))
     origin = sorted({source.file for node in graph.nodes for source in node.source})
     lines = [head, *(HELPERS[name] for name in program.helpers)]
     for each in program.classes:
         lines += ["", *each, ""]
     lines += ["", "class Net(nn.Module):"]
-    lines.append(f"    # {'; '.join(map(ascii, origin)) if origin else ascii(graph.name)}")
+    lines.append(f"    # {'; '.join(map(string_text, origin)) if origin else string_text(graph.name)}")
     lines.append(f"    INPUTS = {_names(graph.input_names)}")
     lines.append(f"    OUTPUTS = {_names(graph.output_names)}")
     lines += ["", "    def __init__(self):", "        super().__init__()"]
@@ -120,4 +120,4 @@ def module_text(program: Program, stem: str, file: str) -> str:
 
 
 def _names(names: Sequence[str]) -> str:
-    return f"({', '.join(map(ascii, names))}{',' if len(names) == 1 else ''})"
+    return f"({', '.join(map(string_text, names))}{',' if len(names) == 1 else ''})"
