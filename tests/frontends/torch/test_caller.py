@@ -89,3 +89,11 @@ def test_a_number_of_the_run_where_it_must_be_known_is_refused():
 def test_a_name_without_dots_is_no_operator():
     with pytest.raises(UnsupportedError, match="does not know"):
         caller().call("relu", [place()], {})
+
+
+def test_a_number_may_be_copied_into_a_tensor():
+    x = place()
+    made = caller().call("aten.copy_.default", [x, 2.5], {})
+    assert isinstance(made, Tensor)
+    (found,) = xir.run(Graph("g", (), (made.value,)), {}).values()
+    np.testing.assert_array_equal(found, np.full((2, 3), 2.5, np.float32))

@@ -143,9 +143,9 @@ def view_dtype(call: Call, x: Value, dtype: DType) -> Value:
 @operators.op(
     "copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor",
 )
-def copy(call: Call, x: Value, source: Value) -> Value:
+def copy(call: Call, x: Value, source: Value | Number) -> Value:
     """The source in the type and shape of `x`."""
-    return call.repeated(call.cast(source, x.dtype), x.shape)
+    return call.repeated(call.tensor(source, x.dtype), x.shape)
 
 
 @operators.op(
