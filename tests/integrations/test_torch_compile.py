@@ -130,6 +130,14 @@ def test_what_xir_does_not_know_is_left_to_torch() -> None:
         close(torch.compile(rule, backend=backend)(x), rule(x))
 
 
+def test_random_numbers_differ_from_call_to_call() -> None:
+    run = torch.compile(lambda x: torch.nn.functional.dropout(x, 0.5, True), backend=backend)
+    x = torch.ones(64)
+    with pytest.warns(UserWarning, match="random"):
+        first = run(x)
+    assert not torch.equal(first, run(x))
+
+
 @pytest.mark.parametrize("options", [{"mode": 1}, {"strict": 1}, {"threads": "all"}])
 def test_options_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(UsageError):

@@ -133,6 +133,7 @@ class ExportedProgram(SimpleNamespace):
 class Tag(Enum):
     data_dependent_output = 1
     dynamic_output_shape = 2
+    nondeterministic_seeded = 3
 
 
 MODES: list[object] = []

@@ -83,8 +83,8 @@ def test_an_exported_program() -> None:
         graph = xir.load(small())
     assert graph.output_names[0] == "a.0"
     np.testing.assert_array_equal(xir.run(graph, {"x": X})["a.0"], X + X[:1])
-    source = graph.nodes[-1].source if graph.nodes[-1].source else graph.nodes[0].source
-    assert [(each.path, each.location) for each in source] == [(("block", "0"), "net.py:3")]
+    places = {(each.path, each.location) for node in graph.nodes for each in node.source if each.kind == str(ADD)}
+    assert places == {(("block", "0"), "net.py:3")}
     assert graph.parameters[0].constant.array().__array_interface__["data"] == (X.__array_interface__["data"][0], True)
 
 
@@ -152,6 +152,23 @@ def test_a_traced_graph() -> None:
 def test_numbers_that_no_size_tells(value: object) -> None:
     with pytest.raises(UnsupportedError):
         read_traced(graph_of(placed("n", value), output()), "net", {})
+
+
+def test_random_numbers_are_refused() -> None:
+    drawn = Operator("aten.rand.default", tags=(Tag.nondeterministic_seeded,))
+    with pytest.raises(UnsupportedError, match="random"):
+        read_traced(graph_of(made("y", drawn, [2]), output()), "net", {})
+
+
+@pytest.mark.parametrize(("items", "is_random"), [((1, 2, 3), False), ((1, 2, 3, 0.0), False), ((1, 2, 3, 0.5), True)])
+def test_attention_is_random_where_it_drops(items: tuple[object, ...], is_random: bool) -> None:
+    name = "aten._scaled_dot_product_flash_attention_for_cpu.default"
+    graph = graph_of(made("y", Operator(name, tags=(Tag.nondeterministic_seeded,)), *items), output())
+    if not is_random:
+        assert read_traced(graph, "net", {}).results == {}
+        return
+    with pytest.raises(UnsupportedError, match="random"):
+        read_traced(graph, "net", {})
 
 
 def test_a_size_that_no_formula_says() -> None:

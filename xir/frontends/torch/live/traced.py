@@ -14,7 +14,7 @@ from xir.errors import UnsupportedError
 from xir.frontends.torch.formulas import parse_formula
 from xir.frontends.torch.live.exported import ranges_of
 from xir.frontends.torch.live.graphs import FxReader
-from xir.frontends.torch.live.objects import FxModule, LiveTensor, SupportsStrides
+from xir.frontends.torch.live.objects import FxModule, FxNode, LiveTensor, SupportsStrides
 from xir.frontends.torch.live.tensors import constant_of
 from xir.frontends.torch.program import Argument, Input, Output, Program, Reference, TensorInfo, Weight
 from xir.ir.types import DType
@@ -51,8 +51,9 @@ def read_traced(module: FxModule, name: str, frozen: Mapping[int, LiveTensor]) -
         frozen: inputs that become weights, by number.
 
     Raises:
-        UnsupportedError: it does what no program can.
+        UnsupportedError: it does what no program can, or draws random numbers, which must differ from call to call.
     """
+    _refuse_random(module)
     reader = FxReader(module)
     body = reader.body()
     tensors = dict(body.tensors)
@@ -87,6 +88,26 @@ def read_traced(module: FxModule, name: str, frozen: Mapping[int, LiveTensor]) -
     numbers = {place: number for number, place in enumerate(results)}
     orders = _orders(module, [output.argument for output in outputs])
     return Traced(program, tuple(feeds), numbers, through, constants, orders)
+
+
+_ATTENTION = "aten._scaled_dot_product_flash_attention_for_cpu.default"
+"""Draws numbers for dropout alone."""
+
+
+def _dropped(node: FxNode) -> object:
+    """How much an attention drops: `dropout_p`, its fourth argument."""
+    return node.args[3] if len(node.args) > 3 else node.kwargs.get("dropout_p", 0.0)
+
+
+def _refuse_random(module: FxModule) -> None:
+    """A graph draws the same numbers on every call; PyTorch's generators go on (torch.Tag.nondeterministic_seeded)."""
+    for node in module.graph.nodes:
+        tags = cast("Iterable[object]", getattr(node.target, "tags", ()))
+        is_random = any(getattr(tag, "name", "") == "nondeterministic_seeded" for tag in tags)
+        if is_random and not (str(node.target) == _ATTENTION and not _dropped(node)):
+            raise UnsupportedError(
+                f"{node.target} draws random numbers of PyTorch's generator", hint="call eval() on the module to infer"
+            )
 
 
 def _symbol(quantity: object, name: str) -> str | None:
