@@ -155,7 +155,7 @@ def _repeated(argument: Argument, item: object) -> object:
 
 
 def _check_layout(held: Mapping[str, object]) -> None:
-    if held.get("layout") not in (None, "strided"):
+    if held.get("layout") not in (None, "strided", 0):
         raise InvalidModelError(f"layout {held['layout']!r}", hint="xir has dense tensors alone: call .to_dense()")
 
 

@@ -25,7 +25,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, dtype_from_numpy
 
-FAMILIES = ("arithmetic", "functions", "comparing", "reducing", "shaping", "indexing", "making", "special")
+FAMILIES = ("arithmetic", "functions", "comparing", "reducing", "shaping", "indexing", "making", "special", "encoder")
 HERE = Path(__file__).parent
 TOLERANCES = {"float64": 1e-12, "float32": 2e-6, "float16": 2e-3, "bfloat16": 1.6e-2}
 """Relative and absolute: some units of the last place of each type, for other orders of sums and other libraries."""

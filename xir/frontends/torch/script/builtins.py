@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from xir.errors import InvalidModelError
-from xir.frontends.torch._builder import number_value
 from xir.frontends.torch.promotion import code_of_dtype
 from xir.frontends.torch.script.containers import CONTAINERS, equal_values, truth
 from xir.frontends.torch.script.literals import tensor_of
 from xir.frontends.torch.script.objects import Device
+from xir.frontends.torch.script.sizes import NumberTensor, number_tensor
 from xir.frontends.torch.script.values import Raised, is_number, told
 from xir.frontends.torch.symbolic import SYMBOLIC
 from xir.frontends.torch.tensor import Computed, Number, Tensor
@@ -109,6 +109,8 @@ def _bool(interpreter: Interpreter, items: Items, named: dict[str, object]) -> o
 
 def _element(interpreter: Interpreter, value: object) -> object:
     """A number, that of a tensor of one element included."""
+    if isinstance(value, NumberTensor) and value.number is not None:
+        return value.number
     return interpreter.operator("torch.item", [value], {}) if isinstance(value, Tensor) else value
 
 
@@ -251,8 +253,7 @@ def _same_place(interpreter: Interpreter, items: Items, named: dict[str, object]
 
 def _number_tensor(interpreter: Interpreter, items: Items, named: dict[str, object]) -> object:
     """A number as a tensor without axes."""
-    value = items[0]
-    return value if isinstance(value, Tensor) else Tensor(number_value(interpreter.call, value))
+    return number_tensor(interpreter, items[0])
 
 
 BUILTINS: Mapping[str, Rule] = {

@@ -9,6 +9,7 @@ from xir.errors import InvalidModelError
 from xir.frontends.torch.script import growing
 from xir.frontends.torch.script.growing import Growing, Rows, is_open
 from xir.frontends.torch.script.objects import Member, Object
+from xir.frontends.torch.script.sizes import NumberTensor
 from xir.frontends.torch.script.values import Lost, LostError, Unreadable, is_number, told
 from xir.frontends.torch.symbolic import SYMBOLIC
 from xir.frontends.torch.tensor import Computed, Number, Tensor
@@ -25,6 +26,8 @@ def truth(interpreter: Interpreter, value: object) -> bool | Computed:
     Raises:
         InvalidModelError: it is nothing that counts as true or false.
     """
+    if isinstance(value, NumberTensor) and value.number is not None:
+        value = value.number
     if isinstance(value, Tensor):
         value = interpreter.operator("torch.item", [value], {})
     if isinstance(value, bool | Computed) and not (isinstance(value, Computed) and value.value.dtype.bits > 8):

@@ -17,7 +17,7 @@ from xir.frontends.torch.numpy_names import NumpyArray
 from xir.frontends.torch.pickled import Instance, kind_of
 from xir.frontends.torch.script.inputs import Given, Inputs
 from xir.frontends.torch.script.interpreter import Interpreter
-from xir.frontends.torch.script.objects import Member, Object, Record, ScriptArchive, state_of
+from xir.frontends.torch.script.objects import Member, Object, Place, Record, ScriptArchive, state_of
 from xir.frontends.torch.script.syntax import Group, Literal
 from xir.frontends.torch.script.values import LostError, Raised, is_number, told
 from xir.frontends.torch.storages import StoredTensor
@@ -108,9 +108,7 @@ class _Importer:
             )
             interpreter.roots = [root]
             self._enter_state()
-            place = self.archive.method(root.kind, "forward")
-            if place is None:
-                raise UnsupportedError(f"{root.kind} has no method 'forward'")
+            place = self._forward(root.kind)
             arguments = self.inputs.enter(place.function)
             self.inputs.check_all_used()
             try:
@@ -136,6 +134,13 @@ class _Importer:
             else:
                 notes.append(f"state {name!r} begins with other elements than the file holds: feed them")
         return Imported(graph, state, tuple(notes), interpreter.sources.calls)
+
+    def _forward(self, kind: str) -> Place:
+        """The method `forward`, or the first of several that have its name (`forward__0`)."""
+        place = self.archive.method(kind, "forward") or self.archive.method(kind, "forward__0")
+        if place is None:
+            raise UnsupportedError(f"{kind} has no method 'forward'")
+        return place
 
     # Objects
 

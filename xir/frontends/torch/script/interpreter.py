@@ -12,7 +12,7 @@ from xir.frontends.torch._names import NameTable
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
-from xir.frontends.torch.script import branches, loops
+from xir.frontends.torch.script import branches, loops, sizes
 from xir.frontends.torch.script.builtins import BUILTINS
 from xir.frontends.torch.script.classes import Bound, ClassName, attribute, isinstance_of, made_by, unpacked
 from xir.frontends.torch.script.containers import truth
@@ -411,6 +411,9 @@ class Interpreter:
 
     def operator(self, name: str, items: Sequence[object], named: Mapping[str, object]) -> object:
         """What an operator of PyTorch makes of tensors."""
+        known = sizes.computed(self, name, items, named)
+        if known is not None:
+            return known
         if self.sources.calls >= self._limit:
             raise UnsafeError(
                 f"the code calls more than {self._limit} operators",
@@ -425,7 +428,12 @@ class Interpreter:
 
 
 _FORMS = frozenset(("annotate", "unchecked_cast", "uninitialized", "isinstance", "getattr"))
-_NUMBERS: Mapping[Expression, str] = {Name("int"): "int", Name("float"): "float", Name("bool"): "bool"}
+_NUMBERS: Mapping[Expression, str] = {
+    Name("int"): "int",
+    Name("float"): "float",
+    Name("bool"): "bool",
+    Name("number"): "torch.ScalarImplicit",
+}
 
 
 def dotted_name(expression: Expression) -> str | None:

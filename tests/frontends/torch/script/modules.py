@@ -1,0 +1,128 @@
+"""Modules whose archives are recorded; what they are made of is what people's modules are made of."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Dict, List, NamedTuple, Optional, Tuple  # noqa: UP035 - what torch.jit.script reads
+
+import torch
+from torch import Tensor, nn
+
+
+class ConvNet(nn.Module):
+    """Convolution, batch norm, pooling, a linear layer of sizes that are computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(inplace=True))
+        self.head = nn.Linear(36, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = nn.functional.max_pool2d(self.body(x), 2)
+        y = y.view(y.size(0), y.size(1) * y.size(2) * y.size(3))
+        return torch.log_softmax(self.head(y), 1)
+
+
+class Attention(nn.Module):
+    """Heads by sizes that tracing makes tensors of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heads = 2
+        self.qkv = nn.Linear(8, 24)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, length, width = x.shape
+        q, k, v = self.qkv(x).view(batch, length, self.heads, 3 * width // self.heads).transpose(1, 2).chunk(3, -1)
+        scores = q @ k.transpose(-2, -1) / (width // self.heads) ** 0.5
+        return (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, length, width)
+
+
+class Control(nn.Module):
+    """Branches and loops that the elements decide, exceptions, early returns, state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("total", torch.zeros(4))
+        self.layers = nn.ModuleList([nn.Linear(4, 4), nn.Linear(4, 4)])
+        self.calls = 0
+
+    def scaled(self, x: Tensor, limit: float) -> Tensor:
+        steps = 0
+        while bool(x.abs().max() > limit):
+            x = x / 2
+            steps += 1
+            if steps > 20:
+                break
+        return x + steps
+
+    def forward(self, x: Tensor, mask: Optional[Tensor] = None) -> Tuple[Tensor, Tensor]:  # noqa: UP006, UP045
+        if x.dim() != 2:
+            raise ValueError(f"two axes are needed, got {x.dim()}")
+        for layer in self.layers:
+            x = torch.relu(layer(x))
+        if mask is not None:
+            x = x.masked_fill(mask, 0.0)
+        self.total += x.mean(0)
+        self.calls += 1
+        if bool(x.sum() > 1.5):
+            y = self.scaled(x, 0.25)
+        elif bool(x.sum() > 0.5):
+            y = -x
+        else:
+            y = x.clone()
+            y[0] = 7.0
+        return y, self.total * self.calls
+
+
+class Recurrent(nn.Module):
+    """Steps along an axis, written down by hand and by torch's own layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(3, 4)
+        self.lstm = nn.LSTM(4, 3, bidirectional=True)
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        h = torch.zeros(x.size(1), 4)
+        outs: List[Tensor] = []  # noqa: UP006
+        for i in range(x.size(0)):
+            h = self.cell(x[i], h)
+            outs.append(h)
+        y, (last, _) = self.lstm(torch.stack(outs))
+        return y, last
+
+
+class Kind(Enum):
+    """An enumeration."""
+
+    SUM = "sum"
+    MEAN = "mean"
+
+
+class Pair(NamedTuple):
+    """A named tuple."""
+
+    first: Tensor
+    second: Tensor
+
+
+class Containers(nn.Module):
+    """Dictionaries, named tuples, enumerations, text, comprehensions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kind = Kind.MEAN
+
+    def reduced(self, x: Tensor, kind: Kind) -> Tensor:
+        return x.sum() if kind == Kind.SUM else x.mean()
+
+    def forward(self, x: Tensor) -> Tuple[Tensor, Tensor]:  # noqa: UP006
+        table: Dict[str, Tensor] = {"x": x, "-x": -x}  # noqa: UP006
+        rows = [row * i for i, row in enumerate(x.unbind(0))]
+        pair = Pair(torch.stack(rows), table["-x"])
+        total = self.reduced(x, self.kind) + self.reduced(x, Kind.SUM)
+        for name, value in table.items():
+            if name.startswith("-"):
+                total = total + value.max()
+        return pair.first + pair.second, total

@@ -1,0 +1,49 @@
+"""Small archives that torch (2.13) makes, with what it answers: `python -m tests.frontends.torch.script.record`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent / "recorded"
+
+
+def models() -> dict[str, Any]:
+    """{name: (module, inputs)}; a name that ends with `_trace` is traced."""
+    import torch
+
+    from tests.frontends.torch.script import modules
+
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 6, 6)
+    return {
+        "conv_trace": (modules.ConvNet(), (x,)),
+        "conv": (modules.ConvNet(), (x,)),
+        "attention_trace": (modules.Attention(), (torch.randn(2, 5, 8),)),
+        "control": (modules.Control(), (torch.randn(4, 4),)),
+        "recurrent": (modules.Recurrent(), (torch.randn(5, 2, 3),)),
+        "containers": (modules.Containers(), (torch.randn(2, 3),)),
+    }
+
+
+def main() -> None:
+    """Writes the archives, and the inputs and answers beside them."""
+    import torch
+
+    HERE.mkdir(exist_ok=True)
+    for name, (module, inputs) in models().items():
+        whole = module.eval()
+        with torch.no_grad():
+            made = torch.jit.trace(whole, inputs) if name.endswith("_trace") else torch.jit.script(whole)
+            path = HERE / f"{name}.pt"
+            made.save(str(path))
+            results = torch.jit.load(str(path))(*inputs)
+        several = results if isinstance(results, tuple) else (results,)
+        arrays = {f"in{place}": value.numpy() for place, value in enumerate(inputs)}
+        np.savez(HERE / f"{name}.npz", **arrays, **{f"out{place}": value.numpy() for place, value in enumerate(several)})
+
+
+if __name__ == "__main__":
+    main()
