@@ -176,6 +176,8 @@ class Machine:
         """Puts onto the stack what an allowed constructor makes of the arguments."""
         if not isinstance(function, Constructor):
             raise self.wrong(operation, function)
+        if function.takes_one and not isinstance(arguments, tuple):
+            arguments = (arguments,)
         if not isinstance(arguments, tuple):
             raise self.wrong(operation, arguments)
         given, call = cast("tuple[object, ...]", arguments), function.call

@@ -25,10 +25,12 @@ class Constructor:
     Attributes:
         name: the full name, for messages.
         call: makes the object from the arguments that the file gives; it checks them, and raises XirError.
+        takes_one: whether one argument may stand there itself, without a tuple around it.
     """
 
     name: str
     call: Callable[[tuple[object, ...]], object]
+    takes_one: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,9 @@ class Instance:
         self.state = state
 
 
-def instance_of(name: str) -> Constructor:
+def instance_of(name: str, *, takes_one: bool = False) -> Constructor:
     """The constructor of inert objects of the class `name`."""
-    return Constructor(name, lambda arguments: Instance(name, arguments))
+    return Constructor(name, lambda arguments: Instance(name, arguments), takes_one)
 
 
 def kind_of(value: object) -> str:

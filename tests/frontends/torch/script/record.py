@@ -42,7 +42,9 @@ def main() -> None:
             results = torch.jit.load(str(path))(*inputs)
         several = results if isinstance(results, tuple) else (results,)
         arrays = {f"in{place}": value.numpy() for place, value in enumerate(inputs)}
-        np.savez(HERE / f"{name}.npz", **arrays, **{f"out{place}": value.numpy() for place, value in enumerate(several)})
+        np.savez(
+            HERE / f"{name}.npz", **arrays, **{f"out{place}": value.numpy() for place, value in enumerate(several)}
+        )
 
 
 if __name__ == "__main__":

@@ -122,7 +122,8 @@ class _Importer:
                 result = None
             if interpreter.problems:
                 raise interpreter.problems.error(interpreter.sources.calls, self.archive.path.rpartition("/")[2])
-            graph = self._finish(result, assumed)
+            with interpreter.sourced("output"):
+                graph = self._finish(result, assumed)
         notes = list(interpreter.notes)
         if self.scope.left_out:
             texts = "; ".join(dict.fromkeys(self.scope.left_out))

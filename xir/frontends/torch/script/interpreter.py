@@ -176,13 +176,14 @@ class Interpreter:
         """Follows statements; answers what is returned, None where nothing is."""
         for statement in block:
             self.charge(1)
-            if isinstance(statement, Return):
-                self._at(statement.line, "return")
-                return self.evaluate(statement.value)
-            try:
-                self._follow(statement)
-            except XirError as error:
-                raise self._located(error) from None
+            self._at(statement)
+            with sourced(self.sources.line):
+                if isinstance(statement, Return):
+                    return self.evaluate(statement.value)
+                try:
+                    self._follow(statement)
+                except XirError as error:
+                    raise self._located(error) from None
         return None
 
     def _located(self, error: XirError) -> XirError:
@@ -192,22 +193,21 @@ class Interpreter:
             error.args = (error.message,)
         return error
 
-    def _at(self, line: int, variable: str) -> None:
+    def _at(self, statement: Statement) -> None:
         """Nodes that are made from now on come from this line."""
-        self.sources.at(self.frame.path, f"{self.frame.place.file}, line {line}", variable)
+        head = statement.targets[0] if isinstance(statement, Assign) and statement.targets else None
+        variable = head.text if isinstance(head, Name) else _DOING.get(type(statement), "call")
+        self.sources.at(self.frame.path, f"{self.frame.place.file}, line {statement.line}", variable)
 
     def _follow(self, statement: Statement) -> None:
         match statement:
             case Assign():
                 self._assign(statement)
             case If():
-                self._at(statement.line, "if")
                 self._branch(statement)
             case While():
-                self._at(statement.line, "while")
                 loops.follow_while(self, statement)
             case For():
-                self._at(statement.line, "for")
                 loops.follow_for(self, statement)
             case With():
                 self._with(statement)
@@ -237,8 +237,6 @@ class Interpreter:
         self.block(block)
 
     def _assign(self, statement: Assign) -> None:
-        head = statement.targets[0] if statement.targets else None
-        self._at(statement.line, head.text if isinstance(head, Name) else "call")
         try:
             value = self.evaluate(statement.value)
             if statement.unpacks:
@@ -428,6 +426,7 @@ class Interpreter:
 
 
 _FORMS = frozenset(("annotate", "unchecked_cast", "uninitialized", "isinstance", "getattr"))
+_DOING: Mapping[type[object], str] = {If: "if", While: "while", For: "for", With: "with", Return: "return"}
 _NUMBERS: Mapping[Expression, str] = {
     Name("int"): "int",
     Name("float"): "float",

@@ -212,7 +212,7 @@ class _Named:
 
     def find(self, name: str) -> object:
         if name.startswith("__torch__."):
-            return instance_of(name)
+            return instance_of(name, takes_one=True)  # members of enumerations (serialization/pickler.cpp)
         return self._known.get(name)
 
 
