@@ -232,13 +232,11 @@ class _Importer:
     # Results
 
     def _finish(self, result: object, assumed: Collected) -> Graph:
-        outputs: dict[str, Value] = {}
-        for name, value in self._results(result):
-            outputs[unique([*outputs, name])[-1]] = value
-        self.written = frozenset(name for name, _ in self._changes())
-        for name, value in self._changes():
-            if name in self.state:
-                outputs[unique([*outputs, f"{name}.new"])[-1]] = value
+        results = list(self._results(result))
+        changes = list(self._changes())
+        self.written = frozenset(name for name, _ in changes)
+        results += [(f"{name}.new", value) for name, value in changes if name in self.state]
+        outputs = tuple(value for _, value in results)
         parameters = tuple(
             Parameter(weight.place.value, weight.constant, weight.trainable)
             for weight in self.weights.values()
@@ -246,9 +244,10 @@ class _Importer:
         )
         inputs = (*self.inputs.values, *(value for value, _ in self.state.values()))
         leaves = (*inputs, *(parameter.value for parameter in parameters))
-        names = self.names.live(outputs.values(), leaves)
+        names = self.names.live(outputs, leaves)
         name = self.archive.instance.name.rpartition(".")[2] or "model"
-        graph = Graph(name, inputs, tuple(outputs.values()), tuple(outputs), parameters, names, tuple(assumed))
+        output_names = unique(name for name, _ in results)
+        graph = Graph(name, inputs, outputs, output_names, parameters, names, tuple(assumed))
         return drop_unused_parameters(graph)
 
     def _results(self, result: object) -> Iterable[tuple[str, Value]]:
@@ -259,7 +258,7 @@ class _Importer:
         yield from self._named(result, ())
 
     def _named(self, result: object, path: tuple[str, ...]) -> Iterable[tuple[str, Value]]:
-        self.interpreter.charge(1)
+        self.interpreter.charge(10 * (len(path) + 1))
         parts: Iterable[tuple[object, object]]
         if isinstance(result, Record):
             parts = zip(result.fields, result, strict=True)
