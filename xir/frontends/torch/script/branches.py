@@ -13,7 +13,16 @@ from xir.frontends.torch.handlers.numbers import assume
 from xir.frontends.torch.script.objects import Record
 from xir.frontends.torch.script.snapshot import MISSING, Change, Snapshot
 from xir.frontends.torch.script.syntax import Block, If, Return
-from xir.frontends.torch.script.values import Lost, Raised, Uninitialized, Unreadable, is_number, told
+from xir.frontends.torch.script.values import (
+    Lost,
+    Raised,
+    Uninitialized,
+    Unreadable,
+    is_number,
+    is_sequence,
+    is_table,
+    told,
+)
 from xir.frontends.torch.symbolic import SYMBOLIC, Comparison
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.constraints import Constraint, collecting
@@ -137,10 +146,10 @@ class Join:
             return self._tensors(a, b)
         if is_number(a) and is_number(b):
             return self._numbers(a, b)
-        if isinstance(a, list | tuple) and type(a) is type(b):
-            return self._several(cast("Sequence[object]", a), cast("Sequence[object]", b))
-        if isinstance(a, dict) and isinstance(b, dict):
-            return self._tables(cast("dict[object, object]", a), cast("dict[object, object]", b))
+        if is_sequence(a) and is_sequence(b) and isinstance(a, list) is isinstance(b, list):
+            return self._several(a, b)
+        if is_table(a) and is_table(b):
+            return self._tables(a, b)
         if type(a) is type(b) and a == b:
             return lambda results: a
         return _unreadable(f"is {told(a)} or {told(b)}, which only the run decides")
@@ -212,7 +221,7 @@ def _join(interpreter: Interpreter, condition: Computed, before: Snapshot, then:
             if isinstance(change.slot.thing, dict) and change.slot.thing is interpreter.frame.held:
                 continue  # a variable of one branch alone is read in that branch alone
             interpreter.refuse("an attribute or key that one branch alone sets, which only the run decides")
-        if isinstance(a, tuple) and isinstance(change.slot.thing, list) and len(a) != len(cast("tuple[object]", b)):
+        if isinstance(change.slot.thing, list) and is_sequence(a) and is_sequence(b) and len(a) != len(b):
             interpreter.refuse("a list that grows in one branch alone, which only the run decides")
         plans.append((change, join.of(a, b)))
     results = _chosen(interpreter, condition, before, (then, other), list(join.pairs)) if join.pairs else ()

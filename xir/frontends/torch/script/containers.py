@@ -10,7 +10,16 @@ from xir.frontends.torch.script import growing
 from xir.frontends.torch.script.growing import Growing, Rows, is_open
 from xir.frontends.torch.script.objects import Member, Object
 from xir.frontends.torch.script.sizes import NumberTensor
-from xir.frontends.torch.script.values import Lost, LostError, Unreadable, is_number, told
+from xir.frontends.torch.script.values import (
+    Lost,
+    LostError,
+    Unreadable,
+    is_list,
+    is_number,
+    is_sequence,
+    is_table,
+    told,
+)
 from xir.frontends.torch.symbolic import SYMBOLIC
 from xir.frontends.torch.tensor import Computed, Number, Tensor
 
@@ -37,7 +46,7 @@ def truth(interpreter: Interpreter, value: object) -> bool | Computed:
         if isinstance(made, bool | Computed):
             return made
     if isinstance(value, str | list | tuple | dict):
-        return bool(value)
+        return bool(cast("list[object]", value))
     raise InvalidModelError(f"{told(value)} decides")
 
 
@@ -47,10 +56,10 @@ def equal_values(interpreter: Interpreter, a: object, b: object) -> Number:
         if isinstance(a, complex) or isinstance(b, complex):
             return a == b
         return SYMBOLIC["_operator.eq"](interpreter.call, a, b)
-    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+    if is_sequence(a) and is_sequence(b):
         return _equal_lists(interpreter, cast("Sequence[object]", a), cast("Sequence[object]", b))
-    if isinstance(a, dict) and isinstance(b, dict):
-        left, right = cast("dict[object, object]", a), cast("dict[object, object]", b)
+    if is_table(a) and is_table(b):
+        left, right = a, b
         if left.keys() != right.keys():
             return False
         return _equal_lists(interpreter, list(left.values()), [right[key] for key in left])
@@ -77,20 +86,16 @@ def _equal_lists(interpreter: Interpreter, a: Sequence[object], b: Sequence[obje
     return result
 
 
-def _is_list(value: object) -> bool:
-    return isinstance(value, list)
-
-
 def _list(value: object) -> list[object]:
-    if not isinstance(value, list):
+    if not is_list(value):
         raise InvalidModelError(f"a list is needed, got {told(value)}")
-    return cast("list[object]", value)
+    return value
 
 
 def _table(value: object) -> dict[object, object]:
-    if not isinstance(value, dict):
+    if not is_table(value):
         raise InvalidModelError(f"a dictionary is needed, got {told(value)}")
-    return cast("dict[object, object]", value)
+    return value
 
 
 def _place(interpreter: Interpreter, index: object, length: int) -> int:
@@ -114,12 +119,12 @@ def _read(interpreter: Interpreter, value: object) -> object:
 
 def _get_item(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     of, key = items
-    if isinstance(of, dict):
-        table = cast("dict[object, object]", of)
+    if is_table(of):
+        table = of
         if key not in table:
             raise InvalidModelError(f"there is no key {told(key)}")
         return _read(interpreter, table[key])
-    if isinstance(of, list | tuple):
+    if is_sequence(of):
         held = cast("Sequence[object]", of)
         if is_open(of):
             return interpreter.operator("torch.select", [growing.stacked(interpreter, _list(of)), 0, key], {})
@@ -135,11 +140,11 @@ def _get_item(interpreter: Interpreter, items: list[object], named: dict[str, ob
 
 def _set_item(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     of, key, value = items
-    if isinstance(of, dict):
+    if is_table(of):
         _key(interpreter, key)
-        cast("dict[object, object]", of)[key] = value
-    elif isinstance(of, list):
-        held = cast("list[object]", of)
+        of[key] = value
+    elif is_list(of):
+        held = of
         held[_place(interpreter, key, len(held))] = value
     else:
         return NotImplemented
@@ -169,14 +174,14 @@ def _length(interpreter: Interpreter, items: list[object], named: dict[str, obje
 
 def _contains(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     of, wanted = items
-    if isinstance(of, dict):
-        return wanted in cast("dict[object, object]", of)
+    if is_table(of):
+        return wanted in of
     if isinstance(of, str) and isinstance(wanted, str):
         return wanted in of
     if isinstance(of, Object):
         return interpreter.method(of, "__contains__", (wanted,))
     result: Number = False
-    held = cast("Sequence[object]", of) if isinstance(of, list | tuple) else _list(of)
+    held = cast("Sequence[object]", of) if is_sequence(of) else _list(of)
     interpreter.charge(len(held))
     for each in held:
         same = equal_values(interpreter, each, wanted)
@@ -211,8 +216,8 @@ def _insert(interpreter: Interpreter, items: list[object], named: dict[str, obje
 
 def _pop(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     of, rest = items[0], items[1:]
-    if isinstance(of, dict):
-        table = cast("dict[object, object]", of)
+    if is_table(of):
+        table = of
         if rest[0] not in table and len(rest) < 2:
             raise InvalidModelError(f"there is no key {told(rest[0])}")
         return table.pop(rest[0], rest[-1])
@@ -222,8 +227,8 @@ def _pop(interpreter: Interpreter, items: list[object], named: dict[str, object]
 
 def _delete(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     of, key = items
-    if isinstance(of, dict):
-        if cast("dict[object, object]", of).pop(key, items) is items:
+    if is_table(of):
+        if of.pop(key, items) is items:
             raise InvalidModelError(f"there is no key {told(key)}")
     else:
         held = _list(of)
@@ -233,12 +238,12 @@ def _delete(interpreter: Interpreter, items: list[object], named: dict[str, obje
 
 def _clear(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     of = items[0]
-    (_table(of) if isinstance(of, dict) else _list(of)).clear()
+    (_table(of) if is_table(of) else _list(of)).clear()
     return None
 
 
 def _reverse(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
-    if not _is_list(items[0]):
+    if not is_list(items[0]):
         return NotImplemented
     _list(items[0]).reverse()
     return None
@@ -247,8 +252,8 @@ def _reverse(interpreter: Interpreter, items: list[object], named: dict[str, obj
 def _copy(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     """A list of the items of a list, tuple or text; a copy of a dictionary."""
     of = items[0]
-    if isinstance(of, dict):
-        return dict(cast("dict[object, object]", of))
+    if is_table(of):
+        return dict(of)
     if isinstance(of, list | tuple | str):
         held = list(cast("Sequence[object]", of))
         interpreter.charge(len(held))
@@ -258,7 +263,7 @@ def _copy(interpreter: Interpreter, items: list[object], named: dict[str, object
 
 def _dict(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     """`dict()`, of nothing, a dictionary, or pairs."""
-    if not items or isinstance(items[0], dict):
+    if not items or is_table(items[0]):
         return dict(_table(items[0])) if items else {}
     pairs = [cast("Sequence[object]", pair) for pair in _list(items[0]) if isinstance(pair, tuple)]
     return {_key(interpreter, pair[0]): pair[1] for pair in pairs}
@@ -281,7 +286,7 @@ def _get(interpreter: Interpreter, items: list[object], named: dict[str, object]
 
 
 def _update(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
-    if not isinstance(items[0], dict):
+    if not is_table(items[0]):
         return NotImplemented
     _table(items[0]).update(_table(items[1]))
     return None
@@ -293,7 +298,7 @@ def _set_default(interpreter: Interpreter, items: list[object], named: dict[str,
 
 def _index(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     """`list.index(x)`; tensors are indexed by an operator."""
-    if not isinstance(items[0], list):
+    if not is_list(items[0]):
         return NotImplemented
     for place, each in enumerate(_list(items[0])):
         same = equal_values(interpreter, each, items[1])
@@ -310,7 +315,7 @@ def _add(interpreter: Interpreter, items: list[object], named: dict[str, object]
     if isinstance(a, str) and isinstance(b, str):
         interpreter.charge((len(a) + len(b)) // 100)
         return a + b
-    if isinstance(a, list) and isinstance(b, list):
+    if is_list(a) and is_list(b):
         interpreter.charge(len(_list(a)) + len(_list(b)))
         return [*_list(a), *_list(b)]
     if len(items) == 2 and not named and is_number(a) and is_number(b):
@@ -320,7 +325,7 @@ def _add(interpreter: Interpreter, items: list[object], named: dict[str, object]
 
 def _add_to(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     """`a += b` of lists changes the list."""
-    if not _is_list(items[0]):
+    if not is_list(items[0]):
         return NotImplemented
     _extend(interpreter, items, named)
     return items[0]
@@ -328,14 +333,12 @@ def _add_to(interpreter: Interpreter, items: list[object], named: dict[str, obje
 
 def _multiply(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     """`a * b` of numbers, or of a list or text and a number."""
-    a, b = items
-    if isinstance(b, list | str):
-        a, b = b, a
-    if isinstance(a, list | str):
+    a, b = items if not isinstance(items[1], list | str) else items[::-1]
+    if isinstance(a, str) or is_list(a):
         if not isinstance(b, int):
             interpreter.refuse(f"{told(b)} times a list")
-        interpreter.charge(max(b, 0) * len(cast("Sequence[object]", a)))
-        return cast("list[object]", a) * b if isinstance(a, list) else a * b
+        interpreter.charge(max(b, 0) * len(a))
+        return a * b
     if is_number(a) and is_number(b):
         return SYMBOLIC["_operator.mul"](interpreter.call, a, b)
     return NotImplemented
@@ -361,7 +364,7 @@ def _sorted(changes: bool) -> Rule:
     """`list.sort(reverse)` or `sorted(list)`, of known numbers and text."""
 
     def rule(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
-        if not isinstance(items[0], list):
+        if not is_list(items[0]):
             return NotImplemented
         held = _list(items[0])
         interpreter.charge(len(held))
@@ -379,7 +382,7 @@ def _sorted(changes: bool) -> Rule:
 
 def _sum(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
     """`sum(list)` of numbers; `any` and `all` of tensors are operators."""
-    if not isinstance(items[0], list):
+    if not is_list(items[0]):
         return NotImplemented
     total: Number = 0
     for each in _list(items[0]):
@@ -389,7 +392,7 @@ def _sum(interpreter: Interpreter, items: list[object], named: dict[str, object]
 
 def _every(rule: str, start: bool) -> Rule:
     def made(interpreter: Interpreter, items: list[object], named: dict[str, object]) -> object:
-        if not isinstance(items[0], list):
+        if not is_list(items[0]):
             return NotImplemented
         result: Number = start
         for each in _list(items[0]):

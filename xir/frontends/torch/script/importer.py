@@ -152,7 +152,7 @@ class _Importer:
         made = Object(instance.name, {}, path)
         self.made[id(instance)] = made
         found = self.archive.definition(instance.name)
-        parameters = _parameters(found[0].values.get("__parameters__")) if found is not None else frozenset()
+        parameters = _parameters(found[0].values.get("__parameters__") if found is not None else None)
         for name, item in state_of(instance, self.archive.path).items():
             if not isinstance(name, str):
                 raise InvalidModelError(f"an attribute of {instance.name} has no name")
@@ -269,7 +269,7 @@ class _Importer:
         elif isinstance(result, Object):
             parts = cast("dict[object, object]", result.attributes).items()
         else:
-            name = "_".join(path) if path and not path[0].isdigit() else "output_" + "_".join(path)
+            name = "_".join(path if path and not path[0].isdigit() else ("output", *path))
             if isinstance(result, Tensor | Computed) or (is_number(result) and not isinstance(result, complex)):
                 yield name, self._output(result)
             else:

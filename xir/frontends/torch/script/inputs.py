@@ -11,7 +11,7 @@ from xir.frontends.torch._names import NameTable
 from xir.frontends.torch.script.interpreter import Interpreter
 from xir.frontends.torch.script.objects import ScriptArchive
 from xir.frontends.torch.script.syntax import Expression, Function, Group, Item, Name, Parameter
-from xir.frontends.torch.script.values import told
+from xir.frontends.torch.script.values import is_sequence, told
 from xir.frontends.torch.storages import StoredTensor
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.constant import Constant
@@ -148,7 +148,7 @@ class Inputs:
         if not isinstance(type, Item) or not isinstance(type.of, Name):
             return None
         inner = type.index.items if isinstance(type.index, Group) else (type.index,)
-        examples: Sequence[object] = tuple(example) if isinstance(example, list | tuple) else ()
+        examples: Sequence[object] = tuple(example) if is_sequence(example) else ()
         if type.of.text == "Tuple":
             return tuple(
                 self._of_type(f"{name}.{place}", each, None, examples[place] if place < len(examples) else None)

@@ -38,7 +38,7 @@ from xir.frontends.torch.script.syntax import (
     While,
     With,
 )
-from xir.frontends.torch.script.values import Lost, LostError, Uninitialized, Unreadable, told
+from xir.frontends.torch.script.values import Lost, LostError, Uninitialized, Unreadable, is_sequence, told
 from xir.frontends.torch.tensor import Tensor
 from xir.ir.builder import sourced
 from xir.limits import MAX_CALLS, MAX_UNROLLED_NODES
@@ -422,7 +422,7 @@ class Interpreter:
         kind = f"aten.{rest}" if head == "torch" else rest
         with self.sourced(kind):
             made = self._caller.call(kind, items, named)
-        return list(cast("tuple[object, ...]", made)) if isinstance(made, tuple) and _is_list(kind) else made
+        return list(made) if is_sequence(made) and _is_list(kind) else made
 
 
 _FORMS = frozenset(("annotate", "unchecked_cast", "uninitialized", "isinstance", "getattr"))

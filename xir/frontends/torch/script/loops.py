@@ -242,8 +242,12 @@ class _Loop:
                 return None, make
             cuts.append((len(leaves), len(leaves) + len(found), make))
             leaves += found
-        kind = list if isinstance(value, list) else tuple
-        return leaves, lambda values: kind(make(values[start:stop]) for start, stop, make in cuts)
+
+        def made(values: Sequence[Value]) -> object:
+            items = [make(values[start:stop]) for start, stop, make in cuts]
+            return items if isinstance(value, list) else tuple(items)
+
+        return leaves, made
 
     def _finish(self, before: Snapshot, step: _Step, count: Value | None, going: Value | None) -> None:
         interpreter = self.interpreter

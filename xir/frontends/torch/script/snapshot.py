@@ -102,7 +102,7 @@ class Snapshot:
         pending = list(roots)
         while pending:
             item = pending.pop()
-            if id(item) not in self._seen and isinstance(item, Tensor | Object | list | dict | tuple | Computed):
+            if id(item) not in self._seen and _holds(item):
                 self._seen[id(item)] = item
                 pending += self._enter(item)
 
@@ -172,6 +172,11 @@ class Snapshot:
         for table, content in self._tables:
             found += _differences(table, content, table)
         return found
+
+
+def _holds(item: object) -> bool:
+    """Whether it may change, or hold what may."""
+    return isinstance(item, Tensor | Object | list | dict | tuple | Computed)
 
 
 def _differences(thing: Thing, before: dict[object, object], now: dict[object, object]) -> Iterator[Change]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.dims import SymbolicDim
@@ -60,3 +61,18 @@ def told(value: object) -> str:
 def is_number(value: object) -> bool:
     """Whether a value is a number, known or not."""
     return isinstance(value, bool | int | float | complex | SymbolicDim | Computed)
+
+
+def is_list(value: object) -> TypeGuard[list[object]]:
+    """Whether a value is a list."""
+    return isinstance(value, list)
+
+
+def is_table(value: object) -> TypeGuard[dict[object, object]]:
+    """Whether a value is a dictionary."""
+    return isinstance(value, dict)
+
+
+def is_sequence(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
+    """Whether a value is a list or a tuple."""
+    return isinstance(value, list | tuple)
