@@ -86,7 +86,7 @@ def test_formats(capsys):
     assert {each["name"]: (each["reads"], each["writes"]) for each in found} == {
         "xir": (True, True),
         "onnx": (True, True),
-        "pt2": (True, False),
+        "pt2": (True, True),
         "torchscript": (True, False),
         "caffe": (True, False),
         "pytorch": (True, False),
