@@ -89,6 +89,7 @@ def test_formats(capsys):
         "pt2": (True, True),
         "torchscript": (True, False),
         "caffe": (True, False),
+        "py": (False, True),
         "pytorch": (True, False),
         "safetensors": (True, True),
         "shards": (True, False),

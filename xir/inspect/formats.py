@@ -38,6 +38,10 @@ class FormatSupport:
         }
 
 
+_WRITTEN_ONLY = (("py", "a module of PyTorch in Python, its weights beside it", (".py",)),)
+"""(name, title, usual endings) of formats that are not read."""
+
+
 def supported_formats(written: Sequence[str]) -> tuple[FormatSupport, ...]:
     """Every format.
 
@@ -49,4 +53,4 @@ def supported_formats(written: Sequence[str]) -> tuple[FormatSupport, ...]:
         FormatSupport(each.name, f"{each.title} (weights)", each.suffixes, True, each.name == "safetensors")
         for each in weight_formats()
     ]
-    return (*graphs, *weights)
+    return (*graphs, *(FormatSupport(*each, False, True) for each in _WRITTEN_ONLY if each[0] in written), *weights)
