@@ -31,9 +31,12 @@ FULL = 20_000
 SAMPLED = (
     *("caffemodel", "prototxt", "numbers", "structures", "names", "blobs", "other files", "hdf5", "onnx"),
     *("onnx external data", "onnx graphs", "onnx structures", "onnx operators", "xir", "xir companions"),
-    *("onnx borders", "onnx storage", "onnx scopes"),
+    *("onnx borders", "onnx storage", "onnx scopes", "weights", "weights that run code", "weights that ask for much"),
+    *("exported programs", "archives of programs"),
 )
 PER_BATCH = 3
+WEIGHTS = "old.safetensors"
+"""What is written of files that hold weights alone."""
 
 
 def sample(batch: str) -> Iterator[Case]:
@@ -81,12 +84,14 @@ def test_a_hostile_file_ends_the_command_with_one_error(batch: str, tmp_path: Pa
         folder = tmp_path / str(number)
         folder.mkdir()
         lay_out(case, folder)
+        output, options = (WEIGHTS, ()) if batch.startswith("weights") else (OUTPUT, ("--no-verify",))
+        (folder / output).write_bytes(OLD)
         before = sorted(os.listdir(folder))
-        process = start(folder, "convert", case.model, "-o", OUTPUT, "--no-verify", limit=limit_memory)
+        process = start(folder, "convert", case.model, "-o", output, *options, limit=limit_memory)
         _, errors = process.communicate(timeout=120)
         check_error(case.name, process.returncode, errors, case.endings)
         if process.returncode:
-            assert (folder / OUTPUT).read_bytes() == OLD, case.name
+            assert (folder / output).read_bytes() == OLD, case.name
             assert sorted(os.listdir(folder)) == before, case.name
 
 
