@@ -59,6 +59,20 @@ CONDITIONS = {
     "bool([1])": True,
     'bool("")': False,
     "bool(0)": False,
+    "isinstance(x, Tensor)": True,
+    "isinstance(3, int)": True,
+    "isinstance(3, float)": False,
+    "isinstance(True, bool)": True,
+    'isinstance("a", str)': True,
+    "isinstance(None, NoneType)": True,
+    "isinstance(3, [float, int])": True,
+    "isinstance([1, 2], List[int])": True,
+    "isinstance([1, 2.5], List[int])": False,
+    "isinstance((1, x), Tuple[int, Tensor])": True,
+    'isinstance({"a": 1}, Dict[str, int])': True,
+    "isinstance(None, Optional[int])": True,
+    "isinstance(1.5, Optional[int])": False,
+    "isinstance(x, __torch__.Net)": False,
 }
 
 
