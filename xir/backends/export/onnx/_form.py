@@ -14,13 +14,18 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from xir.backends.export.nodes import again as again
+from xir.backends.export.nodes import ints as ints
+from xir.backends.export.nodes import operand as operand
+from xir.backends.export.nodes import real as real
+from xir.backends.export.nodes import shape_in as shape_in
+from xir.backends.export.nodes import whole as whole
 from xir.backends.export.onnx._tensor import NUMBERS
 from xir.errors import UnsupportedError
-from xir.ir.builder import apply
 from xir.ir.constant import Array, Constant
 from xir.ir.dims import Dim, Shape
 from xir.ir.graph import Graph
-from xir.ir.node import Attribute, Node, Value
+from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, Type
 from xir.ops import OpDef, definition
 
@@ -213,48 +218,6 @@ def literal(values: Array | list[int] | float | int | bool, dtype: DType) -> Fix
     return Fixed(np.asarray(values).astype(dtype.dtype))
 
 
-def ints(node: Node, name: str) -> tuple[int, ...]:
-    """The node's attribute `name`, known to be a tuple of integers."""
-    value = node.attributes[name]
-    if isinstance(value, tuple):
-        return tuple(item for item in value if isinstance(item, int))
-    raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple")
-
-
-def whole(node: Node, name: str) -> int:
-    """The node's attribute `name`, known to be an integer or a bool."""
-    value = node.attributes[name]
-    if isinstance(value, int):
-        return int(value)
-    raise TypeError(f"{node.op.name}: attribute {name!r} is no integer")
-
-
-def real(node: Node, name: str) -> float:
-    """The node's attribute `name`, known to be a float."""
-    value = node.attributes[name]
-    if isinstance(value, float):
-        return value
-    raise TypeError(f"{node.op.name}: attribute {name!r} is no float")
-
-
-def shape_in(node: Node, name: str) -> Shape:
-    """The node's attribute `name`, known to be a tuple of sizes."""
-    from xir.ir.dims import as_dim
-
-    value = node.attributes[name]
-    if isinstance(value, tuple):
-        return tuple(as_dim(item) for item in value)
-    raise TypeError(f"{node.op.name}: attribute {name!r} is no shape")
-
-
-def operand(node: Node, index: int = 0) -> Value:
-    """The operand at `index`, known to be there."""
-    value = node.inputs[index]
-    if value is None:
-        raise TypeError(f"{node.op.name}: operand {index} is absent")
-    return value
-
-
 def decomposed(node: Node) -> Answer:
     """The node by its operator's own decomposition, or a refusal where it has none."""
     rule = definition(node).decompose_rule
@@ -368,8 +331,3 @@ def helping_opset(call: Call, opset: int) -> int | None:
         if problem_at(call, later) is None:
             return later
     return None
-
-
-def again(node: Node, inputs: tuple[Value | None, ...], **changes: Attribute) -> tuple[Value, ...]:
-    """The node's operator applied to `inputs`, with `changes` of its attributes."""
-    return apply(node.op, inputs, {**node.attributes, **changes}).outputs

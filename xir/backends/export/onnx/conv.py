@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from xir.backends.export.nodes import with_gaps
 from xir.backends.export.onnx._form import Answer, Call, Forms, OnnxAttribute, again, ints, onnx_value, operand, whole
 from xir.backends.export.onnx._windows import flat_pads, known_padding, none, padded, padding_of, pads_attribute
-from xir.ir.dims import Dim
 from xir.ir.node import Node, Value
 from xir.ops.conv import conv, conv_transpose
-from xir.ops.shape import pad, reshape
+from xir.ops.shape import reshape
 
 forms = Forms()
 
@@ -24,7 +24,7 @@ def _conv(node: Node, opset: int) -> Answer:
     x, w, bias = operand(node), operand(node, 1), node.inputs[2]
     gaps, padding = ints(node, "input_dilation"), padding_of(node)
     if any(step != 1 for step in gaps):
-        return again(node, (_with_gaps(x, gaps), w, bias), input_dilation=(1,) * len(gaps))
+        return again(node, (with_gaps(x, gaps), w, bias), input_dilation=(1,) * len(gaps))
     pads = pads_attribute(x, node, w.shape[2:], padding)
     if pads is None:
         return again(node, (padded(x, padding), w, bias), padding=none(padding))
@@ -36,26 +36,6 @@ def _conv(node: Node, opset: int) -> Answer:
         "group": whole(node, "groups"),
     }
     return Call("Conv", (x, w) if bias is None else (x, w, bias), attributes)
-
-
-def _with_gaps(x: Value, gaps: tuple[int, ...]) -> Value:
-    """`x: [N, C, spatial...]` with gaps[i] - 1 zeros between neighbours of spatial axis i.
-
-    Every element becomes a row of its own, the zeros are padded behind it, and the last ones are cut off again.
-    """
-    for axis, gap in enumerate(gaps, start=2):
-        if gap == 1 or x.shape[axis] == 0:
-            continue
-        sizes, rank = x.shape, x.rank
-        split: tuple[Dim, ...] = (*sizes[: axis + 1], 1, *sizes[axis + 1 :])
-        amounts = [(0, 0)] * (rank + 1)
-        amounts[axis + 1] = (0, gap - 1)
-        spread = pad(reshape(x, shape=split), padding=tuple(amounts))
-        x = reshape(spread, shape=(*sizes[:axis], sizes[axis] * gap, *sizes[axis + 1 :]))
-        cut = [(0, 0)] * rank
-        cut[axis] = (0, 1 - gap)
-        x = pad(x, padding=tuple(cut))
-    return x
 
 
 @forms.of(conv_transpose)

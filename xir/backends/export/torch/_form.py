@@ -11,9 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from xir.backends.export.nodes import again as again
+from xir.backends.export.nodes import ints as ints
+from xir.backends.export.nodes import operand as operand
+from xir.backends.export.nodes import real as real
+from xir.backends.export.nodes import shape_in as shape_in
+from xir.backends.export.nodes import whole as whole
 from xir.errors import UnsupportedError
-from xir.ir.builder import apply
-from xir.ir.dims import Dim, Polynomial, Quotient, Shape, Symbol, as_dim
+from xir.ir.dims import Dim, Polynomial, Quotient, Symbol, as_dim
 from xir.ir.dims import Extremum as ExtremumDim
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import DType, TensorType
@@ -131,30 +136,6 @@ class Forms:
         return tuple(sorted(self._table))
 
 
-def ints(node: Node, name: str) -> tuple[int, ...]:
-    """The node's attribute `name`, known to be a tuple of integers."""
-    value = node.attributes[name]
-    if isinstance(value, tuple):
-        return tuple(int(item) for item in value if isinstance(item, int))
-    raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple")
-
-
-def whole(node: Node, name: str) -> int:
-    """The node's attribute `name`, known to be an integer or a bool."""
-    value = node.attributes[name]
-    if isinstance(value, int):
-        return int(value)
-    raise TypeError(f"{node.op.name}: attribute {name!r} is no integer")
-
-
-def real(node: Node, name: str) -> float:
-    """The node's attribute `name`, known to be a float."""
-    value = node.attributes[name]
-    if isinstance(value, float):
-        return value
-    raise TypeError(f"{node.op.name}: attribute {name!r} is no float")
-
-
 def size_of(item: Attribute) -> Dim:
     """An attribute that is a size.
 
@@ -164,14 +145,6 @@ def size_of(item: Attribute) -> Dim:
     if isinstance(item, int | Symbol | Quotient | ExtremumDim | Polynomial):
         return as_dim(item)
     raise TypeError(f"{item!r} is no size")
-
-
-def sizes(node: Node, name: str) -> Shape:
-    """The node's attribute `name`, known to be a tuple of sizes."""
-    value = node.attributes[name]
-    if isinstance(value, tuple):
-        return tuple(size_of(item) for item in value)
-    raise TypeError(f"{node.op.name}: attribute {name!r} is no shape")
 
 
 def pairs(node: Node, name: str = "padding") -> tuple[tuple[Dim, Dim], ...]:
@@ -188,14 +161,6 @@ def known_pairs(padding: tuple[tuple[Dim, Dim], ...]) -> tuple[tuple[int, int], 
     return known if len(known) == len(padding) else None
 
 
-def operand(node: Node, index: int = 0) -> Value:
-    """The operand at `index`, known to be there."""
-    value = node.inputs[index]
-    if value is None:
-        raise TypeError(f"{node.op.name}: operand {index} is absent")
-    return value
-
-
 def decomposed(node: Node) -> Answer:
     """The node by its operator's own decomposition, or a refusal where it has none."""
     rule = definition(node).decompose_rule
@@ -206,8 +171,3 @@ def decomposed(node: Node) -> Answer:
     except UnsupportedError as error:
         return Refusal(error.message if error.hint is None else f"{error.message} ({error.hint})")
     return result if isinstance(result, Value) else tuple(result)
-
-
-def again(node: Node, inputs: tuple[Value | None, ...], **changes: Attribute) -> tuple[Value, ...]:
-    """The node's operator applied to `inputs`, with `changes` of its attributes."""
-    return apply(node.op, inputs, {**node.attributes, **changes}).outputs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xir.backends.export.nodes import with_gaps
 from xir.backends.export.torch._form import (
     Answer,
     Argument,
@@ -17,7 +18,6 @@ from xir.backends.export.torch._form import (
     whole,
 )
 from xir.backends.export.torch.matmul import options
-from xir.ir.dims import Dim
 from xir.ir.node import Node, Value
 from xir.ops.conv import conv, conv_transpose
 from xir.ops.shape import pad, reshape
@@ -54,7 +54,7 @@ def _conv(node: Node) -> Answer:
     gaps = ints(node, "input_dilation")
     rank = x.rank - 2
     if any(step != 1 for step in gaps):
-        return again(node, (_with_gaps(x, gaps), w, bias), input_dilation=(1,) * len(gaps))
+        return again(node, (with_gaps(x, gaps), w, bias), input_dilation=(1,) * len(gaps))
     if rank not in _RANKS:
         return _of_other_rank(node, x, w, bias)
     padding, source = around(node, x)
@@ -110,26 +110,6 @@ def _of_other_rank(node: Node, x: Value, w: Value, bias: Value | None) -> Answer
     pair = ((0, 0),)
     (made,) = again(node, (*wide, bias), strides=(1,), padding=pair, dilation=(1,), input_dilation=(1,))
     return reshape(made, shape=node.outputs[0].shape)
-
-
-def _with_gaps(x: Value, gaps: tuple[int, ...]) -> Value:
-    """`x: [N, C, spatial...]` with gaps[i] - 1 zeros between neighbours of spatial axis i.
-
-    Every element becomes a row of its own, the zeros are padded behind it, and the last ones are cut off again.
-    """
-    for axis, gap in enumerate(gaps, start=2):
-        if gap == 1 or x.shape[axis] == 0:
-            continue
-        sizes, rank = x.shape, x.rank
-        split: tuple[Dim, ...] = (*sizes[: axis + 1], 1, *sizes[axis + 1 :])
-        amounts = [(0, 0)] * (rank + 1)
-        amounts[axis + 1] = (0, gap - 1)
-        spread = pad(reshape(x, shape=split), padding=tuple(amounts))
-        x = reshape(spread, shape=(*sizes[:axis], sizes[axis] * gap, *sizes[axis + 1 :]))
-        cut = [(0, 0)] * rank
-        cut[axis] = (0, 1 - gap)
-        x = pad(x, padding=tuple(cut))
-    return x
 
 
 @forms.of(conv_transpose)

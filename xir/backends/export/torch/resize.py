@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xir.backends.export.torch._form import Answer, Forms, Refusal, Say, operand, sizes
+from xir.backends.export.torch._form import Answer, Forms, Refusal, Say, operand, shape_in
 from xir.ir.dims import Dim, Shape, equal, multiply
 from xir.ir.node import Node
 from xir.ops.resize import resize
@@ -16,12 +16,12 @@ _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 def _resize(node: Node) -> Answer:
     """Nearest by whole factors, linear and cubic between half pixels or corners."""
     x, mode = operand(node), str(node.attributes["mode"])
-    ratio = _factors(x.shape[2:], sizes(node, "sizes"))
+    ratio = _factors(x.shape[2:], shape_in(node, "sizes"))
     if mode == "nearest":
         return _nearest(node, ratio)
     if node.attributes["exclude_outside"] or node.attributes["antialias"] or not x.dtype.is_floating:
         return Refusal("a filter that F.interpolate has not")
-    if not _scales_fit(node, x.shape[2:], sizes(node, "sizes")):
+    if not _scales_fit(node, x.shape[2:], shape_in(node, "sizes")):
         return Refusal("scales that are not those of the sizes")
     corners = str(node.attributes["coordinates"])
     if corners not in ("half_pixel", "align_corners"):
@@ -30,14 +30,14 @@ def _resize(node: Node) -> Answer:
     if kind is None or (mode == "cubic" and node.attributes["cubic_coefficient"] != -0.75):
         return Refusal("a filter that F.interpolate has not")
     template = f'F.interpolate({{}}, {{}}, mode="{kind}", align_corners={corners == "align_corners"})'
-    return Say(template, x, sizes(node, "sizes"))
+    return Say(template, x, shape_in(node, "sizes"))
 
 
 def _nearest(node: Node, factors: tuple[int, ...] | None) -> Answer:
     """Each element repeated: whole factors, at points that fall into the element's own part."""
     place = str(node.attributes["coordinates"]), str(node.attributes["rounding"])
     kept = place == ("asymmetric", "floor") or (place[0] == "half_pixel" and place[1].startswith("round"))
-    if factors is None or not kept or not _scales_fit(node, operand(node).shape[2:], sizes(node, "sizes")):
+    if factors is None or not kept or not _scales_fit(node, operand(node).shape[2:], shape_in(node, "sizes")):
         return Refusal("points that F.interpolate does not take")
     x = operand(node)
     if x.rank == 4 and set(factors) <= {1, 2, 4, 8, 16} and x.dtype.is_floating and factors[0] == factors[1]:

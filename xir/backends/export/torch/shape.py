@@ -14,7 +14,7 @@ from xir.backends.export.torch._form import (
     operand,
     pairs,
     real,
-    sizes,
+    shape_in,
     whole,
 )
 from xir.backends.export.torch.elementwise import NARROW
@@ -85,7 +85,7 @@ def _slice(node: Node) -> Answer:
     """Python's slices; what only the run tells is a number of a tensor."""
     x = operand(node)
     axes, steps = ints(node, "axes"), ints(node, "steps")
-    starts, stops = sizes(node, "starts"), sizes(node, "stops")
+    starts, stops = shape_in(node, "starts"), shape_in(node, "stops")
     if node.inputs[1] is not None or node.inputs[2] is not None:
         first: Argument = Say("{}.tolist()", node.inputs[1]) if node.inputs[1] is not None else starts
         last: Argument = Say("{}.tolist()", node.inputs[2]) if node.inputs[2] is not None else stops
@@ -113,14 +113,14 @@ def _split(node: Node) -> Answer:
     """torch.split, of which pieces may be empty."""
     if node.inputs[1] is not None:
         return Refusal("pieces of sizes that only the run tells")
-    return Say("torch.split({}, {}, {})", operand(node), list(sizes(node, "sizes")), whole(node, "axis"))
+    return Say("torch.split({}, {}, {})", operand(node), list(shape_in(node, "sizes")), whole(node, "axis"))
 
 
 @forms.of(ops.tile)
 def _tile(node: Node) -> Answer:
     if node.inputs[1] is not None:
         return Say("torch.tile({}, tuple({}.tolist()))", operand(node), node.inputs[1])
-    return Say("torch.tile({}, {})", operand(node), sizes(node, "repeats"))
+    return Say("torch.tile({}, {})", operand(node), shape_in(node, "repeats"))
 
 
 @forms.of(ops.shape_of)
