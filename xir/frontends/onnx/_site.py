@@ -8,7 +8,7 @@ from typing import NoReturn, TypeVar
 
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._bodies import Body
-from xir.frontends.onnx._contents import Contents
+from xir.frontends._contents import Contents
 from xir.frontends.onnx._frame import BuildBody, InlineBody
 from xir.frontends.onnx._value_types import TypeTable
 from xir.frontends.onnx.model import AttributeValue, OnnxGraph, OnnxNode, SparseTensor, Tensor, TypeInfo

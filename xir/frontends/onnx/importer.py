@@ -10,9 +10,9 @@ from dataclasses import replace
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.files import PathLike
 from xir.frontends._bodies import Body
+from xir.frontends._contents import Contents
 from xir.frontends._problems import Problems
 from xir.frontends.onnx._calls import check_call, given, handled, without
-from xir.frontends.onnx._contents import Contents
 from xir.frontends.onnx._frame import Frame
 from xir.frontends.onnx._metadata import former_sources, symbol_ranges
 from xir.frontends.onnx._site import Scope, Site
