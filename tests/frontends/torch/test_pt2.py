@@ -132,7 +132,6 @@ def test_outputs_are_named_by_the_tree(tmp_path):
         ({"type": "collections.namedtuple", "context": '"Out"', "children_spec": [leaf()]}, ("first",)),
         ({"type": "builtins.list", "context": "null", "children_spec": [leaf()]}, ("r",)),
         ({"type": "mine.Class", "context": "{}", "children_spec": [leaf()]}, ("r",)),
-        ({"type": "builtins.dict", "context": "[", "children_spec": [leaf()]}, ("r",)),
         ({"type": "builtins.dict", "context": '["a", "b"]', "children_spec": [leaf()]}, ("r",)),
     ],
 )
@@ -142,6 +141,19 @@ def test_trees_of_outputs(tmp_path, tree, names):
     )
     text["graph_module"]["treespec_namedtuple_fields"] = {"Out": {"field_names": ["first"]}}
     assert xir.load(write(tmp_path / "m.pt2", text)).output_names == names
+
+
+def test_what_cannot_be_read_or_checked_is_told(tmp_path):
+    tree = {"type": "builtins.dict", "context": "[", "children_spec": [leaf()]}
+    text = program(
+        {"x": meta("float32", (2, 3))}, [node("aten.relu.default", [tensor("x")], "r")], [tensor("r")], out_spec=tree
+    )
+    text["guards_code"] = ["L['x'].size()[0] <= 4", "L['flag'] == True"]
+    loaded = load_model(str(write(tmp_path / "m.pt2", text)))
+    assert loaded.graph.output_names == ("r",)
+    assert len(loaded.notes) == 2
+    assert "out_spec" in loaded.notes[0]
+    assert loaded.notes[1] == "1 guards of the program are not checked: L['flag'] == True"
 
 
 def test_constants_in_and_out(tmp_path):

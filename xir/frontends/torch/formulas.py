@@ -227,7 +227,7 @@ def _quotient(term: Term, symbols: Callable[[str], Dim]) -> _Quotient | None:
         return reduce(_FOLDED[term.head], known)
     rule = _ROUNDED.get(term.head)
     if rule is not None:
-        return rule(*known) if len(known) == _COUNTS.get(term.head, 2) else None
+        return rule(*known) if len(known) == (1 if rule in _OF_ONE else 2) else None
     return None
 
 
@@ -286,7 +286,9 @@ _FOLDED: Mapping[str, Callable[[_Quotient, _Quotient], _Quotient]] = {
     "Add": _add,
     "Mul": _mul,
     "Max": _extremum(maximum),
+    "max": _extremum(maximum),
     "Min": _extremum(minimum),
+    "min": _extremum(minimum),
 }
 
 _ROUNDED: Mapping[str, Callable[..., _Quotient | None]] = {
@@ -302,11 +304,14 @@ _ROUNDED: Mapping[str, Callable[..., _Quotient | None]] = {
     "FloorToInt": _floor,
     "ceiling": _ceil,
     "CeilToInt": _ceil,
+    "ceil": _ceil,
     "Identity": _same,
     "ToFloat": _same,
+    "sym_float": _same,
 }
 
-_COUNTS = {"floor": 1, "FloorToInt": 1, "ceiling": 1, "CeilToInt": 1, "Identity": 1, "ToFloat": 1}
+_OF_ONE = frozenset({_floor, _ceil, _same})
+"""Rules of one number."""
 
 
 class Sizes:
@@ -330,6 +335,7 @@ class Sizes:
         if name not in self._symbols:
             least, most = self._ranges.get(name, (None, None))
             low = max(least or 0, 0)
+            low = 1 if low == _TRACED and not name.startswith(_UNBACKED) else low
             high = most if most is not None and most < _UNBOUNDED else None
             if high is not None and high < low:
                 raise InvalidModelError(f"size {name!r} lies between {least} and {most}")
@@ -346,6 +352,13 @@ class Sizes:
             self._known[text] = size_of(parse_formula(text), self.symbol)
         return self._known[text]
 
+
+_TRACED = 2
+"""The smallest size of an axis that is dynamic without a range: torch traces no smaller ones, and runs them all the
+same (torch/_export/utils.py, `_check_input_constraints_for_graph`). xir runs one of a batch, too; none it refuses."""
+
+_UNBACKED = "u"
+"""How the symbols of sizes begin that only the run tells; these are asserted, and their ranges hold."""
 
 _UNBOUNDED = (1 << 62) - 1
 """Bounds from here on are none: torch writes 2^63 - 1 or less (torch/utils/_sympy/numbers.py, int_oo)."""

@@ -88,8 +88,10 @@ class _Importer:
         self.changed = changed
         self.scope = Scope()
         self.names = NameTable()
+        self.guards = guards.read_guards(program.guards)
         limit = inlining_limit(_calls(program.body))
-        self.shared = Shared(program, HIGHER_ORDER, Sizes(program.ranges, _divisors(program)), limit)
+        self.shared = Shared(program, HIGHER_ORDER, Sizes(program.ranges, _divisors(program, self.guards)), limit)
+        self.shared.notes.extend(program.notes)
         self.builder = Builder(self.shared, program.body, self.scope, self.names)
         self.inputs: list[Value] = []
         self.state: dict[str, tuple[Value, Constant]] = {}
@@ -118,7 +120,10 @@ class _Importer:
     def _assume_guards(self) -> None:
         """Says of the inputs' sizes what torch found that the program needs."""
         axes = [(name, axis, size) for name, place in self.users.items() for axis, size in enumerate(place.value.shape)]
-        guards.assume(self.program.guards, {f"{name}.{axis}": size for name, axis, size in axes})
+        unchecked = guards.assume(self.guards, {f"{name}.{axis}": size for name, axis, size in axes})
+        if unchecked:
+            told = f"{len(unchecked)} guards of the program are not checked: {'; '.join(unchecked)}"
+            self.shared.notes.append(told[:_MAX_NOTE])
 
     def _enter(self) -> None:
         """Makes the inputs and weights."""
@@ -270,10 +275,10 @@ class _Importer:
                 yield f"{name}.new", self._shown(made)
 
 
-def _divisors(program: Program) -> dict[str, int]:
+def _divisors(program: Program, told: guards.Guards) -> dict[str, int]:
     """{symbol: a number that divides it}, from what the guards say of axes that are of such a size."""
     found: dict[str, int] = {}
-    for place, divisor in guards.divisors(program.guards).items():
+    for place, divisor in guards.divisors(told).items():
         name, _, axis = place.rpartition(".")
         info = program.body.tensors.get(name)
         size = info.shape[int(axis)] if info is not None and axis.isdigit() and int(axis) < len(info.shape) else 0

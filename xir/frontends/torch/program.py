@@ -187,6 +187,7 @@ class Program:
         output_paths: where each of the outputs that the caller gets stands in what the model returns: keys of
             dictionaries as text, places in lists as numbers.
         version: which torch made it.
+        notes: what a person should know of what the reader could not read.
     """
 
     name: str
@@ -201,3 +202,4 @@ class Program:
     guards: tuple[str, ...] = ()
     output_paths: tuple[tuple[str | int, ...], ...] = ()
     version: str = ""
+    notes: tuple[str, ...] = ()

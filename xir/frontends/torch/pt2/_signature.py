@@ -84,8 +84,8 @@ def _output(kind: str, value: Json, spec: Json) -> Output:
 Path = tuple[str | int, ...]
 
 
-def output_paths(module: Json) -> tuple[Path, ...]:
-    """Where the outputs of the model stand in what it returns, from `out_spec` of its own entry; () if that is strange.
+def output_paths(module: Json) -> tuple[Path, ...] | None:
+    """Where the outputs of the model stand in what it returns, from `out_spec` of its own entry; None: it is strange.
 
     The text is JSON again, `[1, spec]` (torch/utils/_pytree.py, `treespec_dumps`, protocol 1); what a person's own
     classes make of their context is theirs, so only tuples, lists, dictionaries and named tuples give names.
@@ -98,9 +98,9 @@ def output_paths(module: Json) -> tuple[Path, ...]:
             try:
                 tree = parse_json(signature.field("out_spec").long_text().encode(), what="out_spec", file=module.file)
                 version, spec = tree.items()
-                return tuple(_leaves(spec, (), fields)) if version.integer() == 1 else ()
+                return tuple(_leaves(spec, (), fields)) if version.integer() == 1 else None
             except (XirError, ValueError):
-                return ()
+                return None
     return ()
 
 

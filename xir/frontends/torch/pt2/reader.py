@@ -22,6 +22,8 @@ from xir.frontends.torch.pt2._weights import read_payload, read_state
 _MAJOR = 8
 """`SCHEMA_VERSION` of torch 2.5 to 2.13; minor versions add optional fields alone."""
 
+_NAMELESS = "the archive does not tell how the model returns its outputs (out_spec); they have the names of their calls"
+
 _MODELS = "models/"
 _WEIGHTS = "data/weights/"
 _CONSTANTS = "data/constants/"
@@ -127,6 +129,7 @@ def read_program(text: Json, name: str, file: str, weights: dict[str, Weight]) -
     outputs = read_outputs(signature.field("output_specs"))
     _check_signature(body, inputs, outputs, file)
     guards = text.maybe("guards_code")
+    paths = output_paths(module)
     return Program(
         name,
         file,
@@ -136,8 +139,9 @@ def read_program(text: Json, name: str, file: str, weights: dict[str, Weight]) -
         weights,
         {symbol: _range(limits) for symbol, limits in text.field("range_constraints").entries()},
         tuple(item.text() for item in guards.items()) if guards is not None else (),
-        output_paths(module),
+        paths or (),
         made_by,
+        () if paths is not None else (_NAMELESS,),
     )
 
 
