@@ -1,6 +1,7 @@
 """What loading costs: seconds until a model can be called, cold and from the cache, and the largest memory.
 
-Each figure is of processes of their own, which load the file and call it twice on one thread.
+Each figure is of processes of their own, which load the file and call it twice on one thread. The files have lain
+unchanged for a minute before, as a user's model has: those of a younger one are hashed whole at each compilation.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import json
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from measure import Figure, Samples, watch
 from peers import RUNTIMES, Workload, installed
 from safetensors.numpy import save_file
 from workloads import nets
+
+from xir.runtime.digests import STILL
 
 HEAVY = 50_000_000
 """Bytes of a file from which memory has a goal."""
@@ -32,7 +36,9 @@ Told = Mapping[str, float]
 def footprint() -> Iterator[Figure]:
     """Every network: cold, warm and beside the other runtimes."""
     with tempfile.TemporaryDirectory(prefix="xir-bench-") as folder:
-        for workload in nets(Path(folder)):
+        workloads = list(nets(Path(folder)))
+        time.sleep(STILL + 1)
+        for workload in workloads:
             yield from _figures(workload, Path(folder))
 
 

@@ -358,6 +358,29 @@ def test_sleeping_workers_are_woken(team):
     assert not late.any()
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this process has one processor")
+@pytest.mark.parametrize("alone", [False, True], ids=["of several", "of one"])
+def test_a_worker_leaves_the_processor_of_the_caller(team, alone):
+    """Unless the process may run on no other one, which is told by its first thread's set."""
+    made = assemble(COUNTING, host())
+    counts, late = np.zeros((2, 8), np.int64)
+    before, mine = tasks(), os.sched_getaffinity(0)
+    shared = min(mine)
+    work = made.address("count"), counts.ctypes.data, late.ctypes.data, 2
+    with ThreadPoolExecutor(1, initializer=lambda: os.sched_setaffinity(threading.get_native_id(), {shared})) as pool:
+        caller = {str(pool.submit(threading.get_native_id).result())}
+        assert pool.submit(team.run, *work).result()
+        (worker,) = map(int, tasks() - before - caller)
+        os.sched_setaffinity(worker, {shared})
+        try:
+            os.sched_setaffinity(0, {shared} if alone else mine)
+            assert pool.submit(team.run, *work).result()
+        finally:
+            os.sched_setaffinity(0, mine)
+    assert os.sched_getaffinity(worker) == ({shared} if alone else mine - {shared})
+    assert counts.tolist()[:2] == [600] * 2
+
+
 def _until_asleep() -> None:
     """Waits until no worker is running: the kernel says in which state each is."""
     pause = threading.Event()

@@ -32,8 +32,8 @@ GENERATION, MAILBOXES, MAILBOX = 128, 256, 128
 Each has two cache lines of its own, as processors fetch lines in pairs (Intel optimization manual, "spatial
 prefetcher"). At the start of the memory stands how many have arrived.
 """
-TEAM_PLACE, NUMBER_PLACE = 40, 48
-"""Bytes into a mailbox: the address of the team's memory, and the worker's number."""
+TEAM_PLACE, NUMBER_PLACE, PROCESS_PLACE, CALLER_PLACE = 40, 48, 56, 60
+"""Bytes into a mailbox: the address of the team's memory, the worker's number, the process, the caller's processor."""
 PATIENCE = 10.0
 """Seconds to wait, when the interpreter ends, for a call that is still under way in a thread that nobody joins."""
 
@@ -101,6 +101,7 @@ class _Members:
         self.memory[start : start + MAILBOX // 8] = 0
         self.memory[start + TEAM_PLACE // 8] = self.place
         self.memory[start + NUMBER_PLACE // 8] = number
+        self.memory[start + PROCESS_PLACE // 8] = self.process  # the half above it is the caller's processor
         thread = ctypes.c_ulong()
         library = ctypes.CDLL(None)
         # A signal that a worker took would not wake the interpreter's main thread, which handles it. What a thread's

@@ -14,21 +14,75 @@ import ctypes
 from functools import cache
 
 from xir.backends.codegen.engine import assemble, host
-from xir.runtime.team import GENERATION, MAILBOX, MAILBOXES, NUMBER_PLACE, TEAM_PLACE, Team, TeamCode, shared_team
+from xir.runtime.team import (
+    CALLER_PLACE,
+    GENERATION,
+    MAILBOX,
+    MAILBOXES,
+    NUMBER_PLACE,
+    PROCESS_PLACE,
+    TEAM_PLACE,
+    Team,
+    TeamCode,
+    shared_team,
+)
 
 FUTEX = {"x86_64": 202, "aarch64": 98}
+GET_AFFINITY = {"x86_64": 204, "aarch64": 123}
+SET_AFFINITY = {"x86_64": 203, "aarch64": 122}
 """{architecture: number of the system call} (Linux, arch/x86/entry/syscalls/syscall_64.tbl, asm-generic/unistd.h)."""
+MASK_WORDS = 16
+"""Words of 64 bits in a set of processors, as in glibc's cpu_set_t; systems with more processors are left alone."""
 WAIT, WAKE = 128, 129
 """To wait and to wake within one process (futex(2): FUTEX_PRIVATE_FLAG)."""
 PAUSE = {"x86_64": ("llvm.x86.sse2.pause", "", ""), "aarch64": ("llvm.aarch64.hint", "i32 immarg", "i32 1")}
 """{architecture: the instruction between two looks, its parameter, its argument}; hint 1 is YIELD."""
-MEETING_LOOKS, IDLE_LOOKS = 1_000, 4_000
-"""Looks before a worker sleeps at a meeting, and between two calls.
+LOOKS = 4_000
+"""Looks before a worker sleeps, at a meeting and between two calls.
 
-A `pause` takes 40 to 140 cycles (Agner Fog, instruction tables; 31 ns on the reference machine), so a meeting is looked
-for during 15 to 50 microseconds, a few times what it costs to sleep and be woken. On processors that others use, too,
-who looks for longer keeps the worker from running that he waits for: open_nsfw on two threads
-took 42 ms with 250 looks, 44 with 1,000, 55 with 4,000 and 97 with 16,000, and 36 on one thread.
+A `pause` takes 40 to 140 cycles (Agner Fog, instruction tables; 31 ns on the reference machine), so others are looked
+for during 60 to 200 microseconds. That has to be longer than it takes to be woken: with 1,000 looks those who slept at
+one meeting came too late to the next, and R-Net's calls took 50 microseconds or 500.
+"""
+
+_PART = """\
+declare i32 @sched_getcpu() nounwind
+
+define internal void @part(i32 %caller, i32 %process) nounwind noinline {{
+  %mask = alloca [{words} x i64], align 8
+  %mine = call i32 @sched_getcpu()
+  %same = icmp eq i32 %mine, %caller
+  %known = icmp ult i32 %caller, {processors}
+  %both = and i1 %same, %known
+  br i1 %both, label %ask, label %done
+ask:
+  store [{words} x i64] zeroinitializer, ptr %mask, align 8
+  %size = call i64 (i64, ...) @syscall(i64 {get_affinity}, i32 %process, i64 {bytes}, ptr %mask)
+  %told = icmp sgt i64 %size, 0
+  br i1 %told, label %leave, label %done
+leave:
+  %wide = zext i32 %caller to i64
+  %index = lshr i64 %wide, 6
+  %bit = and i64 %wide, 63
+  %place = getelementptr i64, ptr %mask, i64 %index
+  %word = load i64, ptr %place, align 8
+  %one = shl i64 1, %bit
+  %rest = xor i64 %one, -1
+  %left = and i64 %word, %rest
+  store i64 %left, ptr %place, align 8
+  %r = call i64 (i64, ...) @syscall(i64 {set_affinity}, i32 0, i64 {bytes}, ptr %mask)
+  br label %done
+done:
+  ret void
+}}
+"""
+"""`@part(caller, process)`: leaves the processor on which the caller runs, where the process has another one.
+
+Whom the caller wakes may be put on the caller's own processor though others stand still: in a virtual machine the
+system takes a processor that sleeps for one that was taken away (`available_idle_cpu`, kernel/sched/sched.h in Linux).
+Two who share a processor wait at each meeting until one of them sleeps, and so until the system balances its load: a
+call of R-Net took 500 microseconds instead of 50. The worker's set of processors becomes that of the process's first
+thread as it is now (sched_getaffinity(2)) without the caller's; the kernel refuses an empty set, and the worker stays.
 """
 
 TEAM = f"""\
@@ -42,10 +96,15 @@ define ptr @work(ptr %mailbox) nounwind {{
   %p6 = getelementptr i8, ptr %mailbox, i64 {NUMBER_PLACE}
   %team = load ptr, ptr %p5, align 8
   %number = load i64, ptr %p6, align 8
+  %p7 = getelementptr i8, ptr %mailbox, i64 {PROCESS_PLACE}
+  %p8 = getelementptr i8, ptr %mailbox, i64 {CALLER_PLACE}
+  %process = load i32, ptr %p7, align 4
   br label %wait
 wait:
   %turn = phi i32 [ 0, %0 ], [ %new, %go ]
-  %new = call i32 @await(ptr %mailbox, ptr %sleepers, i32 %turn, i64 {IDLE_LOOKS})
+  %new = call i32 @await(ptr %mailbox, ptr %sleepers, i32 %turn, i64 {LOOKS})
+  %caller = load i32, ptr %p8, align 4
+  call void @part(i32 %caller, i32 %process)
   %stretch = load ptr, ptr %p1, align 8
   %end = icmp eq ptr %stretch, null
   br i1 %end, label %done, label %go
@@ -76,6 +135,7 @@ define void @dismiss(ptr %mailbox) nounwind {{
 }}
 
 define void @launch(ptr %team, ptr %stretch, ptr %table, ptr %sizes, i64 %workers) nounwind {{
+  %here = call i32 @sched_getcpu()
   %first = getelementptr i8, ptr %team, i64 {MAILBOXES}
   br label %look
 look:
@@ -91,6 +151,8 @@ call:
   store ptr %table, ptr %p2, align 8
   store ptr %sizes, ptr %p3, align 8
   store i64 %workers, ptr %p4, align 8
+  %p5 = getelementptr i8, ptr %mailbox, i64 {CALLER_PLACE}
+  store i32 %here, ptr %p5, align 4
   call void @tell(ptr %mailbox, ptr %stretch)
   %next = add i64 %number, 1
   br label %look
@@ -189,7 +251,17 @@ def meet_text(arch: str) -> str:
         wait=WAIT,
         wake=WAKE,
         generation=GENERATION,
-        looks=MEETING_LOOKS,
+        looks=LOOKS,
+    )
+
+
+def _part_text(arch: str) -> str:
+    return _PART.format(
+        get_affinity=GET_AFFINITY[arch],
+        set_affinity=SET_AFFINITY[arch],
+        words=MASK_WORDS,
+        processors=64 * MASK_WORDS,
+        bytes=8 * MASK_WORDS,
     )
 
 
@@ -201,7 +273,7 @@ def team_code() -> TeamCode:
     read its mailbox. So `@launch` needs no answer from a worker before it writes again.
     """
     machine = host()
-    code = assemble(meet_text(machine.arch) + TEAM, machine)
+    code = assemble(meet_text(machine.arch) + _part_text(machine.arch) + TEAM, machine)
     return TeamCode(
         code.address("work"),
         ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(code.address("launch")),
