@@ -15,7 +15,7 @@ export XIR_CORPUS_CACHE ?= $(HOME)/.cache/xir-corpus
 # One thread a test worker: the workers share the processor. Modules stay compiled: tests start many processes.
 TEST_SETTINGS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
-.PHONY: help demo test checks pytest models bench nightly environment clean $(CHECKS)
+.PHONY: help demo test checks pytest models bench nightly matrix environment clean $(CHECKS)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -70,7 +70,11 @@ bench: models ## ratios against other tools, on this machine; BENCH=compiled for
 nightly: environment models ## the long tests
 	@$(TEST_SETTINGS) HYPOTHESIS_PROFILE=nightly $(DEV)/python -m pytest -q -n $(WORKERS) --dist worksteal -m nightly
 
+matrix: ## networks of PyTorch's libraries in every way in and out, hours; MATRIX="--only resnet --ways pt2" for some
+	@$(PYTHON) tools/environment.py .venv-torch --extras dev,matrix --editable
+	@$(TEST_SETTINGS) .venv-torch/bin/python -m tests.frontends.torch.networks --results out/networks.jsonl $(MATRIX)
+
 clean: ## remove the environments and what the checks left
-	@rm -rf .venv .venv-bench .venv-demo .venv-caffe build dist out .coverage .coverage.* htmlcov *.egg-info \
+	@rm -rf .venv .venv-bench .venv-demo .venv-caffe .venv-torch build dist out .coverage .coverage.* htmlcov *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find xir cli conformance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -18,7 +18,7 @@ from xir.inspect.environment import EXTRAS
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
-PINNED = ("dev", "bench")
+PINNED = ("dev", "bench", "matrix")
 """Extras of the checks and the figures, for which the same versions matter more than choice."""
 ROOMS = {package: REPOSITORY / folder for package, folder in PROJECT["tool"]["setuptools"]["package-dir"].items()}
 
@@ -165,7 +165,7 @@ def test_sources_are_small():
 def test_make_help_lists_every_command():
     done = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     words = re.findall(r"^make (\w+) +\S", done.stdout, re.MULTILINE)
-    assert sorted(words) == ["bench", "checks", "clean", "demo", "help", "models", "nightly", "test"]
+    assert sorted(words) == ["bench", "checks", "clean", "demo", "help", "matrix", "models", "nightly", "test"]
 
 
 def test_one_command_for_the_tests_and_one_for_the_demo():

@@ -1,0 +1,41 @@
+"""torchvision's networks for videos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.frontends.torch.networks.network import Network, random
+from tests.frontends.torch.networks.prepare import torchvision
+
+
+def _built(name: str, **settings: Any) -> Callable[[], Any]:
+    return lambda: getattr(torchvision().models.video, name)(weights=None, num_classes=10, **settings)
+
+
+def _videos(name: str, build: Callable[[], Any], frames: int, size: int, *, moving: bool, **more: Any) -> Network:
+    axes = {0: "N", 2: "t", 3: "h", 4: "w"} if moving else {0: "N"}
+    sizes = {"N": (2, 3)} | ({"t": (frames, frames * 2), "h": (size, size + 32), "w": (size, size)} if moving else {})
+
+    def inputs(given: Any) -> dict[str, Any]:
+        return {"x": random(given["N"], 3, given.get("t", frames), given.get("h", size), given.get("w", size))}
+
+    return Network(f"torchvision.{name}", build, inputs, {"x": axes}, sizes, **more)
+
+
+def rows() -> Iterator[Network]:
+    """The networks."""
+    for name in ("r3d_18", "mc3_18", "r2plus1d_18"):
+        yield _videos(name, _built(name), 4, 32, moving=True)
+    yield _videos("s3d", _built("s3d"), 16, 224, moving=False)
+    for name in ("mvit_v1_b", "mvit_v2_s"):
+        yield _videos(name, lambda name=name: _multiscale(name), 4, 64, moving=False)
+    for name in ("swin3d_t", "swin3d_s", "swin3d_b"):
+        yield _videos(name, _built(name), 4, 64, moving=True)
+
+
+def _multiscale(name: str) -> Any:
+    """MViT for short, small videos: its builders fix 16 frames of 224 pixels, unless told through the private one."""
+    models = torchvision().models.video
+    setting: Any = {"spatial_size": (64, 64), "temporal_size": 4, "num_classes": 10}
+    return getattr(models, name)(weights=None, **setting)

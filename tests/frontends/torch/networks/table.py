@@ -1,0 +1,67 @@
+"""The table of what was measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.frontends.torch.networks.ways import WAYS, Answer
+
+WRONG = ("different", "refused", "crashed", "late", "silent")
+"""What is xir's fault, or the row's."""
+
+MARK = "<!-- python -m tests.frontends.torch.networks --table writes what follows -->"
+
+Results = dict[tuple[str, str], Answer]
+"""The last answer of each network and way."""
+
+
+def results(path: Path) -> Results:
+    """What a file of results holds."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return {(answer["network"], answer["way"]): answer for answer in map(json.loads, lines)}
+
+
+def _cell(answer: Answer | None) -> str:
+    if answer is None or answer["status"] == "none":
+        return ""
+    return f"{answer['error']:.0e}" if answer["status"] == "equal" else answer["status"]
+
+
+def _count(answer: Answer | None, key: str) -> str:
+    return "" if answer is None else str(answer.get(key, ""))
+
+
+def lines_of(found: Results, names: Sequence[str]) -> list[str]:
+    """The tables: how many of each status a way has, then a row a network."""
+    held = [name for name in names if any((name, way) in found for way in WAYS)]
+    counted: dict[str, Mapping[str, int]] = {}
+    for way in WAYS:
+        told = [found[name, way]["status"] for name in held if (name, way) in found]
+        counted[way] = {status: told.count(status) for status in told if status != "none"}
+    both = [
+        (found[name, "onnx"]["onnx_nodes"], found[name, "exporter"]["onnx_nodes"])
+        for name in held
+        if all(found.get((name, way), {}).get("status") == "equal" for way in ("onnx", "exporter"))
+    ]
+    lines = ["| way | networks | equal | else |", "| --- | ---: | ---: | --- |"]
+    for way, counts in counted.items():
+        others = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if status != "equal")
+        lines.append(f"| {way} | {sum(counts.values())} | {counts.get('equal', 0)} | {others} |")
+    told = f"{len(held)} networks. Where both are equal to torch ({len(both)}), xir's ONNX files hold"
+    lines += ["", f"{told} {sum(a for a, _ in both)} nodes, torch's {sum(b for _, b in both)}.", ""]
+    lines.append(f"| network | {' | '.join(WAYS)} | nodes | torch's nodes |")
+    lines.append(f"| --- | {'---: | ' * len(WAYS)}---: | ---: |")
+    for name in held:
+        cells = [_cell(found.get((name, way))) for way in WAYS]
+        counts = [_count(found.get((name, way)), "onnx_nodes") for way in ("onnx", "exporter")]
+        lines.append(f"| {' | '.join((name, *cells, *counts))} |")
+    return lines
+
+
+def write(path: Path, found: Results, names: Sequence[str]) -> None:
+    """Writes the tables into a Markdown file, in place of what follows `MARK`."""
+    text = path.read_text() if path.is_file() else ""
+    before = text.partition(MARK)[0]
+    path.write_text("\n".join([f"{before}{MARK}", "", *lines_of(found, names), ""]))

@@ -1,0 +1,47 @@
+"""The small networks of the matrix; `make matrix` runs all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.frontends.torch.networks import table
+from tests.frontends.torch.networks.rows import networks, small
+
+
+def test_every_network_has_a_name_of_its_own() -> None:
+    names = [network.name for network in networks()]
+    assert len(set(names)) == len(names) > 60
+
+
+@pytest.mark.parametrize("way", ["symbolic", "script", "live"])
+@pytest.mark.parametrize("network", list(small.rows()), ids=lambda network: network.name)
+def test_small_networks_are_equal(network, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch", reason="torch is not installed")
+    from tests.frontends.torch.networks.ways import Subject, answered
+
+    monkeypatch.setenv("XIR_CACHE", "off")
+    answer = answered(Subject(network, tmp_path), way)
+    wanted = ("equal", "not made") if way == "script" and network.script is None else ("equal",)
+    assert answer["status"] in wanted, answer
+
+
+def test_the_table_counts_and_names(tmp_path: Path) -> None:
+    found = {
+        ("a", "pt2"): {"status": "equal", "error": 2e-6},
+        ("a", "onnx"): {"status": "equal", "error": 2e-6, "onnx_nodes": 3},
+        ("a", "exporter"): {"status": "equal", "error": 2e-6, "onnx_nodes": 5},
+        ("b", "pt2"): {"status": "refused", "told": "why"},
+        ("b", "symbolic"): {"status": "none"},
+    }
+    path = tmp_path / "table.md"
+    path.write_text(f"# Before\n{table.MARK}\nfirst table\n")
+    table.write(path, found, ["a", "b", "c"])
+    text = path.read_text()
+    assert text.startswith("# Before\n")
+    assert "first table" not in text
+    assert "| pt2 | 2 | 1 | 1 refused |" in text
+    assert "xir's ONNX files hold 3 nodes, torch's 5." in text
+    assert "| a | 2e-06 |  |  |  |  | 2e-06 |  | 2e-06 |  | 3 | 5 |" in text
+    assert "| b | refused |" in text

@@ -1,0 +1,309 @@
+"""What is done with one network, with torch in the process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tests.frontends.torch.networks.network import Network
+from tests.frontends.torch.networks.prepare import LEAST_DIFFERENCE, distance, drawn, prepared
+from tests.frontends.torch.oracle import arrays
+from tests.frontends.torch.oracle.export import array_of, fed, flat
+from tests.frontends.torch.oracle.judge import REPOSITORY
+
+Answer = dict[str, Any]
+"""`status`: equal, different, refused (by xir), crashed (xir), not made (by torch), silent (the network shows nothing);
+`error`, `told`, `nodes` and what else is known."""
+
+
+class Subject:
+    """A network, what torch makes of it, and a folder for its files."""
+
+    def __init__(self, network: Network, folder: Path) -> None:
+        self.network, self.folder = network, folder
+
+    @cached_property
+    def module(self) -> Any:
+        """The module."""
+        return prepared(self.network)
+
+    @cached_property
+    def example(self) -> dict[str, Any]:
+        """The inputs that it is exported for."""
+        return drawn(self.network, self.network.example())
+
+    def sets(self, symbolic: bool) -> list[dict[str, Any]]:
+        """The inputs that it is run with."""
+        others = [drawn(self.network, sizes, 2 + number) for number, sizes in enumerate(self.network.others())]
+        return [self.example, *(others if symbolic else ())]
+
+    def torch(self, inputs: Mapping[str, Any], module: Any = None) -> list[np.ndarray]:
+        """What torch makes of inputs."""
+        import torch
+
+        with torch.no_grad():
+            return flat((self.module if module is None else module)(**_copies(inputs)))
+
+    @cached_property
+    def silent(self) -> str:
+        """Why the network's results show nothing, or nothing."""
+        one = self.torch(self.example)
+        other = self.torch(drawn(self.network, self.network.example(), 7))
+        if not all(np.isfinite(array).all() for array in one if array.dtype.kind == "f"):
+            return "results are not finite"
+        if len(one) != len(other) or any(a.shape != b.shape for a, b in zip(one, other, strict=True)):
+            return ""
+        error, _ = distance(one, other)
+        return f"two inputs differ by {error:.1e}" if error < LEAST_DIFFERENCE else ""
+
+    def shapes(self, symbolic: bool) -> Any:
+        """`dynamic_shapes` for torch.export."""
+        import torch
+
+        def tree(item: Any) -> Any:
+            if isinstance(item, list | tuple):
+                return type(item)(map(tree, item))
+            if isinstance(item, Mapping):
+                axes = all(isinstance(key, int) for key in item)
+                return {key: torch.export.Dim.AUTO if axes else tree(each) for key, each in item.items()}
+            return item
+
+        return {name: tree(self.network.axes.get(name)) for name in self.example} if symbolic else None
+
+
+def _copies(tree: Any) -> Any:
+    import torch
+    from torch.utils import _pytree
+
+    return _pytree.tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, dict(tree))
+
+
+class NotMade(Exception):
+    """torch itself does not make the file."""
+
+
+def _made(what: Callable[[], Any]) -> Any:
+    """What torch makes; `NotMade` in place of whatever it raises."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return what()
+    except Exception as error:
+        raise NotMade(f"{type(error).__name__}: {str(error).strip()[:400]}") from error
+
+
+def _archive(subject: Subject, symbolic: bool) -> Path:
+    """The folder with the exported program, made once."""
+    import torch
+
+    folder = subject.folder / ("symbolic" if symbolic else "pt2")
+    if (folder / "model.pt2").is_file():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    shapes = subject.shapes(symbolic)
+    program = _made(
+        lambda: torch.export.export(subject.module, (), _copies(subject.example), dynamic_shapes=shapes, strict=False)
+    )
+    for number, inputs in enumerate(subject.sets(symbolic)):
+        if number:  # torch.export may have fixed a size that was to be a symbol
+            _made(lambda given=inputs: subject.torch(given, program.module()))
+        arrays.save(folder / f"inputs_{number}", fed(program, (), inputs))
+        arrays.save(folder / f"outputs_{number}", subject.torch(inputs))
+    _made(lambda: torch.export.save(program, folder / "model.pt2"))
+    return folder
+
+
+def _read(subject: Subject, folder: Path, ways: list[str]) -> Answer:
+    """What a process without torch makes of the archive in a folder."""
+    command = [sys.executable, "-m", "tests.frontends.torch.oracle.worker", ",".join(ways), str(folder)]
+    done = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=False)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+    answer: Answer = json.loads(lines[-1]) if lines else {"error": f"BUG the process ended with {done.returncode}"}
+    if "error" in answer:
+        crashed = answer["error"].startswith("BUG")
+        told = answer.pop("error") + "\n" + answer.pop("traceback", "")
+        return answer | {"status": "crashed" if crashed else "refused", "told": told.strip()}
+    worst, told = 0.0, ""
+    for expected in sorted(folder.glob("outputs_*.json")):
+        for way in ways:
+            made = arrays.load(folder / f"{way}_{expected.stem.removeprefix('outputs_')}")
+            error, why = distance(made, arrays.load(expected))
+            if error > worst:
+                worst, told = error, f"{way} {expected.stem}: {why}"
+    return answer | _judged(subject, worst, told)
+
+
+def _judged(subject: Subject, error: float, told: str) -> Answer:
+    equal = error <= subject.network.tolerance
+    return {"status": "equal" if equal else "different", "error": error, "told": "" if equal else told}
+
+
+def _on(subject: Subject) -> list[str]:
+    return ["compiled", "reference"] if subject.network.reference else ["compiled"]
+
+
+def pt2(subject: Subject) -> Answer:
+    """The exported program, for sizes that are numbers."""
+    return _read(subject, _archive(subject, False), _on(subject))
+
+
+def symbolic(subject: Subject) -> Answer:
+    """The exported program with sizes that are symbols, run with several."""
+    return _read(subject, _archive(subject, True), _on(subject))
+
+
+def onnx(subject: Subject) -> Answer:
+    """The exported program converted to ONNX, run by onnxruntime."""
+    return _read(subject, _archive(subject, False), ["onnx"])
+
+
+def onnx_symbolic(subject: Subject) -> Answer:
+    """The same with sizes that are symbols."""
+    return _read(subject, _archive(subject, True), ["onnx"])
+
+
+def _scripted(subject: Subject, symbolic: bool) -> Answer:
+    """TorchScript, traced or scripted."""
+    import torch
+
+    how, folder = subject.network.script, subject.folder / ("script-symbolic" if symbolic else "script")
+    if how is None:
+        raise NotMade("no TorchScript can be made of it")
+    folder.mkdir(parents=True, exist_ok=True)
+    if how == "trace":
+        given = _copies(subject.example)
+        with torch.no_grad():
+            archive = _made(
+                lambda: torch.jit.trace(subject.module, example_kwarg_inputs=given, check_trace=False, strict=False)
+            )
+    else:
+        archive = _made(lambda: torch.jit.script(subject.module))
+    for number, inputs in enumerate(subject.sets(symbolic)):
+        wanted = subject.torch(inputs)
+        error, why = distance(_made(lambda given=inputs: subject.torch(given, archive)), wanted)
+        if error > subject.network.tolerance:
+            raise NotMade(f"torch's own run of it is wrong by {error:.1e} {why}")
+        arrays.save(folder / f"inputs_{number}", flat(inputs))
+        arrays.save(folder / f"outputs_{number}", wanted)
+    if symbolic or how == "script":
+        types = _types(subject.example, subject.network.axes if symbolic else {})
+        (folder / "types.json").write_text(json.dumps(types))
+    torch.jit.save(archive, str(folder / "model.pt"))
+    return _read(subject, folder, _on(subject))
+
+
+def _types(item: Any, axes: Any, name: str = "") -> dict[str, str]:
+    """The types of inputs, as xir is told them: {"x.0": "f32[N,3,h,w]"}."""
+    if isinstance(item, Mapping | list | tuple):
+        pairs = item.items() if isinstance(item, Mapping) else enumerate(item)
+        found: dict[str, str] = {}
+        for key, each in pairs:
+            inner = axes.get(key) if isinstance(axes, Mapping) else axes[key] if axes else None
+            found |= _types(each, inner, f"{name}.{key}" if name else str(key))
+        return found
+    array = array_of(item)
+    if array is None:
+        return {}
+    short = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "bool"}[array.dtype.name]
+    sizes = [str((axes or {}).get(axis, size)) for axis, size in enumerate(array.shape)]
+    return {name: f"{short}[{','.join(sizes)}]"}
+
+
+def script(subject: Subject) -> Answer:
+    """TorchScript, for sizes that are numbers."""
+    return _scripted(subject, False)
+
+
+def script_symbolic(subject: Subject) -> Answer:
+    """TorchScript with sizes that are symbols."""
+    return _scripted(subject, True)
+
+
+def live(subject: Subject) -> Answer:
+    """The module itself."""
+    import xir
+    from xir.errors import XirError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            graph = xir.load(subject.module, example_inputs=_copies(subject.example))
+        given = flat(subject.example)
+        feeds = dict(zip(graph.input_names, given, strict=True))
+        made = [np.asarray(array) for array in xir.compile(graph).run(None, feeds)]
+    except XirError as error:
+        return {"status": "refused", "told": f"{type(error).__name__}: {error}"}
+    error, why = distance(made, subject.torch(subject.example))
+    return {"nodes": len(graph.nodes)} | _judged(subject, error, why)
+
+
+def _exporter(subject: Subject, symbolic: bool) -> Answer:
+    """What torch exports to ONNX itself, run by onnxruntime."""
+    import onnxruntime
+    import torch
+
+    from tests.frontends.torch.oracle.worker import count_nodes
+
+    path = subject.folder / ("exporter-symbolic.onnx" if symbolic else "exporter.onnx")
+    shapes = subject.shapes(symbolic)
+
+    def save() -> None:
+        program = torch.onnx.export(
+            subject.module, (), kwargs=_copies(subject.example), dynamo=True, dynamic_shapes=shapes, verbose=False
+        )
+        program.save(str(path))
+
+    _made(save)
+    session = _made(lambda: onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]))
+    worst, told = 0.0, ""
+    for inputs in subject.sets(symbolic):
+        feeds = dict(zip((each.name for each in session.get_inputs()), flat(inputs), strict=False))
+        error, why = distance(_made(lambda given=feeds: session.run(None, given)), subject.torch(inputs))
+        worst, told = max((worst, told), (error, why))
+    return {"onnx_nodes": count_nodes(path)} | _judged(subject, worst, told)
+
+
+def exporter(subject: Subject) -> Answer:
+    """torch.onnx.export(dynamo=True), for sizes that are numbers."""
+    return _exporter(subject, False)
+
+
+def exporter_symbolic(subject: Subject) -> Answer:
+    """torch.onnx.export(dynamo=True) with sizes that are symbols."""
+    return _exporter(subject, True)
+
+
+WAYS: dict[str, Callable[[Subject], Answer]] = {
+    "pt2": pt2,
+    "symbolic": symbolic,
+    "script": script,
+    "script-symbolic": script_symbolic,
+    "live": live,
+    "onnx": onnx,
+    "onnx-symbolic": onnx_symbolic,
+    "exporter": exporter,
+    "exporter-symbolic": exporter_symbolic,
+}
+"""Every way, in the order of the table."""
+
+
+def answered(subject: Subject, way: str) -> Answer:
+    """How a way went, with the seconds that it took."""
+    began = time.perf_counter()
+    if way.endswith("symbolic") and not subject.network.axes:
+        return {"status": "none"}
+    try:
+        why = subject.silent
+        answer = {"status": "silent", "told": why} if why else WAYS[way](subject)
+    except NotMade as error:
+        answer = {"status": "not made", "told": str(error)}
+    return answer | {"seconds": round(time.perf_counter() - began, 1)}
