@@ -130,12 +130,98 @@ def test_what_xir_does_not_know_is_left_to_torch() -> None:
         close(torch.compile(rule, backend=backend)(x), rule(x))
 
 
-def test_random_numbers_differ_from_call_to_call() -> None:
-    run = torch.compile(lambda x: torch.nn.functional.dropout(x, 0.5, True), backend=backend)
-    x = torch.ones(64)
-    with pytest.warns(UserWarning, match="random"):
-        first = run(x)
-    assert not torch.equal(first, run(x))
+@pytest.mark.filterwarnings("ignore:PyTorch runs what xir cannot compile")
+def test_calls_that_torch_runs_cut_the_graph() -> None:
+    def rule(x: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        inner = torch.special.bessel_j0((x @ w).t())
+        return (inner.t() * 2).relu() + x.shape[0], torch.special.erfcx(x), inner
+
+    for dynamic in (False, True):
+        run = torch.compile(rule, backend=backend, dynamic=dynamic)
+        for count in (3, 5):
+            x, w = torch.randn(count, 4), torch.randn(4, 4)
+            for made, wanted in zip(run(x, w), rule(x, w), strict=True):
+                close(made, wanted)
+                assert made.stride() == wanted.stride()
+
+
+def _drawn(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    y = torch.nn.functional.dropout(x * 2, 0.5)
+    return y, torch.rand_like(y) + y, torch.bernoulli(y.sigmoid()), torch.randint(0, 9, (x.shape[0],)), torch.randn(2)
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_random_numbers_are_those_of_eager(dynamic: bool) -> None:
+    run = torch.compile(_drawn, backend=backend, dynamic=dynamic, options={"strict": True})
+    for seed, count in enumerate((3, 5, 5)):
+        x = torch.randn(count, 16)
+        torch.manual_seed(seed)
+        made, after = run(x), torch.rand(1)
+        torch.manual_seed(seed)
+        close(made, _drawn(x))
+        close(after, torch.rand(1))
+    assert not torch.equal(run(x)[1], run(x)[1])
+
+
+def test_training_with_dropout_equals_eager() -> None:
+    layers = [torch.nn.Linear(8, 16), torch.nn.Dropout(0.3), torch.nn.ReLU(), torch.nn.Dropout(0.5)]
+    eager = torch.nn.Sequential(*layers, torch.nn.Linear(16, 4))
+    model = copy.deepcopy(eager)
+    run, x = compiled(model), torch.randn(6, 8)
+    for seed in range(2):
+        for each in (run, eager):
+            torch.manual_seed(seed)
+            each(x).square().sum().backward()
+    for mine, theirs in zip(model.parameters(), eager.parameters(), strict=True):
+        close(mine.grad, theirs.grad)
+
+
+def test_results_share_memory_as_in_eager() -> None:
+    def rule(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        y = x * 2
+        return y, y.view(-1), y[1:], x[0]
+
+    x = torch.randn(3, 4)
+    y, flat, rest, row = torch.compile(rule, backend=backend, options={"strict": True})(x)
+    flat.zero_()
+    assert not y.any()
+    assert not rest.any()
+    assert row.data_ptr() == x.data_ptr()
+
+
+def test_complex_numbers() -> None:
+    def rule(x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        z = torch.fft.fft(x) * y
+        return z.t() * 2, z.abs(), z
+
+    run, x, y = compiled(rule), torch.randn(4, 4), torch.randn(4, 4, dtype=torch.complex64)
+    for each in (y, y.conj(), y.t()):
+        close(run(x, each), rule(x, each))
+
+
+def test_other_devices_are_refused() -> None:
+    with pytest.raises(Exception, match="device meta; the backend xir computes on the processor"):
+        torch.compile(lambda x: x * 2, backend=backend)(torch.randn(3, device="meta"))
+
+
+def test_sizes_that_are_marked_compile_once() -> None:
+    made: list[object] = []
+
+    def counting(graph: object, inputs: list[object]) -> object:
+        made.append(graph)
+        return backend(graph, inputs)
+
+    model = torch.nn.Linear(8, 4)
+    for mark, wanted in ((True, 1), (False, 2)):
+        torch._dynamo.reset()
+        made.clear()
+        run = torch.compile(model, backend=counting)
+        for count in range(2, 7):
+            x = torch.randn(count, 8)
+            if mark:
+                torch._dynamo.mark_dynamic(x, 0)
+            close(run(x), model(x))
+        assert len(made) == wanted
 
 
 @pytest.mark.parametrize("options", [{"mode": 1}, {"strict": 1}, {"threads": "all"}])

@@ -2,7 +2,8 @@
 
 TorchDynamo cuts a model into graphs, AOTAutograd makes each of them ATen operators without writes, and of a graph that
 is trained one forwards and one backwards; what writes inputs and shows parts of them is AOTAutograd's to undo. Here a
-graph becomes a callable. torch finds `backend` by the entry point `torch_dynamo_backends`.
+graph becomes a callable: `torch_parts` cuts out the calls that xir does not know and those that draw random numbers,
+which PyTorch runs. torch finds `backend` by the entry point `torch_dynamo_backends`.
 """
 
 from __future__ import annotations
@@ -10,23 +11,40 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import numpy as np
 
 from xir.backends.codegen.cached import compile_optimized
-from xir.errors import UsageError, XirError
+from xir.errors import UnsupportedError, UsageError, XirError
+from xir.frontends.torch.call import COMPLEX
 from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.importer import import_program
-from xir.frontends.torch.live.objects import FxModule, LiveTensor, torch_module
+from xir.frontends.torch.live.objects import FxModule, FxNode, LiveTensor, torch_module
 from xir.frontends.torch.live.tensors import array_of, tensor_of
 from xir.frontends.torch.live.traced import Traced, read_traced
+from xir.integrations.torch_parts import Part, draws, split
 from xir.ir.constant import Array
+from xir.ir.graph import Graph
 from xir.ir.types import DType
 from xir.runtime.executable import Executable
 
 Boxed: TypeAlias = Callable[[list[object]], Sequence[object]]
 """Takes its arguments in a list, which it empties, so that they can be freed before it returns."""
+
+
+class Elements(Protocol):
+    """A tensor to compute with."""
+
+    @property
+    def shape(self) -> Sequence[object]:
+        """Its sizes."""
+        ...
+
+    def __mul__(self, other: object) -> Elements:
+        """The products of elements."""
+        ...
+
 
 MAX_FROZEN = 4
 """How many sets of weights get code of their own, one after the other, before a graph takes its weights as inputs."""
@@ -37,7 +55,7 @@ class Options:
     """What a person may say of `torch.compile(model, backend="xir", options={...})`.
 
     Attributes:
-        strict: raises where xir cannot compile a graph, instead of leaving it to PyTorch with a warning.
+        strict: raises where xir cannot compile a call, instead of leaving it to PyTorch with a warning.
         threads: at most so many work on a call.
         freeze: whether the weights of a graph that is not trained become part of its code. That they are the same
             tensors and were not written is checked on every call by torch's counts of writes, which see neither
@@ -52,7 +70,7 @@ class Options:
 def backend(module: FxModule, inputs: Sequence[object], *, options: Mapping[str, object] | None = None) -> object:
     """A callable that computes a graph of TorchDynamo.
 
-    A graph with operators that xir does not know is run by PyTorch; a warning names them.
+    Calls of operators that xir does not know are run by PyTorch; a warning names them.
 
     Args:
         module: the graph.
@@ -60,21 +78,18 @@ def backend(module: FxModule, inputs: Sequence[object], *, options: Mapping[str,
         options: see `Options`.
 
     Raises:
-        UsageError: an option is not known.
-        XirError: a graph cannot be compiled and `strict` is set.
+        UsageError: an option is not known, or tensors do not lie in the processor's memory.
+        UnsupportedError: a call cannot be compiled and `strict` is set.
     """
     chosen = _chosen(options or {})
     common, compilers = torch_module("torch._dynamo.backends.common"), torch_module("functorch.compile")
 
-    def plain(graph: FxModule) -> Boxed:
-        return _compiled(graph, chosen, {})
-
     def trained(graph: FxModule, _: Sequence[object]) -> Boxed:
-        return _made(graph, chosen, lambda: plain(graph))
+        return _boxed(_compiled(graph, chosen, {}))
 
     def used(graph: FxModule, given: Sequence[object]) -> Boxed:
         weights = _weights(inputs) if chosen.freeze and len(given) == len(inputs) else {}
-        return _made(graph, chosen, lambda: _Frozen(graph, chosen, weights) if weights else plain(graph))
+        return _boxed(_Frozen(graph, chosen, weights) if weights else _compiled(graph, chosen, {}))
 
     aot = common.aot_autograd(
         fw_compiler=trained,
@@ -96,22 +111,24 @@ def _chosen(options: Mapping[str, object]) -> Options:
     return Options(strict, threads, freeze)
 
 
-def _made(graph: FxModule, options: Options, make: Callable[[], Boxed]) -> Boxed:
-    """What runs a graph: machine code, or PyTorch where that cannot be and may be left out."""
-    compilers = torch_module("functorch.compile")
-    try:
-        return _boxed(make())
-    except XirError as error:
-        if options.strict:
-            raise
-        warnings.warn(f"PyTorch runs a graph that xir cannot compile: {error}", stacklevel=2)
-        return cast("Boxed", compilers.make_boxed_func(graph.forward))
-
-
 def _decompositions() -> dict[object, object]:
-    """Rules of torch that take apart the operators that xir does not know."""
+    """Rules of torch that take apart the operators that xir does not know, and dropout, whose mask PyTorch draws."""
     rules = cast("Mapping[object, object]", torch_module("torch._decomp").core_aten_decompositions())
-    return {operator: rule for operator, rule in rules.items() if not _is_known(str(operator))}
+    found = {operator: rule for operator, rule in rules.items() if not _is_known(str(operator))}
+    return {**found, torch_module().ops.aten.native_dropout.default: _dropout}
+
+
+def _dropout(x: Elements, dropped: float, is_training: bool | None) -> tuple[Elements, Elements]:
+    """Dropout whose mask depends on sizes alone, so that all masks of a graph can be drawn before anything else.
+
+    It draws what PyTorch draws on a processor (aten/src/ATen/native/Dropout.cpp, `native_dropout_cpu`).
+    """
+    torch = torch_module()
+    if is_training is False or not dropped:
+        return x * 1, torch.ones(x.shape, dtype=torch.bool)
+    aten = torch.ops.aten
+    kept = cast("Elements", aten.bernoulli.p(torch.empty(x.shape, dtype=torch.bool), 1 - dropped))
+    return x * kept * (0.0 if dropped == 1 else 1 / (1 - dropped)), kept
 
 
 def _is_known(operator: str) -> bool:
@@ -182,53 +199,186 @@ def _compiled(graph: FxModule, options: Options, weights: Mapping[int, LiveTenso
         weights: inputs that become part of the code, by number.
 
     Raises:
-        XirError: xir cannot compile it.
+        UsageError: a tensor does not lie in the processor's memory.
+        UnsupportedError: xir cannot compile a call and `options.strict` is set.
     """
+    _check_devices(graph)
+    random = [node for node in graph.graph.nodes if draws(node)]
+    refused: dict[FxNode, str] = {}
     with torch_module("torch.utils._python_dispatch")._disable_current_modes():  # weights are no fake tensors
-        traced = read_traced(graph, "compiled", weights)
-    executable = compile_optimized(import_program(traced.program).graph, threads=options.threads)
-    return _Runner(traced, executable)
+        while True:
+            parts = split(graph, {*random, *refused})
+            found = [_prepared(part, graph, weights) for part in parts]
+            refusals = {node: why for each in found if isinstance(each, dict) for node, why in each.items()}
+            if not refusals:
+                break
+            refused |= refusals
+            _check_strict(refused, options)
+        steps = [_step(each, options) for each in found if not isinstance(each, dict)]
+    if refused:
+        warnings.warn(f"PyTorch runs what xir cannot compile: {_told(refused)}", stacklevel=2)
+    return _Sequence(graph, parts, steps)
+
+
+def _check_devices(graph: FxModule) -> None:
+    for node in graph.graph.nodes:
+        device = getattr(getattr(node.meta.get("val"), "device", None), "type", "cpu")
+        if device != "cpu":
+            raise UsageError(
+                f"{node.name!r} is a tensor on the device {device}; the backend xir computes on the processor",
+                hint="move the model and its inputs to 'cpu', or use another backend",
+            )
+
+
+def _told(refused: Mapping[FxNode, str]) -> str:
+    """Which calls and why; each reason once."""
+    calls: dict[str, list[str]] = {}
+    for node, why in refused.items():
+        calls.setdefault(why, []).append(str(node.target))
+    return "; ".join(f"{', '.join(dict.fromkeys(targets))} ({len(targets)}x): {why}" for why, targets in calls.items())
+
+
+def _check_strict(refused: Mapping[FxNode, str], options: Options) -> None:
+    if refused and options.strict:
+        raise UnsupportedError(f"xir cannot compile {_told(refused)}", hint="without strict PyTorch runs these calls")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """A part before it is machine code; one that PyTorch runs has no graph."""
+
+    part: Part
+    read: tuple[Traced, Graph] | None
+
+
+def _prepared(part: Part, graph: FxModule, weights: Mapping[int, LiveTensor]) -> _Prepared | dict[FxNode, str]:
+    """A part as a graph, or which calls stand against that and why."""
+    if not part.is_compiled:
+        return _Prepared(part, None)
+    places = {node: place for place, node in enumerate(_placeholders(graph))}
+    frozen = {place: weights[places[node]] for place, node in enumerate(part.inputs) if places.get(node, -1) in weights}
+    try:
+        traced = read_traced(part.module, "compiled", frozen)
+        return _Prepared(part, (traced, import_program(traced.program).graph))
+    except XirError as error:
+        several = error.problems if isinstance(error, UnsupportedError) else ()
+        reasons = [(problem.reason, layer) for problem in several for layer in problem.layers]
+        reasons += [] if error.source.layer is None else [(error.message, error.source.layer)]
+        layers = [(why, layer.partition("/")[0]) for why, layer in reasons]  # calls in bodies are `call/inner`
+        named = {part.calls[layer]: why for why, layer in layers if layer in part.calls}
+        return named or dict.fromkeys(part.calls.values(), error.message)
+
+
+def _placeholders(graph: FxModule) -> list[FxNode]:
+    return [node for node in graph.graph.nodes if node.op == "placeholder"]
+
+
+def _step(prepared: _Prepared, options: Options) -> Boxed:
+    """What runs a part; PyTorch does where the compiler cannot and may be left out."""
+    forward = cast("Boxed", torch_module("functorch.compile").make_boxed_func(prepared.part.module.forward))
+    if prepared.read is None:
+        return forward
+    traced, graph = prepared.read
+    try:
+        return _Runner(traced, compile_optimized(graph, threads=options.threads))
+    except XirError as error:
+        refused = dict.fromkeys(prepared.part.calls.values(), error.message)
+        _check_strict(refused, options)
+        warnings.warn(f"PyTorch runs what xir cannot compile: {_told(refused)}", stacklevel=2)
+        return forward
+
+
+class _Sequence:
+    """Runs the parts of a graph one after the other; what nothing reads any more is let go."""
+
+    def __init__(self, graph: FxModule, parts: Sequence[Part], steps: Sequence[Boxed]) -> None:
+        nodes = [*graph.graph.nodes]
+        slots = {node: slot for slot, node in enumerate(_placeholders(graph))}
+        for part in parts:
+            for node in part.outputs:
+                slots[node] = len(slots)
+        constants = {node: _attribute(graph, str(node.target)) for node in nodes if node.op == "get_attr"}
+        results = cast("Sequence[object]", nodes[-1].args[0])
+        self._results = [(slots.get(cast("FxNode", each), -1), each) for each in results]
+        self._results = [(slot, constants.get(cast("FxNode", each), each)) for slot, each in self._results]
+        self._blank: list[object] = [None] * len(slots)
+        kept = {slot for slot, _ in self._results}
+        last = {slots[node]: number for number, part in enumerate(parts) for node in part.inputs}
+        self._steps = [
+            (
+                run,
+                [slots[node] for node in part.inputs],
+                [slots[node] for node in part.outputs],
+                [slot for slot, when in last.items() if when == number and slot not in kept],
+            )
+            for number, (run, part) in enumerate(zip(steps, parts, strict=True))
+        ]
+
+    def __call__(self, arguments: list[object]) -> list[object]:
+        """The results of the graph; the list of arguments is empty then."""
+        held = self._blank.copy()
+        held[: len(arguments)] = arguments
+        arguments.clear()
+        for run, reads, writes, done in self._steps:
+            given = [held[slot] for slot in reads]
+            for slot in done:
+                held[slot] = None
+            for slot, made in zip(writes, run(given), strict=True):
+                held[slot] = made
+        return [constant if slot < 0 else held[slot] for slot, constant in self._results]
+
+
+def _attribute(graph: FxModule, path: str) -> object:
+    value: object = graph
+    for part in path.split("."):
+        value = getattr(value, part)
+    return value
 
 
 class _Runner:
     """Calls machine code with tensors; nothing is copied where they lie as the code reads and torch expects them."""
 
     def __init__(self, traced: Traced, executable: Executable) -> None:
-        self._traced = traced
+        tensors = traced.program.body.tensors
         self._executable = executable
-        ports = executable.get_inputs()
-        self._fed = [(place, by_size, port.name) for (place, by_size), port in zip(traced.feeds, ports, strict=True)]
-        self._made = [
-            (place, number, traced.orders[number], executable.get_outputs()[number].type)
-            for place, number in traced.results.items()
+        users = [input_.name for input_ in traced.program.inputs if input_.role == "user"]
+        self._fed = [
+            (place, by_size, name, tensors[name].dtype in COMPLEX)
+            for (place, by_size), name in zip(traced.feeds, users, strict=True)
         ]
-        self._count = len(traced.results) + len(traced.through) + len(traced.constants)
+        outputs = executable.get_outputs()
+        names = [str(getattr(argument, "name", "")) for argument in traced.program.body.outputs]
+        self._made = [
+            (order, output.type, name in tensors and tensors[name].dtype in COMPLEX)
+            for order, output, name in zip(traced.orders, outputs, names, strict=True)
+        ]
 
     def __call__(self, arguments: list[object]) -> list[object]:
         """The results of the graph; the list of arguments is empty then."""
         arrays = [
             np.empty(cast("int", arguments[place]), np.bool_)
             if by_size
-            else array_of(cast("LiveTensor", arguments[place]), name)
-            for place, by_size, name in self._fed
+            else array_of(_paired(arguments[place]) if is_complex else cast("LiveTensor", arguments[place]), name)
+            for place, by_size, name, is_complex in self._fed
         ]
-        results: list[object] = [None] * self._count
-        for place, argument in self._traced.through.items():
-            results[place] = arguments[argument]
-        for place, constant in self._traced.constants.items():
-            results[place] = constant
         arguments.clear()
         made = self._executable(*arrays)
-        for place, number, order, dtype in self._made:
-            results[place] = (
-                made[number].item() if order is None or dtype is None else _laid(made[number], dtype, order)
-            )
-        return results
+        return [
+            array.item() if order is None or dtype is None else _laid(array, dtype, order, is_complex)
+            for array, (order, dtype, is_complex) in zip(made, self._made, strict=True)
+        ]
 
 
-def _laid(array: Array, dtype: DType, order: tuple[int, ...]) -> LiveTensor:
+def _paired(tensor: object) -> LiveTensor:
+    """Complex elements as their parts along a last axis."""
+    return cast("LiveTensor", torch_module().view_as_real(torch_module().resolve_conj(tensor).detach()))
+
+
+def _laid(array: Array, dtype: DType, order: tuple[int, ...], is_complex: bool) -> LiveTensor:
     """The array as a tensor whose strides fall in this order of its axes."""
-    if order == tuple(range(array.ndim)):
-        return tensor_of(array, dtype)
-    back = tuple(order.index(axis) for axis in range(array.ndim))
-    return tensor_of(np.ascontiguousarray(array.transpose(order)), dtype).permute(back)
+    in_order = order == tuple(range(len(order)))
+    last = (len(order),) if is_complex else ()
+    held = array if in_order else np.ascontiguousarray(array.transpose(*order, *last))
+    tensor = tensor_of(held, dtype)
+    tensor = cast("LiveTensor", torch_module().view_as_complex(tensor)) if is_complex else tensor
+    return tensor if in_order else tensor.permute(tuple(order.index(axis) for axis in range(len(order))))

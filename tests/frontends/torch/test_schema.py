@@ -54,6 +54,7 @@ def test_what_is_no_schema_is_refused():
 def test_every_schema_is_pytorchs_own():
     torch = pytest.importorskip("torch", reason="torch is not installed")
     importlib.import_module("torch.ao.quantization.fx._decomposed")  # registers `quantized_decomposed`
+    importlib.import_module("torch._inductor.inductor_prims")  # registers more of `prims`
     theirs = {
         f"{schema.name.replace('::', '.')}.{schema.overload_name or 'default'}": schema
         for schema in torch._C._jit_get_all_schemas()

@@ -39,10 +39,11 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 """What may stand for an argument of each type of a schema."""
 
 _TAKING_NUMBERS = frozenset(
-    ("add", "copy", "div", "divide", "floor_divide", "mul", "multiply", "sub", "subtract", "true_divide")
+    ("add", "copy", "div", "divide", "floor_divide", "fma", "mul", "multiply", "sub", "subtract", "true_divide")
 )
 """Operators that take a number in place of any tensor, `copy` not of its target (`should_allow_numbers_as_tensors` of
-torch/csrc/utils/python_arg_parser.cpp): the number is of no tensor's type, so it promotes like one."""
+torch/csrc/utils/python_arg_parser.cpp; `fma` of `prims` as torch's own rules call it): the number is of no tensor's
+type, so it promotes like one."""
 
 
 @dataclass(frozen=True, slots=True)

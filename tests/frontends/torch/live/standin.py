@@ -87,8 +87,8 @@ class Number:
 class Operator:
     """An `OpOverload`: a name and what it computes."""
 
-    def __init__(self, name: str, rule=None, tags=(), writes: bool = False) -> None:
-        self.name, self.rule, self.tags = name, rule, tags
+    def __init__(self, name: str, rule=None, tags=(), writes: bool = False, is_view: bool = False) -> None:
+        self.name, self.rule, self.tags, self.is_view = name, rule, tags, is_view
         self._schema = SimpleNamespace(is_mutable=writes)
 
     def __str__(self) -> str:
@@ -111,6 +111,31 @@ class Node:
     args: tuple[object, ...] = ()
     kwargs: dict[str, object] = field(default_factory=dict)
     meta: dict[str, object] = field(default_factory=dict)
+
+    @property
+    def all_input_nodes(self) -> list[Node]:
+        """See torch."""
+        found = [each for each in leaves((self.args, dict(self.kwargs))) if isinstance(each, Node)]
+        return list(dict.fromkeys(found))
+
+
+class Graph:
+    def __init__(self) -> None:
+        self.nodes: list[Node] = []
+
+    def _add(self, node: Node) -> Node:
+        self.nodes.append(node)
+        return node
+
+    def placeholder(self, name: str) -> Node:
+        return self._add(Node("placeholder", name))
+
+    def node_copy(self, node: Node, held) -> Node:
+        args, kwargs = mapped(lambda each: held(each) if isinstance(each, Node) else each, (node.args, node.kwargs))
+        return self._add(Node(node.op, node.name, node.target, args, kwargs, dict(node.meta)))
+
+    def output(self, made: tuple[Node, ...]) -> Node:
+        return self._add(Node("output", "output", args=(made,)))
 
 
 class Module:
@@ -187,7 +212,7 @@ def install(monkeypatch: pytest.MonkeyPatch, export=refuse) -> None:
             "layout": Layout, "nn": SimpleNamespace(Module=Module), "Tag": Tag, "no_grad": nullcontext,
             "__version__": "2.13.0", "from_numpy": Tensor, "bfloat16": Dtype("torch.bfloat16"),
         },
-        "torch.fx": {"Node": Node},
+        "torch.fx": {"Node": Node, "Graph": Graph, "GraphModule": lambda root, graph: key(graph=graph, root=root)},
         "torch._ops": {"OpOverload": Operator, "HigherOrderOperator": HigherOrder},
         "torch.export": {"ExportedProgram": ExportedProgram, "export": export},
         "torch.utils._pytree": {

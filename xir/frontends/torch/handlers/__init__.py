@@ -26,6 +26,7 @@ from xir.frontends.torch.handlers import (
     norm,
     numbers,
     pooling,
+    prims,
     product,
     quantized,
     randomness,
@@ -77,5 +78,10 @@ ATEN = Operators(
 )
 """Every operator of the namespace `aten`."""
 
-OPERATORS = {"aten": ATEN, "quantized_decomposed": quantized.operators, "torchvision": vision.operators}
+OPERATORS = {
+    "aten": ATEN,
+    "prims": prims.operators,
+    "quantized_decomposed": quantized.operators,
+    "torchvision": vision.operators,
+}
 """The tables by namespace."""

@@ -162,8 +162,13 @@ class FxNode(Protocol):
         ...
 
     @property
-    def meta(self) -> Mapping[str, object]:
+    def meta(self) -> dict[str, object]:
         """What tracing noted: `val`, `nn_module_stack`, `stack_trace`."""
+        ...
+
+    @property
+    def all_input_nodes(self) -> Sequence[FxNode]:
+        """What it reads, each once."""
         ...
 
 

@@ -6,7 +6,7 @@ an input that is fed for its size alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,9 +14,9 @@ from xir.errors import UnsupportedError
 from xir.frontends.torch.formulas import parse_formula
 from xir.frontends.torch.live.exported import ranges_of
 from xir.frontends.torch.live.graphs import FxReader
-from xir.frontends.torch.live.objects import FxModule, FxNode, LiveTensor, SupportsStrides
+from xir.frontends.torch.live.objects import FxModule, LiveTensor, SupportsStrides
 from xir.frontends.torch.live.tensors import constant_of
-from xir.frontends.torch.program import Argument, Input, Output, Program, Reference, TensorInfo, Weight
+from xir.frontends.torch.program import Argument, Body, Input, Output, Program, Reference, TensorInfo, Weight
 from xir.ir.types import DType
 
 
@@ -25,20 +25,14 @@ class Traced:
     """A graph of torch.fx.
 
     Attributes:
-        program: it makes what is not just handed through.
+        program: what it computes.
         feeds: for each input of the program the number of the graph's argument, and whether that is fed for its size.
-        results: for each result of the graph the number of the program's output, ..
-        through: .. or that of the argument which it is, ..
-        constants: .. or what it always is.
-        orders: for each output of the program its axes from the largest stride to the smallest, as tracing saw them;
-            None for a number.
+        orders: for each output its axes from the largest stride to the smallest, as tracing saw them; None for a
+            number.
     """
 
     program: Program
     feeds: tuple[tuple[int, bool], ...]
-    results: Mapping[int, int]
-    through: Mapping[int, int]
-    constants: Mapping[int, Argument]
     orders: tuple[tuple[int, ...] | None, ...]
 
 
@@ -51,9 +45,8 @@ def read_traced(module: FxModule, name: str, frozen: Mapping[int, LiveTensor]) -
         frozen: inputs that become weights, by number.
 
     Raises:
-        UnsupportedError: it does what no program can, or draws random numbers, which must differ from call to call.
+        UnsupportedError: it does what no program can.
     """
-    _refuse_random(module)
     reader = FxReader(module)
     body = reader.body()
     tensors = dict(body.tensors)
@@ -80,34 +73,11 @@ def read_traced(module: FxModule, name: str, frozen: Mapping[int, LiveTensor]) -
                 tensors[f"size of {symbol}"] = TensorInfo(DType.BOOL, (symbol,))
                 feeds.append((place, True))
     inputs += [Input(each, "constant", each) for each in reader.constants]
-    results, through, constants = _sorted(body.outputs, names)
     whole = tuple(Reference(input_.name) for input_ in inputs)
-    outputs = tuple(Output(body.outputs[place], "user") for place in results)
-    body = type(body)(whole, body.nodes, tuple(each.argument for each in outputs), False, tensors, body.quantities)
+    body = Body(whole, body.nodes, body.outputs, False, tensors, body.quantities)
+    outputs = tuple(Output(argument, "user") for argument in body.outputs)
     program = Program(name, name, body, tuple(inputs), outputs, weights, _ranges(module))
-    numbers = {place: number for number, place in enumerate(results)}
-    orders = _orders(module, [output.argument for output in outputs])
-    return Traced(program, tuple(feeds), numbers, through, constants, orders)
-
-
-_ATTENTION = "aten._scaled_dot_product_flash_attention_for_cpu.default"
-"""Draws numbers for dropout alone."""
-
-
-def _dropped(node: FxNode) -> object:
-    """How much an attention drops: `dropout_p`, its fourth argument."""
-    return node.args[3] if len(node.args) > 3 else node.kwargs.get("dropout_p", 0.0)
-
-
-def _refuse_random(module: FxModule) -> None:
-    """A graph draws the same numbers on every call; PyTorch's generators go on (torch.Tag.nondeterministic_seeded)."""
-    for node in module.graph.nodes:
-        tags = cast("Iterable[object]", getattr(node.target, "tags", ()))
-        is_random = any(getattr(tag, "name", "") == "nondeterministic_seeded" for tag in tags)
-        if is_random and not (str(node.target) == _ATTENTION and not _dropped(node)):
-            raise UnsupportedError(
-                f"{node.target} draws random numbers of PyTorch's generator", hint="call eval() on the module to infer"
-            )
+    return Traced(program, tuple(feeds), _orders(module, body.outputs))
 
 
 def _symbol(quantity: object, name: str) -> str | None:
@@ -121,22 +91,6 @@ def _symbol(quantity: object, name: str) -> str | None:
     if not isinstance(quantity, str) or parse_formula(quantity).parts is not None:
         raise UnsupportedError(f"the number {name!r} is {quantity!r}", hint="pass a tensor, or a whole number")
     return quantity
-
-
-def _sorted(outputs: Iterable[Argument], names: list[str]) -> tuple[list[int], dict[int, int], dict[int, Argument]]:
-    """Which outputs are made, which are inputs, which are constants."""
-    place_of = {name: place for place, name in enumerate(names)}
-    made: list[int] = []
-    through: dict[int, int] = {}
-    constants: dict[int, Argument] = {}
-    for place, output in enumerate(outputs):
-        if not isinstance(output, Reference):
-            constants[place] = output
-        elif output.name in place_of:
-            through[place] = place_of[output.name]
-        else:
-            made.append(place)
-    return made, through, constants
 
 
 def _ranges(module: FxModule) -> dict[str, tuple[int | None, int | None]]:
