@@ -43,6 +43,7 @@ def formats() -> tuple[Format, ...]:
         Format("onnx", "ONNX", (".onnx",), _is_onnx, _load_onnx),
         Format("pt2", "an exported program of PyTorch", (".pt2",), _is_pt2, _load_pt2),
         Format("torchscript", "TorchScript", (".jit", ".ts"), _is_torchscript, _load_torchscript, takes_numbers=True),
+        Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
 
@@ -216,6 +217,18 @@ def _load_torchscript(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.torch.load import load_torchscript
 
     return load_torchscript(path, options)
+
+
+def _is_tensorflow(file: MappedFile) -> bool:
+    from xir.frontends.tensorflow.reader import looks_like_graph
+
+    return looks_like_graph(file)
+
+
+def _load_tensorflow(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.tensorflow.load import load_graph
+
+    return load_graph(path, options)
 
 
 def _is_caffe(file: MappedFile) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xir.files import FileSlice
-from xir.frontends.onnx._wire import LENGTH, Record, Span, Wire
+from xir.frontends._wire import LENGTH, Record, Span, Wire
 from xir.frontends.onnx.model import SparseTensor, Tensor
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xir.frontends.onnx._wire import Span, Wire
+from xir.frontends._wire import Span, Wire
 from xir.frontends.onnx.model import Dimension, TypeInfo, ValueInfo
 
 

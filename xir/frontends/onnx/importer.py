@@ -115,7 +115,7 @@ class _Importer:
         self.file = os.path.basename(model.path)
         self.constants: dict[Value, Constant] = {}
         self.types = TypeTable(self.file, symbol_ranges(model))
-        self.scope = Scope(Contents(self.constants), TensorStore(model.path, trust), self.constants, self.types)
+        self.scope = Scope(Contents(self.constants), self.constants, TensorStore(model.path, trust), self.types)
         self.problems = Problems()
         self.built = 0
         self.limit = inlining_limit(model.held_nodes())

@@ -12,9 +12,9 @@ import numpy as np
 
 from xir.errors import FormatError
 from xir.files import PathLike, open_mapped
+from xir.frontends._wire import FIXED32, Record, Span, Wire
 from xir.frontends.onnx._tensor_messages import read_entry, read_sparse_tensor, read_tensor
 from xir.frontends.onnx._type_messages import read_type, read_value_info
-from xir.frontends.onnx._wire import FIXED32, Record, Span, Wire
 from xir.frontends.onnx.model import (
     Attribute,
     AttributeValue,
@@ -74,7 +74,7 @@ def read_model(path: PathLike) -> OnnxModel:
         FileError: it cannot be read.
     """
     file = open_mapped(path)
-    reader = _Reader(Wire(file))
+    reader = _Reader(Wire(file, "ONNX model"))
     if file.size == 0:
         raise FormatError("the file is empty; expected an ONNX model", file=file.path, hint="fetch it again")
     return reader.model(Span(0, file.size))

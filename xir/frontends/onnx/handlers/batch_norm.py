@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.onnx._site import Site, product_of
+from xir.frontends._operands import product_of
+from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.ir.dims import Shape
 from xir.ir.node import Value

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.onnx._site import Site, known
+from xir.frontends._operands import known
+from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx._windows import window_of
 from xir.ir.dims import Shape, Symbol

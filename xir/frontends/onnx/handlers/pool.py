@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.onnx._site import Site, product_of
+from xir.frontends._operands import product_of
+from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx._windows import Window, window_of
 from xir.ir.dims import Dim, Shape

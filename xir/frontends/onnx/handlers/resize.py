@@ -9,7 +9,8 @@ from fractions import Fraction
 import numpy as np
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.onnx._site import Site, known
+from xir.frontends._operands import known
+from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.ir.dims import Dim, Shape, Symbol, floor_divide
 from xir.ir.node import Value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.onnx._site import Site, product_of
+from xir.frontends._operands import product_of
+from xir.frontends.onnx._site import Site
 from xir.frontends.onnx._versions import Handler, versions
 from xir.frontends.onnx.handlers._vectors import length, numbers, unknown, whole
 from xir.ir.broadcasting import join

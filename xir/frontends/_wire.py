@@ -47,14 +47,16 @@ class Wire:
 
     Attributes:
         file: the open file.
+        format: what the file is taken for, in words (`ONNX model`).
         view: its bytes.
     """
 
-    __slots__ = ("_copied", "_left", "_listed", "_unpacked", "file", "view")
+    __slots__ = ("_copied", "_left", "_listed", "_unpacked", "file", "format", "view")
 
-    def __init__(self, file: MappedFile) -> None:
+    def __init__(self, file: MappedFile, format: str) -> None:
         """Maps the file."""
         self.file = file
+        self.format = format
         self.view = file.view()
         self._left = MAX_RECORDS
         self._listed = self._copied = self._unpacked = 0
@@ -64,11 +66,11 @@ class Wire:
         raise FormatError(
             f"byte {position}: {message}",
             file=self.file.path,
-            hint="the file is damaged or is no ONNX model: fetch it again",
+            hint=f"the file is damaged or is no {self.format}: fetch it again",
         )
 
     def unknown(self, message: str, record: Record) -> NoReturn:
-        """Raises FormatError for a field that onnx.proto does not have."""
+        """Raises FormatError for a field that `message` does not have."""
         self.fail(record[2] if record[1] == LENGTH else record[3], f"{message} has no field {record[0]}")
 
     def charge(self, count: int) -> None:
@@ -141,7 +143,7 @@ class Wire:
         """The bytes that a field of fixed size takes."""
         size = {FIXED64: 8, FIXED32: 4}.get(wire, 0)
         if not size:
-            self.fail(start, f"field {number} has wire type {wire}, which ONNX does not use")
+            self.fail(start, f"field {number} has wire type {wire}, which is not in use")
         if left < size:
             self.fail(start, f"field {number} takes {size} bytes, {left} are left")
         return size

@@ -1,0 +1,28 @@
+"""The corpus of frozen graphs: a sample of what is equal must stay equal."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.frontends.tensorflow.corpus import Corpus, check
+
+SAMPLE = (
+    "add_n",
+    "ae",
+    "cond/cond_false",
+    "simplewhile_1",
+    "cnn2d_layers/channels_last_b1_k2_s1_d1_SAME",
+    "conv2d_transpose/channels_last_b1_k2_s1_SAME",
+    "rnn/basiclstmcell/dynamic_b1_nIn5_nOut3_ts4_tanh_noIS_withTM_fb1_float",
+    "tensor_array/stack_sz3-1_int32_dynamic_name_shape",
+    "while1/iter_1",
+)
+
+
+def test_a_sample_is_equal(corpus):
+    if not (corpus / "tf_graphs.zip").is_file():
+        pytest.skip("the corpus has no tf_graphs.zip")
+    archive = Corpus(str(corpus))
+    cases = {case.name: case for case in archive.cases()}
+    outcomes = [check(archive, cases[name]) for name in SAMPLE]
+    assert [(each.case.name, each.kind, each.detail) for each in outcomes if each.kind != "equal"] == []

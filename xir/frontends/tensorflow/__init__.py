@@ -1,0 +1,1 @@
+"""TensorFlow: graphs in protocol buffers, each node through its handler; TensorFlow itself is not needed."""

@@ -1,0 +1,104 @@
+"""What flows along edges besides tensors: handles of arrays and variables, whose contents are values all the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from xir.errors import InvalidModelError
+from xir.ir.node import Value
+from xir.ir.types import DType, Type
+
+
+@runtime_checkable
+class Handle(Protocol):
+    """Something that is no tensor; where branches join and steps hand on, its parts do."""
+
+    def parts(self) -> tuple[Value, ...]:
+        """The values that it consists of."""
+        ...
+
+    def rebuilt(self, parts: Sequence[Value]) -> Handle:
+        """The same with other values."""
+        ...
+
+
+Operand: TypeAlias = Value | Handle
+"""What an edge carries."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Token:
+    """A handle of which only the name counts: a TensorArray's, whose contents flow along its `flow`.
+
+    Attributes:
+        array: the contents as it was made, from which the flow starts.
+    """
+
+    array: ArrayState
+
+    def parts(self) -> tuple[Value, ...]:
+        """None."""
+        return ()
+
+    def rebuilt(self, parts: Sequence[Value]) -> Token:
+        """Itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ArrayState:
+    """The contents of a TensorArray or of a list of tensors at one time.
+
+    Attributes:
+        dtype: of its elements.
+        size: how many elements there are: i64, no axes.
+        element: sizes of an element as far as they are told, or None.
+        stack: the elements along a new first axis, or None as long as nothing tells what they are.
+        grows: whether writing behind the end makes it longer.
+    """
+
+    dtype: DType
+    size: Value
+    element: tuple[int | None, ...] | None
+    stack: Value | None
+    grows: bool
+
+    def parts(self) -> tuple[Value, ...]:
+        """The stack, or before there is one the size."""
+        return (self.size,) if self.stack is None else (self.stack,)
+
+    def rebuilt(self, parts: Sequence[Value]) -> ArrayState:
+        """The contents with another stack."""
+        return replace(self, size=parts[0]) if self.stack is None else replace(self, stack=parts[0])
+
+
+def flattened(operands: Sequence[Operand]) -> list[Value]:
+    """The values that operands consist of, in order."""
+    values: list[Value] = []
+    for operand in operands:
+        values += (operand,) if isinstance(operand, Value) else operand.parts()
+    return values
+
+
+def restored(like: Sequence[Operand], values: Sequence[Value]) -> list[Operand]:
+    """Operands like these that consist of other values.
+
+    Raises:
+        InvalidModelError: there are too few values.
+    """
+    rest = list(values)
+    found: list[Operand] = []
+    for operand in like:
+        count = 1 if isinstance(operand, Value) else len(operand.parts())
+        if len(rest) < count:
+            raise InvalidModelError("what a body hands on is not what it takes")
+        found.append(rest[0] if isinstance(operand, Value) else operand.rebuilt(rest[:count]))
+        rest = rest[count:]
+    return found
+
+
+def types_of(operands: Sequence[Operand]) -> list[Type]:
+    """The types of the values that operands consist of."""
+    return [value.type for value in flattened(operands)]

@@ -1,0 +1,48 @@
+"""Which nodes of a graph are its inputs and outputs, and which must not be there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from xir.frontends._contents import Contents
+from xir.frontends._operands import Knowledge
+from xir.frontends.tensorflow._site import Site
+from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode
+from xir.frontends.tensorflow.tables import operator
+
+PLACEHOLDERS = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
+"""Nodes that are inputs of the model."""
+
+_NO_RESULTS = PLACEHOLDERS | {"Const", "NoOp", "Assert", "VariableV2", "Variable", "VarHandleOp"}
+"""Nodes that are no outputs although nothing reads them."""
+
+_FILES = "it reads or writes files of the machine"
+_CODE = "it runs code that is not in the graph"
+UNSAFE = {
+    **dict.fromkeys(("ReadFile", "WriteFile", "MatchingFiles"), _FILES),
+    **dict.fromkeys(("PyFunc", "PyFuncStateless", "EagerPyFunc"), _CODE),
+    **dict.fromkeys(("LoadLibrary", "XlaLaunch", "XlaCustomCallV2", "TPUExecute"), _CODE),
+}
+"""Operators that no model may have, and why."""
+
+
+def unsafe_nodes(graph: TfGraph) -> Iterator[tuple[TfNode, str]]:
+    """The nodes that touch files or run code, with the reason why that is refused, wherever they stand."""
+    functions = (node for function in graph.functions.values() for node in function.nodes.values())
+    for node in (*graph.nodes.values(), *functions):
+        reason = UNSAFE.get(node.kind)
+        if reason is not None:
+            yield node, reason
+
+
+def found_outputs(graph: TfGraph) -> tuple[Edge, ...]:
+    """The results of the nodes that no other node reads."""
+    read = {edge.node for node in graph.nodes.values() for edge in node.inputs}
+    ends = [node for node in graph.nodes.values() if node.name not in read and node.kind not in _NO_RESULTS]
+    return tuple(Edge(node.name, "", index) for node in ends for index in range(_results(node)))
+
+
+def _results(node: TfNode) -> int:
+    """How many results a node has; one of an unknown operator has one."""
+    declared = operator(node.kind)
+    return 1 if declared is None else Site(node, declared, Knowledge(Contents({}), {})).count()

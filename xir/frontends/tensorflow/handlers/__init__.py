@@ -1,0 +1,1 @@
+"""Handlers of TensorFlow's operators, a file for each family."""

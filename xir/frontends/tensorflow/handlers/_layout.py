@@ -1,0 +1,68 @@
+"""Images with the channels last, as TensorFlow has them, and first, as the graph has them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xir.frontends.tensorflow._site import Site
+from xir.ir.dims import Dim, ceil_divide, maximum
+from xir.ir.node import Value
+from xir.ops.shape import transpose
+
+FORMATS = ("NHWC", "NCHW", "NDHWC", "NCDHW", "NWC", "NCW")
+"""What `data_format` may be."""
+
+
+def is_last(site: Site) -> bool:
+    """Whether the channels are the last axis."""
+    return site.choice("data_format", *FORMATS).endswith("C")
+
+
+def first(x: Value, last: bool) -> Value:
+    """`x` with the channels as axis 1; `last` says whether they are the last axis."""
+    return transpose(x, perm=(0, x.rank - 1, *range(1, x.rank - 1))) if last else x
+
+
+def back(x: Value, last: bool) -> Value:
+    """`x` with the channels as the last axis where they were."""
+    return transpose(x, perm=(0, *range(2, x.rank), 1)) if last else x
+
+
+def spatial(site: Site, numbers: Sequence[int], last: bool) -> tuple[int, ...]:
+    """The numbers of the spatial axes among those of all axes; the others must be 1."""
+    own = tuple(numbers[1:-1]) if last else tuple(numbers[2:])
+    rest = (numbers[0], numbers[-1]) if last else tuple(numbers[:2])
+    if any(number != 1 for number in rest):
+        site.refuse(f"windows or steps {list(numbers)} along examples or channels")
+    return own
+
+
+def padding_of(
+    site: Site,
+    sizes: Sequence[Dim],
+    window: Sequence[int],
+    strides: Sequence[int],
+    dilation: Sequence[int],
+    last: bool = True,
+) -> tuple[tuple[Dim, Dim], ...]:
+    """The padding of SAME, VALID and EXPLICIT (tensorflow/core/framework/kernel_shape_util.cc).
+
+    SAME: ceil(size / stride) windows, the odd element of padding at the end.
+    """
+    kind = site.choice("padding", "SAME", "VALID", "EXPLICIT")
+    if kind == "VALID":
+        return ((0, 0),) * len(sizes)
+    if kind == "EXPLICIT":
+        amounts = site.integers("explicit_paddings")
+        pairs = [(amounts[2 * axis], amounts[2 * axis + 1]) for axis in range(len(amounts) // 2)]
+        return tuple(pairs[1:-1] if last else pairs[2:])
+    return tuple(same(size, *each) for size, *each in zip(sizes, window, strides, dilation, strict=True))
+
+
+def same(size: Dim, window: int, stride: int, dilation: int) -> tuple[Dim, Dim]:
+    """The padding of SAME along one axis."""
+    from xir.ir.dims import floor_divide
+
+    total = maximum((ceil_divide(size, stride) - 1) * stride + (window - 1) * dilation + 1 - size, 0)
+    before = floor_divide(total, 2)
+    return before, total - before

@@ -1,0 +1,43 @@
+"""Operands of sizes and axes, known before the run or not."""
+
+from __future__ import annotations
+
+from xir.frontends.tensorflow._site import Site
+from xir.ir.dims import Shape, Symbol
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.limits import check_rank
+
+
+def numbers(site: Site, operand: Value) -> tuple[int, ...] | None:
+    """The elements of an operand when all of them are known numbers, else None."""
+    found = site.sizes(operand)
+    known = () if found is None else tuple(size for size in found if isinstance(size, int))
+    return None if found is None or len(known) != len(found) else known
+
+
+def axis_of(site: Site, operand: Value, rank: int) -> int:
+    """An axis that an operand says, counted from the front."""
+    found = site.numbers(operand, "an axis")
+    if len(found) != 1:
+        site.invalid(f"{len(found)} axes are given, expected one")
+    return site.axis(found[0], rank)
+
+
+def whole(site: Site, operand: Value) -> Value:
+    """The operand in i64."""
+    return site.cast(operand, DType.INT64)
+
+
+def unknown(count: int) -> Shape:
+    """Sizes that only the run tells."""
+    check_rank(count, what="a tensor that is described at run time")
+    return tuple(Symbol() for _ in range(count))
+
+
+def length(site: Site, operand: Value) -> int:
+    """How many numbers a vector operand holds; it is refused where only the run tells."""
+    size = operand.shape[0] if operand.rank == 1 else None
+    if not isinstance(size, int):
+        site.refuse("a shape of which not even the number of axes is known before the run", "type the inputs: --input")
+    return size

@@ -1,0 +1,239 @@
+"""Slices and padding; what is known before the run becomes an attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from xir.frontends._handlers import Handlers
+from xir.frontends.tensorflow._site import Handler, Site
+from xir.frontends.tensorflow.handlers._sizes import unknown, whole
+from xir.ir.constant import constant_of
+from xir.ir.dims import Dim, Shape, Symbol, equal, maximum, minimum
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops._targets import size_value
+from xir.ops.constant import constant, identity
+from xir.ops.elementwise import add
+from xir.ops.index import gather
+from xir.ops.shape import concat, pad, reshape, reverse, slice_
+
+handlers: Handlers[Handler] = Handlers("tensorflow")
+
+_END = (1 << 31) - 1
+
+
+@handlers.layer("Slice")
+def cut(site: Site, x: Value, begin: Value, size: Value) -> Value:
+    """Slice: a size of -1 reaches to the end."""
+    starts, sizes = site.sizes(begin), site.sizes(size)
+    axes = tuple(range(x.rank))
+    ones = (1,) * x.rank
+    if starts is not None and sizes is not None:
+        stops = tuple(
+            whole_size if length == -1 else start + length
+            for start, length, whole_size in zip(starts, sizes, x.shape, strict=True)
+        )
+        return slice_(x, axes=axes, starts=starts, stops=stops, steps=ones) if axes else identity(x)
+    first, lengths = whole(site, begin), whole(site, size)
+    if sizes is None:
+        stop = add(first, lengths)
+        return slice_(x, first, stop, axes=axes, starts=unknown(x.rank), stops=unknown(x.rank), steps=ones)
+    known_starts = starts or unknown(x.rank)
+    stops = tuple(
+        whole_size if length == -1 else start + length
+        for start, length, whole_size in zip(known_starts, sizes, x.shape, strict=True)
+    )
+    ends = [
+        reshape(size_value(whole_size, DType.INT64), shape=(1,))
+        if length == -1
+        else add(
+            slice_(first, axes=(0,), starts=(axis,), stops=(axis + 1,), steps=(1,)),
+            reshape(size_value(length, DType.INT64), shape=(1,)),
+        )
+        for axis, (length, whole_size) in enumerate(zip(sizes, x.shape, strict=True))
+    ]
+    stop = concat(*ends, axis=0) if len(ends) > 1 else ends[0]
+    return slice_(x, first, stop, axes=axes, starts=known_starts, stops=stops, steps=ones)
+
+
+@dataclass(slots=True)
+class _Cut:
+    """A strided slice, entry by entry (strided_slice_op.cc, ValidateStridedSliceOp).
+
+    Attributes:
+        x: what is cut.
+        begins: where each entry begins, as far as it is known.
+        ends: where it ends.
+        steps: its steps.
+        first: `begins` at run time.
+        last: `ends` at run time.
+    """
+
+    site: Site
+    x: Value
+    begins: Sequence[Dim | None]
+    ends: Sequence[Dim | None]
+    steps: Sequence[int]
+    first: Value
+    last: Value
+    axis: int = 0
+    shape: list[Dim] = field(default_factory=list[Dim])
+
+    def keep(self) -> None:
+        """An axis that stays whole."""
+        self.shape.append(self.x.shape[self.axis])
+        self.axis += 1
+
+    def shrink(self, entry: int) -> None:
+        """An axis of which one element is taken; the axis goes away."""
+        begin, size = self.begins[entry], self.x.shape[self.axis]
+        if isinstance(begin, int):
+            begin = begin + size if begin < 0 else begin
+            self.x = slice_(self.x, axes=(self.axis,), starts=(begin,), stops=(begin + 1,), steps=(1,))
+        elif begin is not None and not isinstance(size, int):
+            self.x = slice_(self.x, axes=(self.axis,), starts=(begin,), stops=(begin + 1,), steps=(1,))
+        else:
+            self.x = gather(self.x, self._at(self.first, entry), axis=self.axis)
+        self.axis += 1
+
+    def _at(self, numbers: Value, entry: int) -> Value:
+        return whole(self.site, slice_(numbers, axes=(0,), starts=(entry,), stops=(entry + 1,), steps=(1,)))
+
+    def range(self, entry: int, from_start: bool, to_end: bool) -> None:
+        """A range of an axis."""
+        step, size = self.steps[entry], self.x.shape[self.axis]
+        begin = (0 if step > 0 else -1) if from_start else self.begins[entry]
+        end = None if to_end else self.ends[entry]
+        if begin is None or (end is None and not to_end):
+            self._late(entry, from_start, to_end, step)
+        elif step < 0:
+            self._backwards(begin, None if to_end else end, step, size)
+        else:
+            low = _clamped(begin, size)
+            high = size if end is None else _clamped(end, size)
+            self._take(low, maximum(low, high), step)
+        self.shape.append(self.x.shape[self.axis])
+        self.axis += 1
+
+    def _take(self, low: Dim, high: Dim, step: int) -> None:
+        if not (low == 0 and equal(high, self.x.shape[self.axis]) is True and step == 1):
+            self.x = slice_(self.x, axes=(self.axis,), starts=(low,), stops=(high,), steps=(step,))
+
+    def _backwards(self, begin: Dim, end: Dim | None, step: int, size: Dim) -> None:
+        """Steps towards the front: the axis is turned round first."""
+        if not isinstance(begin, int) or (end is not None and not isinstance(end, int)):
+            self.site.refuse("steps towards the front between ends that are computed at run time")
+        self.x = reverse(self.x, axes=(self.axis,))
+        low = minimum(maximum(size - 1 - (begin if begin >= 0 else size + begin), 0), size)
+        high = size if end is None else minimum(maximum(size - 1 - (end if end >= 0 else size + end), 0), size)
+        self._take(low, maximum(low, high), -step)
+
+    def _late(self, entry: int, from_start: bool, to_end: bool, step: int) -> None:
+        if step < 0:
+            self.site.refuse("steps towards the front between ends that are computed at run time")
+        zero = constant(value=constant_of(np.zeros(1, np.int64)))
+        far = constant(value=constant_of(np.full(1, _END, np.int64)))
+        start = zero if from_start else self._at(self.first, entry)
+        stop = far if to_end else self._at(self.last, entry)
+        low: Dim = Symbol()
+        self.x = slice_(self.x, start, stop, axes=(self.axis,), starts=(low,), stops=(Symbol(),), steps=(step,))
+
+
+def _clamped(place: Dim, size: Dim) -> Dim:
+    """A place between 0 and the size; negative ones count from the end."""
+    if isinstance(place, int) and place < 0:
+        return maximum(size + place, 0)
+    return minimum(place, size)
+
+
+@handlers.layer("StridedSlice")
+def strided(site: Site, x: Value, begin: Value, end: Value, strides: Value) -> Value:
+    """StridedSlice with its five masks."""
+    steps = site.numbers(strides, "steps")
+    count = len(steps)
+    begins: Sequence[Dim | None] = site.sizes(begin) or (None,) * count
+    ends: Sequence[Dim | None] = site.sizes(end) or (None,) * count
+    names = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    first, last, dots, new, gone = (site.integer(name) for name in names)
+    if 0 in steps:
+        site.invalid("a step is 0")
+    made = _Cut(site, x, begins, ends, steps, begin, end)
+    after = [entry for entry in range(count) if not dots >> entry & 1 and not new >> entry & 1]
+    for entry in range(count):
+        if dots >> entry & 1:
+            behind = sum(1 for other in after if other > entry)
+            while x.rank - made.axis > behind:
+                made.keep()
+        elif new >> entry & 1:
+            made.shape.append(1)
+        elif made.axis >= x.rank:
+            site.invalid(f"{x.type!r} has no axis for entry {entry}")
+        elif gone >> entry & 1:
+            made.shrink(entry)
+        else:
+            made.range(entry, bool(first >> entry & 1), bool(last >> entry & 1))
+    while made.axis < x.rank:
+        made.keep()
+    shape: Shape = tuple(made.shape)
+    return made.x if made.x is not x and made.x.shape == shape else reshape(made.x, shape=shape)
+
+
+@handlers.layer("Pad", "PadV2")
+def padded(site: Site, x: Value, amounts: Value, fill: Value | None = None) -> Value:
+    """Pad and PadV2: `amounts` [rank, 2]."""
+    known = site.sizes(amounts)
+    if known is None:
+        site.refuse("padding that is computed at run time")
+    padding = tuple((known[2 * axis], known[2 * axis + 1]) for axis in range(x.rank))
+    return pad(x, None, fill, padding=padding)
+
+
+@handlers.layer("MirrorPad")
+def mirrored(site: Site, x: Value, amounts: Value) -> Value:
+    """MirrorPad: REFLECT leaves out the edge, SYMMETRIC repeats it."""
+    known = site.numbers(amounts, "padding")
+    padding = tuple((known[2 * axis], known[2 * axis + 1]) for axis in range(x.rank))
+    if site.choice("mode", "REFLECT", "SYMMETRIC") == "REFLECT":
+        return pad(x, padding=padding, mode="reflect")
+    for axis, (before, after) in enumerate(padding):
+        size = x.shape[axis]
+        pieces = [x]
+        if before:
+            pieces.insert(0, reverse(_piece(x, axis, 0, before), axes=(axis,)))
+        if after:
+            pieces.append(reverse(_piece(x, axis, size - after, size), axes=(axis,)))
+        x = concat(*pieces, axis=axis) if len(pieces) > 1 else x
+    return identity(x)
+
+
+def _piece(x: Value, axis: int, start: Dim, stop: Dim) -> Value:
+    return slice_(x, axes=(axis,), starts=(start,), stops=(stop,), steps=(1,))
+
+
+@handlers.layer("ReverseV2")
+def reversed_along(site: Site, x: Value, axes: Value) -> Value:
+    """ReverseV2: axes by number."""
+    return reverse(x, axes=site.axes(site.numbers(axes, "axes"), x.rank))
+
+
+@handlers.layer("Reverse")
+def reversed_where(site: Site, x: Value, flags: Value) -> Value:
+    """Reverse: a truth value an axis."""
+    chosen = site.array(flags, "axes").reshape(-1).tolist()
+    return reverse(x, axes=tuple(axis for axis, flag in enumerate(chosen) if flag))
+
+
+@handlers.layer("Roll")
+def rolled(site: Site, x: Value, shifts: Value, axes: Value) -> Value:
+    """Roll: elements that fall off the end come in at the front."""
+    for shift, axis in zip(site.numbers(shifts, "shifts"), site.axes(site.numbers(axes, "axes"), x.rank), strict=True):
+        size = x.shape[axis]
+        if isinstance(size, int) and size:
+            place = (size - shift) % size
+            x = concat(_piece(x, axis, place, size), _piece(x, axis, 0, place), axis=axis)
+        elif not isinstance(size, int):
+            site.refuse("a shift along an axis of unknown size")
+    return identity(x)

@@ -1,0 +1,319 @@
+"""A TensorFlow graph as a graph: from the outputs back, each node through its handler, every problem in one error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
+from xir.files import PathLike
+from xir.frontends._contents import Contents
+from xir.frontends._operands import Knowledge
+from xir.frontends._problems import Problems
+from xir.frontends.tensorflow._control import Control
+from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, Frames
+from xir.frontends.tensorflow._handles import Handle, Operand
+from xir.frontends.tensorflow._outputs import PLACEHOLDERS, found_outputs, unsafe_nodes
+from xir.frontends.tensorflow._scope import Scope
+from xir.frontends.tensorflow._site import Handler, Site
+from xir.frontends.tensorflow._tables import HANDLERS, STATE_HANDLERS
+from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode, parse_edge
+from xir.frontends.tensorflow.reader import read_graph
+from xir.frontends.tensorflow.tables import Operator, operator
+from xir.frontends.tensorflow.tensors import constant_from, dtype_of, shape_of_message, type_of
+from xir.ir.builder import sourced
+from xir.ir.constant import Constant
+from xir.ir.constraints import Collected, collecting
+from xir.ir.graph import Graph, Parameter
+from xir.ir.node import Value
+from xir.ir.rewrite import drop_unused_parameters
+from xir.ir.source import Source
+from xir.ir.types import Type
+from xir.limits import MAX_CALLS, inlining_limit
+from xir.ops.constant import constant
+
+MAX_LITERAL = 64
+"""Elements of a constant that is written in the graph; larger ones are weights."""
+
+
+def import_tensorflow(
+    path: PathLike, *, inputs: Mapping[str, Type] | None = None, outputs: Sequence[str] | None = None
+) -> Graph:
+    """The frozen graph at `path`.
+
+    Args:
+        path: a GraphDef, binary or as text.
+        inputs: types for placeholders whose own are unknown or too wide, by name.
+        outputs: the results to compute (`node`, `node:1`); else what no node reads.
+
+    Raises:
+        FormatError: the file is no GraphDef.
+        UnsupportedError: nodes that xir has no operators for: all of them, with reasons.
+        InvalidModelError: the graph contradicts itself.
+        UnsafeError: it asks for more than the limits allow, or for files or code.
+    """
+    return build(read_graph(path), inputs=inputs, outputs=outputs)
+
+
+def build(graph: TfGraph, *, inputs: Mapping[str, Type] | None = None, outputs: Sequence[str] | None = None) -> Graph:
+    """The graph of one that was read; see `import_tensorflow`."""
+    try:
+        return Importer(graph, dict(inputs or {})).graph(outputs)
+    except XirError as error:
+        if error.source.file is None:
+            error.source = type(error.source)(os.path.basename(graph.path), error.source.layer, error.source.kind)
+        raise
+
+
+class Importer:
+    """One import: what is built so far, and what cannot be.
+
+    Attributes:
+        model: the graph that was read.
+        file: the file's name.
+        knowledge: what is known of values.
+        control: builds loops, branches and calls.
+    """
+
+    def __init__(self, model: TfGraph, types: dict[str, Type]) -> None:
+        """An import of `model`, with `types` for some of its inputs."""
+        self.model = model
+        self.given = types
+        self.file = os.path.basename(model.path)
+        self.constants: dict[Value, Constant] = {}
+        self.knowledge = Knowledge(Contents(self.constants), self.constants)
+        self.control = Control(self)
+        self.problems = Problems()
+        self.parameters: list[Parameter] = []
+        self.weights: dict[TfNode, Value] = {}
+        self.inputs: dict[str, Value] = {}
+        self.names: dict[Value, str] = {}
+        self.built = 0
+        self.limit = inlining_limit(model.held_nodes())
+        self._frames: dict[int, Frames] = {}
+
+    def graph(self, outputs: Sequence[str] | None) -> Graph:
+        """The graph of these outputs."""
+        with collecting() as assumed:
+            return self._graph(outputs, assumed)
+
+    def _graph(self, outputs: Sequence[str] | None, assumed: Collected) -> Graph:
+        for node, reason in unsafe_nodes(self.model):
+            self.problems.note(node.kind, reason, "remove the node: xir runs no such thing", node.name)
+        if self.problems:
+            raise self.problems.error(len(self.model.nodes), self.file)
+        scope = Scope(self.model.nodes)
+        edges = self._wanted(outputs)
+        for name in [node.name for node in self.model.nodes.values() if node.kind in PLACEHOLDERS]:
+            self.evaluate(scope, [name])
+        if self.given:
+            raise UsageError(f"the graph has no inputs {list(self.given)}; it has {list(self.inputs)}")
+        self.evaluate(scope, [edge.node for edge in edges.values()])
+        if self.problems:
+            raise self.problems.error(len(self.model.nodes), self.file)
+        results = {name: self._tensor(name, edge, scope) for name, edge in edges.items()}
+        graph = Graph(
+            "model",
+            tuple(self.inputs.values()),
+            tuple(results.values()),
+            tuple(results),
+            tuple(self.parameters),
+            self.names,
+            tuple(assumed),
+        )
+        return drop_unused_parameters(_with_live_names(graph))
+
+    def _wanted(self, outputs: Sequence[str] | None) -> dict[str, Edge]:
+        """The outputs by name, as they were asked for or are found."""
+        if outputs is None:
+            found = {str(edge): edge for edge in found_outputs(self.model)}
+            if not found:
+                raise InvalidModelError("the graph has no outputs", hint="name some with --outputs")
+            return found
+        wanted: dict[str, Edge] = {}
+        for name in outputs:
+            edge = parse_edge(name)
+            if edge is None or edge.node not in self.model.nodes:
+                raise UsageError(f"there is no node {name!r}", hint="name a result like node or node:1")
+            wanted[name] = edge
+        return wanted
+
+    def _tensor(self, name: str, edge: Edge, scope: Scope) -> Value:
+        found = self.operand(edge, scope)
+        if isinstance(found, Handle):
+            raise UsageError(f"output {name!r} is a handle, no tensor")
+        return found
+
+    # --- walking ---------------------------------------------------------------------------------------------------
+
+    def frames(self, scope: Scope) -> Frames:
+        """The loops and branches of a scope's nodes."""
+        key = id(scope.nodes)
+        if key not in self._frames:
+            self._frames[key] = Frames(scope.nodes)
+        return self._frames[key]
+
+    def evaluate(self, scope: Scope, names: Sequence[str]) -> None:
+        """Builds the nodes of these names and all that they need; what cannot be built is among the problems."""
+        if scope.depth > MAX_CALLS:
+            raise UnsafeError(f"loops and functions are nested more than {MAX_CALLS} deep", number=805)
+        frames = self.frames(scope)
+        pending, open_ = list(reversed(names)), set[str]()
+        while pending:
+            name = pending[-1]
+            if scope.has(name):
+                pending.pop()
+                continue
+            node = frames.node(name)
+            missing = [each for each in self._needed(node, scope) if not scope.has(each)]
+            if not missing:
+                pending.pop()
+                self._build(node, scope)
+                continue
+            for each in missing:
+                if each in open_:
+                    raise InvalidModelError("the edges run in a circle", layer=each, kind=frames.node(each).kind)
+            open_.add(name)
+            pending += reversed(missing)
+
+    def _needed(self, node: TfNode, scope: Scope) -> list[str]:
+        """The nodes that must be built before this one."""
+        if node.kind in ENTER:
+            return []
+        if node.kind in EXIT:
+            return [variable.enter.inputs[0].node for variable in self.frames(scope).loop(node).variables]
+        if node.kind in MERGE:
+            return self.control.needed_by_merge(node, scope)
+        return [edge.node for edge in node.inputs]
+
+    def operand(self, edge: Edge, scope: Scope) -> Operand:
+        """What an edge carries, once its node is built.
+
+        Raises:
+            InvalidModelError: the node has no such result.
+        """
+        results = scope.results.get(edge.node, ())
+        place = self._place(edge, scope)
+        found = results[place] if place < len(results) else None
+        if found is None:
+            raise InvalidModelError(f"there is no result {str(edge)!r}", layer=edge.node)
+        return found
+
+    def _place(self, edge: Edge, scope: Scope) -> int:
+        """The number of a result among all of its node: functions count those of each declared output."""
+        node = scope.nodes.get(edge.node)
+        if not edge.output or node is None:
+            return edge.place
+        declared = operator(node.kind)
+        if declared is None:
+            return edge.place
+        before = 0
+        for slot, width in zip(declared.outputs, Site(node, declared, self.knowledge).widths(), strict=True):
+            if slot.name == edge.output:
+                return before + edge.place
+            before += width
+        raise InvalidModelError(f"{node.kind} has no output {edge.output!r}", layer=edge.node, kind=node.kind)
+
+    # --- building --------------------------------------------------------------------------------------------------
+
+    def charge(self, count: int) -> None:
+        """Counts nodes of bodies and functions; raises UnsafeError where they are too many."""
+        self.built += count
+        if self.built > self.limit:
+            raise UnsafeError(f"functions and loops expand to more than {self.limit} nodes", number=806)
+
+    def _build(self, node: TfNode, scope: Scope) -> None:
+        if scope.parent is not None:
+            self.charge(1)
+        label = "/".join((*scope.calls, node.name))
+        try:
+            with sourced(Source("tensorflow", self.file, label, node.kind, order=node.order)):
+                results = self._results(node, scope)
+        except UnsupportedError as error:
+            self.problems.note(node.kind, error.message, error.hint, label)
+            results = None
+        except XirError as error:
+            if error.source.layer is None or scope.parent is None:
+                error.source = type(error.source)(self.file, label, node.kind)
+            raise
+        if results is None:
+            scope.lost.add(node.name)
+            return
+        scope.results[node.name] = tuple(results)
+        for index, value in enumerate(results):
+            if isinstance(value, Value) and scope.parent is None:
+                self.names.setdefault(value, node.name if index == 0 else f"{node.name}:{index}")
+
+    def _results(self, node: TfNode, scope: Scope) -> Sequence[Operand | None] | None:
+        """What the node makes; None where something that it reads could not be built."""
+        if self.control.handles(node):
+            return self.control.results(node, scope)
+        if any(edge.node in scope.lost for edge in node.inputs):
+            return None
+        declared = operator(node.kind)
+        if node.kind in PLACEHOLDERS and node.kind != "PlaceholderWithDefault":
+            return [self._input(node, None)]
+        if node.kind == "Const":
+            return [self._constant(node, scope)]
+        handler = HANDLERS.get(node.kind) or STATE_HANDLERS.get(node.kind)
+        if declared is None or handler is None:
+            known = "xir has no handler for it"
+            raise UnsupportedError(known if declared is not None else "TensorFlow has no such operator")
+        operands = [self.operand(edge, scope) for edge in node.inputs]
+        if node.kind == "PlaceholderWithDefault" and node.name in self.given:
+            return [self._input(node, self.given[node.name])]
+        return self._handled(node, declared, handler, operands)
+
+    def _handled(
+        self, node: TfNode, declared: Operator, handler: Handler, operands: list[Operand]
+    ) -> Sequence[Operand]:
+        site = Site(node, declared, self.knowledge)
+        if len(operands) != site.taken():
+            site.invalid(f"it takes {site.taken()} operands, {len(operands)} are given")
+        if node.kind not in STATE_HANDLERS:
+            operands = [site.value(operand) for operand in operands]
+        made = handler(site, *operands)
+        unknown = site.unknown()
+        if unknown:
+            site.refuse(f"unknown attributes {', '.join(repr(name) for name in unknown)}")
+        return (made,) if isinstance(made, Value | Handle) else made
+
+    def _input(self, node: TfNode, told: Type | None) -> Value:
+        """A placeholder: an input of the model."""
+        told = self.given.pop(node.name, told)
+        if told is None:
+            held, dtype = node.attributes.get("shape"), node.attributes.get("dtype")
+            sizes = None if held is None else shape_of_message(held.message("shape"))
+            told = type_of(dtype_of(0 if dtype is None else dtype.integer("type"), "the placeholder"), sizes)
+        value = Value(told)
+        self.inputs[node.name] = value
+        return value
+
+    def _constant(self, node: TfNode, scope: Scope) -> Value:
+        """A literal where it is small, else a weight."""
+        held = node.attributes.get("value")
+        if held is None:
+            raise InvalidModelError("a constant has no value")
+        if node in self.weights:
+            return self.weights[node]
+        made = constant_from(held.required("tensor"), "the constant")
+        if made.elements <= MAX_LITERAL:
+            return constant(value=made)
+        value = self.weights[node] = Value(made.type)
+        self.constants[value] = made
+        self.parameters.append(Parameter(value, made, made.dtype.is_floating))
+        self.names[value] = "/".join((*scope.calls, node.name))
+        return value
+
+
+def _with_live_names(graph: Graph) -> Graph:
+    """The graph with the names of values that it still has."""
+    live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
+    live.update(value for node in graph.nodes for value in node.outputs)
+    names: dict[Value, str] = {}
+    taken: set[str] = set()
+    for value, name in graph.names.items():
+        if value in live and name not in taken:
+            names[value] = name
+            taken.add(name)
+    return graph.with_weights(graph.parameters, names)
