@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from xir.errors import UsageError
 from xir_cli.arguments import reading_options, refuse_overwriting
 from xir_cli.output import Output
 from xir_cli.settings import Command, Settings
-from xir_cli.table import table
+from xir_cli.table import MAX_CELL, table
 from xir_cli.weights import holds_weights, inspect_weights
 from xir_cli.words import amount, counted
 
 if TYPE_CHECKING:
     from xir.frontends.options import LoadOptions
     from xir.inspect.placement import PlacedLayer, Placement
+    from xir.inspect.provenance import Provenance
     from xir.inspect.summary import Summary
+    from xir.ir.graph import Graph
+    from xir.ir.source import Source
 
 
 @click.command(cls=Command)
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--svg", metavar="FILE", help="Draw the graph as an SVG picture.")
 @click.option("--names", is_flag=True, help="Also list every value with its name and type, for --output.")
 @click.option("--placement", is_flag=True, help="Show where each layer of the compiled model runs, and why not.")
+@click.option("--map", "mapped", is_flag=True, help="Show of every node the layers, modules and lines it comes from.")
+@click.option("--optimized", is_flag=True, help="--map: after optimization.")
 @reading_options
 @click.pass_obj
 def command(
@@ -34,6 +40,8 @@ def command(
     svg: str | None,
     names: bool,
     placement: bool,
+    mapped: bool,
+    optimized: bool,
     options: LoadOptions,
 ) -> int:
     r"""Show layers, shapes, parameters and FLOPs; draw the graph.
@@ -45,13 +53,16 @@ def command(
     xir inspect model.caffemodel
     xir inspect model.onnx --svg model.svg
     xir inspect model.onnx --placement
+    xir inspect model.pt2 --map --optimized
     xir inspect weights.pth
     """
     from xir.api import read, show
     from xir.inspect.summary import summarize
 
     refuse_overwriting({"--dot": dot, "--svg": svg}, (model, options.prototxt))
-    if not (dot or svg or placement) and holds_weights(model):
+    if optimized and not mapped:
+        raise UsageError("--optimized says nothing without --map", hint="add --map")
+    if not (dot or svg or placement or mapped) and holds_weights(model):
         return inspect_weights(settings, model)
     output = Output(settings)
     loaded = read(model, options)
@@ -62,18 +73,60 @@ def command(
         show(loaded.graph, svg, format="svg")
     for note in summary.notes:
         output.note(note)
+    document, lines = summary.to_dict(), list[str]()
     if placement:
         from xir.inspect.placement import place
 
         placed = place(loaded.graph)
-        document = summary.to_dict() | {"placement": placed.to_dict()}
-        lines = _placement_lines(placed)
-    else:
-        document, lines = summary.to_dict(), _lines(summary)
-    for line in lines:
+        document["placement"] = placed.to_dict()
+        lines += _placement_lines(placed)
+    if mapped:
+        origins = _provenance(loaded.graph, optimized)
+        document["map"] = origins.to_dict()
+        lines += [*([""] if lines else []), *_map_lines(origins)]
+    for line in lines or _lines(summary):
         output.line(line)
     output.document(document)
     return 0
+
+
+def _provenance(graph: Graph, optimized: bool) -> Provenance:
+    from xir.inspect.provenance import provenance
+    from xir.passes import optimize
+
+    return provenance(optimize(graph) if optimized else graph)
+
+
+def _map_lines(origins: Provenance) -> list[str]:
+    """A line for each source of each node; the node's name and operator stand in the first of them."""
+    from xir.inspect.provenance import has_line, has_module
+
+    rows: list[tuple[str, ...]] = []
+    for node in origins.nodes:
+        name = f"{node.name} ({', '.join(node.inside)})" if node.inside else node.name
+        cells = [(source.layer, source.kind, _module(source), _line(source)) for source in node.sources]
+        first, *others = cells or [("", "", "", "")]
+        rows += [(name, node.operator, *first), *(("", "", *other) for other in others)]
+    counts = [origins.share(), origins.share(has_module), origins.share(has_line)]
+    told = ", ".join(f"{count} {what}" for (count, _), what in zip(counts, _TOLD, strict=True))
+    head = ("node", "operator", "layer", "type", "module", "line")
+    return [*table(head, rows), "", f"{counted(len(origins.nodes), 'node')}: {told}"]
+
+
+_TOLD = ("with a source", "with a module", "with a line")
+
+
+def _module(source: Source) -> str:
+    """`blocks.0.conv: Conv2d`."""
+    short = (source.module or "").rpartition(".")[2]
+    path = ".".join(source.path)
+    return f"{path}: {short}" if path and short else path or short
+
+
+def _line(source: Source) -> str:
+    """The place; of one too long for the table its end, which tells most."""
+    told = source.location or ""
+    return told if len(told) <= MAX_CELL else f"...{told[3 - MAX_CELL :]}"
 
 
 def _placement_lines(placement: Placement) -> list[str]:

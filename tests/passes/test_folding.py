@@ -209,7 +209,7 @@ def test_results_have_the_sources_of_what_they_stand_for() -> None:
     net = Net()
     after, _ = folded(net, transpose(cast(literal(1, 2), dtype=I32), perm=(0,)))
     (node,) = after.nodes
-    assert [source.layer for source in node.source] == ["transpose_2"]
+    assert [source.layer for source in node.source] == ["constant_0", "cast_1", "transpose_2"]
 
 
 def test_comparisons_give_bools() -> None:

@@ -9,10 +9,12 @@ import pytest
 
 from tests.passes.helpers import F32, Net, operators
 from tests.passes.test_unread import BOOL, STEP, Body, body_of, counted, literal_scalar, node_of, tensor
+from xir.ir.builder import sourced
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
+from xir.ir.source import Source
 from xir.ir.types import TensorType
 from xir.ir.verify import verify
 from xir.ops.activation import relu
@@ -239,6 +241,19 @@ def test_what_both_branches_compute_is_computed_before_them() -> None:
     after = checked(graph, share_with_branches, 1)
     assert inside(after) == [["exp"], ["mul"]]
     assert operators(after) == ["neg", "add", "if"]
+
+
+def test_what_both_branches_compute_stands_for_the_layers_of_both() -> None:
+    def negated(layer: str, a: Value) -> Value:
+        with sourced(Source("test", "test.net", layer, "Neg")):
+            return neg(a)
+
+    net = Net()
+    graph = net.graph(*chosen(
+        net, lambda a: [exp(negated("first", a))], lambda a: [relu(negated("second", a))], net.input(2)
+    ))  # fmt: skip
+    shared = next(node for node in share_with_branches(graph, Trace()).nodes if node.op.name == "neg")
+    assert {"first", "second"} <= {source.layer for source in shared.source}
 
 
 def test_what_is_there_already_is_captured() -> None:

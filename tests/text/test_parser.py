@@ -98,7 +98,7 @@ SYNTAX = [
     (node('identity(%x) source("a", "b")'), "expected ','"),
     (node('identity(%x) source("a", "b", 1)'), "expected the layer as a string"),
     (node('identity(%x) source("a", "b", "c", order=1, order=2)'), "each once, got 'order'"),
-    (node('identity(%x) source("a", "b", "c", color=1)'), "expected one of path, location, order, layout"),
+    (node('identity(%x) source("a", "b", "c", color=1)'), "expected one of path, module, location, order, layout"),
     (node('identity(%x) source("a", "b", "c", "d", path=["e" "f"])'), "expected ','"),
     (node('identity(%x) source("a", "b", "c", "d", layout=[1] order=2)'), "expected ','"),
     (literal("3"), "expected an element type"),

@@ -282,6 +282,7 @@ SOURCES = st.builds(
     location=st.none() | HOSTILE,
     order=st.integers(-2, 10**6),
     layout=st.none() | st.permutations(range(3)).map(tuple),
+    module=st.none() | HOSTILE,
 )
 
 

@@ -17,10 +17,11 @@ class Source:
         file: the file's name as it was given, without its folder.
         layer: the layer's own name.
         kind: the layer's own type (`Convolution`).
-        path: enclosing modules or scopes, outermost first.
+        path: enclosing modules or scopes, outermost first; empty for the model itself.
         location: the place in the file (`line 12`), where the format has one.
         order: the layer's position among the layers of its file.
         layout: the permutation from the source's axes to ours (NHWC sources), or None when they agree.
+        module: the class of the module that `path` leads to (`torch.nn.modules.conv.Conv2d`), where the format tells.
     """
 
     framework: str
@@ -31,6 +32,7 @@ class Source:
     location: str | None = None
     order: int = 0
     layout: tuple[int, ...] | None = None
+    module: str | None = None
 
     def __str__(self) -> str:
         """`lenet.caffemodel: layer 'conv1' (Convolution)`."""

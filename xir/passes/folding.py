@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from xir.ir.builder import sourced
 from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, rewrite
+from xir.ir.source import Sources, unite
 from xir.ir.types import DType, TensorType
 from xir.limits import MAX_FOLDED_BYTES
 from xir.ops import definition
@@ -73,11 +75,18 @@ def fold_constants(graph: Graph, trace: Trace) -> Graph:
         room -= made
         results = _reshaped(node, known) or tuple(constant_of(array) for array in _compute(node, known))
         trace.fire("fold_constants")
-        return tuple(
-            _placed(result, value, node, rewriter) for result, value in zip(results, node.outputs, strict=True)
-        )
+        with sourced(*_sources(node, rewriter)):
+            return tuple(
+                _placed(result, value, node, rewriter) for result, value in zip(results, node.outputs, strict=True)
+            )
 
     return rewrite(graph, replace)
+
+
+def _sources(node: Node, rewriter: Rewriter) -> Sources:
+    """Those of a node and of the literals that it alone reads, which its result stands for too."""
+    makers = (value.node for value in node.inputs if value is not None and rewriter.uses(value) < 2)
+    return unite((node.source, *(maker.source for maker in makers if maker is not None)))
 
 
 def _is_affordable(node: Node, known: Sequence[Constant | None], trace: Trace, budget: int) -> bool:

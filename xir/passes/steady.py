@@ -7,7 +7,7 @@ what the other one does not compute too, and the graph around neither: it may no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -18,7 +18,7 @@ from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter, evaluate_attribute, rewrite
-from xir.ir.source import unite
+from xir.ir.source import Sources, unite
 from xir.ir.types import DType, TensorType
 from xir.ir.walk import all_graphs
 from xir.ops.control import admits_always
@@ -64,11 +64,13 @@ class _Outside:
         known: {value of the body: the same in the graph around}, filled as far as it is needed.
         sizes: {symbol of the body: its size}.
         nodes: the nodes that may be computed around, in order; all they need is `known` or made by one before.
+        sources: of nodes that stand for others too.
     """
 
     known: dict[Value, Value] = field(default_factory=dict[Value, Value])
     sizes: dict[Symbol, Dim] = field(default_factory=dict[Symbol, Dim])
     nodes: dict[Node, None] = field(default_factory=dict[Node, None])
+    sources: dict[Node, Sources] = field(default_factory=dict[Node, Sources])
 
     def gives(self, value: Value | None) -> bool:
         """Whether the graph around can say the value."""
@@ -106,7 +108,7 @@ def _made(value: Value, outside: _Outside, around: Node) -> Value:
             continue
         attributes = {name: evaluate_attribute(each, outside.sizes) for name, each in node.attributes.items()}
         inputs = tuple(None if each is None else outside.known[each] for each in node.inputs)
-        with sourced(*unite((around.source, node.source))):
+        with sourced(*unite((around.source, outside.sources.get(node, node.source)))):
             results = apply(node.op, inputs, attributes).outputs
         for old, new in zip(node.outputs, results, strict=True):
             outside.known[old] = new
@@ -304,6 +306,7 @@ def _shared(node: Node, there: Mapping[Key, Value]) -> Sequence[Value] | None:
         outside = _outside(node, layout, body)
         branches.append(_Branch(body, outside, _keys(body, outside, there, numbers)))
     common = set(branches[0].keys.values()) & set(branches[1].keys.values())
+    _unite_sources(branches, common)
     crossing = [
         _crossing(each.body, each.roots(lambda key: key in common or isinstance(key, Value))) for each in branches
     ]
@@ -323,6 +326,17 @@ def _shared(node: Node, there: Mapping[Key, Value]) -> Sequence[Value] | None:
         for value in values
     )
     return _capturing(node, layout, branches, crossing, taken) if taken and fits else None
+
+
+def _unite_sources(branches: Sequence[_Branch], common: Collection[Key]) -> None:
+    """What several branches compute stands for the layers of all of them."""
+    found: dict[Key, list[Sources]] = {}
+    keyed = [(each, node, each.keys[node.outputs[0]]) for each in branches for node in each.outside.nodes]
+    for _, node, key in keyed:
+        found.setdefault(key, []).append(node.source)
+    for each, node, key in keyed:
+        if key in common:
+            each.outside.sources[node] = unite(found[key])
 
 
 def _capturing(

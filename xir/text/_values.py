@@ -221,14 +221,16 @@ class ValueParser(TypeParser):
         seen: set[str] = set()
         while True:
             name = lexer.token
-            if name not in ("path", "location", "order", "layout") or name in seen:
-                raise lexer.expected("one of path, location, order, layout, each once")
+            if name not in ("path", "module", "location", "order", "layout") or name in seen:
+                raise lexer.expected("one of path, module, location, order, layout, each once")
             seen.add(name)
             lexer.advance()
             lexer.expect("=")
             match name:
                 case "path":
                     source = replace(source, path=tuple(self._list(lambda: self.string("a string"))))
+                case "module":
+                    source = replace(source, module=self.string("a string"))
                 case "location":
                     source = replace(source, location=self.string("a string"))
                 case "order":

@@ -22,8 +22,8 @@ Grammar (EBNF; blanks, line ends and `# comments` separate tokens and mean nothi
                                                                     a weight, and the output that it gets *)
     source      = "source" "(" STRING "," STRING "," STRING [ "," STRING ] { "," field } ")" ;
                                                                      (* framework, file, layer, kind *)
-    field       = "path" "=" "[" [ STRING { "," STRING } ] "]" | "location" "=" STRING | "order" "=" INTEGER
-                | "layout" "=" "[" [ INTEGER { "," INTEGER } ] "]" ;
+    field       = "path" "=" "[" [ STRING { "," STRING } ] "]" | "module" "=" STRING
+                | "location" "=" STRING | "order" "=" INTEGER | "layout" "=" "[" [ INTEGER { "," INTEGER } ] "]" ;
     constant    = type ( "(" [ element { "," element } ] ")" | "weight" "(" STRING "," STRING ")" ) ;
                                                                      (* name and SHA-256 in the weights file *)
     element     = INTEGER | FLOAT | BITS | "true" | "false" | STRING | BYTES

@@ -213,6 +213,8 @@ def _source(source: Source) -> str:
         parts.append(quote(source.kind))
     if source.path:
         parts.append(f"path=[{', '.join(map(quote, source.path))}]")
+    if source.module is not None:
+        parts.append(f"module={quote(source.module)}")
     if source.location is not None:
         parts.append(f"location={quote(source.location)}")
     if source.order:

@@ -52,6 +52,7 @@ def _source(item: object) -> Source | None:
     texts = [held.get(key) for key in ("framework", "file", "layer", "kind")]
     words = [text for text in texts if isinstance(text, str)]
     order, location = held.get("order", 0), held.get("location")
+    module = held.get("module")
     if len(words) != 4 or not isinstance(order, int) or not isinstance(location, str | None):
         return None
     path, layout = _list(held.get("path")), held.get("layout")
@@ -65,6 +66,7 @@ def _source(item: object) -> Source | None:
         location,
         order,
         permutation,
+        module if isinstance(module, str) else None,
     )
 
 

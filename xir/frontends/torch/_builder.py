@@ -135,7 +135,7 @@ class Builder:
             self._lost.add(names)
 
     def _build(self, node: Node, order: int) -> None:
-        source = self._source = self._source_of(node, order)
+        source = self._source = self.source_of(node, order)
         try:
             with sourced(source):
                 items = [self.resolved(item) for item in node.items]
@@ -148,15 +148,16 @@ class Builder:
             self.shared.problems.note(node.target, error.message, error.hint, source.layer)
             self.lose(node.results)
 
-    def _source_of(self, node: Node, order: int) -> Source:
+    def source_of(self, node: Node, order: int) -> Source:
+        """Where the nodes of a call come from."""
         around, file = self._around, self.shared.program.file
         line = line_of(node.trace)
         if around is None:
-            return Source("torch", file, node.name, node.target, node.path, line, order)
+            return Source("torch", file, node.name, node.target, node.path, line, order, module=node.module)
         layer = f"{around.layer}/{node.name}"
-        return Source(
-            "torch", file, layer, node.target, node.path or around.path, line or around.location, around.order
-        )
+        place = node if node.module is not None else around
+        line = line or around.location
+        return Source("torch", file, layer, node.target, place.path, line, around.order, module=place.module)
 
     def _call(self, target: str, items: Sequence[object], named: Mapping[str, object]) -> object:
         """What a call makes: by the rules of bodies, by Python's functions of numbers, or by operators' handlers."""

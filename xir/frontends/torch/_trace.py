@@ -18,10 +18,15 @@ def line_of(trace: str) -> str | None:
         trace: the frames as Python prints them, the innermost last.
     """
     frames = [(match[1].replace("\\", "/"), match[2]) for match in _FRAME.finditer(trace[-_MAX_TRACE:])]
-    own = [frame for frame in frames if not _TORCH.search(frame[0])]
+    own = [frame for frame in frames if not is_torchs(frame[0])]
     for file, line in reversed(own or frames):
         return f"{file}:{line}"
     return None
+
+
+def is_torchs(place: str) -> bool:
+    """Whether a file, or a line of one, is torch's own code."""
+    return _TORCH.search(place) is not None
 
 
 def parts_of(path: str) -> tuple[str, ...]:

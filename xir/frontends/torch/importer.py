@@ -13,7 +13,7 @@ from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.formulas import Sizes, parse_formula
 from xir.frontends.torch.handlers.complex import view_as_complex
 from xir.frontends.torch.higher_order import HIGHER_ORDER
-from xir.frontends.torch.program import Argument, Body, Input, Output, Program, Subgraph, TensorInfo
+from xir.frontends.torch.program import Argument, Body, Input, Output, Program, Reference, Subgraph, TensorInfo
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.builder import sourced
 from xir.ir.constant import Constant
@@ -222,7 +222,7 @@ class _Importer:
         values: list[Value] = []
         names: list[str] = []
         for name, output in zip(wanted, outputs, strict=True):
-            with sourced(Source("torch", self.program.file, name, "output", order=len(self.program.body.nodes))):
+            with sourced(self._output_source(name, output)):
                 value = self._output(output)
             if value is None:
                 self.shared.notes.append(f"output {name!r} is left out: it is always {output.argument!r}")
@@ -243,6 +243,18 @@ class _Importer:
             tuple(assumed),
         )
         return drop_unused_parameters(graph)
+
+    def _output_source(self, name: str, output: Output) -> Source:
+        """Where nodes that show an output come from: the call that makes it, else the model's own last one."""
+        nodes = self.program.body.nodes
+        made = output.argument.name if isinstance(output.argument, Reference) else None
+        makers = [node for node in nodes if made is not None and node.results == made]
+        around = makers or [node for node in reversed(nodes) if not node.path] or nodes
+        bare = Source("torch", self.program.file, name, "output", order=len(nodes))
+        if not around:
+            return bare
+        place = self.builder.source_of(around[0], 0)
+        return replace(bare, path=place.path, module=place.module, location=place.location)
 
     def _output(self, output: Output) -> Value | None:
         """The value of an output; None for what no tensor is."""

@@ -86,6 +86,7 @@ class Node:
         named: the arguments by name.
         results: what the results are called.
         path: the names of the modules around, outermost first, without the model itself.
+        module: the class of the innermost of them, the model's own where there is none around.
         trace: the stack trace of the line that made the call, as Python prints it.
     """
 
@@ -95,6 +96,7 @@ class Node:
     named: Mapping[str, Argument]
     results: Names
     path: tuple[str, ...] = ()
+    module: str | None = None
     trace: str = ""
 
 

@@ -47,7 +47,7 @@ def test_every_node_names_its_module_and_line(name):
     graph, _, _ = recorded(name)
     for node in graph.nodes:
         assert node.source
-        assert all(source.location and ".py, line " in source.location for source in node.source)
+        assert all(source.location and ".py:" in source.location and source.module for source in node.source)
 
 
 def test_nothing_needs_torch():

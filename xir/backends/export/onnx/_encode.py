@@ -215,6 +215,7 @@ def _source_dict(source: Source) -> dict[str, object]:
         "layer": source.layer,
         "kind": source.kind,
         "path": list(source.path),
+        "module": source.module,
         "location": source.location,
         "order": source.order,
         "layout": None if source.layout is None else list(source.layout),

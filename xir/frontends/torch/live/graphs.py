@@ -113,7 +113,7 @@ class FxReader:
             items,
             named,
             node.name,
-            _path(node.meta.get("nn_module_stack")),
+            *_module(node.meta.get("nn_module_stack")),
             trace if isinstance(trace, str) else "",
         )
 
@@ -133,7 +133,15 @@ class FxReader:
         return self._bodies.get(name, Reference(name))
 
 
-def _path(stack: object) -> tuple[str, ...]:
-    """The names of the modules around a call, from `nn_module_stack`: {key: (path, class)}, outermost first."""
+def _module(stack: object) -> tuple[tuple[str, ...], str | None]:
+    """The names of the modules around a call and the class of the innermost one.
+
+    They stand in `nn_module_stack`: {key: (path, class)}, outermost first.
+    """
     entries = [*cast("Mapping[str, Sequence[object]]", stack).values()] if isinstance(stack, Mapping) else []
-    return parts_of(str(entries[-1][0])) if entries else ()
+    if not entries:
+        return (), None
+    path, kind = (*entries[-1], None)[:2]
+    if isinstance(kind, type):
+        return parts_of(str(path)), f"{kind.__module__}.{kind.__qualname__}"
+    return parts_of(str(path)), kind if isinstance(kind, str) else None

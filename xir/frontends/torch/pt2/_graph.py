@@ -98,16 +98,20 @@ def _node(node: Json, depth: int) -> Node:
     told = node.maybe("name")
     name = told.text() if told is not None else _first(results) or target
     metadata = {key: value.long_text() for key, value in node.field("metadata").entries()}
-    path = module_path(metadata.get("nn_module_stack", ""))
-    return Node(name, target, tuple(items), named, results, path, metadata.get("stack_trace", ""))
+    path, module = module_of(metadata.get("nn_module_stack", ""))
+    return Node(name, target, tuple(items), named, results, path, module, metadata.get("stack_trace", ""))
 
 
-def module_path(stack: str) -> tuple[str, ...]:
-    """The names of the modules around a call, from `nn_module_stack`: entries `key,path,class` between semicolons."""
+def module_of(stack: str) -> tuple[tuple[str, ...], str | None]:
+    """The names of the modules around a call and the class of the innermost one.
+
+    They stand in `nn_module_stack`: entries `key,path,class` between semicolons.
+    """
     entries = [entry for entry in stack.split(";") if entry.count(",") >= 2]
     if not entries:
-        return ()
-    return parts_of(entries[-1].split(",")[1].strip())
+        return (), None
+    _, path, kind = (part.strip() for part in entries[-1].split(",", 2))
+    return parts_of(path), kind or None
 
 
 def _first(names: Names) -> str | None:

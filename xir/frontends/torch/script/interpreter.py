@@ -9,6 +9,7 @@ from typing import NoReturn, cast
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, XirError
 from xir.frontends._problems import Problems
 from xir.frontends.torch._names import NameTable
+from xir.frontends.torch._trace import is_torchs
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
@@ -16,9 +17,9 @@ from xir.frontends.torch.script import branches, loops, sizes
 from xir.frontends.torch.script.builtins import BUILTINS
 from xir.frontends.torch.script.classes import Bound, ClassName, attribute, isinstance_of, made_by, unpacked
 from xir.frontends.torch.script.containers import truth
-from xir.frontends.torch.script.objects import Object, Place, ScriptArchive
+from xir.frontends.torch.script.objects import Object, Place, ScriptArchive, is_code
 from xir.frontends.torch.script.snapshot import Snapshot
-from xir.frontends.torch.script.sources import Sources
+from xir.frontends.torch.script.sources import Sources, class_of
 from xir.frontends.torch.script.syntax import (
     Assign,
     Attribute,
@@ -56,11 +57,17 @@ class Frame:
     Attributes:
         place: the function.
         path: of the module whose method runs.
+        module: its class.
+        caller: the line of the model's author that called it.
+        line: that is followed.
         held: {variable: its value}.
     """
 
     place: Place
     path: tuple[str, ...]
+    module: str | None
+    caller: str | None = None
+    line: int = 0
     held: dict[str, object] = field(default_factory=dict[str, object])
 
 
@@ -142,16 +149,20 @@ class Interpreter:
         """
         if len(self.frames) >= MAX_CALLS:
             raise UnsafeError(f"functions call each other more than {MAX_CALLS} deep", number=805)
-        path = of.path if of is not None and of.path is not None else self.frame.path if self.frames else ()
-        frame = Frame(place, path)
         outer = self.sources.line
+        caller = outer.location if self.frames else None
+        if of is not None and of.path is not None:
+            frame = Frame(place, of.path, class_of(of.kind), caller)
+        else:
+            frame = Frame(place, *((self.frame.path, self.frame.module) if self.frames else ((), None)), caller)
         self._bind(frame, place.function, items if of is None else (of, *items), named)
         self.frames.append(frame)
         try:
             return self.block(place.function.body)
         finally:
             self.frames.pop()
-            self.sources.line = outer
+            if self.frames:  # what the model returns is shown where it returns
+                self.sources.line = outer
 
     def _bind(self, frame: Frame, function: Function, items: Sequence[object], named: Mapping[str, object]) -> None:
         if len(items) > len(function.parameters):
@@ -187,9 +198,8 @@ class Interpreter:
         return None
 
     def _located(self, error: XirError) -> XirError:
-        place = self.sources.line.location
-        if place is not None and ", line " not in error.message and not _is_list_of_problems(error):
-            error.message = f"{error.message} ({place})"
+        if ", line " not in error.message and not _is_list_of_problems(error):
+            error.message = f"{error.message} ({self.frame.place.file}, line {self.frame.line})"
             error.args = (error.message,)
         return error
 
@@ -197,7 +207,15 @@ class Interpreter:
         """Nodes that are made from now on come from this line."""
         head = statement.targets[0] if isinstance(statement, Assign) and statement.targets else None
         variable = head.text if isinstance(head, Name) else _DOING.get(type(statement), "call")
-        self.sources.at(self.frame.path, f"{self.frame.place.file}, line {statement.line}", variable)
+        frame = self.frame
+        frame.line = statement.line
+        self.sources.at(frame.path, frame.module, self._place(frame), variable)
+
+    def _place(self, frame: Frame) -> str:
+        """The line of the model's author that is followed; where it is torch's own code, the one that called that."""
+        told = self.archive.origin(frame.place.file, frame.line)
+        own = [place for place in (told, frame.caller) if place and not is_torchs(place) and not is_code(place)]
+        return own[0] if own else told or f"{frame.place.file}, line {frame.line}"
 
     def _follow(self, statement: Statement) -> None:
         match statement:

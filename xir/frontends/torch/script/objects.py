@@ -12,6 +12,7 @@ from xir.frontends.torch.archive import Archive, looks_like_archive
 from xir.frontends.torch.checkpoint import ArchiveStorages, unknown_identifier
 from xir.frontends.torch.pickled import Constructor, Instance, Names, as_list, as_table, as_tuple, instance_of, kind_of
 from xir.frontends.torch.plain_names import Arguments, wrong_arguments
+from xir.frontends.torch.script.origins import origins
 from xir.frontends.torch.script.parser import parse_file
 from xir.frontends.torch.script.syntax import ClassDefinition, Expression, File, Function
 from xir.frontends.torch.storages import Storage
@@ -21,6 +22,7 @@ from xir.limits import MAX_TEXT_BYTES
 
 _CODE = "code/"
 _SUFFIX = ".py"
+_ORIGINS = ".debug_pkl"
 
 
 def looks_like_torchscript(file: MappedFile) -> bool:
@@ -32,6 +34,11 @@ def looks_like_torchscript(file: MappedFile) -> bool:
     except XirError:
         return False
     return "data.pkl" in archive and "constants.pkl" in archive and any(True for _ in archive.below(_CODE))
+
+
+def is_code(place: str) -> bool:
+    """Whether a place is in an archive's own code, and not in its author's files."""
+    return place.startswith(_CODE)
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -121,6 +128,7 @@ class ScriptArchive:
         self.path = file.path
         self._archive = Archive(file.whole())
         self._files: dict[str, File] = {}
+        self._origins: dict[str, Mapping[int, str]] = {}
         root = _read(self._archive, "data.pkl", ArchiveStorages(self._archive, "data/"))
         if not isinstance(root, Instance):
             raise InvalidModelError(f"the archive holds {kind_of(root)} in place of a module", file=self.path)
@@ -161,6 +169,14 @@ class ScriptArchive:
                 raise InvalidModelError(f"{path} is not UTF-8", file=self.path) from error
             self._files[path] = parse_file(text, path)
         return self._files[path]
+
+    def origin(self, file: str, line: int) -> str | None:
+        """The place in its author's files that a line of code comes from (`model.py:12`), where the archive tells."""
+        if file not in self._origins:
+            told = file + _ORIGINS
+            held = _read(self._archive, told, _Empty()) if told in self._archive else ()
+            self._origins[file] = origins(held, self._archive.read(file, MAX_TEXT_BYTES)) if held else {}
+        return self._origins[file].get(line)
 
     def definition(self, name: str) -> tuple[ClassDefinition, str] | None:
         """A class by its full name, and the path of its file."""
