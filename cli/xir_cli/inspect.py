@@ -73,28 +73,31 @@ def command(
         show(loaded.graph, svg, format="svg")
     for note in summary.notes:
         output.note(note)
-    document, lines = summary.to_dict(), list[str]()
-    if placement:
-        from xir.inspect.placement import place
-
-        placed = place(loaded.graph)
-        document["placement"] = placed.to_dict()
-        lines += _placement_lines(placed)
-    if mapped:
-        origins = _provenance(loaded.graph, optimized)
-        document["map"] = origins.to_dict()
-        lines += [*([""] if lines else []), *_map_lines(origins)]
+    details, lines = _details(loaded.graph, placement, mapped, optimized)
     for line in lines or _lines(summary):
         output.line(line)
-    output.document(document)
+    output.document(summary.to_dict() | details)
     return 0
 
 
-def _provenance(graph: Graph, optimized: bool) -> Provenance:
-    from xir.inspect.provenance import provenance
-    from xir.passes import optimize
+def _details(graph: Graph, placement: bool, mapped: bool, optimized: bool) -> tuple[dict[str, object], list[str]]:
+    """What is told in place of the summary, as plain data and as lines; nothing where nothing was asked for."""
+    document: dict[str, object] = {}
+    lines: list[str] = []
+    if placement:
+        from xir.inspect.placement import place
 
-    return provenance(optimize(graph) if optimized else graph)
+        placed = place(graph)
+        document["placement"] = placed.to_dict()
+        lines += _placement_lines(placed)
+    if mapped:
+        from xir.inspect.provenance import provenance
+        from xir.passes import optimize
+
+        origins = provenance(optimize(graph) if optimized else graph)
+        document["map"] = origins.to_dict()
+        lines += [*([""] if lines else []), *_map_lines(origins)]
+    return document, lines
 
 
 def _map_lines(origins: Provenance) -> list[str]:
