@@ -194,13 +194,7 @@ class Builder:
         if isinstance(made, Tensor):
             self.names.offer(made.value, names)
             self._check(names, made.value)
-            self._note_axes(made.value)
-
-    def _note_axes(self, value: Value) -> None:
-        """Remembers which tensor tells a size that only the run finds out: the node that makes it must be there."""
-        for axis, size in enumerate(value.shape if isinstance(value.type, TensorType) else ()):
-            if isinstance(size, Symbol) and size.name is None:
-                self.scope.axes.setdefault(size, (value, axis))
+            self.scope.note_axes(made.value)
 
     def _check(self, name: str, value: Value) -> None:
         """What a call makes must be what the program says of it."""

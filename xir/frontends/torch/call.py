@@ -10,6 +10,7 @@ from typing import NoReturn
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
+from xir.frontends.torch._folded import folded
 from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Computed, Number
 from xir.ir.broadcasting import join, needs_broadcast
@@ -32,6 +33,7 @@ from xir.limits import MAX_FOLDED_BYTES, MAX_UNROLLED_NODES, check_size
 from xir.ops import elementwise
 from xir.ops._targets import size_value
 from xir.ops.constant import constant
+from xir.ops.finding import nonzero
 from xir.ops.shape import broadcast, concat, reshape, shape_of, slice_
 
 COMPLEX = {DType.COMPLEX64: DType.FLOAT32, DType.COMPLEX128: DType.FLOAT64}
@@ -48,6 +50,8 @@ class Scope:
         axes: tensors that have an axis of a size that only the run finds out, by the size: (tensor, axis).
         left_out: assertions that no graph can make, as the program words them.
         parts: the real and imaginary parts of complex tensors.
+        known: what was found of small tensors before the run.
+        found: the coordinates of what is not 0 in a tensor: one node for all that ask, so that their sizes are one.
         draws: how many seeds were given out.
     """
 
@@ -56,6 +60,8 @@ class Scope:
     axes: dict[Symbol, tuple[Value, int]] = field(default_factory=dict["Symbol", "tuple[Value, int]"])
     left_out: list[str] = field(default_factory=list[str])
     parts: dict[Value, tuple[Value, Value]] = field(default_factory=dict[Value, tuple[Value, Value]])
+    known: dict[Value, Constant | None] = field(default_factory=dict["Value", "Constant | None"])
+    found: dict[Value, Value] = field(default_factory=dict[Value, Value])
     draws: int = 0
 
     def seed(self) -> int:
@@ -63,8 +69,24 @@ class Scope:
         self.draws += 1
         return self.draws
 
+    def note_axes(self, value: Value) -> None:
+        """Remembers which tensor tells a size that only the run finds out: the node that makes it must be there."""
+        for axis, size in enumerate(value.shape if isinstance(value.type, TensorType) else ()):
+            if isinstance(size, Symbol) and size.name is None:
+                self.axes.setdefault(size, (value, axis))
+
+    def nonzero(self, value: Value) -> Value:
+        """The coordinates of what is not 0, i64 [axes, how many]."""
+        if value not in self.found:
+            self.found[value] = nonzero(value)
+        return self.found[value]
+
     def constant_of(self, value: Value) -> Constant | None:
-        """The elements of a weight or literal, or None."""
+        """The elements of a weight or literal, or of a small tensor that depends on such alone; None for others."""
+        given = self._given(value)
+        return folded(value, self._given, self.known) if given is None else given
+
+    def _given(self, value: Value) -> Constant | None:
         if value.node is None:
             return self.constants.get(value)
         literal = value.node.attributes.get("value") if value.node.op.name == "constant" else None

@@ -25,7 +25,7 @@ Indices = Sequence[Value | None]
 
 def places_of(call: Call, mask: Value) -> tuple[Value, ...]:
     """The coordinates of what holds, a vector for each axis of the mask (torch `expandTensors`)."""
-    found = finding.nonzero(mask)
+    found = call.scope.nonzero(mask)
     return tuple(
         reshape(slice_(found, axes=(0,), starts=(axis,), stops=(axis + 1,), steps=(1,)), shape=(found.shape[1],))
         for axis in range(mask.rank)
@@ -165,7 +165,7 @@ def embedding(call: Call, weight: Value, indices: Value, padding: Number, scaled
 )
 def nonzero(call: Call, x: Value) -> Value:
     """The coordinates of what is not 0, a row each."""
-    return transpose(finding.nonzero(x), perm=(1, 0))
+    return transpose(call.scope.nonzero(x), perm=(1, 0))
 
 
 @operators.op(

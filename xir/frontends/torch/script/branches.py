@@ -26,10 +26,11 @@ from xir.frontends.torch.script.values import (
 from xir.frontends.torch.symbolic import SYMBOLIC, Comparison
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.constraints import Constraint, collecting
-from xir.ir.dims import Symbol
+from xir.ir.dims import Symbol, equal, product
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops import control
+from xir.ops.shape import reshape
 
 if TYPE_CHECKING:
     from xir.frontends.torch.script.interpreter import Interpreter
@@ -102,7 +103,8 @@ def follow(interpreter: Interpreter, condition: Computed, statement: If) -> None
 def _followed(interpreter: Interpreter, block: Block, before: Snapshot) -> Branch | Raised:
     if block and isinstance(block[-1], Return):
         interpreter.refuse("a return that only the run decides")
-    line = interpreter.sources.line
+    line, scope = interpreter.sources.line, interpreter.scope
+    sizes, axes = dict(scope.sizes), dict(scope.axes)
     try:
         with collecting() as assumed:
             interpreter.block(block)
@@ -111,6 +113,7 @@ def _followed(interpreter: Interpreter, block: Block, before: Snapshot) -> Branc
         return error
     finally:
         interpreter.sources.line = line
+        scope.sizes, scope.axes = sizes, axes
         before.restore()
 
 
@@ -129,11 +132,13 @@ class Join:
     Attributes:
         interpreter: who follows.
         before: what was known before the branches.
+        condition: what the run decides.
         pairs: {pair: its place among the node's results}.
     """
 
     interpreter: Interpreter
     before: Snapshot
+    condition: Computed
     pairs: dict[tuple[Value, Value], int] = field(default_factory=dict[tuple[Value, Value], int])
 
     def of(self, a: object, b: object) -> Make:
@@ -162,10 +167,24 @@ class Join:
         if a.value is b.value:
             value = a.value
             return lambda results: JoinedTensor(value, shared)
-        if a.value.dtype is not b.value.dtype:
+        left, right = self._of_one_rank(a.value, b.value)
+        if left.dtype is not right.dtype or left.rank != right.rank:
             return _unreadable(f"is {told(a)} or {told(b)}, which only the run decides")
-        place = self._pair(a.value, b.value)
+        place = self._pair(left, right)
         return lambda results: JoinedTensor(results[place], shared)
+
+    def _of_one_rank(self, a: Value, b: Value) -> tuple[Value, Value]:
+        """The pair; one that has no elements in its branch, and another rank, in the shape of the other one.
+
+        Code that says `if n > 0: x = x.reshape(n, -1, 4)` goes on with the empty tensor as it was.
+        """
+        if a.rank == b.rank or equal(product(a.shape), product(b.shape)) is not True:
+            return a, b
+        if _is_empty(self.condition, True, a):
+            return reshape(a, shape=b.shape), b
+        if _is_empty(self.condition, False, b):
+            return a, reshape(b, shape=a.shape)
+        return a, b
 
     def _numbers(self, a: object, b: object) -> Make:
         if not isinstance(a, Computed) and not isinstance(b, Computed) and type(a) is type(b) and a == b:
@@ -199,6 +218,17 @@ class Join:
         return lambda results: {key: part(results) for key, part in parts.items()}
 
 
+def _is_empty(condition: Computed, holds: bool, value: Value) -> bool:
+    """Whether a tensor has no elements where the condition holds, or where it does not."""
+    if not isinstance(condition, Comparison):
+        return False
+    size, other = condition.left, condition.right
+    kinds = (("eq", 0), ("le", 0), ("lt", 1)) if holds else (("ne", 0), ("gt", 0), ("ge", 1))
+    return (condition.kind, other) in kinds and any(
+        equal(size, each) is True for each in (*value.shape, product(value.shape))
+    )
+
+
 def _base(tensor: Tensor) -> Tensor:
     while tensor.base is not None:
         tensor = tensor.base
@@ -210,7 +240,7 @@ def _unreadable(reason: str) -> Make:
 
 
 def _join(interpreter: Interpreter, condition: Computed, before: Snapshot, then: Branch, other: Branch) -> None:
-    join = Join(interpreter, before)
+    join = Join(interpreter, before, condition)
     plans: list[tuple[Change, Make]] = []
     for identity in dict.fromkeys((*then.changes, *other.changes)):
         one, two = then.changes.get(identity), other.changes.get(identity)
@@ -244,7 +274,10 @@ def _chosen(
     then, other = (body.taking(captured) for body in bodies)
     with interpreter.sourced("if"):
         asked = interpreter.call.cast(condition.value, DType.BOOL)
-        return control.if_(asked, *captured, then_body=then, else_body=other)
+        results = control.if_(asked, *captured, then_body=then, else_body=other)
+    for value in results:
+        interpreter.scope.note_axes(value)
+    return results
 
 
 def body_of(
@@ -255,9 +288,13 @@ def body_of(
     assumed: Sequence[Constraint],
 ) -> Body:
     """What leads to the outputs as a closed graph; what was known before is captured."""
-    known = dict.fromkeys((*before.values(), *interpreter.scope.sizes.values()))
+    scope = interpreter.scope
+    makers = {symbol: value for symbol, (value, _) in scope.axes.items()}
+    known = dict.fromkeys((*before.values(), *scope.sizes.values(), *makers.values()))
 
     def with_axis(symbol: Symbol) -> Value | None:
+        if symbol in makers:
+            return makers[symbol]
         for value in known:
             if isinstance(value.type, TensorType) and symbol in value.shape:
                 return value

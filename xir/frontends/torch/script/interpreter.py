@@ -15,7 +15,7 @@ from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.script import branches, loops, sizes
 from xir.frontends.torch.script.builtins import BUILTINS
-from xir.frontends.torch.script.classes import Bound, ClassName, attribute, isinstance_of, made_by, unpacked
+from xir.frontends.torch.script.classes import Bound, ClassName, New, attribute, isinstance_of, made_by, unpacked
 from xir.frontends.torch.script.containers import truth
 from xir.frontends.torch.script.objects import Object, Place, ScriptArchive, is_code
 from xir.frontends.torch.script.snapshot import Snapshot
@@ -393,6 +393,8 @@ class Interpreter:
                 return self.run(place, items, named, of)
             case ClassName(kind):
                 return made_by(self, kind, items, named)
+            case New(kind):
+                return Object(kind)
             case _:
                 raise InvalidModelError(f"{told(called)} is called")
 
@@ -440,6 +442,9 @@ class Interpreter:
         kind = f"aten.{rest}" if head == "torch" else rest
         with self.sourced(kind):
             made = self._caller.call(kind, items, named)
+        for each in made if is_sequence(made) else (made,):
+            if isinstance(each, Tensor):
+                self.scope.note_axes(each.value)
         return list(made) if is_sequence(made) and _is_list(kind) else made
 
 

@@ -158,7 +158,7 @@ class _Loop:
             slot.set((Growing(),))
         for slot in self.lost.values():
             slot.set(Unreadable("a value that depends on how many steps a loop takes"))
-        interpreter.use(Scope(outer.constants, left_out=outer.left_out))
+        interpreter.use(Scope(outer.constants, dict(outer.sizes), dict(outer.axes), outer.left_out))
         try:
             with collecting() as assumed:
                 if self.name is not None:
@@ -288,7 +288,10 @@ class _Loop:
 
     def _node(self, body: Body, count: Value | None, going: Value | None) -> Sequence[Value]:
         first = [value for each in self.carried.values() for value in each.first]
-        return control.loop(count, going, *first, *body.captured, body=body.graph, carried=len(first))
+        made = control.loop(count, going, *first, *body.captured, body=body.graph, carried=len(first))
+        for value in made:
+            self.interpreter.scope.note_axes(value)
+        return made
 
 
 def _dtype(type: Type) -> DType | None:
