@@ -306,6 +306,13 @@ class Call:
         """The operand repeated to `shape`, itself where nothing is to repeat."""
         return broadcast(value, shape=shape) if needs_broadcast(value.shape, shape) else value
 
+    def repeated_like(self, value: Value, other: Value) -> Value:
+        """The operand repeated to the shape of a tensor, which tells the sizes that only the run finds out."""
+        shape = other.shape
+        if not any(symbol.name is None for size in shape for symbol in symbols_of(size)):
+            return self.repeated(value, shape)
+        return broadcast(value, shape_of(other), shape=shape) if needs_broadcast(value.shape, shape) else value
+
     def array(self, value: Value, what: str) -> Array:
         """The elements of a tensor that must be a constant.
 

@@ -15,8 +15,11 @@ from xir.backends.export.onnx.legalize import legalize
 from xir.backends.export.onnx.recurrent import forms
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
-from xir.ir.types import DType
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
 from xir.ops.attention import attention
+from xir.ops.control import loop
+from xir.ops.elementwise import neg
 from xir.ops.gating import hardmax
 from xir.ops.lstm import lstm
 from xir.ops.norm_statistics import layer_norm_with_statistics
@@ -80,3 +83,14 @@ def test_hardmax_moves_its_axis_to_the_end_before_opset_13(tmp_path: Path) -> No
     net = Net()
     y = hardmax(net.input("x", 2, 3, 4), axis=1)
     assert [node.op_type for node in written(net.graph(y=y), tmp_path, 11)] == ["Transpose", "Hardmax", "Transpose"]
+
+
+def test_a_loop_that_carries_nothing_has_a_condition(tmp_path: Path) -> None:
+    net = Net()
+    count, x = net.input("n", dtype=DType.INT64), net.input("x", 3)
+    step, going, inner = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ())), Value(x.type)
+    body = Graph("body", (step, going, inner), (going, neg(inner)), ("going", "row"))
+    (rows,) = loop(count, None, x, body=body, carried=0)
+    (node,) = written(net.graph(y=rows), tmp_path, 21)
+    assert node.op_type == "Loop"
+    assert len(node.input) == 2

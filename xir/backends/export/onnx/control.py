@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from xir.backends.export.onnx._form import Answer, Call, Forms, Inner, Refusal, ints, whole
+import numpy as np
+
+from xir.backends.export.onnx._form import Answer, Call, Fixed, Forms, Inner, Refusal, ints, whole
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, UnrankedType
@@ -43,12 +45,14 @@ def _if(node: Node, opset: int) -> Answer:
 
 @forms.of(control.loop)
 def _loop(node: Node, opset: int) -> Answer:
-    """Loop."""
+    """Loop, whose first condition is written even where there is none: the schema has two inputs at least."""
     refusal = _refused(node, opset)
     if refusal is not None:
         return refusal
     carried = whole(node, "carried")
-    return Call("Loop", node.inputs[: 2 + carried], {"body": inner(node, "body", 2 + carried)})
+    count, going, *states = node.inputs[: 2 + carried]
+    first = Fixed(np.array(True)) if going is None else going
+    return Call("Loop", (count, first, *states), {"body": inner(node, "body", 2 + carried)})
 
 
 @forms.of(control.scan)

@@ -145,7 +145,7 @@ def view_dtype(call: Call, x: Value, dtype: DType) -> Value:
 )
 def copy(call: Call, x: Value, source: Value | Number) -> Value:
     """The source in the type and shape of `x`."""
-    return call.repeated(call.tensor(source, x.dtype), x.shape)
+    return call.repeated_like(call.tensor(source, x.dtype), x)
 
 
 @operators.op(
@@ -154,7 +154,7 @@ def copy(call: Call, x: Value, source: Value | Number) -> Value:
 )
 def fill(call: Call, x: Value, value: Value | Number) -> Value:
     """The value everywhere."""
-    return call.repeated(call.tensor(value, x.dtype), x.shape)
+    return call.repeated_like(call.tensor(value, x.dtype), x)
 
 
 @operators.op(
@@ -162,4 +162,4 @@ def fill(call: Call, x: Value, value: Value | Number) -> Value:
 )
 def zero(call: Call, x: Value) -> Value:
     """0 everywhere."""
-    return call.filled(0, x.dtype, x.shape)
+    return call.repeated_like(call.scalar(0, x.dtype), x)

@@ -97,9 +97,30 @@ def put_slice(
     """The whole with other elements in a slice."""
     axis = call.axis(axis, whole.rank)
     known = _bounds(whole, axis, start, stop)
-    if known is None:
-        call.refuse("a write into a slice whose bounds are not known before the run")
-    return put_cut(call, whole, part, axis, *known, call.known_integer(step, "the step of a slice"))
+    stride = call.known_integer(step, "the step of a slice")
+    if known is not None:
+        return put_cut(call, whole, part, axis, *known, stride)
+    if stride != 1:
+        call.refuse("a write into every second element, or fewer, of a slice whose bounds are not known before the run")
+    return _put_between(call, whole, part, axis, start, stop)
+
+
+def _put_between(call: Call, whole: Value, part: Value, axis: int, start: Number | None, stop: Number | None) -> Value:
+    """The whole with `part` between bounds that only the run knows."""
+    size = call.scalar(whole.shape[axis], DType.INT64)
+
+    def bound(number: Number | None) -> Value:
+        """Counted from the front, held within the axis."""
+        least = call.scalar(0, DType.INT64)
+        place = least if number is None else call.scalar(number, DType.INT64)
+        place = elementwise.select(compare.less(place, least), elementwise.add(place, size), place)
+        return elementwise.maximum(elementwise.minimum(place, size), least)
+
+    first = bound(start)
+    last = elementwise.maximum(first, size if stop is None else bound(stop))
+    before = slice_tensor(call, whole, axis, None, Computed(first), 1)
+    after = slice_tensor(call, whole, axis, Computed(last), None, 1)
+    return reshape(concat(before, call.cast(part, whole.dtype), after, axis=axis), shape=whole.shape)
 
 
 @operators.op(

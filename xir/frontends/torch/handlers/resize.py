@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
+from xir.frontends.torch.tensor import Number
 from xir.ir.dims import Dim, floor_divide
 from xir.ir.node import Value
 from xir.ops.elementwise import add, div, mul, sub
 from xir.ops.grid import Interpolation, Outside, affine_grid, grid_sample
 from xir.ops.padding import pad
-from xir.ops.resize import Coordinates, Mode, resize
+from xir.ops.resample import resample
+from xir.ops.resize import Coordinates, Mode, Rounding, resize
 from xir.ops.shape import concat, reshape
 
 operators = Operators("aten")
@@ -31,15 +33,15 @@ def _mode(call: Call) -> Mode:
 
 
 def _sizes(
-    call: Call, x: Value, sizes: Sequence[Dim] | None, factors: Sequence[float] | None
-) -> tuple[tuple[Dim, ...], tuple[float, ...] | None]:
+    call: Call, x: Value, sizes: Sequence[Number] | None, factors: Sequence[float] | None
+) -> tuple[tuple[Number, ...], tuple[float, ...] | None]:
     """The sizes of the result, and the factors where they are what was given."""
     if (sizes is None) == (factors is None):
         call.invalid("either the size of the result or factors are given")
     if sizes is not None:
         return tuple(sizes), None
     given = tuple(factors or ())
-    found: list[Dim] = []
+    found: list[Number] = []
     for size, factor in zip(x.shape[2:], given, strict=True):
         if factor.is_integer():
             found.append(size * int(factor))
@@ -53,8 +55,9 @@ def _sizes(
 
 
 def _resized(
-    call: Call, x: Value, sizes: tuple[Dim, ...], align_corners: bool, factors: tuple[float, ...] | None
+    call: Call, x: Value, sizes: tuple[Number, ...], align_corners: bool, factors: tuple[float, ...] | None
 ) -> Value:
+    known, computed = call.shape(sizes)
     coordinates: Coordinates = "align_corners" if align_corners else "half_pixel"
     mode, antialias = _mode(call), "_aa" in call.kind
     if antialias and align_corners:
@@ -62,14 +65,33 @@ def _resized(
     exact = mode == "nearest" and "exact" in call.kind
     if mode == "nearest" and not exact:
         coordinates = "asymmetric"
-    return resize(
+    rounding: Rounding = "round_prefer_ceil" if exact else "floor"
+    coefficient = ANTIALIAS_CUBIC if antialias else -0.75
+    if computed is None:
+        return resize(
+            x,
+            sizes=known,
+            mode=mode,
+            coordinates=coordinates,
+            rounding=rounding,
+            scales=None if align_corners else factors,
+            cubic_coefficient=coefficient,
+            exclude_outside=antialias,
+            antialias=antialias,
+        )
+    if factors is not None and not align_corners:
+        call.refuse("a size that is computed in the run beside factors", "give interpolate the size alone")
+    return resample(
         x,
-        sizes=sizes,
+        None,
+        None,
+        computed,
+        axes=tuple(range(2, x.rank)),
+        shape=(*x.shape[:2], *known),
         mode=mode,
         coordinates=coordinates,
-        rounding="round_prefer_ceil" if exact else "floor",
-        scales=None if align_corners else factors,
-        cubic_coefficient=ANTIALIAS_CUBIC if antialias else -0.75,
+        rounding=rounding,
+        cubic_coefficient=coefficient,
         exclude_outside=antialias,
         antialias=antialias,
     )
@@ -83,7 +105,7 @@ def _resized(
     "_upsample_nearest_exact2d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
     "_upsample_nearest_exact3d.vec(Tensor input, SymInt[]? output_size, float[]? scale_factors) -> Tensor",
 )
-def nearest(call: Call, x: Value, sizes: Sequence[Dim] | None, factors: Sequence[float] | None) -> Value:
+def nearest(call: Call, x: Value, sizes: Sequence[Number] | None, factors: Sequence[float] | None) -> Value:
     """The nearest element; `exact` looks from the centre of each result's cell."""
     wanted, given = _sizes(call, x, sizes, factors)
     return _resized(call, x, wanted, False, given)
@@ -102,7 +124,7 @@ def nearest(call: Call, x: Value, sizes: Sequence[Dim] | None, factors: Sequence
     " -> Tensor",
 )
 def interpolated(
-    call: Call, x: Value, sizes: Sequence[Dim] | None, align_corners: bool, factors: Sequence[float] | None
+    call: Call, x: Value, sizes: Sequence[Number] | None, align_corners: bool, factors: Sequence[float] | None
 ) -> Value:
     """Linear and cubic interpolation."""
     wanted, given = _sizes(call, x, sizes, factors)
@@ -120,7 +142,7 @@ def interpolated(
     "_upsample_nearest_exact3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None,"
     " float? scales_w=None) -> Tensor",
 )
-def nearest_of_size(call: Call, x: Value, sizes: Sequence[Dim], *factors: float | None) -> Value:
+def nearest_of_size(call: Call, x: Value, sizes: Sequence[Number], *factors: float | None) -> Value:
     """The nearest element, at a size that is given; factors say which point each result looks at."""
     return _resized(call, x, tuple(sizes), False, _all(x, sizes, factors))
 
@@ -139,13 +161,13 @@ def nearest_of_size(call: Call, x: Value, sizes: Sequence[Dim], *factors: float 
     " float? scales_w=None) -> Tensor",
 )
 def interpolated_of_size(
-    call: Call, x: Value, sizes: Sequence[Dim], align_corners: bool, *factors: float | None
+    call: Call, x: Value, sizes: Sequence[Number], align_corners: bool, *factors: float | None
 ) -> Value:
     """Linear and cubic interpolation at a size that is given."""
     return _resized(call, x, tuple(sizes), align_corners, _all(x, sizes, factors))
 
 
-def _all(x: Value, sizes: Sequence[Dim], factors: Sequence[float | None]) -> tuple[float, ...] | None:
+def _all(x: Value, sizes: Sequence[Number], factors: Sequence[float | None]) -> tuple[float, ...] | None:
     """The factors, the ratio of the sizes where one is not given; None where none is, or a size is unknown."""
     if all(factor is None for factor in factors):
         return None

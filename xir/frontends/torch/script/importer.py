@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -28,6 +28,7 @@ from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
 from xir.ir.types import TensorType
+from xir.ir.walk import toposort
 
 _MAX_PASSES = 6
 """How often the code is followed until it is known which attributes it changes."""
@@ -235,7 +236,9 @@ class _Importer:
         results = list(self._results(result))
         changes = list(self._changes())
         self.written = frozenset(name for name, _ in changes)
-        results += [(f"{name}.new", value) for name, value in changes if name in self.state]
+        after = {name: value for name, value in changes if name in self.state}
+        self._leave_out_idle([value for _, value in results], after)
+        results += [(f"{name}.new", value) for name, value in after.items() if name in self.state]
         outputs = tuple(value for _, value in results)
         parameters = tuple(
             Parameter(weight.place.value, weight.constant, weight.trainable)
@@ -278,6 +281,22 @@ class _Importer:
         for key, part in parts:
             yield from self._named(part, (*path, str(key)))
 
+    def _leave_out_idle(self, results: Sequence[Value], after: Mapping[str, Value]) -> None:
+        """Numbers that no result depends on, in this run or a later one, are no state: `self.has_warned = True`."""
+        read: set[Value] = set()
+        needed = list(results)
+        while needed:
+            read |= _leaves(needed)
+            kept = [name for name, (value, _) in self.state.items() if value in read and name in after]
+            needed = [after[name] for name in kept if after[name] not in read]
+            read.update(needed)
+        weights = {weight.name for weight in self.weights.values()}
+        for name in [name for name, (value, _) in self.state.items() if value not in read and name not in weights]:
+            del self.state[name]
+            self.interpreter.notes[f"attribute {name!r} is left out: the code changes it, no result depends on it"] = (
+                None
+            )
+
     def _output(self, result: object) -> Value:
         return result.value if isinstance(result, Tensor) else number_value(self.interpreter.call, result)
 
@@ -300,6 +319,12 @@ class _Importer:
         for weight in self.weights.values():
             if weight.place.writes and weight.name not in done:
                 yield weight.name, weight.place.value
+
+
+def _leaves(values: Sequence[Value]) -> set[Value]:
+    """The inputs and weights that values depend on."""
+    operands = (operand for node in toposort(values) for operand in node.inputs)
+    return {each for each in (*values, *operands) if each is not None and each.node is None}
 
 
 def _is_same(before: object, after: object) -> bool:
