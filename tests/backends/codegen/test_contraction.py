@@ -130,13 +130,17 @@ CASES = {
 
 
 def interpreted(
-    graph: Graph, array: np.ndarray, machine: Machine, image: Mapping[Symbol, Dim] = MappingProxyType({})
+    graph: Graph,
+    given: np.ndarray | tuple[np.ndarray, ...],
+    machine: Machine,
+    image: Mapping[Symbol, Dim] = MappingProxyType({}),
 ) -> list[Array]:
     """The outputs, kernel by kernel through the interpreter; each kernel keeps the rules."""
     made = lower(expand(graph), machine)
-    sizes: dict[Symbol, Dim] = {N: array.shape[0], **image}
+    arrays = given if isinstance(given, tuple) else (given,)
+    sizes: dict[Symbol, Dim] = {N: arrays[0].shape[0], **image}
     held: dict[int, Array] = {slot: constant.array().reshape(-1) for slot, constant in made.constants.items()}
-    held[made.slot(graph.inputs[0])] = array.reshape(-1)
+    held.update((made.slot(value), array.reshape(-1)) for value, array in zip(graph.inputs, arrays, strict=True))
     for step in made.steps:
         assert isinstance(step, Run)
         verify(step.kernel)

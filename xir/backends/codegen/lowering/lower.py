@@ -18,6 +18,7 @@ from xir.backends.codegen.lowering.precision.integers import without_zero_points
 from xir.backends.codegen.lowering.precision.narrow import narrow
 from xir.backends.codegen.lowering.precision.quantized import in_integers
 from xir.backends.codegen.lowering.products.contraction import Pick, tiled
+from xir.backends.codegen.lowering.products.panels import panel_kernel
 from xir.backends.codegen.lowering.products.sums import Border
 from xir.backends.codegen.lowering.resizing import tabled
 from xir.backends.codegen.lowering.schedules.schedule import schedule
@@ -118,7 +119,7 @@ def _steps(made: Lowered, graph: Graph, machine: Machine) -> tuple[Step, ...]:
     steps: list[Step] = []
     for item in fuse(items, held, None if made.exact else lambda each: attended(each, held, made, machine)):
         if isinstance(item, Stage):
-            steps.append(_run(made, item, machine))
+            steps.extend(_runs(made, item, machine))
         elif isinstance(item, Hosted | Repeat | Choose | Branch):
             steps.append(item)
             if isinstance(item, Hosted):
@@ -126,8 +127,8 @@ def _steps(made: Lowered, graph: Graph, machine: Machine) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
-    """The stage, its loops arranged for the processor and its weights packed."""
+def _runs(made: Lowered, stage: Stage, machine: Machine) -> list[Run]:
+    """The stage, its loops arranged for the processor and its weights packed; what packs other operands before it."""
     known = tuple((slot in made.constants, made.borders.get(slot)) for slot in stage.reads)
     key = signature(stage.kernel), known
     first = made.arranged.get(key)
@@ -135,8 +136,12 @@ def _run(made: Lowered, stage: Stage, machine: Machine) -> Run:
         first = made.arranged[key] = _arranged(made, stage, machine)
     slots = dict(zip((*first.stage.reads, *first.stage.writes), (*stage.reads, *stage.writes), strict=True))
     packed = {each.target.name: made.pack(each, slots[slot_of(each.source)]) for each in first.packings}
+    runs: list[Run] = []
+    for panel, kernel in first.panels:
+        packed[panel.target.name] = made.fresh(TensorType(panel.target.dtype, panel.target.shape))
+        runs.append(Run(kernel, (slots[slot_of(panel.source)], packed[panel.target.name]), stage.nodes))
     reads = [packed[b.name] if b.name in packed else slots[slot_of(b)] for b in first.kernel.inputs]
-    return Run(first.kernel, (*reads, *stage.writes), stage.nodes)
+    return [*runs, Run(first.kernel, (*reads, *stage.writes), stage.nodes)]
 
 
 def _arranged(made: Lowered, stage: Stage, machine: Machine) -> Arranged:
@@ -144,8 +149,12 @@ def _arranged(made: Lowered, stage: Stage, machine: Machine) -> Arranged:
     borders = {name_of(slot): made.borders[slot] for slot in stage.reads if slot in made.borders}
     found = tiled(stage.kernel, machine, constants, borders, made.pick)
     if found is None:
-        return Arranged(stage, multiply_add(expand_kernel(schedule(stage.kernel, machine.lanes))), ())
-    return Arranged(stage, multiply_add(expand_kernel(found.kernel)), found.packings)
+        return Arranged(stage, multiply_add(expand_kernel(schedule(stage.kernel, machine.lanes))))
+    packings = tuple(each for each in found.packings if each.source.name in constants)
+    panels = tuple(
+        (each, schedule(panel_kernel(each), machine.lanes)) for each in found.packings if each not in packings
+    )
+    return Arranged(stage, multiply_add(expand_kernel(found.kernel)), packings, panels)
 
 
 def _items(made: Lowered, graph: Graph, machine: Machine) -> list[Stage | Step]:

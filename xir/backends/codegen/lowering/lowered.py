@@ -31,11 +31,13 @@ class Arranged:
         stage: the stage.
         kernel: its kernel in another arrangement.
         packings: the weights that it wants packed.
+        panels: the other operands that it wants packed, and the kernels that do it.
     """
 
     stage: Stage
     kernel: Kernel
-    packings: tuple[Packing, ...]
+    packings: tuple[Packing, ...] = ()
+    panels: tuple[tuple[Packing, Kernel], ...] = ()
 
 
 Arrangement: TypeAlias = tuple[Signature, tuple[tuple[bool, Border | None], ...]]

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lowering.products.borders import counting, insides
 from xir.backends.codegen.lowering.products.pack import Packing, cast, packing
+from xir.backends.codegen.lowering.products.panels import packable
 from xir.backends.codegen.lowering.products.sums import Border, Contraction, bytes_of, contraction_of, depends, prepared
 from xir.backends.codegen.lowering.products.tiles import FEW, NEAR, Tile, tiles_of
 from xir.backends.codegen.lowering.products.words import in_words
@@ -47,7 +48,7 @@ from xir.kernel.walk import loads, scalars, statements
 
 @dataclass(frozen=True, slots=True)
 class Tiled:
-    """A kernel in register tiles, and the weights that it wants packed."""
+    """A kernel in register tiles, and the operands that it wants packed."""
 
     kernel: Kernel
     packings: tuple[Packing, ...]
@@ -111,18 +112,18 @@ def _forms(
 ) -> list[Tiled]:
     """One part of the sums in each of the tiles, or in the best alone; of words of bytes where it can be."""
     for form in (in_words(part, constants), part):
-        tiles = [] if form is None else tiles_of(form, machine, constants)
-        made = (
-            [] if form is None else [_part(kernel, form, t, constants, number) for t in tiles[: None if every else 1]]
-        )
+        if form is None:
+            continue
+        weights = constants if form.together else constants | packable(form, constants)
+        tiles = tiles_of(form, machine, weights)[: None if every else 1]
+        made = [_part(kernel, form, tile, _packings(form, tile, constants, weights, number)) for tile in tiles]
         if made and (form is part or made[0].packings):  # words of weights are there when they are packed
             return made
     return []
 
 
-def _part(kernel: Kernel, part: Contraction, tile: Tile, constants: frozenset[str], number: int) -> Tiled:
+def _part(kernel: Kernel, part: Contraction, tile: Tile, used: Packings) -> Tiled:
     """The kernel of one part of the sums, in that tile."""
-    used = _packings(part, tile, constants, number)
     return Tiled(_reading(kernel, _written(part, tile, used)), tuple(each for each in used if each))
 
 
@@ -132,16 +133,18 @@ def _reading(kernel: Kernel, body: Sequence[Statement]) -> Kernel:
     return Kernel(kernel.name, tuple(made), kernel.outputs, tuple(body))
 
 
-def _packings(found: Contraction, tile: Tile, constants: frozenset[str], number: int) -> tuple[Packing | None, ...]:
-    """How each factor is packed; the columns of one, the rows of the other."""
+def _packings(
+    found: Contraction, tile: Tile, constants: frozenset[str], weights: frozenset[str], number: int
+) -> Packings:
+    """How each factor is packed; the columns of one, the rows of the other, if they are known before the run."""
     others = [loop for loop in found.loops if loop is not tile.column and loop is not tile.row]
     made: list[Packing | None] = []
     for factor in found.factors:
         along = [loop for loop in (tile.column, tile.row) if loop is not None and depends(factor, loop)]
-        width = tile.columns if along == [tile.column] else tile.rows
+        width, names = (tile.columns, weights) if along == [tile.column] else (tile.rows, constants)
         each = None
         if len(along) == 1:
-            each = packing(factor, along[0], others, found.reduced, width, constants, found.together)
+            each = packing(factor, along[0], others, found.reduced, width, names, found.together)
         if each is not None and number:  # each phase of a kernel has weights of its own
             each = replace(each, target=replace(each.target, name=f"{each.target.name}{number}"))
         made.append(each if each is None or width > 1 or found.together else None)

@@ -158,7 +158,7 @@ def packing(
         loops: the other loops over results.
         reduced: the loops of the sum.
         width: rows or columns of a tile.
-        constants: names of the buffers that hold weights.
+        constants: names of the buffers that may be packed.
         together: the step between the bytes of a word, if words are packed.
     """
     factor = plain(factor)
