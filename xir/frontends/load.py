@@ -43,6 +43,7 @@ def formats() -> tuple[Format, ...]:
         Format("onnx", "ONNX", (".onnx",), _is_onnx, _load_onnx),
         Format("pt2", "an exported program of PyTorch", (".pt2",), _is_pt2, _load_pt2),
         Format("torchscript", "TorchScript", (".jit", ".ts"), _is_torchscript, _load_torchscript, takes_numbers=True),
+        Format("tflite", "TFLite", (".tflite",), _is_tflite, _load_tflite),
         Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
@@ -229,6 +230,18 @@ def _load_tensorflow(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.tensorflow.load import load_graph
 
     return load_graph(path, options)
+
+
+def _is_tflite(file: MappedFile) -> bool:
+    from xir.frontends.tflite.reader import looks_like_tflite
+
+    return looks_like_tflite(file)
+
+
+def _load_tflite(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.tflite.load import load_tflite
+
+    return load_tflite(path, options)
 
 
 def _is_caffe(file: MappedFile) -> bool:

@@ -1,0 +1,1 @@
+"""Flatbuffers by a table of facts: a bounded reader and a writer of what the TFLite schema says."""

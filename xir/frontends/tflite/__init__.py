@@ -1,0 +1,1 @@
+"""TFLite files: a bounded flatbuffer reader, the importer, and handlers by family."""

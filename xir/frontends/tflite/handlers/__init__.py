@@ -1,0 +1,46 @@
+"""TFLite's operators as ours, one file a family, merged here with what each gets of quantised tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from xir.frontends._handlers import Handlers
+from xir.frontends.tflite._calls import Entry, Storage
+from xir.frontends.tflite.handlers import (
+    activation,
+    control,
+    convolution,
+    cutting,
+    elementwise,
+    index,
+    pooling,
+    reduction,
+    resize,
+    shape,
+)
+from xir.frontends.tflite.site import Handler
+
+_REAL = (
+    activation.handlers,
+    convolution.handlers,
+    elementwise.handlers,
+    index.handlers,
+    pooling.handlers,
+    reduction.handlers,
+    resize.handlers,
+)
+_MOVED = (cutting.moving, index.moving, pooling.moving, reduction.moving, resize.moving, shape.moving)
+_RAW = (control.raw, convolution.raw, cutting.raw, elementwise.raw, index.raw, reduction.raw, shape.raw)
+
+
+def _entries(storage: Storage, tables: tuple[Handlers[Handler], ...]) -> Iterator[tuple[str, Entry]]:
+    return ((kind, Entry(handler, storage)) for kind, handler in Handlers("tflite", *tables).items())
+
+
+HANDLERS = {
+    kind: entry for kind, entry in chain(_entries("real", _REAL), _entries("moved", _MOVED), _entries("raw", _RAW))
+}
+"""The handler of each operator that is read."""
+
+_ALL: Handlers[Handler] = Handlers("tflite", *_REAL, *_MOVED, *_RAW)  # no operator in two of them
