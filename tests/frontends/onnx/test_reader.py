@@ -11,7 +11,8 @@ from onnx import TensorProto, helper
 
 from tests.frontends.onnx.models import i64, model, normal, saved
 from xir.errors import FormatError, UnsafeError, XirError
-from xir.frontends import _wire, import_onnx, read_model
+from xir.frontends import _wire
+from xir.frontends.onnx import import_onnx, read_model
 
 
 def small(folder: Path) -> bytes:
