@@ -82,7 +82,7 @@ class Corpus:
         for stem in stems:
             name = stem.replace("____", "/")
             name = name if name in dtypes else name.removesuffix(".0")
-            if name in dtypes:
+            if name in dtypes and f"{prefix}{stem}.placeholder.csv" in self.names:
                 found[name] = self.array(case, f"{stem}.placeholder", dtypes[name].dtype)
         return found
 

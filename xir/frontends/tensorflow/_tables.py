@@ -4,10 +4,36 @@ from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._site import Handler
-from xir.frontends.tensorflow.handlers import array, cutting, math, nn, reduction, tensor_array
+from xir.frontends.tensorflow.handlers import (
+    array,
+    block,
+    cutting,
+    index,
+    math,
+    matrix,
+    nn,
+    random,
+    recurrent,
+    reduction,
+    segment,
+    tensor_array,
+    variable,
+)
 
 HANDLERS: Handlers[Handler] = Handlers(
-    "tensorflow", math.handlers, array.handlers, cutting.handlers, nn.handlers, reduction.handlers
+    "tensorflow",
+    array.handlers,
+    block.handlers,
+    cutting.handlers,
+    index.handlers,
+    math.handlers,
+    matrix.handlers,
+    nn.handlers,
+    random.handlers,
+    recurrent.handlers,
+    reduction.handlers,
+    segment.handlers,
+    variable.handlers,
 )
 """Operators of tensors."""
 

@@ -1,6 +1,8 @@
-"""Operands of sizes and axes, known before the run or not."""
+"""Operands of sizes and axes, known before the run or not; the ends of element types."""
 
 from __future__ import annotations
+
+import numpy as np
 
 from xir.frontends.tensorflow._site import Site
 from xir.ir.dims import Shape, Symbol
@@ -41,3 +43,13 @@ def length(site: Site, operand: Value) -> int:
     if not isinstance(size, int):
         site.refuse("a shape of which not even the number of axes is known before the run", "type the inputs: --input")
     return size
+
+
+def limits(dtype: DType) -> tuple[float, float]:
+    """The least and the greatest number of an element type."""
+    if dtype.is_integer:
+        whole_numbers = np.iinfo(dtype.dtype.name)
+        return whole_numbers.min, whole_numbers.max
+    wide = {"float16": 65504.0, "bfloat16": 3.3895313892515355e38}
+    greatest = wide.get(dtype.dtype.name) or float(np.finfo(np.float32 if dtype is DType.FLOAT32 else np.float64).max)
+    return -greatest, greatest

@@ -9,6 +9,8 @@ from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow.handlers._sizes import axis_of, numbers
 from xir.ir.node import Value
 from xir.ir.types import DType
+from xir.ops._build import scalar_like
+from xir.ops.compare import greater
 from xir.ops.elementwise import cast
 from xir.ops.late import ReduceKind, reduce_late
 from xir.ops.reduce import arg_max, arg_min, reduce_max, reduce_mean, reduce_min, reduce_prod, reduce_sum
@@ -35,9 +37,11 @@ def _of_truth(reduce: Callable[..., Value], kind: ReduceKind) -> Handler:
     inner = _reduced(reduce, kind)
 
     def handler(site: Site, x: Value, axes: Value) -> Value:
-        """All and Any as the least and the greatest of 0 and 1."""
-        found = inner(site, cast(x, dtype=DType.INT32), axes)
-        return site.cast(site.value(found), DType.BOOL) if isinstance(found, Value) else site.refuse("no tensor")
+        """All and Any as the least and the greatest of 0 and 1; of nothing these are the type's own ends."""
+        made = inner(site, cast(x, dtype=DType.INT32), axes)
+        if not isinstance(made, Value):
+            site.refuse("a reduction of handles")
+        return greater(made, scalar_like(made, 0))
 
     return handler
 

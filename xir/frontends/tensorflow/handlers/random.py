@@ -1,0 +1,93 @@
+"""Random numbers, seeded: the same graph draws the same numbers. They are not those that TensorFlow draws."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+from xir.frontends._handlers import Handlers
+from xir.frontends.tensorflow._site import Handler, Site
+from xir.frontends.tensorflow.handlers._sizes import length, unknown, whole
+from xir.ir.constant import constant_of
+from xir.ir.dims import Shape
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops import random
+from xir.ops._build import scalar_like
+from xir.ops.constant import constant
+from xir.ops.elementwise import add, clip, floor, mul, sub
+from xir.ops.shape import broadcast
+
+handlers: Handlers[Handler] = Handlers("tensorflow")
+
+
+def seed_of(site: Site) -> int:
+    """The seed of a node: of its two seeds where it has any, else of its name, so that two nodes differ."""
+    first, second = site.integer("seed"), site.integer("seed2")
+    text = f"{first}:{second}" if first or second else site.node.name
+    return zlib.crc32(text.encode("utf-8", "surrogateescape"))
+
+
+def _shape(site: Site, sizes: Value) -> tuple[Value | None, Shape]:
+    """The shape that an operand says: a tensor of it where only the run tells."""
+    known = site.sizes(sizes)
+    if known is not None:
+        return None, known
+    shape = unknown(length(site, sizes))
+    zero = constant(value=constant_of(np.zeros((), np.float32)))
+    return broadcast(zero, whole(site, sizes), shape=shape), shape
+
+
+@handlers.layer("RandomUniform")
+def uniform(site: Site, sizes: Value) -> Value:
+    """Evenly spread over [0, 1)."""
+    like, shape = _shape(site, sizes)
+    return random.random_uniform(like, shape=shape, low=0.0, high=1.0, seed=seed_of(site), dtype=site.dtype("dtype"))
+
+
+@handlers.layer("RandomStandardNormal")
+def normal(site: Site, sizes: Value) -> Value:
+    """Normal, of the mean 0 and the deviation 1."""
+    like, shape = _shape(site, sizes)
+    dtype = site.dtype("dtype")
+    return random.random_normal(like, shape=shape, mean=0.0, deviation=1.0, seed=seed_of(site), dtype=dtype)
+
+
+@handlers.layer("TruncatedNormal")
+def truncated_normal(site: Site, sizes: Value) -> Value:
+    """Normal within two deviations: the inverse of the distribution's sum at an even spread between its ends."""
+    like, shape = _shape(site, sizes)
+    dtype = site.dtype("dtype")
+    drawn = random.random_uniform(like, shape=shape, low=0.02275013, high=0.97724987, seed=seed_of(site), dtype=dtype)
+    return clip(_normal_quantile(drawn), minimum=-2.0, maximum=2.0)
+
+
+def _normal_quantile(p: Value) -> Value:
+    """Where the normal distribution has summed up to p, within 2e-4 for |y| < 2 (Winitzki 2008, inverse of erf)."""
+    from xir.ops.elementwise import div, log, sign, sqrt
+
+    z = sub(mul(p, scalar_like(p, 2.0)), scalar_like(p, 1.0))
+    a = 0.147
+    line = log(sub(scalar_like(z, 1.0), mul(z, z)))
+    half = add(scalar_like(z, 2 / (np.pi * a)), mul(line, scalar_like(z, 0.5)))
+    inner = sub(sqrt(sub(mul(half, half), div(line, scalar_like(z, a)))), half)
+    return mul(sign(z), mul(sqrt(inner), scalar_like(z, float(np.sqrt(2.0)))))
+
+
+@handlers.layer("RandomUniformInt")
+def uniform_whole(site: Site, sizes: Value, low: Value, high: Value) -> Value:
+    """Whole numbers evenly spread over [low, high)."""
+    like, shape = _shape(site, sizes)
+    wide = DType.FLOAT64
+    drawn = random.random_uniform(like, shape=shape, low=0.0, high=1.0, seed=seed_of(site), dtype=wide)
+    start = broadcast(site.cast(low, wide), shape=drawn.shape)
+    spread = broadcast(site.cast(sub(high, low), wide), shape=drawn.shape)
+    return site.cast(add(start, floor(mul(drawn, spread))), low.dtype)
+
+
+@handlers.layer("Multinomial")
+def multinomial(site: Site, logits: Value, count: Value) -> Value:
+    """Draws from the classes of each row."""
+    (number,) = site.numbers(count, "a number of draws")
+    return random.multinomial(logits, count=number, seed=seed_of(site), dtype=site.dtype("output_dtype"))
