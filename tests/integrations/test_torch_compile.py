@@ -176,6 +176,35 @@ def test_training_with_dropout_equals_eager() -> None:
         close(mine.grad, theirs.grad)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"is_causal": True},
+        {"scale": 0.3},
+        {"attn_mask": torch.ones(5, 7).tril().bool()},
+        {"attn_mask": torch.linspace(-1, 1, 35).reshape(5, 7)},
+    ],
+)
+def test_training_attention_equals_eager(more: dict[str, object]) -> None:
+    def rule(*heads: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(*heads, **more).square().sum()
+
+    heads = [torch.randn(2, 3, count, 8, requires_grad=True) for count in (5, 7, 7)]
+    close(torch.autograd.grad(compiled(rule)(*heads), heads), torch.autograd.grad(rule(*heads), heads))
+
+
+@pytest.mark.parametrize(("mode", "padding", "is_weighted"), [("sum", 3, True), ("mean", None, False)])
+def test_training_bags_equals_eager(mode: str, padding: int | None, is_weighted: bool) -> None:
+    eager = torch.nn.EmbeddingBag(10, 4, mode=mode, padding_idx=padding)
+    model = copy.deepcopy(eager)
+    words, starts = torch.randint(0, 10, (11,)), torch.tensor([0, 3, 3, 7])
+    weights = torch.randn(11) if is_weighted else None
+    for each in (compiled(model), eager):
+        each(words, starts, weights).square().sum().backward()
+    close(model.weight.grad, eager.weight.grad)
+
+
 def test_results_share_memory_as_in_eager() -> None:
     def rule(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         y = x * 2

@@ -11,19 +11,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import numpy as np
 
 from xir.backends.codegen.cached import compile_optimized
 from xir.errors import UnsupportedError, UsageError, XirError
 from xir.frontends.torch.call import COMPLEX
-from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.importer import import_program
 from xir.frontends.torch.live.objects import FxModule, FxNode, LiveTensor, torch_module
 from xir.frontends.torch.live.tensors import array_of, tensor_of
 from xir.frontends.torch.live.traced import Traced, read_traced
 from xir.integrations.torch_parts import Part, draws, split
+from xir.integrations.torch_rules import rules
 from xir.ir.constant import Array
 from xir.ir.graph import Graph
 from xir.ir.types import DType
@@ -31,19 +31,6 @@ from xir.runtime.executable import Executable
 
 Boxed: TypeAlias = Callable[[list[object]], Sequence[object]]
 """Takes its arguments in a list, which it empties, so that they can be freed before it returns."""
-
-
-class Elements(Protocol):
-    """A tensor to compute with."""
-
-    @property
-    def shape(self) -> Sequence[object]:
-        """Its sizes."""
-        ...
-
-    def __mul__(self, other: object) -> Elements:
-        """The products of elements."""
-        ...
 
 
 MAX_FROZEN = 4
@@ -95,7 +82,7 @@ def backend(module: FxModule, inputs: Sequence[object], *, options: Mapping[str,
         fw_compiler=trained,
         inference_compiler=used,
         partition_fn=compilers.min_cut_rematerialization_partition,
-        decompositions=_decompositions(),
+        decompositions=rules(),
     )
     return cast("object", aot(module, inputs))
 
@@ -109,32 +96,6 @@ def _chosen(options: Mapping[str, object]) -> Options:
     if not isinstance(strict, bool) or not isinstance(freeze, bool) or not isinstance(threads, int | None):
         raise UsageError(f"strict and freeze are yes or no, threads is a number; got {dict(options)}")
     return Options(strict, threads, freeze)
-
-
-def _decompositions() -> dict[object, object]:
-    """Rules of torch that take apart the operators that xir does not know, and dropout, whose mask PyTorch draws."""
-    rules = cast("Mapping[object, object]", torch_module("torch._decomp").core_aten_decompositions())
-    found = {operator: rule for operator, rule in rules.items() if not _is_known(str(operator))}
-    return {**found, torch_module().ops.aten.native_dropout.default: _dropout}
-
-
-def _dropout(x: Elements, dropped: float, is_training: bool | None) -> tuple[Elements, Elements]:
-    """Dropout whose mask depends on sizes alone, so that all masks of a graph can be drawn before anything else.
-
-    It draws what PyTorch draws on a processor (aten/src/ATen/native/Dropout.cpp, `native_dropout_cpu`).
-    """
-    torch = torch_module()
-    if is_training is False or not dropped:
-        return x * 1, torch.ones(x.shape, dtype=torch.bool)
-    aten = torch.ops.aten
-    kept = cast("Elements", aten.bernoulli.p(torch.empty(x.shape, dtype=torch.bool), 1 - dropped))
-    return x * kept * (0.0 if dropped == 1 else 1 / (1 - dropped)), kept
-
-
-def _is_known(operator: str) -> bool:
-    namespace, _, name = operator.partition(".")
-    table = OPERATORS.get(namespace)
-    return table is not None and table.operator(name) is not None
 
 
 def _boxed(run: Boxed) -> Boxed:
