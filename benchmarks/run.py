@@ -18,9 +18,20 @@ from machine import machine, sentence
 from measure import Figure
 from open_nsfw import open_nsfw
 from optimizer import optimizer
+from peers import installed
 from quantization import quantization
 from scaling import scaling
 from startup import startup
+
+
+def torch_compile() -> Iterable[Figure]:
+    """See `torch_compile.torch_compile`; none where torch is not installed."""
+    if not installed("torch"):
+        return ()
+    from torch_compile import torch_compile as figures
+
+    return figures()
+
 
 BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "startup": startup,
@@ -33,6 +44,7 @@ BENCHMARKS: Mapping[str, Callable[[], Iterable[Figure]]] = {
     "compiled": compiled,
     "low_precision": low_precision,
     "footprint": footprint,
+    "torch_compile": torch_compile,
 }
 """Name -> benchmark, in the order in which they run."""
 

@@ -1,14 +1,14 @@
-"""`torch.compile(backend="xir")` against PyTorch's eager mode and inductor: `python benchmarks/torch_compile.py [NAME...]`.
+"""`torch.compile(backend="xir")` against PyTorch's eager mode and inductor.
 
-Each network answers as eager does first: in inference with the sizes of the run and with a symbol for the batch, in
-training with all gradients and after three steps of SGD with momentum and of Adam. Then the sides are timed in turns on
-one thread; a figure is xir's smallest time divided by eager's.
+`python benchmarks/torch_compile.py [NAME...]` prints the table of docs/pytorch_live.md. Each network answers as eager
+does first: in inference with the sizes of the run and with a symbol for the batch, in training with all gradients and
+after three steps of SGD with momentum and of Adam. Then the sides are timed in turns on one thread; a figure is xir's
+smallest time divided by eager's.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
 import gc
 import logging
 import math
@@ -145,7 +145,9 @@ def _for_training(name: str) -> Network:
 
 def _targets(net: Network, fed: object) -> list[Tensor]:
     with torch.no_grad():
-        return [torch.randn_like(y) for y in net(copy.deepcopy(net.module), fed) if y.is_floating_point()]
+        made = net(net.module.eval(), fed)
+    net.module.train()
+    return [torch.randn_like(y) for y in made if y.is_floating_point()]
 
 
 def _loss(net: Network, module: nn.Module, fed: object, targets: Sequence[Tensor]) -> Tensor:
@@ -157,13 +159,13 @@ def _trained(name: str, make: Callable[[nn.Module], torch.optim.Optimizer]) -> f
     """The largest relative difference of losses, gradients and weights in three steps."""
     torch._dynamo.reset()
     net = _for_training(name)
-    eager = copy.deepcopy(net.module)
+    eager = _for_training(name).module
     sides = [(eager, eager, make(eager)), (net.module, compiled(net.module), make(net.module))]
     worst = 0.0
     for _ in range(3):
         fed = net.made(BATCH)
         targets, losses = _targets(net, fed), []
-        for module, run, optimizer in sides:
+        for module, run, _ in sides:
             module.zero_grad()
             loss = _loss(net, run, fed, targets)
             loss.backward()

@@ -176,16 +176,7 @@ def test_training_with_dropout_equals_eager() -> None:
         close(mine.grad, theirs.grad)
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        {},
-        {"is_causal": True},
-        {"scale": 0.3},
-        {"attn_mask": torch.ones(5, 7).tril().bool()},
-        {"attn_mask": torch.linspace(-1, 1, 35).reshape(5, 7)},
-    ],
-)
+@pytest.mark.parametrize("more", [{"is_causal": True}, {"attn_mask": torch.ones(5, 7).tril().bool(), "scale": 0.3}])
 def test_training_attention_equals_eager(more: dict[str, object]) -> None:
     def rule(*heads: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.scaled_dot_product_attention(*heads, **more).square().sum()
@@ -194,12 +185,10 @@ def test_training_attention_equals_eager(more: dict[str, object]) -> None:
     close(torch.autograd.grad(compiled(rule)(*heads), heads), torch.autograd.grad(rule(*heads), heads))
 
 
-@pytest.mark.parametrize(("mode", "padding", "is_weighted"), [("sum", 3, True), ("mean", None, False)])
-def test_training_bags_equals_eager(mode: str, padding: int | None, is_weighted: bool) -> None:
-    eager = torch.nn.EmbeddingBag(10, 4, mode=mode, padding_idx=padding)
+def test_training_bags_equals_eager() -> None:
+    eager = torch.nn.EmbeddingBag(10, 4, mode="sum", padding_idx=3)
     model = copy.deepcopy(eager)
-    words, starts = torch.randint(0, 10, (11,)), torch.tensor([0, 3, 3, 7])
-    weights = torch.randn(11) if is_weighted else None
+    words, starts, weights = torch.randint(0, 10, (11,)), torch.tensor([0, 3, 3, 7]), torch.randn(11)
     for each in (compiled(model), eager):
         each(words, starts, weights).square().sum().backward()
     close(model.weight.grad, eager.weight.grad)
