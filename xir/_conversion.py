@@ -18,9 +18,11 @@ from xir.frontends.adjust import with_input_names, with_nchw_inputs
 from xir.frontends.load import load_model, recognize
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.partial import PartlyReadError
+from xir.frontends.state import state_of
 from xir.frontends.type_spec import split_specs
 from xir.inspect.conversion import ConversionPlan, ConversionReport, parameter_count
 from xir.inspect.optimization import NearMiss, OptimizationReport
+from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.types import DType, Type
 from xir.passes import ATTENTION_OPSET, Trace, count_transposes, optimize
@@ -171,7 +173,9 @@ _SHOWN = 4
 class _Export(Protocol):
     """Writes a graph as it was asked for."""
 
-    def __call__(self, graph: Graph, path: str, *, metadata: Mapping[str, str]) -> ExportReport:
+    def __call__(
+        self, graph: Graph, path: str, *, metadata: Mapping[str, str], state: Mapping[str, Constant]
+    ) -> ExportReport:
         """See `export`."""
         ...
 
@@ -247,12 +251,16 @@ class _Job:
         if self.check is not None and self.format == "py" and not has_torch():
             note = f"not verified, for PyTorch is not installed: {PIP_TORCH}"
             self.check, loaded = None, replace(loaded, notes=(*loaded.notes, note))
+        if loaded.state and self.format not in ("onnx", "py"):
+            told = f"a .{self.format} file has no place for what {', '.join(map(repr, loaded.state))} begin with"
+            loaded = replace(loaded, notes=(*loaded.notes, told))
+        state = state_of(graph, loaded.state)
         if self.check is None:
-            report = self.export(graph, self.path, metadata=loaded.metadata)
+            report = self.export(graph, self.path, metadata=loaded.metadata, state=state)
             self._stop("export")
             return ConversionReport(loaded, loaded.notes, report, None, self.seconds)
         with staged_write(self.path) as staged:
-            report = self.export(graph, staged, metadata=loaded.metadata)
+            report = self.export(graph, staged, metadata=loaded.metadata, state=state)
             self._stop("export")
             certificate = self._verified(loaded, staged, self.check)
             self._stop("verify")
@@ -269,7 +277,7 @@ class _Job:
             return certificate
         with tempfile.TemporaryDirectory(prefix="xir-") as folder:
             path = os.path.join(folder, f"twin.{self.format}")
-            self.export(self.again(twin), path, metadata={})
+            self.export(self.again(twin), path, metadata={}, state=state_of(twin, loaded.state))
             return replace(certificate, twin=self._compared(loaded, twin, path, check))
 
     def _compared(self, loaded: Loaded, graph: Graph, written: str, check: _Check) -> Certificate:
@@ -281,6 +289,7 @@ class _Job:
             rtol=check.rtol,
             atol=check.atol,
             progress=lambda done, total: self.tell("verifying", done, total),
+            state=state_of(graph, loaded.state),
         )
 
 
@@ -437,7 +446,8 @@ def _read(
         else load_model(os.fspath(source), options)
     )
     graph = with_input_names(with_nchw_inputs(loaded.graph, nchw_inputs), rename_inputs or {})
-    return replace(loaded, graph=graph)
+    state = {(rename_inputs or {}).get(name, name): constant for name, constant in loaded.state.items()}
+    return replace(loaded, graph=graph, state=state)
 
 
 def _no_place(loaded: Loaded, format: str) -> str:

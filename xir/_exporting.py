@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from xir.backends.export.report import ExportReport
 from xir.errors import UsageError
+from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.text import save_xir
 
@@ -20,6 +21,7 @@ def export(
     target: str | None = None,
     ir_version: int | None = None,
     metadata: Mapping[str, str] | None = None,
+    state: Mapping[str, Constant] | None = None,
 ) -> ExportReport:
     """Writes a graph as a file, whole or not at all.
 
@@ -32,6 +34,8 @@ def export(
         target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
         ir_version: ONNX: the version of the file format, instead of that of the operator set's release.
         metadata: ONNX: what the file tells of the model besides it.
+        state: what inputs that are the state of the model begin with, by name (`Loaded.state`); ONNX and modules of
+            PyTorch have these as defaults, the other formats have no place for them.
 
     Raises:
         UsageError: if the format is not known.
@@ -43,12 +47,14 @@ def export(
     if chosen == "onnx":
         from xir.backends.export.onnx import export_onnx
 
-        return export_onnx(graph, name, opset=opset, target=target, ir_version=ir_version, metadata=metadata)
+        return export_onnx(
+            graph, name, opset=opset, target=target, ir_version=ir_version, metadata=metadata, state=state
+        )
     check_versions(chosen, opset, target, ir_version)
     if chosen == "py":
         from xir.backends.export.torch import export_module
 
-        return export_module(graph, name)
+        return export_module(graph, name, state)
     if chosen == "pt2":
         from xir.backends.export.torch import export_program
         from xir.verification import workable_sizes

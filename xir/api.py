@@ -30,7 +30,8 @@ from xir.autodiff import grad
 from xir.errors import UsageError
 from xir.files import atomic_write
 from xir.frontends.load import load_model, recognize
-from xir.frontends.options import LoadOptions
+from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.state import state_of
 from xir.inspect.conversion import ConversionPlan, ConversionReport
 from xir.inspect.optimization import OptimizationReport
 from xir.ir.constant import Array
@@ -246,28 +247,31 @@ def verify(
     tell = progress or silent
     _check_sides(b, runtime, per_layer)
     tell("reading", 0, 1)
-    first = a if isinstance(a, Graph) else load_model(os.fspath(a), options).graph
+    loaded = Loaded(a, "graph", (), 0) if isinstance(a, Graph) else load_model(os.fspath(a), options)
+    first = loaded.graph
     if runtime is not None:
         runner, second = _compiled_side(first if b is None else b, second_options(options)), None
     else:
         runner, second = _second_side(a if b is None else b, per_layer, second_options(options))
-    feeds: dict[str, Array] | None = None
-    if inputs is not None:
-        import numpy as np
-
-        feeds = {name: np.asarray(array) for name, array in inputs.items()}
     return verify_runners(
         first,
         runner,
         names=(_name(a), _name(a if b is None else b)),
-        feeds=feeds,
+        feeds=None if inputs is None else _arrays(inputs),
         seeds=seeds,
         align=align,
         rtol=rtol,
         atol=atol,
         layers_of=second,
         progress=lambda done, total: tell("comparing", done, total),
+        state=state_of(first, loaded.state),
     )
+
+
+def _arrays(inputs: Mapping[str, ArrayLike]) -> dict[str, Array]:
+    import numpy as np
+
+    return {name: np.asarray(array) for name, array in inputs.items()}
 
 
 def _check_sides(b: Model | None, runtime: str | None, per_layer: bool) -> None:

@@ -25,6 +25,17 @@ Result: TypeAlias = "Array | list[Result] | dict[str | int, Result] | str | floa
 Header: TypeAlias = dict[str, object]
 
 
+_STATE_KEY = "xir.state"
+"""The key of a file's metadata in which xir's exporter lists the inputs whose defaults are the model's state."""
+
+
+def _state(text: str) -> list[object]:
+    try:
+        return items(json.loads(text))
+    except (ValueError, RecursionError):  # nothing, or a stranger's
+        return []
+
+
 def send(stream: BinaryIO, header: Mapping[str, object], results: Sequence[Result] = ()) -> None:
     """Writes one frame.
 
@@ -116,8 +127,11 @@ def serve(stream: BinaryIO, answers: BinaryIO) -> None:
         send(answers, {"runtime": version, "error": str(error)})
         receive(stream)
         return
-    inputs = [item.name for item in session.get_inputs()]
-    shapes = [[size if isinstance(size, int) else None for size in item.shape] for item in session.get_inputs()]
+    state = _state(session.get_modelmeta().custom_metadata_map.get(_STATE_KEY, ""))
+    begun = [item for item in session.get_overridable_initializers() if item.name in state]
+    taken = [*session.get_inputs(), *begun]
+    inputs = [item.name for item in taken]
+    shapes = [[size if isinstance(size, int) else None for size in item.shape] for item in taken]
     outputs = [item.name for item in session.get_outputs()]
     send(answers, {"runtime": version, "inputs": inputs, "shapes": shapes, "outputs": outputs})
     while True:

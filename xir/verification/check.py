@@ -9,7 +9,7 @@ from contextlib import nullcontext
 import numpy as np
 
 from xir.errors import UsageError
-from xir.ir.constant import Array
+from xir.ir.constant import Array, Constant
 from xir.ir.graph import Graph
 from xir.ir.types import TensorType
 from xir.reference import made_up_inputs, random_inputs
@@ -37,6 +37,7 @@ def verify_runners(
     atol: float = ATOL,
     layers_of: Graph | None = None,
     progress: Callable[[int, int], None] | None = None,
+    state: Mapping[str, Constant] | None = None,
 ) -> Certificate:
     """Compares graph `a`, run by the reference, with `b`; inputs and outputs pair by name, else by position.
 
@@ -45,25 +46,25 @@ def verify_runners(
         b: the second model.
         names: what to call the two in the certificate.
         feeds: the inputs of `a` by name.
-        seeds: seeds of made-up inputs.
+        seeds: of made-up inputs.
         align: {input or output name of `a`: permutation that brings a's axes to b's order}.
         rtol: relative tolerance.
         atol: absolute tolerance.
         layers_of: the second model as a graph, to compare layer by layer (by the reference on both sides).
         progress: told how many of the inputs are compared, and how many there are.
+        state: what inputs of `a` begin with in the first of several rounds.
 
     Raises:
-        UsageError: if the two do not have as many inputs or outputs, `align` names none of them, or the first cannot
-            compute on inputs that are made up.
-        UnsafeError: if inputs are made up and their run would need more memory than `MAX_RUN_BYTES`, or if the second
-            model's runtime does not come to an end (see `xir.limits.FOREIGN_SECONDS`).
+        UsageError: if they do not have as many inputs or outputs, `align` names none, or `a` fails on made-up inputs.
+        UnsafeError: if made-up inputs would need more memory than `MAX_RUN_BYTES`, or the second model does not end
+            (see `xir.limits.FOREIGN_SECONDS`).
     """
     inputs = _pair_names("inputs", a.input_names, b.input_names)
     outputs = _pair_names("outputs", a.output_names, b.output_names)
     align = _checked_align(a, align or {})
-    layers = _Layers(a, layers_of, (rtol, atol)) if layers_of is not None else None
+    layers = None if layers_of is None else _Layers(a, layers_of, (rtol, atol))
     found = _Found(outputs, _box_outputs(a), align, (rtol, atol))
-    for given in _rounds(a, layers_of, feeds, seeds, progress):
+    for given in _rounds(a, layers_of, feeds, seeds, progress, state or {}):
         other = {inputs.get(name, name): _aligned(array, align.get(name)) for name, array in given.items()}
         _check_shapes(b, other, names, {partner: name for name, partner in inputs.items()})
         started = time.perf_counter()
@@ -139,6 +140,7 @@ def _rounds(
     feeds: Mapping[str, Array] | None,
     seeds: Sequence[int],
     progress: Callable[[int, int], None] | None,
+    state: Mapping[str, Constant],
 ) -> Iterator[Mapping[str, Array]]:
     """The inputs of each round: those that are given, or made up from the seeds if their run fits into memory."""
     if feeds is None:
@@ -149,7 +151,8 @@ def _rounds(
     for done in range(total):
         if progress is not None:
             progress(done, total)
-        yield feeds if feeds is not None else random_inputs(a, seeds[done], least=least)
+        begun = {name: constant.array() for name, constant in state.items()} if total > 1 and not done else {}
+        yield feeds if feeds is not None else {**random_inputs(a, seeds[done], least=least), **begun}
 
 
 class _Layers:

@@ -18,6 +18,16 @@ SOURCE_KEY = "xir.source"
 """The key of a node's metadata in which xir's exporter keeps the layers that a node stands for."""
 
 
+STATE_KEY = "xir.state"
+"""The key of the model's metadata in which xir's exporter lists the inputs whose defaults are the model's state."""
+
+
+def state_names(model: OnnxModel) -> frozenset[str]:
+    """The inputs that are the state of the model, as xir's exporter noted them."""
+    noted = [name for name in _list(_json(model.metadata.get(STATE_KEY, ""))) if isinstance(name, str)]
+    return frozenset(noted) & {info.name for info in model.graph.inputs}
+
+
 def symbol_ranges(model: OnnxModel) -> dict[str, tuple[int, int | None, int]]:
     """What xir's exporter noted of named sizes; anything else under the key is left alone."""
     noted = _json(model.metadata.get(SYMBOLS_KEY, ""))

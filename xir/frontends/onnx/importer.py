@@ -14,7 +14,7 @@ from xir.frontends._contents import Contents
 from xir.frontends._problems import Problems
 from xir.frontends.onnx._calls import check_call, given, handled, without
 from xir.frontends.onnx._frame import Frame
-from xir.frontends.onnx._metadata import former_sources, symbol_ranges
+from xir.frontends.onnx._metadata import former_sources, state_names, symbol_ranges
 from xir.frontends.onnx._site import Scope, Site
 from xir.frontends.onnx._tables import VERSIONS
 from xir.frontends.onnx._training import changed_names, check_names, closed, wanted_outputs
@@ -120,6 +120,7 @@ class _Importer:
         self.built = 0
         self.limit = inlining_limit(model.held_nodes())
         self.mutable = changed_names(model)
+        self.state = state_names(model)
 
     def graph(self) -> Graph:
         with collecting() as assumed:
@@ -208,6 +209,8 @@ class _Importer:
             name = tensor.values.name if isinstance(tensor, SparseTensor) else tensor.name
             if not name or name in frame.values:
                 raise InvalidModelError(f"initializer name {name!r} is empty or stands twice")
+            if name in self.state:
+                continue
             constant = self.scope.store.dense(tensor)
             value = Value(constant.type)
             frame.values[name] = value
@@ -216,7 +219,7 @@ class _Importer:
             frame.parameters.append(Parameter(value, constant))
 
     def _read_inputs(self, frame: Frame) -> list[Value]:
-        """Inputs that an initializer gives a value are weights (onnx IR.md: defaults of inputs)."""
+        """Inputs that an initializer gives a value are weights (onnx IR.md: defaults of inputs), but for the state."""
         seen: set[str] = set()
         inputs: list[Value] = []
         for info in self.model.graph.inputs:

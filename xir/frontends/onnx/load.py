@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from xir.files import MappedFile
-from xir.frontends.onnx._metadata import SYMBOLS_KEY
+from xir.frontends.onnx._metadata import STATE_KEY, SYMBOLS_KEY, state_names
 from xir.frontends.onnx.importer import build
+from xir.frontends.onnx.model import OnnxModel, Tensor
 from xir.frontends.onnx.reader import read_model
+from xir.frontends.onnx.tensors import TensorStore
 from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.state import state_notes
+from xir.ir.constant import Constant
+from xir.ir.graph import Graph
 
 _WIRE_TYPES = {1: 0, 2: 2, 3: 2, 4: 2, 5: 0, 6: 2, 7: 2, 8: 2, 14: 2, 20: 2, 25: 2, 26: 2}
 """Fields of ModelProto with their wire types (onnx.proto)."""
@@ -59,5 +64,15 @@ def load_onnx(path: str, options: LoadOptions) -> Loaded:
     """
     model = read_model(path)
     graph = build(model, inputs=options.inputs, trust_links=options.trust_links, training=options.training)
-    told = {key: value for key, value in model.metadata.items() if key != SYMBOLS_KEY}
-    return Loaded(graph, "onnx", (path,), len(model.graph.nodes), metadata=told)
+    state = _state(model, graph, TensorStore(path, options.trust_links))
+    told = {key: value for key, value in model.metadata.items() if key not in (SYMBOLS_KEY, STATE_KEY)}
+    return Loaded(graph, "onnx", (path,), len(model.graph.nodes), state_notes(state), state=state, metadata=told)
+
+
+def _state(model: OnnxModel, graph: Graph, store: TensorStore) -> dict[str, Constant]:
+    """What inputs that are the state of the model begin with; nothing for those that are said to be of other types."""
+    names = state_names(model)
+    types = {name: value.type for name, value in zip(graph.input_names, graph.inputs, strict=True) if name in names}
+    tensors = [each for each in model.graph.initializers if isinstance(each, Tensor) and each.name in types]
+    held = {tensor.name: store.dense(tensor) for tensor in tensors}
+    return {name: constant for name, constant in held.items() if constant.type == types[name]}

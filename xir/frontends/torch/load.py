@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from xir.files import open_mapped
 from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.state import state_notes
 from xir.frontends.torch.importer import Imported, import_program
 from xir.frontends.torch.pt2.reader import read_pt2
 from xir.frontends.torch.script.importer import import_script
 from xir.frontends.torch.script.inputs import Given
 from xir.frontends.torch.script.objects import ScriptArchive
-
-_SHOWN = 3
-"""Names of buffers that a note lists."""
 
 
 def load_pt2(path: str, options: LoadOptions) -> Loaded:
@@ -41,14 +39,5 @@ def load_torchscript(path: str, options: LoadOptions) -> Loaded:
 
 
 def _loaded(name: str, path: str, imported: Imported, metadata: dict[str, str]) -> Loaded:
-    notes = (*imported.notes, *_state_notes(imported))
+    notes = (*imported.notes, *state_notes(imported.state))
     return Loaded(imported.graph, name, (path,), imported.calls, notes, state=imported.state, metadata=metadata)
-
-
-def _state_notes(imported: Imported) -> tuple[str, ...]:
-    """What whoever runs a model with state must do."""
-    if not imported.state:
-        return ()
-    names = [repr(name) for name in imported.state]
-    told = ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
-    return (f"the model has state: each run takes as {told} what the one before gave as '.new' (docs/pytorch.md)",)

@@ -31,6 +31,13 @@ _FLOAT, _INT, _STRING, _TENSOR, _GRAPH, _FLOATS, _INTS, _STRINGS, _TYPE = 1, 2, 
 """AttributeProto.AttributeType."""
 
 
+STATE_KEY = "xir.state"
+"""The key of the model's metadata that lists, as JSON, the inputs that are the model's state.
+
+What these begin with are initializers: one that is called like an input is the input's default (onnx IR.md, "Graphs").
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """What stands in the model around the graph.
@@ -41,6 +48,7 @@ class Header:
         producer_version: ours.
         metadata: the model's metadata_props.
         documentation: the model's doc_string.
+        state: what inputs of the graph begin with.
     """
 
     opset: int
@@ -48,6 +56,7 @@ class Header:
     producer_version: str
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     documentation: str = ""
+    state: Mapping[Value, Constant] = field(default_factory=dict[Value, Constant])
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +81,12 @@ def encode_model(plan: Plan, names: Names, header: Header, external: Mapping[Val
     ends = tuple(value for graph in (plan.graph, *parts) for value in (*graph.inputs, *graph.outputs))
     symbols = _symbol_names(ends)
     pieces = encoder.graph(plan, plan.graph.inputs, symbols)
+    begun = {names.values[value]: constant for value, constant in header.state.items()}
+    for name, constant in begun.items():
+        pieces += wire.nested(5, encode_tensor(constant, name, None))
     ranges = _ranges(ends)
     metadata = dict(header.metadata) | ({SYMBOLS_KEY: ranges} if ranges else {})
+    metadata |= {STATE_KEY: _JSON.encode([*begun])} if begun else {}
     head = b"".join(
         (
             wire.integer(1, header.ir_version),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from xir.backends.export.onnx._encode import Header
@@ -15,6 +15,7 @@ from xir.backends.export.onnx.targets import choose
 from xir.backends.export.onnx.write import write_model
 from xir.backends.export.report import ExportReport
 from xir.files import PathLike
+from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import UnrankedType
@@ -64,6 +65,7 @@ def export_onnx(
     external_data: bool | None = None,
     metadata: Mapping[str, str] | None = None,
     documentation: str = "",
+    state: Mapping[str, Constant] | None = None,
 ) -> ExportReport:
     """Writes `graph` as an ONNX model, whole or not at all.
 
@@ -76,25 +78,21 @@ def export_onnx(
         external_data: whether weights go into a data file beside the model; by default only where 2 GB are passed.
         metadata: the model's metadata_props.
         documentation: the model's doc_string.
+        state: what inputs that are the state of the model begin with, by name: these have a default in the file.
 
     Raises:
         UnsupportedError: operators that have no form there: all of them, with what would help.
         UsageError: versions that contradict each other.
         FileError: the file cannot be written; an old one is untouched.
     """
-    from importlib import metadata as packages
-
     versions, legal, steps = choose_with_training(graph, opset, ir_version, target)
     plan = Plan(legal, versions.opset)
     plan.build()
     plan_steps(plan, steps)
     names = name_all(plan)
-    try:
-        version = packages.version("xir-compiler")
-    except packages.PackageNotFoundError:
-        version = ""
     _warn_of_ranks(plan, names)
-    header = Header(versions.opset, versions.ir_version, version, dict(metadata or {}), documentation)
+    begun = {value: (state or {})[name] for name, value in _inputs(plan) if name in (state or {})}
+    header = Header(versions.opset, versions.ir_version, _own_version(), dict(metadata or {}), documentation, begun)
     written = write_model(path, plan, names, header, external_data)
     layers, results = _layers(plan, names)
     name: str = os.fspath(path)
@@ -112,6 +110,20 @@ def export_onnx(
         results=results,
         renamed=names.renamed,
     )
+
+
+def _own_version() -> str:
+    """Ours, empty where xir is not installed as a package."""
+    from importlib import metadata as packages
+
+    try:
+        return packages.version("xir-compiler")
+    except packages.PackageNotFoundError:
+        return ""
+
+
+def _inputs(plan: Plan) -> Iterable[tuple[str, Value]]:
+    return zip(plan.graph.input_names, plan.graph.inputs, strict=True)
 
 
 def _warn_of_ranks(plan: Plan, names: Names) -> None:

@@ -75,6 +75,12 @@ class Module:
         self._hold(name, constant, value in self._weights and self._weights[value].trainable)
         return name
 
+    def beginning(self, name: str, constant: Constant) -> str:
+        """The attribute that holds what the input `name` begins with."""
+        attribute = self._names.new(identifier(name) or "state")
+        self._hold(attribute, constant, False)
+        return attribute
+
     def _constant(self, value: Value) -> Constant | None:
         """The elements of a weight or literal of the graph or of a body."""
         weight = self._weights.get(value)

@@ -13,6 +13,7 @@ from xir.backends.export.torch._module import Module
 from xir.backends.export.torch._names import identifier
 from xir.backends.export.torch._tables import FORMS
 from xir.errors import InvalidModelError, Problem, UnsupportedError
+from xir.ir.constant import Constant
 from xir.ir.dims import Extremum, Polynomial, Quotient, Symbol, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
@@ -34,6 +35,7 @@ class Program:
         initial: the lines of `__init__`.
         forward: the lines of `forward`.
         arguments: the names of its arguments.
+        begun: how many of the last ones may be left out: they are state that begins with what the module holds.
         module: what holds the weights.
         operators: {kind of node: how many}.
         helpers: the functions of `_helpers` that it calls.
@@ -44,6 +46,7 @@ class Program:
     initial: Sequence[str]
     forward: Sequence[str]
     arguments: Sequence[str]
+    begun: int
     module: Module
     operators: Mapping[str, int]
     helpers: Sequence[str]
@@ -142,8 +145,12 @@ def _unsupported(refused: Sequence[tuple[Node, Refusal]], graph: Graph) -> Unsup
     return UnsupportedError(message, problems=problems)
 
 
-def plan(graph: Graph) -> Program:
+def plan(graph: Graph, state: Mapping[str, Constant] | None = None) -> Program:
     """The module's text and its weights.
+
+    Args:
+        graph: the model.
+        state: what inputs that are its state begin with, by name.
 
     Raises:
         UnsupportedError: operators, element types or sizes that have no form; all of the first two are listed.
@@ -162,6 +169,7 @@ def plan(graph: Graph) -> Program:
         code.bind(value, name)
         arguments.append(name)
     code.device = device.text(arguments)
+    begun = _begin(code, legal, module, arguments, state or {})
     groups = find_blocks(legal, said)
     _write(code, legal, module, groups)
     classes = [(f"class Block{number}(nn.Module):", *group[0].text) for number, group in enumerate(groups, start=1)]
@@ -173,8 +181,28 @@ def plan(graph: Graph) -> Program:
         if node in said:
             operators[node.op.name] = operators.get(node.op.name, 0) + 1
     return Program(
-        legal, module.lines, code.lines, arguments, module, dict(sorted(operators.items())), sorted(helpers), classes
+        legal,
+        module.lines,
+        code.lines,
+        arguments,
+        begun,
+        module,
+        dict(sorted(operators.items())),
+        sorted(helpers),
+        classes,
     )
+
+
+def _begin(code: Code, graph: Graph, module: Module, arguments: Sequence[str], state: Mapping[str, Constant]) -> int:
+    """Lines that let the state begin where the caller gives none; answers how many of the last inputs that are."""
+    count = 0
+    for name, argument in zip(reversed(graph.input_names), reversed(arguments), strict=True):
+        if name not in state:
+            break
+        held = module.beginning(name, state[name])
+        code.line(f"{argument} = self.{held} if {argument} is None else {argument}")
+        count += 1
+    return count
 
 
 def _write(code: Code, graph: Graph, module: Module, groups: Sequence[Sequence[Instance]]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from xir.backends.export.report import ExportReport
 from xir.backends.export.torch._helpers import HELPERS
 from xir.backends.export.torch._literals import string_text, type_text
 from xir.backends.export.torch._plan import Program, plan
 from xir.files import PathLike, atomic_group
+from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.text.safetensors import header_bytes, write_tensors
 
@@ -57,18 +58,19 @@ def plan_module(graph: Graph) -> Program:
     return plan(graph)
 
 
-def export_module(graph: Graph, path: PathLike) -> ExportReport:
+def export_module(graph: Graph, path: PathLike, state: Mapping[str, Constant] | None = None) -> ExportReport:
     """Writes `graph` as a module of PyTorch and its weights as safetensors, both or neither.
 
     Args:
         graph: the model.
         path: of the Python file; the weights have its name with the ending `.safetensors`.
+        state: what inputs that are the state of the model begin with, by name: the last ones may be left out then.
 
     Raises:
         UnsupportedError: operators or element types that have no form there; all of them are listed.
         FileError: the files cannot be written; old ones are untouched.
     """
-    program = plan(graph)
+    program = plan(graph, state)
     name: str = os.fspath(path)
     stem = os.path.splitext(os.path.basename(os.path.realpath(name)))[0]
     tensors = program.module.tensors
@@ -99,7 +101,9 @@ def export_module(graph: Graph, path: PathLike) -> ExportReport:
 def module_text(program: Program, stem: str, file: str) -> str:
     """The whole file; names of the model stand in it as identifiers and as escaped text alone."""
     graph, arguments = program.graph, program.arguments
-    call = f"result = net({', '.join(arguments)})"
+    needed = arguments[: len(arguments) - program.begun]
+    call = f"result = net({', '.join(needed)})"
+    defaults = [f"{argument}=None" for argument in arguments[len(needed) :]]
     module = stem if stem.isascii() and stem.isidentifier() else "net"
     head = _HEAD.format(stem=module, call=call, weights=string_text(file))
     origin = sorted({source.file for node in graph.nodes for source in node.source})
@@ -112,7 +116,7 @@ def module_text(program: Program, stem: str, file: str) -> str:
     lines.append(f"    OUTPUTS = {_names(graph.output_names)}")
     lines += ["", "    def __init__(self):", "        super().__init__()"]
     lines += [f"        {line}" for line in program.initial]
-    lines += ["", f"    def forward({', '.join(['self', *arguments])}):"]
+    lines += ["", f"    def forward({', '.join(['self', *needed, *defaults])}):"]
     for name, value in zip(arguments, graph.inputs, strict=True):
         lines.append(f"        # {name}: {type_text(value.type)}")
     lines += program.forward
