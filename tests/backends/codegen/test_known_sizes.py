@@ -27,7 +27,7 @@ from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, Symbol, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, dtype_from_numpy
 from xir.kernel.grammar import Const, For
 from xir.kernel.verify import verify
 from xir.kernel.walk import scalars, statements
@@ -111,11 +111,9 @@ def bits(array: Array) -> bytes | list[object]:
     """What an array holds; a NaN may have any sign."""
     if array.dtype.kind == "O":
         return cast("list[object]", array.tolist())
-    return (
-        np.where(array == array, array, np.asarray(np.nan, array.dtype)).tobytes()
-        if array.dtype.kind in "fV"
-        else array.tobytes()
-    )
+    if not dtype_from_numpy(array.dtype).is_floating:
+        return array.tobytes()
+    return np.where(array == array, array, np.asarray(np.nan, array.dtype)).tobytes()
 
 
 def same_bits(graph: Graph, feeds: Mapping[str, Array]) -> None:
