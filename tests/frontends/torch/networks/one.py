@@ -18,7 +18,7 @@ def main() -> None:
     """Runs the ways."""
     name, folder, *ways = sys.argv[1:]
     (network,) = (each for each in networks() if each.name == name)
-    subject = Subject(network, Path(folder))
+    subject = Subject(network, Path(folder), ways)
     for way in ways:
         print(json.dumps({"begins": way}), flush=True)
         try:

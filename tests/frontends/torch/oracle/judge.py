@@ -87,6 +87,7 @@ def _without_first(waiting: list[tuple[Case, Path]], kept: bool) -> list[tuple[C
 
 
 def _verdict(case: Case, folder: Path, answer: dict, ways: Sequence[str]) -> Verdict:
+    answer = next(iter(answer.get("errors", {}).values()), answer)
     if "error" in answer:
         crashed = answer["error"].startswith("BUG")
         return Verdict(case.name, "crashed" if crashed else "refused", told=answer.get("traceback") or answer["error"])

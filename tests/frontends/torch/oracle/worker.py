@@ -49,48 +49,76 @@ def _onnx(folder: Path, loaded: Any, told: dict[str, Any]) -> Run:
     return lambda feeds: session.run(None, feeds)
 
 
-def _runs(folder: Path, loaded: Any, ways: Sequence[str], told: dict[str, Any]) -> dict[str, Run]:
-    """How the graph is run in each way."""
+def _compiled(folder: Path, loaded: Any, told: dict[str, Any]) -> Run:
     import xir
 
-    runs: dict[str, Run] = {}
-    if "reference" in ways:
-        runs["reference"] = lambda feeds: xir.run(loaded.graph, feeds).values()
-    if "compiled" in ways:
-        executable = xir.compile(loaded.graph)
-        runs["compiled"] = lambda feeds: executable.run(None, feeds)
-    if "onnx" in ways:
-        runs["onnx"] = _onnx(folder, loaded, told)
-    return runs
+    executable = xir.compile(loaded.graph)
+    return lambda feeds: executable.run(None, feeds)
+
+
+def _reference(folder: Path, loaded: Any, told: dict[str, Any]) -> Run:
+    import xir
+
+    return lambda feeds: xir.run(loaded.graph, feeds).values()
+
+
+RUNS: dict[str, Callable[[Path, Any, dict[str, Any]], Run]] = {
+    "reference": _reference,
+    "compiled": _compiled,
+    "onnx": _onnx,
+}
+
+
+def _way(way: str, folder: Path, loaded: Any, told: dict[str, Any]) -> None:
+    """Writes what a way makes of every set of inputs."""
+    run = RUNS[way](folder, loaded, told)
+    for inputs in sorted(folder.glob("inputs_*.json")):
+        feeds = dict(zip(loaded.graph.input_names, arrays.load(inputs), strict=False))
+        feeds |= {name: np.array(constant.array()) for name, constant in loaded.state.items()}
+        results = [np.asarray(array) for array in run(feeds)]
+        arrays.save(folder / f"{way}_{inputs.stem.removeprefix('inputs_')}", results)
+
+
+def _tried(what: Callable[[], Any]) -> tuple[Any, dict[str, str]]:
+    """What comes out, or the error."""
+    from xir.errors import XirError
+
+    try:
+        return what(), {}
+    except XirError as error:
+        return None, {"error": f"{type(error).__name__}: {error}"}
+    except Exception as error:
+        return None, {"error": f"BUG {type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+
+
+def _load(folder: Path) -> Any:
+    from xir.api import load_options
+    from xir.frontends.load import load_model
+
+    types = folder / "types.json"
+    given = json.loads(types.read_text()) if types.is_file() else None
+    (path,) = folder.glob("model.pt*")
+    return load_model(str(path), load_options(None, None, given, None))
 
 
 def run(folder: Path, ways: Sequence[str]) -> dict[str, Any]:
-    """What one archive makes in each way: writes `WAY_N`; {"nodes": ...} or {"error": ...}."""
-    from xir.api import load_options
-    from xir.errors import XirError
-    from xir.frontends.load import load_model
+    """What one archive makes in each way: writes `WAY_N`.
 
-    told: dict[str, Any] = {"folder": str(folder)}
-    try:
-        types = folder / "types.json"
-        given = json.loads(types.read_text()) if types.is_file() else None
-        (path,) = folder.glob("model.pt*")
-        loaded = load_model(str(path), load_options(None, None, given, None))
-        told |= {"nodes": len(loaded.graph.nodes), "calls": loaded.layers, "notes": list(loaded.notes)}
-        told["changed"] = [name[: -len(".new")] for name in loaded.graph.output_names if name.endswith(".new")]
-        runs = _runs(folder, loaded, ways, told)
-        for inputs in sorted(folder.glob("inputs_*.json")):
-            feeds = dict(zip(loaded.graph.input_names, arrays.load(inputs), strict=False))
-            feeds |= {name: np.array(constant.array()) for name, constant in loaded.state.items()}
-            for way, made in runs.items():
-                results = [np.asarray(array) for array in made(feeds)]
-                arrays.save(folder / f"{way}_{inputs.stem.removeprefix('inputs_')}", results)
-    except XirError as error:
-        told["error"] = f"{type(error).__name__}: {error}"
-    except Exception as error:
-        told["error"] = f"BUG {type(error).__name__}: {error}"
-        told["traceback"] = traceback.format_exc()
-    return told
+    Returns:
+        `nodes`, `calls`, `notes`, `changed` of the graph, else `error`; {way: its error} as `errors`.
+    """
+    loaded, failed = _tried(lambda: _load(folder))
+    if failed:
+        return {"folder": str(folder)} | failed
+    told: dict[str, Any] = {
+        "folder": str(folder),
+        "nodes": len(loaded.graph.nodes),
+        "calls": loaded.layers,
+        "notes": list(loaded.notes),
+        "changed": [name[: -len(".new")] for name in loaded.graph.output_names if name.endswith(".new")],
+    }
+    errors = {way: _tried(lambda way=way: _way(way, folder, loaded, told))[1] for way in ways}
+    return told | {"errors": {way: failed for way, failed in errors.items() if failed}}
 
 
 def main() -> None:
