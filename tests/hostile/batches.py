@@ -16,6 +16,7 @@ from tests.hostile import (
     onnx_storage,
     onnx_structures,
     programs,
+    tflite_files,
     weights,
     xir_files,
 )
@@ -53,6 +54,9 @@ BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
     "xir companions": xir_files.companions,
     "archives of programs": programs.archives,
     "exported programs": programs.programs,
+    "tflite": tflite_files.damaged,
+    "tflite fields": tflite_files.fields,
+    "tflite tables": tflite_files.shared,
     "weights": weights.damaged,
     "weights that run code": weights.code,
     "weights that ask for much": weights.bombs,
