@@ -1,7 +1,7 @@
 """Published models: what they are fed, and what LiteRT makes of it.
 
-`python -m tests.frontends.tflite.real`, where `ai-edge-litert==2.3.0` is installed, writes `real.npz`: of each result its
-shape, its largest element, and 50 elements.
+`python -m tests.frontends.tflite.real`, where `ai-edge-litert==2.3.0` is installed, writes `real.npz`: of each result
+its shape, its largest element, and 50 elements.
 """
 
 from __future__ import annotations
