@@ -7,7 +7,7 @@ import pytest
 
 import xir
 from tests.frontends.tflite.cases.flow import X, branches, transposed_with_bias, variables
-from tests.frontends.tflite.models import Fed, Model, Out, single
+from tests.frontends.tflite.models import Fed, Held, Model, Out, single
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends.load import load_model
 
@@ -113,3 +113,43 @@ def test_sizes_that_the_run_decides_are_symbols(written):
     loaded = xir.load(path)
     assert xir.run(loaded, {loaded.input_names[0]: np.ones((4, 3), np.float32)}).popitem()[1].shape == (4, 3)
     assert xir.load(path, inputs={loaded.input_names[0]: "f32[2,3]"}).outputs[0].shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mean", "deviation"), [("RANDOM_UNIFORM", 0.5, 0.289), ("RANDOM_STANDARD_NORMAL", 0, 1)]
+)
+def test_drawn_numbers_have_the_right_statistics(written, kind, mean, deviation):
+    words = {"RandomOptions": {"seed": 3, "seed2": 4}}
+    graph = xir.load(written(single(kind, Held(np.array([100, 50], np.int32)), options=words).data))
+    (got,) = xir.run(graph, {}).values()
+    assert got.shape == (100, 50)
+    assert got.mean() == pytest.approx(mean, abs=0.06)
+    assert got.std() == pytest.approx(deviation, abs=0.06)
+
+
+def test_classes_are_drawn_by_their_logarithms(written):
+    logarithms = np.log(np.array([[0.1, 0.2, 0.7]], np.float32))
+    case = single("MULTINOMIAL", Fed(logarithms), Held(np.int32(2000)), options={"RandomOptions": {"seed": 1}},
+                  results=[Out("int64")])  # fmt: skip
+    graph = xir.load(written(case.data))
+    (got,) = xir.run(graph, {graph.input_names[0]: logarithms}).values()
+    assert got.dtype == np.int64
+    np.testing.assert_allclose(np.bincount(got[0]) / 2000, [0.1, 0.2, 0.7], atol=0.05)
+
+
+def test_complex_numbers_are_refused_where_they_are_no_pairs(written):
+    model = Model()
+    graph = model.subgraph()
+    lengths = graph.constant(np.array([2, 4], np.int32))
+    spectrum = graph.op("RFFT2D", [graph.input("float32", (2, 4)), lengths], [Out("complex64")])
+    graph.outputs += graph.op("RESHAPE", [*spectrum, graph.constant(np.array([6], np.int32))], [Out("complex64")])
+    with pytest.raises(UnsupportedError, match="complex"):
+        xir.load(written(model.data()))
+
+
+def test_what_an_lstm_may_have_besides_is_refused(written):
+    from tests.frontends.tflite.cases.layers import recurrent_with
+
+    for told, data in recurrent_with().items():
+        with pytest.raises(UnsupportedError, match=told):
+            xir.load(written(data))

@@ -16,9 +16,11 @@ from xir.ir.node import Value
 from xir.ir.types import TensorType
 from xir.ops import elementwise
 
-Storage = Literal["real", "moved", "raw"]
+Storage = Literal["real", "moved", "raw", "complex"]
 """What a handler gets of quantised tensors: real numbers; the integers where all are quantised alike (it only moves
-elements), else real numbers; or always the integers."""
+elements), else real numbers; or always the integers. "complex" ones know complex numbers, which are pairs."""
+
+COMPLEX = ("COMPLEX64", "COMPLEX128")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def called(entry: Entry, site: Site, operands: Sequence[Argument | None]) -> tup
         InvalidModelError: the operands do not go with the operator.
         UnsupportedError: it has options that nobody knows.
     """
+    tensors = (*site.operands, *site.results)
     while operands and operands[-1] is None:
         operands = operands[:-1]
     if not entry.fits(len(operands)):
@@ -57,6 +60,8 @@ def called(entry: Entry, site: Site, operands: Sequence[Argument | None]) -> tup
     for operand, may_miss in zip(operands, entry.takes_none(len(operands)), strict=True):
         if operand is None and not may_miss:
             raise InvalidModelError("an operand is left out that must be there")
+    if entry.storage != "complex" and any(each is not None and each.dtype in COMPLEX for each in tensors):
+        raise UnsupportedError("complex numbers")
     is_real = entry.storage == "real" or (entry.storage == "moved" and not _alike(site))
     if is_real:
         operands = [_real(operand, tensor) for operand, tensor in zip(operands, site.operands, strict=False)]
@@ -99,6 +104,8 @@ def _real(operand: Argument | None, tensor: TfliteTensor | None) -> Argument | N
 def _settled(result: Argument, tensor: TfliteTensor | None, is_real: bool) -> Argument:
     """The result in the element type that the file declares."""
     if tensor is None or not isinstance(result, Value) or not isinstance(result.type, TensorType):
+        return result
+    if tensor.dtype in COMPLEX:
         return result
     declared = dtype_of(tensor)
     if is_real and result.dtype.is_floating:

@@ -10,7 +10,7 @@ from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageEr
 from xir.frontends._bodies import Body, closed
 from xir.frontends._contents import Contents
 from xir.frontends._problems import Problems
-from xir.frontends.tflite._calls import called
+from xir.frontends.tflite._calls import COMPLEX, called
 from xir.frontends.tflite._state import State
 from xir.frontends.tflite.handlers import HANDLERS
 from xir.frontends.tflite.model import Subgraph, TfliteModel, TfliteOperator, TfliteTensor
@@ -138,6 +138,8 @@ class _Importer:
             tensor = subgraph.tensors[index]
             if index in frame.values:
                 raise InvalidModelError(f"tensor {index} ({tensor.name!r}) is an input twice")
+            if tensor.dtype in COMPLEX:
+                raise UnsupportedError(f"input {tensor.name!r} holds complex numbers")
             name = self._name(tensor.name, f"input_{index}")
             value = Value(self.given.pop(name) if name in self.given else _type_of(tensor))
             frame.values[index] = value
@@ -155,6 +157,8 @@ class _Importer:
 
     def _output(self, subgraph: Subgraph, index: int, frame: _Frame) -> Value:
         value = self._operand(frame, index)
+        if subgraph.tensors[index].dtype in COMPLEX:
+            raise UnsupportedError(f"output {subgraph.tensors[index].name!r} holds complex numbers")
         if not isinstance(value, Value):
             raise InvalidModelError(f"output {subgraph.tensors[index].name!r} is no tensor")
         return value

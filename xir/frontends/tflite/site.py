@@ -31,6 +31,9 @@ class Handle:
     name: str
 
 
+Operand: TypeAlias = "Value | None"
+"""An operand of a tensor, where one may be left out."""
+
 Argument: TypeAlias = "Value | Handle"
 """What a tensor of the file stands for."""
 

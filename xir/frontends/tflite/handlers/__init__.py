@@ -12,26 +12,42 @@ from xir.frontends.tflite.handlers import (
     control,
     convolution,
     cutting,
+    detection,
     elementwise,
     index,
     pooling,
+    recurrent,
     reduction,
     resize,
     shape,
+    spectrum,
+    tables,
 )
 from xir.frontends.tflite.site import Handler
 
 _REAL = (
     activation.handlers,
     convolution.handlers,
+    detection.handlers,
     elementwise.handlers,
     index.handlers,
     pooling.handlers,
+    recurrent.handlers,
     reduction.handlers,
     resize.handlers,
 )
 _MOVED = (cutting.moving, index.moving, pooling.moving, reduction.moving, resize.moving, shape.moving)
-_RAW = (control.raw, convolution.raw, cutting.raw, elementwise.raw, index.raw, reduction.raw, shape.raw)
+_RAW = (
+    control.raw,
+    convolution.raw,
+    cutting.raw,
+    elementwise.raw,
+    index.raw,
+    reduction.raw,
+    shape.raw,
+    spectrum.raw,
+    tables.raw,
+)
 
 
 def _entries(storage: Storage, tables: tuple[Handlers[Handler], ...]) -> Iterator[tuple[str, Entry]]:
@@ -39,8 +55,14 @@ def _entries(storage: Storage, tables: tuple[Handlers[Handler], ...]) -> Iterato
 
 
 HANDLERS = {
-    kind: entry for kind, entry in chain(_entries("real", _REAL), _entries("moved", _MOVED), _entries("raw", _RAW))
+    kind: entry
+    for kind, entry in chain(
+        _entries("real", _REAL),
+        _entries("moved", _MOVED),
+        _entries("raw", _RAW),
+        _entries("complex", (spectrum.pairs,)),
+    )
 }
 """The handler of each operator that is read."""
 
-_ALL: Handlers[Handler] = Handlers("tflite", *_REAL, *_MOVED, *_RAW)  # no operator in two of them
+_ALL: Handlers[Handler] = Handlers("tflite", *_REAL, *_MOVED, *_RAW, spectrum.pairs)  # no operator in two of them
