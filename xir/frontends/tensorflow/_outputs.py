@@ -38,6 +38,7 @@ def unsafe_nodes(graph: TfGraph) -> Iterator[tuple[TfNode, str]]:
 def found_outputs(graph: TfGraph) -> tuple[Edge, ...]:
     """The results of the nodes that no other node reads."""
     read = {edge.node for node in graph.nodes.values() for edge in node.inputs}
+    read.update(name for node in graph.nodes.values() for name in node.controls)
     ends = [node for node in graph.nodes.values() if node.name not in read and node.kind not in _NO_RESULTS]
     return tuple(Edge(node.name, "", index) for node in ends for index in range(_results(node)))
 

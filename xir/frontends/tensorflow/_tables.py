@@ -8,15 +8,19 @@ from xir.frontends.tensorflow.handlers import (
     array,
     block,
     cutting,
+    image,
     index,
     math,
     matrix,
     nn,
+    quantize,
     random,
     recurrent,
     reduction,
     segment,
     tensor_array,
+    tensor_list,
+    text,
     variable,
 )
 
@@ -25,17 +29,20 @@ HANDLERS: Handlers[Handler] = Handlers(
     array.handlers,
     block.handlers,
     cutting.handlers,
+    image.handlers,
     index.handlers,
     math.handlers,
     matrix.handlers,
     nn.handlers,
+    quantize.handlers,
     random.handlers,
     recurrent.handlers,
     reduction.handlers,
     segment.handlers,
+    text.handlers,
     variable.handlers,
 )
 """Operators of tensors."""
 
-STATE_HANDLERS: Handlers[Handler] = Handlers("tensorflow", tensor_array.handlers)
+STATE_HANDLERS: Handlers[Handler] = Handlers("tensorflow", tensor_array.handlers, tensor_list.handlers)
 """Operators that take or make handles."""

@@ -104,17 +104,15 @@ class Importer:
             raise self.problems.error(len(self.model.nodes), self.file)
         scope = Scope(self.model.nodes)
         edges = self._wanted(outputs)
-        for name in [node.name for node in self.model.nodes.values() if node.kind in PLACEHOLDERS]:
-            self.evaluate(scope, [name])
-        if self.given:
-            raise UsageError(f"the graph has no inputs {list(self.given)}; it has {list(self.inputs)}")
+        self._take_given(scope)
         self.evaluate(scope, [edge.node for edge in edges.values()])
         if self.problems:
             raise self.problems.error(len(self.model.nodes), self.file)
+        order = sorted(self.inputs, key=lambda name: self.model.nodes[name].order)
         results = {name: self._tensor(name, edge, scope) for name, edge in edges.items()}
         graph = Graph(
             "model",
-            tuple(self.inputs.values()),
+            tuple(self.inputs[name] for name in order),
             tuple(results.values()),
             tuple(results),
             tuple(self.parameters),
@@ -122,6 +120,14 @@ class Importer:
             tuple(assumed),
         )
         return drop_unused_parameters(_with_live_names(graph))
+
+    def _take_given(self, scope: Scope) -> None:
+        """Makes inputs of the placeholders whose types are told; others become inputs where something reads them."""
+        known = {node.name for node in self.model.nodes.values() if node.kind in PLACEHOLDERS}
+        for name, told in self.given.items():
+            if name not in known:
+                raise UsageError(f"the graph has no inputs {[name]}; it has {sorted(known)}")
+            scope.results[name] = (self._input(self.model.nodes[name], told),)
 
     def _wanted(self, outputs: Sequence[str] | None) -> dict[str, Edge]:
         """The outputs by name, as they were asked for or are found."""
@@ -180,11 +186,20 @@ class Importer:
         """The nodes that must be built before this one."""
         if node.kind in ENTER:
             return []
+        if node.kind == "PlaceholderWithDefault" and not self._has_default(node):
+            return []
         if node.kind in EXIT:
             return [variable.enter.inputs[0].node for variable in self.frames(scope).loop(node).variables]
         if node.kind in MERGE:
             return self.control.needed_by_merge(node, scope)
         return [edge.node for edge in node.inputs]
+
+    def _has_default(self, node: TfNode) -> bool:
+        """Whether a placeholder has a value where nobody feeds it: one that is written down, not one of a data set."""
+        if node.kind != "PlaceholderWithDefault" or not node.inputs:
+            return False
+        source = self.model.nodes.get(node.inputs[0].node)
+        return source is not None and source.kind == "Const"
 
     def operand(self, edge: Edge, scope: Scope) -> Operand:
         """What an edge carries, once its node is built.
@@ -248,11 +263,11 @@ class Importer:
         """What the node makes; None where something that it reads could not be built."""
         if self.control.handles(node):
             return self.control.results(node, scope)
+        if node.kind in PLACEHOLDERS and not self._has_default(node):
+            return [self._input(node, None)]
         if any(edge.node in scope.lost for edge in node.inputs):
             return None
         declared = operator(node.kind)
-        if node.kind in PLACEHOLDERS and node.kind != "PlaceholderWithDefault":
-            return [self._input(node, None)]
         if node.kind == "Const":
             return [self._constant(node, scope)]
         handler = HANDLERS.get(node.kind) or STATE_HANDLERS.get(node.kind)
@@ -260,8 +275,6 @@ class Importer:
             known = "xir has no handler for it"
             raise UnsupportedError(known if declared is not None else "TensorFlow has no such operator")
         operands = [self.operand(edge, scope) for edge in node.inputs]
-        if node.kind == "PlaceholderWithDefault" and node.name in self.given:
-            return [self._input(node, self.given[node.name])]
         return self._handled(node, declared, handler, operands)
 
     def _handled(
@@ -280,13 +293,13 @@ class Importer:
 
     def _input(self, node: TfNode, told: Type | None) -> Value:
         """A placeholder: an input of the model."""
-        told = self.given.pop(node.name, told)
         if told is None:
             held, dtype = node.attributes.get("shape"), node.attributes.get("dtype")
             sizes = None if held is None else shape_of_message(held.message("shape"))
             told = type_of(dtype_of(0 if dtype is None else dtype.integer("type"), "the placeholder"), sizes)
         value = Value(told)
         self.inputs[node.name] = value
+        self.names[value] = node.name
         return value
 
     def _constant(self, node: TfNode, scope: Scope) -> Value:

@@ -18,6 +18,7 @@ from xir.ir.types import DType
 from xir.ops._build import scalar_like
 from xir.ops._targets import size_value
 from xir.ops.constant import constant, identity
+from xir.ops.control import assume_shape
 from xir.ops.elementwise import add, cast, div, mul, sub
 from xir.ops.late import squeeze_late
 from xir.ops.reduce import reduce_prod
@@ -288,3 +289,15 @@ def inverted(site: Site, x: Value) -> Value:
 
     line = iota(shape=x.shape, axis=0, dtype=x.dtype)
     return scatter_elements(line, cast(x, dtype=DType.INT64), line, axis=0, reduction="none")
+
+
+@handlers.layer("EnsureShape")
+def ensured(site: Site, x: Value) -> Value:
+    """A shape that is promised: where sizes were unknown, they are known from here on."""
+    sizes = site.sizes_of("shape")
+    if sizes is None:
+        return identity(x)
+    if len(sizes) != x.rank:
+        site.invalid(f"{x.type!r} is no tensor of the shape {list(sizes)}")
+    told = zip(sizes, x.shape, strict=True)
+    return assume_shape(x, shape=tuple(have if size is None else size for size, have in told))

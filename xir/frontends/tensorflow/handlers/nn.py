@@ -8,19 +8,23 @@ import numpy as np
 
 from xir.frontends._handlers import Handlers
 from xir.frontends._operands import known as known_sizes
+from xir.frontends._operands import product_of
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow.handlers._layout import back, first, is_last, padding_of, spatial
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops import conv, norm
 from xir.ops._build import channelwise, scalar_like
+from xir.ops._targets import size_value
 from xir.ops.constant import constant
-from xir.ops.elementwise import add, mul, neg, sub
+from xir.ops.einsum import einsum
+from xir.ops.elementwise import add, div, maximum, mul, neg, sub
 from xir.ops.matmul import matmul
-from xir.ops.pool import average_pool, max_pool
+from xir.ops.pool import average_pool, max_pool, max_pool_with_indices
 from xir.ops.reduce import reduce_mean, reduce_sum
-from xir.ops.shape import reshape, transpose
+from xir.ops.shape import broadcast, iota, reshape, transpose
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
@@ -179,7 +183,7 @@ def product(site: Site, x: Value, y: Value) -> Value:
     return matmul(a, b)
 
 
-@handlers.layer("BatchMatMul", "BatchMatMulV2")
+@handlers.layer("BatchMatMul", "BatchMatMulV2", "BatchMatMulV3")
 def batch_product(site: Site, x: Value, y: Value) -> Value:
     """BatchMatMul: matrices in the last two axes; the others broadcast."""
     site.ignore("grad_x", "grad_y")
@@ -204,9 +208,9 @@ def batch_norm(site: Site, x: Value, scale: Value, shift: Value, mean: Value, va
         centred = sub(data, channelwise(mean, data))
         variance = reduce_mean(mul(centred, centred), axes=axes, keep_dims=False)
         made = norm.batch_norm(data, scale, shift, mean, variance, epsilon=epsilon)
-        sizes = known_sizes((data.shape[0], *data.shape[2:])) or site.refuse("statistics of a batch of unknown size")
-        count = int(np.prod(sizes))
-        unbiased = mul(variance, scalar_like(variance, count / max(count - 1, 1)))
+        count = size_value(product_of((data.shape[0], *data.shape[2:])), variance.dtype)
+        rest = maximum(sub(count, scalar_like(count, 1)), scalar_like(count, 1))
+        unbiased = mul(variance, broadcast(div(count, rest), shape=variance.shape))
     else:
         made, unbiased = norm.batch_norm(data, scale, shift, mean, variance, epsilon=epsilon), variance
     spare = constant(value=constant_of(np.zeros((), np.float32)))
@@ -245,3 +249,38 @@ def local_response(site: Site, x: Value) -> Value:
     data = first(x, True)
     made = norm.lrn(data, size=size, alpha=site.real("alpha") * size, beta=site.real("beta"), bias=site.real("bias"))
     return back(made, True)
+
+
+@handlers.layer("MaxPoolWithArgmax")
+def pooled_with_places(site: Site, x: Value) -> Sequence[Value]:
+    """MaxPool, and where each maximum lies: row-major among [H, W, C], with the example before them if asked for."""
+    data = first(x, True)
+    window = spatial(site, site.integers("ksize"), True)
+    strides = spatial(site, site.integers("strides"), True)
+    padding = padding_of(site, data.shape[2:], window, strides, (1, 1))
+    made, places = max_pool_with_indices(data, window=window, strides=strides, padding=padding, dilation=(1, 1))
+    channels = x.shape[3]
+    number = iota(shape=places.shape, axis=1, dtype=DType.INT64)
+    flat = add(mul(places, broadcast(size_value(channels, DType.INT64), shape=places.shape)), number)
+    if site.flag("include_batch_in_index"):
+        size = broadcast(size_value(product_of(x.shape[1:]), DType.INT64), shape=places.shape)
+        flat = add(flat, mul(iota(shape=places.shape, axis=0, dtype=DType.INT64), size))
+    return back(made, True), site.cast(back(flat, True), site.dtype("Targmax"))
+
+
+@handlers.layer("MaxPoolV2")
+def pooled_by_operands(site: Site, x: Value, ksize: Value, steps: Value) -> Value:
+    """MaxPool whose window is an operand."""
+    last = is_last(site)
+    data = first(x, last)
+    window = spatial(site, site.numbers(ksize, "a window"), last)
+    strides = spatial(site, site.numbers(steps, "steps"), last)
+    ones = (1,) * len(window)
+    padding = padding_of(site, data.shape[2:], window, strides, ones, last)
+    return back(max_pool(data, window=window, strides=strides, padding=padding, dilation=ones), last)
+
+
+@handlers.layer("Einsum")
+def contracted(site: Site, *values: Value) -> Value:
+    """Einsum."""
+    return einsum(*values, equation=site.text("equation"))
