@@ -116,28 +116,43 @@ def _psroi_pool_decompose(
     regions = widened_value(rois)
     left, right = _built_bounds(column(regions, 1), column(regions, 3), spatial_scale, group_size)
     top, bottom = _built_bounds(column(regions, 2), column(regions, 4), spatial_scale, group_size)
-    count = rois.shape[0]
-    shape = (count, output_channels, group_size, group_size)
-    rows = [
-        broadcast(reshape(_cut(side, x, 2), shape=(count, 1, group_size, 1)), shape=shape) for side in (top, bottom)
-    ]
-    columns = [
-        broadcast(reshape(_cut(side, x, 3), shape=(count, 1, 1, group_size)), shape=shape) for side in (left, right)
-    ]
-    images = broadcast(reshape(cast(column(regions, 0), dtype=DType.INT64), shape=(count, 1, 1, 1)), shape=shape)
-    channel = np.arange(output_channels * group_size * group_size, dtype=np.int64).reshape(shape[1:])
+    images = cast(column(regions, 0), dtype=DType.INT64)
+    bounds = (_cut(top, x, 2), _cut(bottom, x, 2)), (_cut(left, x, 3), _cut(right, x, 3))
+    return cell_averages(x, images, *bounds, output_channels=output_channels, cells=(group_size, group_size))
+
+
+def cell_averages(
+    x: Value,
+    images: Value,
+    rows: tuple[Value, Value],
+    columns: tuple[Value, Value],
+    *,
+    output_channels: int,
+    cells: tuple[int, int],
+) -> Value:
+    """The average over each cell of each region, every cell from channels of its own; 0 where a cell is empty.
+
+    x: [N, output_channels * cells, H, W], floating; images: i64[R]; rows: the first row of each cell and the one after
+    its last, i64[R, cells high]; columns: the same, i64[R, cells wide]; result: [R, output_channels, *cells].
+    """
+    count = images.shape[0]
+    shape = (count, output_channels, *cells)
+    top, bottom = (broadcast(reshape(side, shape=(count, 1, cells[0], 1)), shape=shape) for side in rows)
+    left, right = (broadcast(reshape(side, shape=(count, 1, 1, cells[1])), shape=shape) for side in columns)
+    image = broadcast(reshape(images, shape=(count, 1, 1, 1)), shape=shape)
+    channel = np.arange(output_channels * cells[0] * cells[1], dtype=np.int64).reshape(output_channels, *cells)
     channels = broadcast(constant(value=constant_of(channel)), shape=shape)
     table = _integral(x)
 
     def corner(row: Value, place: Value) -> Value:
-        parts = [reshape(index, shape=(*shape, 1)) for index in (images, channels, row, place)]
+        parts = [reshape(index, shape=(*shape, 1)) for index in (image, channels, row, place)]
         return gather_nd(table, concat(*parts, axis=4))
 
     total = add(
-        sub(corner(rows[1], columns[1]), corner(rows[0], columns[1])),
-        sub(corner(rows[0], columns[0]), corner(rows[1], columns[0])),
+        sub(corner(bottom, right), corner(top, right)),
+        sub(corner(top, left), corner(bottom, left)),
     )
-    area = cast(mul(sub(rows[1], rows[0]), sub(columns[1], columns[0])), dtype=DType.FLOAT64)
+    area = cast(mul(sub(bottom, top), sub(right, left)), dtype=DType.FLOAT64)
     mean = div(total, maximum(area, scalar_like(area, 1)))
     result = select(greater(area, scalar_like(area, 0)), mean, scalar_like(mean, 0))
     return cast(result, dtype=x.dtype)
