@@ -12,16 +12,17 @@ import numpy as np
 from tests.frontends.torch.archives import torch_archive
 from tests.frontends.torch.checkpoints import Stored, storage, tensor
 from tests.frontends.torch.pickles import BUILD, EMPTY_DICT, EMPTY_TUPLE, NEWOBJ, name, pairs, whole
+from tests.frontends.torch.pickles import write as pickle_write
 
 _STORAGES = {"f": "FloatStorage", "d": "DoubleStorage", "q": "LongStorage", "?": "BoolStorage"}
 
 
 @dataclass
 class Made:
-    """An object of a class of the archive."""
+    """An object of a class of the archive, with its attributes, or the state that its class restores them from."""
 
     kind: str
-    attributes: Mapping[str, object] = field(default_factory=dict)
+    attributes: Mapping[str, object] | tuple[object, ...] = field(default_factory=dict)
 
 
 def script_bytes(root: Made, files: Mapping[str, str], constants: Sequence[object] = (), **members: bytes) -> bytes:
@@ -44,9 +45,11 @@ def _written(value: object, held: dict[str, bytes], folder: str) -> object:
     match value:
         case Made(kind, attributes):
             module, _, short = kind.rpartition(".")
+            made = name(module, short) + EMPTY_TUPLE + NEWOBJ
+            if isinstance(attributes, tuple):
+                return made + pickle_write(_written(attributes, held, folder)) + BUILD
             state = {key: _written(item, held, folder) for key, item in attributes.items()}
-            made = name(module, short) + EMPTY_TUPLE + NEWOBJ + EMPTY_DICT
-            return made + (pairs(state) if state else b"") + BUILD
+            return made + EMPTY_DICT + (pairs(state) if state else b"") + BUILD
         case np.ndarray():
             key = str(len(held))
             held[f"{folder}/{key}"] = value.tobytes()

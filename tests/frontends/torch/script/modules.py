@@ -7,6 +7,8 @@ from typing import Dict, List, NamedTuple, Optional, Tuple  # noqa: UP035 - what
 
 import torch
 from torch import Tensor, nn
+from torch.ao import quantization as ao
+from torch.ao.nn.quantized import FloatFunctional
 
 
 class ConvNet(nn.Module):
@@ -126,3 +128,41 @@ class Containers(nn.Module):
             if name.startswith("-"):
                 total = total + value.max()
         return pair.first + pair.second, total
+
+
+class Quantizing(nn.Module):
+    """Layers that become quantised: convolutions with and without ReLU, sums, joined channels, pools, linear layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.quant, self.dequant = ao.QuantStub(), ao.DeQuantStub()
+        self.first = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, stride=2), nn.ReLU())
+        self.depthwise = nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.functional = FloatFunctional()
+        self.head = nn.Sequential(nn.Linear(8, 5), nn.ReLU())
+        self.last = nn.Linear(5, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.first(self.quant(x))
+        z = self.depthwise(y)
+        y = self.functional.cat([self.functional.add(y, z), z], 1)[:, :8]
+        y = nn.functional.max_pool2d(y, 2).mean((2, 3))
+        return self.dequant(self.last(self.head(y)))
+
+
+def quantized(x: Tensor) -> nn.Module:
+    """Such a module, quantised for x86 by what it makes of an input."""
+    module = Quantizing().eval()
+    torch.backends.quantized.engine = "fbgemm"
+    module = ao.fuse_modules(module, [["first.0", "first.1"], ["head.0", "head.1"]])
+    module.qconfig = ao.get_default_qconfig("fbgemm")
+    prepared = ao.prepare(module)
+    prepared(x)
+    return ao.convert(prepared)
+
+
+def dynamic() -> nn.Module:
+    """Linear layers whose inputs are quantised by their own range."""
+    torch.backends.quantized.engine = "fbgemm"
+    layers = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
+    return ao.quantize_dynamic(layers, {nn.Linear}, dtype=torch.qint8)

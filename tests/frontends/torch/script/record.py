@@ -1,8 +1,9 @@
-"""Small archives that torch (2.13) makes, with what it answers: `python -m tests.frontends.torch.script.record`."""
+"""Small archives that torch (2.13) makes, with its answers: `python -m tests.frontends.torch.script.record [NAME]`."""
 
 from __future__ import annotations
 
 import pickle
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def models() -> dict[str, Any]:
     from tests.frontends.torch.script import modules
 
     torch.manual_seed(0)
-    x = torch.randn(2, 3, 6, 6)
+    x, image = torch.randn(2, 3, 6, 6), torch.randn(2, 3, 12, 12)
     return {
         "conv_trace": (modules.ConvNet(), (x,)),
         "conv": (modules.ConvNet(), (x,)),
@@ -29,6 +30,9 @@ def models() -> dict[str, Any]:
         "control": (modules.Control(), (torch.randn(4, 4),)),
         "recurrent": (modules.Recurrent(), (torch.randn(5, 2, 3),)),
         "containers": (modules.Containers(), (torch.randn(2, 3),)),
+        "quantized": (modules.quantized(image), (image,)),
+        "quantized_trace": (modules.quantized(image), (image,)),
+        "dynamic_trace": (modules.dynamic(), (torch.randn(4, 6),)),
     }
 
 
@@ -64,6 +68,8 @@ def main() -> None:
 
     HERE.mkdir(exist_ok=True)
     for name, (module, inputs) in models().items():
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
         whole = module.eval()
         with torch.no_grad():
             made = torch.jit.trace(whole, inputs) if name.endswith("_trace") else torch.jit.script(whole)

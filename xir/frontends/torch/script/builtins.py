@@ -15,6 +15,7 @@ from xir.frontends.torch.promotion import code_of_dtype
 from xir.frontends.torch.script.containers import CONTAINERS, equal_values, truth
 from xir.frontends.torch.script.literals import tensor_of
 from xir.frontends.torch.script.objects import Device
+from xir.frontends.torch.script.quantized import QUANTIZED, Quantized
 from xir.frontends.torch.script.sizes import NumberTensor, number_tensor
 from xir.frontends.torch.script.values import Raised, is_number, told
 from xir.frontends.torch.symbolic import SYMBOLIC
@@ -190,7 +191,10 @@ def _apply(interpreter: Interpreter, rule: str, a: object, b: object) -> Number:
 
 
 def _dtype(interpreter: Interpreter, items: Items, named: dict[str, object]) -> object:
-    return code_of_dtype(_tensor(items[0]).value.dtype)
+    tensor = _tensor(items[0])
+    if isinstance(tensor, Quantized):
+        return tensor.form.code
+    return code_of_dtype(tensor.value.dtype)
 
 
 def _tensor(item: object) -> Tensor:
@@ -260,6 +264,7 @@ BUILTINS: Mapping[str, Rule] = {
     **{name: _rule_of_numbers(rule) for name, rule in _OF_NUMBERS.items()},
     **{f"torch.{name}": _rule_of_floats(function) for name, function in _OF_FLOATS.items()},
     **CONTAINERS,
+    **QUANTIZED,
     "torch.__not__": _not,
     "torch.__is__": _is,
     "torch.__isnot__": _is_not,
@@ -297,7 +302,7 @@ BUILTINS: Mapping[str, Rule] = {
     "ops.prim.is_xpu": _answers(False),
     "ops.prim.is_mps": _answers(False),
     "ops.prim.is_sparse": _answers(False),
-    "ops.prim.is_quantized": _answers(False),
+    "ops.prim.is_quantized": lambda interpreter, items, named: isinstance(items[0], Quantized),
     "ops.prim.is_mkldnn": _answers(False),
     "ops.prim.is_nested": _answers(False),
     "ops.prim.is_meta": _answers(False),

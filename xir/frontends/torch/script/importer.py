@@ -14,13 +14,14 @@ from xir.frontends.torch._names import NameTable, unique
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.importer import Imported
 from xir.frontends.torch.numpy_names import NumpyArray
-from xir.frontends.torch.pickled import Instance, kind_of
+from xir.frontends.torch.pickled import Instance, as_table, as_tuple, kind_of
+from xir.frontends.torch.script import quantized
 from xir.frontends.torch.script.inputs import Given, Inputs
 from xir.frontends.torch.script.interpreter import Interpreter
-from xir.frontends.torch.script.objects import Member, Object, Place, Record, ScriptArchive, state_of
+from xir.frontends.torch.script.objects import Member, Object, Place, Record, ScriptArchive
 from xir.frontends.torch.script.syntax import Group, Literal
 from xir.frontends.torch.script.values import LostError, Raised, is_number, told
-from xir.frontends.torch.storages import StoredTensor
+from xir.frontends.torch.storages import Quantizer, StoredTensor
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.constant import Constant, constant_of
 from xir.ir.constraints import Collected, collecting
@@ -154,21 +155,40 @@ class _Importer:
         self.made[id(instance)] = made
         found = self.archive.definition(instance.name)
         parameters = _parameters(found[0].values.get("__parameters__") if found is not None else None)
-        for name, item in state_of(instance, self.archive.path).items():
+        table = as_table(instance.state)
+        for name, item in ({} if table is None else table).items():
             if not isinstance(name, str):
                 raise InvalidModelError(f"an attribute of {instance.name} has no name")
-            value = self._value(item, (*path, name), name in parameters)
-            made.attributes[name] = value
+            made.attributes[name] = self._value(item, (*path, name), name in parameters)
+        if table is None:
+            self._restore(made, instance, path)
+        for name, value in made.attributes.items():
             self.attributes[(*path, name)] = made, name, value
         return made
+
+    def _restore(self, made: Object, instance: Instance, path: tuple[str, ...]) -> None:
+        """An object whose class sets its attributes by code of its own (`__setstate__`)."""
+        if self.archive.method(made.kind, "__setstate__") is None:
+            raise UnsupportedError(f"{instance.name} is restored by code that the archive does not hold (__setstate__)")
+        self.interpreter.method(made, "__setstate__", (self._packed(instance.state, path),))
+
+    def _packed(self, state: object, path: tuple[str, ...]) -> object:
+        """The items of a packed layer, its weights with names."""
+        items = as_tuple(state)
+        if items is None:
+            return self._value(state, path, False)
+        names = [("weight" if item.quantizer else "bias") if isinstance(item, StoredTensor) else "" for item in items]
+        return tuple(
+            self._value(item, (*path, name or "state"), False) for item, name in zip(items, names, strict=True)
+        )
 
     def _value(self, item: object, path: tuple[str, ...], trainable: bool) -> object:
         """A value of the archive's as code sees it."""
         match item:
-            case Instance(name=kind, arguments=(value,), state=None):
-                return Member(kind, "", value)
             case Instance():
-                return self._object(item, path)
+                return self._instance(item, path)
+            case StoredTensor(quantizer=Quantizer() as form):
+                return self._quantized(item, form, path)
             case StoredTensor() | NumpyArray():
                 return self._weight(item, path, trainable)
             case Record():
@@ -186,18 +206,34 @@ class _Importer:
             case _:
                 self.interpreter.refuse(f"{'.'.join(path)} is {kind_of(item)}")
 
+    def _instance(self, item: Instance, path: tuple[str, ...]) -> object:
+        if item.name == quantized.LINEAR:
+            return quantized.packed_linear(self._packed(item.state, path))
+        if len(item.arguments) == 1 and item.state is None:
+            return Member(item.name, "", item.arguments[0])
+        return self._object(item, path)
+
     def _weight(self, stored: StoredTensor | NumpyArray, path: tuple[str, ...], trainable: bool) -> Tensor:
         known = self.weights.get(id(stored))
         if known is not None:
             return known.place
         name = ".".join(path)
         constant = stored.constant if isinstance(stored, NumpyArray) else stored.constant()
-        if constant is None or (isinstance(stored, StoredTensor) and stored.quantizer is not None):
-            self.interpreter.refuse(f"{name} is a tensor of quantised or unknown elements")
+        if constant is None:
+            self.interpreter.refuse(f"{name} is a tensor of unknown elements")
         constant = self.inputs.state_constant(name, constant)
         place = Tensor(Value(constant.type))
         self.weights[id(stored)] = Weight(name, place, constant, trainable)
         return place
+
+    def _quantized(self, stored: StoredTensor, form: Quantizer, path: tuple[str, ...]) -> quantized.Weight:
+        """A quantised weight: its whole numbers are a weight of the graph."""
+        numbers = self._weight(replace(stored, quantizer=None), path, False).value
+        scale, zero = (
+            (part.constant() if isinstance(part, StoredTensor) else part).array()
+            for part in (form.scale, form.zero_point)
+        )
+        return quantized.Weight(numbers, scale, zero, form.axis)
 
     def _enter_state(self) -> None:
         """Weights become parameters, or inputs where the code changes them; so do numbers."""

@@ -13,7 +13,7 @@ from xir.frontends.torch._trace import is_torchs
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
-from xir.frontends.torch.script import branches, loops, sizes
+from xir.frontends.torch.script import branches, loops, quantized, sizes
 from xir.frontends.torch.script.builtins import BUILTINS
 from xir.frontends.torch.script.classes import Bound, ClassName, New, attribute, isinstance_of, made_by, unpacked
 from xir.frontends.torch.script.containers import truth
@@ -440,8 +440,9 @@ class Interpreter:
             )
         head, _, rest = name.partition(".")
         kind = f"aten.{rest}" if head == "torch" else rest
+        quantized.check(self, name, items)
         with self.sourced(kind):
-            made = self._caller.call(kind, items, named)
+            made = quantized.wrapped(self, name, items, self._caller.call(kind, items, named))
         for each in made if is_sequence(made) else (made,):
             if isinstance(each, Tensor):
                 self.scope.note_axes(each.value)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from xir.errors import InvalidModelError, UnsupportedError, XirError
+from xir.errors import InvalidModelError, XirError
 from xir.files import FileSlice, MappedFile
 from xir.frontends.torch.archive import Archive, looks_like_archive
 from xir.frontends.torch.checkpoint import ArchiveStorages, unknown_identifier
@@ -262,19 +262,3 @@ def _tagged(arguments: Arguments) -> object:
     if len(arguments) != 2:
         raise wrong_arguments("torch.jit._pickle.restore_type_tag", arguments)
     return arguments[0]
-
-
-def state_of(instance: Instance, file: str) -> Mapping[object, object]:
-    """The attributes of an object.
-
-    Raises:
-        UnsupportedError: its class restores it by code of its own.
-    """
-    table = as_table(instance.state)
-    if table is None:
-        raise UnsupportedError(
-            f"{instance.name} is restored by code of its own (__setstate__)",
-            file=file,
-            hint="save the model without quantised or packed modules",
-        )
-    return table
