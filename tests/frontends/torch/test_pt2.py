@@ -132,6 +132,8 @@ def test_outputs_are_named_by_the_tree(tmp_path):
         ({"type": "collections.namedtuple", "context": '"Out"', "children_spec": [leaf()]}, ("first",)),
         ({"type": "builtins.list", "context": "null", "children_spec": [leaf()]}, ("r",)),
         ({"type": "mine.Class", "context": "{}", "children_spec": [leaf()]}, ("r",)),
+        ({"type": "mine.Output", "context": '["logits"]', "children_spec": [leaf()]}, ("logits",)),
+        ({"type": "mine.Cache", "context": '[["keys"], [null]]', "children_spec": [leaf()]}, ("keys",)),
         ({"type": "builtins.dict", "context": '["a", "b"]', "children_spec": [leaf()]}, ("r",)),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from xir.frontends.torch.program import Output, Reference
 from xir.ir.node import Value
@@ -59,6 +60,24 @@ def _free(name: str, taken: Iterable[str]) -> str:
         number += 1
         chosen = f"{name}_{number}"
     return chosen
+
+
+def child_keys(context: object, count: int) -> tuple[str | int, ...]:
+    """What the children of a container are called, from what it says of itself beside them; else their places.
+
+    Dictionaries say their keys, defaultdicts [class, keys] (torch/utils/_pytree.py); other classes as they like:
+    transformers' outputs their fields, its caches [keys, layout] (transformers/utils/generic.py,
+    integrations/executorch.py).
+    """
+    for found in (context, *_items(context)):
+        keys = tuple(key for key in _items(found) if isinstance(key, str | int))
+        if count and len(keys) == count == len(_items(found)):
+            return keys
+    return tuple(range(count))
+
+
+def _items(value: object) -> tuple[object, ...]:
+    return tuple(cast("list[object] | tuple[object, ...]", value)) if isinstance(value, list | tuple) else ()
 
 
 def output_names(outputs: Sequence[Output], paths: Sequence[tuple[str | int, ...]]) -> tuple[str, ...]:

@@ -204,7 +204,6 @@ def refuse(*_: object, **__: object) -> None:
 
 def install(monkeypatch: pytest.MonkeyPatch, export=refuse) -> None:
     """Puts the modules where imports find them."""
-    key = SimpleNamespace
     modules = {
         "torch": {
             "Tensor": Tensor, "SymInt": Number, "SymFloat": type("SymFloat", (Number,), {}),
@@ -217,9 +216,6 @@ def install(monkeypatch: pytest.MonkeyPatch, export=refuse) -> None:
         "torch.export": {"ExportedProgram": ExportedProgram, "export": export},
         "torch.utils._pytree": {
             "tree_leaves": leaves, "tree_map": mapped, "tree_unflatten": lambda items, spec: items,
-            "tree_flatten_with_path": lambda items: (
-                [((key(key="a"), key(idx=0)), 0), ((key(name="b"), 5), 1)][: len(items)], None
-            ),
         },
         "torch.utils._python_dispatch": {"TorchDispatchMode": Mode},
         "torch.overrides": {"TorchFunctionMode": Mode},

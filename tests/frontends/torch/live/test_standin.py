@@ -62,6 +62,11 @@ def exported(nodes: tuple[Node, ...], inputs: object, outputs: object, **more: o
     return standin.ExportedProgram(graph_module=graph_of(*nodes), graph_signature=signature, **held)
 
 
+def tree(context: object = None, *children: object) -> SimpleNamespace:
+    """A container of a class of a person's own, or a leaf."""
+    return SimpleNamespace(type=dict if children else None, context=context, children=lambda: children)
+
+
 def small() -> standin.ExportedProgram:
     x, w, size = placed("x", Tensor(X)), placed("w", Tensor(X)), placed("k", 3)
     x.meta["val"].shape = (Number("s0"), 3)
@@ -73,7 +78,7 @@ def small() -> standin.ExportedProgram:
         [spec("USER_OUTPUT", name="sum"), spec("USER_OUTPUT", name="", value=3)],
         state_dict={"weight": Tensor(X[:1], grad=True)},
         range_constraints={"s0": SimpleNamespace(lower=1, upper="int_oo")},
-        call_spec=SimpleNamespace(out_spec=SimpleNamespace(num_leaves=2)),
+        call_spec=SimpleNamespace(out_spec=tree(["a", "b"], tree(None, tree()), tree())),
         _guards_code=["L['x'].size()[0] != 1"],
     )
 

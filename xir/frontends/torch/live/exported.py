@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
 from xir.errors import InvalidModelError, UnsupportedError
+from xir.frontends.torch._names import child_keys
 from xir.frontends.torch.live.graphs import FxReader
-from xir.frontends.torch.live.objects import Exported, LiveTensor, Spec, torch_module
+from xir.frontends.torch.live.objects import Exported, LiveTensor, Spec, TreeSpec, torch_module
 from xir.frontends.torch.live.tensors import constant_of
 from xir.frontends.torch.program import (
     Argument,
@@ -19,6 +20,7 @@ from xir.frontends.torch.program import (
     Reference,
     Weight,
 )
+from xir.limits import check_nesting
 
 _INPUTS: Mapping[str, InputRole] = {
     "USER_INPUT": "user",
@@ -122,19 +124,16 @@ def _bound(limit: object) -> int | None:
 
 def _output_paths(exported: Exported) -> tuple[tuple[str | int, ...], ...]:
     """Where the outputs stand in what the model returns."""
-    tree = torch_module("torch.utils._pytree")
     spec: object = getattr(getattr(exported, "call_spec", None), "out_spec", None)
-    if spec is None:
-        return ()
-    filled = tree.tree_unflatten(list(range(int(getattr(spec, "num_leaves", 0)))), spec)
-    leaves = cast("Sequence[tuple[Sequence[object], int]]", tree.tree_flatten_with_path(filled)[0])
-    return tuple(tuple(_key(key) for key in path) for path, _ in leaves)
+    return () if spec is None else tuple(_leaves(cast("TreeSpec", spec), ()))
 
 
-def _key(key: object) -> str | int:
-    """What a `SequenceKey`, `MappingKey` or `GetAttrKey` says."""
-    for field in ("key", "idx", "name"):
-        if hasattr(key, field):
-            value: object = getattr(key, field)
-            return value if isinstance(value, int) else str(value)
-    return str(key)
+def _leaves(spec: TreeSpec, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    check_nesting(len(path) + 1, what="what the model returns")
+    if spec.type is None:
+        yield path
+        return
+    children = spec.children()
+    keys = child_keys(getattr(spec.context, "_fields", spec.context), len(children))
+    for key, child in zip(keys, children, strict=True):
+        yield from _leaves(child, (*path, key))

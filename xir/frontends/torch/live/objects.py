@@ -236,6 +236,24 @@ class Signature(Protocol):
         ...
 
 
+class TreeSpec(Protocol):
+    """`torch.utils._pytree.TreeSpec`: a container, or a leaf."""
+
+    @property
+    def type(self) -> object:
+        """The class; None of a leaf."""
+        ...
+
+    @property
+    def context(self) -> object:
+        """What the class says of itself beside its children."""
+        ...
+
+    def children(self) -> Sequence[TreeSpec]:
+        """What it holds."""
+        ...
+
+
 class Exported(Protocol):
     """`torch.export.ExportedProgram`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xir.errors import XirError
+from xir.frontends.torch._names import child_keys
 from xir.frontends.torch.program import Argument, Input, InputRole, Output, OutputRole, Reference
 from xir.frontends.torch.pt2._graph import read_argument
 from xir.frontends.torch.pt2._json import Json, parse_json
@@ -87,8 +88,7 @@ Path = tuple[str | int, ...]
 def output_paths(module: Json) -> tuple[Path, ...] | None:
     """Where the outputs of the model stand in what it returns, from `out_spec` of its own entry; None: it is strange.
 
-    The text is JSON again, `[1, spec]` (torch/utils/_pytree.py, `treespec_dumps`, protocol 1); what a person's own
-    classes make of their context is theirs, so only tuples, lists, dictionaries and named tuples give names.
+    The text is JSON again, `[1, spec]` (torch/utils/_pytree.py, `treespec_dumps`, protocol 1).
     """
     graph = module.maybe("module_call_graph")
     for entry in () if graph is None else graph.items():
@@ -123,18 +123,9 @@ def _leaves(spec: Json, path: Path, named: Mapping[str, tuple[str, ...]]) -> lis
 
 def _keys(kind: str, context: Json | None, count: int, named: Mapping[str, tuple[str, ...]]) -> Path:
     """What the children of a container are called."""
-    found: list[object] = []
-    if kind.endswith(("dict", "OrderedDict", "defaultdict")) and context is not None:
-        held = parse_json(context.long_text().encode(), what="out_spec", file=context.file).value
-        found = _listed(held)
-        if len(found) == 2 and kind.endswith("defaultdict"):
-            found = _listed(found[1])
-    elif kind.endswith("namedtuple") and context is not None:
-        held = parse_json(context.long_text().encode(), what="out_spec", file=context.file).value
-        found = [*named.get(held if isinstance(held, str) else "", ())]
-    keys = tuple(key for key in found if isinstance(key, str | int))
-    return keys if len(keys) == count else tuple(range(count))
-
-
-def _listed(value: object) -> list[object]:
-    return [*value] if isinstance(value, list) else []
+    held = (
+        None if context is None else parse_json(context.long_text().encode(), what="out_spec", file=context.file).value
+    )
+    if kind.endswith("namedtuple"):
+        held = [*named.get(held if isinstance(held, str) else "", ())]
+    return child_keys(held, count)
