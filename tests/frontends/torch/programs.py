@@ -22,6 +22,7 @@ CODES = {
     "float64": 8,
     "complex64": 10,
     "bool": 12,
+    "bfloat16": 13,
 }
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 import xir
 from tests.frontends.torch.programs import graph, meta, node, program, tensor, write
 from xir.errors import InvalidModelError, UnsupportedError
+from xir.frontends.torch.autocast import FLOAT32, LOWER, WIDEST
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3) - 2
 F32 = meta("float32", (2, 3))
+W = np.arange(6, dtype=np.float32).reshape(3, 2) / 7 + 1
+EPSILON = {"as_float": 1e-5}
 BATCH = "Symbol('s0', positive=True, integer=True)"
 
 
@@ -20,9 +24,9 @@ def body(inputs, nodes, outputs, **changes):
     return {"as_graph": {"name": "body", "graph": made}}
 
 
-def casting(enabled):
+def casting(enabled, device="cpu"):
     """The settings of wrap_with_autocast: device, type, whether it is on, whether casts are kept."""
-    return [{"as_string": "cpu"}, {"as_scalar_type": 13}, enabled, {"as_none": True}]
+    return [{"as_string": device}, {"as_scalar_type": 13}, enabled, {"as_none": True}]
 
 
 def tensors(*names):
@@ -163,6 +167,75 @@ def test_what_only_wraps_calls(tmp_path, target, arguments):
     np.testing.assert_array_equal(xir.run(made, {"x": X})["y"], X + 1)
 
 
+ON, OFF = {"as_bool": True}, {"as_bool": False}
+NARROW = W.astype(ml_dtypes.bfloat16)
+ROUNDED = (X.astype(ml_dtypes.bfloat16).astype(np.float32) @ NARROW.astype(np.float32)).astype(ml_dtypes.bfloat16)
+SIZES = {"as_ints": [2]}
+WIDE = NARROW.astype(np.float64)
+NORMED = ((WIDE - WIDE.mean(1, keepdims=True)) / np.sqrt(WIDE.var(1, keepdims=True) + 1e-5) + 1) * np.float64(
+    [0.7, -0.7]
+)
+NORMED = NORMED.astype(ml_dtypes.bfloat16)
+
+
+@pytest.mark.parametrize(
+    ("region", "target", "arguments", "expected"),
+    [
+        (ON, "aten.mm.default", [tensor("x"), tensor("w")], ROUNDED),
+        (OFF, "aten.mm.default", [tensor("x"), tensor("w")], X @ W),
+        (ON, "aten.mm.default", [tensor("d"), tensor("d")], np.float64([[9, 9], [9, 9]])),
+        (ON, "aten.add.Tensor", [tensor("x"), tensor("x")], X + X),
+        (ON, "aten.cat.default", [tensors("n", "w")], np.concatenate([NARROW.astype(np.float32), W])),
+        (ON, "aten.stack.default", [tensors("n")], NARROW[None]),
+        (ON, "aten.mse_loss.default", [tensor("n"), tensor("n")], np.float32(0)),
+        (ON, "aten.layer_norm.default", [tensor("n"), SIZES, tensor("b"), tensor("b")], NORMED),
+        (ON, "aten.native_layer_norm.default", [tensor("n"), SIZES, tensor("b"), tensor("b"), EPSILON], NORMED),
+        (ON, "aten.group_norm.default", [tensor("n"), {"as_int": 1}, tensor("b"), tensor("b")], NORMED),
+    ],
+)
+def test_operators_cast_as_in_autocast(tmp_path, region, target, arguments, expected):
+    """The casts of AutocastCPU (aten/src/ATen/autocast_mode.cpp)."""
+    names = ["x", "w", "n", "d", "b"]
+    results = [tensor("r"), tensor("r1"), tensor("r2")] if "native" in target else "r"
+    inner = body(names, [node(target, arguments, results)], ["r"])
+    arguments = [*casting(region), inner, *map(tensor, names)]
+    held = {"x": F32, "w": meta("float32", (3, 2)), "n": meta("bfloat16", (3, 2)), "d": meta("float64", (2, 2))}
+    held["b"] = meta("float32", (2,))
+    made = loaded(tmp_path, [node("higher_order.wrap_with_autocast", arguments, "y", **TUPLE)], ("y",), held)
+    fed = {"x": X, "w": W, "n": NARROW, "d": np.full((2, 2), 3 / np.sqrt(2)), "b": np.float32([0.7, -0.7])}
+    result = xir.run(made, {name: fed[name] for name in made.input_names})["y"]
+    assert result.dtype == expected.dtype
+    np.testing.assert_allclose(result.astype(np.float64), expected.astype(np.float64), rtol=1e-6, atol=1e-6)
+
+
+def test_a_region_ends_where_another_begins(tmp_path):
+    product = body(["a", "b"], [node("aten.mm.default", [tensor("a"), tensor("b")], "r")], ["r"])
+    inside = [*casting(OFF), product, tensor("a"), tensor("b")]
+    calls = [
+        node("higher_order.wrap_with_autocast", inside, "q", **TUPLE),
+        node("aten.mm.default", [tensor("a"), tensor("b")], "r"),
+    ]
+    around = [*casting(ON), body(["a", "b"], calls, ["q", "r"]), tensor("x"), tensor("w")]
+    nodes = [
+        node("higher_order.wrap_with_autocast", around, [tensor("q"), tensor("r")]),
+        node("aten.mm.default", [tensor("x"), tensor("w")], "s"),
+    ]
+    made = xir.run(loaded(tmp_path, nodes, ("q", "r", "s"), {"x": F32, "w": meta("float32", (3, 2))}), {"x": X, "w": W})
+    assert [made[name].dtype for name in "qrs"] == [np.float32, ml_dtypes.bfloat16, np.float32]
+
+
+def test_the_lists_of_autocast_are_those_of_torch():
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    registered = {
+        name.removeprefix("aten::")
+        for name in torch._C._dispatch_get_all_op_names()
+        if name.startswith("aten::") and torch._C._dispatch_has_kernel_for_dispatch_key(name, "AutocastCPU")
+    }
+    known = LOWER | FLOAT32 | WIDEST
+    listed = {name if name in known else name.partition(".")[0] for name in registered}
+    assert listed == known
+
+
 def test_a_body_whose_result_is_no_tuple(tmp_path):
     single = body(["a"], [node("aten.relu.default", [tensor("a")], "r")], ["r"], is_single_tensor_return=True)
     made = loaded(tmp_path, [node("higher_order.wrap", [single, tensor("x")], "y")], ("y",), {"x": F32})
@@ -183,7 +256,7 @@ LOST = body(["a"], [node("mine.op.default", [tensor("a")], "r")], ["r"])
         ("cond", [tensor("p"), LOST, TWICE, tensors("x")], UnsupportedError, "y/r"),
         ("scan", [PLUS, tensors(), tensors(), tensors()], UnsupportedError, "a scan of nothing"),
         ("while_loop", [PLUS, PLUS, tensors("x"), tensors()], InvalidModelError, "cannot take the shape"),
-        ("wrap_with_autocast", [*casting({"as_bool": True}), PLUS, tensor("x")], UnsupportedError, "casts"),
+        ("wrap_with_autocast", [*casting({"as_bool": True}, "cuda"), PLUS, tensor("x")], UnsupportedError, "casts"),
         ("auto_functionalized", [{"as_operator": "torch.ops.mine.op.default"}], UnsupportedError, "mine.op"),
         ("nothing", [], UnsupportedError, "does not know"),
     ],

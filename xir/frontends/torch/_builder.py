@@ -11,6 +11,7 @@ from xir.frontends import _bodies
 from xir.frontends._problems import Problems
 from xir.frontends.torch._names import NameTable
 from xir.frontends.torch._trace import line_of
+from xir.frontends.torch.autocast import Autocast
 from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.formulas import Sizes
@@ -71,6 +72,7 @@ class Builder:
         depth: how many bodies are around.
         held: {name: what it stands for}.
         names: of the graph that the nodes are part of.
+        autocast: the region around, where operators cast their operands.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Builder:
         self.depth = depth
         self.names = names
         self.held: dict[str, object] = {}
+        self.autocast: Autocast | None = None
         self._lost: set[str] = set()
         self._around = around
         self._source = around
@@ -169,6 +172,8 @@ class Builder:
         if higher is not None:
             return higher(self, list(items), named)
         if rule is None or any(isinstance(item, Tensor) for item in items):
+            if self.autocast is not None:
+                items, named = self.autocast.items(target, items, named)
             return self._caller.call(_OF_TENSORS.get(target, target), items, named)
         if named or not all(isinstance(item, bool | int | float | SymbolicDim | Computed) for item in items):
             raise InvalidModelError(f"takes numbers alone, got {[type(item).__name__ for item in items]}")
@@ -216,6 +221,7 @@ class Builder:
             InvalidModelError: the arguments are not as many as the body takes.
         """
         inner = Builder(self.shared, body, self.scope, self.names, self._source, self.depth + 1)
+        inner.autocast = self.autocast
         return inner.results(arguments)
 
     def results(self, arguments: Sequence[object]) -> tuple[object, ...]:
@@ -241,6 +247,7 @@ class Builder:
         names = NameTable()
         empty = Body((), (), (), tensors={}, quantities={})
         inner = Builder(self.shared, empty, scope, names, self._source, self.depth + 1)
+        inner.autocast = self.autocast
         with collecting() as assumed:
             inputs = [Value(type) for type in types]
             outputs = tuple(make(inner, inputs))

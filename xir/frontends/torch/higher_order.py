@@ -8,6 +8,7 @@ from typing import cast
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._bodies import Body, captured_by, settled
 from xir.frontends.torch._builder import Builder, HigherOrder
+from xir.frontends.torch.autocast import Autocast
 from xir.frontends.torch.program import OperatorName, Subgraph
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.dims import Dim, SymbolicDim
@@ -229,11 +230,18 @@ def _wrapped(place: int) -> HigherOrder:
 
 def _autocast(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
     """`wrap_with_autocast(device, dtype, enabled, cache_enabled, body, *arguments)`."""
-    if _fit(items, 5)[2] is not False:
+    device, dtype, enabled = _fit(items, 5)[:3]
+    if enabled is not False and (device != "cpu" or dtype not in (None, DType.BFLOAT16, DType.FLOAT16)):
         raise UnsupportedError(
-            "casts that depend on operators", hint="export.run_decompositions() writes them down before the save"
+            f"casts on {device!r} to {dtype!r} that depend on operators",
+            hint="export.run_decompositions() writes them down before the save",
         )
-    return _wrapped(4)(builder, items, named)
+    around = builder.autocast
+    builder.autocast = Autocast(dtype if isinstance(dtype, DType) else DType.BFLOAT16) if enabled is not False else None
+    try:
+        return _wrapped(4)(builder, items, named)
+    finally:
+        builder.autocast = around
 
 
 def _listed(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:

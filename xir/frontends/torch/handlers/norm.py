@@ -36,6 +36,12 @@ def _vector(call: Call, given: Value | None, count: Dim, number: float, dtype: D
     return call.cast(given, dtype) if given is not None else broadcast(call.literal(number, dtype), shape=(count,))
 
 
+def _mixed(x: Value, *weights: Value | None) -> DType:
+    """The type to compute in: narrow floats may have weights of f32 (aten/src/ATen/native/cpu/mixed_data_type.h)."""
+    wide = x.dtype in _NARROW and any(each is not None and each.dtype is DType.FLOAT32 for each in weights)
+    return DType.FLOAT32 if wide else x.dtype
+
+
 def _normalized(
     call: Call, x: Value, scale: Value | None, shift: Value | None, mean: Value, variance: Value, epsilon: float
 ) -> Value:
@@ -265,8 +271,9 @@ def instance_norm(
         return _normalized(call, x, scale, shift, mean.value, variance.value, epsilon)
     if mean is not None or variance is not None:
         call.refuse("instance_norm that takes in running statistics", "put the model in eval mode")
-    ones, zeros = (_vector(call, v, x.shape[1], n, x.dtype) for v, n in ((scale, 1.0), (shift, 0.0)))
-    return norm.instance_norm(x, ones, zeros, epsilon=epsilon)
+    dtype = _mixed(x, scale, shift)
+    ones, zeros = (_vector(call, v, x.shape[1], n, dtype) for v, n in ((scale, 1.0), (shift, 0.0)))
+    return call.cast(norm.instance_norm(call.cast(x, dtype), ones, zeros, epsilon=epsilon), x.dtype)
 
 
 @operators.op(
@@ -283,10 +290,10 @@ def layer_norm(
     *settings: bool,
 ) -> Value:
     """Mean 0 and variance 1 over the last axes."""
-    axis = _first_axis(call, x, sizes)
+    axis, wide = _first_axis(call, x, sizes), call.cast(x, _mixed(x, scale, shift))
     if scale is None and shift is not None:
-        return add(norm.layer_norm(x, axis=axis, epsilon=epsilon), call.repeated(shift, x.shape))
-    return norm.layer_norm(x, scale, shift, axis=axis, epsilon=epsilon)
+        return call.cast(add(norm.layer_norm(wide, axis=axis, epsilon=epsilon), call.repeated(shift, x.shape)), x.dtype)
+    return call.cast(norm.layer_norm(wide, scale, shift, axis=axis, epsilon=epsilon), x.dtype)
 
 
 def _first_axis(call: Call, x: Value, sizes: Sequence[Dim]) -> int:
@@ -303,11 +310,13 @@ def native_layer_norm(
     call: Call, x: Value, sizes: Sequence[Dim], scale: Value | None, shift: Value | None, epsilon: float
 ) -> tuple[Value, ...]:
     """`layer_norm`, the mean and the inverse deviation of each row in the type of the weights (layer_norm.cpp)."""
-    axis = _first_axis(call, x, sizes)
-    own = scale if scale is not None or shift is None else broadcast(call.literal(1, x.dtype), shape=x.shape[axis:])
-    y, *statistics = layer_norm_with_statistics(x, own, shift, axis=axis, epsilon=epsilon)
+    axis, wide = _first_axis(call, x, sizes), call.cast(x, _mixed(x, scale, shift))
+    ones = (
+        broadcast(call.literal(1, wide.dtype), shape=x.shape[axis:]) if scale is None and shift is not None else scale
+    )
+    y, *statistics = layer_norm_with_statistics(wide, ones, shift, axis=axis, epsilon=epsilon)
     told = next((each.dtype for each in (scale, shift) if each is not None), x.dtype)
-    return y, *(call.cast(each, told) for each in statistics)
+    return call.cast(y, x.dtype), *(call.cast(each, told) for each in statistics)
 
 
 @operators.op(
@@ -357,8 +366,9 @@ def group_norm(
     call: Call, x: Value, groups: int, scale: Value | None, shift: Value | None, epsilon: float, *settings: bool
 ) -> Value:
     """Mean 0 and variance 1 over each group of channels."""
-    ones, zeros = (_vector(call, v, x.shape[1], n, x.dtype) for v, n in ((scale, 1.0), (shift, 0.0)))
-    return norm.group_norm(x, ones, zeros, groups=groups, epsilon=epsilon)
+    dtype = _mixed(x, scale, shift)
+    ones, zeros = (_vector(call, v, x.shape[1], n, dtype) for v, n in ((scale, 1.0), (shift, 0.0)))
+    return call.cast(norm.group_norm(call.cast(x, dtype), ones, zeros, groups=groups, epsilon=epsilon), x.dtype)
 
 
 @operators.op(
