@@ -211,7 +211,9 @@ def install(monkeypatch: pytest.MonkeyPatch, export=refuse) -> None:
             "layout": Layout, "nn": SimpleNamespace(Module=Module), "Tag": Tag, "no_grad": nullcontext,
             "__version__": "2.13.0", "from_numpy": Tensor, "bfloat16": Dtype("torch.bfloat16"),
         },
-        "torch.fx": {"Node": Node, "Graph": Graph, "GraphModule": lambda root, graph: key(graph=graph, root=root)},
+        "torch.fx": {
+            "Node": Node, "Graph": Graph, "GraphModule": lambda root, graph: SimpleNamespace(graph=graph, root=root)
+        },
         "torch._ops": {"OpOverload": Operator, "HigherOrderOperator": HigherOrder},
         "torch.export": {"ExportedProgram": ExportedProgram, "export": export},
         "torch.utils._pytree": {
