@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.frontends.torch.networks.network import Network
-from tests.frontends.torch.networks.rows import classification, flow, segmentation, small, timm, video
+from tests.frontends.torch.networks.rows import (
+    classification,
+    flow,
+    segmentation,
+    sequences,
+    small,
+    timm,
+    transformers,
+    video,
+)
 
-FAMILIES = (small, classification, segmentation, video, flow, timm)
+FAMILIES = (small, classification, segmentation, video, flow, timm, transformers, sequences)
 
 
 def networks() -> Iterator[Network]:
