@@ -226,7 +226,9 @@ def _types(item: Any, axes: Any, name: str = "") -> dict[str, str]:
     array = array_of(item)
     if array is None:
         return {}
-    short = {"float32": "f32", "float64": "f64", "int64": "i64", "int32": "i32", "bool": "bool"}[array.dtype.name]
+    short = {"float32": "f32", "float64": "f64", "bfloat16": "bf16", "int64": "i64", "int32": "i32", "bool": "bool"}[
+        array.dtype.name
+    ]
     sizes = [str((axes or {}).get(axis, size)) for axis, size in enumerate(array.shape)]
     return {name: f"{short}[{','.join(sizes)}]"}
 

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.product import linear
 from xir.frontends.torch.operators import Operators
+from xir.ir.dims import add as add_sizes
 from xir.ir.node import Value
 from xir.ops._gates import Direction, GateFunction
 from xir.ops.activation import relu, sigmoid, tanh
 from xir.ops.elementwise import add, mul, sub
 from xir.ops.lstm import lstm as lstm_of
+from xir.ops.matmul import matmul
 from xir.ops.rnn import gru as gru_of
 from xir.ops.rnn import rnn as rnn_of
 from xir.ops.shape import concat, reshape, slice_, split, transpose
@@ -31,20 +33,24 @@ _GRU_ROWS = (1, 0, 2)
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """The weights of one layer, both directions stacked: w [D, G * H, I], r [D, G * H, H], b [D, 2 * G * H]."""
+    """The weights of one layer, both directions stacked: w [D, G * H, I], r [D, G * H, H], b [D, 2 * G * H].
+
+    Where the states are projected to P numbers, r is [D, G * H, P], and `projections` are [P, H], one a direction.
+    """
 
     w: Value
     r: Value
     b: Value | None
+    projections: tuple[Value, ...] = ()
 
 
 def _layers(
     call: Call, params: Sequence[Value], has_biases: bool, count: int, bidirectional: bool, rows: Sequence[int]
 ) -> list[_Layer]:
-    """The weights of each layer; PyTorch lists w_ih, w_hh, b_ih, b_hh for each layer and direction."""
+    """The weights of each layer; PyTorch lists w_ih, w_hh, b_ih, b_hh, w_hr for each layer and direction."""
     ways, each = 1 + bidirectional, 4 if has_biases else 2
-    if len(params) == count * ways * (each + 1):
-        call.refuse("a projection of the state (proj_size)")
+    projected = len(params) == count * ways * (each + 1)
+    each += projected
     if len(params) != count * ways * each:
         call.invalid(f"{count} layers have {count * ways * each} weights, got {len(params)}")
     found: list[_Layer] = []
@@ -54,8 +60,8 @@ def _layers(
         w, r = (_stacked([_ordered(one[place], rows) for one in given]) for place in (0, 1))
         b = None
         if has_biases:
-            b = _stacked([concat(*(_ordered(bias, rows) for bias in one[2:]), axis=0) for one in given])
-        found.append(_Layer(w, r, b))
+            b = _stacked([concat(*(_ordered(bias, rows) for bias in one[2:4]), axis=0) for one in given])
+        found.append(_Layer(w, r, b, tuple(one[-1] for one in given) if projected else ()))
     return found
 
 
@@ -94,6 +100,32 @@ def _part(states: Value, layer: int, ways: int) -> Value:
     return slice_(states, axes=(0,), starts=(layer * ways,), stops=((layer + 1) * ways,), steps=(1,))
 
 
+def _unprojected(call: Call, x: Value, layer: _Layer, h: Value) -> tuple[Value, _Layer, Value]:
+    """An LSTM of projected states as one of states that are not: their product with `r @ projection` is the same.
+
+    What goes in before the first step is a projection of nothing: it joins the first place of the sequence, with `r` as
+    its weights.
+    """
+    steps, batch, hidden = x.shape[0], x.shape[1], layer.projections[0].shape[1]
+    inputs, weights = [x], [layer.w]
+    for way, state in enumerate(split(h, axis=0, sizes=(1,) * len(layer.projections))):
+        rest = call.repeated(call.literal(0, x.dtype), (steps, batch, h.shape[2]))
+        joined = concat(rest, state, axis=0) if way else concat(state, rest, axis=0)
+        inputs.append(slice_(joined, axes=(0,), starts=(way,), stops=(add_sizes(steps, way),), steps=(1,)))
+        own = split(layer.r, axis=0, sizes=(1,) * len(layer.projections))
+        none = call.repeated(call.literal(0, x.dtype), own[way].shape)
+        weights.append(concat(*(part if place == way else none for place, part in enumerate(own)), axis=0))
+    r = matmul(layer.r, _stacked(layer.projections))
+    zeros = call.repeated(call.literal(0, x.dtype), (h.shape[0], batch, hidden))
+    return concat(*inputs, axis=2), _Layer(concat(*weights, axis=2), r, layer.b, layer.projections), zeros
+
+
+def _projected(call: Call, values: Value, axis: int, projections: Sequence[Value]) -> Value:
+    """States [.., D, N, H] as [.., D, N, P]."""
+    parts = split(values, axis=axis, sizes=(1,) * len(projections))
+    return concat(*(linear(call, part, one, None) for part, one in zip(parts, projections, strict=True)), axis=axis)
+
+
 def _check_training(call: Call, dropout: float, train: bool) -> None:
     if train and dropout:
         call.refuse("dropout between recurrent layers", "put the model in eval mode")
@@ -124,11 +156,12 @@ def lstm(
     cells: list[Value] = []
     for index, layer in enumerate(_layers(call, params, has_biases, count, bidirectional, _LSTM_ROWS)):
         h, c = (_part(state, index, ways) for state in states)
+        given, held, h = _unprojected(call, y, layer, h) if layer.projections else (y, layer, h)
         made, last, cell = lstm_of(
-            y,
-            layer.w,
-            layer.r,
-            layer.b,
+            given,
+            held.w,
+            held.r,
+            held.b,
             None,
             h,
             c,
@@ -137,6 +170,8 @@ def lstm(
             clip=None,
             coupled=False,
         )
+        if layer.projections:
+            made, last = (_projected(call, each, each.rank - 3, layer.projections) for each in (made, last))
         y = _joined(made)
         hidden.append(last)
         cells.append(cell)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ RECURRENT: dict[str, tuple[str, dict[str, Any]]] = {
 
 CELLS = {"rnn_cell": "RNNCell", "lstm_cell": "LSTMCell", "gru_cell": "GRUCell"}
 
-Built = Callable[[], Any]
+SCRIPTS: tuple[Literal["trace", "script"], ...] = ("trace", "script")
 
 
 def _of_type(module: Any, dtype: str) -> Any:
@@ -40,6 +40,25 @@ def _recurrent(kind: str, settings: Mapping[str, Any], dtype: str) -> Any:
     return _of_type(getattr(nn, kind)(6, 8, **settings), dtype)
 
 
+def _stateful(kind: str, settings: Mapping[str, Any]) -> Any:
+    """With states from outside; arguments without types are tensors to TorchScript."""
+    from torch import nn
+
+    class Stateful(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = _recurrent(kind, settings, "float32")
+
+        def forward(self, x, state):
+            return self.layers(x, state)
+
+    class WithCells(Stateful):
+        def forward(self, x, state, cells):
+            return self.layers(x, (state, cells))
+
+    return WithCells() if kind.startswith("LSTM") else Stateful()
+
+
 def _drawn(dtype: str, *shape: int) -> Any:
     import torch
 
@@ -51,40 +70,43 @@ def _sequence(sizes: Mapping[str, int], settings: Mapping[str, Any], dtype: str)
     return {"input": _drawn(dtype, *shape, 6)}
 
 
-def _with_states(sizes: Mapping[str, int], kind: str, settings: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+def _with_states(sizes: Mapping[str, int], kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     count = settings.get("num_layers", 1) * (2 if settings.get("bidirectional") else 1)
-    hidden = _drawn(dtype, count, sizes["N"], settings.get("proj_size", 8))
-    states = (hidden, _drawn(dtype, count, sizes["N"], 8)) if kind == "LSTM" else hidden
-    return _sequence(sizes, settings, dtype) | {"hx": states}
+    given = {"x": _sequence(sizes, settings, "float32")["input"]}
+    given["state"] = random(count, sizes["N"], settings.get("proj_size", 8))
+    return given | {"cells": random(count, sizes["N"], 8)} if kind == "LSTM" else given
 
 
 def _recurrents() -> Iterator[Network]:
+    """torch.export writes a step for each place of a sequence: its length is no symbol."""
+    sizes = {"N": (2, 3), "t": (7,)}
     for name, (kind, settings) in RECURRENT.items():
-        places = {0: "N", 1: "t"} if settings.get("batch_first") else {0: "t", 1: "N"}
+        batch = {0: "N"} if settings.get("batch_first") else {1: "N"}
         for dtype in TOLERANCES if name in ("lstm", "gru_both", "rnn") else ("float32",):
             shown = f"sequences.{name}" if dtype == "float32" else f"sequences.{name}_{dtype}"
             build = partial(_recurrent, kind, settings, dtype)
-            tolerance = TOLERANCES[dtype]
             inputs = partial(_sequence, settings=settings, dtype=dtype)
-            yield Network(shown, build, inputs, {"input": places}, SIZES, tolerance=tolerance, reference=True)
-        held: Any = [{1: "N"}, {1: "N"}] if kind == "LSTM" else {1: "N"}
-        given = partial(_with_states, kind=kind, settings=settings, dtype="float32")
-        build = partial(_recurrent, kind, settings, "float32")
-        axes = {"input": places, "hx": tuple(held) if kind == "LSTM" else held}
-        yield Network(f"sequences.{name}_states", build, given, axes, SIZES, script="script", reference=True)
+            tolerance = TOLERANCES[dtype]
+            yield Network(shown, build, inputs, {"input": batch}, sizes, tolerance=tolerance, reference=True)
+        given = partial(_with_states, kind=kind, settings=settings)
+        axes = {"x": batch, "state": {1: "N"}} | ({"cells": {1: "N"}} if kind == "LSTM" else {})
+        build = partial(_stateful, kind, settings)
+        yield Network(f"sequences.{name}_states", build, given, axes, sizes, script="script", reference=True)
 
 
 def _cell(sizes: Mapping[str, int], kind: str) -> dict[str, Any]:
-    hidden = random(sizes["N"], 8)
-    return {"input": random(sizes["N"], 6), "hx": (hidden, random(sizes["N"], 8)) if kind == "LSTMCell" else hidden}
+    given = {"x": random(sizes["N"], 6), "state": random(sizes["N"], 8)}
+    return given | {"cells": random(sizes["N"], 8)} if kind == "LSTMCell" else given
 
 
 def _cells() -> Iterator[Network]:
     for name, kind in CELLS.items():
         batch = {0: "N"}
-        axes = {"input": batch, "hx": (batch, batch) if kind == "LSTMCell" else batch}
-        build = partial(_recurrent, kind, {}, "float32")
-        yield Network(f"sequences.{name}", build, partial(_cell, kind=kind), axes, {"N": (2, 3)}, reference=True)
+        axes = {"x": batch, "state": batch} | ({"cells": batch} if kind == "LSTMCell" else {})
+        for script in SCRIPTS:
+            shown = f"sequences.{name}{'_scripted' if script == 'script' else ''}"
+            build, inputs = partial(_stateful, kind, {}), partial(_cell, kind=kind)
+            yield Network(shown, build, inputs, axes, {"N": (2, 3)}, script=script, reference=True)
 
 
 def _packed(kind: str, settings: Mapping[str, Any]) -> Any:
@@ -140,19 +162,18 @@ def _attention(settings: Mapping[str, Any], weights: bool, average: bool, dtype:
             super().__init__()
             self.attention = nn.MultiheadAttention(16, 4, **settings)
 
-        def forward(self, query: Any, key: Any, value: Any, key_padding_mask: Any, attn_mask: Any) -> Any:
-            made, shares = self.attention(
-                query,
-                key,
-                value,
-                key_padding_mask=key_padding_mask,
-                attn_mask=attn_mask,
-                need_weights=weights,
-                average_attn_weights=average,
-            )
-            return (made, shares) if weights else made
+        def forward(self, query, key, value, key_padding_mask, attn_mask):
+            return self.attention(query, key, value, key_padding_mask, False, attn_mask)[0]
 
-    return _of_type(Attention(), dtype)
+    class WithWeights(Attention):
+        average = True
+
+        def forward(self, query, key, value, key_padding_mask, attn_mask):
+            return self.attention(query, key, value, key_padding_mask, True, attn_mask, self.average)
+
+    made = WithWeights() if weights else Attention()
+    made.average = average
+    return _of_type(made, dtype)
 
 
 def _attended(sizes: Mapping[str, int], settings: Mapping[str, Any], dtype: str, masks: str) -> dict[str, Any]:
@@ -194,8 +215,8 @@ def _attentions() -> Iterator[Network]:
         axes |= {"key_padding_mask": {0: "N", 1: "t"}, "attn_mask": {0: "u", 1: "t"}}
         build = partial(_attention, settings, weights, average, dtype)
         inputs = partial(_attended, settings=settings, dtype=dtype, masks=masks)
-        for script in ("trace", "script"):
-            shown = f"sequences.{name}" if script == "trace" else f"sequences.{name}_scripted"
+        for script in SCRIPTS:
+            shown = f"sequences.{name}{'_scripted' if script == 'script' else ''}"
             yield Network(shown, build, inputs, axes, SIZES, script=script, tolerance=TOLERANCES[dtype], reference=True)
 
 
@@ -213,19 +234,19 @@ def _transformer(part: Part, settings: Mapping[str, Any], dtype: str, fast: bool
             super().__init__()
             one = nn.TransformerEncoderLayer(16, 4, **layer)
             self.layers = nn.TransformerEncoder(one, 2, nn.LayerNorm(16), enable_nested_tensor=fast)
+            self.rows_first = bool(settings.get("batch_first"))
 
-        def forward(self, src: Any, padding: Any) -> Any:
+        def forward(self, src, padding):
             made = self.layers(src, src_key_padding_mask=padding)
-            return made.masked_fill(
-                padding.unsqueeze(2) if settings.get("batch_first") else padding.t().unsqueeze(2), 0
-            )
+            hidden = padding if self.rows_first else padding.t()
+            return made.masked_fill(hidden.unsqueeze(2), 0.0)
 
     class Decoder(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.layers = nn.TransformerDecoder(nn.TransformerDecoderLayer(16, 4, **layer), 2)
 
-        def forward(self, tgt: Any, memory: Any, mask: Any, padding: Any) -> Any:
+        def forward(self, tgt, memory, mask, padding):
             return self.layers(tgt, memory, tgt_mask=mask, memory_key_padding_mask=padding, tgt_is_causal=True)
 
     class Both(nn.Module):
@@ -233,7 +254,7 @@ def _transformer(part: Part, settings: Mapping[str, Any], dtype: str, fast: bool
             super().__init__()
             self.transformer = nn.Transformer(16, 4, 2, 2, **layer)
 
-        def forward(self, src: Any, tgt: Any, mask: Any, padding: Any) -> Any:
+        def forward(self, src, tgt, mask, padding):
             return self.transformer(
                 src, tgt, tgt_mask=mask, src_key_padding_mask=padding, memory_key_padding_mask=padding
             )
@@ -285,15 +306,10 @@ def _transformers() -> Iterator[Network]:
     for name, (part, settings, dtype, fast) in TRANSFORMERS.items():
         build = partial(_transformer, part, settings, dtype, fast)
         inputs = partial(_fed, part=part, settings=settings, dtype=dtype)
-        yield Network(
-            f"sequences.{name}",
-            build,
-            inputs,
-            _axes(part, settings),
-            SIZES,
-            tolerance=TOLERANCES[dtype],
-            reference=True,
-        )
+        axes, tolerance = _axes(part, settings), TOLERANCES[dtype]
+        for script in SCRIPTS if name in ("encoder", "encoder_fast", "decoder", "transformer") else SCRIPTS[:1]:
+            shown = f"sequences.{name}{'_scripted' if script == 'script' else ''}"
+            yield Network(shown, build, inputs, axes, SIZES, script=script, tolerance=tolerance, reference=True)
 
 
 def rows() -> Iterator[Network]:
