@@ -7,8 +7,9 @@ import pytest
 
 import xir
 from tests.frontends.tflite.cases.flow import X, branches, transposed_with_bias, variables
-from tests.frontends.tflite.models import Fed, Held, Model, Out, single
+from tests.frontends.tflite.models import Fed, Held, Model, Out, Q, single
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
+from xir.flatbuffer.write import write_tflite
 from xir.frontends.load import load_model
 
 
@@ -153,3 +154,25 @@ def test_what_an_lstm_may_have_besides_is_refused(written):
     for told, data in recurrent_with().items():
         with pytest.raises(UnsupportedError, match=told):
             xir.load(written(data))
+
+
+def test_weights_of_8_bits_are_widened_where_the_activations_are_real(written):
+    weights = np.array([[10, -20, 30], [5, 0, -128]], np.int8)
+    case = single("FULLY_CONNECTED", Fed(X[None]), Held(weights, Q((0.1, 0.2), 0, 0)),
+                  options={"FullyConnectedOptions": {"asymmetric_quantize_inputs": True}})  # fmt: skip
+    graph = xir.load(written(case.data))
+    (got,) = xir.run(graph, {graph.input_names[0]: X[None]}).values()
+    np.testing.assert_allclose(got, X[None] @ (weights * np.array([[0.1], [0.2]])).T, rtol=1e-6)
+
+
+def test_other_signatures_are_told(written):
+    model = Model()
+    for name in ("one", "two"):
+        graph = model.subgraph(name)
+        graph.outputs += graph.op("RELU", [graph.input("float32", (3,))], [Out(shape=(3,))])
+    content = model.content()
+    content["signature_defs"] = tuple(
+        {"signature_key": f"{name} way", "subgraph_index": index} for index, name in enumerate(("one", "two"))
+    )
+    loaded = load_model(written(write_tflite(content)))
+    assert any("'two way'" in note for note in loaded.notes)

@@ -15,10 +15,16 @@ def load_tflite(path: str, options: LoadOptions) -> Loaded:
     """
     model = read_tflite(path)
     imported = build(model, inputs=options.inputs)
-    notes: tuple[str, ...] = ()
+    notes: list[str] = []
+    others = [signature.key for signature in model.signatures if signature.subgraph]
+    if others:
+        told = ", ".join(repr(key) for key in others)
+        notes.append(f"the first subgraph is read; other ones are entered by the signatures {told}")
     if imported.state:
         names = ", ".join(repr(name) for name in imported.state)
-        notes = (f"the model has state: each run takes as {names} what the one before gave as '.new' (docs/tflite.md)",)
-    told = dict(model.metadata) | ({"description": model.description} if model.description else {})
+        notes.append(
+            f"the model has state: each run takes as {names} what the one before gave as '.new' (docs/tflite.md)"
+        )
+    metadata = dict(model.metadata) | ({"description": model.description} if model.description else {})
     operators = len(model.subgraphs[0].operators)
-    return Loaded(imported.graph, "tflite", (path,), operators, notes, state=imported.state, metadata=told)
+    return Loaded(imported.graph, "tflite", (path,), operators, tuple(notes), state=imported.state, metadata=metadata)

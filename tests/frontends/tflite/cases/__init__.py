@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from itertools import chain
 
-from tests.frontends.tflite.cases import elementwise, flow, images, layers, moving, quantized
+from tests.frontends.tflite.cases import elementwise, flow, images, layers, moving, quantized, stablehlo
 from tests.frontends.tflite.models import Case
 
 
 def cases() -> tuple[Case, ...]:
     """Every case; raises ValueError where two have one name."""
-    found = tuple(chain(elementwise.CASES, flow.CASES, layers.CASES, images.CASES, moving.CASES, quantized.CASES))
+    found = tuple(
+        chain(elementwise.CASES, flow.CASES, layers.CASES, images.CASES, moving.CASES, quantized.CASES, stablehlo.CASES)
+    )
     names = [case.name for case in found]
     if len(set(names)) != len(names):
         raise ValueError(f"names that stand twice: {sorted({name for name in names if names.count(name) > 1})}")

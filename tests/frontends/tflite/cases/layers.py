@@ -54,14 +54,14 @@ def _recurrent() -> list[Case]:
         shaped = x.transpose(1, 0, 2).copy() if major else x
         made.append(_layer("UNIDIRECTIONAL_SEQUENCE_LSTM", parts + state, words, shaped, name))
     for merged in (False, True):
-        words = {"fused_activation_function": "TANH", "time_major": False, "merge_outputs": merged}
+        words = {"fused_activation_function": "TANH", "time_major": merged, "merge_outputs": merged}
         parts = _lstm_parts(0, False, False) + _lstm_parts(20, False, False) + state * 2 + [None] * 9
         made.append(
             _layer(
                 "BIDIRECTIONAL_SEQUENCE_LSTM",
                 parts,
                 {"BidirectionalSequenceLSTMOptions": words},
-                x,
+                x.transpose(1, 0, 2).copy() if merged else x,
                 f"merged {merged}",
                 1 if merged else 2,
             )

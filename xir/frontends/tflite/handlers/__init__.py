@@ -21,6 +21,7 @@ from xir.frontends.tflite.handlers import (
     resize,
     shape,
     spectrum,
+    stablehlo,
     tables,
 )
 from xir.frontends.tflite.site import Handler
@@ -46,6 +47,7 @@ _RAW = (
     reduction.raw,
     shape.raw,
     spectrum.raw,
+    stablehlo.raw,
     tables.raw,
 )
 

@@ -1,0 +1,190 @@
+"""StableHLO's operators inside of TFLite files (openxla.org/stablehlo/spec): operands have one shape already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from xir.frontends._handlers import Handlers
+from xir.frontends.tflite.site import Handler, Site, as_dtype
+from xir.frontends.tflite.tensors import dtype_of
+from xir.ir.dims import Dim
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops import activation, bitwise, compare, elementwise, trigonometry
+from xir.ops._build import scalar_like
+from xir.ops.shape import broadcast, concat, iota, pad, reshape, slice_, transpose
+
+raw: Handlers[Handler] = Handlers("tflite")
+
+
+def _pair(combine: Callable[[Value, Value], Value]) -> Handler:
+    def handler(site: Site, x: Value, y: Value) -> Value:
+        return combine(x, y)
+
+    return handler
+
+
+def _alone(change: Callable[[Value], Value]) -> Handler:
+    def handler(site: Site, x: Value) -> Value:
+        return change(x)
+
+    return handler
+
+
+def _remainder(x: Value, y: Value) -> Value:
+    return elementwise.mod(x, y, floored=False)
+
+
+def _both(x: Value, y: Value) -> Value:
+    return compare.logical_and(x, y) if x.dtype is DType.BOOL else bitwise.bitwise_and(x, y)
+
+
+def _either(x: Value, y: Value) -> Value:
+    return compare.logical_or(x, y) if x.dtype is DType.BOOL else bitwise.bitwise_or(x, y)
+
+
+def _reciprocal_root(x: Value) -> Value:
+    return elementwise.reciprocal(elementwise.sqrt(x))
+
+
+def _cube_root(x: Value) -> Value:
+    size = elementwise.abs_(x)
+    return elementwise.mul(elementwise.sign(x), elementwise.pow_(size, scalar_like(x, 1 / 3)))
+
+
+_PAIRS: dict[str, Callable[[Value, Value], Value]] = {
+    "ADD": elementwise.add,
+    "SUBTRACT": elementwise.sub,
+    "MULTIPLY": elementwise.mul,
+    "DIVIDE": elementwise.div,
+    "MAXIMUM": elementwise.maximum,
+    "MINIMUM": elementwise.minimum,
+    "POWER": elementwise.pow_,
+    "REMAINDER": _remainder,
+    "AND": _both,
+    "OR": _either,
+}
+_ALONE: dict[str, Callable[[Value], Value]] = {
+    "ABS": elementwise.abs_,
+    "CBRT": _cube_root,
+    "COSINE": trigonometry.cos,
+    "EXPONENTIAL": elementwise.exp,
+    "FLOOR": elementwise.floor,
+    "LOG": elementwise.log,
+    "LOGISTIC": activation.sigmoid,
+    "NEGATE": elementwise.neg,
+    "RSQRT": _reciprocal_root,
+    "TANH": activation.tanh,
+}
+for _kind, _combine in _PAIRS.items():
+    raw.add(f"STABLEHLO_{_kind}", _pair(_combine))
+for _kind, _change in _ALONE.items():
+    raw.add(f"STABLEHLO_{_kind}", _alone(_change))
+
+
+@raw.layer("STABLEHLO_SHIFT_LEFT")
+def shifted(site: Site, x: Value, y: Value) -> Value:
+    """STABLEHLO_SHIFT_LEFT."""
+    return bitwise.shift_left(x, y)
+
+
+@raw.layer("STABLEHLO_COMPARE")
+def compared(site: Site, x: Value, y: Value) -> Value:
+    """STABLEHLO_COMPARE."""
+    site.ignore("compare_type")
+    kinds = {
+        "EQ": compare.equal,
+        "NE": compare.not_equal,
+        "GE": compare.greater_equal,
+        "GT": compare.greater,
+        "LE": compare.less_equal,
+        "LT": compare.less,
+    }
+    return kinds[site.word("comparison_direction", "EQ")](x, y)
+
+
+@raw.layer("STABLEHLO_SELECT")
+def chosen(site: Site, condition: Value, x: Value, y: Value) -> Value:
+    """STABLEHLO_SELECT; the condition may be one truth."""
+    return elementwise.select(site.scope.broadcast(condition, x.shape), x, y)
+
+
+@raw.layer("STABLEHLO_CLAMP")
+def clamped(site: Site, least: Value, x: Value, most: Value) -> Value:
+    """STABLEHLO_CLAMP; the limits may be one number."""
+    low, high = (site.scope.broadcast(each, x.shape) for each in (least, most))
+    return elementwise.minimum(elementwise.maximum(x, low), high)
+
+
+@raw.layer("STABLEHLO_CONVERT")
+def converted(site: Site, x: Value) -> Value:
+    """STABLEHLO_CONVERT to the type that the result has."""
+    tensor = site.results[0]
+    return x if tensor is None else as_dtype(x, dtype_of(tensor))
+
+
+def _result_shape(site: Site) -> tuple[int, ...]:
+    """The shape that the file declares of the result; StableHLO's are all known."""
+    tensor = site.results[0]
+    if tensor is None or (tensor.signature is not None and -1 in tensor.signature):
+        site.refuse("a result of which the sizes are not known before the run")
+    return tensor.shape
+
+
+@raw.layer("STABLEHLO_RESHAPE")
+def reshaped(site: Site, x: Value) -> Value:
+    """STABLEHLO_RESHAPE."""
+    return reshape(x, shape=_result_shape(site))
+
+
+@raw.layer("STABLEHLO_TRANSPOSE")
+def transposed(site: Site, x: Value) -> Value:
+    """STABLEHLO_TRANSPOSE."""
+    return transpose(x, perm=site.integers("permutation"))
+
+
+@raw.layer("STABLEHLO_CONCATENATE")
+def joined(site: Site, first: Value, *rest: Value) -> Value:
+    """STABLEHLO_CONCATENATE."""
+    return concat(first, *rest, axis=site.axis(site.integer("dimension"), first.rank))
+
+
+@raw.layer("STABLEHLO_BROADCAST_IN_DIM")
+def spread(site: Site, x: Value) -> Value:
+    """STABLEHLO_BROADCAST_IN_DIM: each axis of x at the named one of the result."""
+    shape, places = _result_shape(site), site.integers("broadcast_dimensions")
+    if len(places) != x.rank or any(not 0 <= place < len(shape) for place in places):
+        site.invalid(f"{x.type!r} has no places {list(places)} in {list(shape)}")
+    sizes: list[Dim] = [1] * len(shape)
+    order = sorted(range(x.rank), key=lambda axis: places[axis])
+    turned = transpose(x, perm=tuple(order)) if order != list(range(x.rank)) else x
+    for axis in order:
+        sizes[places[axis]] = x.shape[axis]
+    return broadcast(reshape(turned, shape=tuple(sizes)), shape=shape)
+
+
+@raw.layer("STABLEHLO_SLICE")
+def cut(site: Site, x: Value) -> Value:
+    """STABLEHLO_SLICE."""
+    starts, stops, steps = (site.integers(name) for name in ("start_indices", "limit_indices", "strides"))
+    return slice_(x, axes=tuple(range(x.rank)), starts=starts, stops=stops, steps=steps or (1,) * x.rank)
+
+
+@raw.layer("STABLEHLO_IOTA")
+def counted(site: Site) -> Value:
+    """STABLEHLO_IOTA."""
+    tensor = site.results[0]
+    if tensor is None:
+        site.invalid("a result is missing")
+    return iota(shape=_result_shape(site), axis=site.integer("iota_dimension"), dtype=dtype_of(tensor))
+
+
+@raw.layer("STABLEHLO_PAD")
+def padded(site: Site, x: Value, value: Value) -> Value:
+    """STABLEHLO_PAD without gaps between the elements."""
+    before, after, between = (
+        site.integers(name) for name in ("edge_padding_low", "edge_padding_high", "interior_padding")
+    )
+    if any(between):
+        site.refuse("padding between the elements")
+    return pad(x, None, reshape(value, shape=()), padding=tuple(zip(before, after, strict=True)))
