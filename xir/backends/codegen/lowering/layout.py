@@ -100,17 +100,27 @@ def is_planar(node: Node, *, between: bool = False) -> bool:
 
 
 def padded_before(node: Node) -> Sequence[Value] | None:
-    """A convolution of an operand that was padded before, so that its inner loops ask for no borders; or None."""
+    """A convolution of an operand that was padded before, so that its inner loops ask for no borders; or None.
+
+    Where zeros are put between elements, whole elements are put around, and the convolution cuts off what is too much.
+    """
     x = node.inputs[0]
     given = window_attributes(node)
-    sides = [side for pair in given.padding for side in pair]
-    if x is None or any(step != 1 for step in given.input_dilation) or all(side == 0 for side in sides):
+    sides = [(before, after) for before, after in given.padding if isinstance(before, int) and isinstance(after, int)]
+    if x is None or len(sides) != len(given.padding) or max(map(max, sides), default=0) <= 0:
         return None
-    if any(not isinstance(side, int) or side < 0 for side in sides):
+    if any(side < 0 and step == 1 for pair, step in zip(sides, given.input_dilation, strict=True) for side in pair):
         return None
-    wide = pad(x, padding=((0, 0), (0, 0), *given.padding))
-    attributes = {**node.attributes, "padding": ((0, 0),) * len(given.padding)}
-    return apply(node.op, (wide, *node.inputs[1:]), attributes).outputs
+    whole = tuple(
+        (-(-max(before, 0) // step), -(-max(after, 0) // step))
+        for (before, after), step in zip(sides, given.input_dilation, strict=True)
+    )
+    rest = tuple(
+        (before - step * first, after - step * last)
+        for (before, after), (first, last), step in zip(sides, whole, given.input_dilation, strict=True)
+    )
+    wide = pad(x, padding=((0, 0), (0, 0), *whole))
+    return apply(node.op, (wide, *node.inputs[1:]), {**node.attributes, "padding": rest}).outputs
 
 
 def zeros_around(node: Node) -> tuple[tuple[int, int], ...] | None:

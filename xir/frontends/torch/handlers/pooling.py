@@ -17,7 +17,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import pool
 from xir.ops.elementwise import div, mul, round_
-from xir.ops.index import gather, gather_elements
+from xir.ops.index import gather, gather_elements, scatter_elements
 from xir.ops.matmul import matmul
 from xir.ops.reduce import arg_max, reduce_max, reduce_mean
 from xir.ops.shape import broadcast, concat, reshape, slice_, transpose
@@ -332,18 +332,12 @@ def max_backward(
     ceil_mode: bool,
     indices: Value,
 ) -> Value:
-    """The derivative of `max_pool2d`: each goes to where the maximum was."""
-    given = _window(call, x, 2, kernel, stride, pads, dilation, ceil_mode)
-
-    def build(image: Value) -> Value:
-        batch = _batch(image, 2)
-        y = pool.max_pool(
-            batch, window=given.window, strides=given.strides, padding=given.padding, dilation=given.dilation
-        )
-        return _as_given(y, image)
-
-    (dx,) = pullback(build, (x,), dy)
-    return dx
+    """The derivative of `max_pool2d`: each is added where `indices` say that the maximum was, in its plane."""
+    plane = call.filled(0, dy.dtype, (*x.shape[:-2], product(x.shape[-2:])))
+    planes = (*dy.shape[:-2], product(dy.shape[-2:]))
+    given, places = reshape(dy, shape=planes), reshape(indices, shape=planes)
+    added = scatter_elements(plane, places, given, axis=x.rank - 2, reduction="add")
+    return reshape(added, shape=x.shape)
 
 
 @operators.op(

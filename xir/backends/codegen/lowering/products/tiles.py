@@ -103,12 +103,11 @@ def _rows(most: int, height: int) -> int:
 
 
 def _column(found: Contraction, constants: frozenset[str]) -> For | None:
-    """The loop whose neighbours are vectors: one that stores go along; if sums are long, stores may be apart."""
+    """The loop whose neighbours are vectors: one that stores go along; where there is none, stores may be apart."""
     for strict in (True, False):
-        if strict or not isinstance(found.length, int) or found.length >= LONG:
-            for loop in reversed(found.loops):
-                if is_column(found, loop, constants, strict):
-                    return loop
+        for loop in reversed(found.loops):
+            if is_column(found, loop, constants, strict):
+                return loop
     return None
 
 

@@ -19,6 +19,7 @@ from xir.kernel import build
 from xir.kernel._simplify import simplify_statements
 from xir.kernel._substitute import substitute
 from xir.kernel.grammar import (
+    Accumulate,
     Apply,
     Axis,
     Const,
@@ -27,12 +28,22 @@ from xir.kernel.grammar import (
     Kernel,
     LoopKind,
     Statement,
+    Store,
 )
-from xir.kernel.strides import unit_steps
-from xir.kernel.walk import divisions, parallel_loops, statements
+from xir.kernel.strides import step_of, unit_steps
+from xir.kernel.walk import divisions, loads, parallel_loops, statements
 
 CHUNK = 8192
 """Elements of a loop over a whole tensor that one worker takes at a time: 32 KiB of f32, what a first cache holds."""
+
+CELLS, NEAR = 15, 4
+"""Cells of a window along an axis, and elements from one window to the next, for which lanes gather what they reduce.
+
+Of f32, 16 neighbours are read from at most 4 lines of a cache then.
+"""
+
+FEWEST = 8
+"""Windows of a line that pay for being reduced in lanes."""
 
 
 def schedule(kernel: Kernel, lanes: int) -> Kernel:
@@ -133,7 +144,7 @@ def _on_one_worker(nest: _Nest) -> Statement:
     last = nest.loops[-1]
     if last.kind != "parallel":
         return _around(nest.loops, nest.body)
-    kind: LoopKind = "vector" if unit_steps(nest.body, last.axis.name) is not None else "serial"
+    kind: LoopKind = "vector" if _goes_in_lanes(nest.body, last) else "serial"
     loops = (*(replace(loop, kind="serial") for loop in nest.loops[:-1]), replace(last, kind=kind))
     return _around(loops, nest.body)
 
@@ -175,7 +186,24 @@ def _vector_axis(nest: _Nest) -> int | None:
     steps = unit_steps(nest.body, nest.loops[-1].axis.name)
     if steps is None and not any(isinstance(each, For) for each in nest.body):
         return len(nest.loops) - 1  # nothing is reduced: lanes gather what they need
-    return len(nest.loops) - 1 if steps else None
+    return len(nest.loops) - 1 if steps or (steps is None and _has_windows(nest.body, nest.loops[-1])) else None
+
+
+def _goes_in_lanes(body: Sequence[Statement], loop: For) -> bool:
+    """Whether lanes of a loop have what they need side by side, or near."""
+    return unit_steps(body, loop.axis.name) is not None or _has_windows(body, loop)
+
+
+def _has_windows(body: Sequence[Statement], loop: For) -> bool:
+    """Whether each iteration reduces a few elements near those of the next: lanes gather them."""
+    inner = [each for each in statements(body) if isinstance(each, For)]
+    few = all(each.kind == "serial" and isinstance(each.extent, int) and each.extent <= CELLS for each in inner)
+    if not inner or not few or loop.extent in range(FEWEST):
+        return False
+    stores = [each for each in statements(body) if isinstance(each, Store | Accumulate) and each.indices]
+    steps = [step_of(load.indices, loop.axis.name) for load in loads(body) if load.indices]
+    near = all(isinstance(step, int) and 0 <= step <= NEAR for step in steps)
+    return near and all(step_of(each.indices, loop.axis.name) == 1 for each in stores)
 
 
 def _vectorized(nest: _Nest, place: int, lanes: int) -> Statement:
