@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from xir.ir.dims import Dim, multiply, subtract
-from xir.kernel.grammar import Accumulate, Apply, Axis, Const, Load, Scalar, Statement, Store
+from xir.kernel.grammar import Accumulate, Apply, Axis, Const, For, Load, Scalar, Statement, Store
 from xir.kernel.walk import loads, scalars, statements
 
 
@@ -18,6 +18,34 @@ def unit_steps(body: Sequence[Statement], axis: str) -> int | None:
             return None
         steps += step == 1
     return steps
+
+
+TINY, LONG = 4, 7
+"""Neighbours that leave most lanes of a vector empty, and those that fill at least twice as many."""
+
+NEAR = 2
+"""Elements from one to the next that lanes gather."""
+
+
+def in_order(body: Sequence[Statement], axis: str) -> bool:
+    """Whether lanes along the axis find what they read side by side, or in part every other element."""
+    steps = [step_of(indices, axis) for indices in accesses(body)]
+    return 1 in steps and all(isinstance(step, int) and 0 <= step <= NEAR for step in steps)
+
+
+def goes_along(loop: For, reduced: Sequence[For], body: Sequence[Statement]) -> bool:
+    """Whether a long loop that reduces fills vectors and a loop over few results does not; nothing else is read.
+
+    Args:
+        loop: the loop over results.
+        reduced: loops that reduce.
+        body: what is inside of all.
+    """
+    if loop.extent not in range(TINY + 1):
+        return False
+    along = [each.axis.name for each in reduced if each.extent not in range(LONG)]
+    read = [load for load in loads(body) if load.buffer.space == "global"]
+    return any(in_order(body, name) and all(step_of(load.indices, name) != 0 for load in read) for name in along)
 
 
 def accesses(body: Sequence[Statement]) -> Iterator[Sequence[Scalar]]:

@@ -26,7 +26,7 @@ from xir.kernel.build import flatten, index
 from xir.kernel.grammar import Apply, Axis, Buffer, Const, For, If, Load, Prefetch, Scalar, Store
 from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify
-from xir.kernel.walk import statements
+from xir.kernel.walk import loads, statements
 from xir.ops.activation import prelu, relu
 from xir.ops.conv import conv, conv_transpose
 from xir.ops.matmul import matmul
@@ -309,6 +309,15 @@ def test_no_product_of_a_padded_symbolic_image_asks_for_a_border() -> None:
     sums = [each for kernel in kernels for each in statements(kernel.body) if isinstance(each, Store)]
     assert sums
     assert not [each for each in sums if each.buffer.space == "register" and each.mask is not None]
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_no_product_of_a_transposed_convolution_asks_for_a_border(padding: int) -> None:
+    graph = Convolution(24, 32, (6, 7), (4, 4), (2, 2), padding=padding, transposed=True).graph()
+    kernels = [each.kernel for each in lower(expand(graph), MACHINES["wide"]).steps if isinstance(each, Run)]
+    sums = [kernel for kernel in kernels if kernel.name.startswith("conv")]
+    assert sums
+    assert not [load for kernel in sums for load in loads(kernel.body) if load.mask and load.dtype is DType.FLOAT32]
 
 
 def cells_read(image: tuple[int, ...], *, exact: bool) -> set[int]:

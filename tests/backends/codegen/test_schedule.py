@@ -9,6 +9,7 @@ import pytest
 
 from tests.ops.cases import Case
 from tests.ops.test_table import LOWERED, compare, graph_of, names
+from xir.backends.codegen.lowering.schedules.lanes import SHORT
 from xir.backends.codegen.lowering.schedules.schedule import CHUNK, schedule
 from xir.backends.codegen.lowering.stage import Stage, elements, staged
 from xir.errors import UnsupportedError
@@ -21,7 +22,9 @@ from xir.kernel.interpret import interpret
 from xir.kernel.verify import verify
 from xir.kernel.walk import loads, scalars, statements
 from xir.ops import definition
+from xir.ops.conv import conv
 from xir.ops.elementwise import add, maximum
+from xir.ops.pool import max_pool
 from xir.ops.reduce import arg_max, reduce_max, reduce_sum
 from xir.ops.running import cumsum
 from xir.ops.shape import broadcast, transpose
@@ -179,3 +182,38 @@ def test_partial_results_cover_every_element(size: int | Symbol) -> None:
         array = np.random.default_rng(3).standard_normal((3, count)).astype(np.float32)
         sizes = {} if isinstance(size, int) else {size: count}
         np.testing.assert_allclose(interpret(kernel, [array.reshape(-1)], sizes)[0], array.sum(1), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("step", "gathered"), [(2, True), (5, False)])
+def test_lanes_gather_windows_that_lie_near(step: int, gathered: bool) -> None:
+    x = Value(TensorType(DType.FLOAT32, (3, 4, 9, 60)))
+    y = max_pool(x, window=(3, 3), strides=(1, step), padding=((0, 0), (0, 0)), dilation=(1, 1))
+    kernel = schedule(stage_of(y.node).kernel, LANES)
+    verify(kernel)
+    assert (("vector", y.shape[-1]) in loops(kernel.body)) == gathered
+
+
+@pytest.mark.parametrize("row", [(5, 20), (5, 600)], ids=str)
+def test_partial_results_of_short_rows_are_joined_once(row: tuple[int, int]) -> None:
+    """Behind the loop over rows where these are short, in each row where they are long."""
+    x = Value(TensorType(DType.FLOAT32, (row[0], 3, row[1])))
+    kernel = schedule(stage_of(reduce_sum(x, axes=(0, 2), keep_dims=False).node).kernel, LANES)
+    verify(kernel)
+    array = np.random.default_rng(0).standard_normal((row[0], 3, row[1]), np.float32)
+    (made,) = interpret(kernel, [array.reshape(-1)], {})
+    np.testing.assert_allclose(made, array.sum((0, 2)), rtol=1e-5, atol=1e-5)
+    (channels,) = kernel.body
+    assert isinstance(channels, For)
+    (rows,) = [each for each in channels.body if isinstance(each, For) and each.kind == "serial"]
+    halves = [each for each in statements(rows.body) if isinstance(each, For) and each.extent == 1]
+    assert bool(halves) == (row[1] > SHORT)
+
+
+def test_sums_over_lines_go_along_them_where_results_are_few() -> None:
+    """A gradient by the weights of a depthwise convolution: three results side by side, and lines of 40."""
+    x, dy = (Value(TensorType(DType.FLOAT32, shape)) for shape in ((1, 6, 6, 42), (3, 2, 4, 40)))
+    sizes = {"padding": ((0, 0),) * 2, "strides": (1, 1), "dilation": (1, 1), "input_dilation": (1, 1)}
+    kernel = schedule(stage_of(conv(x, dy, groups=3, **sizes).node).kernel, LANES)
+    verify(kernel)
+    assert ("parallel", 3) in loops(kernel.body)
+    assert ("vector", 3) not in loops(kernel.body)

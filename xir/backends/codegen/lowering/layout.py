@@ -96,6 +96,8 @@ def is_planar(node: Node, *, between: bool = False) -> bool:
         return False
     each = outputs // given.groups
     depthwise = each == w.shape[1] == 1 and given.groups > 1
+    if each == 1 and given.groups > 1 and isinstance(width, int) and w.shape[-1] not in range(width + 1):
+        return True  # a gradient by weights: lines are what is summed
     return each <= NARROW and (between or not depthwise) and not (isinstance(width, int) and width < BROAD)
 
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from xir.backends.codegen.engine import Machine
 from xir.backends.codegen.lowering.products.borders import counting, insides
-from xir.backends.codegen.lowering.products.pack import Packing, cast, packing
+from xir.backends.codegen.lowering.products.pack import Packing, cast, packing, plain
 from xir.backends.codegen.lowering.products.panels import packable
 from xir.backends.codegen.lowering.products.sums import Border, Contraction, bytes_of, contraction_of, depends, prepared
 from xir.backends.codegen.lowering.products.tiles import FEW, NEAR, Tile, tiles_of
@@ -43,6 +43,7 @@ from xir.kernel.grammar import (
     Store,
     Variable,
 )
+from xir.kernel.strides import goes_along
 from xir.kernel.walk import loads, scalars, statements
 
 
@@ -115,11 +116,17 @@ def _forms(
         if form is None:
             continue
         weights = constants if form.together else constants | packable(form, constants)
-        tiles = tiles_of(form, machine, weights)[: None if every else 1]
+        tiles = [] if _is_reduction(form, constants) else tiles_of(form, machine, weights)[: None if every else 1]
         made = [_part(kernel, form, tile, _packings(form, tile, constants, weights, number)) for tile in tiles]
         if made and (form is part or made[0].packings):  # words of weights are there when they are packed
             return made
     return []
+
+
+def _is_reduction(form: Contraction, constants: frozenset[str]) -> bool:
+    """Whether lanes go through operands along a sum, as there are few results side by side."""
+    known = any(isinstance(each, Load) and each.buffer.name in constants for each in map(plain, form.factors))
+    return not known and goes_along(form.loops[-1], form.reduced, [form.update])
 
 
 def _part(kernel: Kernel, part: Contraction, tile: Tile, used: Packings) -> Tiled:

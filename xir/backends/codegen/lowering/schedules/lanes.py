@@ -28,11 +28,14 @@ from xir.kernel.grammar import (
     Store,
     Variable,
 )
-from xir.kernel.strides import unit_steps
+from xir.kernel.strides import in_order
 from xir.kernel.walk import loads, rewrite_blocks, statements
 
 CHAINS = 4
 """Vectors of partial results of a reduction: as many as hide the latency of an addition (4 cycles, 2 a cycle)."""
+
+SHORT = 512
+"""Elements of a row beside which it takes long to join partial results: 6 steps that wait for each other."""
 
 COMBINED: Mapping[str, Combine] = {"add": "add", "mul": "mul", "min": "min", "max": "max"}
 """Functions whose partial results may be joined in any order."""
@@ -45,7 +48,8 @@ def in_lanes(body: tuple[Statement, ...], lanes: int) -> tuple[Statement, ...]:
         body: what one worker does.
         lanes: elements of 32 bits in a vector register.
     """
-    return rewrite_blocks(_together(_without_single(body)), lambda statement: _laned(statement, lanes))
+    whole = (part for each in _together(_without_single(body)) for part in _nested(each, lanes))
+    return rewrite_blocks(tuple(whole), lambda statement: _laned(statement, lanes))
 
 
 def _without_single(body: Sequence[Statement]) -> tuple[Statement, ...]:
@@ -142,7 +146,18 @@ def _joined(made: _Made, reader: Statement) -> For:
 # Partial results
 
 
-def _laned(statement: Statement, lanes: int) -> Sequence[Statement]:
+def _nested(statement: Statement, lanes: int) -> Sequence[Statement]:
+    """Loops around a reduction of a short row, whose partial results are joined behind all of them."""
+    around: list[For] = []
+    inner = statement
+    while isinstance(inner, For) and inner.kind == "serial" and len(inner.body) == 1 and isinstance(inner.body[0], For):
+        around.append(inner)
+        (inner,) = inner.body
+    short = isinstance(inner, For) and isinstance(inner.extent, int) and inner.extent <= SHORT
+    return _laned(inner, lanes, around) if around and short and len(_laned(inner, lanes)) > 1 else [statement]
+
+
+def _laned(statement: Statement, lanes: int, around: Sequence[For] = ()) -> Sequence[Statement]:
     if not (isinstance(statement, For) and statement.kind == "serial" and statement.body):
         return [statement]
     *before, update = statement.body
@@ -150,9 +165,9 @@ def _laned(statement: Statement, lanes: int) -> Sequence[Statement]:
     if carried is None or not isinstance(update, Store) or not all(isinstance(each, Let | Store) for each in before):
         return [statement]
     function, value = carried
-    if not unit_steps([*before, replace(update, value=value)], statement.axis.name):
+    if not in_order([*before, replace(update, value=value)], statement.axis.name):
         return [statement]
-    return _Partial.of(statement, update, function, value, lanes).statements()
+    return replace(_Partial.of(statement, update, function, value, lanes), around=tuple(around)).statements()
 
 
 def _carried(update: Statement) -> tuple[Combine, Scalar] | None:
@@ -180,6 +195,7 @@ class _Partial:
         value: what is reduced.
         held: the partial results.
         lanes: elements of a vector.
+        around: loops around it that reduce, too, outermost first.
     """
 
     loop: For
@@ -188,6 +204,7 @@ class _Partial:
     value: Scalar
     held: Buffer
     lanes: int
+    around: tuple[For, ...] = ()
 
     @classmethod
     def of(cls, loop: For, update: Store, function: Combine, value: Scalar, lanes: int) -> _Partial:
@@ -207,11 +224,13 @@ class _Partial:
         lane = self._axis("l")
         full = floor_divide(self.loop.extent, count)
         whole = Apply(self.function, (Load(self.update.buffer, ()), Load(self.held, (build.index(0),))))
+        row: tuple[Statement, ...] = (*self._blocks("b", "v", 0, full, count), *self._rest(multiply(full, count)))
+        for loop in reversed(self.around):
+            row = (replace(loop, body=row),)
         return [
             Allocate(self.held),
             For(lane, count, "vector", (Store(self.held, (lane,), neutral),)),
-            *self._blocks("b", "v", 0, full, count),
-            *self._rest(multiply(full, count)),
+            *row,
             *self._halved(),
             replace(self.update, value=whole, mask=None),
         ]

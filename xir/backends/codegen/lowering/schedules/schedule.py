@@ -30,7 +30,7 @@ from xir.kernel.grammar import (
     Statement,
     Store,
 )
-from xir.kernel.strides import step_of, unit_steps
+from xir.kernel.strides import goes_along, step_of, unit_steps
 from xir.kernel.walk import divisions, loads, parallel_loops, statements
 
 CHUNK = 8192
@@ -182,6 +182,9 @@ def _joined(nest: _Nest, place: int, around: Mapping[str, Dim]) -> _Nest | None:
 def _vector_axis(nest: _Nest) -> int | None:
     """The innermost loop, if all loads and stores of the body go along with it or stay."""
     if not nest.loops or nest.loops[-1].extent in (0, 1):
+        return None
+    reduced = [each for each in statements(nest.body) if isinstance(each, For) and each.kind == "serial"]
+    if goes_along(nest.loops[-1], reduced, nest.body):
         return None
     steps = unit_steps(nest.body, nest.loops[-1].axis.name)
     if steps is None and not any(isinstance(each, For) for each in nest.body):
