@@ -66,7 +66,7 @@ def torchvision() -> Any:
 
 
 def randomized(module: Any, example: Mapping[str, Any]) -> Any:
-    """The module in evaluation, so that its results show what it does.
+    """The module in evaluation, so that its results show what it does; best with a large example.
 
     Constant parameters (scales, heads that begin with zeros) become random. Batch norms take the statistics of the
     example, for with others the signal fades from layer to layer, and then random ones near them.
@@ -87,6 +87,7 @@ def randomized(module: Any, example: Mapping[str, Any]) -> Any:
             norm.eval()
             if norm.track_running_stats:
                 norm.running_mean += norm.running_var.sqrt() * torch.randn_like(norm.running_mean) * 0.1
+                norm.running_var.clamp_(min=norm.running_var.mean() * 0.5)  # else torch's own rounding is magnified
                 norm.running_var *= torch.rand_like(norm.running_var) * 0.4 + 0.8
     return module
 
@@ -97,7 +98,7 @@ def prepared(network: Network) -> Any:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    return randomized(network.build(), drawn(network, network.example()))
+    return randomized(network.build(), drawn(network, [network.example(), *network.others()][-1]))
 
 
 def drawn(network: Network, sizes: Mapping[str, int], seed: int = 1) -> dict[str, Any]:

@@ -39,11 +39,11 @@ def _multiscale(name: str) -> Any:
     """MViT for short, small videos; what builds it is of 16 frames of 224 pixels alone."""
     mvit = torchvision().models.video.mvit
 
-    def small(block_setting: Any, **settings: Any) -> Any:
+    def short(block_setting: Any, **settings: Any) -> Any:
         kept = {name: each for name, each in settings.items() if name not in ("weights", "progress")}
         usual = {"residual_pool": False, "residual_with_cls_embed": True, "rel_pos_embed": False}
-        usual |= {"proj_after_attn": False, "spatial_size": (64, 64), "temporal_size": 4}
-        return mvit.MViT(block_setting=block_setting, **(usual | kept))
+        small = {"spatial_size": (64, 64), "temporal_size": 4}
+        return mvit.MViT(block_setting=block_setting, **(usual | {"proj_after_attn": False} | kept | small))
 
-    with patch.object(mvit, "_mvit", small):
+    with patch.object(mvit, "_mvit", short):
         return getattr(mvit, name)(weights=None, num_classes=10)
