@@ -23,6 +23,8 @@ def with_overhang(size: Dim, window: int, stride: int, padding: tuple[Dim, Dim],
     span = (window - 1) * gap + 1
     room = size + before + after - span
     steps = ceil_divide(room, stride)
+    if isinstance(after, int) and after + stride <= span:  # the last window begins in the input, whatever its size
+        return before, after + steps * stride - room
     last = floor_divide(size + before - 1, stride)
     steps = minimum(steps, last)
     return before, after + maximum(steps * stride - room, 0)

@@ -33,7 +33,7 @@ class Network:
     script: Literal["trace", "script"] | None = "trace"
     tolerance: float = 1e-4
     reference: bool = False
-    seconds: int = 300
+    seconds: int = 900
 
     def example(self) -> dict[str, int]:
         """The sizes of the example."""
