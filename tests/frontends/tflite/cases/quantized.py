@@ -135,7 +135,8 @@ def _bias(real: np.ndarray, x: Q, weights: Held, dtype: str) -> Held:
     scales = weights.q.scale if isinstance(weights.q.scale, tuple) else (weights.q.scale,)
     both = tuple(float(np.float32(x.scale) * np.float32(scale)) for scale in scales)
     numbers = np.round(real / np.array(both)).astype("int64" if dtype == "int16" else "int32")
-    return Held(numbers, Q(both if len(both) > 1 else both[0]))
+    told = tuple(1.5 * scale for scale in both)  # converters round it; LiteRT does not look at it
+    return Held(numbers, Q(told if len(told) > 1 else told[0]))
 
 
 def _products(dtype: str) -> list[Case]:
@@ -192,10 +193,24 @@ def _products(dtype: str) -> list[Case]:
     return made
 
 
+def _transposed(dtype: str) -> list[Case]:
+    kernel = _weights(spread(2, 3, 3, 3, seed=1), 0)
+    words = {"TransposeConvOptions": {"padding": "SAME", "stride_h": 2, "stride_w": 2}}
+    sizes = Held(np.array([1, 8, 6, 2], np.int32))
+    image = _fed(spread(1, 4, 3, 3), dtype)
+    out = [Out(dtype, Q(0.3, -5) if dtype == "int8" else Q(0.002))]
+    bias = _bias(spread(2), SCALES[dtype], kernel, dtype)
+    made = single("TRANSPOSE_CONV", sizes, kernel, image, bias, options=words, results=out, name=dtype)
+    pool = {"padding": "SAME", "stride_h": 2, "stride_w": 2, "filter_height": 3, "filter_width": 3}
+    same = [Out(dtype, SCALES[dtype])]
+    moved = single("MAX_POOL_2D", image, options={"Pool2DOptions": pool}, results=same, name=f"{dtype} again")
+    return [made, moved]
+
+
 CASES = tuple(
     case
     for dtype in ("int8", "uint8", "int16")
     for part in ((_elementwise, _products) if dtype == "int16" else (_elementwise, _narrow, _products))
     for case in part(dtype)
-)
+) + tuple(case for dtype in ("int8", "int16") for case in _transposed(dtype))
 """The cases of this family."""

@@ -91,7 +91,7 @@ def _convolved(site: Site, x: Value, w: Value, bias: Value | None, axis: int, wo
         result = _in_integers(image, x_q, w, w_q, y_q, bias, x.dtype, words)
         return channels_last(_clamped(site, result, y_q))
     weights = real(w, w_q)
-    held = None if bias is None else real(bias, site.operand_quantization(2))
+    held = None if bias is None else _shift(bias, x_q, w_q)
     result = conv.conv(
         real(image, x_q),
         weights,
@@ -103,6 +103,14 @@ def _convolved(site: Site, x: Value, w: Value, bias: Value | None, axis: int, wo
         groups=words.groups,
     )
     return stored(channels_last(site.activated(result)), y_q, x.dtype)
+
+
+def _shift(bias: Value, x_q: Quantization | None, w_q: Quantization | None) -> Value:
+    """The real numbers of a bias: its scale is the product of the others', whatever the file says of it (conv.cc)."""
+    if x_q is None or w_q is None or bias.dtype.is_floating:
+        return bias
+    scales = tuple(x_q.scales[0] * scale for scale in w_q.scales)
+    return real(bias, Quantization(scales, (0,) * len(scales), 0))
 
 
 def _in_integers(
@@ -180,7 +188,7 @@ def convolution_3d(site: Site, x: Value, w: Value, bias: Value | None = None) ->
     return channels_last(site.activated(result))
 
 
-@handlers.layer("TRANSPOSE_CONV")
+@raw.layer("TRANSPOSE_CONV")
 def transposed(site: Site, sizes: Value, w: Value, x: Value, bias: Value | None = None) -> Value:
     """TRANSPOSE_CONV to a result of the given sizes; w: [O, h, w, I]."""
     wanted = site.sizes(sizes)
@@ -188,7 +196,11 @@ def transposed(site: Site, sizes: Value, w: Value, x: Value, bias: Value | None 
         site.refuse("sizes of a result that are computed at run time")
     site.ignore("quantized_bias_type")
     strides = _steps(site, "stride_h", "stride_w")
-    return _spread(site, x, transpose(w, perm=(3, 0, 1, 2)), bias, wanted[1:3], strides)
+    x_q, w_q = site.operand_quantization(2), site.operand_quantization(1)
+    kernel, image = transpose(real(w, w_q), perm=(3, 0, 1, 2)), real(x, x_q)
+    held = None if bias is None else _shift(bias, x_q, w_q)
+    result = _spread(site, image, kernel, held, wanted[1:3], strides)
+    return stored(result, site.result_quantization(), x.dtype)
 
 
 @handlers.layer("CONV_3D_TRANSPOSE")
@@ -282,7 +294,7 @@ def product_with_weights(site: Site, x: Value, w: Value, bias: Value | None = No
     else:
         result = matmul(real(flat, x_q), transpose(real(w, w_q), perm=(1, 0)))
         if bias is not None:
-            shift = real(bias, site.operand_quantization(2))
+            shift = _shift(bias, x_q, w_q)
             result = elementwise.add(*site.aligned(result, reshape(shift, shape=(outputs,))))
         result = stored(site.activated(result), y_q, x.dtype)
     return reshape(result, shape=(*x.shape[:-1], outputs) if keeps else (rows, outputs))

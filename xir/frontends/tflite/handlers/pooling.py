@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tflite.handlers._layout import Padding, channels_last, channels_second, padding_for
-from xir.frontends.tflite.site import Handler, Site, activated
+from xir.frontends.tflite.site import Handler, Site, activated, as_dtype
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops import elementwise, pool
 
 handlers: Handlers[Handler] = Handlers("tflite")
@@ -30,8 +31,9 @@ def largest(site: Site, x: Value) -> Value:
     name = site.word("fused_activation_function", "NONE")
     if name != "NONE" and not x.dtype.is_floating:
         site.refuse(f"the fused activation {name} of a maximum of integers")
-    result = pool.max_pool(channels_second(x), window=window, strides=strides, padding=padding, dilation=(1, 1))
-    return activated(site, channels_last(result), name)
+    image = as_dtype(x, DType.FLOAT32) if x.dtype is DType.INT16 else x  # which formats do not pool, and f32 holds
+    result = pool.max_pool(channels_second(image), window=window, strides=strides, padding=padding, dilation=(1, 1))
+    return as_dtype(activated(site, channels_last(result), name), x.dtype)
 
 
 @handlers.layer("AVERAGE_POOL_2D")
