@@ -40,6 +40,20 @@ COMPLEX = {DType.COMPLEX64: DType.FLOAT32, DType.COMPLEX128: DType.FLOAT64}
 """{complex type: that of its parts}."""
 
 
+RAGGED = frozenset(
+    (
+        "lstm",
+        "gru",
+        "rnn_tanh",
+        "rnn_relu",
+        "_pad_packed_sequence",
+        "_transformer_encoder_layer_fwd",
+        "to_padded_tensor",
+    )
+)
+"""Operators that take tensors of `Scope.ragged`."""
+
+
 @dataclass(slots=True)
 class Scope:
     """What all calls of one import share.
@@ -53,6 +67,8 @@ class Scope:
         known: what was found of small tensors before the run.
         found: the coordinates of what is not 0 in a tensor: one node for all that ask, so that their sizes are one.
         draws: how many seeds were given out.
+        ragged: tensors that stand for sequences of lengths of their own, as wide as the longest may be: the lengths,
+            i64 [N] (packed ones, [T, N, ...]) or where elements are kept, bool [N, T] (nested ones, [N, T, ...]).
     """
 
     constants: dict[Value, Constant] = field(default_factory=dict["Value", "Constant"])
@@ -63,6 +79,7 @@ class Scope:
     known: dict[Value, Constant | None] = field(default_factory=dict["Value", "Constant | None"])
     found: dict[Value, Value] = field(default_factory=dict[Value, Value])
     draws: int = 0
+    ragged: dict[Value, Value] = field(default_factory=dict[Value, Value])
 
     def seed(self) -> int:
         """A seed that no other call gets; a program gives the same numbers on every run."""

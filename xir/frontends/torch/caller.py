@@ -9,7 +9,7 @@ import numpy as np
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends.torch.arguments import Bound, bind, fits, passed_names, several
-from xir.frontends.torch.call import COMPLEX, Call, Scope
+from xir.frontends.torch.call import COMPLEX, RAGGED, Call, Scope
 from xir.frontends.torch.operators import Handler, Operator, Operators
 from xir.frontends.torch.tensor import Computed, Lens, Tensor
 from xir.ir.broadcasting import needs_broadcast
@@ -140,6 +140,10 @@ def _has_open_number(items: Sequence[object]) -> bool:
 
 def _handler(operator: Operator, call: Call, given: Sequence[object]) -> Handler:
     """The handler, or its rule for complex numbers where one is among the arguments."""
+    if call.scope.ragged and operator.schema.name not in RAGGED:
+        parts = [part for item in given for part in several(item) or (item,)]
+        if any(isinstance(part, Value) and part in call.scope.ragged for part in parts):
+            call.refuse("sequences of several lengths (packed or nested)", "pad them before this call")
     if not any(_is_complex(part) for item in given for part in several(item) or (item,)):
         return operator.handler
     if operator.complex is None:

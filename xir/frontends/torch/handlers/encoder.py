@@ -8,11 +8,13 @@ from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.activation import gelu
 from xir.frontends.torch.handlers.norm import layer_norm
 from xir.frontends.torch.handlers.product import linear, matmul
+from xir.frontends.torch.handlers.ragged import nest
 from xir.frontends.torch.operators import Operators
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.activation import relu
 from xir.ops.arithmetic import select
+from xir.ops.compare import logical_not
 from xir.ops.elementwise import add, mul
 from xir.ops.norm import softmax
 from xir.ops.reduce import reduce_mean
@@ -109,6 +111,9 @@ def encoder_layer(
     """Attention and two linear layers, each added to its input and normalised before or after (transformer.cpp)."""
     tensors = [each for each in rest[:8] if isinstance(each, Value)]
     mask, kind = rest[8], rest[9]
+    kept = call.scope.ragged.get(x)
+    if kept is not None and mask is None:
+        mask, kind = logical_not(kept), 1
     if len(tensors) != 8 or isinstance(mask, int) or isinstance(kind, Value):
         call.invalid("eight weights are needed")
 
@@ -126,6 +131,8 @@ def encoder_layer(
 
     if norm_first:
         x = add(x, attended(normed(x, 0)))
-        return add(x, forward(normed(x, 1)))
-    x = normed(add(x, attended(x)), 0)
-    return normed(add(x, forward(x)), 1)
+        made = add(x, forward(normed(x, 1)))
+    else:
+        x = normed(add(x, attended(x)), 0)
+        made = normed(add(x, forward(x)), 1)
+    return made if kept is None else nest(call, made, kept)

@@ -10,6 +10,7 @@ from xir.frontends.torch.handlers.product import linear
 from xir.frontends.torch.operators import Operators
 from xir.ir.dims import add as add_sizes
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops._gates import Direction, GateFunction
 from xir.ops.activation import relu, sigmoid, tanh
 from xir.ops.elementwise import add, mul, sub
@@ -149,12 +150,46 @@ def lstm(
 ) -> tuple[Value, ...]:
     """Layers of LSTM: the outputs of the last one, the last states and cells of all."""
     _check_training(call, dropout, train)
+    layers = _layers(call, params, has_biases, count, bidirectional, _LSTM_ROWS)
+    y, *last = _lstm(call, _time_first(x, batch_first), states, layers, 1 + bidirectional, None)
+    return _time_first(y, batch_first), *last
+
+
+@operators.op(
+    "lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers,"
+    " float dropout, bool train, bool bidirectional) -> (Tensor, Tensor, Tensor)"
+)
+def lstm_of_packed(
+    call: Call,
+    x: Value,
+    counts: Value,
+    states: Sequence[Value],
+    params: Sequence[Value],
+    has_biases: bool,
+    count: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> tuple[Value, ...]:
+    """The same of packed sequences."""
+    _check_training(call, dropout, train)
+    lengths = _lengths(call, x)
+    layers = _layers(call, params, has_biases, count, bidirectional, _LSTM_ROWS)
+    if layers[0].projections and bidirectional:
+        call.refuse("projected states (proj_size) of packed sequences in both directions", "pad the sequences")
+    y, *last = _lstm(call, x, states, layers, 1 + bidirectional, lengths)
+    return _packed(call, y, x), *last
+
+
+def _lstm(
+    call: Call, y: Value, states: Sequence[Value], layers: Sequence[_Layer], ways: int, lengths: Value | None
+) -> tuple[Value, Value, Value]:
+    """Layers of LSTM, time first."""
     if len(states) != 2:
         call.invalid(f"two states are needed, got {len(states)}")
-    ways, y = 1 + bidirectional, _time_first(x, batch_first)
     hidden: list[Value] = []
     cells: list[Value] = []
-    for index, layer in enumerate(_layers(call, params, has_biases, count, bidirectional, _LSTM_ROWS)):
+    for index, layer in enumerate(layers):
         h, c = (_part(state, index, ways) for state in states)
         given, held, h = _unprojected(call, y, layer, h) if layer.projections else (y, layer, h)
         made, last, cell = lstm_of(
@@ -162,10 +197,10 @@ def lstm(
             held.w,
             held.r,
             held.b,
-            None,
+            lengths,
             h,
             c,
-            direction=_direction(bidirectional),
+            direction=_direction(ways == 2),
             functions=(_SIGMOID, _TANH, _TANH) * ways,
             clip=None,
             coupled=False,
@@ -175,50 +210,38 @@ def lstm(
         y = _joined(made)
         hidden.append(last)
         cells.append(cell)
-    return _time_first(y, batch_first), concat(*hidden, axis=0), concat(*cells, axis=0)
+    return y, concat(*hidden, axis=0), concat(*cells, axis=0)
+
+
+def _lengths(call: Call, x: Value) -> Value:
+    """The lengths of packed sequences, as xir's layers take them."""
+    lengths = call.scope.ragged.get(x)
+    if lengths is None:
+        call.refuse("packed sequences that come from outside", "pack them in the model")
+    return call.cast(lengths, DType.INT32)
+
+
+def _packed(call: Call, y: Value, like: Value) -> Value:
+    """The outputs as sequences of the same lengths."""
+    call.scope.ragged[y] = call.scope.ragged[like]
+    return y
 
 
 _Made = Callable[[Value, _Layer, Value], tuple[Value, Value]]
 
 
-def _simple(
-    call: Call,
-    x: Value,
-    state: Value,
-    layers: Sequence[_Layer],
-    ways: int,
-    batch_first: bool,
-    made: _Made,
-) -> tuple[Value, Value]:
-    """Layers with one state each."""
-    y = _time_first(x, batch_first)
-    hidden: list[Value] = []
+def _simple(x: Value, state: Value, layers: Sequence[_Layer], ways: int, made: _Made) -> tuple[Value, Value]:
+    """Layers with one state each, time first."""
+    y, hidden = x, list[Value]()
     for index, layer in enumerate(layers):
         steps, last = made(y, layer, _part(state, index, ways))
         y = _joined(steps)
         hidden.append(last)
-    return _time_first(y, batch_first), concat(*hidden, axis=0)
+    return y, concat(*hidden, axis=0)
 
 
-@operators.op(
-    "gru.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train,"
-    " bool bidirectional, bool batch_first) -> (Tensor, Tensor)"
-)
-def gru(
-    call: Call,
-    x: Value,
-    state: Value,
-    params: Sequence[Value],
-    has_biases: bool,
-    count: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool,
-) -> tuple[Value, Value]:
-    """Layers of GRU; the reset gate multiplies the product of the state, as in cuDNN."""
-    _check_training(call, dropout, train)
-    ways = 1 + bidirectional
+def _gru(ways: int, lengths: Value | None) -> _Made:
+    """A layer of GRU; the reset gate multiplies the product of the state, as in cuDNN."""
 
     def made(y: Value, layer: _Layer, h: Value) -> tuple[Value, Value]:
         steps, last = gru_of(
@@ -226,26 +249,39 @@ def gru(
             layer.w,
             layer.r,
             layer.b,
-            None,
+            lengths,
             h,
-            direction=_direction(bidirectional),
+            direction=_direction(ways == 2),
             functions=(_SIGMOID, _TANH) * ways,
             clip=None,
             linear_before_reset=True,
         )
         return steps, last
 
-    layers = _layers(call, params, has_biases, count, bidirectional, _GRU_ROWS)
-    return _simple(call, x, state, layers, ways, batch_first, made)
+    return made
+
+
+def _rnn(call: Call, ways: int, lengths: Value | None) -> _Made:
+    """A layer of plain recurrence."""
+    functions = (_TANH if "tanh" in call.kind else _RELU,) * ways
+
+    def made(y: Value, layer: _Layer, h: Value) -> tuple[Value, Value]:
+        way = _direction(ways == 2)
+        steps, last = rnn_of(y, layer.w, layer.r, layer.b, lengths, h, direction=way, functions=functions, clip=None)
+        return steps, last
+
+    return made
 
 
 @operators.op(
+    "gru.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train,"
+    " bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
     "rnn_tanh.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout,"
     " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
     "rnn_relu.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout,"
     " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
 )
-def rnn(
+def simple(
     call: Call,
     x: Value,
     state: Value,
@@ -257,18 +293,42 @@ def rnn(
     bidirectional: bool,
     batch_first: bool,
 ) -> tuple[Value, Value]:
-    """Layers of plain recurrence."""
+    """Layers of GRU, or of plain recurrence."""
     _check_training(call, dropout, train)
-    ways, function = 1 + bidirectional, _TANH if "tanh" in call.kind else _RELU
+    ways, is_gru = 1 + bidirectional, "gru" in call.kind
+    layers = _layers(call, params, has_biases, count, bidirectional, _GRU_ROWS if is_gru else (0,))
+    made = _gru(ways, None) if is_gru else _rnn(call, ways, None)
+    y, last = _simple(_time_first(x, batch_first), state, layers, ways, made)
+    return _time_first(y, batch_first), last
 
-    def made(y: Value, layer: _Layer, h: Value) -> tuple[Value, Value]:
-        way = _direction(bidirectional)
-        functions = (function,) * ways
-        steps, last = rnn_of(y, layer.w, layer.r, layer.b, None, h, direction=way, functions=functions, clip=None)
-        return steps, last
 
-    layers = _layers(call, params, has_biases, count, bidirectional, (0,))
-    return _simple(call, x, state, layers, ways, batch_first, made)
+@operators.op(
+    "gru.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers,"
+    " float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)",
+    "rnn_tanh.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers,"
+    " float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)",
+    "rnn_relu.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers,"
+    " float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)",
+)
+def simple_of_packed(
+    call: Call,
+    x: Value,
+    counts: Value,
+    state: Value,
+    params: Sequence[Value],
+    has_biases: bool,
+    count: int,
+    dropout: float,
+    train: bool,
+    bidirectional: bool,
+) -> tuple[Value, Value]:
+    """The same of packed sequences."""
+    _check_training(call, dropout, train)
+    ways, is_gru, lengths = 1 + bidirectional, "gru" in call.kind, _lengths(call, x)
+    layers = _layers(call, params, has_biases, count, bidirectional, _GRU_ROWS if is_gru else (0,))
+    made = _gru(ways, lengths) if is_gru else _rnn(call, ways, lengths)
+    y, last = _simple(x, state, layers, ways, made)
+    return _packed(call, y, x), last
 
 
 @operators.op(
