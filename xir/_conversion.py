@@ -73,9 +73,12 @@ def load_options(
     prototxt: str | os.PathLike[str] | None,
     inputs: Mapping[str, TypeSpec] | None,
     outputs: Sequence[str] | None,
+    method: str | None = None,
 ) -> LoadOptions:
     """`options` with what was said beside them."""
     chosen = options or LoadOptions()
+    if method is not None:
+        chosen = replace(chosen, method=method)
     if prototxt is not None:
         chosen = replace(chosen, prototxt=os.fspath(prototxt))
     if inputs:

@@ -93,6 +93,7 @@ def load(
     prototxt: str | os.PathLike[str] | None = None,
     inputs: Mapping[str, TypeSpec] | None = None,
     outputs: Sequence[str] | None = None,
+    method: str | None = None,
     options: LoadOptions | None = None,
     example_inputs: Examples | None = None,
     dynamic_shapes: object = None,
@@ -109,6 +110,7 @@ def load(
         prototxt: Caffe: the description of the net, instead of the one that is found beside the weights.
         inputs: types of inputs, such as `{"data": "f32[1,3,224,224]"}`, which replace what the file says.
         outputs: names of the values to compute instead of the file's outputs.
+        method: TorchScript: the method of the model that is wanted, instead of `forward`.
         options: everything else that a format can be told.
         example_inputs: PyTorch: what a module is called with, by place or by name; torch.export exports it for that.
         dynamic_shapes: PyTorch: which sizes are symbols, as torch.export.export takes it.
@@ -121,7 +123,7 @@ def load(
     """
     if isinstance(source, Graph):
         return source
-    chosen = load_options(options, prototxt, inputs, outputs)
+    chosen = load_options(options, prototxt, inputs, outputs, method)
     if isinstance(source, str | os.PathLike):
         if example_inputs is not None or dynamic_shapes is not None:
             raise UsageError("a file is of its inputs already", hint="`inputs` gives its inputs other types")

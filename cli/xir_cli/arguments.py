@@ -32,6 +32,7 @@ def reading_options(function: F) -> F:
         *args: object,
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
+        method: str | None,
         prototxt: str | None,
         phase: str,
         stages: tuple[str, ...],
@@ -52,6 +53,7 @@ def reading_options(function: F) -> F:
             inputs=types,
             numbers=numbers,
             outputs=outputs or None,
+            method=method,
             prototxt=prototxt,
             phase="TRAIN" if phase.upper() == "TRAIN" else "TEST",
             stages=stages,
@@ -78,6 +80,7 @@ _READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
         help="Type an input: data=f32[N,3,h,w]; or a number: sr=16000.",
     ),
     click.option("--output", "outputs", multiple=True, metavar="NAME", help="Compute this value; may be repeated."),
+    click.option("--method", metavar="NAME", help="TorchScript: the method that is wanted, instead of forward."),
     click.option("--prototxt", metavar="FILE", help="Caffe: the net's description."),
     click.option(
         "--phase", type=click.Choice(["TRAIN", "TEST"], case_sensitive=False), default="TEST", help="Caffe: the phase."

@@ -33,8 +33,8 @@ def load_torchscript(path: str, options: LoadOptions) -> Loaded:
         UsageError: an option names no input, or nothing tells the type of one.
     """
     archive = ScriptArchive(open_mapped(path))
-    imported = import_script(archive, Given(options.inputs, options.numbers))
-    metadata = {"operators_version": archive.version} if archive.version else {}
+    imported = import_script(archive, Given(options.inputs, options.numbers), options.method)
+    metadata = {"operators_version": str(archive.operators)}
     return _loaded("torchscript", path, imported, metadata)
 
 

@@ -38,7 +38,7 @@ def script_bytes(root: Made, files: Mapping[str, str], constants: Sequence[objec
     data = whole(_written(root, held, "data"), version=2)
     pickled = whole(tuple(_written(item, held, "constants") for item in constants), version=2)
     code = {f"code/{module.replace('.', '/')}.py": dedent(text).encode() for module, text in files.items()}
-    return torch_archive({"data.pkl": data, "constants.pkl": pickled, "version": b"3\n"} | code | held | members)
+    return torch_archive({"data.pkl": data, "constants.pkl": pickled, "version": b"10\n"} | code | held | members)
 
 
 def _written(value: object, held: dict[str, bytes], folder: str) -> object:
@@ -70,6 +70,7 @@ def net(
     more: str = "",
     constants: Sequence[object] = (),
     trained: Sequence[str] = (),
+    **members: bytes,
 ) -> bytes:
     """A model of one class, by the body of its `forward`; `more` are other methods, indented by two spaces."""
     listed = "".join(f'"{each}", ' for each in trained)
@@ -77,7 +78,7 @@ def net(
     code = f"class Net(Module):\n  __parameters__ = [{listed}]\n  __buffers__ = []\n{types}"
     code += f"  def forward(self: __torch__.Net,\n    {parameters}) -> Tensor:\n"
     code += indent(dedent(body).strip("\n"), "    ") + "\n" + more
-    return script_bytes(Made("__torch__.Net", attributes), {"__torch__": code}, constants)
+    return script_bytes(Made("__torch__.Net", attributes), {"__torch__": code}, constants, **members)
 
 
 def write(folder: Path, data: bytes, file: str = "net.pt") -> Path:

@@ -8,7 +8,7 @@ from typing import cast
 
 import numpy as np
 
-from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, XirError
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.frontends.torch._builder import number_value
 from xir.frontends.torch._names import NameTable, unique
 from xir.frontends.torch.call import Scope
@@ -54,23 +54,24 @@ class Weight:
     trainable: bool
 
 
-def import_script(archive: ScriptArchive, given: Given) -> Imported:
-    """The graph of the model's `forward`.
+def import_script(archive: ScriptArchive, given: Given, method: str | None = None) -> Imported:
+    """The graph of a method of the model.
 
     Args:
         archive: the file.
         given: what a person says of its inputs.
+        method: its name; `forward` without one.
 
     Raises:
         UnsupportedError: calls that xir has no operators for: all of them, with reasons; or code that no graph can do.
         InvalidModelError: the code contradicts itself, or refuses these inputs.
         UnsafeError: it asks for more than the limits allow.
-        UsageError: an input's type is not told, or `given` names no input.
+        UsageError: an input's type is not told, `given` names no input, or the model has no such method.
     """
     changed: frozenset[str] = frozenset()
     try:
         for _ in range(_MAX_PASSES):
-            importer = _Importer(archive, given, changed)
+            importer = _Importer(archive, given, changed, method)
             imported = importer.run()
             found = changed | importer.written
             if found == changed:
@@ -86,7 +87,8 @@ def import_script(archive: ScriptArchive, given: Given) -> Imported:
 
 
 class _Importer:
-    def __init__(self, archive: ScriptArchive, given: Given, changed: frozenset[str]) -> None:
+    def __init__(self, archive: ScriptArchive, given: Given, changed: frozenset[str], method: str | None) -> None:
+        self.method = method
         self.archive = archive
         self.changed = changed
         self.written: frozenset[str] = frozenset()
@@ -110,7 +112,7 @@ class _Importer:
             )
             interpreter.roots = [root]
             self._enter_state()
-            place = self._forward(root.kind)
+            place = self._place(root.kind)
             arguments = self.inputs.enter(place.function)
             self.inputs.check_all_used()
             try:
@@ -138,11 +140,18 @@ class _Importer:
                 notes.append(f"state {name!r} begins with other elements than the file holds: feed them")
         return Imported(graph, state, tuple(notes), interpreter.sources.calls)
 
-    def _forward(self, kind: str) -> Place:
-        """The method `forward`, or the first of several that have its name (`forward__0`)."""
+    def _place(self, kind: str) -> Place:
+        """The method that is wanted: `forward`, or the first of several that have its name (`forward__0`)."""
+        if self.method is not None:
+            found = self.archive.method(kind, self.method)
+            if found is None:
+                definition = self.archive.definition(kind)
+                known = [] if definition is None else list(definition[0].methods)
+                raise UsageError(f"the model has no method {self.method!r}; it has {known}")
+            return found
         place = self.archive.method(kind, "forward") or self.archive.method(kind, "forward__0")
         if place is None:
-            raise UnsupportedError(f"{kind} has no method 'forward'")
+            raise UnsupportedError(f"{kind} has no method 'forward'", hint="--method names another one")
         return place
 
     # Objects

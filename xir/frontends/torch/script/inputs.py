@@ -76,7 +76,7 @@ class Inputs:
             UsageError: the type of one is not told.
         """
         parameters = function.parameters[1:]
-        examples = self._archive.examples or ()
+        examples = self._archive.examples(function.name) or ()
         made = [
             self._argument(parameter, examples[index] if index < len(examples) else None)
             for index, parameter in enumerate(parameters)

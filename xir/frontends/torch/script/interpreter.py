@@ -39,6 +39,7 @@ from xir.frontends.torch.script.syntax import (
     While,
     With,
 )
+from xir.frontends.torch.script.upgraders import upgraded
 from xir.frontends.torch.script.values import Lost, LostError, Uninitialized, Unreadable, is_sequence, told
 from xir.frontends.torch.tensor import Tensor
 from xir.ir.builder import sourced
@@ -429,6 +430,7 @@ class Interpreter:
 
     def operator(self, name: str, items: Sequence[object], named: Mapping[str, object]) -> object:
         """What an operator of PyTorch makes of tensors."""
+        items, named = upgraded(self.archive.operators, name, items, named)
         known = sizes.computed(self, name, items, named)
         if known is not None:
             return known

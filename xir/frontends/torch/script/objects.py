@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from xir.errors import InvalidModelError, XirError
+from xir.errors import InvalidModelError, UnsupportedError, XirError
 from xir.files import FileSlice, MappedFile
 from xir.frontends.torch.archive import Archive, looks_like_archive
 from xir.frontends.torch.checkpoint import ArchiveStorages, unknown_identifier
@@ -15,6 +15,7 @@ from xir.frontends.torch.plain_names import Arguments, wrong_arguments
 from xir.frontends.torch.script.origins import origins
 from xir.frontends.torch.script.parser import parse_file
 from xir.frontends.torch.script.syntax import ClassDefinition, Expression, File, Function
+from xir.frontends.torch.script.upgraders import NEWEST
 from xir.frontends.torch.storages import Storage
 from xir.frontends.torch.tensor_names import Name, tensor_names
 from xir.frontends.torch.unpickle import unpickle
@@ -116,7 +117,7 @@ class ScriptArchive:
         path: of the file, for messages.
         root: the model.
         constants: `CONSTANTS.c0` and so on.
-        examples: what the model was traced with, or None.
+        operators: the version of the operators that the code calls; the newest where the file says none.
     """
 
     def __init__(self, file: MappedFile) -> None:
@@ -128,6 +129,7 @@ class ScriptArchive:
         self.path = file.path
         self._archive = Archive(file.whole())
         self._files: dict[str, File] = {}
+        self.operators = self._version()
         self._origins: dict[str, Mapping[int, str]] = {}
         root = _read(self._archive, "data.pkl", ArchiveStorages(self._archive, "data/"))
         if not isinstance(root, Instance):
@@ -135,22 +137,28 @@ class ScriptArchive:
         self.instance = root
         held = _read(self._archive, "constants.pkl", ArchiveStorages(self._archive, "constants/"))
         self.constants = as_tuple(held) or tuple(as_list(held) or ())
-        self.examples = self._examples()
 
-    def _examples(self) -> Sequence[object] | None:
+    def examples(self, method: str) -> Sequence[object] | None:
+        """What a method of the model was traced with, or None."""
         if "traced_inputs.pkl" not in self._archive:
             return None
         table = as_table(_read(self._archive, "traced_inputs.pkl", _Empty()))
-        return None if table is None else as_list(table.get("forward"))
+        return None if table is None else as_list(table.get(method))
 
-    @property
-    def version(self) -> str:
+    def _version(self) -> int:
         """Of the operators, as the file says it."""
-        return self._archive.read("version", 100).decode("ascii", "replace").strip() if self._has_version else ""
-
-    @property
-    def _has_version(self) -> bool:
-        return "version" in self._archive
+        if "version" not in self._archive:
+            return NEWEST
+        told = self._archive.read("version", 100).decode("ascii", "replace").strip()
+        if not told.isdecimal():
+            raise InvalidModelError(f"the version of the operators is {told!r}, no number", file=self.path)
+        if int(told) > NEWEST:
+            raise UnsupportedError(
+                f"the operators are of version {told}, xir knows them up to {NEWEST}",
+                file=self.path,
+                hint="save the model with torch 2.13 or an older one",
+            )
+        return int(told)
 
     def size(self) -> int:
         """Bytes of code."""
