@@ -60,7 +60,7 @@ def test_every_schema_is_pytorchs_own():
         for schema in torch._C._jit_get_all_schemas()
     }
     for namespace, table in OPERATORS.items():
-        for name in table if namespace != "torchvision" else ():
+        for name in table if namespace not in ("torchvision", "transformers") else ():
             schema, other = table.operator(name).schema, theirs[f"{namespace}.{name}"]
             assert [a.name for a in schema.arguments] == [a.name for a in other.arguments], name
             assert [a.by_name for a in schema.arguments] == [a.kwarg_only for a in other.arguments], name

@@ -85,5 +85,6 @@ OPERATORS = {
     "prims": prims.operators,
     "quantized_decomposed": quantized.operators,
     "torchvision": vision.operators,
+    "transformers": product.transformers,
 }
 """The tables by namespace."""

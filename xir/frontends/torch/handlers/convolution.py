@@ -108,6 +108,8 @@ def convolution(
     " SymInt[1] dilation=[1], SymInt groups=1) -> Tensor",
     "conv2d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[2] stride=[1, 1], str padding='valid',"
     " SymInt[2] dilation=[1, 1], SymInt groups=1) -> Tensor",
+    "_convolution_mode(Tensor input, Tensor weight, Tensor? bias, SymInt[] stride, str padding, SymInt[] dilation,"
+    " SymInt groups) -> Tensor",
     "conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, SymInt[3] stride=[1, 1, 1], str padding='valid',"
     " SymInt[3] dilation=[1, 1, 1], SymInt groups=1) -> Tensor",
 )

@@ -12,11 +12,13 @@ from xir.ir.broadcasting import join
 from xir.ir.dims import product
 from xir.ir.node import Value
 from xir.ir.types import DType
+from xir.ops.arithmetic import select
+from xir.ops.compare import greater_equal, less, logical_and
 from xir.ops.einsum import einsum as einsum_of
 from xir.ops.elementwise import add, mul
 from xir.ops.matmul import matmul as product_of
 from xir.ops.reduce import reduce_sum
-from xir.ops.shape import reshape, transpose
+from xir.ops.shape import concat, iota, reshape, slice_, transpose
 
 operators = Operators("aten")
 
@@ -170,3 +172,48 @@ def bilinear(call: Call, x: Value, y: Value, w: Value, bias: Value | None) -> Va
     spread = reshape(y, shape=(*y.shape[:-1], 1, y.shape[-1]))
     z = reduce_sum(mul(*call.aligned(held, spread)), axes=(held.rank - 1,), keep_dims=False)
     return z if bias is None else add(*call.aligned(z, bias))
+
+
+@operators.op(
+    "_grouped_mm(Tensor self, Tensor mat2, Tensor? offs=None, Tensor? bias=None, ScalarType? out_dtype=None) -> Tensor"
+)
+def grouped(call: Call, x: Value, w: Value, ends: Value | None, bias: Value | None, dtype: DType | None) -> Value:
+    """Rows [S, I] by the matrix [E, I, O] of their group: `ends` [E] says where each group of rows ends."""
+    if x.rank != 2 or w.rank != 3 or ends is None or bias is not None:
+        call.refuse("groups of other than the rows of a matrix", "write them as matrix products")
+    made = grouped_rows(call, x, w, ends)
+    return made if dtype is None else call.cast(made, dtype)
+
+
+def grouped_rows(call: Call, x: Value, w: Value, ends: Value) -> Value:
+    """One product: each row stands at its group's place among zeros. Rows behind the last group are 0."""
+    if x.rank != 2 or w.rank != 3 or ends.rank != 1:
+        call.invalid(f"groups of {x.type!r}, {w.type!r} and {ends.type!r}")
+    (rows, width), (groups, _, count) = x.shape, w.shape
+    lasts = call.cast(ends, DType.INT64)
+    firsts = concat(
+        call.filled(0, DType.INT64, (1,)),
+        slice_(lasts, axes=(0,), starts=(0,), stops=(groups - 1,), steps=(1,)),
+        axis=0,
+    )
+    places = iota(shape=(rows, groups), axis=0, dtype=DType.INT64)
+    own = logical_and(
+        greater_equal(places, call.repeated(firsts, places.shape)), less(places, call.repeated(lasts, places.shape))
+    )
+    shape = (rows, groups, width)
+    spread = select(
+        call.repeated(reshape(own, shape=(rows, groups, 1)), shape),
+        call.repeated(reshape(x, shape=(rows, 1, width)), shape),
+        call.filled(0, x.dtype, shape),
+    )
+    return product_of(reshape(spread, shape=(rows, groups * width)), reshape(w, shape=(groups * width, count)))
+
+
+transformers = Operators("transformers")
+"""Operators that transformers registers (transformers/integrations/moe.py)."""
+
+
+@transformers.op("grouped_mm_fallback(Tensor input, Tensor weight, Tensor offs) -> Tensor")
+def grouped_fallback(call: Call, x: Value, w: Value, ends: Value) -> Value:
+    """The experts' products, each for the rows that chose it."""
+    return grouped_rows(call, x, w, ends)

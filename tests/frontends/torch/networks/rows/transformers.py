@@ -89,7 +89,7 @@ DECODERS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "mixtral": (
         "MixtralForCausalLM",
         "MixtralConfig",
-        GROUPED | {"num_local_experts": 4, "experts_implementation": "batched_mm"},
+        GROUPED | {"num_local_experts": 4},
     ),
     "qwen2": ("Qwen2ForCausalLM", "Qwen2Config", GROUPED),
     "qwen3": ("Qwen3ForCausalLM", "Qwen3Config", GROUPED),
