@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from itertools import chain
 
-from tests.frontends.tflite.cases import elementwise, flow, images, layers, moving, quantized, stablehlo
+from tests.frontends.tflite.cases import elementwise, flow, images, late, layers, moving, quantized, stablehlo
 from tests.frontends.tflite.models import Case
 
 
 def cases() -> tuple[Case, ...]:
     """Every case; raises ValueError where two have one name."""
     found = tuple(
-        chain(elementwise.CASES, flow.CASES, layers.CASES, images.CASES, moving.CASES, quantized.CASES, stablehlo.CASES)
+        chain(
+            elementwise.CASES,
+            flow.CASES,
+            late.CASES,
+            layers.CASES,
+            images.CASES,
+            moving.CASES,
+            quantized.CASES,
+            stablehlo.CASES,
+        )
     )
     names = [case.name for case in found]
     if len(set(names)) != len(names):
