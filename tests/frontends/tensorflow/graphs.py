@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 
 def attribute(value: object) -> str:
     """An AttrValue as text: bool, int, float, `DT_...`, a string, `[sizes]` as a tuple, or text in braces."""
@@ -35,14 +37,25 @@ def placeholder(name: str, *sizes: int, dtype: str = "DT_FLOAT") -> str:
     return node("Placeholder", name, dtype=dtype, shape=tuple(sizes))
 
 
+_FIELDS = {
+    "DT_FLOAT": "float_val", "DT_DOUBLE": "double_val", "DT_INT64": "int64_val", "DT_BOOL": "bool_val",
+    "DT_STRING": "string_val",
+}  # fmt: skip
+
+
+def tensor(array: np.ndarray, dtype: str) -> str:
+    """A TensorProto attribute whose elements are written out."""
+    shape = " ".join(f"dim {{ size: {size} }}" for size in array.shape)
+    field = _FIELDS.get(dtype, "int_val")
+    values = [str(item).lower() if dtype == "DT_BOOL" else repr(item) for item in array.reshape(-1).tolist()]
+    numbers = " ".join(f"{field}: {value}" for value in values)
+    return f"{{tensor {{ dtype: {dtype} tensor_shape {{ {shape} }} {numbers} }}}}"
+
+
 def literal(name: str, values: list[float], sizes: tuple[int, ...], dtype: str = "DT_FLOAT") -> str:
     """A constant whose numbers are written out."""
-    field = {"DT_FLOAT": "float_val", "DT_INT32": "int_val", "DT_INT64": "int64_val", "DT_BOOL": "bool_val"}[dtype]
-    texts = [str(value).lower() if dtype == "DT_BOOL" else str(value) for value in values]
-    shape = " ".join(f"dim {{ size: {size} }}" for size in sizes)
-    numbers = " ".join(f"{field}: {text}" for text in texts)
-    tensor = f"{{tensor {{ dtype: {dtype} tensor_shape {{ {shape} }} {numbers} }}}}"
-    return node("Const", name, dtype=dtype, value=tensor)
+    array = np.full(sizes, values[0]) if len(values) == 1 else np.array(values).reshape(sizes)
+    return node("Const", name, dtype=dtype, value=tensor(array, dtype))
 
 
 def scalar(name: str, value: float, dtype: str = "DT_INT32") -> str:

@@ -29,9 +29,10 @@ def folded(knowledge: Knowledge, value: Value) -> Constant | None:
     leaves = _leaves(knowledge, value)
     if leaves is None:
         return None
-    parameters = tuple(Parameter(leaf, constant, False) for leaf, constant in leaves.items())
+    result, held_leaves = _rebuilt(value, leaves)
+    parameters = tuple(Parameter(leaf, constant, False) for leaf, constant in held_leaves.items())
     try:
-        (array,) = run(Graph("folded", (), (_rebuilt(value, leaves),), ("y",), parameters), {}).values()
+        (array,) = run(Graph("folded", (), (result,), ("y",), parameters), {}).values()
         found = constant_of(array) if value.dtype is DType.STRING else constant_of(array, value.dtype)
     except XirError:
         return None
@@ -83,18 +84,10 @@ def _is_computable(node: Node) -> bool:
     return True
 
 
-def _rebuilt(value: Value, leaves: dict[Value, Constant]) -> Value:
-    """`value` on the leaves; those that were computed are cut from what computes them."""
-    made = {leaf for leaf in leaves if leaf.node is not None}
-    if not made:
-        return value
-    new: dict[Value, Value] = {}
-    for leaf in list(leaves):
-        if leaf.node is None:
-            new[leaf] = leaf
-        else:
-            new[leaf] = Value(leaf.type)
-            leaves[new[leaf]] = leaves.pop(leaf)
+def _rebuilt(value: Value, leaves: dict[Value, Constant]) -> tuple[Value, dict[Value, Constant]]:
+    """`value` on leaves of its own, cut from what computes them, and these with their elements."""
+    new = {leaf: Value(leaf.type) for leaf in leaves}
+    cut = {new[leaf]: constant for leaf, constant in leaves.items()}
     pending: list[tuple[Node, bool]] = [] if value.node is None else [(value.node, False)]
     while pending:
         node, is_ready = pending.pop()
@@ -109,4 +102,4 @@ def _rebuilt(value: Value, leaves: dict[Value, Constant]) -> Value:
         inputs = tuple(None if operand is None else new[operand] for operand in node.inputs)
         copy = Node(node.op, inputs, node.attributes, tuple(output.type for output in node.outputs), node.source)
         new.update(zip(node.outputs, copy.outputs, strict=True))
-    return new[value]
+    return new[value], cut

@@ -18,6 +18,7 @@ from xir.frontends.tensorflow.handlers import (
     recurrent,
     reduction,
     segment,
+    special,
     tensor_array,
     tensor_list,
     text,
@@ -39,6 +40,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     recurrent.handlers,
     reduction.handlers,
     segment.handlers,
+    special.handlers,
     text.handlers,
     variable.handlers,
 )

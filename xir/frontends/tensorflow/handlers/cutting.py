@@ -90,14 +90,14 @@ class _Cut:
     def shrink(self, entry: int) -> None:
         """An axis of which one element is taken; the axis goes away."""
         begin, size = self.begins[entry], self.x.shape[self.axis]
-        if isinstance(begin, int):
-            begin = begin + size if begin < 0 else begin
-            self.x = slice_(self.x, axes=(self.axis,), starts=(begin,), stops=(begin + 1,), steps=(1,))
-        elif begin is not None and not isinstance(size, int):
-            self.x = slice_(self.x, axes=(self.axis,), starts=(begin,), stops=(begin + 1,), steps=(1,))
-        else:
-            self.x = gather(self.x, self._at(self.first, entry), axis=self.axis)
-        self.axis += 1
+        if begin is None or (not isinstance(begin, int) and isinstance(size, int)):
+            self.x = gather(self.x, reshape(self._at(self.first, entry), shape=()), axis=self.axis)
+            return
+        if isinstance(begin, int) and begin < 0:
+            begin = begin + size
+        rest = (*self.x.shape[: self.axis], *self.x.shape[self.axis + 1 :])
+        row = slice_(self.x, axes=(self.axis,), starts=(begin,), stops=(begin + 1,), steps=(1,))
+        self.x = reshape(row, shape=rest)
 
     def _at(self, numbers: Value, entry: int) -> Value:
         return whole(self.site, slice_(numbers, axes=(0,), starts=(entry,), stops=(entry + 1,), steps=(1,)))
@@ -165,17 +165,17 @@ def strided(site: Site, x: Value, begin: Value, end: Value, strides: Value) -> V
     for entry in range(count):
         if dots >> entry & 1:
             behind = sum(1 for other in after if other > entry)
-            while x.rank - made.axis > behind:
+            while made.x.rank - made.axis > behind:
                 made.keep()
         elif new >> entry & 1:
             made.shape.append(1)
-        elif made.axis >= x.rank:
+        elif made.axis >= made.x.rank:
             site.invalid(f"{x.type!r} has no axis for entry {entry}")
         elif gone >> entry & 1:
             made.shrink(entry)
         else:
             made.range(entry, bool(first >> entry & 1), bool(last >> entry & 1))
-    while made.axis < x.rank:
+    while made.axis < made.x.rank:
         made.keep()
     shape: Shape = tuple(made.shape)
     return made.x if made.x is not x and made.x.shape == shape else reshape(made.x, shape=shape)

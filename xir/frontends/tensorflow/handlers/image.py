@@ -120,7 +120,7 @@ def cropped(site: Site, image: Value, boxes: Value, numbers: Value, size: Value)
 
     method = site.choice("method", "bilinear", "nearest")
     outside = site.real("extrapolation_value")
-    height, width = _sizes(site, size)
+    height, width = site.numbers(size, "a size")
     count = boxes.shape[0]
     if not isinstance(count, int):
         site.refuse("a number of boxes that only the run tells")
@@ -133,8 +133,9 @@ def cropped(site: Site, image: Value, boxes: Value, numbers: Value, size: Value)
         made = resample(
             picture,
             box,
+            sizes=constant(value=constant_of(np.array([height, width], np.int64))),
             axes=(2, 3),
-            shape=(height, width),
+            shape=(*picture.shape[:2], height, width),
             mode="linear" if method == "bilinear" else "nearest",
             coordinates="tf_crop_and_resize",
             rounding="round_prefer_ceil",

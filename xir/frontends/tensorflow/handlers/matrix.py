@@ -14,10 +14,12 @@ from xir.ir.types import DType
 from xir.ops import compare
 from xir.ops._build import scalar_like
 from xir.ops.constant import constant
-from xir.ops.elementwise import abs_, log, select, sign, sub
+from xir.ops.elementwise import abs_, add, div, log, mul, select, sign, sqrt, sub
 from xir.ops.index import gather_elements
-from xir.ops.linalg import determinant
-from xir.ops.shape import broadcast, iota, pad, reshape, slice_
+from xir.ops.linalg import MAX_EXPANDED, determinant
+from xir.ops.matmul import matmul
+from xir.ops.reduce import reduce_sum
+from xir.ops.shape import broadcast, concat, iota, pad, reshape, slice_, transpose
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
@@ -151,3 +153,67 @@ def log_determinants(site: Site, x: Value) -> tuple[Value, Value]:
     """The sign of each determinant, and the logarithm of its magnitude."""
     found = determinant(x)
     return sign(found), log(abs_(found))
+
+
+def _triangle(site: Site, x: Value, size: int) -> Value:
+    """The lower triangle L with x = L L^T, column by column (Golub and Van Loan, algorithm 4.2.1)."""
+    axes = (x.rank - 2, x.rank - 1)
+    columns: list[Value] = []
+    for place in range(size):
+        rest = slice_(x, axes=axes, starts=(place, place), stops=(size, place + 1), steps=(1, 1))
+        for column in columns:
+            below = slice_(column, axes=axes[:1], starts=(place,), stops=(size,), steps=(1,))
+            own = slice_(column, axes=axes[:1], starts=(place,), stops=(place + 1,), steps=(1,))
+            rest = sub(rest, mul(below, broadcast(own, shape=below.shape)))
+        root = sqrt(slice_(rest, axes=axes[:1], starts=(0,), stops=(1,), steps=(1,)))
+        made = div(rest, broadcast(root, shape=rest.shape))
+        columns.append(pad(made, padding=(*((0, 0),) * (x.rank - 2), (place, 0), (0, 0))))
+    return concat(*columns, axis=axes[1]) if size > 1 else columns[0]
+
+
+def _size(site: Site, x: Value) -> int:
+    """The size of square matrices small enough to be written out."""
+    size = x.shape[-1]
+    if not isinstance(size, int) or x.shape[-2] != size or not 1 <= size <= MAX_EXPANDED:
+        site.refuse(f"matrices of the type {x.type!r}; at most {MAX_EXPANDED} rows are taken")
+    return size
+
+
+@handlers.layer("Cholesky")
+def cholesky(site: Site, x: Value) -> Value:
+    """Cholesky's triangle of small symmetric matrices."""
+    return _triangle(site, x, _size(site, x))
+
+
+@handlers.layer("MatrixInverse")
+def inverse(site: Site, x: Value) -> Value:
+    """The inverse of small matrices: from 1 / trace upwards by Faddeev and Le Verrier's steps, in f64."""
+    size = _size(site, x)
+    data = site.cast(x, DType.FLOAT64)
+    if site.flag("adjoint"):
+        data = transpose(data, perm=(*range(x.rank - 2), x.rank - 1, x.rank - 2))
+    on = _on_diagonal(data)
+    nothing, one = scalar_like(data, 0), scalar_like(data, 1)
+    identity = select(on, one, nothing)
+    made, last = identity, one
+    for step in range(1, size + 1):
+        product = matmul(data, made)
+        trace = reduce_sum(select(on, product, nothing), axes=(x.rank - 2, x.rank - 1), keep_dims=True)
+        last = broadcast(mul(trace, scalar_like(trace, -1 / step)), shape=data.shape)
+        if step < size:
+            made = add(product, mul(last, identity))
+    return site.cast(mul(div(made, last), scalar_like(data, -1.0)), x.dtype)
+
+
+@handlers.layer("Svd")
+def singular_values(site: Site, x: Value) -> tuple[Value, ...]:
+    """Singular values and vectors of matrices that are known before the run."""
+    full, vectors = site.flag("full_matrices"), site.flag("compute_uv")
+    data = np.asarray(site.array(x, "a singular value decomposition"), np.float64)
+    if not vectors:
+        values = np.linalg.svd(data, compute_uv=False)
+        none = constant(value=constant_of(np.zeros(0), x.dtype))
+        return constant(value=constant_of(values, x.dtype)), none, none
+    u, values, v = np.linalg.svd(data, full_matrices=full)
+    found = (values, u, np.swapaxes(v, -1, -2))
+    return tuple(constant(value=constant_of(np.ascontiguousarray(each), x.dtype)) for each in found)

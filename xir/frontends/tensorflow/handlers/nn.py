@@ -11,6 +11,7 @@ from xir.frontends._operands import known as known_sizes
 from xir.frontends._operands import product_of
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow.handlers._layout import back, first, is_last, padding_of, spatial
+from xir.ir.broadcasting import join
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim
 from xir.ir.node import Value
@@ -189,7 +190,8 @@ def batch_product(site: Site, x: Value, y: Value) -> Value:
     site.ignore("grad_x", "grad_y")
     a = _turned(x) if site.flag("adj_x") else x
     b = _turned(y) if site.flag("adj_y") else y
-    return matmul(a, b)
+    batch = join([a.shape[:-2], b.shape[:-2]])
+    return matmul(site.repeated(a, (*batch, *a.shape[-2:])), site.repeated(b, (*batch, *b.shape[-2:])))
 
 
 def _turned(x: Value) -> Value:

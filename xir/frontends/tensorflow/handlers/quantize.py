@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
+from numpy.typing import NDArray
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._site import Handler, Site
@@ -12,10 +15,12 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops._build import scalar_like
 from xir.ops.constant import constant
-from xir.ops.elementwise import add, clip, floor, mul, sub
+from xir.ops.elementwise import add, clip, floor, maximum, minimum, mul, round_, sub
 from xir.ops.shape import broadcast, reshape
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
+
+Reals: TypeAlias = NDArray[np.float32]
 
 
 @handlers.layer("Dequantize")
@@ -52,33 +57,30 @@ def _line(mode: str, dtype: DType, least: float, greatest: float) -> tuple[float
 @handlers.layer("FakeQuantWithMinMaxArgs")
 def fake_quantized(site: Site, x: Value) -> Value:
     """Reals rounded to those that `num_bits` bits stand for."""
-    return _rounded(site, x, np.asarray(site.real("min")), np.asarray(site.real("max")))
+    return _rounded(site, x, np.asarray(site.real("min"), np.float32), np.asarray(site.real("max"), np.float32))
 
 
 @handlers.layer("FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
 def fake_quantized_between(site: Site, x: Value, low: Value, high: Value) -> Value:
     """The same, between ends that are weights, of the last axis' slices where there are several."""
-    ends = [np.asarray(site.array(each, "the end of a range"), np.float64) for each in (low, high)]
-    return _rounded(site, x, *ends)
+    least, greatest = (np.asarray(site.array(each, "the end of a range"), np.float32) for each in (low, high))
+    return _rounded(site, x, least, greatest)
 
 
-def _rounded(site: Site, x: Value, low: np.ndarray, high: np.ndarray) -> Value:
-    """The ends are moved so that 0 is one of the numbers (fake_quant_ops_functor.h, Nudge)."""
-    first = 1 if site.flag("narrow_range") else 0
-    last = (1 << site.integer("num_bits")) - 1
+def _rounded(site: Site, x: Value, low: Reals, high: Reals) -> Value:
+    """The ends are moved so that 0 is one of the numbers (fake_quant_ops_functor.h, Nudge; all in f32)."""
+    first = np.float32(site.flag("narrow_range"))
+    last = np.float32((1 << site.integer("num_bits")) - 1)
     scale = (high - low) / (last - first)
-    safe = np.where(scale == 0, 1.0, scale)
-    zero = np.clip(np.floor(first - low / safe + 0.5), first, last)
-    nudged_low, nudged_high = (first - zero) * scale, (last - zero) * scale
-    bottom, top, step = (_spread(x, each) for each in (nudged_low, nudged_high, safe))
-    from xir.ops.elementwise import div, maximum, minimum
-
-    inside = minimum(maximum(x, bottom), top)
-    number = floor(add(div(sub(inside, bottom), step), scalar_like(x, 0.5)))
-    return add(mul(number, step), bottom)
+    safe = np.where(scale == 0, np.float32(1), scale)
+    zero = np.clip(np.floor(first - low / safe + np.float32(0.5)), first, last)
+    bottom, top = (_spread(x, np.asarray((end - zero) * scale, np.float32)) for end in (first, last))
+    inside = sub(minimum(maximum(x, bottom), top), bottom)
+    number = floor(add(mul(inside, _spread(x, np.reciprocal(safe))), scalar_like(x, 0.5)))
+    return add(mul(number, _spread(x, scale)), bottom)
 
 
-def _spread(x: Value, numbers: np.ndarray) -> Value:
+def _spread(x: Value, numbers: Reals) -> Value:
     """Numbers for everything or for the last axis, repeated to the shape of `x`."""
     literal = constant(value=constant_of(np.asarray(numbers).astype(x.dtype.dtype)))
     if literal.rank:
@@ -99,8 +101,6 @@ def rounded_between(site: Site, x: Value, low: Value, high: Value) -> Value:
     from_low = bottom / least if least * bottom > 0 else np.inf
     from_high = top / greatest if greatest * top > 0 else np.inf
     scale = min(from_low, from_high)
-    from xir.ops.elementwise import round_
-
     inside = mul(clip(x, minimum=bottom / scale, maximum=top / scale), scalar_like(x, scale))
     number = round_(inside) if mode == "HALF_TO_EVEN" else floor(add(inside, scalar_like(inside, 0.5)))
     return mul(number, scalar_like(number, 1 / scale))

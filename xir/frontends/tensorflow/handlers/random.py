@@ -10,14 +10,19 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow.handlers._sizes import length, unknown, whole
 from xir.ir.constant import constant_of
-from xir.ir.dims import Shape
+from xir.ir.dims import Dim, Shape
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import random
 from xir.ops._build import scalar_like
+from xir.ops._targets import size_value
+from xir.ops.compare import greater
 from xir.ops.constant import constant
-from xir.ops.elementwise import add, clip, floor, mul, sub
-from xir.ops.shape import broadcast
+from xir.ops.elementwise import add, clip, floor, minimum, mul, sub
+from xir.ops.norm import softmax
+from xir.ops.reduce import reduce_sum
+from xir.ops.running import cumsum
+from xir.ops.shape import broadcast, concat, reshape
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
@@ -88,6 +93,25 @@ def uniform_whole(site: Site, sizes: Value, low: Value, high: Value) -> Value:
 
 @handlers.layer("Multinomial")
 def multinomial(site: Site, logits: Value, count: Value) -> Value:
-    """Draws from the classes of each row."""
-    (number,) = site.numbers(count, "a number of draws")
-    return random.multinomial(logits, count=number, seed=seed_of(site), dtype=site.dtype("output_dtype"))
+    """Draws from the classes of each row: where an even spread falls among the summed probabilities."""
+    dtype, known = site.dtype("output_dtype"), site.sizes(count)
+    if known is not None and isinstance(known[0], int):
+        return random.multinomial(logits, count=known[0], seed=seed_of(site), dtype=dtype)
+    rows, classes = logits.shape
+    sizes = [reshape(size_value(rows, DType.INT64), shape=(1,)), reshape(whole(site, count), shape=(1,))]
+    zero = constant(value=constant_of(np.zeros((), np.float32)))
+    like = broadcast(zero, concat(*sizes, axis=0), shape=(rows, unknown(1)[0]))
+    drawn = random.random_uniform(like, shape=like.shape, low=0.0, high=1.0, seed=seed_of(site), dtype=logits.dtype)
+    summed = cumsum(softmax(logits, axis=1), axis=1)
+    shape = (*like.shape, classes)
+    below = greater(
+        broadcast(reshape(drawn, shape=(*drawn.shape, 1)), shape=shape),
+        broadcast(reshape(summed, shape=(rows, 1, classes)), shape=shape),
+    )
+    place = reduce_sum(site.cast(below, DType.INT32), axes=(2,), keep_dims=False)
+    return site.cast(minimum(place, _last(place, classes)), dtype)
+
+
+def _last(like: Value, classes: Dim) -> Value:
+    """The last class, everywhere."""
+    return broadcast(size_value(classes - 1, like.dtype), shape=like.shape)
