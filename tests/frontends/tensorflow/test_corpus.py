@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tests.frontends.tensorflow.corpus import Corpus, check
@@ -26,3 +28,15 @@ def test_a_sample_is_equal(corpus):
     cases = {case.name: case for case in archive.cases()}
     outcomes = [check(archive, cases[name]) for name in SAMPLE]
     assert [(each.case.name, each.kind, each.detail) for each in outcomes if each.kind != "equal"] == []
+
+
+@pytest.mark.nightly
+def test_what_is_equal_stays_equal(corpus):
+    if not (corpus / "tf_graphs.zip").is_file():
+        pytest.skip("the corpus has no tf_graphs.zip")
+    archive = Corpus(str(corpus))
+    counts = Counter((case.status.partition(":")[0], check(archive, case).kind) for case in archive.cases())
+    assert counts["equal", "equal"] >= 769
+    assert counts["tensorflow-2.21-differs", "equal"] >= 58
+    assert counts["random", "loads"] == 14
+    assert counts["no-expected-output", "loads"] == 9

@@ -7,7 +7,7 @@ import pytest
 
 import xir
 from tests.frontends.tensorflow.graphs import literal, node, placeholder, scalar, write
-from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageError
+from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError, UsageError
 from xir.frontends.tensorflow.importer import import_tensorflow
 
 F = "DT_FLOAT"
@@ -225,3 +225,113 @@ def test_an_array_of_a_loop_is_one_tensor(tmp_path):
     ]
     graph = xir.load(write(tmp_path, *nodes), outputs=["y"])
     assert xir.run(graph, {"n": np.array(4, np.int32)})["y"].tolist() == [0, 1, 4, 9]
+
+
+def test_control_flow_that_is_none(tmp_path):
+    alone = [placeholder("x", 2), node("Enter", "e", "x", T=F, frame_name="f"), node("Exit", "y", "e", T=F)]
+    with pytest.raises(InvalidModelError, match="Exit leads out of no loop"):
+        xir.load(write(tmp_path, *alone))
+    free = [placeholder("x", 2), placeholder("z", 2), node("Merge", "y", "x", "z", T=F, N=2)]
+    with pytest.raises(UnsupportedError, match="no single predicate"):
+        xir.load(write(tmp_path, *free), outputs=["y"])
+
+
+def test_deep_chains_are_walked(tmp_path):
+    nodes = [node("Neg", f"n{at}", f"n{at - 1}" if at else "x", T=F) for at in range(3000)]
+    graph = xir.load(write(tmp_path, placeholder("x", 1), *reversed(nodes)))
+    assert len(graph.nodes) == 3000
+
+
+def test_functions_that_multiply_are_bounded(tmp_path):
+    """Twenty functions, each of which calls the one before it twice: 2^20 nodes from some kilobytes."""
+    signature = 'input_arg { name: "a" type: DT_FLOAT } output_arg { name: "r" type: DT_FLOAT }'
+    bodies = ['node_def { name: "s" op: "Square" input: "a" } ret { key: "r" value: "s:y:0" }']
+    for at in range(1, 20):
+        first = f'node_def {{ name: "b" op: "f{at - 1}" input: "a" }}'
+        calls = first + f' node_def {{ name: "s" op: "f{at - 1}" input: "b:r:0" }}'
+        bodies.append(calls + ' ret { key: "r" value: "s:r:0" }')
+    functions = [f'function {{ signature {{ name: "f{at}" {signature} }} {body} }}' for at, body in enumerate(bodies)]
+    library = "library { " + " ".join(functions) + " }"
+    with pytest.raises(UnsafeError, match="expand to more than"):
+        xir.load(write(tmp_path, placeholder("x", 2), node("f19", "y", "x"), library))
+
+
+def test_a_binary_graph_is_read_and_its_fields_are_checked(tmp_path):
+    def field(number, data):
+        return bytes((number << 3 | 2, len(data))) + data
+
+    x = field(1, b"x") + field(2, b"Placeholder") + field(5, field(1, b"dtype") + field(2, bytes((0x30, 1))))
+    x += field(5, field(1, b"shape") + field(2, field(7, field(2, bytes((0x08, 2))))))
+    y = field(1, b"y") + field(2, b"Square") + field(3, b"x") + field(5, field(1, b"T") + field(2, bytes((0x30, 1))))
+    path = tmp_path / "graph.pb"
+    path.write_bytes(field(1, x) + field(1, y))
+    assert xir.run(xir.load(str(path)), {"x": np.array([2, 3], np.float32)})["y"].tolist() == [4, 9]
+    path.write_bytes(field(1, x) + field(1, y + field(9, b"?")))
+    with pytest.raises(FormatError, match="NodeDef has no field 9"):
+        import_tensorflow(str(path))
+    path.write_bytes((field(1, x) + field(1, y))[:-3])
+    with pytest.raises(FormatError):
+        import_tensorflow(str(path))
+
+
+def test_a_placeholder_with_a_default_is_an_input_only_where_it_is_told(tmp_path):
+    nodes = [
+        literal("one", [1.0], (2,)),
+        node("PlaceholderWithDefault", "x", "one", dtype=F, shape=(2,)),
+        node("Neg", "y", "x", T=F),
+    ]
+    path = write(tmp_path, *nodes)
+    assert xir.run(xir.load(path), {})["y"].tolist() == [-1, -1]
+    graph = xir.load(path, inputs={"x": "f32[2]"})
+    assert xir.run(graph, {"x": np.array([3, 4], np.float32)})["y"].tolist() == [-3, -4]
+
+
+def test_lists_of_tensors_are_one_tensor(tmp_path):
+    shape, count = literal("shape", [2], (1,), I), scalar("count", 3)
+    nodes = [
+        placeholder("x", 2),
+        shape,
+        count,
+        scalar("at", 1),
+        node("TensorListReserve", "list", "shape", "count", element_dtype=F, shape_type=I),
+        node("TensorListSetItem", "set", "list", "at", "x", element_dtype=F),
+        node("TensorListStack", "y", "set", "shape", element_dtype=F),
+        node("TensorListGetItem", "item", "set", "at", "shape", element_dtype=F),
+        node("TensorListLength", "length", "set"),
+    ]
+    graph = xir.load(write(tmp_path, *nodes), outputs=["y", "item", "length"])
+    made = xir.run(graph, {"x": np.array([5, 6], np.float32)})
+    assert made["y"].tolist() == [[0, 0], [5, 6], [0, 0]]
+    assert made["item"].tolist() == [5, 6]
+    assert made["length"] == 3
+
+
+@pytest.mark.parametrize("kind", ["RandomUniform", "RandomStandardNormal", "TruncatedNormal"])
+def test_random_numbers_are_seeded_by_their_node(tmp_path, kind):
+    sizes = literal("sizes", [400], (1,), I)
+    nodes = [sizes, *(node(kind, name, "sizes", dtype=F, T=I) for name in ("a", "b"))]
+    path = write(tmp_path, *nodes)
+    first, again = xir.run(xir.load(path), {}), xir.run(xir.load(path), {})
+    assert first["a"].shape == (400,)
+    assert np.array_equal(first["a"], again["a"])
+    assert not np.array_equal(first["a"], first["b"])
+    mean, deviation = {"RandomUniform": (0.5, 0.29), "RandomStandardNormal": (0, 1), "TruncatedNormal": (0, 0.88)}[kind]
+    assert abs(first["a"].mean() - mean) < 0.2
+    assert abs(first["a"].std() - deviation) < 0.1
+
+
+def test_assignments_make_the_new_value(tmp_path):
+    nodes = [
+        placeholder("x", 2),
+        literal("v", [1.0, 2.0, 3.0], (3,)),
+        literal("at", [0, 2], (2,), I),
+        node("ScatterDiv", "div", "v", "at", "x", T=F, Tindices=I),
+        node("ScatterSub", "sub", "v", "at", "x", T=F, Tindices=I),
+        node("Assign", "new", "v", "v", T=F),
+        node("AssignAdd", "more", "v", "v", T=F),
+    ]
+    made = xir.run(xir.load(write(tmp_path, *nodes)), {"x": np.array([2, 4], np.float32)})
+    assert made["div"].tolist() == [0.5, 2, 0.75]
+    assert made["sub"].tolist() == [-1, 2, -1]
+    assert made["new"].tolist() == [1, 2, 3]
+    assert made["more"].tolist() == [2, 4, 6]
