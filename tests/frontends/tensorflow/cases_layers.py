@@ -43,6 +43,10 @@ def _layers() -> Iterator[Case]:
         (fixed([1, 4, 4, 4, 2]), real(2, 2, 2, 2, 3), real(1, 2, 2, 2, 3)),
         {"strides": [1, 2, 2, 2, 1], "padding": "SAME"},
     )
+
+
+def _pools() -> Iterator[Case]:
+    x = real(2, 5, 6, 4)
     pool = {"ksize": [1, 3, 2, 1], "strides": [1, 2, 1, 1], "padding": "SAME"}
     yield Case("MaxPool", "MaxPool", (x,), pool)
     yield Case("AvgPool", "AvgPool", (x,), pool)
@@ -53,6 +57,10 @@ def _layers() -> Iterator[Case]:
     argmax = {"ksize": [1, 2, 2, 1], "strides": [1, 2, 2, 1], "padding": "VALID"}
     yield Case("MaxPoolWithArgmax", "MaxPoolWithArgmax", (x,), argmax, (0, 1))
     yield Case("MaxPoolWithArgmax batch", "MaxPoolWithArgmax", (x,), {**argmax, "include_batch_in_index": True}, (1,))
+
+
+def _products() -> Iterator[Case]:
+    x = real(2, 5, 6, 4)
     yield Case("BiasAdd", "BiasAdd", (x, real(4)))
     yield Case("BiasAdd first", "BiasAdd", (x, real(5)), {"data_format": "NCHW"})
     yield Case("BiasAddV1", "BiasAddV1", (x, real(4)))
@@ -206,6 +214,8 @@ def cases_layers() -> Iterator[Case]:
     """All of them."""
     for family in (
         _layers,
+        _pools,
+        _products,
         _matrices,
         _decompositions,
         _cells,

@@ -26,12 +26,15 @@ from xir.ops.shape import broadcast, concat, reshape
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
+_SEEDS = (1 << 24) - 1
+"""The largest seed: every one up to it is a float of 32 bits, as ONNX keeps seeds."""
+
 
 def seed_of(site: Site) -> int:
     """The seed of a node: of its two seeds where it has any, else of its name, so that two nodes differ."""
     first, second = site.integer("seed"), site.integer("seed2")
     text = f"{first}:{second}" if first or second else site.node.name
-    return zlib.crc32(text.encode("utf-8", "surrogateescape"))
+    return zlib.crc32(text.encode("utf-8", "surrogateescape")) & _SEEDS
 
 
 def _shape(site: Site, sizes: Value) -> tuple[Value | None, Shape]:
