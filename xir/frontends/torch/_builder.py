@@ -18,14 +18,14 @@ from xir.frontends.torch.formulas import Sizes
 from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.program import Argument, Body, Names, Node, Program, Reference
 from xir.frontends.torch.symbolic import SYMBOLIC
-from xir.frontends.torch.tensor import Computed, Number, Tensor
+from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.builder import sourced
 from xir.ir.constraints import collecting
 from xir.ir.dims import Symbol, SymbolicDim, equal
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.source import Source
-from xir.ir.types import DType, TensorType, Type
+from xir.ir.types import TensorType, Type
 from xir.ir.walk import free_symbols
 from xir.limits import MAX_CALLS
 
@@ -277,21 +277,12 @@ class Builder:
                 self.call.refuse("complex numbers in a branch or loop", "use torch.view_as_real before it")
             return item.value
         if isinstance(item, bool | int | float | SymbolicDim | Computed):
-            return number_value(self.call, item)
+            return self.call.number(item)
         raise InvalidModelError(f"a tensor or number is needed, got {type(item).__name__}")
 
 
 HigherOrder: TypeAlias = Callable[[Builder, Sequence[object], Mapping[str, object]], object]
 """(who builds, arguments by place, arguments by name) -> what the call makes."""
-
-
-def number_value(call: Call, number: object) -> Value:
-    """A number as a tensor without axes: bool, i64 or f64."""
-    if isinstance(number, Computed):
-        return number.value
-    if isinstance(number, bool):
-        return call.literal(number, DType.BOOL)
-    return call.scalar(cast("Number", number), DType.FLOAT64 if isinstance(number, float) else DType.INT64)
 
 
 def _item(container: object = None, key: object = None) -> object:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import numpy as np
 
@@ -322,6 +322,14 @@ class Call:
     def repeated(self, value: Value, shape: Shape) -> Value:
         """The operand repeated to `shape`, itself where nothing is to repeat."""
         return broadcast(value, shape=shape) if needs_broadcast(value.shape, shape) else value
+
+    def number(self, number: object) -> Value:
+        """A number as a tensor without axes: bool, i64 or f64."""
+        if isinstance(number, Computed):
+            return number.value
+        if isinstance(number, bool):
+            return self.literal(number, DType.BOOL)
+        return self.scalar(cast("Number", number), DType.FLOAT64 if isinstance(number, float) else DType.INT64)
 
     def repeated_like(self, value: Value, other: Value) -> Value:
         """The operand repeated to the shape of a tensor, which tells the sizes that only the run finds out."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from xir.errors import InvalidModelError, UnsupportedError, UsageError, XirError
 from xir.frontends.torch import guards
-from xir.frontends.torch._builder import Builder, Shared, number_value
+from xir.frontends.torch._builder import Builder, Shared
 from xir.frontends.torch._names import NameTable, output_names, unique
 from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.formulas import Sizes, parse_formula
@@ -262,7 +262,7 @@ class _Importer:
         if isinstance(made, Tensor):
             return self._shown(made)
         if isinstance(made, bool | int | float | SymbolicDim | Computed):
-            return number_value(Call("output", self.scope), made)
+            return Call("output", self.scope).number(made)
         return None
 
     def _shown(self, place: Tensor) -> Value:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from xir.errors import UnsupportedError
 from xir.frontends._bodies import Body, captured_by, closed
-from xir.frontends.torch._builder import number_value
 from xir.frontends.torch.handlers.numbers import assume
 from xir.frontends.torch.script.objects import Record
 from xir.frontends.torch.script.snapshot import MISSING, Change, Snapshot
@@ -192,7 +191,7 @@ class Join:
         if isinstance(a, complex) or isinstance(b, complex):
             return _unreadable("is one of two complex numbers, which only the run decides")
         call = self.interpreter.call
-        left, right = number_value(call, a), number_value(call, b)
+        left, right = call.number(a), call.number(b)
         if left is right:
             return lambda results: a
         if left.dtype is not right.dtype:

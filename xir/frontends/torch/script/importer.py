@@ -9,7 +9,6 @@ from typing import cast
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
-from xir.frontends.torch._builder import number_value
 from xir.frontends.torch._names import NameTable, unique
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.importer import Imported
@@ -260,7 +259,7 @@ class _Importer:
                 owner.attributes[name] = self.inputs.take_number(full, value)
                 self.attributes[path] = owner, name, owner.attributes[name]
             elif full in self.changed and isinstance(value, bool | int | float):
-                number = number_value(self.interpreter.call, value)
+                number = self.interpreter.call.number(value)
                 input_ = Value(number.type)
                 owner.attributes[name] = Computed(input_)
                 self.attributes[path] = owner, name, owner.attributes[name]
@@ -343,7 +342,7 @@ class _Importer:
             )
 
     def _output(self, result: object) -> Value:
-        return result.value if isinstance(result, Tensor) else number_value(self.interpreter.call, result)
+        return result.value if isinstance(result, Tensor) else self.interpreter.call.number(result)
 
     def _changes(self) -> Iterable[tuple[str, Value]]:
         """The new values of what the code has changed, with the names of what it is."""
@@ -357,7 +356,7 @@ class _Importer:
                 done.add(full)
                 yield full, after.value
             elif is_number(before) and is_number(after) and not _is_same(before, after):
-                yield full, number_value(self.interpreter.call, after)
+                yield full, self.interpreter.call.number(after)
             elif not _is_same(before, after):
                 told_as = f"attribute {full!r} is {told(after)} after a run; every run begins with {told(before)}"
                 self.interpreter.notes[told_as] = None

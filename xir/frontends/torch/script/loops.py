@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from xir.errors import InvalidModelError
 from xir.frontends._bodies import Body
-from xir.frontends.torch._builder import number_value
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.script.branches import JoinedTensor, body_of
 from xir.frontends.torch.script.containers import truth
@@ -165,7 +164,7 @@ class _Loop:
                     interpreter.frame.held[self.name] = Computed(inputs[0])
                 interpreter.inner(self.body)
                 going = True if self.condition is None else truth(interpreter, interpreter.evaluate(self.condition))
-                asked = interpreter.call.cast(number_value(interpreter.call, going), DType.BOOL)
+                asked = interpreter.call.cast(interpreter.call.number(going), DType.BOOL)
             changes = {change.slot.identity: change for change in before.changes()}
             return _Step(inputs, changes, asked, tuple(assumed))
         except Raised as error:
@@ -228,7 +227,7 @@ class _Loop:
         if isinstance(value, Tensor):
             return [value.value], lambda values: JoinedTensor(values[0], True)
         if is_number(value) and not isinstance(value, complex):
-            return [number_value(self.interpreter.call, value)], lambda values: Computed(values[0])
+            return [self.interpreter.call.number(value)], lambda values: Computed(values[0])
         if isinstance(value, list | tuple):
             return self._several(cast("Sequence[object]", value))
         return None, lambda values: None

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from xir.frontends.torch._builder import number_value
 from xir.frontends.torch.promotion import dtype_of_code
 from xir.frontends.torch.script.values import is_number
 from xir.frontends.torch.symbolic import SYMBOLIC
@@ -58,7 +57,7 @@ def number_tensor(interpreter: Interpreter, value: object) -> object:
     """A number as a tensor without axes; a tensor itself."""
     if isinstance(value, Tensor):
         return value
-    made = number_value(interpreter.call, value)
+    made = interpreter.call.number(value)
     return Tensor(made) if isinstance(value, Computed) else NumberTensor(made, cast("Number", value))
 
 
