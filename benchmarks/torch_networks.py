@@ -138,7 +138,7 @@ class _Translator(nn.Module):
 
     def forward(self, words: Tensor, said: Tensor) -> Tensor:
         mask = nn.Transformer.generate_square_subsequent_mask(said.shape[1])
-        return self.body(self.embedding(words), self.embedding(said), tgt_mask=mask)
+        return self.body(self.embedding(words), self.embedding(said), tgt_mask=mask, tgt_is_causal=True)
 
 
 class _Bag(nn.Module):

@@ -12,7 +12,7 @@ from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.promotion import DEFAULT, category, dtype_of_number
 from xir.frontends.torch.tensor import Computed, Number, is_size
-from xir.ir.dims import Dim, ceil_divide, maximum
+from xir.ir.dims import Dim, bounds, ceil_divide, equal, maximum
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import compare, elementwise, index
@@ -186,7 +186,7 @@ def ranged(call: Call, start: Number, end: Number, step: Number, dtype: DType | 
     if any(isinstance(number, Computed) for number in numbers):
         wide = DType.INT64 if whole else DType.FLOAT64
         return call.cast(range_(*(call.scalar(number, wide) for number in numbers)), dtype)
-    if is_size(start) and is_size(end) and isinstance(step, int):
+    if is_size(start) and is_size(end) and is_size(step):
         return _whole_range(call, start, end, step, dtype)
     if not all(isinstance(number, int | float) for number in numbers):
         call.refuse("a range of real numbers whose bounds are not known before the run")
@@ -206,19 +206,22 @@ def _is_whole(number: Number) -> bool:
     return is_size(number)
 
 
-def _whole_range(call: Call, start: Dim, end: Dim, step: int, dtype: DType) -> Value:
-    if step == 0:
+def _whole_range(call: Call, start: Dim, end: Dim, step: Dim, dtype: DType) -> Value:
+    if equal(step, 0):
         call.invalid("a range needs a step")
-    span = end - start if step > 0 else start - end
-    count = maximum(ceil_divide(span, abs(step)), 0)
+    least = bounds(step)[0]
+    if not isinstance(step, int) and (least is None or least < 0):
+        call.refuse("a range whose step may be up or down")
+    is_up = least is not None and least >= 0  # 0 is no step, for what divides by it is not 0
+    count = maximum(ceil_divide(end - start, step) if is_up else ceil_divide(start - end, 0 - step), 0)
     if dtype.is_integer:
         line = iota(shape=(count,), axis=0, dtype=dtype)
         return _moved(call, line, start, step)
     return call.cast(_moved(call, iota(shape=(count,), axis=0, dtype=DType.INT64), start, step), dtype)
 
 
-def _moved(call: Call, line: Value, start: Dim, step: int) -> Value:
-    if step != 1:
+def _moved(call: Call, line: Value, start: Dim, step: Dim) -> Value:
+    if equal(step, 1) is not True:
         line = elementwise.mul(line, call.filled(step, line.dtype, line.shape))
     return line if start == 0 else elementwise.add(line, call.filled(start, line.dtype, line.shape))
 

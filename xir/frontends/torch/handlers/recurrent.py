@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.product import linear
 from xir.frontends.torch.operators import Operators
+from xir.frontends.torch.tensor import Number
 from xir.ir.dims import add as add_sizes
 from xir.ir.node import Value
 from xir.ir.types import DType
@@ -153,6 +154,54 @@ def lstm(
     layers = _layers(call, params, has_biases, count, bidirectional, _LSTM_ROWS)
     y, *last = _lstm(call, _time_first(x, batch_first), states, layers, 1 + bidirectional, None)
     return _time_first(y, batch_first), *last
+
+
+_LSTM_MODE = 2
+"""What torch/_decomp/decompositions_for_rnn.py passes for an LSTM."""
+
+
+@operators.op(
+    "mkldnn_rnn_layer(Tensor input, Tensor weight0, Tensor weight1, Tensor weight2, Tensor weight3, Tensor hx_, Tensor"
+    " cx_, bool reverse, int[] batch_sizes, int mode, int hidden_size, int num_layers, bool has_biases, bool"
+    " bidirectional, bool batch_first, bool train) -> (Tensor, Tensor, Tensor, Tensor)"
+)
+def one_lstm(
+    call: Call,
+    x: Value,
+    w: Value,
+    r: Value,
+    b: Value,
+    rb: Value,
+    h: Value,
+    c: Value,
+    reverse: bool,
+    packed: Sequence[Number],
+    mode: int,
+    size: int,
+    count: int,
+    has_biases: bool,
+    bidirectional: bool,
+    batch_first: bool,
+    train: bool,
+) -> tuple[Value, ...]:
+    """One layer of LSTM in one direction, as torch.compile has it in inference; of its workspace there is nothing."""
+    if mode != _LSTM_MODE or count != 1 or bidirectional or train or packed:
+        call.refuse("a recurrent layer of oneDNN that is no plain LSTM")
+    layer = _layers(call, (w, r, b, rb) if has_biases else (w, r), has_biases, 1, False, _LSTM_ROWS)[0]
+    made, last, cell = lstm_of(
+        _time_first(x, batch_first),
+        layer.w,
+        layer.r,
+        layer.b,
+        None,
+        h,
+        c,
+        direction="reverse" if reverse else "forward",
+        functions=(_SIGMOID, _TANH, _TANH),
+        clip=None,
+        coupled=False,
+    )
+    return _time_first(_joined(made), batch_first), last, cell, call.filled(0, DType.UINT8, (0,))
 
 
 @operators.op(

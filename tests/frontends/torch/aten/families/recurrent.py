@@ -32,8 +32,16 @@ def examples() -> list[Example]:
     x, h = r(2, 3), r(2, 4)
     return [
         *found,
+        *(_of_onednn(r, reverse) for reverse in (False, True)),
         Example("aten.lstm_cell.default", [x, [h, r(2, 4)], r(16, 3), r(16, 4), r(16), r(16)]),
         Example("aten.gru_cell.default", [x, h, r(12, 3), r(12, 4), r(12), r(12)]),
         Example("aten.rnn_tanh_cell.default", [x, h, r(4, 3), r(4, 4)]),
         Example("aten.rnn_relu_cell.default", [x, h, r(4, 3), r(4, 4), r(4), r(4)]),
     ]
+
+
+def _of_onednn(r: Draws, reverse: bool) -> Example:
+    """A layer as torch.compile calls it."""
+    weights, states = [r(16, 3), r(16, 4), r(16), r(16)], [r(1, 2, 4), r(1, 2, 4)]
+    rest = [reverse, [], 2, 4, 1, True, False, False, False]
+    return Example("aten.mkldnn_rnn_layer.default", [r(5, 2, 3), *weights, *states, *rest])
