@@ -72,7 +72,7 @@ nightly: environment models ## the long tests
 
 matrix: ## networks of PyTorch's libraries in every way in and out, hours; MATRIX="--only resnet --ways pt2" for some
 	@$(PYTHON) tools/environment.py .venv-torch --extras dev,matrix --editable
-	@$(TEST_SETTINGS) .venv-torch/bin/python -m tests.frontends.torch.networks --results out/networks.jsonl $(MATRIX)
+	@$(TEST_SETTINGS) .venv-torch/bin/python -m tests.frontends.torch.networks $(MATRIX)
 
 clean: ## remove the environments and what the checks left
 	@rm -rf .venv .venv-bench .venv-demo .venv-caffe .venv-torch build dist out .coverage .coverage.* htmlcov *.egg-info \

@@ -74,7 +74,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="networks; all without a name")
     parser.add_argument("--only", default="", help="networks whose names hold this text")
     parser.add_argument("--ways", default=",".join(WAYS), help=f"of {', '.join(WAYS)}")
-    parser.add_argument("--results", type=Path, default=Path("out/networks.jsonl"), help="lines of JSON, added to")
+    parser.add_argument("--results", type=Path, default=table.MEASURED, help="lines of JSON, added to")
     parser.add_argument("--again", action="store_true", help="also what --results holds already")
     parser.add_argument("--mend", action="store_true", help="also what --results holds as not equal")
     parser.add_argument("--table", type=Path, help="writes the table of all results into this Markdown file")
@@ -96,7 +96,7 @@ def main() -> int:
         for answer in measured(network, ways, folder):
             wrong += answer["status"] in table.WRONG
             with chosen.results.open("a") as lines:
-                lines.write(json.dumps(answer) + "\n")
+                lines.write(json.dumps(table.kept(answer)) + "\n")
             shown = f"{answer.get('error', 0):9.1e} {answer.get('seconds', 0):6.1f} s {answer.get('told', '')}"
             print(f"{answer['network']:40} {answer['way']:18} {answer['status']:10} {shown}", flush=True)
         if chosen.keep is None:

@@ -13,6 +13,11 @@ WRONG = ("different", "refused", "crashed", "late", "silent")
 
 MARK = "<!-- python -m tests.frontends.torch.networks --table writes what follows -->"
 
+MEASURED = Path(__file__).parent / "measured.jsonl"
+"""What was measured so far, a line of JSON a network and way; a run adds to it."""
+
+KEPT = ("network", "way", "status", "error", "nodes", "onnx_nodes", "seconds")
+
 Results = dict[tuple[str, str], Answer]
 """The last answer of each network and way."""
 
@@ -21,6 +26,12 @@ def results(path: Path) -> Results:
     """What a file of results holds."""
     lines = path.read_text().splitlines() if path.is_file() else []
     return {(answer["network"], answer["way"]): answer for answer in map(json.loads, lines)}
+
+
+def kept(answer: Answer) -> Answer:
+    """What of an answer is written down: of what is told the first line."""
+    told = str(answer.get("told", "")).partition("\n")[0][:300]
+    return {key: answer[key] for key in KEPT if key in answer} | ({"told": told} if told else {})
 
 
 def _cell(answer: Answer | None) -> str:

@@ -27,6 +27,14 @@ def test_small_networks_are_equal(network, way: str, tmp_path: Path, monkeypatch
     assert answer["status"] in wanted, answer
 
 
+def test_what_was_measured_names_networks_and_keeps_no_traces() -> None:
+    names = {network.name for network in networks()}
+    found = table.results(table.MEASURED)
+    assert {name for name, _ in found} <= names
+    assert all(set(answer) <= {*table.KEPT, "told"} for answer in found.values())
+    assert table.kept({"network": "a", "way": "pt2", "folder": "b", "told": "one\ntwo"})["told"] == "one"
+
+
 def test_the_table_counts_and_names(tmp_path: Path) -> None:
     found = {
         ("a", "pt2"): {"status": "equal", "error": 2e-6},
