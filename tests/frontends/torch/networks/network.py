@@ -23,6 +23,7 @@ class Network:
         tolerance: the largest error, relative to the largest element of the result.
         reference: whether it is small enough for the reference, too.
         seconds: how long one way may take.
+        finish: what is done to the module once its weights are random.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Network:
     tolerance: float = 1e-4
     reference: bool = False
     seconds: int = 900
+    finish: Callable[[Any], object] | None = None
 
     def example(self) -> dict[str, int]:
         """The sizes of the example."""

@@ -18,6 +18,7 @@ LEAST_DIFFERENCE = 1e-3
 OPERATORS = """
 nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
 qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
+box_iou_rotated(Tensor boxes1, Tensor boxes2) -> Tensor
 roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio,
  bool aligned) -> Tensor
 qroi_align(Tensor input, Tensor rois, float spatial_scale, int pooled_height, int pooled_width, int sampling_ratio,
@@ -62,7 +63,42 @@ def torchvision() -> Any:
             _LIBRARIES.append(torch.library.Library("torchvision", "DEF"))
             for schema in OPERATORS.replace("\n ", " ").strip().splitlines():
                 _LIBRARIES[0].define(schema)
+            _lend_operators(_LIBRARIES[0])
     return importlib.import_module("torchvision")
+
+
+def _lend_operators(library: Any) -> None:
+    """Suppression and aligned regions in Python, for what detection calls of torchvision's machine code."""
+    extension = importlib.import_module("torchvision.extension")
+    extension._has_ops = _has_operators
+    align = importlib.import_module("torchvision.ops.roi_align")._roi_align
+    held = [
+        cell.cell_contents
+        for cell in align.__closure__ or ()
+        if getattr(cell.cell_contents, "__name__", "") == "_roi_align"
+    ]
+    library.impl("nms", _suppressed, "CPU")
+    library.impl("roi_align", held[0] if held else align, "CPU")
+
+
+def _has_operators() -> bool:
+    return True
+
+
+def _suppressed(boxes: Any, scores: Any, limit: float) -> Any:
+    """The boxes that no better one overlaps by more than the limit (torchvision/csrc/ops/cpu/nms_kernel.cpp)."""
+    import torch
+
+    held, areas = boxes.numpy(), ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])).numpy()
+    gone, kept = np.zeros(len(held), bool), []
+    for best in torch.sort(scores, descending=True, stable=True).indices.tolist():
+        if not gone[best]:
+            kept.append(best)
+            sides = np.minimum(held[best, 2:], held[:, 2:]) - np.maximum(held[best, :2], held[:, :2])
+            common = np.prod(np.maximum(sides, 0), axis=1, dtype=held.dtype)
+            with np.errstate(all="ignore"):
+                gone |= common / (areas[best] + areas - common) > limit
+    return torch.tensor(kept, dtype=torch.int64)
 
 
 def randomized(module: Any, example: Mapping[str, Any]) -> Any:
@@ -98,7 +134,10 @@ def prepared(network: Network) -> Any:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    return randomized(network.build(), drawn(network, [network.example(), *network.others()][-1]))
+    module = randomized(network.build(), drawn(network, [network.example(), *network.others()][-1]))
+    if network.finish is not None:
+        network.finish(module)
+    return module
 
 
 def drawn(network: Network, sizes: Mapping[str, int], seed: int = 1) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from tests.frontends.torch.networks.network import Network
 from tests.frontends.torch.networks.rows import (
     classification,
+    detection,
     flow,
+    quantized,
     segmentation,
     sequences,
     small,
@@ -16,7 +18,7 @@ from tests.frontends.torch.networks.rows import (
     video,
 )
 
-FAMILIES = (small, classification, segmentation, video, flow, timm, transformers, sequences)
+FAMILIES = (small, classification, segmentation, detection, quantized, video, flow, timm, transformers, sequences)
 
 
 def networks() -> Iterator[Network]:
