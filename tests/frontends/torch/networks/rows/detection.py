@@ -97,4 +97,4 @@ def _images(given: Mapping[str, int]) -> dict[str, Any]:
 def rows() -> Iterator[Network]:
     """The networks, with two images."""
     for name in NETWORKS:
-        yield Network(f"torchvision.{name}", _built(name), _images, script="script", seconds=600, finish=_spread)
+        yield Network(f"torchvision.{name}", _built(name), _images, script="script", finish=_spread)
