@@ -8,9 +8,10 @@ import pytest
 import xir
 from tests.frontends.tflite.cases.flow import X, branches, transposed_with_bias, variables
 from tests.frontends.tflite.models import Fed, Held, Model, Out, Q, single
-from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError
 from xir.flatbuffer.write import write_tflite
 from xir.frontends.load import load_model
+from xir.frontends.options import LoadOptions
 
 
 @pytest.fixture
@@ -165,14 +166,19 @@ def test_weights_of_8_bits_are_widened_where_the_activations_are_real(written):
     np.testing.assert_allclose(got, X[None] @ (weights * np.array([[0.1], [0.2]])).T, rtol=1e-6)
 
 
-def test_other_signatures_are_told(written):
+def test_a_signature_chooses_the_subgraph(written):
     model = Model()
-    for name in ("one", "two"):
+    for name, kind in (("one", "RELU"), ("two", "NEG")):
         graph = model.subgraph(name)
-        graph.outputs += graph.op("RELU", [graph.input("float32", (3,))], [Out(shape=(3,))])
+        graph.outputs += graph.op(kind, [graph.input("float32", (3,))], [Out(shape=(3,))])
     content = model.content()
     content["signature_defs"] = tuple(
         {"signature_key": f"{name} way", "subgraph_index": index} for index, name in enumerate(("one", "two"))
     )
-    loaded = load_model(written(write_tflite(content)))
-    assert any("'two way'" in note for note in loaded.notes)
+    path = written(write_tflite(content))
+    first, second = load_model(path), load_model(path, LoadOptions(method="two way"))
+    assert any("'two way'" in note for note in first.notes)
+    assert not second.notes
+    assert [node.op.name for loaded in (first, second) for node in loaded.graph.nodes] == ["clip", "neg"]
+    with pytest.raises(UsageError, match="'one way', 'two way'"):
+        load_model(path, LoadOptions(method="three"))
