@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from xir.errors import InvalidModelError, UnsupportedError, UsageError, XirError
+from xir.errors import InvalidModelError, UnsupportedError, UsageError
 from xir.frontends.torch import guards
 from xir.frontends.torch._builder import Builder, Shared
+from xir.frontends.torch._imported import Imported, at_rest
 from xir.frontends.torch._names import NameTable, output_names, unique
 from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.formulas import Sizes, parse_formula
@@ -26,30 +27,8 @@ from xir.ir.source import Source
 from xir.ir.types import DType, TensorType, Type
 from xir.limits import inlining_limit
 
-MAX_PASSES = 4
-"""How often a program is gone through until it is known which of its weights it writes."""
-
-
 _MAX_NOTE = 500
 """Characters of a note."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Imported:
-    """A program that became a graph.
-
-    Attributes:
-        graph: its inputs are those that a caller feeds, then the state: buffers that the program changes. Its outputs
-            are what the model returns, then the new elements of what it changes, called `NAME.new`.
-        state: what the state begins with, by the names of these inputs.
-        notes: what a person should know of how it was read.
-        calls: how many operators the program calls.
-    """
-
-    graph: Graph
-    state: Mapping[str, Constant]
-    notes: tuple[str, ...]
-    calls: int
 
 
 def import_program(program: Program, *, inputs: Mapping[str, Type] | None = None) -> Imported:
@@ -66,19 +45,12 @@ def import_program(program: Program, *, inputs: Mapping[str, Type] | None = None
         UsageError: `inputs` names no inputs.
     """
     changed = frozenset(output.target for output in program.outputs if output.role in ("buffer", "parameter"))
-    try:
-        for _ in range(MAX_PASSES):
-            importer = _Importer(program, dict(inputs or {}), changed)
-            imported = importer.run()
-            found = changed | importer.written()
-            if found == changed:
-                return imported
-            changed = found
-    except XirError as error:
-        if error.source.file is None:
-            error.source = replace(error.source, file=program.file)
-        raise
-    raise InvalidModelError("which weights the program writes does not come to rest", file=program.file)
+
+    def attempt(changed: frozenset[str]) -> tuple[Imported, frozenset[str]]:
+        importer = _Importer(program, dict(inputs or {}), changed)
+        return importer.run(), importer.written()
+
+    return at_rest(attempt, changed, program.file)
 
 
 class _Importer:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from xir.files import open_mapped
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.state import state_notes
-from xir.frontends.torch.importer import Imported, import_program
+from xir.frontends.torch._imported import Imported
+from xir.frontends.torch.importer import import_program
 from xir.frontends.torch.pt2.reader import read_pt2
 from xir.frontends.torch.script.importer import import_script
 from xir.frontends.torch.script.inputs import Given

@@ -8,10 +8,10 @@ from typing import cast
 
 import numpy as np
 
-from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
+from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError
+from xir.frontends.torch._imported import Imported, at_rest
 from xir.frontends.torch._names import NameTable, unique
 from xir.frontends.torch.call import Scope
-from xir.frontends.torch.importer import Imported
 from xir.frontends.torch.numpy_names import NumpyArray
 from xir.frontends.torch.pickled import Instance, as_table, as_tuple, kind_of
 from xir.frontends.torch.script import quantized
@@ -29,9 +29,6 @@ from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
 from xir.ir.types import TensorType
 from xir.ir.walk import toposort
-
-_MAX_PASSES = 6
-"""How often the code is followed until it is known which attributes it changes."""
 
 _MAX_NOTE = 500
 
@@ -67,22 +64,15 @@ def import_script(archive: ScriptArchive, given: Given, method: str | None = Non
         UnsafeError: it asks for more than the limits allow.
         UsageError: an input's type is not told, `given` names no input, or the model has no such method.
     """
-    changed: frozenset[str] = frozenset()
+
+    def attempt(changed: frozenset[str]) -> tuple[Imported, frozenset[str]]:
+        importer = _Importer(archive, given, changed, method)
+        return importer.run(), importer.written
+
     try:
-        for _ in range(_MAX_PASSES):
-            importer = _Importer(archive, given, changed, method)
-            imported = importer.run()
-            found = changed | importer.written
-            if found == changed:
-                return imported
-            changed = found
+        return at_rest(attempt, frozenset(), archive.path.rpartition("/")[2])
     except RecursionError as error:
         raise UnsafeError("the code is nested too deep", number=804, file=archive.path) from error
-    except XirError as error:
-        if error.source.file is None:
-            error.source = replace(error.source, file=archive.path.rpartition("/")[2])
-        raise
-    raise InvalidModelError("which attributes the code changes does not come to rest", file=archive.path)
 
 
 class _Importer:
