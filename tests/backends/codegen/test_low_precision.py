@@ -69,7 +69,7 @@ class Image:
     image: tuple[int, int] = (7, 9)
     window: tuple[int, int] = (3, 3)
     strides: tuple[int, int] = (1, 1)
-    padding: int = 1
+    padding: int | tuple[tuple[int, int], tuple[int, int]] = 1
     groups: int = 1
     batch: Dim = 1
     zero: int | None = 3
@@ -77,7 +77,7 @@ class Image:
 
     @property
     def words(self) -> dict[str, object]:
-        sides = ((self.padding, self.padding),) * 2
+        sides = ((self.padding, self.padding),) * 2 if isinstance(self.padding, int) else self.padding
         return {"strides": self.strides, "padding": sides, "dilation": (1, 1), "groups": self.groups}
 
     def integers(self) -> Graph:
@@ -122,6 +122,7 @@ IMAGES = {
     "zero points of weights": Image(zeros=True),
     "no zero point": Image(zero=None),
     "three channels": Image(channels=3, strides=(2, 2)),
+    "cut off and padded": Image(padding=((-1, 0), (0, 2))),
     "groups": Image(channels=16, outputs=24, groups=2),
     "groups of three": Image(channels=12, outputs=24, groups=4),
     "depthwise": Image(channels=24, outputs=24, groups=24),

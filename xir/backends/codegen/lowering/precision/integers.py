@@ -53,6 +53,8 @@ def without_zero_points(node: Node, rewriter: Rewriter) -> Sequence[Value] | Non
     x, w, point, _ = node.inputs
     if x is None or w is None or (point is not None and not is_single(point)):
         return None
+    if node.op.name == "conv_integer" and len(_sides(node)) != len(window_attributes(node).padding):
+        return None
     weights = _weights(node, rewriter)
     if weights is None or _is_plain(node):
         return None
@@ -89,10 +91,14 @@ def _padding(node: Node, x: Value) -> tuple[tuple[int, int], ...]:
     if node.op.name == "matmul_integer":
         return (*((0, 0),) * (x.rank - 1), more)
     given = window_attributes(node)
-    sides = [(b, a) for b, a in given.padding if isinstance(b, int) and isinstance(a, int) and b >= 0 and a >= 0]
-    if len(sides) != len(given.padding):
-        sides = [(0, 0)] * len(given.padding)
+    sides = [(max(before, 0), max(after, 0)) for before, after in _sides(node)]
     return ((0, 0), more if given.groups == 1 else (0, 0), *sides)
+
+
+def _sides(node: Node) -> list[tuple[int, int]]:
+    """The padding of a convolution's windows where it is known; what is below 0 cuts off."""
+    padding = window_attributes(node).padding
+    return [(before, after) for before, after in padding if isinstance(before, int) and isinstance(after, int)]
 
 
 def _weights(node: Node, rewriter: Rewriter) -> _Weights | None:
@@ -121,8 +127,7 @@ def _product(node: Node, x: Value, zero: Value | int, array: Integers, rewriter:
     more = [(0, 0)] * array.ndim
     if node.op.name == "conv_integer":
         more[1] = padding[1]
-        if any(side for pair in padding[2:] for side in pair):
-            attributes["padding"] = ((0, 0),) * (x.rank - 2)
+        attributes["padding"] = tuple((min(before, 0), min(after, 0)) for before, after in _sides(node))
     else:
         more[-2] = padding[-1]
     if any(side for pair in padding for side in pair):
