@@ -217,3 +217,15 @@ def test_sums_over_lines_go_along_them_where_results_are_few() -> None:
     verify(kernel)
     assert ("parallel", 3) in loops(kernel.body)
     assert ("vector", 3) not in loops(kernel.body)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("size", [3, 40, Symbol("N")])
+def test_a_sum_that_is_read_as_it_grows_is_no_reduction(size: int | Symbol, exclusive: bool) -> None:
+    """A running sum along the last axis, whose elements lie side by side as those of a reduction do."""
+    x = Value(TensorType(DType.FLOAT32, (2, size)))
+    kernel = schedule(stage_of(cumsum(x, axis=1, exclusive=exclusive, reverse=False).node).kernel, LANES)
+    array = np.arange(80, dtype=np.float32).reshape(2, 40)[:, : size if isinstance(size, int) else 33]
+    sizes = {} if isinstance(size, int) else {size: 33}
+    made = interpret(kernel, [np.ascontiguousarray(array).reshape(-1)], sizes)[0].reshape(array.shape)
+    np.testing.assert_array_equal(made, array.cumsum(1) - (array if exclusive else 0))

@@ -165,9 +165,17 @@ def _laned(statement: Statement, lanes: int, around: Sequence[For] = ()) -> Sequ
     if carried is None or not isinstance(update, Store) or not all(isinstance(each, Let | Store) for each in before):
         return [statement]
     function, value = carried
+    if _uses(before, update.buffer):
+        return [statement]
     if not in_order([*before, replace(update, value=value)], statement.axis.name):
         return [statement]
     return replace(_Partial.of(statement, update, function, value, lanes), around=tuple(around)).statements()
+
+
+def _uses(block: Sequence[Statement], buffer: Buffer) -> bool:
+    """Whether statements read or write a buffer: a running sum is read as it is so far."""
+    written = (each.buffer.name for each in block if isinstance(each, Store))
+    return buffer.name in {*written, *(load.buffer.name for load in loads(block))}
 
 
 def _carried(update: Statement) -> tuple[Combine, Scalar] | None:
