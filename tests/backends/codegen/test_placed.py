@@ -17,6 +17,7 @@ from xir.ops.finding import nonzero
 from xir.ops.matmul import matmul
 from xir.ops.padding import pad
 from xir.ops.reduce import reduce_sum
+from xir.ops.running import cumprod
 from xir.ops.shape import concat, transpose
 from xir.reference import run
 
@@ -51,6 +52,7 @@ CASES: dict[str, tuple[Callable[[Value], Value | tuple[Value, ...]], tuple[str, 
     "padded on one side": (lambda x: padded(product(x), before=0), ("matmul pad",)),
     "cut is not padded": (lambda x: padded(product(x), before=-1), ()),
     "an input, padded": (lambda x: padded(x), ()),
+    "made from two places": (lambda x: _twice(cumprod(x, axis=0)), ()),
 }
 
 

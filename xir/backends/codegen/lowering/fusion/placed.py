@@ -94,9 +94,10 @@ def _moved(done: list[Item], later: Sequence[Item], part: Stage, kept: frozenset
     extents = {loop.axis.name: loop.extent for loop in loops}
     whole = build.flatten(tuple(loop.axis for loop in loops), tuple(loop.extent for loop in loops))
     own = simplify(whole, extents)
-    for load in loads((store.value,)):
-        same = load.mask is None and load.buffer.shape == (product(tuple(extents.values())),)
-        if same and simplify(load.indices[0], extents) == own:
+    read = list(loads((store.value,)))
+    elsewhere = {each.buffer for each in read if each.mask or simplify(each.indices[0], extents) != own}
+    for load in read:
+        if load.buffer not in elsewhere and load.buffer.shape == (product(tuple(extents.values())),):
             made = _with_maker(done, later, part, loops, store, load, kept)
             if made is not None:
                 return made
