@@ -46,7 +46,8 @@ from xir.runtime.program import Port
 
 F32 = DType.FLOAT32
 
-OWN = {"memcpy", "memmove", "memset", "memcmp", "aligned_alloc", "free", "syscall", "getpid", "sched_getaffinity"}
+OWN = {"memcpy", "memmove", "memset", "memcmp", "aligned_alloc", "free", "syscall", "getpid"}
+OWN |= {"sched_getaffinity", "sched_setaffinity", "sched_getcpu"}
 OWN |= {"open", "lseek", "close", "mmap", "munmap", "pthread_create", "pthread_join", "pthread_sigmask"}
 """What an object takes from the C library."""
 

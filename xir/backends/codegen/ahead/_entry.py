@@ -15,10 +15,10 @@ from xir.backends.codegen.ahead._processors import choice_text
 from xir.backends.codegen.ahead._program import Shared, Version
 from xir.backends.codegen.ahead._sizes import Measure
 from xir.backends.codegen.ahead._weights import HEADER_BYTES, LANES
-from xir.backends.codegen.llvm.meet import TEAM
+from xir.backends.codegen.llvm.meet import TEAM, TEAM_FUNCTIONS
 from xir.runtime.memory import ALIGNMENT
 from xir.runtime.processors import MAX_THREADS
-from xir.runtime.team import MAILBOX, MAILBOXES, NUMBER_PLACE, TEAM_PLACE
+from xir.runtime.team import MAILBOX, MAILBOXES, NUMBER_PLACE, PROCESS_PLACE, TEAM_PLACE
 
 SECTION = ".bss.xir.weights"
 """The section in which an object has room for its weights."""
@@ -28,7 +28,7 @@ _FUNCTIONS = (
     "void @free(ptr)",
     "ptr @memset(ptr, i32, i64)",
     "i32 @getpid()",
-    "i32 @sched_getaffinity(i32, i64, ptr)",
+    *TEAM_FUNCTIONS,
     "i32 @pthread_create(ptr, ptr, ptr, ptr)",
     "i32 @pthread_join(i64, ptr)",
     "i32 @pthread_sigmask(i32, ptr, ptr)",
@@ -173,6 +173,7 @@ def _hire() -> str:
         mailbox = _mailbox(body, team, number)
         body.store("ptr", team, body.item("i8", mailbox, TEAM_PLACE))
         body.store("i64", number, body.item("i8", mailbox, NUMBER_PLACE))
+        body.store("i32", body.let("call i32 @getpid()"), body.item("i8", mailbox, PROCESS_PLACE))
         thread = body.item("i64", threads, number)
         failed = body.let(f"call i32 @pthread_create(ptr {thread}, ptr null, ptr @work, ptr {mailbox})")
         with body.when(body.let(f"icmp eq i32 {failed}, 0")):

@@ -28,8 +28,6 @@ from xir.runtime.team import (
 )
 
 FUTEX = {"x86_64": 202, "aarch64": 98}
-GET_AFFINITY = {"x86_64": 204, "aarch64": 123}
-SET_AFFINITY = {"x86_64": 203, "aarch64": 122}
 """{architecture: number of the system call} (Linux, arch/x86/entry/syscalls/syscall_64.tbl, asm-generic/unistd.h)."""
 MASK_WORDS = 16
 """Words of 64 bits in a set of processors, as in glibc's cpu_set_t; systems with more processors are left alone."""
@@ -45,20 +43,24 @@ for during 60 to 200 microseconds. That has to be longer than it takes to be wok
 one meeting came too late to the next, and R-Net's calls took 50 microseconds or 500.
 """
 
-_PART = """\
-declare i32 @sched_getcpu() nounwind
+TEAM_FUNCTIONS = (
+    "i32 @sched_getcpu()",
+    "i32 @sched_getaffinity(i32, i64, ptr)",
+    "i32 @sched_setaffinity(i32, i64, ptr)",
+)
+"""What `TEAM` calls of the C library (sched_getcpu(3), sched_setaffinity(2))."""
 
+_PART = f"""\
 define internal void @part(i32 %caller, i32 %process) nounwind noinline {{
-  %mask = alloca [{words} x i64], align 8
+  %mask = alloca [{MASK_WORDS} x i64], align 8
   %mine = call i32 @sched_getcpu()
   %same = icmp eq i32 %mine, %caller
-  %known = icmp ult i32 %caller, {processors}
+  %known = icmp ult i32 %caller, {64 * MASK_WORDS}
   %both = and i1 %same, %known
   br i1 %both, label %ask, label %done
 ask:
-  store [{words} x i64] zeroinitializer, ptr %mask, align 8
-  %size = call i64 (i64, ...) @syscall(i64 {get_affinity}, i32 %process, i64 {bytes}, ptr %mask)
-  %told = icmp sgt i64 %size, 0
+  %failed = call i32 @sched_getaffinity(i32 %process, i64 {8 * MASK_WORDS}, ptr %mask)
+  %told = icmp eq i32 %failed, 0
   br i1 %told, label %leave, label %done
 leave:
   %wide = zext i32 %caller to i64
@@ -70,7 +72,7 @@ leave:
   %rest = xor i64 %one, -1
   %left = and i64 %word, %rest
   store i64 %left, ptr %place, align 8
-  %r = call i64 (i64, ...) @syscall(i64 {set_affinity}, i32 0, i64 {bytes}, ptr %mask)
+  %r = call i32 @sched_setaffinity(i32 0, i64 {8 * MASK_WORDS}, ptr %mask)
   br label %done
 done:
   ret void
@@ -86,6 +88,7 @@ thread as it is now (sched_getaffinity(2)) without the caller's; the kernel refu
 """
 
 TEAM = f"""\
+{_PART}
 define ptr @work(ptr %mailbox) nounwind {{
   %sleepers = getelementptr i8, ptr %mailbox, i64 4
   %p1 = getelementptr i8, ptr %mailbox, i64 8
@@ -162,7 +165,10 @@ go:
   ret void
 }}
 """
-"""`@launch` hands a stretch to the workers and takes part; `@work` is a worker's thread; `@dismiss` ends one."""
+"""`@launch` hands a stretch to the workers and takes part; `@work` is a worker's thread; `@dismiss` ends one.
+
+It calls `TEAM_FUNCTIONS`.
+"""
 
 
 _MEET = """\
@@ -255,16 +261,6 @@ def meet_text(arch: str) -> str:
     )
 
 
-def _part_text(arch: str) -> str:
-    return _PART.format(
-        get_affinity=GET_AFFINITY[arch],
-        set_affinity=SET_AFFINITY[arch],
-        words=MASK_WORDS,
-        processors=64 * MASK_WORDS,
-        bytes=8 * MASK_WORDS,
-    )
-
-
 @cache
 def team_code() -> TeamCode:
     """What a team of threads runs, as machine code for this processor; made once in a process.
@@ -273,7 +269,8 @@ def team_code() -> TeamCode:
     read its mailbox. So `@launch` needs no answer from a worker before it writes again.
     """
     machine = host()
-    code = assemble(meet_text(machine.arch) + _part_text(machine.arch) + TEAM, machine)
+    called = "".join(f"declare {each}\n" for each in TEAM_FUNCTIONS)
+    code = assemble(called + meet_text(machine.arch) + TEAM, machine)
     return TeamCode(
         code.address("work"),
         ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)(code.address("launch")),
