@@ -53,11 +53,11 @@ class Wire:
 
     __slots__ = ("_copied", "_left", "_listed", "_unpacked", "file", "format", "view")
 
-    def __init__(self, file: MappedFile, format: str) -> None:
-        """Maps the file."""
+    def __init__(self, file: MappedFile, format: str, content: bytes | None = None) -> None:
+        """Maps the file; `content` is what was unpacked of it, where the messages stand in that."""
         self.file = file
         self.format = format
-        self.view = file.view()
+        self.view = file.view() if content is None else memoryview(content)
         self._left = MAX_RECORDS
         self._listed = self._copied = self._unpacked = 0
 

@@ -44,6 +44,7 @@ def formats() -> tuple[Format, ...]:
         Format("pt2", "an exported program of PyTorch", (".pt2",), _is_pt2, _load_pt2),
         Format("torchscript", "TorchScript", (".jit", ".ts"), _is_torchscript, _load_torchscript, takes_numbers=True),
         Format("tflite", "TFLite", (".tflite",), _is_tflite, _load_tflite),
+        Format("saved_model", "a SavedModel of TensorFlow", ("saved_model.pb",), _is_saved_model, _load_saved_model),
         Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
@@ -61,6 +62,7 @@ def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
         InvalidModelError, UnsupportedError, UnsafeError, FileError: as the format's own reader.
     """
     chosen = options or LoadOptions()
+    path = model_file(path)
     format = recognize(path)
     if chosen.numbers and not format.takes_numbers:
         name, number = next(iter(chosen.numbers.items()))
@@ -125,7 +127,7 @@ def find_format(path: str) -> Format | WeightFormat:
         FormatError: if no format fits.
         FileError: if the file cannot be opened.
     """
-    file = open_mapped(path)
+    file = open_mapped(model_file(path))
     if file.size == 0:
         raise FormatError("the file is empty", file=path)
     known = formats()
@@ -145,6 +147,13 @@ def find_format(path: str) -> Format | WeightFormat:
         file=path,
         hint="xir reads " + ", ".join(f"{title} ({', '.join(suffixes)})" for title, suffixes in _titles()),
     )
+
+
+def model_file(path: str) -> str:
+    """The file of a model that is a folder (a SavedModel); any other path is the file itself."""
+    from xir.frontends.tensorflow.saved_model import file_in
+
+    return (file_in(path) if os.path.isdir(path) else None) or path
 
 
 def _titles() -> list[tuple[str, tuple[str, ...]]]:
@@ -230,6 +239,18 @@ def _load_tensorflow(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.tensorflow.load import load_graph
 
     return load_graph(path, options)
+
+
+def _is_saved_model(file: MappedFile) -> bool:
+    from xir.frontends.tensorflow.saved_model import looks_like_saved_model
+
+    return looks_like_saved_model(file)
+
+
+def _load_saved_model(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.tensorflow.load import load_saved
+
+    return load_saved(path, options)
 
 
 def _is_tflite(file: MappedFile) -> bool:

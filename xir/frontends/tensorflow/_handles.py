@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeAlias, runtime_checkable
 
@@ -43,6 +43,27 @@ class Token:
         return ()
 
     def rebuilt(self, parts: Sequence[Value]) -> Token:
+        """Itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class VariableHandle:
+    """A handle of a variable, whose elements are a weight of the model.
+
+    Attributes:
+        name: the variable's.
+        read: makes the weight, or the one that was made before; raises XirError where there can be none.
+    """
+
+    name: str
+    read: Callable[[], Value]
+
+    def parts(self) -> tuple[Value, ...]:
+        """None: weights are known everywhere."""
+        return ()
+
+    def rebuilt(self, parts: Sequence[Value]) -> VariableHandle:
         """Itself."""
         return self
 

@@ -17,6 +17,7 @@ from xir.frontends.tensorflow.handlers import (
     random,
     recurrent,
     reduction,
+    resource,
     segment,
     special,
     tensor_array,
@@ -46,5 +47,5 @@ HANDLERS: Handlers[Handler] = Handlers(
 )
 """Operators of tensors."""
 
-STATE_HANDLERS: Handlers[Handler] = Handlers("tensorflow", tensor_array.handlers, tensor_list.handlers)
+STATE_HANDLERS: Handlers[Handler] = Handlers("tensorflow", resource.handlers, tensor_array.handlers, tensor_list.handlers)
 """Operators that take or make handles."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping, Sequence
 
@@ -12,15 +13,18 @@ from xir.frontends._operands import Knowledge
 from xir.frontends._problems import Problems
 from xir.frontends.tensorflow._control import Control
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, Frames
-from xir.frontends.tensorflow._handles import Handle, Operand
+from xir.frontends.tensorflow._handles import Handle, Operand, VariableHandle
 from xir.frontends.tensorflow._outputs import PLACEHOLDERS, found_outputs, unsafe_nodes
+from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow._tables import HANDLERS, STATE_HANDLERS
 from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode, parse_edge
 from xir.frontends.tensorflow.reader import read_graph
+from xir.frontends.tensorflow.saved_model import SavedModel, Signature
 from xir.frontends.tensorflow.tables import Operator, operator
 from xir.frontends.tensorflow.tensors import constant_from, dtype_of, shape_of_message, type_of
+from xir.frontends.tensorflow.variables import Variables
 from xir.ir.builder import sourced
 from xir.ir.constant import Constant
 from xir.ir.constraints import Collected, collecting
@@ -57,8 +61,25 @@ def import_tensorflow(
 
 def build(graph: TfGraph, *, inputs: Mapping[str, Type] | None = None, outputs: Sequence[str] | None = None) -> Graph:
     """The graph of one that was read; see `import_tensorflow`."""
+    return _built(Importer(graph, dict(inputs or {})), outputs)
+
+
+def build_saved(
+    model: SavedModel, *, inputs: Mapping[str, Type] | None = None, outputs: Sequence[str] | None = None
+) -> Graph:
+    """The graph of the signature of a SavedModel; `inputs` and `outputs` are those of the signature, by name.
+
+    Raises:
+        UsageError: the signature has no such input or output.
+        XirError: as `import_tensorflow`.
+    """
+    return _built(Importer(model.graph, dict(inputs or {}), model.signature, model.variables), outputs)
+
+
+def _built(importer: Importer, outputs: Sequence[str] | None) -> Graph:
+    graph = importer.model
     try:
-        return Importer(graph, dict(inputs or {})).graph(outputs)
+        return importer.graph(outputs)
     except XirError as error:
         if error.source.file is None:
             error.source = type(error.source)(os.path.basename(graph.path), error.source.layer, error.source.kind)
@@ -75,8 +96,16 @@ class Importer:
         control: builds loops, branches and calls.
     """
 
-    def __init__(self, model: TfGraph, types: dict[str, Type]) -> None:
-        """An import of `model`, with `types` for some of its inputs."""
+    def __init__(
+        self,
+        model: TfGraph,
+        types: dict[str, Type],
+        signature: Signature | None = None,
+        variables: Variables | None = None,
+    ) -> None:
+        """An import of `model`, with `types` for some of its inputs; a signature says what these are."""
+        self.signature = signature
+        self.variables = variables
         self.model = model
         self.given = types
         self.file = os.path.basename(model.path)
@@ -108,21 +137,53 @@ class Importer:
         self.evaluate(scope, [edge.node for edge in edges.values()])
         if self.problems:
             raise self.problems.error(len(self.model.nodes), self.file)
-        order = sorted(self.inputs, key=lambda name: self.model.nodes[name].order)
         results = {name: self._tensor(name, edge, scope) for name, edge in edges.items()}
+        names = self.names if self.signature is None else self._signed_names(results)
         graph = Graph(
             "model",
-            tuple(self.inputs[name] for name in order),
+            tuple(self.inputs[name] for name in self._order()),
             tuple(results.values()),
             tuple(results),
             tuple(self.parameters),
-            self.names,
+            names,
             tuple(assumed),
         )
         return drop_unused_parameters(_with_live_names(graph))
 
+    def _order(self) -> list[str]:
+        """The names of the inputs in the order of their nodes."""
+        if self.signature is None:
+            return sorted(self.inputs, key=lambda name: self.model.nodes[name].order)
+        fed = self.signature.inputs
+        return sorted(self.inputs, key=lambda name: (self.model.nodes[fed[name][0].node].order, fed[name][0].place))
+
+    def _signed_names(self, results: Mapping[str, Value]) -> dict[Value, str]:
+        """The names of values: inputs and outputs have those of the signature."""
+        names = {value: name for name, value in self.inputs.items()}
+        for name, value in results.items():
+            names.setdefault(value, name)
+        return names | {value: name for value, name in self.names.items() if value not in names}
+
+    def _take_signed(self, signature: Signature, scope: Scope) -> None:
+        """Makes inputs of what the signature feeds; more than one result of a node may be fed."""
+        unknown = sorted(self.given.keys() - signature.inputs.keys())
+        if unknown:
+            raise UsageError(f"the signature has no inputs {unknown}; it has {sorted(signature.inputs)}")
+        for name, (edge, told) in signature.inputs.items():
+            if edge.node not in self.model.nodes:
+                raise InvalidModelError(f"input {name!r} of the signature feeds {str(edge)!r}, which is not there")
+            fed = list(scope.results.get(edge.node, ()))
+            fed += [None] * (edge.place + 1 - len(fed))
+            if fed[edge.place] is not None:
+                raise InvalidModelError(f"two inputs of the signature feed {str(edge)!r}")
+            fed[edge.place] = self.inputs[name] = Value(self.given.get(name, told))
+            scope.results[edge.node] = tuple(fed)
+
     def _take_given(self, scope: Scope) -> None:
         """Makes inputs of the placeholders whose types are told; others become inputs where something reads them."""
+        if self.signature is not None:
+            self._take_signed(self.signature, scope)
+            return
         known = {node.name for node in self.model.nodes.values() if node.kind in PLACEHOLDERS}
         for name, told in self.given.items():
             if name not in known:
@@ -131,6 +192,8 @@ class Importer:
 
     def _wanted(self, outputs: Sequence[str] | None) -> dict[str, Edge]:
         """The outputs by name, as they were asked for or are found."""
+        if self.signature is not None:
+            return self._signed(self.signature, outputs)
         if outputs is None:
             found = {str(edge): edge for edge in found_outputs(self.model)}
             if not found:
@@ -143,6 +206,20 @@ class Importer:
                 raise UsageError(f"there is no node {name!r}", hint="name a result like node or node:1")
             wanted[name] = edge
         return wanted
+
+    def _signed(self, signature: Signature, outputs: Sequence[str] | None) -> dict[str, Edge]:
+        """The outputs of the signature in the order of their nodes, or those that were asked for."""
+        known = signature.outputs
+        for name, edge in known.items():
+            if edge.node not in self.model.nodes:
+                raise InvalidModelError(f"output {name!r} of the signature is {str(edge)!r}, which is not there")
+        if outputs is None:
+            order = sorted(known, key=lambda name: (self.model.nodes[known[name].node].order, known[name].place, name))
+            return {name: known[name] for name in order}
+        unknown = [name for name in outputs if name not in known]
+        if unknown:
+            raise UsageError(f"the signature has no outputs {unknown}; it has {sorted(known)}")
+        return {name: known[name] for name in outputs}
 
     def _tensor(self, name: str, edge: Edge, scope: Scope) -> Value:
         found = self.operand(edge, scope)
@@ -270,6 +347,8 @@ class Importer:
         declared = operator(node.kind)
         if node.kind == "Const":
             return [self._constant(node, scope)]
+        if node.kind in VARIABLES:
+            return [self._variable(node, scope)]
         handler = HANDLERS.get(node.kind) or STATE_HANDLERS.get(node.kind)
         if declared is None or handler is None:
             known = "xir has no handler for it"
@@ -317,6 +396,34 @@ class Importer:
         self.parameters.append(Parameter(value, made, made.dtype.is_floating))
         self.names[value] = "/".join((*scope.calls, node.name))
         return value
+
+
+    def _variable(self, node: TfNode, scope: Scope) -> Operand:
+        """A variable: a handle of it, or of TensorFlow 1 the elements themselves."""
+        if scope.nodes is not self.model.nodes:
+            raise UnsupportedError("a variable that a function makes")
+        if node.kind == "VarHandleOp":
+            return VariableHandle(node.name, functools.partial(self._weight, node))
+        return self._weight(node)
+
+    def _weight(self, node: TfNode) -> Value:
+        """The weight that a variable is.
+
+        Raises:
+            UnsupportedError: there are no variables, or the run changes this one.
+            XirError: as `Variables.constant`.
+        """
+        if self.variables is None:
+            raise UnsupportedError("a variable, whose elements a graph does not hold", hint="freeze the graph first")
+        if node.name in self.variables.written:
+            raise UnsupportedError(f"the variable {node.name!r} is changed by the run itself")
+        if node not in self.weights:
+            made = self.variables.constant(node)
+            value = self.weights[node] = Value(made.type)
+            self.constants[value] = made
+            self.parameters.append(Parameter(value, made, self.variables.is_trainable(node, made)))
+            self.names[value] = node.name
+        return self.weights[node]
 
 
 def _with_live_names(graph: Graph) -> Graph:

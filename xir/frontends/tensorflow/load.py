@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from xir.frontends.options import Loaded, LoadOptions
-from xir.frontends.tensorflow.importer import build
+from xir.frontends.tensorflow.importer import build, build_saved
+from xir.frontends.tensorflow.model import TfGraph
 from xir.frontends.tensorflow.reader import looks_like_graph, read_graph
+from xir.frontends.tensorflow.saved_model import looks_like_saved_model, read_saved_model
 
-__all__ = ["load_graph", "looks_like_graph"]
+__all__ = ["load_graph", "load_saved", "looks_like_graph", "looks_like_saved_model"]
 
 
 def load_graph(path: str, options: LoadOptions) -> Loaded:
@@ -17,6 +19,27 @@ def load_graph(path: str, options: LoadOptions) -> Loaded:
     """
     model = read_graph(path)
     graph = build(model, inputs=options.inputs, outputs=options.outputs)
+    return Loaded(graph, "tensorflow", (path,), len(model.nodes), _left_out(model))
+
+
+def load_saved(path: str, options: LoadOptions) -> Loaded:
+    """The graph of a signature of a SavedModel: `options.method`, or the one that is served by default.
+
+    Raises:
+        UsageError: there is no such signature.
+        FormatError, UnsupportedError, InvalidModelError, UnsafeError, FileError: as `read_saved_model` and `build`.
+    """
+    model = read_saved_model(path, method=options.method, trust_links=options.trust_links)
+    graph = build_saved(model, inputs=options.inputs, outputs=options.outputs)
+    notes = list(_left_out(model.graph))
+    if model.others and options.method is None:
+        told = ", ".join(repr(name) for name in model.others)
+        notes.append(f"the signature {model.name!r} is read; there are {told} too (--method NAME)")
+    if model.assets:
+        notes.append(f"the files that it brings along are not read: {', '.join(repr(name) for name in model.assets)}")
+    return Loaded(graph, "saved_model", model.files, model.graph.held_nodes(), tuple(notes))
+
+
+def _left_out(model: TfGraph) -> tuple[str, ...]:
     left = sorted({node.kind for node in model.nodes.values() if node.kind in ("Assert", "Print", "PrintV2")})
-    notes = tuple(f"{kind} is left out: it computes nothing" for kind in left)
-    return Loaded(graph, "tensorflow", (path,), len(model.nodes), notes)
+    return tuple(f"{kind} is left out: it computes nothing" for kind in left)

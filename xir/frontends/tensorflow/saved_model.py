@@ -1,0 +1,213 @@
+"""SavedModels of TensorFlow 1 and 2: a graph with signatures, its variables in a checkpoint beside it.
+
+Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
+tensorflow/cc/saved_model/constants.h.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageError
+from xir.files import MappedFile, open_beneath, open_mapped, read_text
+from xir.frontends._wire import LENGTH, VARINT, Span, Wire
+from xir.frontends.tensorflow._reach import written
+from xir.frontends.tensorflow.bundle.reader import Bundle
+from xir.frontends.tensorflow.model import Edge, TfGraph, parse_edge
+from xir.frontends.tensorflow.proto.binary import read_message
+from xir.frontends.tensorflow.proto.message import Message
+from xir.frontends.tensorflow.proto.pbtxt import parse_text
+from xir.frontends.tensorflow.reader import graph_of
+from xir.frontends.tensorflow.tensors import dtype_of, shape_of_message, type_of
+from xir.frontends.tensorflow.variables import Variables, restored
+from xir.ir.types import Type
+from xir.limits import MAX_TEXT_BYTES
+
+FILES = ("saved_model.pb", "saved_model.pbtxt")
+"""What a SavedModel's own file in its folder is called."""
+
+DEFAULT = "serving_default"
+"""The signature that is taken unless another one is asked for."""
+
+_SERVE = "serve"
+_STEPS = frozenset(("__saved_model_init_op", "__saved_model_train_op"))
+"""Signatures that name a step and compute nothing."""
+
+_INDEX = os.path.join("variables", "variables.index")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Signature:
+    """A way into a model.
+
+    Attributes:
+        inputs: {name: (what is fed, its type)}.
+        outputs: {name: what is computed}.
+    """
+
+    inputs: Mapping[str, tuple[Edge, Type]]
+    outputs: Mapping[str, Edge]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedModel:
+    """A SavedModel.
+
+    Attributes:
+        path: the file.
+        graph: its graph.
+        name: the signature's.
+        signature: the way in that was chosen.
+        others: the names of other ones.
+        variables: its variables.
+        assets: names of files that it brings along.
+        files: the files that it was read from.
+    """
+
+    path: str
+    graph: TfGraph
+    name: str
+    signature: Signature
+    others: tuple[str, ...]
+    variables: Variables
+    assets: tuple[str, ...]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files that it was read from so far."""
+        return (self.path, *(() if self.variables.bundle is None else self.variables.bundle.files))
+
+
+def file_in(folder: str) -> str | None:
+    """The file of the SavedModel in a folder, or None."""
+    return next((path for path in (os.path.join(folder, name) for name in FILES) if os.path.isfile(path)), None)
+
+
+def looks_like_saved_model(file: MappedFile) -> bool:
+    """Whether a file is a SavedModel: a version, then graphs, and nothing else (saved_model.proto)."""
+    if file.path.endswith(".pbtxt"):
+        return os.path.basename(file.path) == FILES[1]
+    wire = Wire(file, "SavedModel")
+    seen: list[tuple[int, int]] = []
+    try:
+        for number, kind, start, stop in wire.records(Span(0, file.size)):
+            seen.append((number, kind))
+            if (number, kind) == (2, LENGTH):
+                return _is_meta_graph(wire, Span(start, stop))
+            if (number, kind) != (1, VARINT):
+                return False
+    except FormatError:
+        return False
+    return False
+
+
+def _is_meta_graph(wire: Wire, span: Span) -> bool:
+    fields = {record[:2] for record in wire.records(span)}
+    return (2, LENGTH) in fields and fields <= {(number, LENGTH) for number in range(1, 8)}
+
+
+def read_saved_model(path: str, *, method: str | None = None, trust_links: bool = False) -> SavedModel:
+    """The SavedModel whose file this is.
+
+    Args:
+        path: `saved_model.pb` or `.pbtxt`.
+        method: the signature, instead of the one that is served by default.
+        trust_links: takes files of variables that are links.
+
+    Raises:
+        FormatError: a file is damaged.
+        UsageError: there is no such signature, or several and none of them is the default.
+        InvalidModelError, UnsupportedError, UnsafeError, FileError: what it holds is not to be read.
+    """
+    file = open_mapped(path)
+    if path.endswith(".pbtxt"):
+        message = parse_text(read_text(path, MAX_TEXT_BYTES), "SavedModel", file=path)
+    else:
+        message = read_message(Wire(file, "SavedModel"), Span(0, file.size), "SavedModel")
+    chosen = _meta_graph(message, path)
+    graph = graph_of(chosen.required("graph_def"), path)
+    entries = {key: held for key, held in chosen.entries("signature_def").items() if key not in _STEPS}
+    name = _chosen(entries, method, path)
+    signature = _signature(entries[name], path)
+    assets = tuple(each.text("filename") for each in chosen.messages("asset_file_def"))
+    others = tuple(sorted(key for key in entries if key != name))
+    variables = _variables(chosen, graph, signature, _bundle(path, trust_links))
+    return SavedModel(path, graph, name, signature, others, variables, assets)
+
+
+def _meta_graph(message: Message, path: str) -> Message:
+    """The graph that is there to be served: the only one, or that with the fewest tags beside `serve`."""
+    graphs = message.messages("meta_graphs")
+    tags = [_tags(each) for each in graphs]
+    if len(graphs) == 1:
+        return graphs[0]
+    served = sorted((len(each), place) for place, each in enumerate(tags) if _SERVE in each)
+    if not served:
+        raise InvalidModelError(f"none of the graphs is there to be served; their tags are {tags}", file=path)
+    return graphs[served[0][1]]
+
+
+def _tags(graph: Message) -> tuple[str, ...]:
+    told = graph.message("meta_info_def")
+    return () if told is None else told.texts("tags")
+
+
+def _chosen(signatures: Mapping[str, Message], method: str | None, path: str) -> str:
+    known = ", ".join(repr(name) for name in sorted(signatures)) or "none"
+    if method is not None:
+        if method not in signatures:
+            raise UsageError(f"there is no signature {method!r}; there are {known}", file=path)
+        return method
+    if DEFAULT in signatures or len(signatures) == 1:
+        return DEFAULT if DEFAULT in signatures else next(iter(signatures))
+    raise UsageError(f"no signature is the default; there are {known}", file=path, hint="choose one with --method NAME")
+
+
+def _signature(message: Message, path: str) -> Signature:
+    inputs: dict[str, tuple[Edge, Type]] = {}
+    for name, info in sorted(message.entries("inputs").items()):
+        dtype = dtype_of(info.integer("dtype"), f"input {name!r} of the signature")
+        inputs[name] = (_edge(name, info, path), type_of(dtype, shape_of_message(info.message("tensor_shape"))))
+    outputs = {name: _edge(name, info, path) for name, info in sorted(message.entries("outputs").items())}
+    if not outputs:
+        raise InvalidModelError("the signature has no outputs", file=path)
+    return Signature(inputs, outputs)
+
+
+def _edge(name: str, info: Message, path: str) -> Edge:
+    if not info.has("name"):
+        raise UnsupportedError(f"{name!r} of the signature is no dense tensor", file=path)
+    edge = parse_edge(info.text("name"))
+    if edge is None:
+        raise InvalidModelError(f"{name!r} of the signature names no result: {info.text('name')[:80]!r}", file=path)
+    return edge
+
+
+def _bundle(path: str, trust_links: bool) -> Bundle | None:
+    """The checkpoint beside the model, where it has variables."""
+    folder = os.path.dirname(path)
+    if not os.path.lexists(os.path.join(folder, _INDEX)):
+        return None
+    return Bundle(open_beneath(folder, _INDEX.replace(os.sep, "/"), trust_links=trust_links), trust_links=trust_links)
+
+
+def _variables(graph: Message, nodes: TfGraph, signature: Signature, bundle: Bundle | None) -> Variables:
+    saver = graph.message("saver_def")
+    operation = "" if saver is None else saver.text("restore_op_name")
+    stored = restored(nodes, operation) if operation else {}
+    trainable: dict[str, bool] = {}
+    for variable in _objects(graph):
+        name = variable.text("name")
+        trainable[name] = trainable.get(name, False) or variable.flag("trainable")
+    return Variables(bundle, stored, trainable, written(nodes, [edge.node for edge in signature.outputs.values()]))
+
+
+def _objects(graph: Message) -> Iterator[Message]:
+    """What the object graph of TensorFlow 2 tells of variables."""
+    objects = graph.message("object_graph_def")
+    for each in () if objects is None else objects.messages("nodes"):
+        variable = each.message("variable")
+        if variable is not None:
+            yield variable
