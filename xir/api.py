@@ -106,11 +106,12 @@ def load(
         graph = xir.load(module, example_inputs=(image,), dynamic_shapes=({0: torch.export.Dim("batch")},))
 
     Args:
-        source: the file, or a `torch.nn.Module`, an `ExportedProgram` or a `GraphModule`; a graph is returned as it is.
+        source: the file (of a SavedModel the folder), or a `torch.nn.Module`, an `ExportedProgram` or a `GraphModule`; a graph is returned as it is.
         prototxt: Caffe: the description of the net, instead of the one that is found beside the weights.
         inputs: types of inputs, such as `{"data": "f32[1,3,224,224]"}`, which replace what the file says.
         outputs: names of the values to compute instead of the file's outputs.
-        method: TorchScript: the method of the model that is wanted, instead of `forward`; TFLite: the signature.
+        method: TorchScript: the method of the model that is wanted, instead of `forward`; TFLite and SavedModel: the
+            signature.
         options: everything else that a format can be told.
         example_inputs: PyTorch: what a module is called with, by place or by name; torch.export exports it for that.
         dynamic_shapes: PyTorch: which sizes are symbols, as torch.export.export takes it.

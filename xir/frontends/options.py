@@ -22,7 +22,8 @@ class LoadOptions:
         inputs: types of inputs by name; they replace what the file says.
         numbers: TorchScript: what inputs and attributes that are numbers always are, by name.
         outputs: names of the values to compute, instead of the file's own outputs.
-        method: TorchScript: the method of the model that is wanted, instead of `forward`; TFLite: the signature.
+        method: TorchScript: the method of the model that is wanted, instead of `forward`; TFLite and SavedModel: the
+            signature.
         prototxt: Caffe: the file that describes the net, instead of the one that is found.
         phase: Caffe: the phase, `TEST` unless said otherwise.
         stages: Caffe: stages to be added to those of the file.

@@ -47,5 +47,7 @@ HANDLERS: Handlers[Handler] = Handlers(
 )
 """Operators of tensors."""
 
-STATE_HANDLERS: Handlers[Handler] = Handlers("tensorflow", resource.handlers, tensor_array.handlers, tensor_list.handlers)
+STATE_HANDLERS: Handlers[Handler] = Handlers(
+    "tensorflow", resource.handlers, tensor_array.handlers, tensor_list.handlers
+)
 """Operators that take or make handles."""

@@ -397,7 +397,6 @@ class Importer:
         self.names[value] = "/".join((*scope.calls, node.name))
         return value
 
-
     def _variable(self, node: TfNode, scope: Scope) -> Operand:
         """A variable: a handle of it, or of TensorFlow 1 the elements themselves."""
         if scope.nodes is not self.model.nodes:

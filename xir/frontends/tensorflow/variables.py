@@ -65,13 +65,17 @@ class Variables:
                 f"nothing holds the elements of the variable {name!r}",
                 hint="save the model with its variables (the folder `variables` beside it), or freeze it",
             )
-        made = self.bundle.constant(found.name) if found.extents is None else self.bundle.part(found.name, found.extents)
+        made = (
+            self.bundle.constant(found.name) if found.extents is None else self.bundle.part(found.name, found.extents)
+        )
         held = node.attributes.get("dtype")
         dtype = dtype_of(0 if held is None else held.integer("type"), f"the variable {name!r}")
         shape = node.attributes.get("shape")
         sizes = None if shape is None else shape_of_message(shape.message("shape"))
         if made.dtype is not dtype or not _fits(made.shape, sizes):
-            raise InvalidModelError(f"the variable {name!r} is {dtype} {sizes}, the checkpoint has {made.type!r} for it")
+            raise InvalidModelError(
+                f"the variable {name!r} is {dtype} {sizes}, the checkpoint has {made.type!r} for it"
+            )
         return made
 
     def is_trainable(self, node: TfNode, constant: Constant) -> bool:

@@ -57,7 +57,7 @@ def _advanced(state: int, data: NDArray[np.uint8]) -> int:
     states = np.zeros(lanes, np.uint32)
     states[0] = state
     for column in columns:
-        states = table[(states ^ column) & 0xFFFF] ^ states >> 16
+        states = table[(states ^ column) & np.uint32(0xFFFF)] ^ states >> np.uint32(16)
     shift = _shift(data.size // lanes)
     while states.size > 1:
         states = _applied(shift, states[0::2]) ^ states[1::2]
@@ -68,26 +68,31 @@ def _advanced(state: int, data: NDArray[np.uint8]) -> int:
 @functools.cache
 def _bytes_table() -> Words:
     """The register after one byte."""
-    table = np.arange(256, dtype=np.uint32)
+    table: Words = np.arange(256, dtype=np.uint32)
     for _ in range(8):
-        table = table >> 1 ^ np.where(table & 1, np.uint32(_POLYNOMIAL), np.uint32(0))
+        table = table >> np.uint32(1) ^ (table & np.uint32(1)) * np.uint32(_POLYNOMIAL)
     return table
 
 
 @functools.cache
 def _words_table() -> Words:
     """The register after two bytes."""
-    table = np.arange(1 << 16, dtype=np.uint32)
+    table: Words = np.arange(1 << 16, dtype=np.uint32)
     for _ in range(2):
-        table = _bytes_table()[table & 0xFF] ^ table >> 8
+        table = _byte_of_zeros(table)
     return table
+
+
+def _byte_of_zeros(states: Words) -> Words:
+    """The registers after one more byte of zeros."""
+    made: Words = _bytes_table()[states & np.uint32(0xFF)] ^ states >> np.uint32(8)
+    return made
 
 
 @functools.cache
 def _shift(count: int) -> Words:
     """What `count` bytes of zeros, a power of two, make of each bit of the register."""
-    bits = np.uint32(1) << np.arange(32, dtype=np.uint32)
-    operator = _bytes_table()[bits & 0xFF] ^ bits >> 8
+    operator = _byte_of_zeros(np.uint32(1) << np.arange(32, dtype=np.uint32))
     for _ in range(count.bit_length() - 1):
         operator = _applied(operator, operator)
     return operator
@@ -97,5 +102,5 @@ def _applied(operator: Words, states: Words) -> Words:
     """The registers that a linear operator makes of others."""
     made = np.zeros_like(states)
     for bit in range(32):
-        made ^= np.where(states >> bit & 1, operator[bit], np.uint32(0))
+        made ^= (states >> np.uint32(bit) & np.uint32(1)) * operator[bit]
     return made

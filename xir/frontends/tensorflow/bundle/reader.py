@@ -191,7 +191,9 @@ def _shards(header: Message, path: str) -> int:
         raise UnsupportedError("the checkpoint has the order of bytes of other machines", file=path)
     version = header.message("version")
     if version is not None and version.integer("min_consumer") > _VERSION:
-        raise UnsupportedError(f"the checkpoint needs version {version.integer('min_consumer')} of the format", file=path)
+        raise UnsupportedError(
+            f"the checkpoint needs version {version.integer('min_consumer')} of the format", file=path
+        )
     count = header.integer("num_shards")
     if not 0 <= count <= MAX_SHARDS:
         raise InvalidModelError(f"the checkpoint has {count} files of data", file=path)

@@ -28,7 +28,10 @@ def unpacked(data: memoryview, file: str) -> bytes:
     declared, position = _length(data, file)
     if declared > MAX_RATIO * len(data):
         raise UnsafeError(
-            f"a snappy block of {len(data)} bytes declares {declared}", number=807, file=file, hint="the file is hostile"
+            f"a snappy block of {len(data)} bytes declares {declared}",
+            number=807,
+            file=file,
+            hint="the file is hostile",
         )
     out = bytearray()
     while position < len(data):

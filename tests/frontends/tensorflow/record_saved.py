@@ -1,0 +1,157 @@
+"""Records SavedModels and what TensorFlow makes of them: `python -m tests.frontends.tensorflow.record_saved`.
+
+Each model is a folder of `fixtures/saved_models.zip`; its inputs and results are `NAME/SIGNATURE/in/...` and
+`.../out/...` of `expected.npz` in the same archive.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+FIXTURE = Path(__file__).parent / "fixtures" / "saved_models.zip"
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def numbers(*shape: int) -> np.ndarray:
+    """Some small numbers, the same in every run."""
+    count = int(np.prod(shape))
+    return ((np.arange(count) * 7 % 11 - 5) / 8).astype(np.float32).reshape(shape)
+
+
+class Dense(tf.Module):
+    """Two signatures over the same variables, one of which is not trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = tf.Variable(numbers(2, 3), name="kernel")
+        self.bias = tf.Variable(numbers(3), name="bias", trainable=False)
+        self.rows = tf.Variable(numbers(5, 4), name="rows")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def serve(self, x):
+        return {"y": x @ self.kernel + self.bias, "sum": tf.reduce_sum(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([3], tf.int32, name="ids")])
+    def look(self, ids):
+        return {"row": tf.gather(self.rows, ids), "count": tf.shape(self.rows)[0]}
+
+
+class Loop(tf.Module):
+    """A loop and a branch whose bodies read variables."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel = tf.Variable(numbers(3, 3), name="kernel")
+        self.shift = tf.Variable(numbers(3), name="shift")
+
+    @tf.function(input_signature=[tf.TensorSpec([1, 3], tf.float32, name="x"), tf.TensorSpec([], tf.int32, name="n")])
+    def serve(self, x, n):
+        _, y = tf.while_loop(lambda i, y: i < n, lambda i, y: (i + 1, tf.tanh(y @ self.kernel)), [0, x])
+        return {"y": tf.cond(tf.reduce_sum(x) > 0, lambda: y + self.shift, lambda: y - self.shift)}
+
+
+class Counter(tf.Module):
+    """A model that changes what it reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = tf.Variable(0.0, name="steps")
+
+    @tf.function(input_signature=[tf.TensorSpec([], tf.float32, name="x")])
+    def serve(self, x):
+        return {"y": x + self.steps.assign_add(1.0)}
+
+
+def old(folder: str) -> None:
+    """TensorFlow 1: partitioned variables, reference variables and handles, two signatures, files of their own."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        x = v1.placeholder(tf.float32, [None, 4], name="x")
+        cut = v1.fixed_size_partitioner(3)
+        kernel = v1.get_variable("kernel", initializer=numbers(4, 3), use_resource=False, partitioner=None)
+        parts = v1.get_variable("table", [5, 3], partitioner=cut, use_resource=False, initializer=v1.ones_initializer())
+        scale = v1.get_variable("scale", initializer=np.float32(0.5), use_resource=True)
+        y = tf.identity(x @ kernel * scale, name="y")
+        z = tf.matmul(y, tf.convert_to_tensor(parts), transpose_b=True, name="z")
+        session.run(v1.global_variables_initializer())
+        for place, part in enumerate(parts):
+            session.run(part.assign(numbers(5, 3)[2 * place : 2 * place + 2]))
+        build = v1.saved_model.build_signature_def
+        info = v1.saved_model.build_tensor_info
+        builder = v1.saved_model.Builder(folder)
+        builder.add_meta_graph_and_variables(
+            session,
+            ["serve"],
+            {
+                "first": build({"x": info(x)}, {"y": info(y)}, "predict"),
+                "second": build({"hidden": info(y)}, {"z": info(z)}, "predict"),
+            },
+        )
+        builder.save()
+
+
+def images(folder: str) -> None:
+    """A small network of Keras 3, as it exports them."""
+    import keras
+
+    layers = [
+        keras.layers.Input((8, 8, 3), name="image"),
+        keras.layers.Conv2D(4, 3, padding="same", activation="relu"),
+        keras.layers.BatchNormalization(),
+        keras.layers.GlobalAveragePooling2D(),
+        keras.layers.Dense(2, activation="softmax"),
+    ]
+    model = keras.Sequential(layers)
+    model.set_weights([numbers(*weight.shape) + (weight.ndim == 1) for weight in model.get_weights()])
+    model.export(folder, verbose=False)
+
+
+def write(folder: str) -> None:
+    """Writes all models."""
+    dense, loop, counter = Dense(), Loop(), Counter()
+    tf.saved_model.save(dense, f"{folder}/dense", {"serving_default": dense.serve, "look": dense.look})
+    tf.saved_model.save(loop, f"{folder}/loop", {"serving_default": loop.serve})
+    tf.saved_model.save(counter, f"{folder}/counter", {"serving_default": counter.serve})
+    old(f"{folder}/old")
+    images(f"{folder}/images")
+
+
+FEEDS = {
+    "dense": {"serving_default": {"x": numbers(3, 2)}, "look": {"ids": np.array([4, 0, 2], np.int32)}},
+    "loop": {"serving_default": {"x": numbers(1, 3), "n": np.array(3, np.int32)}},
+    "old": {"first": {"x": numbers(2, 4)}, "second": {"hidden": numbers(2, 3)}},
+    "images": {"serving_default": {"image": numbers(2, 8, 8, 3)}},
+}
+
+
+def main() -> None:
+    held: dict[str, np.ndarray] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        write(folder)
+        for name, signatures in FEEDS.items():
+            model = tf.saved_model.load(f"{folder}/{name}")
+            for signature, feeds in signatures.items():
+                made = model.signatures[signature](**{key: tf.constant(value) for key, value in feeds.items()})
+                held |= {f"{name}/{signature}/in/{key}": value for key, value in feeds.items()}
+                held |= {f"{name}/{signature}/out/{key}": value.numpy() for key, value in made.items()}
+        expected = io.BytesIO()
+        np.savez(expected, **held)
+        with zipfile.ZipFile(FIXTURE, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+            archive.writestr(zipfile.ZipInfo("expected.npz", _EPOCH), expected.getvalue())
+            for path in sorted(Path(folder).rglob("*")):
+                inner = os.path.relpath(path, folder)
+                if path.is_file() and path.name != "fingerprint.pb":
+                    entry = zipfile.ZipInfo(inner, _EPOCH)
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    archive.writestr(entry, path.read_bytes())
+
+
+if __name__ == "__main__":
+    main()

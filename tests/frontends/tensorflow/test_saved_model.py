@@ -1,0 +1,127 @@
+"""SavedModels against what TensorFlow made of them, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xir
+from tests.frontends.tensorflow.saved import recorded, unpack
+from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageError, XirError
+from xir.frontends.load import load_model
+from xir.frontends.options import LoadOptions
+
+SIGNATURES = (
+    ("dense", "serving_default"),
+    ("dense", "look"),
+    ("loop", "serving_default"),
+    ("old", "first"),
+    ("old", "second"),
+    ("images", "serving_default"),
+)
+
+
+@pytest.mark.parametrize(("name", "signature"), SIGNATURES)
+def test_agrees_with_tensorflow(name: str, signature: str, tmp_path: Path) -> None:
+    graph = xir.load(unpack(name, tmp_path), method=signature)
+    feeds, expected = recorded(name, signature, "in"), recorded(name, signature, "out")
+    assert set(graph.input_names) == set(feeds)
+    assert set(graph.output_names) == set(expected)
+    for key, value in xir.run(graph, feeds).items():
+        np.testing.assert_allclose(value, expected[key], rtol=1e-5, atol=1e-6)
+
+
+def test_compiled_agrees_with_tensorflow(tmp_path: Path) -> None:
+    graph = xir.load(unpack("dense", tmp_path), method="serving_default")
+    runner = xir.compile(graph)
+    expected = recorded("dense", "serving_default", "out")
+    made = dict(zip(graph.output_names, runner.run(None, recorded("dense", "serving_default", "in")), strict=True))
+    for key, value in made.items():
+        np.testing.assert_allclose(value, expected[key], rtol=1e-5, atol=1e-6)
+
+
+def test_variables_are_weights_with_their_names(tmp_path: Path) -> None:
+    graph = xir.load(unpack("dense", tmp_path), method="serving_default")
+    assert {graph.names[each.value]: each.trainable for each in graph.parameters} == {"kernel": True, "bias": False}
+
+
+def test_parts_of_a_variable_are_weights_of_their_own(tmp_path: Path) -> None:
+    graph = xir.load(unpack("old", tmp_path), method="second")
+    assert {graph.names[each.value]: each.value.shape for each in graph.parameters} == {
+        "table/part_0": (2, 3),
+        "table/part_1": (2, 3),
+        "table/part_2": (1, 3),
+    }
+
+
+def test_the_file_itself_is_the_model_too(tmp_path: Path) -> None:
+    loaded = load_model(str(unpack("dense", tmp_path) / "saved_model.pb"))
+    assert loaded.format == "saved_model"
+    assert [Path(path).name for path in loaded.files] == [
+        "saved_model.pb",
+        "variables.index",
+        "variables.data-00000-of-00001",
+    ]
+    assert any("'look'" in note for note in loaded.notes)
+
+
+def test_outputs_and_types_are_those_of_the_signature(tmp_path: Path) -> None:
+    folder = unpack("dense", tmp_path)
+    graph = xir.load(folder, method="serving_default", inputs={"x": "f32[7,2]"}, outputs=["y"])
+    assert graph.output_names == ("y",)
+    assert graph.outputs[0].shape == (7, 3)
+    with pytest.raises(UsageError, match="no outputs"):
+        xir.load(folder, method="serving_default", outputs=["other"])
+    with pytest.raises(UsageError, match="no inputs"):
+        xir.load(folder, method="serving_default", inputs={"other": "f32[7,2]"})
+
+
+def test_a_signature_is_chosen_where_none_is_the_default(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'first', 'second'"):
+        xir.load(unpack("old", tmp_path))
+    with pytest.raises(UsageError, match="no signature 'third'"):
+        xir.load(unpack("old", tmp_path), method="third")
+
+
+def test_a_variable_that_the_run_changes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="changed by the run"):
+        xir.load(unpack("counter", tmp_path))
+
+
+def test_without_its_variables_a_model_is_refused(tmp_path: Path) -> None:
+    folder = unpack("dense", tmp_path)
+    (folder / "variables" / "variables.index").unlink()
+    with pytest.raises(InvalidModelError, match="nothing holds the elements"):
+        xir.load(folder, method="serving_default")
+
+
+def test_a_flipped_bit_of_a_weight_is_refused(tmp_path: Path) -> None:
+    folder = unpack("dense", tmp_path)
+    path = folder / "variables" / "variables.data-00000-of-00001"
+    data = bytearray(path.read_bytes())
+    for place in range(0, len(data), 8):
+        data[place] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="checksum"):
+        xir.load(folder, method="serving_default")
+
+
+def test_weights_that_are_links_are_refused(tmp_path: Path) -> None:
+    folder = unpack("dense", tmp_path)
+    path = folder / "variables" / "variables.data-00000-of-00001"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(XirError, match="link"):
+        xir.load(folder, method="serving_default")
+    xir.load(folder, method="serving_default", options=LoadOptions(trust_links=True))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_a_file_that_is_cut_short_is_refused(share: float, tmp_path: Path) -> None:
+    path = unpack("dense", tmp_path) / "saved_model.pb"
+    data = path.read_bytes()
+    path.write_bytes(data[: int(len(data) * share)])
+    with pytest.raises(XirError):
+        xir.load(path, method="serving_default")
