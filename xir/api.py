@@ -106,7 +106,8 @@ def load(
         graph = xir.load(module, example_inputs=(image,), dynamic_shapes=({0: torch.export.Dim("batch")},))
 
     Args:
-        source: the file (of a SavedModel the folder), or a `torch.nn.Module`, an `ExportedProgram` or a `GraphModule`; a graph is returned as it is.
+        source: the file (of a SavedModel the folder), or a `torch.nn.Module`, an `ExportedProgram` or a `GraphModule`;
+            a graph is returned as it is.
         prototxt: Caffe: the description of the net, instead of the one that is found beside the weights.
         inputs: types of inputs, such as `{"data": "f32[1,3,224,224]"}`, which replace what the file says.
         outputs: names of the values to compute instead of the file's outputs.

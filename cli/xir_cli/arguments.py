@@ -80,7 +80,7 @@ _READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
         help="Type an input: data=f32[N,3,h,w]; or a number: sr=16000.",
     ),
     click.option("--output", "outputs", multiple=True, metavar="NAME", help="Compute this value; may be repeated."),
-    click.option("--method", metavar="NAME", help="TorchScript: the method, TFLite: the signature that is wanted."),
+    click.option("--method", metavar="NAME", help="TorchScript: the method; TFLite, SavedModel: the signature."),
     click.option("--prototxt", metavar="FILE", help="Caffe: the net's description."),
     click.option(
         "--phase", type=click.Choice(["TRAIN", "TEST"], case_sensitive=False), default="TEST", help="Caffe: the phase."
