@@ -51,8 +51,8 @@ def test_made_up_samples_are_told(capsys, tmp_path, model):
     [
         ("--mode", "dynamic"),
         ("--mode", "weights", "--weights", "int4", "--block", "16", "--max-error", "1"),
-        ("--symmetric", "--per-tensor", "--method", "percentile", "--percentile", "99.9"),
-        ("--method", "entropy", "--no-bias-correction", "--level", "0", "--target", "ort==1.31"),
+        ("--symmetric", "--per-tensor", "--calibration-method", "percentile", "--percentile", "99.9"),
+        ("--calibration-method", "entropy", "--no-bias-correction", "--level", "0", "--target", "ort==1.31"),
         ("--exclude", "conv1", "-v"),
     ],
 )

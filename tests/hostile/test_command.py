@@ -32,7 +32,7 @@ SAMPLED = (
     *("caffemodel", "prototxt", "numbers", "structures", "names", "blobs", "other files", "hdf5", "onnx"),
     *("onnx external data", "onnx graphs", "onnx structures", "onnx operators", "xir", "xir companions"),
     *("onnx borders", "onnx storage", "onnx scopes", "weights", "weights that run code", "weights that ask for much"),
-    *("exported programs", "archives of programs"),
+    *("exported programs", "archives of programs", "tflite", "tflite fields", "tflite tables"),
 )
 PER_BATCH = 3
 WEIGHTS = "old.safetensors"
