@@ -51,13 +51,14 @@ class Wire:
         view: its bytes.
     """
 
-    __slots__ = ("_copied", "_left", "_listed", "_unpacked", "file", "format", "view")
+    __slots__ = ("_copied", "_is_unpacked", "_left", "_listed", "_unpacked", "file", "format", "view")
 
     def __init__(self, file: MappedFile, format: str, content: bytes | None = None) -> None:
         """Maps the file; `content` is what was unpacked of it, where the messages stand in that."""
         self.file = file
         self.format = format
         self.view = file.view() if content is None else memoryview(content)
+        self._is_unpacked = content is not None
         self._left = MAX_RECORDS
         self._listed = self._copied = self._unpacked = 0
 
@@ -187,6 +188,8 @@ class Wire:
         number, wire, start, stop = record
         if wire != LENGTH:
             self.fail(start, f"field {number} should hold bytes")
+        if self._is_unpacked:
+            self.fail(start, f"field {number} holds bytes that are not the file's own")
         return self.file.slice(start, stop - start)
 
     def integer(self, record: Record) -> int:

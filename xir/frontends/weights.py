@@ -100,6 +100,7 @@ def weight_formats() -> tuple[WeightFormat, ...]:
             "pytorch", "a checkpoint of PyTorch", (".pth", ".pt", ".ckpt", ".bin"), _is_checkpoint, _load_checkpoint
         ),
         WeightFormat("safetensors", "safetensors", (".safetensors",), _is_safetensors, _load_safetensors),
+        WeightFormat("tensorflow", "a checkpoint of TensorFlow", (".index", ".ckpt"), _is_table, _load_table),
         WeightFormat("shards", "an index of several of these", (".index.json",), _is_index, _load_index),
     )
 
@@ -117,7 +118,7 @@ def load_weights(path: PathLike, *, trust_links: bool = False) -> Weights:
     """The tensors of a file, which stay in it.
 
     Args:
-        path: a checkpoint of PyTorch, a safetensors file, or the index of several.
+        path: a checkpoint of PyTorch or TensorFlow, a safetensors file, or the index of several.
         trust_links: takes shards that are links.
 
     Raises:
@@ -171,3 +172,15 @@ def _load_index(file: MappedFile, trust_links: bool) -> Weights:
     from xir.frontends.shards import load_index
 
     return load_index(file, trust_links)
+
+
+def _is_table(file: MappedFile) -> bool:
+    from xir.frontends.tensorflow.bundle.checkpoint import looks_like_table
+
+    return looks_like_table(file)
+
+
+def _load_table(file: MappedFile, trust_links: bool) -> Weights:
+    from xir.frontends.tensorflow.bundle.checkpoint import load_checkpoint
+
+    return load_checkpoint(file, trust_links)

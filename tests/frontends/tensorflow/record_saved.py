@@ -15,14 +15,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-FIXTURE = Path(__file__).parent / "fixtures" / "saved_models.zip"
+from tests.frontends.tensorflow.saved import ARCHIVE, numbers
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-
-
-def numbers(*shape: int) -> np.ndarray:
-    """Some small numbers, the same in every run."""
-    count = int(np.prod(shape))
-    return ((np.arange(count) * 7 % 11 - 5) / 8).astype(np.float32).reshape(shape)
 
 
 class Dense(tf.Module):
@@ -95,6 +90,10 @@ def old(folder: str) -> None:
             },
         )
         builder.save()
+        Path(folder, "first").mkdir()
+        for version in (v1.train.SaverDef.V1, v1.train.SaverDef.V2):
+            path = f"{folder}/first/version{version}.ckpt"
+            v1.train.Saver(write_version=version).save(session, path, latest_filename=f"last{version}")
 
 
 def images(folder: str) -> None:
@@ -143,11 +142,11 @@ def main() -> None:
                 held |= {f"{name}/{signature}/out/{key}": value.numpy() for key, value in made.items()}
         expected = io.BytesIO()
         np.savez(expected, **held)
-        with zipfile.ZipFile(FIXTURE, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        with zipfile.ZipFile(ARCHIVE, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
             archive.writestr(zipfile.ZipInfo("expected.npz", _EPOCH), expected.getvalue())
             for path in sorted(Path(folder).rglob("*")):
                 inner = os.path.relpath(path, folder)
-                if path.is_file() and path.name != "fingerprint.pb":
+                if path.is_file() and path.name != "fingerprint.pb" and not path.name.startswith("last"):
                     entry = zipfile.ZipInfo(inner, _EPOCH)
                     entry.compress_type = zipfile.ZIP_DEFLATED
                     archive.writestr(entry, path.read_bytes())

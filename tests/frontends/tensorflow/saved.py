@@ -27,3 +27,9 @@ def recorded(name: str, signature: str, side: str) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(ARCHIVE) as archive, np.load(io.BytesIO(archive.read("expected.npz"))) as held:
         prefix = f"{name}/{signature}/{side}/"
         return {key.removeprefix(prefix): held[key] for key in held.files if key.startswith(prefix)}
+
+
+def numbers(*shape: int) -> np.ndarray:
+    """Some small numbers, the same in every run: what the recorded variables hold."""
+    count = int(np.prod(shape))
+    return ((np.arange(count) * 7 % 11 - 5) / 8).astype(np.float32).reshape(shape)

@@ -14,7 +14,7 @@ from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageEr
 from xir.files import MappedFile, open_beneath, open_mapped, read_text
 from xir.frontends._wire import LENGTH, VARINT, Span, Wire
 from xir.frontends.tensorflow._reach import written
-from xir.frontends.tensorflow.bundle.reader import Bundle
+from xir.frontends.tensorflow.bundle.checkpoint import Checkpoint, open_checkpoint
 from xir.frontends.tensorflow.model import Edge, TfGraph, parse_edge
 from xir.frontends.tensorflow.proto.binary import read_message
 from xir.frontends.tensorflow.proto.message import Message
@@ -77,7 +77,7 @@ class SavedModel:
     @property
     def files(self) -> tuple[str, ...]:
         """The files that it was read from so far."""
-        return (self.path, *(() if self.variables.bundle is None else self.variables.bundle.files))
+        return (self.path, *(() if self.variables.checkpoint is None else self.variables.checkpoint.files))
 
 
 def file_in(folder: str) -> str | None:
@@ -133,7 +133,7 @@ def read_saved_model(path: str, *, method: str | None = None, trust_links: bool 
     signature = _signature(entries[name], path)
     assets = tuple(each.text("filename") for each in chosen.messages("asset_file_def"))
     others = tuple(sorted(key for key in entries if key != name))
-    variables = _variables(chosen, graph, signature, _bundle(path, trust_links))
+    variables = _variables(chosen, graph, signature, _checkpoint(path, trust_links))
     return SavedModel(path, graph, name, signature, others, variables, assets)
 
 
@@ -185,15 +185,16 @@ def _edge(name: str, info: Message, path: str) -> Edge:
     return edge
 
 
-def _bundle(path: str, trust_links: bool) -> Bundle | None:
+def _checkpoint(path: str, trust_links: bool) -> Checkpoint | None:
     """The checkpoint beside the model, where it has variables."""
     folder = os.path.dirname(path)
     if not os.path.lexists(os.path.join(folder, _INDEX)):
         return None
-    return Bundle(open_beneath(folder, _INDEX.replace(os.sep, "/"), trust_links=trust_links), trust_links=trust_links)
+    index = open_beneath(folder, _INDEX.replace(os.sep, "/"), trust_links=trust_links)
+    return open_checkpoint(index, trust_links=trust_links)
 
 
-def _variables(graph: Message, nodes: TfGraph, signature: Signature, bundle: Bundle | None) -> Variables:
+def _variables(graph: Message, nodes: TfGraph, signature: Signature, checkpoint: Checkpoint | None) -> Variables:
     saver = graph.message("saver_def")
     operation = "" if saver is None else saver.text("restore_op_name")
     stored = restored(nodes, operation) if operation else {}
@@ -201,7 +202,7 @@ def _variables(graph: Message, nodes: TfGraph, signature: Signature, bundle: Bun
     for variable in _objects(graph):
         name = variable.text("name")
         trainable[name] = trainable.get(name, False) or variable.flag("trainable")
-    return Variables(bundle, stored, trainable, written(nodes, [edge.node for edge in signature.outputs.values()]))
+    return Variables(checkpoint, stored, trainable, written(nodes, [edge.node for edge in signature.outputs.values()]))
 
 
 def _objects(graph: Message) -> Iterator[Message]:

@@ -122,7 +122,11 @@ def constant_from(message: Message, what: str) -> Constant:
     told = shape_of_message(message.message("tensor_shape"))
     if told is None and message.message("tensor_shape") is not None:
         raise InvalidModelError(f"{what} does not tell its shape")
-    sizes = tuple(-1 if size is None else size for size in told or ())
+    return elements_from(message, dtype, tuple(-1 if size is None else size for size in told or ()), what)
+
+
+def elements_from(message: Message, dtype: DType, sizes: tuple[int, ...], what: str) -> Constant:
+    """The elements of a TensorProto whose type and sizes are told elsewhere; raises as `constant_from`."""
     count = element_count(sizes, what=what)
     type = TensorType(dtype, sizes)
     content = message.data("tensor_content")

@@ -9,8 +9,8 @@ from types import MappingProxyType
 
 from xir.errors import InvalidModelError
 from xir.frontends.tensorflow._reach import Reach, reached
+from xir.frontends.tensorflow.bundle.checkpoint import Checkpoint
 from xir.frontends.tensorflow.bundle.keys import Extent
-from xir.frontends.tensorflow.bundle.reader import Bundle
 from xir.frontends.tensorflow.model import TfGraph, TfNode
 from xir.frontends.tensorflow.tensors import constant_from, dtype_of, shape_of_message
 from xir.ir.constant import Constant
@@ -32,7 +32,7 @@ class Variables:
     """The variables of a graph.
 
     Attributes:
-        bundle: the checkpoint, or None where there is none.
+        checkpoint: the one that holds their elements, or None where there is none.
         stored: {name of the node: where its elements are}.
         trainable: {name of the variable: whether it is trained}, as far as the file says.
         written: names of the nodes of those that the run changes.
@@ -40,13 +40,13 @@ class Variables:
 
     def __init__(
         self,
-        bundle: Bundle | None,
+        checkpoint: Checkpoint | None,
         stored: Mapping[str, Stored],
         trainable: Mapping[str, bool] = MappingProxyType({}),
         written: frozenset[str] = frozenset(),
     ) -> None:
         """The variables, whose elements are read when they are asked for."""
-        self.bundle = bundle
+        self.checkpoint = checkpoint
         self.stored = stored
         self.trainable = trainable
         self.written = written
@@ -56,17 +56,19 @@ class Variables:
 
         Raises:
             InvalidModelError: the checkpoint has none for it, or they are not of its type.
-            FormatError, UnsupportedError: as `Bundle.constant`.
+            FormatError, UnsupportedError: as `Checkpoint.constant`.
         """
         name = shared_name(node)
         found = self.stored.get(node.name) or Stored(name)
-        if self.bundle is None or not self.bundle.has(found.name):
+        if self.checkpoint is None or not self.checkpoint.has(found.name):
             raise InvalidModelError(
                 f"nothing holds the elements of the variable {name!r}",
                 hint="save the model with its variables (the folder `variables` beside it), or freeze it",
             )
         made = (
-            self.bundle.constant(found.name) if found.extents is None else self.bundle.part(found.name, found.extents)
+            self.checkpoint.constant(found.name)
+            if found.extents is None
+            else self.checkpoint.part(found.name, found.extents)
         )
         held = node.attributes.get("dtype")
         dtype = dtype_of(0 if held is None else held.integer("type"), f"the variable {name!r}")

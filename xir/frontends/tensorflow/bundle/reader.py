@@ -15,13 +15,14 @@ from xir.files import FileSlice, MappedFile, open_beneath
 from xir.frontends._wire import Wire
 from xir.frontends.tensorflow.bundle.checksum import masked_crc32c
 from xir.frontends.tensorflow.bundle.keys import Extent, part_key
-from xir.frontends.tensorflow.bundle.table import Table, looks_like_table, read_table
+from xir.frontends.tensorflow.bundle.parts import cut, extents_of, joined
+from xir.frontends.tensorflow.bundle.table import Table
 from xir.frontends.tensorflow.proto.binary import read_message
 from xir.frontends.tensorflow.proto.message import Message
 from xir.frontends.tensorflow.tensors import dtype_of, shape_of_message
 from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.types import DType, TensorType
-from xir.limits import byte_count, check_present
+from xir.limits import byte_count
 
 SUFFIX = ".index"
 """How the name of an index ends; its companions are called as it is without that."""
@@ -43,8 +44,8 @@ class Bundle:
         entries: what is told of each tensor, by name: `BundleEntryProto` messages.
     """
 
-    def __init__(self, index: MappedFile, *, trust_links: bool = False) -> None:
-        """Reads an index.
+    def __init__(self, index: MappedFile, table: Table, *, trust_links: bool = False) -> None:
+        """Reads the entries of an index.
 
         Raises:
             FormatError: it is none, or damaged.
@@ -53,7 +54,6 @@ class Bundle:
         self.path = index.path
         self._trust_links = trust_links
         self._shards: dict[int, MappedFile] = {}
-        table = read_table(index)
         self._parts, header = _messages(index, table)
         self._count = _shards(header, index.path)
         self.entries: Mapping[str, Message] = {
@@ -65,18 +65,14 @@ class Bundle:
         """The index and the files that were opened so far."""
         return (self.path, *(self._shards[number].path for number in sorted(self._shards)))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the tensors."""
+        return tuple(self.entries)
+
     def has(self, name: str) -> bool:
         """Whether there is a tensor of this name."""
         return name in self.entries
-
-    def type_of(self, name: str) -> TensorType:
-        """The type of a tensor.
-
-        Raises:
-            InvalidModelError: there is none of this name, or its shape is not told.
-            UnsupportedError: its elements have no type here.
-        """
-        return self._type(self._entry(name), name)
 
     def constant(self, name: str) -> Constant:
         """A tensor, whole; its checksum is looked at.
@@ -91,19 +87,9 @@ class Bundle:
         if not slices:
             return self._stored(entry, name)
         type = self._type(entry, name)
-        shape = type.static_shape or ()
         parts = [self._stored(self._part(name, each), name) for each in slices]
-        stored = sum(self._shards[number].size for number in self._shards)
-        check_present(byte_count(shape, 8 * type.dtype.dtype.itemsize, what=name), stored, what=name, file=self.path)
-        whole, filled = np.empty(shape, type.dtype.dtype), np.zeros(shape, np.bool_)
-        for each, part in zip(slices, parts, strict=True):
-            place = tuple(slice(start, start + size) for start, size in _ranges(each, shape, name))
-            if whole[place].shape != part.shape:
-                raise InvalidModelError(f"a part of {name!r} is {part.type!r}, expected {list(whole[place].shape)}")
-            whole[place], filled[place] = part.array(), True
-        if not filled.all():
-            raise InvalidModelError(f"the parts of {name!r} leave some of it out")
-        return constant_of(whole, type.dtype)
+        held = sum(shard.size for shard in self._shards.values())
+        return joined(type, [(extents_of(each), part) for each, part in zip(slices, parts, strict=True)], name, held)
 
     def part(self, name: str, extents: Sequence[Extent]) -> Constant:
         """A part of a tensor; one that is stored as such stays in its file.
@@ -114,11 +100,7 @@ class Bundle:
         stored = self._parts.get(part_key(name, extents))
         if stored is not None:
             return self._stored(stored, name)
-        whole = self.constant(name)
-        if len(extents) != len(whole.shape):
-            raise InvalidModelError(f"{name!r} has {len(whole.shape)} axes, a part of it has {len(extents)}")
-        place = tuple(slice(start, None if size < 0 else start + size) for start, size in extents)
-        return constant_of(np.ascontiguousarray(whole.array()[place]), whole.dtype)
+        return cut(self.constant(name), extents, name)
 
     def _entry(self, name: str) -> Message:
         entry = self.entries.get(name)
@@ -127,7 +109,7 @@ class Bundle:
         return entry
 
     def _part(self, name: str, told: Message) -> Message:
-        extents = [(dim.integer("start"), dim.integer("length") if dim.has("length") else -1) for dim in _extents(told)]
+        extents = extents_of(told)
         found = self._parts.get(part_key(name, extents))
         if found is None:
             raise InvalidModelError(f"a part of {name!r} is not in the checkpoint: {extents}", file=self.path)
@@ -170,11 +152,6 @@ class Bundle:
         return self._shards[number]
 
 
-def looks_like_bundle(file: MappedFile) -> bool:
-    """Whether a file is the index of a bundle."""
-    return file.path.endswith(SUFFIX) and looks_like_table(file)
-
-
 def _messages(index: MappedFile, table: Table) -> tuple[dict[bytes, Message], Message]:
     """The entries by key, and the header, which stands at the empty key."""
     wire = Wire(index, "checkpoint", table.content)
@@ -205,25 +182,6 @@ def _name(key: bytes, path: str) -> str:
         return key.decode()
     except UnicodeDecodeError:
         raise FormatError(f"the name {key[:80]!r} is not UTF-8", file=path) from None
-
-
-def _extents(told: Message) -> tuple[Message, ...]:
-    return told.messages("extent")
-
-
-def _ranges(told: Message, shape: Sequence[int], name: str) -> list[Extent]:
-    """Where a part stands in the whole: first element and number of elements along each axis."""
-    extents = _extents(told)
-    if len(extents) != len(shape):
-        raise InvalidModelError(f"{name!r} has {len(shape)} axes, a part of it has {len(extents)}")
-    found: list[Extent] = []
-    for extent, size in zip(extents, shape, strict=True):
-        start = extent.integer("start")
-        length = extent.integer("length") if extent.has("length") else size
-        if start < 0 or length < 0 or start + length > size:
-            raise InvalidModelError(f"a part of {name!r} leaves its {size} elements: {length} from {start}")
-        found.append((start, length))
-    return found
 
 
 def _unpacked(data: FileSlice, type: TensorType) -> Array:

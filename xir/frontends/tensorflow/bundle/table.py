@@ -16,8 +16,11 @@ from xir.frontends.tensorflow.bundle.checksum import masked_crc32c
 from xir.frontends.tensorflow.bundle.snappy import unpacked
 from xir.limits import MAX_NAME_BYTES, MEBI
 
-MAX_UNPACKED = 128 * MEBI
-"""Bytes of all blocks of a table; one of 10,000 variables has a megabyte."""
+FREE_UNPACKED = 128 * MEBI
+"""Bytes of all blocks that any table may have; an index of 10,000 variables has a megabyte."""
+
+MAX_RATIO = 4
+"""Bytes of all blocks for each byte of the file, above that: tables that hold weights hardly get smaller."""
 
 MAX_KEYS = 64 * MEBI
 """Bytes of all keys, which are stored by what they do not share with the one before."""
@@ -103,7 +106,7 @@ class _Reader:
         data = self.view[offset : offset + size]
         block = bytes(data) if kind == _PLAIN else unpacked(data, self.file.path)
         self._unpacked += len(block)
-        self._limit(self._unpacked, MAX_UNPACKED, "bytes in blocks")
+        self._limit(self._unpacked, max(FREE_UNPACKED, MAX_RATIO * self.file.size), "bytes in blocks")
         return block
 
     def _limit(self, taken: int, most: int, what: str) -> None:
