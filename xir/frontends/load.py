@@ -45,6 +45,7 @@ def formats() -> tuple[Format, ...]:
         Format("torchscript", "TorchScript", (".jit", ".ts"), _is_torchscript, _load_torchscript, takes_numbers=True),
         Format("tflite", "TFLite", (".tflite",), _is_tflite, _load_tflite),
         Format("saved_model", "a SavedModel of TensorFlow", ("saved_model.pb",), _is_saved_model, _load_saved_model),
+        Format("meta_graph", "a MetaGraph of TensorFlow", (".meta",), _is_meta_graph, _load_meta_graph),
         Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
@@ -251,6 +252,18 @@ def _load_saved_model(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.tensorflow.load import load_saved
 
     return load_saved(path, options)
+
+
+def _is_meta_graph(file: MappedFile) -> bool:
+    from xir.frontends.tensorflow.saved_model import looks_like_meta_graph
+
+    return looks_like_meta_graph(file)
+
+
+def _load_meta_graph(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.tensorflow.load import load_meta
+
+    return load_meta(path, options)
 
 
 def _is_tflite(file: MappedFile) -> bool:

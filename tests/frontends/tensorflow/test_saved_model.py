@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import xir
-from tests.frontends.tensorflow.saved import recorded, unpack
+from tests.frontends.tensorflow.saved import numbers, recorded, unpack
 from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageError, XirError
 from xir.frontends.load import load_model
 from xir.frontends.options import LoadOptions
@@ -125,3 +125,24 @@ def test_a_file_that_is_cut_short_is_refused(share: float, tmp_path: Path) -> No
     path.write_bytes(data[: int(len(data) * share)])
     with pytest.raises(XirError):
         xir.load(path, method="serving_default")
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_meta_graph_has_the_weights_of_its_checkpoint(version: int, tmp_path: Path) -> None:
+    path = unpack("old", tmp_path) / "first" / f"version{version}.ckpt.meta"
+    x, hidden = numbers(2, 4), numbers(2, 4) @ numbers(4, 3) * np.float32(0.5)
+    found = load_model(str(path))
+    assert found.format == "meta_graph"
+    assert found.graph.output_names == ("z",)
+    np.testing.assert_allclose(xir.run(found.graph, {"x": x})["z"], hidden @ numbers(5, 3).T, rtol=1e-5, atol=1e-6)
+    chosen = xir.load(path, outputs=["y"])
+    np.testing.assert_allclose(xir.run(chosen, {"x": x})["y"], hidden, rtol=1e-5, atol=1e-6)
+
+
+def test_a_meta_graph_without_its_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = unpack("old", tmp_path) / "first" / "version2.ckpt.meta"
+    path.with_suffix(".index").unlink()
+    with pytest.raises(InvalidModelError, match="nothing holds the elements"):
+        xir.load(path)
+    with pytest.raises(UsageError, match="no signature 'other'; there are none"):
+        xir.load(path, method="other")

@@ -69,10 +69,14 @@ def build_saved(
 ) -> Graph:
     """The graph of the signature of a SavedModel; `inputs` and `outputs` are those of the signature, by name.
 
+    Without a signature, they are those of the graph, as `build` takes them.
+
     Raises:
         UsageError: the signature has no such input or output.
         XirError: as `import_tensorflow`.
     """
+    if model.signature is None and outputs is None:
+        outputs = model.outputs
     return _built(Importer(model.graph, dict(inputs or {}), model.signature, model.variables), outputs)
 
 

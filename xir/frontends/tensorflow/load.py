@@ -6,9 +6,23 @@ from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.tensorflow.importer import build, build_saved
 from xir.frontends.tensorflow.model import TfGraph
 from xir.frontends.tensorflow.reader import looks_like_graph, read_graph
-from xir.frontends.tensorflow.saved_model import looks_like_saved_model, read_saved_model
+from xir.frontends.tensorflow.saved_model import (
+    META,
+    SavedModel,
+    looks_like_meta_graph,
+    looks_like_saved_model,
+    read_meta_graph,
+    read_saved_model,
+)
 
-__all__ = ["load_graph", "load_saved", "looks_like_graph", "looks_like_saved_model"]
+__all__ = [
+    "load_graph",
+    "load_meta",
+    "load_saved",
+    "looks_like_graph",
+    "looks_like_meta_graph",
+    "looks_like_saved_model",
+]
 
 
 def load_graph(path: str, options: LoadOptions) -> Loaded:
@@ -29,15 +43,31 @@ def load_saved(path: str, options: LoadOptions) -> Loaded:
         UsageError: there is no such signature.
         FormatError, UnsupportedError, InvalidModelError, UnsafeError, FileError: as `read_saved_model` and `build`.
     """
-    model = read_saved_model(path, method=options.method, trust_links=options.trust_links)
+    return _saved(read_saved_model(path, method=options.method, trust_links=options.trust_links), options)
+
+
+def load_meta(path: str, options: LoadOptions) -> Loaded:
+    """The graph of a MetaGraph with the weights of its checkpoint, or that of a signature of it.
+
+    Raises:
+        UsageError: there is no such signature.
+        FormatError, UnsupportedError, InvalidModelError, UnsafeError, FileError: as `read_meta_graph` and `build`.
+    """
+    trust = options.trust_links
+    return _saved(read_meta_graph(path, method=options.method, outputs=options.outputs, trust_links=trust), options)
+
+
+def _saved(model: SavedModel, options: LoadOptions) -> Loaded:
     graph = build_saved(model, inputs=options.inputs, outputs=options.outputs)
     notes = list(_left_out(model.graph))
     if model.others and options.method is None:
         told = ", ".join(repr(name) for name in model.others)
-        notes.append(f"the signature {model.name!r} is read; there are {told} too (--method NAME)")
+        read = f"the signature {model.name!r}" if model.name else "the graph"
+        notes.append(f"{read} is read; there are the signatures {told} too (--method NAME)")
     if model.assets:
         notes.append(f"the files that it brings along are not read: {', '.join(repr(name) for name in model.assets)}")
-    return Loaded(graph, "saved_model", model.files, model.graph.held_nodes(), tuple(notes))
+    format = "saved_model" if model.name and not model.path.endswith(META) else "meta_graph"
+    return Loaded(graph, format, model.files, model.graph.held_nodes(), tuple(notes))
 
 
 def _left_out(model: TfGraph) -> tuple[str, ...]:

@@ -30,15 +30,14 @@ def looks_like_graph(file: MappedFile) -> bool:
     head = file.read_at(0, min(file.size, _HEAD))
     if _TEXT_START.match(head) is not None:
         return _NODE_START.search(head) is not None
-    return _is_binary(file)
+    return holds_graph(Wire(file, "TensorFlow graph"), Span(0, file.size))
 
 
-def _is_binary(file: MappedFile) -> bool:
-    """Whether the first fields are those of a GraphDef, and the first nodes are nodes."""
-    wire = Wire(file, "TensorFlow graph")
+def holds_graph(wire: Wire, span: Span) -> bool:
+    """Whether the first fields of a message are those of a GraphDef, and the first nodes are nodes."""
     nodes = 0
     try:
-        for number, kind, start, stop in wire.records(Span(0, file.size)):
+        for number, kind, start, stop in wire.records(span):
             if _OUTLINE.get(number) != kind:
                 return False
             if number == 1:

@@ -1,4 +1,4 @@
-"""SavedModels of TensorFlow 1 and 2: a graph with signatures, its variables in a checkpoint beside it.
+"""SavedModels and MetaGraphs: a graph with signatures, its variables in a checkpoint beside it.
 
 Source: tensorflow/core/protobuf/{saved_model,meta_graph,saved_object_graph}.proto and
 tensorflow/cc/saved_model/constants.h.
@@ -7,19 +7,21 @@ tensorflow/cc/saved_model/constants.h.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageError
 from xir.files import MappedFile, open_beneath, open_mapped, read_text
 from xir.frontends._wire import LENGTH, VARINT, Span, Wire
-from xir.frontends.tensorflow._reach import written
+from xir.frontends.tensorflow._outputs import found_outputs
+from xir.frontends.tensorflow._reach import reached, written
 from xir.frontends.tensorflow.bundle.checkpoint import Checkpoint, open_checkpoint
+from xir.frontends.tensorflow.bundle.reader import SUFFIX
 from xir.frontends.tensorflow.model import Edge, TfGraph, parse_edge
 from xir.frontends.tensorflow.proto.binary import read_message
 from xir.frontends.tensorflow.proto.message import Message
 from xir.frontends.tensorflow.proto.pbtxt import parse_text
-from xir.frontends.tensorflow.reader import graph_of
+from xir.frontends.tensorflow.reader import graph_of, holds_graph
 from xir.frontends.tensorflow.tensors import dtype_of, shape_of_message, type_of
 from xir.frontends.tensorflow.variables import Variables, restored
 from xir.ir.types import Type
@@ -31,11 +33,17 @@ FILES = ("saved_model.pb", "saved_model.pbtxt")
 DEFAULT = "serving_default"
 """The signature that is taken unless another one is asked for."""
 
+META = ".meta"
+"""How the name of a MetaGraph's file ends; its checkpoint is called as it is without that."""
+
+_INPUTS = frozenset(("Placeholder", "PlaceholderV2"))
+
 _SERVE = "serve"
 _STEPS = frozenset(("__saved_model_init_op", "__saved_model_train_op"))
 """Signatures that name a step and compute nothing."""
 
-_INDEX = os.path.join("variables", "variables.index")
+_GRAPH, _FIELDS = 2, 7
+"""The field of MetaGraphDef that is the graph, and the last of its fields."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,26 +61,27 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SavedModel:
-    """A SavedModel.
+    """A SavedModel, or a MetaGraph with its checkpoint.
 
     Attributes:
         path: the file.
         graph: its graph.
-        name: the signature's.
-        signature: the way in that was chosen.
+        name: the signature's, or the empty text.
+        signature: the way in that was chosen; None where a MetaGraph is taken as a graph.
         others: the names of other ones.
         variables: its variables.
         assets: names of files that it brings along.
-        files: the files that it was read from.
+        outputs: without a signature: the results to compute.
     """
 
     path: str
     graph: TfGraph
     name: str
-    signature: Signature
+    signature: Signature | None
     others: tuple[str, ...]
     variables: Variables
     assets: tuple[str, ...]
+    outputs: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -103,9 +112,22 @@ def looks_like_saved_model(file: MappedFile) -> bool:
     return False
 
 
+def looks_like_meta_graph(file: MappedFile) -> bool:
+    """Whether a file is a MetaGraph: the fields of one, of which one is a graph (meta_graph.proto)."""
+    try:
+        return _is_meta_graph(Wire(file, "MetaGraph"), Span(0, file.size))
+    except FormatError:
+        return False
+
+
 def _is_meta_graph(wire: Wire, span: Span) -> bool:
-    fields = {record[:2] for record in wire.records(span)}
-    return (2, LENGTH) in fields and fields <= {(number, LENGTH) for number in range(1, 8)}
+    graphs = 0
+    for number, kind, start, stop in wire.records(span):
+        if kind != LENGTH or not 1 <= number <= _FIELDS:
+            return False
+        if number == _GRAPH:
+            graphs += 1 if holds_graph(wire, Span(start, stop)) else _FIELDS
+    return graphs == 1
 
 
 def read_saved_model(path: str, *, method: str | None = None, trust_links: bool = False) -> SavedModel:
@@ -126,15 +148,59 @@ def read_saved_model(path: str, *, method: str | None = None, trust_links: bool 
         message = parse_text(read_text(path, MAX_TEXT_BYTES), "SavedModel", file=path)
     else:
         message = read_message(Wire(file, "SavedModel"), Span(0, file.size), "SavedModel")
-    chosen = _meta_graph(message, path)
+    return _model(_meta_graph(message, path), path, _checkpoint(path, trust_links), method=method)
+
+
+def read_meta_graph(
+    path: str, *, method: str | None = None, outputs: Sequence[str] | None = None, trust_links: bool = False
+) -> SavedModel:
+    """The MetaGraph that a file is, with the checkpoint beside it.
+
+    Args:
+        path: the file, `NAME.meta`; its checkpoint is `NAME.index`, or `NAME` itself.
+        method: the signature; without one the whole graph is taken.
+        outputs: without a signature: the results to compute; else those that no node reads and that depend on an input.
+        trust_links: takes files of variables that are links.
+
+    Raises:
+        XirError: as `read_saved_model`.
+    """
+    file = open_mapped(path)
+    message = read_message(Wire(file, "MetaGraph"), Span(0, file.size), "MetaGraphDef")
+    folder, name = os.path.split(path.removesuffix(META))
+    checkpoint = _beside(folder, (name + SUFFIX, name), trust_links) if path.endswith(META) else None
+    if method is not None:
+        return _model(message, path, checkpoint, method=method)
+    graph = graph_of(message.required("graph_def"), path)
+    kept = _found(graph) if outputs is None else list(outputs)
+    edges = [edge for edge in map(parse_edge, kept) if edge is not None]
+    variables = _variables(message, graph, edges, checkpoint)
+    return SavedModel(path, graph, "", None, tuple(sorted(_signatures(message))), variables, (), tuple(kept))
+
+
+def _model(chosen: Message, path: str, checkpoint: Checkpoint | None, *, method: str | None) -> SavedModel:
+    """The model that a signature of a MetaGraph is."""
     graph = graph_of(chosen.required("graph_def"), path)
-    entries = {key: held for key, held in chosen.entries("signature_def").items() if key not in _STEPS}
+    entries = _signatures(chosen)
     name = _chosen(entries, method, path)
     signature = _signature(entries[name], path)
     assets = tuple(each.text("filename") for each in chosen.messages("asset_file_def"))
     others = tuple(sorted(key for key in entries if key != name))
-    variables = _variables(chosen, graph, signature, _checkpoint(path, trust_links))
+    variables = _variables(chosen, graph, list(signature.outputs.values()), checkpoint)
     return SavedModel(path, graph, name, signature, others, variables, assets)
+
+
+def _signatures(graph: Message) -> dict[str, Message]:
+    return {key: held for key, held in graph.entries("signature_def").items() if key not in _STEPS}
+
+
+def _found(graph: TfGraph) -> list[str]:
+    """The results that no node reads and that depend on an input: others initialize, save and restore."""
+    found: list[str] = []
+    for edge in found_outputs(graph):
+        if any(node.kind in _INPUTS for node, reach in reached(graph, [edge.node]) if reach.is_top):
+            found.append(str(edge))
+    return found
 
 
 def _meta_graph(message: Message, path: str) -> Message:
@@ -186,15 +252,19 @@ def _edge(name: str, info: Message, path: str) -> Edge:
 
 
 def _checkpoint(path: str, trust_links: bool) -> Checkpoint | None:
-    """The checkpoint beside the model, where it has variables."""
-    folder = os.path.dirname(path)
-    if not os.path.lexists(os.path.join(folder, _INDEX)):
-        return None
-    index = open_beneath(folder, _INDEX.replace(os.sep, "/"), trust_links=trust_links)
-    return open_checkpoint(index, trust_links=trust_links)
+    """The checkpoint of a SavedModel, where it has variables."""
+    return _beside(os.path.dirname(path), ("variables/variables.index",), trust_links)
 
 
-def _variables(graph: Message, nodes: TfGraph, signature: Signature, checkpoint: Checkpoint | None) -> Variables:
+def _beside(folder: str, names: Sequence[str], trust_links: bool) -> Checkpoint | None:
+    """The checkpoint that is the first of these files in the folder, or None."""
+    for name in names:
+        if os.path.lexists(os.path.join(folder, name)):
+            return open_checkpoint(open_beneath(folder, name, trust_links=trust_links), trust_links=trust_links)
+    return None
+
+
+def _variables(graph: Message, nodes: TfGraph, outputs: Sequence[Edge], checkpoint: Checkpoint | None) -> Variables:
     saver = graph.message("saver_def")
     operation = "" if saver is None else saver.text("restore_op_name")
     stored = restored(nodes, operation) if operation else {}
@@ -202,7 +272,7 @@ def _variables(graph: Message, nodes: TfGraph, signature: Signature, checkpoint:
     for variable in _objects(graph):
         name = variable.text("name")
         trainable[name] = trainable.get(name, False) or variable.flag("trainable")
-    return Variables(checkpoint, stored, trainable, written(nodes, [edge.node for edge in signature.outputs.values()]))
+    return Variables(checkpoint, stored, trainable, written(nodes, [edge.node for edge in outputs]))
 
 
 def _objects(graph: Message) -> Iterator[Message]:
