@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.frontends._problems import Problems
@@ -149,7 +149,7 @@ class _Importer:
         frame.values.update(zip(network.inputs, inputs, strict=True))
         for layer, number in _ordered(network):
             self._call(frame, layer, number)
-        return [frame.values.get(tensor) for tensor in network.outputs]
+        return [_value(frame, tensor) for tensor in network.outputs]
 
     def _call(self, frame: _Frame, layer: Layer, number: int) -> None:
         call = layer.calls[number]
@@ -159,8 +159,8 @@ class _Importer:
         self.order += 1
         if self.order > self.limit:
             raise UnsafeError(f"the model expands to more than {self.limit} calls of layers", number=806)
-        operands = [frame.values.get(tensor) for tensor in call.inputs]
-        named = {name: [frame.values.get(each) for each in held] for name, held in call.named.items()}
+        operands = [_value(frame, tensor) for tensor in call.inputs]
+        named = {name: [_value(frame, each) for each in held] for name, held in call.named.items()}
         results: Sequence[Value | None] = ()
         source = Source("keras", self.model.file, layer.name, layer.kind, frame.path, order=self.order)
         try:
@@ -241,6 +241,17 @@ class _Importer:
     def note(self, text: str) -> None:
         """Tells the person something, once (`site.Builder`)."""
         self.notes[text] = None
+
+
+def _value(frame: _Frame, tensor: Tensor) -> Value | None:
+    """A tensor of a network, or None where the layer that makes it could not be built.
+
+    Raises:
+        InvalidModelError: its layer was built and has no such output.
+    """
+    if tensor not in frame.values and frame.values.get(replace(tensor, output=0)) is not None:
+        raise InvalidModelError(f"{tensor.layer!r} has no output {tensor.output}")
+    return frame.values.get(tensor)
 
 
 def handler_of(layer: Layer) -> Handler:

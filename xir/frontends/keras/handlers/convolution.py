@@ -94,6 +94,9 @@ def transposed(site: Site, x: Value) -> Value:
     strides, dilation = site.config.positive("strides", axes, 1), site.config.positive("dilation_rate", axes, 1)
     extra = None if site.config.raw("output_padding") is None else site.config.integers("output_padding", axes)
     mode = site.config.word("padding", "valid", "valid", "same")
+    _no_lora(site)
+    if site.config.integer("groups", 1) != 1:
+        site.refuse("a transposed convolution in groups")
 
     def compute(image: Value) -> Value:
         held = site.weight("kernel", (*window, outputs, image.shape[1]))

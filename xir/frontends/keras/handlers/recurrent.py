@@ -151,8 +151,7 @@ def _results(site: Site, run: _Sequence, y: Value, last: Sequence[Value]) -> tup
         if run.compact is not None:
             found = spread(run.compact, found, zeros=site.config.flag("zero_output_for_mask"))
             site.result_mask = site.mask
-    else:
-        site.config.ignore("zero_output_for_mask")
+    site.config.ignore("zero_output_for_mask")
     return (found, *ends) if site.config.flag("return_state") else (found,)
 
 

@@ -57,6 +57,7 @@ def both_ways(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
     for layer in (forward, backward):
         if layer.kind not in _RECURRENT:
             site.refuse(f"a layer {layer.kind!r} that runs both ways")
+    forward, backward = _shown(site, forward), _shown(site, backward)
     parts = site.cursor.weights.parts
     cursors = (
         site.cursor.halves()
@@ -84,3 +85,15 @@ def _turned(layer: Layer) -> Layer:
     """The layer that runs the other way."""
     config = {**layer.config, "go_backwards": not layer.config.get("go_backwards")}
     return replace(layer, config=config)
+
+
+def _shown(site: Site, layer: Layer) -> Layer:
+    """The layer with zeros for steps that do not count, as the Bidirectional of tf.keras and Keras 3 makes its layers.
+
+    bidirectional.py, `force_zero_output_for_mask`; Keras 2 itself, whose versions end at 2.3, did not.
+    """
+    version = site.scope.model.version
+    is_itself = site.generation == 1 or (version.startswith(("2.0.", "2.1.", "2.2.", "2.3.")) and "tf" not in version)
+    if is_itself:
+        return layer
+    return replace(layer, config={**layer.config, "zero_output_for_mask": layer.config.get("return_sequences", False)})
