@@ -108,10 +108,8 @@ def names_in(group: h5py.Group, name: str, path: str) -> list[str]:
     """A list of names among a group's attributes; long ones are cut into `NAME0`, `NAME1`, ... (64 KiB each)."""
     import numpy as np
 
-    if name in group.attrs:
-        pieces = [group.attrs[name]]
-    else:
-        pieces = []
+    pieces: list[object] = [group.attrs[name]] if name in group.attrs else []
+    if not pieces:
         while f"{name}{len(pieces)}" in group.attrs:
             pieces.append(group.attrs[f"{name}{len(pieces)}"])
     found: list[str] = []

@@ -193,7 +193,7 @@ def _old_call(node: Json) -> Call:
         if tensor is None:
             raise InvalidModelError(f"{str(item)[:60]!r} is no tensor of a model")
         inputs.append(tensor)
-        given = item[3] if isinstance(item, list) and len(item) == 4 else {}
+        given: Json = item[3] if isinstance(item, list) and len(item) == 4 else None
         for name, value in given.items() if isinstance(given, dict) else ():
             _keep(name, value, named, arguments)
     return Call(tuple(inputs), named, arguments)
