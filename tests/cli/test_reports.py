@@ -91,6 +91,7 @@ def test_formats(capsys):
         "caffe": (True, False),
         "tensorflow": (True, False),
         "saved_model": (True, False),
+        "meta_graph": (True, False),
         "tflite": (True, False),
         "py": (False, True),
         "pytorch": (True, False),
