@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Generator
@@ -14,6 +15,8 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 
 os.environ["XIR_CACHE"] = "off"  # a test of the compiler must not be served what was compiled before it was changed
 os.fsync = lambda file: None  # what a test writes need not outlast a loss of power, and the disk is slow
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in all that a shell starts in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 UNTRACED = tuple(
     REPOSITORY / "tests" / room for room in ("backends/codegen", "conformance", "fuzz", "kernel", "runtime")
