@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsupportedError
+from xir.frontends._operands import Knowledge
 from xir.frontends.tflite.model import Subgraph, TfliteModel, TfliteTensor
-from xir.frontends.tflite.site import Handle, Scope
+from xir.frontends.tflite.site import Handle
 from xir.frontends.tflite.tensors import constant_in, dtype_of, holds
 from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Value
@@ -30,10 +31,10 @@ class State:
         tables: {table: its keys and values}.
     """
 
-    def __init__(self, model: TfliteModel, scope: Scope, new: NewState) -> None:
+    def __init__(self, model: TfliteModel, knowledge: Knowledge, new: NewState) -> None:
         """Nothing is held."""
         self.model = model
-        self.scope = scope
+        self.knowledge = knowledge
         self.tables: dict[str, tuple[Constant, Constant]] = {}
         self._new = new
         self._assigned: set[str] = set()
@@ -97,7 +98,7 @@ class State:
         if self._depth:
             raise UnsupportedError("a variable that is assigned inside of a branch or loop")
         if self._is_preparing and handle.name in self._assigned:
-            constant = self.scope.constant_of(value)
+            constant = self.knowledge.constant_of(value)
             if constant is None:
                 raise UnsupportedError("a variable that begins with something that is computed")
             entry = self._new(handle.name, constant.type)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.frontends._bodies import Body, closed
 from xir.frontends._contents import Contents
+from xir.frontends._operands import Knowledge
 from xir.frontends._problems import Problems
 from xir.frontends.tflite._calls import COMPLEX, called
 from xir.frontends.tflite._state import State
 from xir.frontends.tflite.handlers import HANDLERS
 from xir.frontends.tflite.model import Subgraph, TfliteModel, TfliteOperator, TfliteTensor
-from xir.frontends.tflite.site import Argument, Handle, Scope, Site
+from xir.frontends.tflite.site import Argument, Handle, Site
 from xir.frontends.tflite.tensors import constant_in, dtype_of, holds
 from xir.ir.builder import sourced
 from xir.ir.constant import Constant
@@ -86,13 +87,13 @@ class _Importer:
         self.main = subgraph
         self.given = types
         self.constants: dict[Value, Constant] = {}
-        self.scope = Scope(model, Contents(self.constants), self.constants)
+        self.knowledge = Knowledge(Contents(self.constants), self.constants)
         self.problems = Problems()
         self.frames: list[_Frame] = []
         self.parameters: dict[tuple[int, int], Value] = {}
         self.names: dict[Value, str] = {}
         self.taken: set[str] = set()
-        self.state = State(model, self.scope, self._new_state)
+        self.state = State(model, self.knowledge, self._new_state)
         self.built = 0
         self.limit = inlining_limit(sum(len(each.operators) for each in model.subgraphs))
 
@@ -199,7 +200,7 @@ class _Importer:
             read = tuple(None if index < 0 else tensors[index] for index in operator.inputs)
             made = tuple(None if index < 0 else tensors[index] for index in operator.outputs)
             with sourced(source):
-                results = called(entry, Site(operator, read, made, self.scope, self), operands)
+                results = called(entry, Site(operator, read, made, self.knowledge, self), operands)
         except _LostError:
             frame.lost.update(operator.outputs)
             return

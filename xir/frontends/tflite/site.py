@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import NoReturn, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._bodies import Body
-from xir.frontends._contents import Contents
+from xir.frontends._operands import Knowledge, Operands
 from xir.frontends.tflite._quantized import quantization_of
-from xir.frontends.tflite.model import Quantization, TfliteModel, TfliteOperator, TfliteTensor
-from xir.ir.broadcasting import join, needs_broadcast
-from xir.ir.constant import Array, Constant, constant_of
+from xir.frontends.tflite.model import Quantization, TfliteOperator, TfliteTensor
+from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Shape, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops import elementwise
 from xir.ops.constant import constant
-from xir.ops.shape import broadcast
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,39 +72,7 @@ class Flow(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Scope:
-    """What all operators of one import share.
-
-    Attributes:
-        model: the file.
-        contents: what is known of small integer tensors.
-        constants: weights by their values.
-    """
-
-    model: TfliteModel
-    contents: Contents
-    constants: dict[Value, Constant]
-    _broadcasts: dict[tuple[Value, Shape], Value] = field(default_factory=dict[tuple[Value, Shape], Value])
-
-    def broadcast(self, value: Value, shape: Shape) -> Value:
-        """`value` repeated to `shape`; one node for all that ask the same, itself where nothing is to repeat."""
-        if not needs_broadcast(value.shape, shape):
-            return value
-        key = (value, shape)
-        if key not in self._broadcasts:
-            self._broadcasts[key] = broadcast(value, shape=shape)
-        return self._broadcasts[key]
-
-    def constant_of(self, value: Value) -> Constant | None:
-        """The elements of a weight or literal, or None."""
-        if value.node is None:
-            return self.constants.get(value)
-        literal = value.node.attributes.get("value") if value.node.op.name == "constant" else None
-        return literal if isinstance(literal, Constant) else None
-
-
-class Site:
+class Site(Operands):
     """One operator of the file, as its handler sees it.
 
     Every option that the file gives must be asked for: one that no handler knows is an error, never dropped.
@@ -116,35 +81,26 @@ class Site:
         operator: the operator as it stands in the file.
         operands: the file's tensors that it reads, None where one is left out.
         results: the file's tensors that it makes.
-        scope: what all operators share.
         flow: runs subgraphs and keeps state; for the operators that do.
     """
 
-    __slots__ = ("_asked", "flow", "operands", "operator", "results", "scope")
+    __slots__ = ("_asked", "flow", "operands", "operator", "results")
 
     def __init__(
         self,
         operator: TfliteOperator,
         operands: tuple[TfliteTensor | None, ...],
         results: tuple[TfliteTensor | None, ...],
-        scope: Scope,
+        knowledge: Knowledge,
         flow: Flow,
     ) -> None:
         """The site of an operator."""
+        super().__init__(knowledge)
         self.operator = operator
         self.operands = operands
         self.results = results
-        self.scope = scope
         self.flow = flow
         self._asked: set[str] = set()
-
-    def refuse(self, reason: str, hint: str | None = None) -> NoReturn:
-        """Raises UnsupportedError: xir has no operator that does this."""
-        raise UnsupportedError(reason, hint=hint)
-
-    def invalid(self, message: str) -> NoReturn:
-        """Raises InvalidModelError: the operator contradicts itself."""
-        raise InvalidModelError(message)
 
     def integer(self, name: str, default: int = 0) -> int:
         """An option that is a whole number; `default` where the operator has no options at all."""
@@ -203,15 +159,11 @@ class Site:
         """How the integers of a result stand for real numbers, or None."""
         return quantization_of(self.results[index] if index < len(self.results) else None)
 
-    def sizes(self, value: Value) -> Shape | None:
-        """The elements of an operand of sizes, as far as they are known before the run, else None."""
-        return self.scope.contents.of(value)
-
     def known(self, value: Value) -> tuple[int, ...] | None:
         """The elements of an operand when all of them are known numbers, else None."""
         found = self.sizes(value)
         if found is None:
-            held = self.scope.constant_of(value)
+            held = self.knowledge.constant_of(value)
             return None if held is None else tuple(int(item) for item in held.array().reshape(-1).tolist())
         numbers = tuple(size for size in found if isinstance(size, int))
         return numbers if len(numbers) == len(found) else None
@@ -223,27 +175,9 @@ class Site:
             self.refuse(f"{what} that are computed at run time", "fold them into constants first")
         return found
 
-    def array(self, value: Value, what: str) -> Array:
-        """The elements of an operand that must be a constant; raises UnsupportedError else."""
-        held = self.scope.constant_of(value)
-        if held is None:
-            self.refuse(f"{what} that is computed at run time", "fold it into a constant first")
-        return held.array()
-
-    def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from the front; negative ones count from the end."""
-        if not -rank <= axis < rank:
-            self.invalid(f"axis {axis} does not exist among {rank}")
-        return axis + rank if axis < 0 else axis
-
     def axes(self, axes: Sequence[int], rank: int) -> tuple[int, ...]:
         """Axes counted from the front, each once, in order."""
         return tuple(sorted({self.axis(axis, rank) for axis in axes}))
-
-    def aligned(self, *values: Value) -> tuple[Value, ...]:
-        """The operands, each repeated to the shape that all broadcast to."""
-        shape = join([value.shape for value in values])
-        return tuple(self.scope.broadcast(value, shape) for value in values)
 
     def activated(self, value: Value) -> Value:
         """The result with the operator's fused activation."""

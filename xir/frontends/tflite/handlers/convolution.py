@@ -309,8 +309,8 @@ def batch_product(site: Site, x: Value, y: Value) -> Value:
     from xir.ir.broadcasting import join
 
     batch = join([left.shape[:-2], right.shape[:-2]])
-    left = site.scope.broadcast(left, (*batch, *left.shape[-2:]))
-    right = site.scope.broadcast(right, (*batch, *right.shape[-2:]))
+    left = site.knowledge.broadcast(left, (*batch, *left.shape[-2:]))
+    right = site.knowledge.broadcast(right, (*batch, *right.shape[-2:]))
     return matmul(left, right)
 
 

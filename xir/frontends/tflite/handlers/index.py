@@ -152,7 +152,7 @@ def _is_diagonal(site: Site, like: Value) -> Value:
     """Where a matrix of these sizes has its diagonal."""
     size = like.shape[-2:]
     plane = broadcast(literal(0, DType.INT32), shape=size)
-    return site.scope.broadcast(eye_like(plane, diagonal=0, dtype=DType.BOOL), like.shape)
+    return site.knowledge.broadcast(eye_like(plane, diagonal=0, dtype=DType.BOOL), like.shape)
 
 
 def _segments(site: Site, x: Value, segments: Value, count: Value | None, kind: str) -> Value:

@@ -105,7 +105,7 @@ def repeated_to(site: Site, x: Value, sizes: Value) -> Value:
     known = site.sizes(sizes)
     if known is not None:
         joined_shape = join([x.shape, known])
-        return site.scope.broadcast(x, joined_shape)
+        return site.knowledge.broadcast(x, joined_shape)
     count = length_of(sizes)
     if count is None:
         site.refuse("a shape of which the run decides the number of axes")

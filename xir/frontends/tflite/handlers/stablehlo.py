@@ -106,13 +106,13 @@ def compared(site: Site, x: Value, y: Value) -> Value:
 @raw.layer("STABLEHLO_SELECT")
 def chosen(site: Site, condition: Value, x: Value, y: Value) -> Value:
     """STABLEHLO_SELECT; the condition may be one truth."""
-    return elementwise.select(site.scope.broadcast(condition, x.shape), x, y)
+    return elementwise.select(site.knowledge.broadcast(condition, x.shape), x, y)
 
 
 @raw.layer("STABLEHLO_CLAMP")
 def clamped(site: Site, least: Value, x: Value, most: Value) -> Value:
     """STABLEHLO_CLAMP; the limits may be one number."""
-    low, high = (site.scope.broadcast(each, x.shape) for each in (least, most))
+    low, high = (site.knowledge.broadcast(each, x.shape) for each in (least, most))
     return elementwise.minimum(elementwise.maximum(x, low), high)
 
 

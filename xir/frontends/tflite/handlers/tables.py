@@ -28,7 +28,7 @@ def table(site: Site) -> Handle:
 @raw.layer("HASHTABLE_IMPORT")
 def filled(site: Site, handle: Handle, keys: Value, values: Value) -> tuple[Argument, ...]:
     """HASHTABLE_IMPORT; what is imported first stays (hashtable_import.cc)."""
-    held = [site.scope.constant_of(each) for each in (keys, values)]
+    held = [site.knowledge.constant_of(each) for each in (keys, values)]
     if held[0] is None or held[1] is None:
         site.refuse("a table whose keys or values are computed at run time")
     site.flow.tables().setdefault(handle.name, (_flat(held[0]), _flat(held[1])))
@@ -50,7 +50,7 @@ def _held(site: Site, handle: Handle) -> tuple[Constant, Constant]:
 def found(site: Site, handle: Handle, keys: Value, default: Value) -> Value:
     """HASHTABLE_FIND."""
     known, values = _held(site, handle)
-    otherwise = site.scope.constant_of(default)
+    otherwise = site.knowledge.constant_of(default)
     if otherwise is None:
         site.refuse("a default that is computed at run time")
     return lookup(keys, keys=known, values=values, default=_flat(otherwise))
