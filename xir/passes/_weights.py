@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -25,14 +24,6 @@ SHARED_BYTES = 64 * 1024
 """Weights up to this size may be there twice when others read them too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Affine:
-    """One multiplication and one addition a channel: y = scale * x + shift, both [C] in float64."""
-
-    scale: Wide
-    shift: Wide
-
-
 def wide(array: Array) -> Wide:
     """The elements in float64."""
     return array.astype(np.float64)
@@ -46,19 +37,6 @@ def per_channel(held: Constant | None, y: Value) -> Wide | None:
     if len(aligned) != y.rank or any(size != 1 for axis, size in enumerate(aligned) if axis != 1):
         return None
     return np.broadcast_to(wide(held.array()).reshape(-1), (y.shape[1],))
-
-
-def batch_norm_affine(node: Node, match: Match) -> Affine | None:
-    """What a batch norm does to each channel, or None where its statistics are not constant."""
-    arrays = [match.rewriter.constant_of(value) for value in node.inputs[1:] if value is not None]
-    known = [wide(held.array()) for held in arrays if held is not None]
-    epsilon = node.attributes["epsilon"]
-    if len(known) != 4 or not isinstance(epsilon, float):
-        return None
-    scale, shift, mean, variance = known
-    with np.errstate(all="ignore"):  # what is no number then is refused by its range
-        factor = scale / np.sqrt(variance + epsilon)
-    return Affine(factor, shift - mean * factor)
 
 
 def bias_name(weight: str) -> str:

@@ -15,27 +15,19 @@ import numpy as np
 from xir.ir.builder import apply
 from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Node, Value
-from xir.ops.conv import conv, conv_transpose
-from xir.ops.elementwise import add, mul, neg
-from xir.ops.matmul import gemm
+from xir.ops.elementwise import neg
 from xir.ops.norm import batch_norm
-from xir.ops.shape import broadcast
-from xir.passes._pattern import NOT_NEAR, Match, Rule, either, rule_with
+from xir.passes._affine import Affine, layer, of_addend, of_factor, of_statistics, plus_channel, times_channel
+from xir.passes._pattern import Match, Rule, rule_with
 from xir.passes._weights import (
-    Affine,
     Wide,
-    batch_norm_affine,
     fixed_weights,
     held_bias,
     out_of_range,
-    per_channel,
     unfit,
     wide,
     with_weights,
 )
-
-LAYERS = (conv, conv_transpose, gemm)
-"""Layers that are sums of products with weights, and may have a bias for each output channel."""
 
 
 def _weighted(node: Node, match: Match, affine: Affine) -> tuple[Value, ...]:
@@ -101,40 +93,6 @@ def _fixed_layer(match: Match, affine: Affine) -> str | None:
     return unfit(_peaks(node, held) * np.abs(affine.scale), _new_bias(node, match, affine), held.dtype)
 
 
-def _layer(x: Value, w: Value, b: Value) -> Value:
-    return either(*(made for each in LAYERS for made in (each.pattern(x, w), each.pattern(x, w, b))))
-
-
-def _times_channel(x: Value, c: Value) -> Value:
-    return mul(x, either(broadcast.pattern(c), c))
-
-
-def _plus_channel(x: Value, c: Value) -> Value:
-    return add(x, either(broadcast.pattern(c), c))
-
-
-def _of_statistics(match: Match) -> Affine | str:
-    return batch_norm_affine(match.nodes[0], match) or "its statistics are not constant"
-
-
-def _channel(match: Match) -> Wide | str:
-    numbers = per_channel(match.constant("c"), match.nodes[1].outputs[0])
-    if numbers is not None:
-        return numbers
-    repeated = any(node.op is broadcast for node in match.nodes)
-    return "the other operand is not one constant number a channel" if repeated else NOT_NEAR
-
-
-def _of_factor(match: Match) -> Affine | str:
-    factor = _channel(match)
-    return factor if isinstance(factor, str) else Affine(factor, np.zeros_like(factor))
-
-
-def _of_addend(match: Match) -> Affine | str:
-    addend = _channel(match)
-    return addend if isinstance(addend, str) else Affine(np.ones_like(addend), addend)
-
-
 def _into_layer(rule: Rule, affine_of: Callable[[Match], Affine | str]) -> Rule:
     """Gives a rule whose second node is a layer its condition and its result."""
 
@@ -186,10 +144,10 @@ def _rescaled_numbers(match: Match, affine: Affine) -> tuple[Wide, Wide]:
 def _rescaled(node: Node, match: Match, affine: Affine) -> tuple[Value, ...]:
     """The batch norm `node` followed by `affine`, as one batch norm."""
     made: list[Value] = []
-    layer = node.source[0].layer if node.source else node.op.name
+    origin = node.source[0].layer if node.source else node.op.name
     for key, ending, numbers in zip("st", ("scale", "shift"), _rescaled_numbers(match, affine), strict=True):
         value = match.values[key]
-        name = match.rewriter.name_of(value) or f"{layer}.{ending}"
+        name = match.rewriter.name_of(value) or f"{origin}.{ending}"
         trainable = match.rewriter.is_trainable(value)
         held = constant_of(numbers.astype(value.dtype.dtype))
         made.append(match.rewriter.parameter(held, name, trainable=trainable))
@@ -199,37 +157,37 @@ def _rescaled(node: Node, match: Match, affine: Affine) -> tuple[Value, ...]:
 @rule_with(exact=False)
 def batch_norm_into_layer(x: Value, w: Value, b: Value, s: Value, t: Value, m: Value, v: Value) -> Value:
     """batch_norm(conv(x, w, b), s, t, m, v) == conv(x, w * a, (b - m) * a + t) with a = s / sqrt(v + eps)"""
-    return batch_norm.pattern(_layer(x, w, b), s, t, m, v)
+    return batch_norm.pattern(layer(x, w, b), s, t, m, v)
 
 
 @rule_with(exact=False)
 def factor_into_layer(x: Value, w: Value, b: Value, c: Value) -> Value:
     """conv(x, w, b) * c == conv(x, w * c, b * c) with one c a channel"""
-    return _times_channel(_layer(x, w, b), c)
+    return times_channel(layer(x, w, b), c)
 
 
 @rule_with(exact=False)
 def addend_into_layer(x: Value, w: Value, b: Value, c: Value) -> Value:
     """conv(x, w, b) + c == conv(x, w, b + c) with one c a channel"""
-    return _plus_channel(_layer(x, w, b), c)
+    return plus_channel(layer(x, w, b), c)
 
 
 @rule_with(exact=False)
 def factor_into_batch_norm(x: Value, s: Value, t: Value, m: Value, v: Value, c: Value) -> Value:
     """batch_norm(x, s, t, m, v) * c == batch_norm(x, s * c, t * c, m, v) with one c a channel"""
-    return _times_channel(batch_norm.pattern(x, s, t, m, v), c)
+    return times_channel(batch_norm.pattern(x, s, t, m, v), c)
 
 
 @rule_with(exact=False)
 def addend_into_batch_norm(x: Value, s: Value, t: Value, m: Value, v: Value, c: Value) -> Value:
     """batch_norm(x, s, t, m, v) + c == batch_norm(x, s, t + c, m, v) with one c a channel"""
-    return _plus_channel(batch_norm.pattern(x, s, t, m, v), c)
+    return plus_channel(batch_norm.pattern(x, s, t, m, v), c)
 
 
 @rule_with(exact=False)
 def neg_into_layer(x: Value, w: Value, b: Value) -> Value:
     """-conv(x, w, b) == conv(x, -w, -b)"""
-    return neg(_layer(x, w, b))
+    return neg(layer(x, w, b))
 
 
 def _of_sign(match: Match) -> Affine | str:
@@ -241,9 +199,9 @@ def _of_sign(match: Match) -> Affine | str:
 
 RULES: tuple[Rule, ...] = (
     _into_layer(neg_into_layer, _of_sign),
-    _into_layer(batch_norm_into_layer, _of_statistics),
-    _into_layer(factor_into_layer, _of_factor),
-    _into_layer(addend_into_layer, _of_addend),
-    _into_batch_norm(factor_into_batch_norm, _of_factor),
-    _into_batch_norm(addend_into_batch_norm, _of_addend),
+    _into_layer(batch_norm_into_layer, of_statistics),
+    _into_layer(factor_into_layer, of_factor),
+    _into_layer(addend_into_layer, of_addend),
+    _into_batch_norm(factor_into_batch_norm, of_factor),
+    _into_batch_norm(addend_into_batch_norm, of_addend),
 )

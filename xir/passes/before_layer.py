@@ -16,19 +16,13 @@ import numpy as np
 
 from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Node, Value
-from xir.ops.conv import conv, conv_transpose
-from xir.ops.elementwise import add, mul
-from xir.ops.matmul import gemm
 from xir.ops.norm import batch_norm
-from xir.ops.shape import broadcast
-from xir.passes._pattern import NOT_NEAR, Match, Rule, either, rule_with
+from xir.passes._affine import Affine, layer, of_addend, of_factor, of_statistics, plus_channel, times_channel
+from xir.passes._pattern import Match, Rule, rule_with
 from xir.passes._weights import (
-    Affine,
     Wide,
-    batch_norm_affine,
     fixed_weights,
     held_bias,
-    per_channel,
     unfit,
     with_weights,
 )
@@ -130,34 +124,6 @@ def _sees_part(node: Node) -> str | None:
     return None
 
 
-def _read_by_layer(x: Value, w: Value, b: Value) -> Value:
-    return either(
-        *(made for each in (conv, conv_transpose, gemm) for made in (each.pattern(x, w), each.pattern(x, w, b)))
-    )
-
-
-def _of_statistics(match: Match) -> Affine | str:
-    return batch_norm_affine(match.nodes[1], match) or "its statistics are not constant"
-
-
-def _channel(match: Match) -> Wide | str:
-    numbers = per_channel(match.constant("c"), match.nodes[1].outputs[0])
-    if numbers is not None:
-        return numbers
-    repeated = any(node.op is broadcast for node in match.nodes)
-    return "the other operand is not one constant number a channel" if repeated else NOT_NEAR
-
-
-def _of_factor(match: Match) -> Affine | str:
-    factor = _channel(match)
-    return factor if isinstance(factor, str) else Affine(factor, np.zeros_like(factor))
-
-
-def _of_addend(match: Match) -> Affine | str:
-    addend = _channel(match)
-    return addend if isinstance(addend, str) else Affine(np.ones_like(addend), addend)
-
-
 def _into_reader(rule: Rule, affine_of: Callable[[Match], Affine | str]) -> Rule:
     """Gives a rule whose first node is a layer its condition and its result."""
 
@@ -180,23 +146,23 @@ def _into_reader(rule: Rule, affine_of: Callable[[Match], Affine | str]) -> Rule
 @rule_with(exact=False)
 def batch_norm_before_layer(x: Value, w: Value, b: Value, s: Value, t: Value, m: Value, v: Value) -> Value:
     """conv(batch_norm(x, s, t, m, v), w, b) == conv(x, w * a, b + sum of w * (t - m * a)) with a = s / sqrt(v + eps)"""
-    return _read_by_layer(batch_norm.pattern(x, s, t, m, v), w, b)
+    return layer(batch_norm.pattern(x, s, t, m, v), w, b)
 
 
 @rule_with(exact=False)
 def factor_before_layer(x: Value, w: Value, b: Value, c: Value) -> Value:
     """conv(x * c, w, b) == conv(x, w * c, b) with one c a channel"""
-    return _read_by_layer(mul(x, either(broadcast.pattern(c), c)), w, b)
+    return layer(times_channel(x, c), w, b)
 
 
 @rule_with(exact=False)
 def addend_before_layer(x: Value, w: Value, b: Value, c: Value) -> Value:
     """conv(x + c, w, b) == conv(x, w, b + sum of w * c) with one c a channel, without padding"""
-    return _read_by_layer(add(x, either(broadcast.pattern(c), c)), w, b)
+    return layer(plus_channel(x, c), w, b)
 
 
 RULES: tuple[Rule, ...] = (
-    _into_reader(batch_norm_before_layer, _of_statistics),
-    _into_reader(factor_before_layer, _of_factor),
-    _into_reader(addend_before_layer, _of_addend),
+    _into_reader(batch_norm_before_layer, of_statistics),
+    _into_reader(factor_before_layer, of_factor),
+    _into_reader(addend_before_layer, of_addend),
 )

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
+from xir.backends.export.forms import AnyOp, Table
 from xir.backends.export.nodes import again as again
 from xir.backends.export.nodes import ints as ints
 from xir.backends.export.nodes import operand as operand
@@ -27,7 +28,7 @@ from xir.ir.dims import Dim, Shape
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType, Type
-from xir.ops import OpDef, definition
+from xir.ops import definition
 
 NEWEST_OPSET = 28
 """The newest operator set that is written: that of onnx 1.23."""
@@ -131,35 +132,14 @@ Answer: TypeAlias = Call | Refusal | Value | tuple[Value, ...]
 Form: TypeAlias = Callable[[Node, int], Answer]
 
 
-class Forms:
-    """A family's table: operator -> form. A second form of one operator raises."""
+class Forms(Table[Form]):
+    """A family's table: operator -> form in ONNX."""
 
-    __slots__ = ("_table",)
-
-    def __init__(self, *parts: Forms) -> None:
-        """An empty table, or the union of `parts`; raises TypeError where two have one operator."""
-        self._table: dict[str, Form] = {}
-        for part in parts:
-            for name, form in part._table.items():
-                self._enter(name, form)
-
-    def _enter(self, name: str, form: Form) -> None:
-        if name in self._table:
-            raise TypeError(f"operator {name!r} has two ONNX forms")
-        self._table[name] = form
-
-    def of(self, op: OpDef[..., Value] | OpDef[..., tuple[Value, ...]]) -> Callable[[Form], Form]:
-        """Enters the decorated function as the form of `op`; raises TypeError where it has one."""
-
-        def enter(form: Form) -> Form:
-            self._enter(op.name, form)
-            return form
-
-        return enter
+    __slots__ = ()
 
     def same(
         self,
-        op: OpDef[..., Value] | OpDef[..., tuple[Value, ...]],
+        op: AnyOp,
         kind: str,
         *,
         broadcasting: Broadcasting = "none",
@@ -179,14 +159,6 @@ class Forms:
             return Call(kind, node.inputs, values, broadcasting)
 
         self._enter(op.name, form)
-
-    def get(self, name: str) -> Form | None:
-        """The form of the operator `name`, or None."""
-        return self._table.get(name)
-
-    def names(self) -> tuple[str, ...]:
-        """Every operator that has a form, in alphabetical order."""
-        return tuple(sorted(self._table))
 
 
 def onnx_value(node: Node, name: str) -> OnnxAttribute:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from xir.backends.export.forms import AnyOp, Table
 from xir.backends.export.nodes import again as again
 from xir.backends.export.nodes import ints as ints
 from xir.backends.export.nodes import operand as operand
@@ -22,7 +23,7 @@ from xir.ir.dims import Dim, Polynomial, Quotient, Symbol, as_dim
 from xir.ir.dims import Extremum as ExtremumDim
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import DType, TensorType
-from xir.ops import OpDef, definition
+from xir.ops import definition
 
 
 class Say:
@@ -89,35 +90,12 @@ Argument: TypeAlias = (
 )
 Answer: TypeAlias = Say | Layer | Block | Refusal | Value | tuple[Value, ...]
 Form: TypeAlias = Callable[[Node], Answer]
-AnyOp: TypeAlias = "OpDef[..., Value] | OpDef[..., tuple[Value, ...]]"
 
 
-class Forms:
-    """A family's table: operator -> form. A second form of one operator raises."""
+class Forms(Table[Form]):
+    """A family's table: operator -> form in PyTorch."""
 
-    __slots__ = ("_table",)
-
-    def __init__(self, *parts: Forms) -> None:
-        """An empty table, or the union of `parts`; raises TypeError where two have one operator."""
-        self._table: dict[str, Form] = {}
-        for part in parts:
-            for name, form in part._table.items():
-                self._enter(name, form)
-
-    def _enter(self, name: str, form: Form) -> None:
-        if name in self._table:
-            raise TypeError(f"operator {name!r} has two forms")
-        self._table[name] = form
-
-    def of(self, *operators: AnyOp) -> Callable[[Form], Form]:
-        """Enters the decorated function as the form of each operator; raises TypeError where one has one."""
-
-        def enter(form: Form) -> Form:
-            for operator in operators:
-                self._enter(operator.name, form)
-            return form
-
-        return enter
+    __slots__ = ()
 
     def says(self, operator: AnyOp, template: str) -> None:
         """Enters `operator` as an expression of its operands."""
@@ -126,14 +104,6 @@ class Forms:
             return Say(template, *node.inputs)
 
         self._enter(operator.name, form)
-
-    def get(self, name: str) -> Form | None:
-        """The form of the operator `name`, or None."""
-        return self._table.get(name)
-
-    def names(self) -> tuple[str, ...]:
-        """Every operator that has a form, in alphabetical order."""
-        return tuple(sorted(self._table))
 
 
 def size_of(item: Attribute) -> Dim:
