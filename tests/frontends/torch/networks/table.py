@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,7 +17,7 @@ MARK = "<!-- python -m tests.frontends.torch.networks --table writes what follow
 MEASURED = Path(__file__).parent / "measured.jsonl"
 """What was measured so far, a line of JSON a network and way; a run adds to it."""
 
-KEPT = ("network", "way", "status", "error", "nodes", "onnx_nodes", "seconds")
+KEPT = ("network", "way", "status", "error", "nodes", "onnx_nodes", "origins", "seconds")
 
 Results = dict[tuple[str, str], Answer]
 """The last answer of each network and way."""
@@ -37,6 +38,9 @@ def kept(answer: Answer) -> Answer:
 def _cell(answer: Answer | None) -> str:
     if answer is None or answer["status"] == "none":
         return ""
+    if "origins" in answer:
+        known, nodes = answer["origins"]
+        return f"{math.floor(1000 * known / nodes) / 10:g} %"
     return f"{answer['error']:.0e}" if answer["status"] == "equal" else answer["status"]
 
 
@@ -62,6 +66,11 @@ def lines_of(found: Results, names: Sequence[str]) -> list[str]:
         lines.append(f"| {way} | {sum(counts.values())} | {counts.get('equal', 0)} | {others} |")
     told = f"{len(held)} networks. Where both are equal to torch ({len(both)}), xir's ONNX files hold"
     lines += ["", f"{told} {sum(a for a, _ in both)} nodes, torch's {sum(b for _, b in both)}.", ""]
+    mapped = [found[name, "origins"]["origins"] for name in held if "origins" in found.get((name, "origins"), {})]
+    if mapped:
+        told = f"Of {sum(nodes for _, nodes in mapped)} nodes of {len(mapped)} networks, as read from both files,"
+        told += f" optimized, written as ONNX, read again and optimized again, {sum(known for known, _ in mapped)}"
+        lines += [f"{told} name their module and the line of its code.", ""]
     lines.append(f"| network | {' | '.join(WAYS)} | nodes | torch's nodes |")
     lines.append(f"| --- | {'---: | ' * len(WAYS)}---: | ---: |")
     for name in held:

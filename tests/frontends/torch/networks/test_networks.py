@@ -15,7 +15,7 @@ def test_every_network_has_a_name_of_its_own() -> None:
     assert len(set(names)) == len(names) > 60
 
 
-@pytest.mark.parametrize("way", ["symbolic", "script", "live"])
+@pytest.mark.parametrize("way", ["symbolic", "script", "live", "origins"])
 @pytest.mark.parametrize("network", list(small.rows()), ids=lambda network: network.name)
 def test_small_networks_are_equal(network, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch", reason="torch is not installed")
@@ -42,6 +42,8 @@ def test_the_table_counts_and_names(tmp_path: Path) -> None:
         ("a", "exporter"): {"status": "equal", "error": 2e-6, "onnx_nodes": 5},
         ("b", "pt2"): {"status": "refused", "told": "why"},
         ("b", "symbolic"): {"status": "none"},
+        ("a", "origins"): {"status": "equal", "error": 0, "origins": [8, 8]},
+        ("b", "origins"): {"status": "different", "error": 0.01, "origins": [1999, 2000]},
     }
     path = tmp_path / "table.md"
     path.write_text(f"# Before\n{table.MARK}\nfirst table\n")
@@ -51,5 +53,7 @@ def test_the_table_counts_and_names(tmp_path: Path) -> None:
     assert "first table" not in text
     assert "| pt2 | 2 | 1 | 1 refused |" in text
     assert "xir's ONNX files hold 3 nodes, torch's 5." in text
-    assert "| a | 2e-06 |  |  |  |  | 2e-06 |  | 2e-06 |  | 3 | 5 |" in text
+    assert "| a | 2e-06 |  |  |  |  | 2e-06 |  | 2e-06 |  | 100 % | 3 | 5 |" in text
     assert "| b | refused |" in text
+    assert " | 99.9 % | " in text
+    assert "Of 2008 nodes of 2 networks, as read" in text

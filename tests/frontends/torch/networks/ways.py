@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tests.frontends.torch.networks.network import Network
+from tests.frontends.torch.networks.origins import traced
 from tests.frontends.torch.networks.prepare import LEAST_DIFFERENCE, distance, drawn, prepared
 from tests.frontends.torch.oracle import arrays
 from tests.frontends.torch.oracle.export import array_of, fed, flat
@@ -184,13 +186,15 @@ def onnx_symbolic(subject: Subject) -> Answer:
     return _read(subject, _archive(subject, True), ["onnx"])
 
 
-def _scripted(subject: Subject, symbolic: bool) -> Answer:
-    """TorchScript, traced or scripted."""
+def _script_archive(subject: Subject, symbolic: bool) -> Path:
+    """The folder with TorchScript, traced or scripted, made once."""
     import torch
 
     how, folder = subject.network.script, subject.folder / ("script-symbolic" if symbolic else "script")
     if how is None:
         raise NotMade("no TorchScript can be made of it")
+    if (folder / "model.pt").is_file():
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
     if how == "trace":
         given = _copies(subject.example)
@@ -211,7 +215,7 @@ def _scripted(subject: Subject, symbolic: bool) -> Answer:
         types = _types(subject.example, subject.network.axes if symbolic else {})
         (folder / "types.json").write_text(json.dumps(types))
     torch.jit.save(archive, str(folder / "model.pt"))
-    return _read(subject, folder, _on(subject))
+    return folder
 
 
 def _types(item: Any, axes: Any, name: str = "") -> dict[str, str]:
@@ -235,12 +239,12 @@ def _types(item: Any, axes: Any, name: str = "") -> dict[str, str]:
 
 def script(subject: Subject) -> Answer:
     """TorchScript, for sizes that are numbers."""
-    return _scripted(subject, False)
+    return _read(subject, _script_archive(subject, False), _on(subject))
 
 
 def script_symbolic(subject: Subject) -> Answer:
     """TorchScript with sizes that are symbols."""
-    return _scripted(subject, True)
+    return _read(subject, _script_archive(subject, True), _on(subject))
 
 
 def live(subject: Subject) -> Answer:
@@ -297,6 +301,17 @@ def exporter_symbolic(subject: Subject) -> Answer:
     return _exporter(subject, True)
 
 
+def origins(subject: Subject) -> Answer:
+    """Whether every node that is made of the two files for sizes that are numbers says where it comes from."""
+    made: dict[str, Path] = {}
+    for make, name in ((_archive, "model.pt2"), (_script_archive, "model.pt")):
+        with contextlib.suppress(NotMade):
+            made[name] = make(subject, False) / name
+    if not made:
+        raise NotMade("neither an exported program nor TorchScript can be made of it")
+    return traced(made)
+
+
 WAYS: dict[str, Callable[[Subject], Answer]] = {
     "pt2": pt2,
     "symbolic": symbolic,
@@ -307,6 +322,7 @@ WAYS: dict[str, Callable[[Subject], Answer]] = {
     "onnx-symbolic": onnx_symbolic,
     "exporter": exporter,
     "exporter-symbolic": exporter_symbolic,
+    "origins": origins,
 }
 """Every way, in the order of the table."""
 
