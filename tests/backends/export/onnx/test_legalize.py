@@ -198,9 +198,9 @@ def test_a_plan_says_what_would_be_written() -> None:
 def test_two_forms_of_one_operator_are_an_error() -> None:
     forms = Forms()
     forms.same(relu, "Relu")
-    with pytest.raises(TypeError, match="'relu' has two ONNX forms"):
+    with pytest.raises(TypeError, match="'relu' has two forms"):
         forms.of(relu)(lambda node, opset: relu(node.outputs[0]))
-    with pytest.raises(TypeError, match="'relu' has two ONNX forms"):
+    with pytest.raises(TypeError, match="'relu' has two forms"):
         Forms(forms, forms)
 
 
