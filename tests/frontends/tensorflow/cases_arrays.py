@@ -23,6 +23,8 @@ def _shapes() -> Iterator[Case]:
     yield Case("ParallelConcat", "ParallelConcat", (real(1, 2), real(1, 2, seed=3)), {"shape": (2, 2)})
     yield Case("Split", "Split", (fixed(2), x), {"num_split": 2}, (0, 1))
     yield Case("SplitV", "SplitV", (x, fixed([1, -1, 1]), fixed(2)), {"num_split": 3}, (0, 1, 2))
+    yield Case("SplitV late", "SplitV", (x, np.array([1, 2, 1], np.int32), fixed(2)), {"num_split": 3}, (0, 1, 2))
+    yield Case("SplitV told", "SplitV", (x, fixed([1, 3]), fixed(2)), {"num_split": 2}, (0, 1))
     yield Case("Transpose", "Transpose", (x, fixed([2, 0, 1])))
     yield Case("Shape", "Shape", (x,))
     yield Case("Shape long", "Shape", (x,), {"out_type": "DT_INT64"})
@@ -40,6 +42,9 @@ def _shapes() -> Iterator[Case]:
     yield Case("Range back", "Range", (fixed(5), fixed(0), fixed(-2)))
     yield Case("Range real", "Range", (fixed(0.5, "float32"), real(low=3, high=4), fixed(0.5, "float32")))
     yield Case("LinSpace", "LinSpace", (real(), real(seed=4), fixed(5)))
+    yield Case("LinSpace one", "LinSpace", (real(), real(seed=4), fixed(1)))
+    yield Case("Range late", "Range", (fixed(0), np.array(5, np.int32), fixed(2)))
+    yield Case("Range moved", "Range", (fixed(3), np.array(7, np.int32), fixed(1)))
     yield Case(
         "OneHot", "OneHot", (whole(2, 3, low=-1, high=4), fixed(3), real(), real(seed=2)), {"axis": 1, "TI": "DT_INT32"}
     )
@@ -66,6 +71,8 @@ def _cuts(x: np.ndarray) -> Iterator[Case]:
     late = (x, np.array([1, 0], np.int32), np.array([2, 2], np.int32), fixed([1, 1]))
     yield Case("StridedSlice late", "StridedSlice", late)
     yield Case("StridedSlice late one", "StridedSlice", late, {"shrink_axis_mask": 1, "end_mask": 2})
+    yield Case("StridedSlice late end", "StridedSlice", (x, fixed([0, 1]), late[2], fixed([1, 1])), {"begin_mask": 1})
+    yield Case("StridedSlice late begin", "StridedSlice", late, {"begin_mask": 1, "end_mask": 2})
     for kind in ("Pad", "PadV2", "MirrorPad"):
         more = {"PadV2": (real(),)}.get(kind, ())
         modes = {"MirrorPad": {"mode": "SYMMETRIC"}}.get(kind, {})
@@ -86,6 +93,8 @@ def _places() -> Iterator[Case]:
     )
     yield Case("GatherNd", "GatherNd", (x, whole(2, 2, low=0, high=3)))
     yield Case("ScatterNd", "ScatterNd", (np.array([[1], [3], [1]], np.int32), real(3, 2), fixed([4, 2])))
+    late = (np.array([[1], [3], [1]], np.int32), real(3, 2), np.array([4, 2], np.int32))
+    yield Case("ScatterNd late", "ScatterNd", late)
     places = (x, np.array([[1], [3], [1]], np.int32), real(3, 3, 2, seed=8))
     for kind in ("Add", "Sub", "Max", "Min"):
         yield Case(f"TensorScatter{kind}", f"TensorScatter{kind}", places)
@@ -94,6 +103,7 @@ def _places() -> Iterator[Case]:
     yield Case("ScatterNdNonAliasingAdd", "ScatterNdNonAliasingAdd", places)
     yield Case("Where", "Where", (whole(3, 4, low=-1, high=2),))
     yield Case("TopKV2", "TopKV2", (real(3, 7), fixed(3)), {}, (0, 1))
+    yield Case("TopKV2 late", "TopKV2", (real(3, 7), np.array(2, np.int32)), {}, (0, 1))
     yield Case("NthElement", "NthElement", (real(3, 7), fixed(2)))
     yield Case("NthElement back", "NthElement", (real(3, 7), fixed(2)), {"reverse": True})
     yield Case("InTopKV2", "InTopKV2", (real(4, 5), whole(4, low=0, high=5), fixed(2)))
@@ -111,6 +121,8 @@ def _places() -> Iterator[Case]:
         "DynamicStitch",
         (np.array([0, 2], np.int32), np.array([3, 1], np.int32), real(2), real(2, seed=5)),
     )
+    one = (fixed([2, 0, 1]), real(3, 2))
+    yield Case("DynamicStitch one", "DynamicStitch", one, {"N": 1})
     yield Case(
         "ReverseSequence",
         "ReverseSequence",
@@ -118,6 +130,8 @@ def _places() -> Iterator[Case]:
         {"seq_dim": 2, "batch_dim": 1},
     )
     yield Case("SparseToDense", "SparseToDense", (fixed([[0, 1], [1, 2]]), fixed([2, 4]), real(2), real()))
+    yield Case("SparseToDense one", "SparseToDense", (fixed(2), fixed([4]), real(), real(seed=3)))
+    yield Case("SparseToDense line", "SparseToDense", (fixed([2, 3]), fixed([4]), real(2), real(seed=3)))
     sparse = (fixed([[0, 1], [1, 2]], "int64"), real(2), fixed([2, 4], "int64"), real(2, 4))
     yield Case("SparseTensorDenseAdd", "SparseTensorDenseAdd", sparse)
     numbers = np.array([0, 0, 2, 3, 3], np.int32)

@@ -109,6 +109,7 @@ def _pairs() -> Iterator[Case]:
     for kind in ("FloorDiv", "FloorMod", "TruncateDiv", "Mod", "TruncateMod", "Div", "Maximum", "Equal"):
         y = whole(3, 1, low=1, high=4, seed=3) * np.array([[1], [-1], [1]], np.int32)
         yield Case(f"{kind} whole", kind, (whole(2, 3, 4), y))
+    yield Case("TruncateDiv real", "TruncateDiv", (real(6, low=-9, high=9), real(6, low=0.5, high=3)))
     for kind in ("BitwiseAnd", "BitwiseOr", "BitwiseXor"):
         yield Case(kind, kind, (whole(6), whole(6, seed=4)))
     for kind in ("LeftShift", "RightShift"):

@@ -37,6 +37,9 @@ def _layers() -> Iterator[Case]:
         (fixed([1, 8, 8, 2]), real(3, 3, 2, 4), real(1, 3, 3, 4)),
         {**back, "padding": "VALID"},
     )
+    for padding, size in (("SAME", 6), ("VALID", 7)):
+        late = (np.array([1, size, size, 2], np.int32), real(3, 3, 2, 4), real(1, 3, 3, 4))
+        yield Case(f"Conv2DBackpropInput late {padding}", "Conv2DBackpropInput", late, {**back, "padding": padding})
     yield Case(
         "Conv3DBackpropInputV2",
         "Conv3DBackpropInputV2",
@@ -106,6 +109,7 @@ def _matrices() -> Iterator[Case]:
         yield Case(f"MatrixDiagPart{version}", f"MatrixDiagPart{version}", (x, main, fixed(0, "float32")))
         yield Case(f"MatrixSetDiag{version}", f"MatrixSetDiag{version}", (x, real(2, 3), main))
     yield Case("MatrixBandPart", "MatrixBandPart", (x, fixed(1), fixed(-1)))
+    yield Case("MatrixBandPart upper", "MatrixBandPart", (x, fixed(-1), fixed(0)))
     yield Case("Diag", "Diag", (real(2, 3),))
     yield Case("DiagPart", "DiagPart", (real(2, 3, 2, 3),))
     yield Case("MatrixDeterminant", "MatrixDeterminant", (real(2, 3, 3),))
@@ -178,6 +182,8 @@ def _images() -> Iterator[Case]:
         {"pad_to_max_output_size": True},
         (0, 1),
     )
+    bare = (corners, scores, fixed(5), half, least)
+    yield Case("NonMaxSuppressionV4 bare", "NonMaxSuppressionV4", bare, {}, (0, 1))
     yield Case("AdjustContrastv2", "AdjustContrastv2", (x, real(low=1)))
 
 
@@ -203,6 +209,7 @@ def _quantised() -> Iterator[Case]:
 
 def _text() -> Iterator[Case]:
     yield Case("StringJoin", "StringJoin", (text("a", "b"), text("c", "d")), {"separator": "-"})
+    yield Case("StringJoin bare", "StringJoin", (text("a", "b"), text("c", "d")))
     yield Case("StringLower", "StringLower", (text("Ab", "C"),))
     yield Case("StringUpper", "StringUpper", (text("Ab", "C"),))
     yield Case("StringToNumber", "StringToNumber", (text("1.5", "-2"),))

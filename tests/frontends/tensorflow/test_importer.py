@@ -335,3 +335,67 @@ def test_assignments_make_the_new_value(tmp_path):
     assert made["sub"].tolist() == [-1, 2, -1]
     assert made["new"].tolist() == [1, 2, 3]
     assert made["more"].tolist() == [2, 4, 6]
+
+
+CASES = """
+library {
+  function {
+    signature { name: "two" input_arg { name: "a" type: DT_FLOAT } input_arg { name: "b" type: DT_FLOAT }
+      output_arg { name: "r" type: DT_FLOAT } }
+    node_def { name: "add" op: "AddV2" input: "a" input: "b" attr { key: "T" value { type: DT_FLOAT } } }
+    ret { key: "r" value: "add:z:0" }
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "told"),
+    [
+        ([node("PartitionedCall", "y", "x", f='{func { name: "two" }}')], "takes 2 operands, 1 are given"),
+        ([node("PartitionedCall", "y", "x", f='{func { name: "none" }}')], "'none', which is not there"),
+        ([node("PartitionedCall", "y", "x", "x:0:bad", f='{func { name: "two" }}')], "names no result"),
+        ([scalar("i", 0), node("Case", "y", "i", "x", branches='{list { func { name: "none" } }}')], "not all are"),
+        ([node("Enter", "y", "x", T=F, frame_name="f")], "an Enter outside of a loop"),
+        ([node("Const", "c", dtype=F), node("Add", "y", "x", "c", T=F)], "a constant has no value"),
+        ([node("VarHandleOp", "v", dtype=F, shape=()), node("Neg", "y", "v", T=F)], "got a handle"),
+        ([placeholder("z", 3), node("Add", "y", "x", "z", T=F)], "broadcast"),
+    ],
+)  # fmt: skip
+def test_calls_and_operands_that_do_not_fit(tmp_path, nodes, told):
+    with pytest.raises((InvalidModelError, FormatError), match=told):
+        xir.load(write(tmp_path, placeholder("x", 2), *nodes, CASES), outputs=["y"])
+
+
+def test_outputs_that_are_none(tmp_path):
+    nodes = [placeholder("x", 2), node("VarHandleOp", "v", dtype=F, shape=()), node("Neg", "y", "x", T=F)]
+    with pytest.raises(UsageError, match="is a handle"):
+        xir.load(write(tmp_path, *nodes), outputs=["v"])
+    with pytest.raises(UsageError, match="no node 'z'"):
+        xir.load(write(tmp_path, *nodes), outputs=["z"])
+    with pytest.raises(UnsupportedError, match="a graph does not hold"):
+        xir.load(write(tmp_path, *nodes, node("ReadVariableOp", "w", "v", dtype=F)), outputs=["w"])
+
+
+def test_a_loop_whose_value_is_read_inside_alone_is_refused(tmp_path):
+    with pytest.raises(InvalidModelError, match="read from outside"):
+        xir.load(write(tmp_path, *counting_loop(), node("Neg", "z", "v", T=F)), outputs=["z"])
+
+
+def test_sizes_that_only_the_run_tells(tmp_path):
+    nodes = [
+        node("Placeholder", "x", dtype=F, shape="{shape { dim { size: -1 } dim { size: 1 } }}"),
+        node("Squeeze", "y", "x", T=F),
+        node("Unpack", "none", "x", T=F, num=0, axis=1),
+        node("Conv1D", "gone", "x"),
+    ]
+    path = write(tmp_path, *nodes)
+    assert xir.run(xir.load(path, outputs=["y"]), {"x": np.ones((3, 1), np.float32)})["y"].shape == (3,)
+    with pytest.raises(InvalidModelError, match="no result"):
+        xir.load(path, outputs=["none"])
+
+
+def test_a_text_graph_may_begin_with_comments(tmp_path):
+    path = tmp_path / "graph.pbtxt"
+    path.write_text("# a graph\n" + "\n".join([placeholder("x", 2), node("Neg", "y", "x", T=F)]) + "\n")
+    assert xir.load(str(path)).output_names == ("y",)

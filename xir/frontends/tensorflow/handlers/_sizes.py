@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from xir.frontends.tensorflow._site import Site
-from xir.ir.dims import Shape, Symbol
+from xir.ir.constant import constant_of
+from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.limits import check_rank
+from xir.ops.constant import constant
+from xir.ops.shape import reshape, slice_
 
 
 def numbers(site: Site, operand: Value) -> tuple[int, ...] | None:
@@ -43,6 +46,14 @@ def length(site: Site, operand: Value) -> int:
     if not isinstance(size, int):
         site.refuse("a shape of which not even the number of axes is known before the run", "type the inputs: --input")
     return size
+
+
+def head(x: Value, count: Value, size: Dim) -> Value:
+    """The first `count` (i64, no axes) rows; `size` is their number as far as it is known."""
+    if isinstance(size, int):
+        return slice_(x, axes=(0,), starts=(0,), stops=(size,), steps=(1,))
+    zero = constant(value=constant_of(np.zeros(1, np.int64)))
+    return slice_(x, zero, reshape(count, shape=(1,)), axes=(0,), starts=(0,), stops=(size,), steps=(1,))
 
 
 def limits(dtype: DType) -> tuple[float, float]:

@@ -140,13 +140,13 @@ def _extra(
     dilation: Sequence[int],
     padding: Sequence[tuple[Dim, Dim]],
 ) -> tuple[int, ...]:
-    """Rows that the result has beyond what the windows reach."""
+    """Rows that the result has beyond what the windows reach: fewer than a step, or there would be one more window."""
     found: list[int] = []
     for size, want, extent, stride, gap, (low, high) in zip(
         x.shape[2:], wanted, window, strides, dilation, padding, strict=True
     ):
         rest = want - ((size - 1) * stride + (extent - 1) * gap + 1 - low - high)
-        if not isinstance(rest, int) or rest < 0:
+        if not isinstance(rest, int) or not 0 <= rest < stride:
             site.refuse(f"a result of the size {want!r} from {size!r} rows")
         found.append(rest)
     return tuple(found)

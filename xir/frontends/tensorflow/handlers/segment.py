@@ -9,7 +9,7 @@ import numpy as np
 from xir.frontends._handlers import Handlers
 from xir.frontends._operands import product_of
 from xir.frontends.tensorflow._site import Handler, Site
-from xir.frontends.tensorflow.handlers._sizes import limits, unknown, whole
+from xir.frontends.tensorflow.handlers._sizes import head, limits, unknown, whole
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim
 from xir.ir.node import Value
@@ -107,11 +107,7 @@ def _unsorted(kind: Reduction) -> Handler:
         count = None if sizes is not None else add(top, one)
         known = unknown(1)[0] if sizes is None else sizes[0] + 1
         made = _reduced(rows, place, kind, _start(kind, x.dtype), count, known)
-        if sizes is not None:
-            return slice_(made, axes=(0,), starts=(0,), stops=(sizes[0],), steps=(1,))
-        zero = constant(value=constant_of(np.zeros(1, np.int64)))
-        stop = reshape(top, shape=(1,))
-        return slice_(made, zero, stop, axes=(0,), starts=(0,), stops=unknown(1), steps=(1,))
+        return head(made, top, unknown(1)[0] if sizes is None else sizes[0])
 
     return handler
 

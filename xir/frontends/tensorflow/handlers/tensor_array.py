@@ -68,7 +68,7 @@ def written(site: Site, state: ArrayState, index: Value, value: Value) -> ArrayS
     if stack is None:
         stack = filled(site.knowledge, state.dtype, state.size, value.shape)
     if state.grows:
-        stack = _reaching(site, stack, add(index, _one()))
+        stack = reaching(site, stack, add(index, _one()))
     updates = reshape(value, shape=(1, *value.shape))
     return replace(state, stack=scatter_nd(stack, reshape(index, shape=(1, 1)), updates, reduction="none"))
 
@@ -77,7 +77,7 @@ def _one() -> Value:
     return constant(value=constant_of(np.asarray(1, np.int64)))
 
 
-def _reaching(site: Site, stack: Value, count: Value) -> Value:
+def reaching(site: Site, stack: Value, count: Value) -> Value:
     """The elements, with as many empty ones behind them that there are `count` at least."""
     known, size = site.sizes(count), stack.shape[0]
     if known is not None and isinstance(known[0], int) and isinstance(size, int):
@@ -133,14 +133,18 @@ def _none(site: Site, state: ArrayState, places: Value) -> Value:
 @handlers.layer(*named("Scatter"))
 def scattered(site: Site, handle: Operand, indices: Operand, values: Operand, flow: Operand) -> Operand:
     """TensorArrayScatter: the rows of `values` become the elements of these places."""
-    state, places, rows = contents(site, flow), site.value(indices), site.value(values)
+    return scattered_rows(site, contents(site, flow), site.value(indices), site.value(values))
+
+
+def scattered_rows(site: Site, state: ArrayState, places: Value, rows: Value) -> ArrayState:
+    """The array with the rows as its elements at these places."""
     if state.stack is None and _is_whole(site, state, places, rows):
         return replace(state, stack=rows)
     stack = state.stack
     if stack is None:
         stack = filled(site.knowledge, state.dtype, state.size, rows.shape[1:])
     if state.grows:
-        stack = _reaching(site, stack, size_value(rows.shape[0], DType.INT64))
+        stack = reaching(site, stack, size_value(rows.shape[0], DType.INT64))
     column = reshape(whole(site, places), shape=(*places.shape, 1))
     return replace(state, stack=scatter_nd(stack, column, rows, reduction="none"))
 
@@ -170,8 +174,12 @@ def concatenated(site: Site, handle: Operand, flow: Operand) -> Sequence[Operand
 @handlers.layer(*named("Split"))
 def split(site: Site, handle: Operand, values: Operand, lengths: Operand, flow: Operand) -> Operand:
     """TensorArraySplit into elements of one length."""
-    state, rows = contents(site, flow), site.value(values)
-    known = site.numbers(site.value(lengths), "lengths of elements")
+    return replace(contents(site, flow), stack=cut_evenly(site, site.value(values), site.value(lengths)))
+
+
+def cut_evenly(site: Site, rows: Value, lengths: Value) -> Value:
+    """Pieces of one length along a new first axis."""
+    known = site.numbers(lengths, "lengths of elements")
     if not known or len(set(known)) != 1:
         site.refuse("an array whose elements have different lengths")
-    return replace(state, stack=reshape(rows, shape=(len(known), known[0], *rows.shape[1:])))
+    return reshape(rows, shape=(len(known), known[0], *rows.shape[1:]))

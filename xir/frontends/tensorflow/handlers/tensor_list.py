@@ -11,8 +11,15 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._handles import ArrayState, Operand
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow._state import filled
-from xir.frontends.tensorflow.handlers._sizes import whole
-from xir.frontends.tensorflow.handlers.tensor_array import contents, stack_of, written
+from xir.frontends.tensorflow.handlers._sizes import head, unknown, whole
+from xir.frontends.tensorflow.handlers.tensor_array import (
+    contents,
+    cut_evenly,
+    reaching,
+    scattered_rows,
+    stack_of,
+    written,
+)
 from xir.ir.constant import constant_of
 from xir.ir.node import Value
 from xir.ir.types import DType
@@ -123,6 +130,30 @@ def scattered(site: Site, values: Operand, indices: Operand, shape: Operand, cou
     column = reshape(places, shape=(*places.shape, 1))
     made = scatter_nd(stack, column, rows, reduction="none")
     return ArrayState(rows.dtype, size, _element(site, site.value(shape)), made, False)
+
+
+@handlers.layer("TensorListScatterIntoExistingList")
+def scattered_into(site: Site, handle: Operand, values: Operand, indices: Operand) -> Operand:
+    """The list with other elements at these places."""
+    return scattered_rows(site, contents(site, handle), site.value(indices), site.value(values))
+
+
+@handlers.layer("TensorListSplit")
+def split(site: Site, values: Operand, shape: Operand, lengths: Operand) -> Operand:
+    """A tensor cut into elements of one length."""
+    rows = cut_evenly(site, site.value(values), site.value(lengths))
+    return ArrayState(rows.dtype, size_value(rows.shape[0], DType.INT64), None, rows, False)
+
+
+@handlers.layer("TensorListResize")
+def resized(site: Site, handle: Operand, count: Operand) -> Operand:
+    """The list with another number of elements; new ones are empty."""
+    state, size = contents(site, handle), reshape(whole(site, site.value(count)), shape=())
+    if state.stack is None:
+        return replace(state, size=size)
+    longer = reaching(site, state.stack, size)
+    told = site.sizes(size)
+    return replace(state, stack=head(longer, size, unknown(1)[0] if told is None else told[0]), size=size)
 
 
 @handlers.layer("TensorListConcat", "TensorListConcatV2")

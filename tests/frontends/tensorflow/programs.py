@@ -1,0 +1,170 @@
+"""Programs of TensorFlow that are recorded as graphs with their results (`record_programs.py`), and where these are.
+
+A program is a function of TensorFlow's module and of its inputs. Those of `FRAMES` are traced as TensorFlow 1 does it
+(`Switch`, `Merge`, `Enter`, `Exit`, TensorArrays), and all with functions (`If`, `While`, lists of tensors).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from tests.frontends.tensorflow.cases import real
+
+ARCHIVE = Path(__file__).parent / "fixtures" / "programs.zip"
+
+
+def names() -> list[str]:
+    """What is recorded."""
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        return [entry.removesuffix(".pb") for entry in archive.namelist() if entry.endswith(".pb")]
+
+
+def unpack(name: str, folder: Path) -> Path:
+    """The file of a graph, below `folder`."""
+    with zipfile.ZipFile(ARCHIVE) as archive:
+        path = folder / "graph.pb"
+        path.write_bytes(archive.read(f"{name}.pb"))
+    return path
+
+
+def recorded() -> dict[str, dict[str, dict[str, np.ndarray]]]:
+    """{program: {"in" or "out": {name: array}}}."""
+    found: dict[str, dict[str, dict[str, np.ndarray]]] = {}
+    with zipfile.ZipFile(ARCHIVE) as archive, np.load(io.BytesIO(archive.read("expected.npz"))) as held:
+        for key in held.files:
+            program, side, name = key.split("/", 2)
+            found.setdefault(program, {}).setdefault(side, {})[name] = held[key]
+    return found
+
+
+Program = Callable[..., object]
+
+
+def nested_loops(tf, x, n):
+    def outer(i, total):
+        _, made = tf.while_loop(lambda j, t: j < i, lambda j, t: (j + 1, t + x * tf.cast(i, tf.float32)), [0, total])
+        return i + 1, made
+
+    return tf.while_loop(lambda i, t: i < n, outer, [0, tf.zeros_like(x)])[1]
+
+
+def branch_in_loop(tf, x, n):
+    def step(i, v):
+        return i + 1, tf.cond(tf.equal(i % 2, 0), lambda: v + 1.0, lambda: v * x)
+
+    return tf.while_loop(lambda i, v: i < n, step, [0, x])
+
+
+def loop_in_branch(tf, x, n):
+    def loop():
+        return tf.while_loop(lambda i, v: i < n, lambda i, v: (i + 1, v * 1.5), [0, x])[1]
+
+    return tf.cond(tf.reduce_sum(x) > 0, loop, lambda: -x)
+
+
+def nested_branches(tf, x, n):
+    def inner():
+        return tf.cond(n > 5, lambda: (x + 1.0, n), lambda: (x - 1.0, n + 1))
+
+    return tf.cond(n > 2, inner, lambda: (x * 2.0, -n))
+
+
+def steady_values(tf, x, n):
+    """A value that no step changes, and one that only the condition reads."""
+    limit = tf.reduce_sum(x) * 100.0
+    return tf.while_loop(lambda v, s, k: s < limit, lambda v, s, k: (v, s + tf.reduce_sum(v) + k, k), [x, 0.0, 1.0])[:2]
+
+
+def no_step(tf, x, n):
+    return tf.while_loop(lambda i, v: i < 0, lambda i, v: (i + 1, v * 2.0), [0, x])[1]
+
+
+def array_of_rows(tf, x, n):
+    """Rows read from one array and sums of them written to another one."""
+    rows = tf.TensorArray(tf.float32, size=4, element_shape=[3]).unstack(x)
+    made = tf.TensorArray(tf.float32, size=n, element_shape=[3])
+
+    def step(i, state, out):
+        state = state + rows.read(i)
+        return i + 1, state, out.write(i, tf.tanh(state))
+
+    _, last, out = tf.while_loop(lambda i, s, o: i < n, step, [0, tf.zeros([3]), made])
+    return last, out.stack(), out.size()
+
+
+def growing_array(tf, x, n):
+    made = tf.TensorArray(tf.float32, size=0, dynamic_size=True, element_shape=[4, 3], clear_after_read=False)
+    _, out = tf.while_loop(lambda i, o: i < n, lambda i, o: (i + 1, o.write(i, x * 2.0)), [0, made])
+    return out.stack(), out.concat()
+
+
+def scattered_array(tf, x, n):
+    array = tf.TensorArray(tf.float32, size=4, clear_after_read=False)
+    array = array.scatter([3, 1, 0, 2], x)
+    return array.gather([2, 0]), array.read(1), array.stack()
+
+
+def split_array(tf, x, n):
+    array = tf.TensorArray(tf.float32, size=2, clear_after_read=False).split(x, [2, 2])
+    return array.read(1), array.concat()
+
+
+def sums_along(tf, x, n):
+    return tf.scan(lambda a, row: a + row, x), tf.map_fn(lambda row: tf.reduce_max(row) * row, x)
+
+
+def choices(tf, x, n):
+    return tf.switch_case(n, [lambda: x, lambda: x * 2.0, lambda: -x])
+
+
+def many_cases(tf, x, n):
+    pairs = [(n > 7, lambda: x), (n > 3, lambda: x * 3.0)]
+    return tf.case(pairs, default=lambda: x - 1.0)
+
+
+def growing_tensor(tf, x, n):
+    """A value whose size the steps change."""
+    shapes = [tf.TensorShape([]), tf.TensorShape([None, 3])]
+    return tf.while_loop(lambda i, v: i < n, lambda i, v: (i + 1, tf.concat([v, x], 0)), [0, x], shapes)[1]
+
+
+def known_choice(tf, x, n):
+    flag = tf.constant(True)
+    return tf.cond(flag, lambda: x + 1.0, lambda: tf.linalg.expm(x[:3]))
+
+
+def resized_list(tf, x, n):
+    made = tf.raw_ops.TensorListFromTensor(tensor=x, element_shape=[3])
+    longer, shorter = (tf.raw_ops.TensorListResize(input_handle=made, size=size) for size in (n * 2, 2))
+    return [tf.raw_ops.TensorListStack(input_handle=each, element_shape=[3], element_dtype=tf.float32)
+            for each in (longer, shorter)]  # fmt: skip
+
+
+FRAMES: dict[str, Program] = {
+    each.__name__: each
+    for each in (
+        nested_loops, branch_in_loop, loop_in_branch, nested_branches, steady_values, no_step, array_of_rows,
+        growing_array, scattered_array, split_array, sums_along, many_cases, growing_tensor,
+    )
+}  # fmt: skip
+
+FUNCTIONS: dict[str, Program] = {
+    **FRAMES,
+    "choices": choices,
+    "known_choice": known_choice,
+    "resized_list": resized_list,
+}
+
+
+def programs() -> Iterator[tuple[str, bool, Program, dict[str, np.ndarray]]]:
+    """(name, whether it is traced with frames, the program, its inputs)."""
+    feeds = {"x": real(4, 3), "n": np.array(3, np.int32)}
+    for name, program in FRAMES.items():
+        yield f"frames {name}", True, program, feeds
+    for name, program in FUNCTIONS.items():
+        yield f"functions {name}", False, program, feeds

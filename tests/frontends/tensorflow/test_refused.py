@@ -1,0 +1,81 @@
+"""What handlers refuse: one message for each, and nothing computed instead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import xir
+from tests.frontends.tensorflow.cases import Case, Fixed, fixed, real, text, whole
+from tests.frontends.tensorflow.graphs import write
+from xir.errors import XirError
+
+X = real(2, 3, 4)
+PICTURE = real(1, 4, 4, 2)
+LATE = np.array([1], np.int32)
+NONE = fixed([], "float32")
+ENDS = (fixed(-1, "float32"), fixed(1, "float32"))
+WINDOWS = {"ksizes": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "rates": [1, 1, 1, 1], "padding": "SAME"}
+BOXES, SCORES = real(3, 4), real(3)
+
+
+def refused() -> list[tuple[str, Case]]:
+    """(what the message says, the case)."""
+
+    def case(kind, *operands, **attributes):
+        return Case(kind, kind, operands, attributes)
+
+    return [
+        ("two sizes -1", case("Reshape", X, fixed([-1, -1]))),
+        ("is not 1", case("Squeeze", X, squeeze_dims=[0])),
+        ("no 2 equal pieces", case("Split", fixed(1), X, num_split=2)),
+        ("computed at run time", case("BroadcastArgs", np.array([1, 2], np.int32), np.array([2, 1], np.int32))),
+        ("0 numbers", case("LinSpace", real(), real(), fixed(0))),
+        ("classes that is computed", case("OneHot", whole(3), np.array(3, np.int32), real(), real(), TI="DT_INT32")),
+        ("no tensor of the shape", case("EnsureShape", X, shape=(2, 3))),
+        ("2 axes are given", case("ExpandDims", X, fixed([0, 1]))),
+        ("along examples or channels", case("MaxPool", PICTURE, ksize=[2, 1, 1, 1], strides=[1, 1, 1, 1])),
+        ("paddings that are computed", case("SpaceToBatchND", PICTURE, fixed([2, 2]), np.zeros((2, 2), np.int32))),
+        ("do not come apart", case("SpaceToBatchND", PICTURE, fixed([3, 3]), fixed([[0, 0], [0, 0]]))),
+        ("do not come together", case("BatchToSpaceND", PICTURE, fixed([2, 2]), fixed([[0, 0], [0, 0]]))),
+        ("along examples or channels", case("ExtractImagePatches", PICTURE, **WINDOWS | {"ksizes": [2, 1, 1, 1]})),
+        ("a step is 0", case("StridedSlice", X, fixed([0]), fixed([1]), fixed([0]))),
+        ("no axis for entry 3", case("StridedSlice", X, fixed([0] * 4), fixed([1] * 4), fixed([1] * 4))),
+        ("towards the front", case("StridedSlice", X, LATE, LATE, fixed([-1]))),
+        ("padding that is computed", case("Pad", X, np.zeros((3, 2), np.int32))),
+        ("padding that are computed", case("MirrorPad", X, np.zeros((3, 2), np.int32), mode="REFLECT")),
+        ("expected one of REFLECT", case("MirrorPad", X, fixed([[0, 0]] * 3), mode="ODD")),
+        ("size that is computed", case("ResizeBilinear", PICTURE, np.array([3, 3], np.int32))),
+        ("exclude each other",
+         case("ResizeBilinear", PICTURE, fixed([3, 3]), align_corners=True, half_pixel_centers=True)),
+        ("boxes that is computed", case("NonMaxSuppression", BOXES, SCORES, np.array(2, np.int32))),
+        ("a shape that is computed", case("SparseToDense", fixed([0]), LATE, real(1), real())),
+        ("other diagonals", case("MatrixDiagPartV3", X, fixed(1), fixed(0, "float32"))),
+        ("larger than their diagonal",
+         case("MatrixDiagV3", real(3), fixed(0), fixed(5), fixed(-1), fixed(0, "float32"))),
+        ("rows are taken", case("Cholesky", real(2, 3))),
+        ("singular value decomposition", case("Svd", real(3, 3))),
+        ("32 bits", case("Dequantize", Fixed(whole(3), "DT_QINT32"), *ENDS)),
+        ("range that the elements decide", case("QuantizeAndDequantizeV2", real(3), *ENDS)),
+        ("bins that is computed", case("Bincount", whole(3), np.array(3, np.int32), NONE)),
+        ("counts of rows", case("DenseBincount", whole(3), fixed(3), NONE, binary_output=True)),
+        ("encoding that is none", case("StringLower", text("a"), encoding="latin")),
+        ("tables of strings", case("StringLower", np.array([["a"]], object), encoding="")),
+        ("those of whole numbers", case("AsString", real(3))),
+        ("100000 steps", case("BlockLSTM", fixed(1, "int64"), np.zeros((100_000, 1, 1), np.float32),
+                              *(real(1, 1),) * 2, real(2, 4), *(real(1),) * 3, real(4))),
+        ("holds", case("LeakyRelu", real(3), alpha="much")),
+        ("'DstT' is missing", case("Cast", real(3))),
+        ("there is no element type", case("Cast", real(3), DstT="DT_VARIANT")),
+        ("of the size 9", case("Conv2DBackpropInput", fixed([1, 9, 9, 2]), real(3, 3, 2, 2), real(1, 2, 2, 2),
+                             strides=[1, 2, 2, 1], padding="VALID")),
+        ("shifts that are computed", case("Roll", real(3), np.array(1, np.int32), fixed(0))),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("told", "case"), refused(), ids=lambda each: each if isinstance(each, str) else each.kind)
+def test_refused(told: str, case: Case, tmp_path):
+    with pytest.raises(XirError) as error:
+        xir.load(write(tmp_path, *case.graph()), outputs=case.names())
+    problems = [problem.reason for problem in getattr(error.value, "problems", ())]
+    assert told in "\n".join([error.value.message, *problems])
