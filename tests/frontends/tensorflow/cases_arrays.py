@@ -108,6 +108,10 @@ def _places() -> Iterator[Case]:
     yield Case("NthElement back", "NthElement", (real(3, 7), fixed(2)), {"reverse": True})
     yield Case("InTopKV2", "InTopKV2", (real(4, 5), whole(4, low=0, high=5), fixed(2)))
     yield Case("InTopK", "InTopK", (real(4, 5), whole(4, low=0, high=5)), {"k": 2})
+    yield from _rows()
+
+
+def _rows() -> Iterator[Case]:
     repeated = whole(9, low=0, high=4)
     yield Case("Unique", "Unique", (repeated,), {}, (0, 1))
     yield Case("UniqueWithCounts", "UniqueWithCounts", (repeated,), {}, (0, 1, 2))
