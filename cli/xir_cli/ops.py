@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import click
@@ -14,8 +15,11 @@ if TYPE_CHECKING:
     from xir.inspect.coverage import Coverage, OperatorCoverage
 
 
+_FRAMEWORKS = {"caffe": "Caffe", "onnx": "ONNX", "torch": "PyTorch", "tensorflow": "TensorFlow", "tflite": "TFLite"}
+
+
 @click.command(cls=Command)
-@click.option("--framework", type=click.Choice(["caffe", "onnx", "torch"]), help="Show what of this framework is read.")
+@click.option("--framework", type=click.Choice(list(_FRAMEWORKS)), help="Show what of this framework is read.")
 @click.pass_obj
 def command(settings: Settings, framework: str | None) -> int:
     """Show which operator comes from and goes to which format, and which rules it has.
@@ -31,32 +35,31 @@ def command(settings: Settings, framework: str | None) -> int:
     if framework is not None:
         _show(found, framework, output)
         return 0
-    for line in table(
-        ("operator", "rules", "from Caffe", "from ONNX", "from PyTorch", "to ONNX"), [_row(o) for o in found.operators]
-    ):
+    head = ("operator", "rules", *(f"from {title}" for title in _FRAMEWORKS.values()), "to ONNX")
+    for line in table(head, [_row(each) for each in found.operators]):
         output.line(line)
     output.line()
-    read = f"{len(found.caffe)} Caffe layer types, {len(found.onnx)} ONNX operators"
-    output.line(f"{len(found.operators)} operators; read: {read}, {len(found.torch)} overloads of PyTorch's")
+    read = ", ".join(f"{len(found.read[name])} of {title}" for name, title in _FRAMEWORKS.items())
+    output.line(f"{len(found.operators)} operators; read are {read}")
     return 0
 
 
 def _show(found: Coverage, framework: str, output: Output) -> None:
-    """Every kind of layer of one framework, with the operators that it becomes."""
-    built: dict[str, list[str]]
-    if framework == "torch":
-        built = {kind: list(operators) for kind, operators in found.torch.items()}
-    else:
-        built = {kind: [] for kind in (found.caffe if framework == "caffe" else found.onnx)}
-        for operator in found.operators:
-            for kind in operator.caffe if framework == "caffe" else operator.onnx:
-                built[kind].append(operator.name)
-    for line in table(("read", "becomes"), [(kind, _few(tuple(names))) for kind, names in sorted(built.items())]):
+    """Every kind of layer of one framework, with the operators that it becomes, and what is not read."""
+    read = found.read[framework]
+    for line in table(("read", "becomes"), [(kind, _few(names)) for kind, names in sorted(read.items())]):
         output.line(line)
     output.line()
-    output.line(f"{len(built)} are read")
+    output.line(f"{len(read)} are read")
+    for kind, reason in sorted(found.refused.get(framework, {}).items()):
+        output.line(f"  {kind} is refused: {reason}")
+    if framework in found.unread:
+        unread = found.unread[framework]
+        output.line(f"{len(unread)} others that {_FRAMEWORKS[framework]} declares are not" + (":" if unread else ""))
+        for line in textwrap.wrap(", ".join(unread), 118):
+            output.line(f"  {line}")
     if framework == "torch":
-        missing = [kind for kind in found.core_aten if kind not in found.torch]
+        missing = [kind for kind in found.core_aten if kind not in read]
         count = len(found.core_aten)
         output.line(f"{count - len(missing)} of {count} overloads of core ATen" + (": missing are" if missing else ""))
         for kind in missing:
@@ -74,9 +77,7 @@ def _row(operator: OperatorCoverage) -> tuple[str, ...]:
     return (
         operator.name,
         "".join(letter if there else "-" for letter, there in held),
-        _few(operator.caffe),
-        _few(operator.onnx),
-        _few(operator.torch),
+        *(_few(operator.read[name]) for name in _FRAMEWORKS),
         operator.export or "-",
     )
 

@@ -69,7 +69,8 @@ def test_ops_is_the_coverage_table(capsys):
 
 def test_ops_as_text(capsys):
     assert call(capsys, "ops").out.splitlines()[0].split() == [
-        "operator", "rules", "from", "Caffe", "from", "ONNX", "from", "PyTorch", "to", "ONNX",
+        "operator", "rules", "from", "Caffe", "from", "ONNX", "from", "PyTorch", "from", "TensorFlow", "from", "TFLite",
+        "to", "ONNX",
     ]  # fmt: skip
 
 
@@ -79,6 +80,10 @@ def test_ops_of_one_framework(capsys):
     assert "193 of 193 overloads of core ATen" in torch
     assert "Convolution  " in call(capsys, "ops", "--framework", "caffe").out
     assert "264 are read" in call(capsys, "ops", "--framework", "onnx").out
+    tensorflow = call(capsys, "ops", "--framework", "tensorflow").out
+    assert "PyFunc is refused: it runs code that is not in the graph" in tensorflow
+    assert "others that TensorFlow declares are not" in tensorflow
+    assert "CONV_2D  " in call(capsys, "ops", "--framework", "tflite").out
 
 
 def test_formats(capsys):
@@ -96,8 +101,10 @@ def test_formats(capsys):
         "py": (False, True),
         "pytorch": (True, False),
         "safetensors": (True, True),
+        "tensorflow_checkpoint": (True, False),
         "shards": (True, False),
     }
+    assert len({each["name"] for each in found}) == len(found)
 
 
 def test_doctor_names_what_is_missing(capsys, monkeypatch):

@@ -19,10 +19,10 @@ def test_only_operators_are_listed(found: Coverage) -> None:
 
 
 def test_every_layer_that_is_read_builds_some_operator(found: Coverage) -> None:
-    caffe = {kind for each in found.operators for kind in each.caffe}
-    onnx = {kind for each in found.operators for kind in each.onnx}
-    assert set(found.caffe) - caffe == set()
-    assert set(found.onnx) - onnx == set()
+    for framework in ("caffe", "onnx"):
+        built = {kind for each in found.operators for kind in each.read[framework]}
+        assert set(found.read[framework]) - built == set()
+    assert set(found.opsets) == set(found.read["onnx"])
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_every_layer_that_is_read_builds_some_operator(found: Coverage) -> None:
     ],
 )
 def test_caffe(found: Coverage, kind: str, operators: set[str]) -> None:
-    assert {each.name for each in found.operators if kind in each.caffe} == operators
+    assert {each.name for each in found.operators if kind in each.read["caffe"]} == operators
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_caffe(found: Coverage, kind: str, operators: set[str]) -> None:
     ],
 )
 def test_onnx(found: Coverage, kind: str, operators: set[str]) -> None:
-    assert {each.name for each in found.operators if kind in each.onnx} >= operators
+    assert {each.name for each in found.operators if kind in each.read["onnx"]} >= operators
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,26 @@ def test_onnx(found: Coverage, kind: str, operators: set[str]) -> None:
 )
 def test_export(found: Coverage, operator: str, export: str) -> None:
     assert next(each for each in found.operators if each.name == operator).export == export
+
+
+@pytest.mark.parametrize(
+    ("framework", "kind", "operators"),
+    [
+        ("tensorflow", "Conv2D", {"conv", "transpose"}),
+        ("tensorflow", "While", {"loop"}),
+        ("tensorflow", "Placeholder", set()),
+        ("tensorflow", "TensorListStack", {"identity"}),
+        ("tflite", "CONV_2D", {"conv", "transpose"}),
+        ("tflite", "LSTM", {"lstm"}),
+    ],
+)
+def test_tensorflow(found: Coverage, framework: str, kind: str, operators: set[str]) -> None:
+    assert set(found.read[framework][kind]) >= operators
+
+
+def test_what_is_declared_is_read_or_not_or_refused(found: Coverage) -> None:
+    read, unread, refused = found.read["tensorflow"], found.unread["tensorflow"], found.refused["tensorflow"]
+    assert not set(read) & set(unread)
+    assert "PyFunc" in refused
+    assert "PyFunc" not in unread
+    assert "CUSTOM" not in found.unread["tflite"]

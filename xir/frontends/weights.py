@@ -100,7 +100,9 @@ def weight_formats() -> tuple[WeightFormat, ...]:
             "pytorch", "a checkpoint of PyTorch", (".pth", ".pt", ".ckpt", ".bin"), _is_checkpoint, _load_checkpoint
         ),
         WeightFormat("safetensors", "safetensors", (".safetensors",), _is_safetensors, _load_safetensors),
-        WeightFormat("tensorflow", "a checkpoint of TensorFlow", (".index", ".ckpt"), _is_table, _load_table),
+        WeightFormat(
+            "tensorflow_checkpoint", "a checkpoint of TensorFlow", (".index", ".ckpt"), _is_table, _load_table
+        ),
         WeightFormat("shards", "an index of several of these", (".index.json",), _is_index, _load_index),
     )
 

@@ -14,6 +14,9 @@ from xir.ops import OpDef, table
 _HANDLER_ROOMS = ("xir.frontends.", "xir.ops._build")
 _MAX_ITEMS = 200
 
+_NO_OPERATORS = ("CUSTOM", "PLACEHOLDER_FOR_GREATER_OP_CODES")
+"""Numbers of TFLite's enumeration that stand for no operator of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorCoverage:
@@ -23,9 +26,7 @@ class OperatorCoverage:
         name: the operator's name.
         family: the file that defines it.
         storey: `core`, or `layer` where it decomposes.
-        caffe: Caffe layer types whose handlers build it.
-        onnx: ONNX operators whose handlers build it.
-        torch: PyTorch operators, with their overloads, whose handlers build it.
+        read: {framework: its layers or operators whose handlers build it}.
         export: `direct` where ONNX export has a form for it, `pieces` where it goes by its decomposition, else None.
         reference: whether it has a NumPy rule.
         gradient: whether it has a gradient rule.
@@ -38,9 +39,7 @@ class OperatorCoverage:
     name: str
     family: str
     storey: str
-    caffe: tuple[str, ...]
-    onnx: tuple[str, ...]
-    torch: tuple[str, ...]
+    read: Mapping[str, tuple[str, ...]]
     export: str | None
     reference: bool
     gradient: bool
@@ -55,7 +54,7 @@ class OperatorCoverage:
             "name": self.name,
             "family": self.family,
             "storey": self.storey,
-            "import": {"caffe": list(self.caffe), "onnx": list(self.onnx), "torch": list(self.torch)},
+            "import": {framework: list(kinds) for framework, kinds in self.read.items()},
             "export": {"onnx": self.export, "xir": "direct"},
             "reference": self.reference,
             "gradient": self.gradient,
@@ -72,55 +71,58 @@ class Coverage:
 
     Attributes:
         operators: every operator, by name.
-        caffe: every Caffe layer type that is read.
-        onnx: every ONNX operator that is read, with the opsets whose wordings are known.
-        torch: every PyTorch operator that is read, by overload, with the operators that it becomes.
+        read: {framework: {layer or operator that is read: the operators that it becomes}}; of PyTorch by overload.
+        opsets: of the ONNX operators, the opsets whose wordings are known.
         core_aten: the overloads that exported programs are taken apart into ("core ATen").
-        refused: Caffe layer types that are known and refused, with the reason.
+        unread: {framework: what it declares besides}, of those that declare their operators in a table.
+        refused: {framework: {what is known and refused: why}}.
     """
 
     operators: tuple[OperatorCoverage, ...]
-    caffe: tuple[str, ...]
-    onnx: Mapping[str, tuple[int, ...]]
-    torch: Mapping[str, tuple[str, ...]]
+    read: Mapping[str, Mapping[str, tuple[str, ...]]]
+    opsets: Mapping[str, tuple[int, ...]]
     core_aten: tuple[str, ...]
-    refused: Mapping[str, str]
+    unread: Mapping[str, tuple[str, ...]]
+    refused: Mapping[str, Mapping[str, str]]
 
     def to_dict(self) -> dict[str, object]:
         """The table as plain data, as `--json` prints it."""
+        built = {
+            name: {kind: list(made) for kind, made in kinds.items()}
+            for name, kinds in self.read.items()
+            if name not in ("caffe", "onnx")
+        }
         return {
             "version": 1,
             "operators": [operator.to_dict() for operator in self.operators],
-            "caffe": list(self.caffe),
-            "onnx": {kind: list(since) for kind, since in self.onnx.items()},
-            "torch": {kind: list(built) for kind, built in self.torch.items()},
-            "core_aten": {kind: kind in self.torch for kind in self.core_aten},
-            "refused": {"caffe": dict(self.refused)},
+            "caffe": list(self.read["caffe"]),
+            "onnx": {kind: list(since) for kind, since in self.opsets.items()},
+            **built,
+            "core_aten": {kind: kind in self.read["torch"] for kind in self.core_aten},
+            "unread": {name: list(kinds) for name, kinds in self.unread.items()},
+            "refused": {name: dict(kinds) for name, kinds in self.refused.items()},
         }
 
 
 def coverage() -> Coverage:
     """The coverage table of this version."""
     from xir.backends.export.onnx import FORMS
-    from xir.frontends.caffe.handlers import HANDLERS as CAFFE
+    from xir.flatbuffer.schema import tflite_schema
     from xir.frontends.caffe.kinds import REFUSED
     from xir.frontends.onnx import HANDLERS as ONNX
-    from xir.frontends.torch.handlers import OPERATORS as TORCH
+    from xir.frontends.tensorflow._outputs import UNSAFE
+    from xir.frontends.tensorflow.tables import operators as declared
     from xir.frontends.torch.operators import core_aten
 
     reader = _Reader()
-    caffe = _by_operator((kind, reader.operators(handler)) for kind, handler in sorted(CAFFE.items()))
-    onnx = _by_operator((_kind(key), reader.operators(handler)) for key, handler in sorted(ONNX.items()))
-    torch = {
-        f"{namespace}.{kind}": reader.operators(handler)
-        for namespace, handlers in sorted(TORCH.items())
-        for kind, handler in sorted(handlers.items())
+    read = {
+        "caffe": _caffe(reader),
+        "onnx": _onnx(reader),
+        "torch": _torch(reader),
+        "tensorflow": _tensorflow(reader),
+        "tflite": _tflite(reader),
     }
-    for kind in core_aten():
-        plain = TORCH["aten"].plain_of(kind.removeprefix("aten."))
-        if plain is not None and kind not in torch:
-            torch[kind] = torch[f"aten.{plain.schema.full_name}"]
-    of_torch = _by_operator(torch.items())
+    by_operator = {framework: _by_operator(kinds.items()) for framework, kinds in read.items()}
     since: dict[str, list[int]] = {}
     for key in ONNX.kinds():
         since.setdefault(_kind(key), []).append(int(key.rpartition("-")[2]))
@@ -129,9 +131,7 @@ def coverage() -> Coverage:
             name,
             definition.family,
             "core" if definition.decompose_rule is None else "layer",
-            caffe.get(name, ()),
-            onnx.get(name, ()),
-            of_torch.get(name, ()),
+            {framework: kinds.get(name, ()) for framework, kinds in by_operator.items()},
             "direct" if FORMS.get(name) is not None else ("pieces" if definition.decompose_rule is not None else None),
             definition.reference_rule is not None,
             definition.gradient_rule is not None,
@@ -142,8 +142,66 @@ def coverage() -> Coverage:
         )
         for name, definition in sorted(table().items())
     )
+    unread = {
+        "tensorflow": tuple(kind for kind in declared() if kind not in read["tensorflow"] and kind not in UNSAFE),
+        "tflite": tuple(
+            kind
+            for kind in tflite_schema().names["BuiltinOperator"].values()
+            if kind not in read["tflite"] and kind not in _NO_OPERATORS
+        ),
+    }
     opsets = {kind: tuple(sorted(held)) for kind, held in since.items()}
-    return Coverage(operators, CAFFE.kinds(), opsets, torch, core_aten(), REFUSED)
+    refused = {"caffe": REFUSED, "tensorflow": UNSAFE}
+    return Coverage(operators, read, opsets, core_aten(), unread, refused)
+
+
+_Built = dict[str, tuple[str, ...]]
+
+
+def _caffe(reader: _Reader) -> _Built:
+    from xir.frontends.caffe.handlers import HANDLERS
+
+    return {kind: reader.operators(handler) for kind, handler in sorted(HANDLERS.items())}
+
+
+def _onnx(reader: _Reader) -> _Built:
+    from xir.frontends.onnx import HANDLERS
+
+    built: dict[str, dict[str, None]] = {}
+    for key, handler in sorted(HANDLERS.items()):
+        built.setdefault(_kind(key), {}).update(dict.fromkeys(reader.operators(handler)))
+    return {kind: tuple(operators) for kind, operators in built.items()}
+
+
+def _torch(reader: _Reader) -> _Built:
+    from xir.frontends.torch.handlers import OPERATORS
+    from xir.frontends.torch.operators import core_aten
+
+    built = {
+        f"{namespace}.{kind}": reader.operators(handler)
+        for namespace, handlers in sorted(OPERATORS.items())
+        for kind, handler in sorted(handlers.items())
+    }
+    for kind in core_aten():
+        plain = OPERATORS["aten"].plain_of(kind.removeprefix("aten."))
+        if plain is not None and kind not in built:
+            built[kind] = built[f"aten.{plain.schema.full_name}"]
+    return built
+
+
+def _tensorflow(reader: _Reader) -> _Built:
+    """Those with handlers, and those that the importer itself builds."""
+    from xir.frontends.tensorflow._tables import BUILT_BY_IMPORTER, HANDLERS, STATE_HANDLERS
+
+    handlers = (*HANDLERS.items(), *STATE_HANDLERS.items())
+    built = {kind: reader.operators(handler) for kind, handler in handlers}
+    return dict(sorted({**BUILT_BY_IMPORTER, **built}.items()))
+
+
+def _tflite(reader: _Reader) -> _Built:
+    from xir.frontends.tflite.handlers import HANDLERS
+
+    return {kind: reader.operators(entry.handler) for kind, entry in sorted(HANDLERS.items())}
 
 
 def _kind(key: str) -> str:

@@ -27,12 +27,12 @@ from xir.ops.shape import reshape
 if TYPE_CHECKING:
     from xir.frontends.tensorflow.importer import Importer
 
-_PASSING = frozenset(("Identity", "IdentityN", "StopGradient", "RefIdentity", "PreventGradient", "Snapshot"))
-_CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall", "RemoteCall", "SymbolicGradient"))
-_WHILE = frozenset(("While", "StatelessWhile"))
-_IF = frozenset(("If", "StatelessIf"))
-_CASE = frozenset(("Case", "StatelessCase"))
-_KINDS = ENTER | EXIT | MERGE | NEXT | SWITCH | _PASSING | _CALLS | _WHILE | _IF | _CASE | {"LoopCond"}
+PASSING = frozenset(("Identity", "IdentityN", "StopGradient", "RefIdentity", "PreventGradient", "Snapshot"))
+CALLS = frozenset(("PartitionedCall", "StatefulPartitionedCall", "RemoteCall", "SymbolicGradient"))
+WHILE = frozenset(("While", "StatelessWhile"))
+IF = frozenset(("If", "StatelessIf"))
+CASE = frozenset(("Case", "StatelessCase"))
+_KINDS = ENTER | EXIT | MERGE | NEXT | SWITCH | PASSING | CALLS | WHILE | IF | CASE | {"LoopCond"}
 
 
 class _LostError(Exception):
@@ -89,13 +89,13 @@ class Control:
     def _applied(self, node: TfNode, operands: list[Operand], scope: Scope) -> Sequence[Operand]:
         if node.kind in SWITCH:
             return [operands[0], operands[0]]
-        if node.kind in _WHILE:
+        if node.kind in WHILE:
             return self._while(node, operands, scope)
-        if node.kind in _IF:
+        if node.kind in IF:
             return self._if(node, operands, scope)
-        if node.kind in _CASE:
+        if node.kind in CASE:
             return self._case(node, operands, scope)
-        if node.kind in _CALLS or node.kind in self.importer.model.functions:
+        if node.kind in CALLS or node.kind in self.importer.model.functions:
             return self._call(node, operands, scope)
         return [identity(each) if isinstance(each, Value) else each for each in operands]
 

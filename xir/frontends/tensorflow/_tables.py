@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from xir.frontends._handlers import Handlers
+from xir.frontends.tensorflow._control import CALLS, CASE, IF, PASSING, WHILE
+from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, NEXT, SWITCH
+from xir.frontends.tensorflow._outputs import PLACEHOLDERS
+from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow._site import Handler
 from xir.frontends.tensorflow.handlers import (
     array,
@@ -51,3 +58,15 @@ STATE_HANDLERS: Handlers[Handler] = Handlers(
     "tensorflow", resource.handlers, tensor_array.handlers, tensor_list.handlers
 )
 """Operators that take or make handles."""
+
+BUILT_BY_IMPORTER: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **dict.fromkeys(PLACEHOLDERS | VARIABLES, ()),
+        "Const": ("constant",),
+        **dict.fromkeys(PASSING, ("identity",)),
+        **dict.fromkeys(CALLS, ()),
+        **dict.fromkeys(SWITCH | MERGE | IF | CASE, ("if",)),
+        **dict.fromkeys(ENTER | EXIT | NEXT | WHILE | {"LoopCond"}, ("loop",)),
+    }
+)
+"""What needs no handler, with the operators that it becomes."""

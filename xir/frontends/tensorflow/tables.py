@@ -69,6 +69,11 @@ def _rows() -> Mapping[str, tuple[str, ...]]:
     return MappingProxyType({row[0]: row for row in rows})
 
 
+def operators() -> tuple[str, ...]:
+    """The names of all operators, in order."""
+    return tuple(sorted(_rows()))
+
+
 @functools.cache
 def operator(name: str) -> Operator | None:
     """The operator of this name, or None."""

@@ -23,7 +23,7 @@ FIRST = ("first/version1.ckpt", "first/version2.ckpt.index", "variables/variable
 @pytest.mark.parametrize("inner", FIRST)
 def test_lists_whole_variables_whatever_their_parts(inner: str, tmp_path: Path) -> None:
     weights = load_weights(unpack("old", tmp_path) / inner)
-    assert weights.format == "tensorflow"
+    assert weights.format == "tensorflow_checkpoint"
     assert sorted(weights.tensors) == ["kernel", "scale", "table"]
     np.testing.assert_array_equal(weights.tensors["kernel"].array(), numbers(4, 3))
     np.testing.assert_array_equal(weights.tensors["table"].array(), numbers(5, 3))

@@ -88,4 +88,4 @@ def load_checkpoint(file: MappedFile, trust_links: bool) -> Weights:
         except UnsupportedError as error:
             problems.setdefault((error.message, error.hint), []).append(short)
     told = tuple(Problem("tensor", tuple(names), why, hint) for (why, hint), names in problems.items())
-    return Weights("tensorflow", found.files, tensors, problems=told)
+    return Weights("tensorflow_checkpoint", found.files, tensors, problems=told)
