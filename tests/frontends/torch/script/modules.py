@@ -8,7 +8,9 @@ from typing import Dict, List, NamedTuple, Optional, Tuple  # noqa: UP035 - what
 import torch
 from torch import Tensor, nn
 from torch.ao import quantization as ao
+from torch.ao.nn import quantized as quantized_layers
 from torch.ao.nn.quantized import FloatFunctional
+from torch.ao.nn.quantized import dynamic as dynamic_layers
 
 
 class ConvNet(nn.Module):
@@ -166,3 +168,46 @@ def dynamic() -> nn.Module:
     torch.backends.quantized.engine = "fbgemm"
     layers = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 3))
     return ao.quantize_dynamic(layers, {nn.Linear}, dtype=torch.qint8)
+
+
+def _random(shape: list[int]) -> tuple[nn.Parameter, nn.Parameter]:
+    return nn.Parameter(torch.randn(shape)), nn.Parameter(torch.randn(shape))
+
+
+class QuantizedLayers(nn.Module):
+    """Layers of torch.ao.nn.quantized with random weights: transposed convolutions, norms, activations, embeddings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.backends.quantized.engine = "fbgemm"
+        self.wide = quantized_layers.ConvTranspose2d(3, 4, (3, 2), stride=2, padding=(1, 0), output_padding=1)
+        weight = torch.quantize_per_tensor(torch.randn(3, 4, 3, 2), 0.02, 0, torch.qint8)
+        self.wide.set_weight_bias(weight, torch.randn(4))
+        self.wide.scale, self.wide.zero_point = 0.1, 120
+        self.line = quantized_layers.ConvTranspose1d(4, 4, 3)
+        self.line.set_weight_bias(torch.quantize_per_tensor(torch.randn(4, 4, 3), 0.02, 0, torch.qint8), None)
+        self.line.scale, self.line.zero_point = 0.317, 110
+        self.norm = quantized_layers.BatchNorm2d(4)
+        self.norm.weight.data, self.norm.bias.data = torch.rand(4) + 0.5, torch.randn(4)
+        self.norm.running_mean, self.norm.running_var = torch.randn(4), torch.rand(4) + 0.5
+        self.norm.scale, self.norm.zero_point = torch.tensor(0.05), torch.tensor(100)
+        shape = [4, 12, 13]
+        self.layer = quantized_layers.LayerNorm(shape, *_random(shape), 0.04, 128)
+        self.group = quantized_layers.GroupNorm(2, 4, *_random([4]), 0.05, 128)
+        self.instance = quantized_layers.InstanceNorm2d(4, *_random([4]), 0.05, 128)
+        self.elu, self.leaky = quantized_layers.ELU(0.02, 60, 0.7), quantized_layers.LeakyReLU(0.03, 50, 0.2)
+        self.swish = quantized_layers.Hardswish(0.0297, 20)
+        self.soft = quantized_layers.Softmax(1, 1 / 256, 0)
+        self.table = quantized_layers.Embedding(10, 4)
+        self.bag = quantized_layers.EmbeddingBag(10, 4, mode="sum", include_last_offset=True)
+        self.narrow = dynamic_layers.Linear(13, 2, dtype=torch.float16)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        y = self.wide(torch.quantize_per_tensor(x, 0.03, 128, torch.quint8))
+        line = self.line(y[:, :, 0])
+        words = torch.arange(6)
+        bags = self.bag(words, torch.tensor([0, 2, 6]))
+        norms = [norm(y).dequantize() for norm in (self.norm, self.layer, self.group, self.instance)]
+        activations = [one(y).dequantize() for one in (self.elu, self.leaky, self.swish, self.soft)]
+        table = self.table(words) + bags[:1]
+        return torch.cat([*norms, *activations]), line.dequantize(), table, self.narrow(x[..., :1].expand(2, 3, 6, 13))

@@ -32,6 +32,7 @@ def models() -> dict[str, Any]:
         "containers": (modules.Containers(), (torch.randn(2, 3),)),
         "quantized": (modules.quantized(image), (image,)),
         "quantized_trace": (modules.quantized(image), (image,)),
+        "quantized_layers_trace": (modules.QuantizedLayers(), (x,)),
         "dynamic_trace": (modules.dynamic(), (torch.randn(4, 6),)),
     }
 

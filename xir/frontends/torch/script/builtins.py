@@ -15,7 +15,8 @@ from xir.frontends.torch.promotion import code_of_dtype
 from xir.frontends.torch.script.containers import CONTAINERS, equal_values, truth
 from xir.frontends.torch.script.literals import tensor_of
 from xir.frontends.torch.script.objects import Device
-from xir.frontends.torch.script.quantized import QUANTIZED, Quantized
+from xir.frontends.torch.script.packed import LAYERS
+from xir.frontends.torch.script.quantized import FUNCTIONS, Quantized
 from xir.frontends.torch.script.sizes import NumberTensor, number_tensor
 from xir.frontends.torch.script.values import Raised, is_number, told
 from xir.frontends.torch.symbolic import SYMBOLIC
@@ -264,7 +265,8 @@ BUILTINS: Mapping[str, Rule] = {
     **{name: _rule_of_numbers(rule) for name, rule in _OF_NUMBERS.items()},
     **{f"torch.{name}": _rule_of_floats(function) for name, function in _OF_FLOATS.items()},
     **CONTAINERS,
-    **QUANTIZED,
+    **FUNCTIONS,
+    **LAYERS,
     "torch.__not__": _not,
     "torch.__is__": _is,
     "torch.__isnot__": _is_not,

@@ -14,7 +14,7 @@ from xir.frontends.torch._names import NameTable, unique
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.numpy_names import NumpyArray
 from xir.frontends.torch.pickled import Instance, as_table, as_tuple, kind_of
-from xir.frontends.torch.script import quantized
+from xir.frontends.torch.script import packed, quantized
 from xir.frontends.torch.script.inputs import Given, Inputs
 from xir.frontends.torch.script.interpreter import Interpreter
 from xir.frontends.torch.script.objects import Member, Object, Place, Record, ScriptArchive
@@ -205,8 +205,10 @@ class _Importer:
                 self.interpreter.refuse(f"{'.'.join(path)} is {kind_of(item)}")
 
     def _instance(self, item: Instance, path: tuple[str, ...]) -> object:
-        if item.name == quantized.LINEAR:
-            return quantized.packed_linear(self._packed(item.state, path))
+        if item.name == packed.LINEAR:
+            return packed.packed_linear(self._packed(item.state, path))
+        if item.name == packed.EMBEDDING:
+            return packed.packed_embedding(self._packed(item.state, path))
         if len(item.arguments) == 1 and item.state is None:
             return Member(item.name, "", item.arguments[0])
         return self._object(item, path)

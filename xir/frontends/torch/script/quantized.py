@@ -1,4 +1,4 @@
-"""Quantised tensors of TorchScript: real numbers that are whole multiples of a scale, and layers of them.
+"""Quantised tensors of TorchScript: real numbers that are whole multiples of a scale.
 
 A quantised tensor is followed as the real numbers that it stands for, each written as ONNX writes them: quantised to
 whole numbers and back. What a layer makes is computed in f32 and quantised once, as the definition of the layer says
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from xir.errors import InvalidModelError
 from xir.frontends.torch.script.values import is_sequence, told
@@ -18,63 +18,50 @@ from xir.frontends.torch.tensor import Tensor
 from xir.ir.constant import Array
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops import compare, elementwise
+from xir.ops import elementwise
 from xir.ops.quantize import dequantize, quantize
-from xir.ops.reduce import reduce_max, reduce_min
+from xir.ops.shape import reshape
 
 if TYPE_CHECKING:
+    from xir.frontends.torch.call import Call
     from xir.frontends.torch.script.interpreter import Interpreter
 
 Items: TypeAlias = list[object]
 Named: TypeAlias = dict[str, object]
 Rule: TypeAlias = Callable[["Interpreter", Items, Named], object]
 
-_DTYPES: Mapping[object, DType] = {12: DType.INT8, 13: DType.UINT8}
+DTYPES: Mapping[object, DType] = {12: DType.INT8, 13: DType.UINT8}
 """{number of the element type (torch/headeronly/core/ScalarType.h): that of its whole numbers}."""
-
-LINEAR = "__torch__.torch.classes.quantized.LinearPackedParamsBase"
-"""What an archive holds of a linear layer: its weights and its bias (fbgemm_utils.cpp, `register_linear_params`)."""
 
 _KEEPS = frozenset(
     (
-        *(
-            "slice",
-            "select",
-            "view",
-            "reshape",
-            "flatten",
-            "permute",
-            "transpose",
-            "t",
-            "contiguous",
-            "clone",
-            "detach",
-        ),
-        *("unsqueeze", "squeeze", "expand", "narrow", "movedim", "index_select", "split", "chunk", "unbind", "dropout"),
-        *("relu", "relu_", "max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d", "dropout_", "alias"),
+        *("slice", "select", "view", "reshape", "flatten", "unflatten", "permute", "transpose", "t", "contiguous"),
+        *("clone", "detach", "unsqueeze", "squeeze", "expand", "expand_as", "narrow", "movedim", "index_select"),
+        *("split", "chunk", "unbind", "dropout", "dropout_", "alias", "relu", "relu_", "max_pool1d", "max_pool2d"),
+        *("max_pool3d", "quantized_max_pool2d", "adaptive_max_pool2d", "pixel_shuffle", "pixel_unshuffle", "flip"),
+        *("channel_shuffle", "roll", "repeat", "repeat_interleave", "gather", "index", "swapaxes", "swapdims"),
     )
 )
 """Operators whose results hold elements of the operand, or its zero."""
 
 _ROUNDS = frozenset(
     (
-        *("mean", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
-        *(
-            "upsample_nearest2d",
-            "upsample_bilinear2d",
-            "hardtanh",
-            "hardtanh_",
-            "clamp",
-            "clamp_",
-            "relu6",
-            "leaky_relu",
-        ),
+        *("mean", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d"),
+        *("adaptive_avg_pool3d", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
+        *("upsample_bilinear2d", "hardtanh", "hardtanh_", "clamp", "clamp_", "relu6", "relu6_", "leaky_relu"),
+        *("leaky_relu_", "elu", "elu_", "celu", "threshold", "cat", "stack", "constant_pad_nd", "pad"),
+        *("reflection_pad1d", "reflection_pad2d", "masked_fill", "roi_align"),
     )
 )
-"""Operators whose results are quantised as the operand is."""
+"""Operators whose results are quantised as the (first) operand is."""
 
-_ASKS = frozenset(("size", "dim", "numel", "len", "is_floating_point", "stride"))
-"""Operators that look at no element."""
+_ASKS = frozenset(
+    (
+        *("size", "dim", "numel", "len", "is_floating_point", "stride", "eq", "ne", "lt", "le", "gt", "ge"),
+        *("argmax", "argmin", "argsort", "nms"),
+    )
+)
+"""Operators whose results are no elements of such a tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,44 +112,27 @@ class Weight:
 
     def real(self, interpreter: Interpreter) -> Tensor:
         """What the numbers stand for."""
-        call = interpreter.call
+        call, fine = interpreter.call, self.zero_point.dtype.kind == "f"
         with interpreter.sourced("dequantize"):
+            if fine:  # torch.per_channel_affine_float_qparams
+                return Tensor(self._moved(call))
             scale = call.literal(self.scale, DType.FLOAT32)
             zero = call.literal(self.zero_point, self.numbers.dtype)
             return Tensor(dequantize(self.numbers, scale, zero, dtype=DType.FLOAT32, axis=self.axis or 0))
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Packed:
-    """Weights and settings of a layer.
-
-    Attributes:
-        weight: as the archive holds it.
-        bias: f32, or None.
-        settings: of a convolution: strides, padding, dilation, groups.
-    """
-
-    weight: Weight
-    bias: Tensor | None
-    settings: tuple[object, ...] = ()
-
-
-def packed_linear(state: object) -> Packed:
-    """The weights of a linear layer from what the archive holds of it.
-
-    Raises:
-        InvalidModelError: it holds something else.
-    """
-    match state:
-        case (Weight() as weight, None | Tensor() as bias):
-            return Packed(weight, bias)
-        case _:
-            raise InvalidModelError(f"a packed linear layer holds {told(state)}")
+    def _moved(self, call: Call) -> Value:
+        """The same where zero points are real numbers."""
+        places = tuple(size if axis == self.axis else 1 for axis, size in enumerate(self.numbers.shape))
+        scale, zero = (
+            call.repeated(reshape(call.literal(held, DType.FLOAT32), shape=places), self.numbers.shape)
+            for held in (self.scale, self.zero_point)
+        )
+        return elementwise.mul(elementwise.sub(call.cast(self.numbers, DType.FLOAT32), zero), scale)
 
 
 def rounded(interpreter: Interpreter, value: Value, form: Form) -> Quantized:
     """The value in quantised numbers."""
-    dtype = _DTYPES.get(form.code)
+    dtype = DTYPES.get(form.code)
     if dtype is None:
         interpreter.refuse(f"quantised elements of type number {form.code}")
     call = interpreter.call
@@ -179,7 +149,8 @@ def _forms(items: Sequence[object]) -> list[Form]:
 def check(interpreter: Interpreter, name: str, items: Sequence[object]) -> None:
     """Refuses operators of quantised tensors whose results are not known."""
     short = name.rpartition(".")[2]
-    if _forms(items) and (name.startswith("ops.") or short not in _KEEPS | _ROUNDS | _ASKS):
+    others = name.startswith("ops.") and not name.startswith("ops.torchvision.")
+    if _forms(items) and (others or short not in _KEEPS | _ROUNDS | _ASKS):
         interpreter.refuse(f"{short} of quantised tensors", hint="dequantize() them before it")
 
 
@@ -213,7 +184,8 @@ def _as(interpreter: Interpreter, short: str, made: object, form: Form) -> objec
 # Functions
 
 
-def _number(interpreter: Interpreter, item: object, what: str) -> float:
+def number_of(interpreter: Interpreter, item: object, what: str) -> float:
+    """A number, of a tensor of one element, too."""
     if isinstance(item, Tensor):
         item = interpreter.operator("torch.item", [item], {})
     if isinstance(item, bool) or not isinstance(item, int | float):
@@ -221,51 +193,79 @@ def _number(interpreter: Interpreter, item: object, what: str) -> float:
     return item
 
 
-def _form(interpreter: Interpreter, scale: object, zero: object, code: object = 13) -> Form:
+def form_from(interpreter: Interpreter, scale: object, zero: object, code: object = 13) -> Form:
+    """What whole numbers mean, from the arguments that say it."""
     if not isinstance(code, int):
         raise InvalidModelError(f"{told(code)} in place of an element type")
-    return Form(_number(interpreter, scale, "a scale"), int(_number(interpreter, zero, "a zero point")), code)
+    return Form(number_of(interpreter, scale, "a scale"), int(number_of(interpreter, zero, "a zero point")), code)
 
 
-def _held(item: object) -> Quantized:
+def held(item: object) -> Quantized:
+    """The quantised tensor that an argument is."""
     if not isinstance(item, Quantized):
         raise InvalidModelError(f"a quantised tensor is needed, got {told(item)}")
     return item
 
 
-def _real(item: object) -> Value:
-    return _held(item).value
+def real_of(item: object) -> Value:
+    """What the elements of a quantised tensor stand for."""
+    return held(item).value
 
 
-def _form_of(item: object) -> Form:
-    return _held(item).form
+def form_of(item: object) -> Form:
+    """How a quantised tensor is held."""
+    return held(item).form
 
 
-def _arguments(items: Items, named: Named, *names: str) -> Items:
+def bound(items: Items, named: Named, *names: str) -> Items:
     """The arguments after those by place, which are these, by name."""
     return [*items, *(named[name] for name in names[len(items) :] if name in named)]
 
 
 def _quantize(interpreter: Interpreter, items: Items, named: Named) -> object:
     """`torch.quantize_per_tensor(x, scale, zero_point, type)`."""
-    x, scale, zero, code = _arguments(items, named, "input", "scale", "zero_point", "dtype")
+    x, scale, zero, code = bound(items, named, "input", "scale", "zero_point", "dtype")
     if not isinstance(x, Tensor):
         return NotImplemented
     with interpreter.sourced("aten.quantize_per_tensor"):
-        return rounded(interpreter, x.value, _form(interpreter, scale, zero, code))
+        return rounded(interpreter, x.value, form_from(interpreter, scale, zero, code))
+
+
+def _quantize_places(interpreter: Interpreter, items: Items, named: Named) -> object:
+    """`torch.quantize_per_channel(x, scales, zero_points, axis, type)`: for the weight of a layer."""
+    x, scales, zeros, axis, code = bound(items, named, "self", "scales", "zero_points", "axis", "dtype")
+    if not all(isinstance(item, Tensor) for item in (x, scales, zeros)) or not isinstance(axis, int):
+        return NotImplemented
+    values, call, dtype = (
+        (cast("Tensor", item).value for item in (x, scales, zeros)),
+        interpreter.call,
+        DTYPES.get(code),
+    )
+    if dtype is None:
+        interpreter.refuse(f"quantised elements of type number {told(code)}")
+    with interpreter.sourced("aten.quantize_per_channel"):
+        value, *told_of = values
+        scale, zero = (call.array(each, "a scale or zero point") for each in told_of)
+        place = call.axis(axis, value.rank)
+        parts = call.literal(scale, DType.FLOAT32), call.literal(zero, dtype)
+        return Weight(quantize(value, *parts, dtype=dtype, axis=place), scale, zero, place)
 
 
 def _dequantize(interpreter: Interpreter, items: Items, named: Named) -> object:
     """The real numbers; of a list of tensors those of each."""
     if is_sequence(items[0]):
         return [_dequantize(interpreter, [each], named) for each in items[0]]
+    if isinstance(items[0], Weight):
+        return items[0].real(interpreter)
     return Tensor(items[0].value) if isinstance(items[0], Quantized) else items[0]
 
 
 def _whole(interpreter: Interpreter, items: Items, named: Named) -> object:
     """`torch.int_repr(x)`: the whole numbers."""
-    value, form = _real(items[0]), _form_of(items[0])
-    call, dtype = interpreter.call, _DTYPES[form.code]
+    if isinstance(items[0], Weight):
+        return Tensor(items[0].numbers)
+    value, form = real_of(items[0]), form_of(items[0])
+    call, dtype = interpreter.call, DTYPES[form.code]
     with interpreter.sourced("aten.int_repr"):
         scale, zero = call.literal(form.scale, DType.FLOAT32), call.literal(form.zero_point, dtype)
         return Tensor(quantize(value, scale, zero, dtype=dtype))
@@ -273,86 +273,20 @@ def _whole(interpreter: Interpreter, items: Items, named: Named) -> object:
 
 def _asked(name: str) -> Rule:
     def rule(interpreter: Interpreter, items: Items, named: Named) -> object:
-        form = _form_of(items[0])
+        form = form_of(items[0])
         return form.scale if name == "q_scale" else form.zero_point
 
     return rule
 
 
-def _prepared(interpreter: Interpreter, items: Items, named: Named) -> object:
-    """`conv2d_prepack(weight, bias, strides, padding, dilation, groups)`, `linear_prepack(weight, bias)`."""
-    weight, bias, *settings = items
-    if not isinstance(weight, Weight) or not (bias is None or isinstance(bias, Tensor)):
-        raise InvalidModelError(f"a layer is packed of {told(weight)} and {told(bias)}")
-    return Packed(weight, bias, tuple(settings))
-
-
-def _packed(item: object) -> Packed:
-    if not isinstance(item, Packed):
-        raise InvalidModelError(f"packed weights are needed, got {told(item)}")
-    return item
-
-
-def _layer(operator: str, relu: bool) -> Rule:
-    """A layer of packed weights, whose result is quantised."""
-
-    def rule(interpreter: Interpreter, items: Items, named: Named) -> object:
-        x, layer, scale, zero = items[:4]
-        held = _packed(layer)
-        real: object = interpreter.operator(operator, [Tensor(_real(x)), *_operands(interpreter, held)], {})
-        return _made(interpreter, real, relu, scale, zero)
-
-    return rule
-
-
-def _operands(interpreter: Interpreter, held: Packed) -> list[object]:
-    return [held.weight.real(interpreter), held.bias, *held.settings]
-
-
-def _made(interpreter: Interpreter, real: object, relu: bool, scale: object, zero: object) -> object:
+def requantized(interpreter: Interpreter, real: object, relu: bool, scale: object, zero: object) -> object:
+    """Real numbers, quantised as u8 to a scale and a zero point."""
     if relu:
         real = interpreter.operator("torch.relu", [real], {})
     if not isinstance(real, Tensor):
         raise InvalidModelError(f"{told(real)} in place of a tensor")
     with interpreter.sourced("quantized"):
-        return rounded(interpreter, real.value, _form(interpreter, scale, zero))
-
-
-def _pair(operator: str, relu: bool) -> Rule:
-    """`add(a, b, scale, zero_point)` and `mul`."""
-
-    def rule(interpreter: Interpreter, items: Items, named: Named) -> object:
-        a, b, scale, zero = _arguments(items, named, "qa", "qb", "scale", "zero_point")
-        real = interpreter.operator(operator, [Tensor(_real(a)), Tensor(_real(b))], {})
-        return _made(interpreter, real, relu, scale, zero)
-
-    return rule
-
-
-def _joined(relu: bool) -> Rule:
-    """`cat(tensors, axis, scale, zero_point)`; without these two as the first tensor is held."""
-
-    def rule(interpreter: Interpreter, items: Items, named: Named) -> object:
-        parts, axis, scale, zero = [*_arguments(items, named, "qx", "dim", "scale", "zero_point"), None, None][:4]
-        if not is_sequence(parts) or not parts:
-            raise InvalidModelError("no tensors are joined")
-        if scale is None:
-            scale, zero = _form_of(parts[0]).scale, _form_of(parts[0]).zero_point
-        real = interpreter.operator("torch.cat", [[Tensor(_real(part)) for part in parts], axis], {})
-        return _made(interpreter, real, relu, scale, zero)
-
-    return rule
-
-
-def _activation(operator: str, *places: int) -> Rule:
-    """An activation whose last two arguments say its form; `places`: of what the operator takes besides."""
-
-    def rule(interpreter: Interpreter, items: Items, named: Named) -> object:
-        given = [*items, *named.values()]
-        real = interpreter.operator(operator, [Tensor(_real(given[0])), *(given[place] for place in places)], {})
-        return _made(interpreter, real, False, given[-2], given[-1])
-
-    return rule
+        return rounded(interpreter, real.value, form_from(interpreter, scale, zero))
 
 
 def _fixed(operator: str, scale: float, zero: int) -> Rule:
@@ -364,50 +298,16 @@ def _fixed(operator: str, scale: float, zero: int) -> Rule:
         form = items[0].form
         if form.code != 13:
             interpreter.refuse(f"{operator} of quantised elements that are not quint8")
-        return _made(interpreter, interpreter.operator(operator, [Tensor(items[0].value)], {}), False, scale, zero)
+        return requantized(
+            interpreter, interpreter.operator(operator, [Tensor(items[0].value)], {}), False, scale, zero
+        )
 
     return rule
 
 
-def _dynamic(relu: bool) -> Rule:
-    """`linear_dynamic(x, packed, reduce_range)`: x is quantised by its own range (quant_utils.h)."""
-
-    def rule(interpreter: Interpreter, items: Items, named: Named) -> object:
-        x, layer, reduced = [*_arguments(items, named, "X", "W_prepack", "reduce_range"), False][:3]
-        held = _packed(layer)
-        if not isinstance(x, Tensor):
-            raise InvalidModelError(f"{told(x)} in place of a tensor")
-        with interpreter.sourced("quantized.linear_dynamic"):
-            real = _by_range(interpreter, x.value, 127 if reduced else 255)
-        made = interpreter.operator("torch.linear", [Tensor(real), *_operands(interpreter, held)], {})
-        return interpreter.operator("torch.relu", [made], {}) if relu else made
-
-    return rule
-
-
-def _by_range(interpreter: Interpreter, x: Value, most: int) -> Value:
-    """Whole numbers from 0 to `most` that span the range and 0, and back (`ChooseQuantizationParams`)."""
-    call = interpreter.call
-    none, axes = call.scalar(0, x.dtype), tuple(range(x.rank))
-    low = elementwise.minimum(reduce_min(x, axes=axes, keep_dims=False), none)
-    high = elementwise.maximum(reduce_max(x, axes=axes, keep_dims=False), none)
-    scale = elementwise.div(elementwise.sub(high, low), call.scalar(most, x.dtype))
-    scale = elementwise.select(compare.greater(scale, none), scale, call.scalar(0.1, x.dtype))
-    zero = elementwise.round_(elementwise.div(elementwise.neg(low), scale))
-    step, offset, bottom, top = (
-        call.repeated(each, x.shape) for each in (scale, zero, none, call.scalar(most, x.dtype))
-    )
-    numbers = elementwise.add(elementwise.round_(elementwise.div(x, step)), offset)
-    kept = elementwise.minimum(elementwise.maximum(numbers, bottom), top)
-    return elementwise.mul(elementwise.sub(kept, offset), step)
-
-
-def _same(interpreter: Interpreter, items: Items, named: Named) -> object:
-    return items[0]
-
-
-QUANTIZED: Mapping[str, Rule] = {
+FUNCTIONS: Mapping[str, Rule] = {
     "torch.quantize_per_tensor": _quantize,
+    "torch.quantize_per_channel": _quantize_places,
     "torch.dequantize": _dequantize,
     "torch.int_repr": _whole,
     "torch.q_scale": _asked("q_scale"),
@@ -415,23 +315,5 @@ QUANTIZED: Mapping[str, Rule] = {
     "torch.sigmoid": _fixed("torch.sigmoid", 1 / 256, 0),
     "torch.hardsigmoid": _fixed("torch.hardsigmoid", 1 / 256, 0),
     "torch.tanh": _fixed("torch.tanh", 2 / 256, 128),
-    **{f"ops.quantized.{kind}_prepack": _prepared for kind in ("linear", "conv1d", "conv2d", "conv3d")},
-    **{f"ops.quantized.conv{n}d": _layer(f"torch.conv{n}d", False) for n in (1, 2, 3)},
-    **{f"ops.quantized.conv{n}d_relu": _layer(f"torch.conv{n}d", True) for n in (1, 2, 3)},
-    "ops.quantized.linear": _layer("torch.linear", False),
-    "ops.quantized.linear_relu": _layer("torch.linear", True),
-    "ops.quantized.linear_dynamic": _dynamic(False),
-    "ops.quantized.linear_relu_dynamic": _dynamic(True),
-    "ops.quantized.add": _pair("torch.add", False),
-    "ops.quantized.add_relu": _pair("torch.add", True),
-    "ops.quantized.mul": _pair("torch.mul", False),
-    "ops.quantized.mul_relu": _pair("torch.mul", True),
-    "ops.quantized.cat": _joined(False),
-    "ops.quantized.cat_relu": _joined(True),
-    "ops.quantized.hardswish": _activation("torch.hardswish"),
-    "ops.quantized.sigmoid": _activation("torch.sigmoid"),
-    "ops.quantized.leaky_relu": _activation("torch.leaky_relu", 1),
-    "ops.quantized.elu": _activation("torch.elu", 3),
-    "ops.quantized.dropout": _same,
 }
 """{name: (who follows, items by place, items by name) -> what it makes}."""
