@@ -98,6 +98,7 @@ def test_formats(capsys):
         "saved_model": (True, False),
         "meta_graph": (True, False),
         "tflite": (True, False),
+        "keras": (True, False),
         "py": (False, True),
         "pytorch": (True, False),
         "safetensors": (True, True),

@@ -47,6 +47,7 @@ def formats() -> tuple[Format, ...]:
         Format("saved_model", "a SavedModel of TensorFlow", ("saved_model.pb",), _is_saved_model, _load_saved_model),
         Format("meta_graph", "a MetaGraph of TensorFlow", (".meta",), _is_meta_graph, _load_meta_graph),
         Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
+        Format("keras", "a whole model of Keras", (".h5", ".hdf5"), _is_keras_hdf5, _load_keras_hdf5),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
 
@@ -276,6 +277,18 @@ def _load_tflite(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.tflite.load import load_tflite
 
     return load_tflite(path, options)
+
+
+def _is_keras_hdf5(file: MappedFile) -> bool:
+    from xir.frontends.keras.hdf5 import looks_like_keras
+
+    return looks_like_keras(file)
+
+
+def _load_keras_hdf5(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.keras.load import load_keras_hdf5
+
+    return load_keras_hdf5(path, options)
 
 
 def _is_caffe(file: MappedFile) -> bool:

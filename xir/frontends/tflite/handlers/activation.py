@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.tflite.handlers._layout import channels_last, channels_second
+from xir.frontends._images import channels_last, channels_second
 from xir.frontends.tflite.site import Handler, Site, activated
 from xir.ir.node import Value
 from xir.ops import activation, elementwise, norm

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xir.frontends._handlers import Handlers
+from xir.frontends._images import Padding, channels_last, channels_second, padding_for
 from xir.frontends.tflite._quantized import real, scale_of, stored, zero_of
-from xir.frontends.tflite.handlers._layout import Padding, channels_last, channels_second, padding_for
 from xir.frontends.tflite.model import Quantization
 from xir.frontends.tflite.site import Handler, Site, literal
 from xir.ir.dims import Dim, floor_divide, product

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.tflite.handlers._layout import Padding, channels_last, channels_second, padding_for
+from xir.frontends._images import Padding, channels_last, channels_second, padding_for
 from xir.frontends.tflite.site import Handler, Site, activated, as_dtype
 from xir.ir.node import Value
 from xir.ir.types import DType

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.tflite.handlers._layout import channels_last, channels_second
+from xir.frontends._images import channels_last, channels_second
 from xir.frontends.tflite.site import Handler, Site
 from xir.ir.dims import Shape
 from xir.ir.node import Value

@@ -1,4 +1,4 @@
-"""Images as TFLite lays them out (channels last) and as our operators do (channels second)."""
+"""Images as TensorFlow's family lays them out (channels last) and as our operators do (channels second)."""
 
 from __future__ import annotations
 

@@ -1,0 +1,177 @@
+"""Layers with settings, as data: what is recorded with Keras and what the tests compare with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Case:
+    """Layers one after another, the first called with all inputs.
+
+    Attributes:
+        layers: (class, settings) of each.
+        shapes: the inputs' shapes without the batch.
+        numbers: how many different whole numbers the inputs hold; 0: real numbers.
+    """
+
+    layers: tuple[tuple[str, dict], ...]
+    shapes: tuple[tuple, ...]
+    numbers: int = 0
+    only: tuple[int, ...] = field(default=(2, 3))
+
+
+def one(kind, shape, numbers=0, only=(2, 3), **settings):
+    """A case of one layer with one input."""
+    return Case(((kind, settings),), (shape,), numbers, only)
+
+
+def merge(kind, *shapes, **settings):
+    """A case of a layer with several inputs."""
+    return Case(((kind, settings),), shapes)
+
+
+_IMAGE, _SEQUENCE = (7, 6, 4), (5, 3)
+_MASKED = ("Masking", {"mask_value": 0.0})
+
+CASES = {
+    "dense": one("Dense", (3,), units=4, activation="relu"),
+    "dense_sequence": one("Dense", _SEQUENCE, units=4, use_bias=False, activation="softmax"),
+    **{
+        f"activation_{name}": one("Activation", (2, 6), activation=name)
+        for name in (
+            [
+                "linear",
+                "elu",
+                "selu",
+                "softplus",
+                "softsign",
+                "relu",
+                "tanh",
+                "sigmoid",
+                "hard_sigmoid",
+                "exponential",
+                "softmax",
+                "swish",
+                "gelu",
+            ]
+        )
+    },
+    **{
+        f"activation3_{name}": one("Activation", (2, 6), only=(3,), activation=name)
+        for name in (
+            [
+                "relu6",
+                "leaky_relu",
+                "celu",
+                "log_sigmoid",
+                "tanh_shrink",
+                "hard_tanh",
+                "log_softmax",
+                "mish",
+                "hard_silu",
+                "hard_shrink",
+                "soft_shrink",
+                "squareplus",
+                "sparse_plus",
+                "sparse_sigmoid",
+                "silu",
+            ]
+        )
+    },
+    "relu_limits": one("ReLU", (9,), max_value=1.5, negative_slope=0.1, threshold=0.3),
+    "relu_slope": one("ReLU", (9,), negative_slope=0.1),
+    "leaky": one("LeakyReLU", (9,)),
+    "prelu": one("PReLU", (4, 3), alpha_initializer="random_normal"),
+    "prelu_shared": one("PReLU", (4, 3), alpha_initializer="random_normal", shared_axes=[1]),
+    "elu": one("ELU", (9,), alpha=0.5),
+    "softmax_axis": one("Softmax", (4, 3), axis=1),
+    "flatten": one("Flatten", (2, 3, 2)),
+    "flatten_first": one("Flatten", (2, 3, 4), data_format="channels_first"),
+    "reshape": one("Reshape", (2, 6), target_shape=(3, 4)),
+    "reshape_open": one("Reshape", (2, 6), target_shape=(-1, 2)),
+    "permute": one("Permute", (2, 3, 4), dims=(3, 1, 2)),
+    "repeat_vector": one("RepeatVector", (3,), n=4),
+    "embedding": one("Embedding", (5,), numbers=7, input_dim=7, output_dim=3),
+    "conv1d": one("Conv1D", (9, 3), filters=4, kernel_size=3, strides=2, padding="same"),
+    "conv1d_causal": one("Conv1D", (9, 3), filters=4, kernel_size=3, dilation_rate=2, padding="causal"),
+    "conv2d": one("Conv2D", _IMAGE, filters=5, kernel_size=(3, 2), activation="relu"),
+    "conv2d_same": one("Conv2D", _IMAGE, filters=5, kernel_size=3, strides=2, padding="same", activation="softmax"),
+    "conv3d": one("Conv3D", (4, 5, 3, 2), filters=3, kernel_size=2),
+    "conv1d_transpose": one("Conv1DTranspose", (5, 3), filters=4, kernel_size=3, strides=2, padding="same"),
+    "conv2d_transpose": one("Conv2DTranspose", _IMAGE, filters=5, kernel_size=(3, 2), strides=(2, 3)),
+    "conv2d_transpose_same": one("Conv2DTranspose", _IMAGE, filters=5, kernel_size=4, strides=2, padding="same"),
+    "conv2d_transpose_narrow": one("Conv2DTranspose", _IMAGE, filters=2, kernel_size=2, strides=3, padding="same"),
+    "conv2d_transpose_extra": one(
+        "Conv2DTranspose", _IMAGE, filters=2, kernel_size=3, strides=2, padding="same", output_padding=1
+    ),
+    "conv3d_transpose": one("Conv3DTranspose", (2, 3, 3, 2), filters=2, kernel_size=2, strides=2),
+    "depthwise1d": one("DepthwiseConv1D", (7, 3), kernel_size=3, depth_multiplier=2),
+    "depthwise2d": one("DepthwiseConv2D", _IMAGE, kernel_size=3, depth_multiplier=2, padding="same", strides=2),
+    "separable1d": one("SeparableConv1D", (7, 3), filters=4, kernel_size=3, depth_multiplier=2),
+    "separable2d": one("SeparableConv2D", _IMAGE, filters=4, kernel_size=3, depth_multiplier=2, padding="same"),
+    "max_pool1d": one("MaxPooling1D", (7, 3)),
+    "max_pool2d": one("MaxPooling2D", _IMAGE, pool_size=3, strides=2, padding="same"),
+    "max_pool3d": one("MaxPooling3D", (4, 4, 4, 2)),
+    "average_pool1d": one("AveragePooling1D", (7, 3), pool_size=3, strides=1, padding="same"),
+    "average_pool2d": one("AveragePooling2D", _IMAGE, pool_size=3, strides=2, padding="same"),
+    "average_pool3d": one("AveragePooling3D", (4, 4, 4, 2)),
+    "global_max1d": one("GlobalMaxPooling1D", (7, 3)),
+    "global_max2d": one("GlobalMaxPooling2D", _IMAGE, keepdims=True),
+    "global_max3d": one("GlobalMaxPooling3D", (3, 2, 4, 2)),
+    "global_average1d": one("GlobalAveragePooling1D", (7, 3)),
+    "global_average2d": one("GlobalAveragePooling2D", _IMAGE),
+    "global_average2d_first": one("GlobalAveragePooling2D", _IMAGE, data_format="channels_first"),
+    "global_average3d": one("GlobalAveragePooling3D", (3, 2, 4, 2)),
+    "global_average_masked": Case((_MASKED, ("GlobalAveragePooling1D", {})), ((5, 3),)),
+    "zero_padding1d": one("ZeroPadding1D", (4, 2), padding=(1, 2)),
+    "zero_padding2d": one("ZeroPadding2D", (3, 3, 2), padding=((1, 0), (2, 1))),
+    "zero_padding3d": one("ZeroPadding3D", (2, 2, 2, 2), padding=1),
+    "cropping1d": one("Cropping1D", (6, 2), cropping=(1, 2)),
+    "cropping2d": one("Cropping2D", (5, 4, 2), cropping=((1, 0), (2, 1))),
+    "cropping3d": one("Cropping3D", (4, 4, 4, 2), cropping=1),
+    "up_sampling1d": one("UpSampling1D", (3, 2), size=3),
+    "up_sampling2d": one("UpSampling2D", (3, 2, 2), size=(2, 3)),
+    "up_sampling2d_linear": one("UpSampling2D", (3, 4, 2), size=(2, 3), interpolation="bilinear"),
+    "up_sampling3d": one("UpSampling3D", (2, 2, 2, 2)),
+    "batch_norm": one("BatchNormalization", (4, 3), gamma_initializer="random_normal", epsilon=0.01),
+    "batch_norm_axis": one("BatchNormalization", (4, 3), axis=1, scale=False, center=False),
+    "layer_norm": one("LayerNormalization", (4, 3), beta_initializer="random_normal"),
+    "layer_norm_axes": one("LayerNormalization", (4, 3), axis=[1, 2], gamma_initializer="random_normal"),
+    "group_norm": one("GroupNormalization", _IMAGE, groups=2, gamma_initializer="random_normal"),
+    "unit_norm": one("UnitNormalization", (4, 3)),
+    "rms_norm": one("RMSNormalization", (4, 3), only=(3,)),
+    "rescaling": one("Rescaling", (4, 3), scale=0.25, offset=-1.0),
+    "normalization": one("Normalization", (4, 3), mean=[1.0, 2.0, 3.0], variance=[4.0, 1.0, 0.25]),
+    "dropout": one("Dropout", (4,), rate=0.5),
+    "gaussian_noise": one("GaussianNoise", (4,), stddev=0.5),
+    "spatial_dropout": one("SpatialDropout2D", _IMAGE, rate=0.5),
+    "activity_regularization": one("ActivityRegularization", (4,), l1=0.1),
+    **{
+        name.lower(): merge(name, (4, 3), (4, 3))
+        for name in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum")
+    },
+    "add_broadcast": merge("Add", (4, 3), (1, 3), (4, 1)),
+    "concatenate": merge("Concatenate", (4, 3), (4, 2)),
+    "concatenate_axis": merge("Concatenate", (4, 3), (1, 3), axis=1),
+    "dot": merge("Dot", (4, 3), (5, 3), axes=2),
+    "dot_vectors": merge("Dot", (3,), (3,), axes=1, normalize=True),
+    "lstm": one("LSTM", _SEQUENCE, units=4),
+    "lstm_steps": one("LSTM", _SEQUENCE, units=4, return_sequences=True, activation="relu", use_bias=False),
+    "lstm_backwards": one("LSTM", _SEQUENCE, units=4, go_backwards=True, recurrent_activation="hard_sigmoid"),
+    "lstm_masked": Case((_MASKED, ("LSTM", {"units": 4, "return_sequences": True})), (_SEQUENCE,)),
+    "lstm_masked_zero": Case(
+        (_MASKED, ("LSTM", {"units": 2, "return_sequences": True, "zero_output_for_mask": True})), (_SEQUENCE,)
+    ),
+    "lstm_masked_twice": Case(
+        (_MASKED, ("LSTM", {"units": 4, "return_sequences": True}), ("LSTM", {"units": 2})), (_SEQUENCE,)
+    ),
+    "lstm_embedding_masked": Case(
+        (("Embedding", {"input_dim": 3, "output_dim": 3, "mask_zero": True}), ("LSTM", {"units": 4})), ((6,),), 3
+    ),
+    "gru": one("GRU", _SEQUENCE, units=4),
+    "gru_before": one("GRU", _SEQUENCE, units=4, reset_after=False, return_sequences=True),
+    "gru_masked": Case((_MASKED, ("GRU", {"units": 4})), (_SEQUENCE,)),
+    "simple_rnn": one("SimpleRNN", _SEQUENCE, units=4),
+    "simple_rnn_steps": one("SimpleRNN", _SEQUENCE, units=4, return_sequences=True, go_backwards=True),
+}

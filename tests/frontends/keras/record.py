@@ -1,0 +1,105 @@
+"""Records what Keras makes of the cases: `python -m tests.frontends.keras.record` where keras and tf_keras are.
+
+recorded2.npz holds files of Keras 2 (`.h5`, written by tf_keras), recorded3.npz those of Keras 3 (`.keras`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from tests.frontends.keras.cases import CASES
+from tests.frontends.keras.networks import NETWORKS
+
+HERE = Path(__file__).parent
+
+
+def _layer(keras, kind, settings):
+    return getattr(keras.layers, kind)(**settings)
+
+
+def model_of(keras, case):
+    """The model of a case."""
+    inputs = [
+        keras.layers.Input(shape, name=f"x{index}", dtype="int32" if case.numbers else "float32")
+        for index, shape in enumerate(case.shapes)
+    ]
+    value = inputs if len(inputs) > 1 else inputs[0]
+    for kind, settings in case.layers:
+        value = _layer(keras, kind, settings)(value)
+    return keras.Model(inputs, value)
+
+
+def feeds_of(generator, model, numbers):
+    """Inputs; every third step of sequences is 0, as masks need it."""
+    found = []
+    for value in model.inputs:
+        shape = [2 if axis == 0 else 5 if size is None else size for axis, size in enumerate(value.shape)]
+        array = generator.integers(0, numbers, shape) if numbers else generator.normal(size=shape)
+        array = array.astype(np.int32 if numbers else np.float32)
+        if array.ndim == 3 and not numbers:
+            array[0, ::3] = 0
+        found.append(array)
+    return found
+
+
+def recorded(keras, generation, suffix):
+    """{name: what is recorded} of all cases of a generation."""
+    found = {}
+    builders = {
+        name: (lambda case=case: (model_of(keras, case), case.numbers))
+        for name, case in CASES.items()
+        if generation in case.only
+    }
+    builders |= {
+        name: (lambda build=build: (build(keras), 0)) for name, (build, only) in NETWORKS.items() if generation in only
+    }
+    for number, (name, build) in enumerate(builders.items()):
+        generator = np.random.default_rng(number)
+        keras.utils.set_random_seed(number)
+        try:
+            model, numbers = build()
+        except (TypeError, ValueError, AttributeError) as error:
+            print(f"{generation} {name}: {str(error)[:150]}", file=sys.stderr)
+            continue
+        model.set_weights(
+            [
+                generator.normal(size=held.shape).astype(np.float32) ** 2 / 2 + 0.1
+                if "variance" in str(getattr(weight, "path", weight.name))
+                else held
+                if held.dtype.kind != "f"
+                else generator.normal(size=held.shape) * 0.5
+                for weight, held in zip(model.weights, model.get_weights(), strict=True)
+            ]
+        )
+        feeds = feeds_of(generator, model, numbers)
+        results = model(feeds if len(feeds) > 1 else feeds[0], training=False)
+        results = results if isinstance(results, list | tuple) else [results]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"model{suffix}")
+            model.save(path)
+            found[f"{name}/file"] = np.frombuffer(path.read_bytes(), np.uint8)
+        for index, array in enumerate(feeds):
+            found[f"{name}/x{index}"] = array
+        for index, array in enumerate(results):
+            found[f"{name}/y{index}"] = np.asarray(array)
+    return found
+
+
+def main():
+    """Writes both files."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    for package, generation, suffix in (("tf_keras", 2, ".h5"), ("keras", 3, ".keras")):
+        if sys.argv[1:] and str(generation) not in sys.argv[1:]:
+            continue
+        keras = importlib.import_module(package)
+        np.savez_compressed(HERE / f"recorded{generation}.npz", **recorded(keras, generation, suffix))
+
+
+if __name__ == "__main__":
+    main()

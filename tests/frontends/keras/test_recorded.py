@@ -1,0 +1,44 @@
+"""Files that Keras wrote: what xir makes of them against what Keras computed (tests/frontends/keras/record.py)."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xir
+
+pytest.importorskip("h5py", reason="Keras keeps weights in HDF5")
+
+HERE = Path(__file__).parent
+SUFFIXES = {2: ".h5"}
+RECORDED = {generation: np.load(HERE / f"recorded{generation}.npz") for generation in SUFFIXES}
+NAMES = [
+    (generation, key.removesuffix("/file"))
+    for generation, held in RECORDED.items()
+    for key in held.files
+    if key.endswith("/file")
+]
+
+
+def arrays(held, name, letter):
+    """The recorded arrays x0, x1, ... or y0, y1, ..."""
+    found = []
+    while f"{name}/{letter}{len(found)}" in held.files:
+        found.append(held[f"{name}/{letter}{len(found)}"])
+    return found
+
+
+@pytest.mark.parametrize(("generation", "name"), NAMES, ids=[f"{name}-{generation}" for generation, name in NAMES])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_results_are_those_of_keras(generation, name, tmp_path):
+    held = RECORDED[generation]
+    path = tmp_path / f"model{SUFFIXES[generation]}"
+    path.write_bytes(held[f"{name}/file"].tobytes())
+    graph = xir.load(path)
+    feeds = dict(zip(graph.input_names, arrays(held, name, "x"), strict=True))
+    results = xir.run(graph, feeds)
+    expected = arrays(held, name, "y")
+    assert len(expected) == len(graph.output_names)
+    for output, wanted in zip(graph.output_names, expected, strict=True):
+        assert results[output].shape == wanted.shape
+        np.testing.assert_allclose(results[output], wanted, rtol=1e-4, atol=1e-5)  # f32, sums in another order

@@ -1,0 +1,127 @@
+"""Dense layers, embeddings, shapes, and what is there in training alone."""
+
+from __future__ import annotations
+
+from xir.frontends._handlers import Handlers
+from xir.frontends._operands import product_of
+from xir.frontends.keras.config import whole
+from xir.frontends.keras.handlers._activations import activated
+from xir.frontends.keras.site import Handler, Site
+from xir.ir.dims import Dim, floor_divide
+from xir.ir.node import Value
+from xir.ir.types import DType
+from xir.ops import compare, elementwise
+from xir.ops._build import channelwise, scalar_like
+from xir.ops.index import embedding
+from xir.ops.matmul import matmul
+from xir.ops.reduce import reduce_max
+from xir.ops.shape import broadcast, reshape, transpose
+
+handlers: Handlers[Handler] = Handlers("keras")
+
+
+@handlers.layer("Dense")
+def dense(site: Site, x: Value) -> Value:
+    """Dense: `x @ kernel + bias` along the last axis (keras/src/layers/core/dense.py)."""
+    units = site.config.integer("units")
+    if site.config.raw("lora_rank") is not None or site.config.raw("quantization_config") is not None:
+        site.refuse("weights that are changed by LoRA or quantised", "save the model with plain weights")
+    site.config.ignore("lora_alpha")
+    kernel = site.weight("kernel", (x.shape[-1], units))
+    flat = x if x.rank == 2 else reshape(x, shape=(product_of(x.shape[:-1]), x.shape[-1]))
+    result = matmul(flat, kernel)
+    if site.config.flag("use_bias", True):
+        result = elementwise.add(result, channelwise(site.weight("bias", (units,)), result, 1))
+    if x.rank != 2:
+        result = reshape(result, shape=(*x.shape[:-1], units))
+    return activated(site, result, site.config.raw("activation"))
+
+
+@handlers.layer("Activation")
+def activation(site: Site, x: Value) -> Value:
+    """Activation."""
+    return activated(site, x, site.config.raw("activation"))
+
+
+@handlers.layer(
+    "Dropout",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
+    "AlphaDropout",
+    "GaussianDropout",
+    "GaussianNoise",
+    "ActivityRegularization",
+)
+def nothing(site: Site, x: Value) -> Value:
+    """Layers that change nothing but in training."""
+    site.config.ignore("rate", "stddev", "seed", "noise_shape", "l1", "l2", "data_format", "dim_ordering")
+    return x
+
+
+@handlers.layer("Identity")
+def identity(site: Site, x: Value) -> Value:
+    """Identity."""
+    return x
+
+
+@handlers.layer("Flatten")
+def flatten(site: Site, x: Value) -> Value:
+    """Flatten: channels stand last in the result where images have them first (keras/src/layers/reshaping)."""
+    if site.config.raw("data_format") is not None and site.channels_first and x.rank > 2 and site.generation > 1:
+        x = transpose(x, perm=(0, *range(2, x.rank), 1))
+    return reshape(x, shape=(x.shape[0], product_of(x.shape[1:])))
+
+
+@handlers.layer("Reshape")
+def shaped(site: Site, x: Value) -> Value:
+    """Reshape: one size may be -1, what is left."""
+    target: list[Dim] = []
+    for size in site.config.listed("target_shape"):
+        target.append(-1 if size is None else whole(size, "target_shape"))
+    open_axes = [axis for axis, size in enumerate(target) if size == -1]
+    if len(open_axes) > 1 or any(isinstance(size, int) and size < -1 for size in target):
+        site.invalid(f"the shape {target} leaves more than one size open")
+    if open_axes:
+        rest = product_of([size for size in target if size != -1])
+        target[open_axes[0]] = floor_divide(product_of(x.shape[1:]), rest)
+    return reshape(x, shape=(x.shape[0], *target))
+
+
+@handlers.layer("Permute")
+def permute(site: Site, x: Value) -> Value:
+    """Permute: axes behind the batch's, counted from 1."""
+    return transpose(x, perm=(0, *site.config.integers("dims", x.rank - 1)))
+
+
+@handlers.layer("RepeatVector")
+def repeated(site: Site, x: Value) -> Value:
+    """RepeatVector: [N, D] as [N, n, D]."""
+    count = site.config.integer("n")
+    wide = reshape(x, shape=(x.shape[0], 1, x.shape[1]))
+    return broadcast(wide, shape=(x.shape[0], count, x.shape[1]))
+
+
+@handlers.layer("Embedding")
+def embedded(site: Site, x: Value) -> Value:
+    """Embedding: a row for each number; number 0 is masked where `mask_zero` says so."""
+    rows = site.config.optional_integer("input_dim")
+    width = site.config.integer("output_dim")
+    if site.config.raw("lora_rank") is not None or site.config.raw("quantization_config") is not None:
+        site.refuse("weights that are changed by LoRA or quantised", "save the model with plain weights")
+    site.config.ignore("lora_alpha", "dropout", "weights")
+    table = site.weight("embeddings", None if rows is None else (rows, width))
+    indices = x if x.dtype in (DType.INT32, DType.INT64) else elementwise.cast(x, dtype=DType.INT32)
+    if site.config.flag("mask_zero"):
+        site.result_mask = compare.not_equal(indices, scalar_like(indices, 0))
+    return embedding(indices, table)
+
+
+@handlers.layer("Masking")
+def masking(site: Site, x: Value) -> Value:
+    """Masking: steps of which every feature is `mask_value` do not count, and are 0."""
+    other = compare.not_equal(x, scalar_like(x, site.config.number("mask_value", 0.0)))
+    kept = reduce_max(elementwise.cast(other, dtype=x.dtype), axes=(x.rank - 1,), keep_dims=True)
+    flat = reshape(kept, shape=x.shape[:-1])
+    site.result_mask = compare.not_equal(flat, scalar_like(flat, 0.0))
+    return elementwise.mul(x, broadcast(kept, shape=x.shape))

@@ -1,0 +1,29 @@
+"""Keras among the formats: loaded with the options that concern it."""
+
+from __future__ import annotations
+
+from xir.files import open_mapped
+from xir.frontends.keras.hdf5 import read_model
+from xir.frontends.keras.importer import build
+from xir.frontends.keras.model import KerasModel
+from xir.frontends.options import Loaded, LoadOptions
+
+
+def load_keras_hdf5(path: str, options: LoadOptions) -> Loaded:
+    """The graph of a whole model in HDF5.
+
+    Raises:
+        MissingExtraError, FormatError, UnsupportedError, InvalidModelError, UnsafeError: as `read_model` and `build`.
+    """
+    return _loaded(read_model(open_mapped(path)), options)
+
+
+def _loaded(model: KerasModel, options: LoadOptions) -> Loaded:
+    imported = build(model, inputs=options.inputs)
+    metadata = {"keras_version": model.version}
+    if model.backend:
+        metadata["backend"] = model.backend
+    if model.training:
+        metadata["training_config"] = model.training
+    layers = sum(1 for _ in model.network.all_layers())
+    return Loaded(imported.graph, "keras", model.files, layers, imported.notes, metadata=metadata)
