@@ -99,6 +99,7 @@ def test_formats(capsys):
         "meta_graph": (True, False),
         "tflite": (True, False),
         "keras": (True, False),
+        "keras_archive": (True, False),
         "py": (False, True),
         "pytorch": (True, False),
         "safetensors": (True, True),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.frontends.torch.archives import archive_bytes
+from tests.frontends.archives import archive_bytes
 from tests.frontends.torch.programs import graph, members, meta, node, program, size, tensor
 from tests.hostile.case import Case, case
 from tests.hostile.mutate import flips, splices, truncations

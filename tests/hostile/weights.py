@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.frontends.torch.archives import Member, archive_bytes, torch_archive
+from tests.frontends.archives import Member, archive_bytes, torch_archive
 from tests.frontends.torch.checkpoints import (
     Stored,
     floats,

@@ -1,6 +1,7 @@
 """What xir uses of h5py, which ships no types."""
 
 from collections.abc import Iterator
+from io import RawIOBase
 from types import TracebackType
 from typing import BinaryIO, Literal, overload
 
@@ -53,7 +54,9 @@ class Group:
     def get(self, name: str) -> Group | Dataset | object | None: ...
 
 class File(Group):
-    def __init__(self, name: str | BinaryIO, mode: Literal["r"], *, locking: bool | None = None) -> None: ...
+    def __init__(
+        self, name: str | BinaryIO | RawIOBase, mode: Literal["r"], *, locking: bool | None = None
+    ) -> None: ...
     def __enter__(self) -> File: ...
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
@@ -22,8 +23,39 @@ MAX_LOADED_BYTES = 256 * MEBI
 """Bytes of one dataset that is not plain (chunked, compressed, big-endian) and must be loaded into memory."""
 
 
+class SliceFile(io.RawIOBase):
+    """A range of a file (a member of an archive) as a file that h5py reads."""
+
+    def __init__(self, data: FileSlice) -> None:
+        """The range, from its beginning."""
+        super().__init__()
+        self._data = data
+        self._at = 0
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def seekable(self) -> bool:
+        """It can be read from anywhere."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Moves to a place; returns it."""
+        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._data.length}[whence]
+        self._at = max(origin + offset, 0)
+        return self._at
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        """Fills a buffer with what stands here; returns how many bytes that was."""
+        count = min(len(buffer), max(self._data.length - self._at, 0))
+        buffer[:count] = self._data.slice(self._at, count).read()
+        self._at += count
+        return count
+
+
 @contextmanager
-def opened(source: str | BinaryIO, path: str, what: str) -> Generator[h5py.File]:
+def opened(source: str | BinaryIO | io.RawIOBase, path: str, what: str) -> Generator[h5py.File]:
     """An HDF5 file, open for reading.
 
     Args:
@@ -74,14 +106,14 @@ def item_at(group: h5py.Group, name: str, path: str, writer: str) -> h5py.Group 
 
 
 def elements_of(
-    dataset: h5py.Dataset, dtype: str, file: MappedFile | None, path: str, layer: str | None = None
+    dataset: h5py.Dataset, dtype: str, file: MappedFile | FileSlice | None, path: str, layer: str | None = None
 ) -> FileSlice | NDArray[np.generic]:
     """The elements of a dataset: a range of the file where they lie there as ours do, else loaded.
 
     Args:
         dataset: the dataset.
         dtype: NumPy's name of the little-endian element type that is wanted.
-        file: the mapped file that the dataset lies in, or None.
+        file: the bytes of the HDF5 file as they lie in a mapped file, or None.
         path: the file's path, for messages.
         layer: the layer that the weight belongs to, for messages.
 

@@ -47,6 +47,7 @@ def formats() -> tuple[Format, ...]:
         Format("saved_model", "a SavedModel of TensorFlow", ("saved_model.pb",), _is_saved_model, _load_saved_model),
         Format("meta_graph", "a MetaGraph of TensorFlow", (".meta",), _is_meta_graph, _load_meta_graph),
         Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
+        Format("keras_archive", "a model of Keras 3", (".keras",), _is_keras_archive, _load_keras_archive),
         Format("keras", "a whole model of Keras", (".h5", ".hdf5"), _is_keras_hdf5, _load_keras_hdf5),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
@@ -289,6 +290,18 @@ def _load_keras_hdf5(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.keras.load import load_keras_hdf5
 
     return load_keras_hdf5(path, options)
+
+
+def _is_keras_archive(file: MappedFile) -> bool:
+    from xir.frontends.keras.archive import looks_like_keras_archive
+
+    return looks_like_keras_archive(file)
+
+
+def _load_keras_archive(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.keras.load import load_keras_archive
+
+    return load_keras_archive(path, options)
 
 
 def _is_caffe(file: MappedFile) -> bool:

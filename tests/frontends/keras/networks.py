@@ -77,6 +77,150 @@ def sequential(keras):
     )
 
 
+def _of(keras, *shapes):
+    return [keras.layers.Input(shape, name=f"x{index}") for index, shape in enumerate(shapes)]
+
+
+def numbers(keras):
+    """Operations on every element, between tensors and with numbers."""
+    ops = keras.ops
+    x, y = _of(keras, (4, 3), (4, 3))
+    found = [
+        ops.power(ops.abs(x), 2.0),
+        2.0 - x,
+        x / (ops.square(y) + 1.0),
+        ops.floor_divide(x, 0.5),
+        ops.mod(x, 0.7),
+        ops.maximum(x, y) * ops.minimum(x, 0.2),
+        ops.where(x > y, x, 0.0),
+        ops.where(ops.logical_and(x >= 0.0, ops.logical_not(y <= 0.1)), 1.0, y),
+        ops.cast(ops.logical_or(x < y, ops.equal(x, 0.0)), "float32"),
+        ops.cast(ops.argmax(x, axis=-1), "float32") + 0.5,
+        ops.cast(ops.cast(ops.floor(x), "int32") + 2, "float32"),
+        ops.cast(ops.cast(x > 0, "int32") / 2, "float32"),
+        ops.sqrt(ops.cast(ops.cast(x > 0, "int32"), "int32")),
+    ]
+    return keras.Model([x, y], found)
+
+
+def functions(keras):
+    """Functions of one tensor."""
+    ops = nn = keras.ops
+    (x,) = _of(keras, (4, 3))
+    positive = ops.square(x) + 0.5
+    found = [
+        ops.exp(x) + ops.expm1(x),
+        ops.log(positive) + ops.log1p(positive) + ops.rsqrt(positive) + ops.reciprocal(positive),
+        ops.ceil(x) + ops.sign(x) - ops.negative(x),
+        ops.sin(x) + ops.cos(x) + ops.tan(x) + ops.sinh(x) + ops.cosh(x) + ops.arctan(x) + ops.erf(x),
+        nn.relu(x) + nn.relu6(x) + nn.sigmoid(x) + nn.log_sigmoid(x) + ops.tanh(x) + nn.softplus(x) + nn.softsign(x),
+        nn.silu(x) + nn.hard_silu(x) + nn.hard_sigmoid(x) + nn.hard_tanh(x) + nn.selu(x),
+        nn.gelu(x, approximate=True) + nn.gelu(x, approximate=False) + nn.leaky_relu(x, 0.3) + nn.elu(x, 0.4),
+        nn.celu(x, 0.4) + nn.softmax(x, axis=1) + nn.log_softmax(x),
+        ops.clip(x, -0.2, 0.3),
+    ]
+    return keras.Model(x, found)
+
+
+def reductions(keras):
+    """Sums, means and extremes along axes."""
+    ops = keras.ops
+    (x,) = _of(keras, (4, 3))
+    found = [
+        ops.sum(x, axis=1),
+        ops.mean(x, axis=[1, 2], keepdims=True),
+        ops.max(x, axis=-1) + ops.min(x, axis=-1) + ops.prod(x, axis=-1),
+        ops.var(x, axis=1) + ops.std(x, axis=1),
+        ops.logsumexp(x, axis=2),
+        ops.cast(ops.all(x > -1.0, axis=2), "float32") + ops.cast(ops.any(x, axis=2), "float32"),
+        ops.cast(ops.argmin(x, axis=1), "float32"),
+    ]
+    return keras.Model(x, found)
+
+
+def shapes(keras):
+    """Elements moved about."""
+    ops = keras.ops
+    (x,) = _of(keras, (4, 6))
+    halves = ops.split(x, 2, axis=2)
+    parts = ops.split(x, [1, 3], axis=1)
+    found = [
+        ops.reshape(x, (-1, 3, 8)),
+        ops.transpose(x, (0, 2, 1)),
+        ops.swapaxes(x, 1, -1),
+        ops.squeeze(ops.expand_dims(x, (1, -1)), axis=-1),
+        ops.concatenate([halves[1], halves[0]], axis=-1),
+        ops.stack(halves, axis=1),
+        ops.concatenate([parts[2], parts[0], parts[1]], axis=1),
+        ops.flip(x, axis=1),
+        ops.tile(x, (1, 2, 1)),
+        ops.repeat(x, 2, axis=2),
+        ops.take(x, [2, 0], axis=1),
+        x[:, 1:3, ::2],
+        x[:, 0],
+        x[:, -1, -3:-1],
+        ops.broadcast_to(x[:, :1], (2, 4, 6)),
+        ops.squeeze(x[:, :1, :1]),
+    ]
+    return keras.Model(x, found)
+
+
+def products(keras):
+    """Products of tensors."""
+    ops = keras.ops
+    x, y = _of(keras, (4, 3), (3, 5))
+    return keras.Model([x, y], [ops.matmul(x, y), ops.einsum("bij,bjk->bki", x, y)])
+
+
+def activations(keras):
+    """Activations that are layers with settings, and those of layers with weights."""
+    layers = keras.layers
+    (x,) = _of(keras, (5, 3))
+    found = [
+        layers.Dense(2, activation=layers.LeakyReLU(0.1))(x),
+        layers.Dense(2, activation=keras.activations.tanh)(x),
+        layers.GRU(2, activation="elu", recurrent_activation="hard_sigmoid")(x),
+    ]
+    return keras.Model(x, found)
+
+
+def joined(keras):
+    """Sequences with masks put together, and one with states of another."""
+    layers = keras.layers
+    x, y = _of(keras, (5, 3), (5, 3))
+    a, b = layers.Masking()(x), layers.Masking()(y)
+    along = layers.LSTM(2)(layers.Concatenate(axis=1)([a, b]))
+    beside = layers.LSTM(2)(layers.Concatenate()([a, b]))
+    both = layers.GRU(2)(layers.Add()([a, b]))
+    return keras.Model([x, y], [along, beside, both])
+
+
+def both_ways_states(keras):
+    """A layer that runs both ways and gives its states and its parts apart."""
+    layers = keras.layers
+    x, y = _of(keras, (5, 3), (4, 3))
+    inner = layers.LSTM(2, return_sequences=True, return_state=True)
+    there, back, *ends = layers.Bidirectional(inner, merge_mode=None)(x)
+    again = layers.Bidirectional(layers.LSTM(2))(y, initial_state=ends)
+    return keras.Model([x, y], [there, back, *ends, again])
+
+
+def backward_layer(keras):
+    """A layer of its own for the way back."""
+    (x,) = _of(keras, (5, 3))
+    layers = keras.layers
+    back = layers.GRU(2, go_backwards=True, activation="relu")
+    return keras.Model(x, layers.Bidirectional(layers.GRU(2), backward_layer=back)(x))
+
+
+def masked_model(keras):
+    """A model of a masked sequence."""
+    layers = keras.layers
+    (x,) = _of(keras, (5, 3))
+    inner = keras.Sequential([layers.Input((5, 3)), layers.LSTM(2, return_sequences=True), layers.LSTM(2)])
+    return keras.Model(x, inner(layers.Masking()(x)))
+
+
 NETWORKS = {
     "shared": (shared, (2, 3)),
     "nested": (nested, (2, 3)),
@@ -90,4 +234,14 @@ NETWORKS = {
     "each_step": (each_step, (2, 3)),
     "each_step_model": (each_step_model, (2, 3)),
     "sequential": (sequential, (2, 3)),
+    "activations": (activations, (2, 3)),
+    "joined": (joined, (2, 3)),
+    "both_ways_states": (both_ways_states, (2, 3)),
+    "backward_layer": (backward_layer, (2, 3)),
+    "masked_model": (masked_model, (2, 3)),
+    "numbers": (numbers, (3,)),
+    "functions": (functions, (3,)),
+    "reductions": (reductions, (3,)),
+    "shapes": (shapes, (3,)),
+    "products": (products, (3,)),
 }

@@ -78,12 +78,13 @@ def recorded(keras, generation, suffix):
             ]
         )
         feeds = feeds_of(generator, model, numbers)
-        results = model(feeds if len(feeds) > 1 else feeds[0], training=False)
-        results = results if isinstance(results, list | tuple) else [results]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"model{suffix}")
             model.save(path)
             found[f"{name}/file"] = np.frombuffer(path.read_bytes(), np.uint8)
+            model = keras.models.load_model(path, compile=False)
+        results = model(feeds if len(feeds) > 1 else feeds[0], training=False)
+        results = results if isinstance(results, list | tuple) else [results]
         for index, array in enumerate(feeds):
             found[f"{name}/x{index}"] = array
         for index, array in enumerate(results):

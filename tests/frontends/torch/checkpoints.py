@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.frontends.torch.archives import torch_archive
+from tests.frontends.archives import torch_archive
 from tests.frontends.torch.pickles import call, name, whole, write
 from xir.frontends.torch.checkpoint import MAGIC, PROTOCOL
 

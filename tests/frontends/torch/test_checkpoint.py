@@ -9,7 +9,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from tests.frontends.torch.archives import Member, archive_bytes, torch_archive
+from tests.frontends.archives import Member, archive_bytes, torch_archive
 from tests.frontends.torch.checkpoints import (
     Stored,
     floats,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import xir
-from tests.frontends.torch.archives import Member, archive_bytes, torch_archive
+from tests.frontends.archives import Member, archive_bytes, torch_archive
 from tests.frontends.torch.checkpoints import Stored, storage, zip_bytes
 from tests.frontends.torch.checkpoints import tensor as saved_tensor
 from tests.frontends.torch.programs import leaf, meta, node, program, size, tensor, write

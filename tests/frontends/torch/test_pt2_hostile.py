@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import xir
-from tests.frontends.torch.archives import Member, archive_bytes
+from tests.frontends.archives import Member, archive_bytes
 from tests.frontends.torch.programs import leaf, meta, node, payload, program, size, tensor, write
 from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends.load import load_model, recognize

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from xir.errors import FormatError, InvalidModelError, UnsafeError
-from xir.files import MappedFile
+from xir.files import FileSlice, MappedFile
 from xir.frontends._hdf5 import MAGIC, elements_of, item_at, opened
 from xir.frontends.keras.config import parsed
 from xir.frontends.keras.model import KerasModel, Variable, Weights
@@ -56,7 +56,7 @@ def read_model(file: MappedFile) -> KerasModel:
             )
         group = item_at(found, "model_weights", file.path, "Keras") if "model_weights" in found else None
         version, backend = _writer(found, group, file.path)
-        weights = None if group is None else weights_in(group, file)
+        weights = None if group is None else weights_in(group, file.whole())
         training = attribute(found, "training_config", file.path)
     file.check()
     generation = generation_of(version, file.path)
@@ -126,7 +126,7 @@ def names_in(group: h5py.Group, name: str, path: str) -> list[str]:
     return found
 
 
-def weights_in(group: object, file: MappedFile) -> dict[str, Weights]:
+def weights_in(group: object, file: FileSlice) -> dict[str, Weights]:
     """{layer: its weights} of a group that lists its layers.
 
     Raises:
@@ -161,7 +161,7 @@ def _followed(group: h5py.Group, name: str, path: str) -> object:
     return found
 
 
-def _variable(group: h5py.Group, name: str, layer: str, file: MappedFile) -> Variable:
+def _variable(group: h5py.Group, name: str, layer: str, file: FileSlice) -> Variable:
     import h5py
 
     dataset = _followed(group, name, file.path)
@@ -170,7 +170,7 @@ def _variable(group: h5py.Group, name: str, layer: str, file: MappedFile) -> Var
     return Variable(name, constant_in(dataset, file, file.path, layer))
 
 
-def constant_in(dataset: h5py.Dataset, file: MappedFile | None, path: str, layer: str) -> Constant:
+def constant_in(dataset: h5py.Dataset, file: FileSlice | None, path: str, layer: str) -> Constant:
     """The elements of a dataset of numbers.
 
     Raises:

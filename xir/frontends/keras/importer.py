@@ -11,6 +11,7 @@ from xir.frontends._problems import Problems
 from xir.frontends.keras.handlers import HANDLERS, PASSING, REFUSED
 from xir.frontends.keras.inputs import input_type
 from xir.frontends.keras.model import Call, KerasModel, Layer, Network, Tensor, Variable, Weights
+from xir.frontends.keras.owners import weights_of_layers
 from xir.frontends.keras.site import Cursor, Handler, Results, Site, scope_for
 from xir.ir.builder import sourced
 from xir.ir.constraints import collecting
@@ -88,6 +89,11 @@ class _Importer:
         network = self.model.network
         if self.model.weights is None:
             raise InvalidModelError("the file holds no weights", hint="give the file with the weights")
+        if self.model.backend == "theano":
+            self.note(
+                "the model was trained with Theano, which turns the kernels of convolutions around: they are taken as "
+                "they stand in the file, as tf-keras takes them"
+            )
         with collecting() as assumed:
             inputs = self._inputs(network)
             outputs = self.run(network, self.model.weights, inputs, ())
@@ -165,7 +171,8 @@ class _Importer:
         source = Source("keras", self.model.file, layer.name, layer.kind, frame.path, order=self.order)
         try:
             if layer.network is not None:
-                inner = _weights_of_parts(layer.network, frame.weights.get(layer.name, Weights()))
+                self._masked(operands, named.get("mask", ()))
+                inner = weights_of_layers(layer.network, frame.weights.get(layer.name, Weights()))
                 results = self.run(layer.network, inner, operands, (*frame.path, layer.name))
             else:
                 with sourced(source):
@@ -179,6 +186,12 @@ class _Importer:
             frame.values[Tensor(layer.name, number, output)] = value
             if value is not None and value not in self.names:
                 self.names[value] = self._name("/".join((*frame.path, layer.name)))
+
+    def _masked(self, operands: Sequence[Value | None], masks: Sequence[Value | None]) -> None:
+        """Keeps the masks that a model is called with."""
+        for value, mask in zip(operands, masks, strict=False):
+            if value is not None and mask is not None:
+                self.scope.masks[value] = mask
 
     def _layer(
         self,
@@ -201,11 +214,13 @@ class _Importer:
         """What the handler of a layer makes of it; every setting and every weight must be used."""
         layer = site.layer
         handler = handler_of(layer)
-        site.masks = tuple(self.scope.masks.get(value) for value in operands)
+        given = site.named.pop("mask", None)
+        site.masks = tuple(self.scope.masks.get(value) for value in operands) if given is None else tuple(given)
         site.check_policy()
         if not _fits(handler, len(operands)):
             raise InvalidModelError(f"{layer.name!r} ({layer.kind}) is called with {len(operands)} tensors")
         made = _handled(handler, site, operands)
+        site.check_arguments()
         unknown = site.unasked()
         if unknown:
             raise UnsupportedError("the settings " + ", ".join(repr(name) for name in unknown))
@@ -220,7 +235,7 @@ class _Importer:
     def inner(self, site: Site, layer: Layer, cursor: Cursor, inputs: Sequence[Value]) -> tuple[Value, ...]:
         """The results of a layer that another one wraps (`site.Builder`)."""
         if layer.network is not None:
-            weights = _weights_of_parts(layer.network, cursor.weights)
+            weights = weights_of_layers(layer.network, cursor.weights)
             found = self.run(layer.network, weights, inputs, (site.layer.name, layer.name))
             known = tuple(value for value in found if value is not None)
             if len(known) != len(found):
@@ -317,24 +332,6 @@ def _ordered(network: Network) -> list[tuple[Layer, int]]:
     if len(found) != len(waiting):
         raise InvalidModelError(f"the layers of {network.name!r} wait for each other")
     return found
-
-
-def _weights_of_parts(network: Network, weights: Weights) -> dict[str, Weights]:
-    """The weights of each layer of an inner model, whose weights stand in one list (trainable ones first)."""
-    if weights.parts is not None:
-        return {layer.name: weights.parts.get(layer.name, Weights((), {})) for layer in network.layers}
-    found: dict[str, list[Variable]] = {layer.name: [] for layer in network.layers}
-    for variable in weights.variables:
-        steps = variable.name.split("/")[:-1] or [variable.name]
-        owner = next((step for step in reversed(steps) if step in found), None)
-        if owner is None:
-            owner = next((name for step in reversed(steps) if (name := step.rpartition("_")[0]) in found), None)
-        if owner is None:
-            owner = max((name for name in found if variable.name.startswith(f"{name}_")), key=len, default=None)
-        if owner is None:
-            raise InvalidModelError(f"the weight {variable.name!r} is of no layer of {network.name!r}")
-        found[owner].append(variable)
-    return {name: Weights(tuple(held)) for name, held in found.items()}
 
 
 def _with_live_names(graph: Graph) -> Graph:

@@ -12,7 +12,7 @@ from xir.ir.dims import Dim, Symbol
 from xir.ir.types import DType, TensorType
 from xir.limits import check_rank
 
-_DTYPES: Mapping[str, DType] = MappingProxyType(
+DTYPES: Mapping[str, DType] = MappingProxyType(
     {
         "float16": DType.FLOAT16,
         "bfloat16": DType.BFLOAT16,
@@ -60,6 +60,6 @@ def input_type(layer: Layer, batch: Symbol) -> TensorType:
             raise InvalidModelError(f"the input {layer.name!r} has the shape {sizes}")
         shape.append(known if known is not None else batch if axis == 0 else Symbol())
     word = config.get("dtype", config.get("input_dtype")) or "float32"
-    if not isinstance(word, str) or word not in _DTYPES:
+    if not isinstance(word, str) or word not in DTYPES:
         raise UnsupportedError(f"the input {layer.name!r} holds {str(word)[:40]!r}")
-    return TensorType(_DTYPES[word], tuple(shape))
+    return TensorType(DTYPES[word], tuple(shape))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xir.files import open_mapped
+from xir.frontends.keras.archive import read_archive
 from xir.frontends.keras.hdf5 import read_model
 from xir.frontends.keras.importer import build
 from xir.frontends.keras.model import KerasModel
@@ -16,6 +17,15 @@ def load_keras_hdf5(path: str, options: LoadOptions) -> Loaded:
         MissingExtraError, FormatError, UnsupportedError, InvalidModelError, UnsafeError: as `read_model` and `build`.
     """
     return _loaded(read_model(open_mapped(path)), options)
+
+
+def load_keras_archive(path: str, options: LoadOptions) -> Loaded:
+    """The graph of an archive of Keras 3.
+
+    Raises:
+        MissingExtraError, FormatError, UnsupportedError, InvalidModelError, UnsafeError: as `read_archive` and `build`.
+    """
+    return _loaded(read_archive(open_mapped(path)), options)
 
 
 def _loaded(model: KerasModel, options: LoadOptions) -> Loaded:

@@ -9,10 +9,12 @@ from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends.keras.config import plain
 from xir.frontends.keras.keras1 import modern
 from xir.frontends.keras.model import Call, Json, Layer, Network, Tensor
+from xir.frontends.keras.owners import OPERATION
 from xir.limits import MAX_CALLS
 
 _SEQUENTIAL = "Sequential"
 _FUNCTIONAL = ("Model", "Functional", "Graph")
+_OPERATIONS = ("keras.src.ops", "keras.ops")
 MODELS = (_SEQUENTIAL, "Model", "Functional")
 """Classes of models; a class of a person's own has no configuration that says what it computes."""
 
@@ -72,7 +74,10 @@ class _Reader:
         """One layer, which may be a model itself."""
         kind = _text(node, "class_name").rsplit(">", 1)[-1]
         config = node.get("config")
-        if kind in MODELS:
+        module = node.get("module")
+        if isinstance(module, str) and module.startswith(_OPERATIONS):
+            kind = OPERATION + kind
+        elif kind in MODELS:
             network = self.network(node, depth + 1)
             name = node.get("name")
             return Layer(kind, name if isinstance(name, str) else network.name, {}, calls, network)

@@ -11,6 +11,7 @@ from xir.frontends._contents import Contents
 from xir.frontends._operands import Knowledge, Operands
 from xir.frontends.keras.config import Config
 from xir.frontends.keras.model import Json, KerasModel, Layer, Variable, Weights
+from xir.frontends.keras.owners import OPERATION
 from xir.ir.constant import Constant
 from xir.ir.dims import Shape, equal
 from xir.ir.node import Value
@@ -180,6 +181,25 @@ class Site(Operands):
             raise InvalidModelError(f"the setting 'data_format' is {word!r}")
         return word == "channels_first"
 
+    def argument(self, name: str, default: Json = None) -> Json:
+        """What the layer is called with by a name (or `argument 1` by its place), besides tensors."""
+        return self.arguments.pop(name, default)
+
+    def tensor(self, name: str) -> Value | None:
+        """The tensor that the layer is called with by a name, or None."""
+        held = self.named.pop(name, ())
+        if len(held) > 1:
+            self.invalid(f"the argument {name!r} is {len(held)} tensors, expected one")
+        return held[0] if held else None
+
+    def check_arguments(self) -> None:
+        """Refuses arguments of the call that the handler did not ask for."""
+        if self.arguments.pop("training", None):
+            self.refuse("a call with training=True", "save the model as it runs in inference")
+        left = [*self.named, *(name for name, value in self.arguments.items() if value not in (None, [], {}))]
+        if left:
+            self.refuse("the arguments " + ", ".join(repr(name) for name in left) + " of its call")
+
     def note(self, text: str) -> None:
         """Tells the person something of this layer, once."""
         self.scope.builder.note(text)
@@ -225,11 +245,13 @@ class Site(Operands):
 
     def check_policy(self) -> None:
         """Refuses layers that compute with other numbers than f32."""
+        if self.layer.kind.startswith(OPERATION):
+            return
         held = self.layer.config.get("dtype")
         name: Json = held
         if isinstance(held, dict):
             inner = held.get("config")
-            name = inner.get("name") if isinstance(inner, dict) else None
+            name = inner.get("name") if isinstance(inner, dict) else "?"
             if held.get("class_name") not in ("DTypePolicy", "Policy"):
                 self.refuse(f"the policy {held.get('class_name')!r} of its numbers", "save the model in float32")
         if name not in _REAL:

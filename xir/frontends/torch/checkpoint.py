@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from xir.errors import FormatError, InvalidModelError, Location, XirError
 from xir.files import FileSlice, MappedFile
-from xir.frontends.torch.archive import Archive, looks_like_archive
+from xir.frontends._archive import Archive, looks_like_archive
 from xir.frontends.torch.pickled import Names, as_list, as_table, as_tuple, kind_of
 from xir.frontends.torch.storages import Storage, StoredTensor
 from xir.frontends.torch.tar import looks_like_tar, tar_members

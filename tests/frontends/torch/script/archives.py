@@ -9,7 +9,7 @@ from textwrap import dedent, indent
 
 import numpy as np
 
-from tests.frontends.torch.archives import torch_archive
+from tests.frontends.archives import torch_archive
 from tests.frontends.torch.checkpoints import Stored, storage, tensor
 from tests.frontends.torch.pickles import BUILD, EMPTY_DICT, EMPTY_TUPLE, NEWOBJ, name, pairs, whole
 from tests.frontends.torch.pickles import write as pickle_write

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.frontends.torch.archives import Member, archive_bytes
+from tests.frontends.archives import Member, archive_bytes
 
 HERE = Path(__file__).parent / "recorded"
 

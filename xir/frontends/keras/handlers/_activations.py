@@ -59,7 +59,7 @@ def _sparse_sigmoid(x: Value) -> Value:
     return elementwise.clip(elementwise.add(half, scalar_like(x, 0.5)), minimum=0.0, maximum=1.0)
 
 
-_FUNCTIONS: Mapping[str, _Function] = MappingProxyType(
+FUNCTIONS: Mapping[str, _Function] = MappingProxyType(
     {
         "linear": _linear,
         "relu": activation.relu,
@@ -140,7 +140,7 @@ def activated(site: Site, x: Value, value: Json) -> Value:
         return _layer(site, x, value)
     if name == "hard_sigmoid":
         return activation.hard_sigmoid(x, alpha=_slope(site), beta=0.5)
-    function = _FUNCTIONS.get(name)
+    function = FUNCTIONS.get(name)
     if function is None:
         site.refuse(f"the activation {name!r}", "use one of Keras's own activations")
     return function(x)

@@ -19,17 +19,11 @@ def on_channels_second(site: Site, x: Value, compute: Callable[[Value], Value]) 
 def padding_of(
     site: Site, x: Value, window: tuple[int, ...], strides: tuple[int, ...], dilation: tuple[int, ...]
 ) -> Padding:
-    """The padding of a convolution of [N, C, spatial...] by the layer's word: valid, same, causal, or Theano's full.
-
-    TensorFlow's "same" puts the larger half behind; Theano's puts it before (keras/backend/theano_backend.py, conv2d
-    and `_postprocess_conv2d_output` of Keras 2.3).
-    """
+    """The padding of a convolution of [N, C, spatial...] by the layer's word: valid, same, causal, or Theano's full."""
     mode = site.config.word("padding", "valid", "valid", "same", "causal", "full")
     spans = tuple((size - 1) * gap for size, gap in zip(window, dilation, strict=True))
     if mode == "causal":
         return tuple((span, 0) for span in spans)
     if mode == "full":
         return tuple((span, span) for span in spans)
-    if mode == "same" and site.scope.model.backend == "theano":
-        return tuple(((span + 1) // 2, span // 2) for span in spans)
     return padding_for(mode.upper(), x.shape[2:], window, strides, dilation)

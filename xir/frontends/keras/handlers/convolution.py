@@ -9,7 +9,7 @@ from xir.frontends.keras.site import Handler, Site
 from xir.ir.dims import Dim
 from xir.ir.node import Value
 from xir.ops import conv
-from xir.ops.shape import reshape, reverse, transpose
+from xir.ops.shape import reshape, transpose
 
 handlers: Handlers[Handler] = Handlers("keras")
 
@@ -22,27 +22,16 @@ def _groups(site: Site, x: Value) -> int:
     return channels
 
 
-def _correlated(site: Site, w: Value) -> Value:
-    """A kernel [O, I, window...] for a correlation: Theano convolves, with the kernel turned around.
-
-    keras/engine/saving.py of Keras 2.3, `_need_convert_kernel`; later readers take such kernels as they are.
-    """
-    if site.scope.model.backend != "theano":
-        return w
-    site.note("the kernels of convolutions are turned around: the model was trained with Theano, which convolves")
-    return reverse(w, axes=tuple(range(2, w.rank)))
-
-
 def _kernel(site: Site, window: tuple[int, ...], inputs: Dim, outputs: int) -> Value:
     """The layer's next weight as [O, I, window...]."""
     axes = len(window)
     if site.generation == 1 and axes == 1:
         held = site.weight("W", (window[0], 1, inputs, outputs))
-        return _correlated(site, transpose(reshape(held, shape=(window[0], inputs, outputs)), perm=(2, 1, 0)))
+        return transpose(reshape(held, shape=(window[0], inputs, outputs)), perm=(2, 1, 0))
     if site.generation == 1 and site.channels_first:
-        return _correlated(site, site.weight("W", (outputs, inputs, *window)))
+        return site.weight("W", (outputs, inputs, *window))
     held = site.weight("kernel", (*window, inputs, outputs))
-    return _correlated(site, transpose(held, perm=(axes + 1, axes, *range(axes))))
+    return transpose(held, perm=(axes + 1, axes, *range(axes)))
 
 
 def _bias(site: Site, outputs: int) -> Value | None:
@@ -100,7 +89,7 @@ def transposed(site: Site, x: Value) -> Value:
 
     def compute(image: Value) -> Value:
         held = site.weight("kernel", (*window, outputs, image.shape[1]))
-        kernel = _correlated(site, transpose(held, perm=(axes + 1, axes, *range(axes))))
+        kernel = transpose(held, perm=(axes + 1, axes, *range(axes)))
         cuts: list[tuple[Dim, Dim]] = []
         for axis in range(axes):
             span = (window[axis] - 1) * dilation[axis] + 1

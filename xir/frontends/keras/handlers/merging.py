@@ -5,23 +5,29 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import reduce
 
+import numpy as np
+
 from xir.frontends._handlers import Handlers
 from xir.frontends.keras.config import whole
 from xir.frontends.keras.site import Handler, Site
+from xir.ir.constant import constant_of
 from xir.ir.node import Value
 from xir.ops import compare, elementwise
 from xir.ops._build import scalar_like
+from xir.ops.constant import constant
 from xir.ops.matmul import matmul
 from xir.ops.norm import l2_normalize
-from xir.ops.shape import concat, reshape, transpose
+from xir.ops.shape import broadcast, concat, reshape, transpose
 
 handlers: Handlers[Handler] = Handlers("keras")
 
 
 def _masked(site: Site) -> None:
-    """Steps count that count in all inputs (keras/src/layers/merging/base_merge.py, compute_mask)."""
+    """Steps count that count in all inputs that say it; in Keras 3 in one of them (merging/base_merge.py)."""
     held = [mask for mask in site.masks if mask is not None]
-    if held:
+    if site.generation == 3:
+        site.result_mask = reduce(compare.logical_or, held) if len(held) == len(site.masks) and held else None
+    elif held:
         site.result_mask = reduce(compare.logical_and, held)
 
 
@@ -87,14 +93,20 @@ def concatenated(site: Site, *operands: Value) -> Value:
 
 
 def _masked_parts(site: Site, operands: tuple[Value, ...], axis: int) -> None:
-    """Of parts side by side steps count that count in all; of parts one after another each keeps its own."""
+    """Of parts side by side steps count as `_masked` says; of parts one after another each keeps its own.
+
+    Where a part has no mask, all its steps count (merging/concatenate.py, compute_mask).
+    """
     if axis != 1:
         _masked(site)
         return
-    held = [mask for mask in site.masks if mask is not None]
-    if len(held) != len(operands):
-        site.refuse("a sequence of masked and unmasked parts")
+    held = [_every_step(x) if mask is None else mask for x, mask in zip(operands, site.masks, strict=True)]
     site.result_mask = concat(*held, axis=1)
+
+
+def _every_step(x: Value) -> Value:
+    steps = constant(value=constant_of(np.ones((), np.bool_)))
+    return broadcast(steps, shape=x.shape[:2])
 
 
 @handlers.layer("Dot")

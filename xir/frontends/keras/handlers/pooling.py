@@ -21,9 +21,6 @@ def _window(site: Site, image: Value) -> tuple[tuple[int, ...], tuple[int, ...],
     axes = image.rank - 2
     window = site.config.positive("pool_size", axes, 2)
     strides = window if site.config.raw("strides") is None else site.config.positive("strides", axes)
-    mode = site.config.raw("padding")
-    if mode == "same" and site.scope.model.backend == "theano":
-        site.refuse("pooling with padding 'same' by Theano", "save the model with the TensorFlow backend")
     return window, strides, padding_of(site, image, window, strides, (1,) * axes)
 
 

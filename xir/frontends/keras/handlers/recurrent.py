@@ -137,7 +137,7 @@ def _sequence(site: Site, x: Value) -> _Sequence:
 
 
 def _initial(site: Site, states: Sequence[Value], units: int) -> list[Value]:
-    given = [*states, *site.named.get("initial_state", ())]
+    given = [*states, *site.named.pop("initial_state", ())]
     return [reshape(state, shape=(1, state.shape[0], units)) for state in given]
 
 

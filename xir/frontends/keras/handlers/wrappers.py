@@ -64,7 +64,7 @@ def both_ways(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
         if parts is None
         else (site.cursor.part("forward_layer"), site.cursor.part("backward_layer"))
     )
-    given = [*states, *site.named.get("initial_state", ())]
+    given = [*states, *site.named.pop("initial_state", ())]
     half = len(given) // 2
     first, second = given[:half], given[half:]
     build = site.scope.builder.inner

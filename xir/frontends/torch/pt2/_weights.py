@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from xir.errors import Location, UnsupportedError, XirError
 from xir.files import FileSlice
-from xir.frontends.torch.archive import Archive
+from xir.frontends._archive import Archive
 from xir.frontends.torch.checkpoint import read_archive
 from xir.frontends.torch.element_types import ELEMENT_TYPES, ElementType
 from xir.frontends.torch.pickled import as_table, kind_of

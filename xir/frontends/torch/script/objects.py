@@ -8,7 +8,7 @@ from functools import partial
 
 from xir.errors import InvalidModelError, UnsupportedError, XirError
 from xir.files import FileSlice, MappedFile
-from xir.frontends.torch.archive import Archive, looks_like_archive
+from xir.frontends._archive import Archive, looks_like_archive
 from xir.frontends.torch.checkpoint import ArchiveStorages, unknown_identifier
 from xir.frontends.torch.pickled import Constructor, Instance, Names, as_list, as_table, as_tuple, instance_of, kind_of
 from xir.frontends.torch.plain_names import Arguments, wrong_arguments

@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 
-from tests.frontends.torch.archives import Member, archive_bytes, open_archive, torch_archive
+from tests.frontends.archives import Member, archive_bytes, open_archive, torch_archive
 from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError, XirError
 from xir.files import FileSlice, open_mapped
-from xir.frontends.torch.archive import Archive
+from xir.frontends._archive import Archive
 
 
 def test_members_go_by_their_path_below_the_one_folder(tmp_path):

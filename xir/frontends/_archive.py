@@ -1,4 +1,4 @@
-"""Zip archives of torch (`torch.save`, `torch.jit.save`, `torch.export.save`): checked members, mapped where stored.
+"""Zip archives (`torch.save`, `torch.jit.save`, `torch.export.save`, Keras 3): checked members, mapped where stored.
 
 The format is PKWARE's (APPNOTE.TXT 6.3.10; section numbers below are its own). torch writes it with miniz (caffe2/
 serialize/inline_container.cc): members are stored and aligned to 64 bytes, a local header says no sizes (they follow
@@ -25,7 +25,7 @@ FREE_INFLATED_BYTES = 64 * MEBI
 
 MAX_INFLATED_RATIO = 20
 """Bytes to which each byte of deflated members may unpack on average, above `FREE_INFLATED_BYTES`: they are held in
-memory. torch deflates nothing; where somebody did, weights shrink to a half at most and text to a tenth."""
+memory. torch and Keras deflate nothing; where somebody did, weights shrink to a half at most and text to a tenth."""
 
 _END = struct.Struct("<4sHHHHIIH")
 _END_64 = struct.Struct("<4sQHHIIQQQQ")
@@ -77,7 +77,7 @@ def looks_like_archive(head: bytes) -> bool:
 
 
 class Archive:
-    """The members of an archive that torch wrote, by their paths below its folder.
+    """The members of an archive, by their paths below its one folder, where there is one.
 
     torch puts everything into one folder that is called after the file (`archive/data.pkl`); nobody relies on its name,
     so members go by what follows it: `archive["data.pkl"]`.
@@ -125,7 +125,7 @@ class Archive:
                 f"the archive has no member {name[:200]!r}",
                 number=505,
                 file=self.path,
-                hint="the file is damaged, or was not written by torch: save it again",
+                hint="the file is damaged, or was not written by a framework: save it again",
             )
         return found
 
@@ -251,7 +251,7 @@ def _extra_field(extra: bytes, wanted: int) -> bytes | None:
 
 
 def _checked_name(raw: bytes, path: str) -> str:
-    """The member's name; torch's are paths of ASCII or UTF-8, whatever bit 11 of the flags says."""
+    """The member's name; frameworks write paths of ASCII or UTF-8, whatever bit 11 of the flags says."""
     try:
         name = raw.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -264,7 +264,7 @@ def _checked_name(raw: bytes, path: str) -> str:
             f"archive member {name[:200]!r} leaves the archive's folder; expected a relative path without '..'",
             number=801,
             file=path,
-            hint="torch writes no such names: the file is hostile",
+            hint="no framework writes such names: the file is hostile",
         )
     return name
 
@@ -279,7 +279,7 @@ def _check_sizes(rows: Iterable[_Row], path: str) -> None:
             raise UnsupportedError(
                 f"archive member {row.name!r} is packed by method {row.method}; known are 0 (stored) and 8 (deflate)",
                 file=path,
-                hint="save the file again with torch, which stores",
+                hint="save the file again with its framework, which stores",
             )
         if row.method == _STORED and row.packed != row.unpacked:
             raise InvalidModelError(f"archive member {row.name!r} is stored in two sizes", number=504, file=path)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from xir.files import open_mapped
-from xir.frontends.torch.archive import Archive
+from xir.frontends._archive import Archive
 
 
 @dataclass

@@ -1,0 +1,207 @@
+"""Archives of Keras 3 that are damaged, hostile, or written in another way."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+import xir
+from tests.frontends.keras.files import archive, h5py, keras3_weights
+from xir.files import open_mapped
+from xir.frontends.keras.archive import looks_like_keras_archive
+
+KERNEL = np.arange(6, dtype=np.float32).reshape(3, 2)
+WEIGHTS = keras3_weights({"layers/dense": [KERNEL]})
+
+
+def tensor(name, **settings):
+    return {"class_name": "__keras_tensor__", "config": {"shape": [None, 3], "keras_history": [name, 0, 0]} | settings}
+
+
+def node(kind, name, *args, module="keras.layers", kwargs=None, **config):
+    """A layer of Keras 3 called once."""
+    nodes = [{"args": list(args), "kwargs": kwargs or {}}] if args else []
+    return {
+        "module": module,
+        "class_name": kind,
+        "name": name,
+        "config": {"name": name, **config},
+        "inbound_nodes": nodes,
+    }
+
+
+X = node("InputLayer", "x", batch_shape=[None, 3])
+DENSE = node("Dense", "y", tensor("x"), units=2, use_bias=False)
+
+
+def functional(*layers, outputs=("y",)):
+    return {
+        "class_name": "Functional",
+        "config": {
+            "name": "m",
+            "layers": list(layers),
+            "input_layers": [["x", 0, 0]],
+            "output_layers": {name: [name, 0, 0] for name in outputs},
+        },
+        "compile_config": {"loss": "mse"},
+    }
+
+
+MODEL = functional(X, DENSE)
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+@pytest.mark.parametrize("root", ["layers", "_layer_checkpoint_dependencies"])
+def test_a_model_of_one_layer(deflate, root, tmp_path):
+    weights = keras3_weights({f"{root}/dense": [KERNEL]})
+    graph = xir.load(archive(tmp_path / "m.keras", MODEL, weights, deflate=deflate))
+    assert xir.run(graph, {"x": np.ones((1, 3), np.float32)})["y"].tolist() == [[6.0, 9.0]]
+
+
+def test_variables_stand_in_the_order_of_their_numbers(tmp_path):
+    # Twelve layers of a kind, and names that are no numbers.
+    layers, weights, before = [], {}, "x"
+    for number in range(12):
+        name = "y" if number == 11 else f"d{number}"
+        layers.append(node("Dense", name, tensor(before), units=3, use_bias=False))
+        weights["layers/dense" + (f"_{number}" if number else "")] = [np.eye(3, dtype=np.float32) * (number + 1)]
+        before = name
+    graph = xir.load(archive(tmp_path / "m.keras", functional(X, *layers), keras3_weights(weights)))
+    found = xir.run(graph, {"x": np.ones((1, 3), np.float32)})["y"]
+    np.testing.assert_allclose(found, np.full((1, 3), 479001600.0), rtol=1e-6)
+
+
+def words(file):
+    group = file.create_group("layers/dense/vars")
+    group["kernel"] = KERNEL
+
+
+def group_for_variable(file):
+    file.create_group("layers/dense/vars/0")
+
+
+def dataset_for_vars(file):
+    file["layers/dense/vars"] = 3
+
+
+def dataset_for_layer(file):
+    file["layers/dense"] = 3
+
+
+def link(file):
+    file["layers/dense/vars/0"] = h5py.SoftLink("/x")
+
+
+def external(file):
+    file["layers/dense"] = h5py.ExternalLink("other.h5", "/x")
+
+
+def deep(file):
+    file.create_group("layers" + "/a" * 600)
+
+
+def test_variables_with_words_for_numbers(tmp_path):
+    assert xir.load(archive(tmp_path / "m.keras", MODEL, keras3_weights({}, words))).output_names == ("y",)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (group_for_variable, "no dataset"),
+        (dataset_for_vars, "no group"),
+        (dataset_for_layer, "no group"),
+        (link, "never followed"),
+        (external, "never followed"),
+        (deep, "nested more than"),
+        (None, "lacks its weight"),
+    ],
+)
+def test_weights_that_are_not_what_they_should_be(data, expected, tmp_path):
+    with pytest.raises(xir.XirError, match=expected):
+        xir.load(archive(tmp_path / "m.keras", MODEL, keras3_weights({}, data)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"config": b"\xff\xfe"}, "not UTF-8"),
+        ({"config": "{"}, "no JSON"),
+        ({"metadata": "{}"}, "does not say the version"),
+        ({"metadata": '{"keras_version": "4.0"}'}, "Keras 1, 2 and 3"),
+        ({"weights": None}, "has no model.weights.h5"),
+        ({"weights": b"HDF"}, "cannot read"),
+        ({"weights": WEIGHTS[:-100]}, "cannot read|truncated|leaves"),
+        ({"more": {"../x": "y"}}, "leaves the archive"),
+        ({"config": {"class_name": "Mine", "config": {}}}, "does not say what it computes"),
+        ({"config": functional(X, {**DENSE, "class_name": "FlaxLayer"})}, "another framework"),
+        ({"config": functional(X, node("Mine", "y", tensor("x"), module="keras.src.ops.numpy"))}, "no handler"),
+        ({"config": functional(X, node("Flatten", "y", tensor("x"), 3))}, "'argument 1'"),
+        ({"config": functional(X, node("Flatten", "y", tensor("x"), kwargs={"mask": tensor("x"), "z": 1}))}, "'z'"),
+        ({"config": functional(X, node("Flatten", "y", tensor("x"), kwargs={"z": [tensor("x")]}))}, "'z'"),
+    ],
+)
+def test_what_is_refused(settings, expected, tmp_path):
+    held = {"config": MODEL, "weights": WEIGHTS, **settings}
+    path = archive(tmp_path / "m.keras", held.pop("config"), held.pop("weights"), **held)
+    with pytest.raises(xir.XirError, match=expected):
+        xir.load(path)
+
+
+def operation(kind, *args, **config):
+    return functional(X, node(kind, "y", *args, module="keras.src.ops.numpy", **config))
+
+
+T = tensor("x")
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (operation("Add", T), "two operands"),
+        (operation("Add", T, "one"), "is no number"),
+        (operation("Sum", T, axis=1, initial=3), "begins with a number"),
+        (operation("Sum", T, axis=1, dtype="float64"), "another type"),
+        (operation("Where", 1.0, T, T), "without a condition"),
+        (operation("Where", T, 1.0, 2.0), "between two numbers"),
+        (operation("Squeeze", T, axis=1), "not all of size 1"),
+        (operation("Take", 1, 2), "called with 0|a tensor and places"),
+        (operation("Take", T, T, T), "a tensor and places"),
+        (operation("GetItem", T, "x"), "an index"),
+        (operation("GetItem", T, {"class_name": "__slice__"}), "no configuration"),
+        (operation("GetItem", T, [0, {"class_name": "__slice__", "config": {"step": -1}}]), "not positive"),
+        (operation("Argmax", T, axis=3), "axis 3"),
+        (operation("Softmax", T, T), "called with 2 tensors"),
+    ],
+)
+def test_operations_that_do_not_fit(model, expected, tmp_path):
+    with pytest.raises(xir.XirError, match=expected):
+        xir.load(archive(tmp_path / "m.keras", model, WEIGHTS))
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (operation("Argmax", T, axis=None), 2),
+        (operation("Transpose", T), [[0.0], [1.0], [2.0]]),
+        (operation("Squeeze", T), [[0.0, 1.0, 2.0]]),
+        (operation("Take", T, [2, 0], axis=None), [2.0, 0.0]),
+        (operation("OnesLike", T, dtype="int32"), [[1, 1, 1]]),
+        (operation("ZerosLike", T), [[0.0, 0.0, 0.0]]),
+        (operation("Sum", T, axis=None), 3.0),
+    ],
+)
+def test_operations_without_axes(model, expected, tmp_path):
+    graph = xir.load(archive(tmp_path / "m.keras", model, WEIGHTS))
+    assert xir.run(graph, {"x": np.arange(3, dtype=np.float32)[None]})["y"].tolist() == expected
+
+
+def test_other_archives_are_none_of_keras(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.keras", "w") as file:
+        file.writestr("other", "x")
+    assert not looks_like_keras_archive(open_mapped(tmp_path / "a.keras"))
+    held = io.BytesIO((tmp_path / "a.keras").read_bytes()[:-5])
+    (tmp_path / "b.keras").write_bytes(held.getvalue())
+    assert not looks_like_keras_archive(open_mapped(tmp_path / "b.keras"))
+    (tmp_path / "c.keras").write_bytes(b"PKxx")
+    assert not looks_like_keras_archive(open_mapped(tmp_path / "c.keras"))
