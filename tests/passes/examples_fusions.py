@@ -18,7 +18,7 @@ from xir.ops.norm import layer_norm, softmax
 from xir.ops.norm_length import rms_norm
 from xir.ops.reduce import reduce_mean, reduce_sum, reduce_sum_square
 from xir.ops.rnn import gru
-from xir.ops.shape import broadcast, transpose
+from xir.ops.shape import broadcast, reshape, transpose
 
 N = Symbol("N")
 BOUND = 64.0
@@ -268,6 +268,32 @@ def turned(net: Net, *, both: bool, read: bool = False) -> Value | tuple[Value, 
     return (y, relu(a)) if read else y
 
 
+def dense(net: Net, *, rows: bool = False, axes: tuple[int, ...] = (0, 2, 3, 1), read: str = "") -> tuple[Value, ...]:
+    """A convolution's result, flattened with the channels last, before a layer; `read` says what is read twice."""
+    flat = reshape(transpose(net.input(2, 3, 2, 4), perm=axes), shape=(24, 2) if axes[0] else (2, 24))
+    x = relu(abs_(flat))
+    w = net.input(24, 2) if read == "unknown" else net.weight(*((5, 24) if rows else (24, 5 if axes[0] == 0 else 2)))
+    if rows:
+        y = gemm(x, w, alpha=0.5, beta=1.0, transpose_a=False, transpose_b=True)
+    else:
+        y = matmul(x, reshape(w, shape=(2, 24)) if axes[0] else w)
+    return (y, *({"flat": (abs_(flat),), "last": (abs_(x),)}.get(read, ())))
+
+
+def dense_of_large(net: Net) -> tuple[Value, ...]:
+    """Weights of 80 kB that two layers read."""
+    w = net.weight(24, 860)
+    x = [reshape(transpose(net.input(2, 3, 2, 4), perm=(0, 2, 3, 1)), shape=(2, 24)) for _ in range(2)]
+    return matmul(x[0], w), matmul(abs_(x[1]), w)
+
+
+def many_steps(net: Net, steps: int) -> Value:
+    value = reshape(transpose(net.input(2, 3, 4), perm=(0, 2, 1)), shape=(2, 12))
+    for _ in range(steps):
+        value = relu(value)
+    return matmul(value, net.weight(12, 2))
+
+
 FUNCTIONS = (("sigmoid", 0.0, 0.0), ("tanh", 0.0, 0.0), ("tanh", 0.0, 0.0))
 
 
@@ -298,6 +324,26 @@ PRODUCTS = [
         None,
         "every transpose has several readers",
     ),
+    Example("transpose_into_rows", dense, "reshape abs relu matmul"),
+    Example("transpose_into_rows", lambda net: dense(net, rows=True), "reshape abs relu gemm", label="gemm"),
+    Example("transpose_into_rows", lambda net: many_steps(net, 15), "reshape " + "relu " * 15 + "matmul", label="far"),
+    Example("transpose_into_rows", lambda net: many_steps(net, 17), None, label="too far"),
+    Example("transpose_into_rows", lambda net: dense(net, axes=(1, 2, 3, 0)), None, label="not the first axis"),
+    Example("transpose_into_rows", lambda net: dense(net, read="flat"), None, "what is flattened has several readers"),
+    Example(
+        "transpose_into_rows",
+        lambda net: dense(net, read="last"),
+        None,
+        "what is flattened has several readers",
+        label="the last is read",
+    ),
+    Example(
+        "transpose_into_rows",
+        lambda net: dense(net, read="unknown"),
+        None,
+        "the weights are not constant, or their partner is transposed too",
+    ),
+    Example("transpose_into_rows", dense_of_large, None, "the weights have several readers"),
     Example("plain_recurrence", lambda net: remembering(net, 0.0), "lstm"),
     Example("plain_recurrence", forgetful, "gru", label="gru"),
     Example("plain_recurrence", lambda net: remembering(net, -0.0, steps=2), None, label="fewer steps, -0"),

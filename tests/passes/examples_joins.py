@@ -9,11 +9,11 @@ from xir.ir.constant import constant_of
 from xir.ir.dims import Dim, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops.activation import relu, sigmoid
+from xir.ops.activation import relu
 from xir.ops.constant import constant
-from xir.ops.elementwise import add, cast, clip, exp, mul, sub
+from xir.ops.elementwise import cast, clip, exp, sub
 from xir.ops.reduce import top_k
-from xir.ops.shape import broadcast, concat, pad, reshape, shape_of, slice_, split, tile, transpose
+from xir.ops.shape import broadcast, concat, pad, reshape, shape_of, slice_, split, tile
 
 N = Symbol("N")
 COMPUTED = "the sizes are computed from what the model reads"
@@ -150,41 +150,6 @@ EXAMPLES: tuple[Example, ...] = (
     Example("repeat_both_later", lambda net: sub(grown(net.input(3, 1), 3, 4), grown(net.input(3, 1), 3, 4)),
             "sub broadcast"),
     Example("repeat_both_later", lambda net: sub(grown(net.input(3, 1), 3, 3), grown(net.input(1, 3), 3, 3)), None),
-    Example("transpose_later", lambda net: sigmoid(transpose(net.input(2, 3, 4, 5), perm=NHWC)), "sigmoid transpose"),
-    Example("transpose_both_later", lambda net: mul(transpose(net.input(2, 3, 4, 5), perm=NHWC),
-                                                    grown(net.weight(3), 2, 4, 5, 3)),
-            "reshape transpose broadcast mul transpose"),
-    Example("transpose_both_later", lambda net: mul(transpose(net.input(2, 3, 4, 5), perm=NHWC),
-                                                    grown(net.weight(1, 1, 1, 3), 2, 4, 5, 3)),
-            "transpose broadcast mul transpose", label="as many axes"),
-    Example("transpose_both_later", lambda net: sub(grown(net.weight(), 4, 2), transpose(net.input(2, 4), perm=(1, 0))),
-            "broadcast sub transpose", label="one number"),
-    Example("transpose_both_later", lambda net: add(net.weight(4, 2), transpose(net.input(2, 4), perm=(1, 0))),
-            "transpose add transpose", label="not repeated"),
-    Example("transpose_both_later", lambda net: (
-        add(shared := transpose(net.input(2, 4), perm=(1, 0)), transpose(net.input(2, 4), perm=(1, 0))), relu(shared)),
-        "add transpose transpose relu", label="one has another reader"),
-    Example("transpose_both_later", lambda net: (
-        add(shared := transpose(net.input(2, 4), perm=(1, 0)), net.weight(4, 2)), relu(shared)),
-        None, "every transpose has several readers"),
-    Example("transpose_both_later", lambda net: add(transpose(net.input(2, 4), perm=(1, 0)), net.input(4, 2)),
-            None, "the other operand is neither transposed nor known"),
-    Example("transpose_both_later", lambda net: (
-        add(transpose(net.input(200, 100), perm=(1, 0)), w := net.weight(100, 200)), relu(w)),
-        None, "the other operand is neither transposed nor known", label="a large weight with two readers"),
-    Example("transpose_both_later", lambda net: add(transpose(net.input(2, 4), perm=(1, 0)), grown(net.input(2), 4, 2)),
-            None, "the other operand is neither transposed nor known", label="repeated"),
-    Example("transpose_both_later", lambda net: add(transpose(net.input(2, 3, 4), perm=(2, 0, 1)),
-                                                    transpose(net.input(2, 4, 3), perm=(1, 0, 2))), None,
-            label="other orders"),
-    Example("transposes_join_in_concat", lambda net: concat(
-        transpose(net.input(2, 3, 4, 5), perm=NHWC), transpose(net.input(2, 7, 4, 5), perm=NHWC), axis=3),
-        "concat transpose"),
-    Example("transposes_join_in_concat", lambda net: concat(
-        transpose(net.input(2, 3), perm=(1, 0)), net.input(3, 2), axis=1), None, label="one is not"),
-    Example("transposes_join_in_concat", lambda net: concat(
-        shared := transpose(net.input(2, 3), perm=(1, 0)), shared, axis=1), None,
-        "every transpose has several readers"),
     Example("known_sizes", lambda net: reshape(net.input(2, 6), numbers(3, -1), shape=(Symbol(), Symbol())), "reshape"),
     Example("known_sizes", lambda net: reshape(net.input(N, 6), numbers(-1, 3), shape=(Symbol(), Symbol())), "reshape",
             label="symbolic"),

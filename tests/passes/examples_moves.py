@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from tests.passes.helpers import I32, Example, Net, convolved
+from tests.passes.helpers import Example, Net, convolved
 from xir.ir.dims import Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops.activation import leaky_relu, relu, sigmoid
-from xir.ops.compare import less
+from xir.ops.activation import relu
 from xir.ops.constant import identity
-from xir.ops.elementwise import add, cast, mul, neg, sub
+from xir.ops.elementwise import cast, mul
 from xir.ops.shape import broadcast, concat, pad, reshape, reverse, slice_, split, tile, transpose
 
 N = Symbol("N")
@@ -18,23 +17,6 @@ NHWC, NCHW = (0, 2, 3, 1), (0, 3, 1, 2)
 
 def moved(net: Net) -> Value:
     return transpose(net.input(2, 3, 4, 5), perm=NHWC)
-
-
-def read_twice(net: Net) -> tuple[Value, ...]:
-    inner = moved(net)
-    return transpose(relu(inner), perm=NCHW), inner
-
-
-def activated_twice(net: Net) -> tuple[Value, ...]:
-    inner = relu(moved(net))
-    return transpose(inner, perm=NCHW), inner
-
-
-def long_chain(net: Net, steps: int) -> Value:
-    value = moved(net)
-    for _ in range(steps):
-        value = leaky_relu(value, alpha=0.5)
-    return transpose(value, perm=NCHW)
 
 
 def sliced(net: Net, start: int, stop: int, step: int) -> Value:
@@ -99,23 +81,6 @@ EXAMPLES: tuple[Example, ...] = (
     Example("pad_nothing", lambda net: pad(net.input(2, N), padding=((0, 0), (0, 0))), ""),
     Example("pad_nothing", lambda net: pad(net.input(2), padding=((0, 0),), mode="wrap"), "", label="wrap"),
     Example("pad_nothing", lambda net: pad(net.input(2, 3), padding=((0, 0), (0, 1))), None),
-    Example("transposes_meet", lambda net: transpose(relu(moved(net)), perm=NCHW), "relu"),
-    Example("transposes_meet", lambda net: transpose(cast(moved(net), dtype=I32), perm=(1, 2, 0, 3)), "transpose cast",
-            label="not inverse"),
-    Example("transposes_meet", lambda net: transpose(relu(neg(relu(moved(net)))), perm=NCHW), "relu neg relu",
-            label="a chain"),
-    Example("transposes_meet", lambda net: transpose(relu(net.input(2, 3)), perm=(1, 0)), None, label="an input"),
-    Example("transposes_meet", lambda net: transpose(relu(reverse(net.input(2, 3), axes=(0,))), perm=(1, 0)), None,
-            label="another operator"),
-    Example("transposes_meet", read_twice, None, "the result of transpose has 2 readers"),
-    Example("transposes_meet", activated_twice, None, "the result of relu has 2 readers"),
-    Example("transposes_meet", lambda net: long_chain(net, 16), " ".join(["leaky_relu"] * 16), label="longest chain"),
-    Example("transposes_meet", lambda net: long_chain(net, 17), None, label="too long a chain"),
-    Example("transposes_join", lambda net: sub(moved(net), moved(net)), "sub transpose"),
-    Example("transposes_join", lambda net: less(moved(net), moved(net)), "less transpose", label="another dtype"),
-    Example("transposes_join", lambda net: (add(inner := moved(net), moved(net)), sigmoid(inner)), None,
-            "the result of transpose has 2 readers"),
-    Example("transposes_join", lambda net: add(inner := moved(net), inner), None, label="one transpose"),
     Example("padding_into_conv", lambda net: padded_conv(net, *SPATIAL), "conv"),
     Example("padding_into_conv", lambda net: padded_conv(net, *SPATIAL, bias=True), "conv", label="bias"),
     Example("padding_into_conv", lambda net: padded_conv(net, (0, 0), (1, 0), (1, 1), (1, 1)), None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -11,7 +11,7 @@ from xir.ir.builder import apply
 from xir.ir.dims import Dim, Shape, Symbol, SymbolicDim, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Node, Value
-from xir.ir.rewrite import drop_unused_parameters
+from xir.ir.rewrite import Rewriter, drop_unused_parameters, rewrite
 from xir.ir.types import TensorType
 
 
@@ -82,6 +82,26 @@ class Kept:
     carried: int
     pieces: int
     added: tuple[tuple[Value, Value], ...] = ()
+
+
+def with_each_graph(graph: Graph, change: Callable[[Graph], Graph]) -> Graph:
+    """The graph changed as a whole, after its bodies were, each body by itself and once."""
+    found: dict[Graph, Graph] = {}
+
+    def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
+        attributes = {
+            name: changed(value) if isinstance(value, Graph) else value for name, value in node.attributes.items()
+        }
+        if all(attributes[name] is value for name, value in node.attributes.items()):
+            return None
+        return apply(node.op, node.inputs, attributes).outputs
+
+    def changed(body: Graph) -> Graph:
+        if body not in found:
+            found[body] = change(body)
+        return found[body]
+
+    return change(rewrite(graph, replace))
 
 
 def everything(node: Node, layout: Layout, added: Sequence[tuple[Value, Value]] = ()) -> Kept:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 
-from xir.ir.builder import apply
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.rewrite import Rewriter, changing_weights, rewrite
 from xir.ir.source import unite
 from xir.ir.types import Type
+from xir.passes._bodies import with_each_graph
 from xir.passes._pipeline import Pass, Trace
 
 DIGEST_BYTES = 64 * 1024
@@ -64,22 +64,7 @@ def share_weights(graph: Graph, trace: Trace) -> Graph:
 
     Two weights that are equal before training are not the same: see `keep_trainable` of `xir.passes.optimize`.
     """
-    found: dict[Graph, Graph] = {}
-
-    def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
-        changed = {
-            name: shared(value) if isinstance(value, Graph) else value for name, value in node.attributes.items()
-        }
-        if all(changed[name] is value for name, value in node.attributes.items()):
-            return None
-        return apply(node.op, node.inputs, changed).outputs
-
-    def shared(body: Graph) -> Graph:
-        if body not in found:
-            found[body] = _with_shared_weights(body, trace)
-        return found[body]
-
-    return shared(rewrite(graph, replace))
+    return with_each_graph(graph, lambda each: _with_shared_weights(each, trace))
 
 
 def _with_shared_weights(graph: Graph, trace: Trace) -> Graph:

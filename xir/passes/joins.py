@@ -14,8 +14,8 @@ from xir.ops.activation import relu
 from xir.ops.elementwise import cast as cast_op
 from xir.ops.elementwise import clip
 from xir.ops.shape import broadcast, concat, pad, slice_
+from xir.passes._elementwise import BINARY, UNARY
 from xir.passes._pattern import NOT_NEAR, Match, either, node_rule, rule, rule_with
-from xir.passes.movement import BINARY, UNARY
 
 Axes = tuple[int, ...]
 Bounds = tuple[float, float]

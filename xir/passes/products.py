@@ -12,12 +12,17 @@ from typing import cast
 import numpy as np
 
 from xir.ir.builder import apply
+from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter
 from xir.ops.elementwise import add
 from xir.ops.matmul import gemm, matmul
-from xir.passes._chains import made_by, scalar
+from xir.ops.shape import reshape
+from xir.passes._chains import SMALL_BYTES, made_by, scalar
+from xir.passes._elementwise import UNARY
 from xir.passes._pattern import NOT_NEAR, Match, node_rule, rule_with
+
+Axes = tuple[int, ...]
 
 
 @rule_with(exact=False)
@@ -65,6 +70,68 @@ def _(match: Match) -> Value:
     return apply(node.op, tuple(inputs), attributes).outputs[0]
 
 
+MAX_STEPS = 16
+"""How many element-wise operators may stand between a layer and the flattening before it."""
+
+_ALONE = frozenset(each.name for each in UNARY)
+
+
+@node_rule("gemm", "matmul", exact=False)
+def transpose_into_rows(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
+    """matmul(flatten(transpose(x, p)), w) == matmul(flatten(x), w with its rows reordered), and so for gemm
+
+    Element-wise operators may stand between the flattening and the product. It adds in another order: off by rounding.
+    """
+    chain = [node]
+    while chain[-1] is node or (chain[-1].op.name in _ALONE and len(chain) <= MAX_STEPS):
+        before = made_by(chain[-1].inputs[0], "reshape", *_ALONE)
+        if before is None:
+            return None
+        chain.append(before)
+    flat = chain[-1]
+    turned = made_by(flat.inputs[0], "transpose")
+    if turned is None or flat.op.name != "reshape" or not _flattens(flat) or cast("Axes", turned.attributes["perm"])[0]:
+        return None
+    chain.append(turned)
+    if any(rewriter.uses(each.outputs[0]) > 1 for each in chain[1:-1]):
+        return "what is flattened has several readers"
+    w = cast("Value", node.inputs[1])
+    held = rewriter.constant_of(w)
+    if held is None or node.attributes.get("transpose_a"):
+        return "the weights are not constant, or their partner is transposed too"
+    if held.nbytes > SMALL_BYTES and rewriter.uses(w) > 1:
+        return "the weights have several readers"
+    return chain
+
+
+def _flattens(node: Node) -> bool:
+    """Whether a reshape puts all axes but the first together, and knows their sizes."""
+    before, after = cast("Value", node.inputs[0]).shape, node.outputs[0].shape
+    known = all(isinstance(size, int) for size in before[1:])
+    return node.inputs[1] is None and len(after) == 2 and known and before[0] == after[0]
+
+
+@transpose_into_rows.build
+def _(match: Match) -> Value:
+    node, *between, flat, turned = match.nodes
+    perm = cast("Axes", turned.attributes["perm"])
+    value = reshape(cast("Value", turned.inputs[0]), shape=flat.outputs[0].shape)
+    for each in reversed(between):
+        (value,) = apply(each.op, (value,), each.attributes).outputs
+    w = cast("Value", node.inputs[1])
+    rows = 1 if node.attributes.get("transpose_b") else 0
+    sizes = cast("Axes", turned.outputs[0].shape[1:])
+    array = np.moveaxis(cast("Constant", match.rewriter.constant_of(w)).array(), rows, 0)
+    order = tuple(perm.index(axis) - 1 for axis in range(1, len(perm)))
+    moved = array.reshape(*sizes, -1).transpose(*order, len(sizes)).reshape(array.shape)
+    made = match.rewriter.parameter(
+        constant_of(np.ascontiguousarray(np.moveaxis(moved, 0, rows))),
+        match.rewriter.name_of(w) or f"{node.op.name}.weight",
+        trainable=match.rewriter.is_trainable(w),
+    )
+    return apply(node.op, (value, made, *node.inputs[2:]), node.attributes).outputs[0]
+
+
 _STATES = {"lstm": (5, 6), "gru": (5,), "rnn": (5,)}
 """Which operands of recurrent layers are states before the first step, 0 where they are absent."""
 
@@ -96,4 +163,4 @@ def _(match: Match) -> Sequence[Value]:
     return apply(node.op, inputs, node.attributes).outputs
 
 
-RULES = (addend_into_matmul, transpose_into_gemm, plain_recurrence)
+RULES = (addend_into_matmul, transpose_into_gemm, transpose_into_rows, plain_recurrence)

@@ -33,9 +33,9 @@ from xir.passes._bodies import (
     rebuilt,
     symbols_in,
 )
+from xir.passes._elementwise import BINARY, UNARY
 from xir.passes._pipeline import Pass, Trace
 from xir.passes.common import attribute_key
-from xir.passes.movement import BINARY, UNARY
 
 _EACH_ALONE = frozenset({each.name for each in (*UNARY, *BINARY)} | {"select"})
 """Operators that compute each element alone; only of whole numbers some of them can fail."""

@@ -176,7 +176,8 @@ class _Layers:
         held_b, _ = values_of(self.b, {pair.b for pair in self.pairs}, self._named(b_feeds))
         for pair, differences in zip(self.pairs, self.differences, strict=True):
             atol = self.atol * max(1.0, _largest(held_a[pair.a]))
-            differences.append(compare(pair.name, held_a[pair.a], held_b[pair.b], rtol=self.rtol, atol=atol))
+            theirs = _aligned(held_b[pair.b], pair.perm)
+            differences.append(compare(pair.name, held_a[pair.a], theirs, rtol=self.rtol, atol=atol))
             self.atols[pair] = max(self.atols.get(pair, 0.0), atol)
         return outputs
 

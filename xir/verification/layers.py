@@ -15,6 +15,8 @@ from xir.ir.source import Source
 from xir.ir.types import TensorType
 from xir.reference import run
 
+Perm = tuple[int, ...]
+
 _TITLES = {"caffe": "Caffe ", "onnx": "", "xir": ""}
 """How a framework stands before a layer's name; an ONNX node's name speaks for itself."""
 
@@ -29,6 +31,7 @@ class Pair:
         b: its result on the second side.
         a_words: the layer on the first side, in words.
         b_words: the layer on the second side, in words.
+        perm: the permutation that brings the second side's axes into the first one's order, or None.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Pair:
     b: Value
     a_words: str
     b_words: str
+    perm: Perm | None = None
 
 
 def pair_layers(a: Graph, b: Graph) -> tuple[list[Pair], list[str]]:
@@ -54,9 +58,11 @@ def pair_layers(a: Graph, b: Graph) -> tuple[list[Pair], list[str]]:
     for node in a.nodes:
         for value in node.outputs:
             name, layer = outputs.get(value) or a.names.get(value), ends.get(value)
-            partner = partners.of_output(value, outputs.get(value)) or partners.of(value, name, layer)
+            output = partners.of_output(value, outputs.get(value))
+            partner = output or partners.of(value, name, layer)
             if partner is not None:
-                pairs.append(Pair(layer or name or "", value, partner, words(node), words(partner.node)))
+                perm = None if output is not None else _between(value, partner)
+                pairs.append(Pair(layer or name or "", value, partner, words(node), words(partner.node), perm))
             elif layer is not None:
                 unpaired.append(layer)
     return pairs, unpaired
@@ -114,7 +120,29 @@ def _last_sources(node: Node) -> dict[tuple[str, str], Source]:
 
 def _same_layer(a: Value, b: Value) -> bool:
     """Whether two values that share a name may be compared: the same layer's results, of the same form."""
-    return _comparable(a, b) and a.node is not None and b.node is not None and _same_origin(a.node, b.node)
+    if a.node is None or b.node is None or not _same_origin(a.node, b.node):
+        return False
+    return _comparable(a, b, _between(a, b))
+
+
+def _between(a: Value, b: Value) -> Perm | None:
+    """The permutation from b's axes to a's where the sources tell that the layer's result is stored in two orders.
+
+    A source's layout leads from the layer's own axes to ours (`xir.ir.source`).
+    """
+    if a.node is None or b.node is None:
+        return None
+    ours, theirs = _last_sources(a.node), _last_sources(b.node)
+    shared = next((key for key in ours if key in theirs and ours[key].layer == theirs[key].layer), None)
+    if shared is None or ours[shared].layout == theirs[shared].layout:
+        return None
+    here, there = ours[shared].layout, theirs[shared].layout
+    ranks = {value.type.rank for value in (a, b) if isinstance(value.type, TensorType)}
+    if any(perm is not None and ranks != {len(perm)} for perm in (here, there)):
+        return None
+    axes = tuple(range(ranks.pop()))
+    there = there or axes
+    return tuple(there.index(axis) for axis in here or axes)
 
 
 def _same_origin(a: Node, b: Node) -> bool:
@@ -140,8 +168,8 @@ def _layers_of(framework: str, sources: Mapping[tuple[str, str], Source]) -> set
     return {source.layer for (other, _), source in sources.items() if other == framework}
 
 
-def _comparable(a: Value, b: Value) -> bool:
-    """Whether the two have the same element type and rank, and the same sizes as far as they are known.
+def _comparable(a: Value, b: Value, perm: Perm | None = None) -> bool:
+    """Whether the two have the same element type and rank, and the same sizes, b's moved, as far as they are known.
 
     Other sizes are a difference only between results of one operator, such as a pooling that rounds otherwise.
     """
@@ -149,7 +177,8 @@ def _comparable(a: Value, b: Value) -> bool:
         return False
     if a.type.dtype is not b.type.dtype or a.type.rank != b.type.rank:
         return False
-    other_sizes = any(equal(x, y) is False for x, y in zip(a.type.shape, b.type.shape, strict=True))
+    shape = b.type.shape if perm is None else tuple(b.type.shape[axis] for axis in perm)
+    other_sizes = any(equal(x, y) is False for x, y in zip(a.type.shape, shape, strict=True))
     same_operator = a.node is not None and b.node is not None and a.node.op.name == b.node.op.name
     return same_operator or not other_sizes
 

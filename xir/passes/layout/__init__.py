@@ -1,0 +1,41 @@
+"""The global layout pass: every value is stored so that what is left of all transposes moves the fewest bytes.
+
+Formats with channels last bring a convolution between two transposes; between convolutions stand operators that can
+work in either layout. `_rules` says how they do, `_web` reads a graph as values and what their readers want, and what
+that costs, `_assignment` finds the cheapest layouts, `_flow` the cheapest cuts for it, `_rebuild` makes the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from xir.ir.graph import Graph
+from xir.passes._bodies import with_each_graph
+from xir.passes._pipeline import Pass, Trace, count_transposes
+from xir.passes.layout._assignment import assign
+from xir.passes.layout._rebuild import rebuild
+from xir.passes.layout._rules import EXACT, RULES, Ask
+from xir.passes.layout._web import Web
+
+LAW = "f(transpose(x)) == transpose(f(x)): each value is stored so that transposes move the fewest bytes"
+
+
+def _laid_out(graph: Graph, rules: Mapping[str, Ask]) -> Graph:
+    if not any(node.op.name == "transpose" for node in graph.nodes):
+        return graph
+    web = Web.of(graph, rules)
+    assign(web)
+    return rebuild(web) if web.states or web.has_idle() else graph
+
+
+def _pass(name: str, rules: Mapping[str, Ask], *, exact: bool) -> Pass:
+    def run(graph: Graph, trace: Trace) -> Graph:
+        after = with_each_graph(graph, lambda each: _laid_out(each, rules))
+        if after is not graph:
+            trace.fire(name, max(1, count_transposes(graph) - count_transposes(after)))
+        return after
+
+    return Pass(name, LAW, run, exact)
+
+
+PASSES = (_pass("layout", EXACT, exact=True), _pass("layout_over_the_reals", RULES, exact=False))
