@@ -254,6 +254,24 @@ _LANGUAGE: Mapping[str, tuple[str, str, Mapping[str, object], Callable[[int], Ma
 """{name: (configuration, model, what it is told, its inputs)} of transformers; never more than it takes."""
 
 
+def _used_to(module: nn.Module, made: Callable[[int], Mapping[str, object]]) -> nn.Module:
+    """The module with the statistics of some inputs in its normalizations, as if it had been trained.
+
+    Without them activations of deep networks fade to numbers that are no normal floats any more, with which some
+    libraries take twenty times as long, and results say nothing of what was computed.
+    """
+    norms = [each for each in module.modules() if isinstance(each, nn.BatchNorm2d)]
+    before = [norm.momentum for norm in norms]
+    module.eval()
+    for norm in norms:
+        norm.train().momentum = 1.0
+    with torch.no_grad():
+        module(*made(8).values())
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+    return module.eval()
+
+
 def names() -> tuple[str, ...]:
     """All networks, whether their libraries are installed or not."""
     return (*_MODULES, *_VISION, *_LANGUAGE)
@@ -276,8 +294,8 @@ def network(name: str) -> Network:
             models = getattr(models, part)
         more = {"weights_backbone": None} if "segmentation" in path else {}
         more |= {"init_weights": True} if path in ("googlenet", "inception_v3") else {}
-        plain = models(weights=None, **more)
-        return Network(plain, image(side))
+        more |= {"image_size": side} if path.startswith("vit") else {}
+        return Network(_used_to(models(weights=None, **more), image(side)), image(side))
     config, model, told, made = _LANGUAGE[name]
     library = importlib.import_module("transformers")
     return Network(getattr(library, model)(getattr(library, config)(**told)), made)

@@ -9,29 +9,19 @@ which PyTorch runs. torch finds `backend` by the entry point `torch_dynamo_backe
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeAlias, cast
-
-import numpy as np
+from typing import cast
 
 from xir.backends.codegen.cached import compile_optimized
 from xir.errors import UnsupportedError, UsageError, XirError
-from xir.frontends.torch.call import COMPLEX
 from xir.frontends.torch.importer import import_program
 from xir.frontends.torch.live.objects import FxModule, FxNode, LiveTensor, torch_module
-from xir.frontends.torch.live.tensors import array_of, tensor_of
 from xir.frontends.torch.live.traced import Traced, read_traced
 from xir.integrations.torch_parts import Part, draws, split
 from xir.integrations.torch_rules import rules
-from xir.ir.constant import Array
+from xir.integrations.torch_runner import Boxed, runner
 from xir.ir.graph import Graph
-from xir.ir.types import DType
-from xir.runtime.executable import Executable
-
-Boxed: TypeAlias = Callable[[list[object]], Sequence[object]]
-"""Takes its arguments in a list, which it empties, so that they can be freed before it returns."""
-
 
 MAX_FROZEN = 4
 """How many sets of weights get code of their own, one after the other, before a graph takes its weights as inputs."""
@@ -145,7 +135,7 @@ class _Frozen:
 
     def __call__(self, arguments: list[object]) -> Sequence[object]:
         for place, tensor, writes in self._seen:
-            if arguments[place] is not tensor or _writes(tensor) != writes:
+            if arguments[place] is not tensor or getattr(tensor, "_version", -1) != writes:
                 self._run = self._for({each: cast("LiveTensor", arguments[each]) for each in self._weights})
                 break
         return self._run(arguments)
@@ -241,7 +231,7 @@ def _step(prepared: _Prepared, options: Options) -> Boxed:
         return forward
     traced, graph = prepared.read
     try:
-        return _Runner(traced, compile_optimized(graph, threads=options.threads))
+        return runner(traced, compile_optimized(graph, threads=options.threads))
     except XirError as error:
         refused = dict.fromkeys(prepared.part.calls.values(), error.message)
         _check_strict(refused, options)
@@ -294,52 +284,3 @@ def _attribute(graph: FxModule, path: str) -> object:
     for part in path.split("."):
         value = getattr(value, part)
     return value
-
-
-class _Runner:
-    """Calls machine code with tensors; nothing is copied where they lie as the code reads and torch expects them."""
-
-    def __init__(self, traced: Traced, executable: Executable) -> None:
-        tensors = traced.program.body.tensors
-        self._executable = executable
-        users = [input_.name for input_ in traced.program.inputs if input_.role == "user"]
-        self._fed = [
-            (place, by_size, name, tensors[name].dtype in COMPLEX)
-            for (place, by_size), name in zip(traced.feeds, users, strict=True)
-        ]
-        outputs = executable.get_outputs()
-        names = [str(getattr(argument, "name", "")) for argument in traced.program.body.outputs]
-        self._made = [
-            (order, output.type, name in tensors and tensors[name].dtype in COMPLEX)
-            for order, output, name in zip(traced.orders, outputs, names, strict=True)
-        ]
-
-    def __call__(self, arguments: list[object]) -> list[object]:
-        """The results of the graph; the list of arguments is empty then."""
-        arrays = [
-            np.empty(cast("int", arguments[place]), np.bool_)
-            if by_size
-            else array_of(_paired(arguments[place]) if is_complex else cast("LiveTensor", arguments[place]), name)
-            for place, by_size, name, is_complex in self._fed
-        ]
-        arguments.clear()
-        made = self._executable(*arrays)
-        return [
-            array.item() if order is None or dtype is None else _laid(array, dtype, order, is_complex)
-            for array, (order, dtype, is_complex) in zip(made, self._made, strict=True)
-        ]
-
-
-def _paired(tensor: object) -> LiveTensor:
-    """Complex elements as their parts along a last axis."""
-    return cast("LiveTensor", torch_module().view_as_real(torch_module().resolve_conj(tensor).detach()))
-
-
-def _laid(array: Array, dtype: DType, order: tuple[int, ...], is_complex: bool) -> LiveTensor:
-    """The array as a tensor whose strides fall in this order of its axes."""
-    in_order = order == tuple(range(len(order)))
-    last = (len(order),) if is_complex else ()
-    held = array if in_order else np.ascontiguousarray(array.transpose(*order, *last))
-    tensor = tensor_of(held, dtype)
-    tensor = cast("LiveTensor", torch_module().view_as_complex(tensor)) if is_complex else tensor
-    return tensor if in_order else tensor.permute(tuple(order.index(axis) for axis in range(len(order))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeAlias, TypeVar, cast
+from typing import TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,39 +30,16 @@ from xir.runtime.program import (
     Step,
     Stretch,
     every_step,
+    is_own,
     is_small,
     sizes_of,
     temporaries,
 )
+from xir.runtime.recent import REMEMBERED, Recent
 from xir.runtime.results import Spare, result
 from xir.runtime.team import Team
 
-REMEMBERED = 16
-"""Sizes that a call remembers: models mostly see the same few again."""
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 _N = TypeVar("_N", np.int64, np.uint64)
-
-
-class Recent(Generic[_K, _V]):
-    """What was kept under the latest keys."""
-
-    def __init__(self, most: int = REMEMBERED) -> None:
-        """Nothing yet, and never more than that."""
-        self._most = most
-        self._kept: dict[_K, _V] = {}
-
-    def get(self, key: _K) -> _V | None:
-        """What is kept under a key."""
-        return self._kept.get(key)
-
-    def keep(self, key: _K, value: _V) -> _V:
-        """Keeps the value, in the place of the oldest one if there are too many."""
-        if len(self._kept) >= self._most:
-            del self._kept[next(iter(self._kept))]
-        self._kept[key] = value
-        return value
 
 
 @dataclass(slots=True)
@@ -138,8 +115,11 @@ class Call:
         self.bound: Mapping[int, Array] = {}
         self.fed_slots = tuple(port.slot for port in program.inputs)
         self.shared = {*self.fed_slots, *constants, *(port.slot for port in program.outputs)}
-        self.is_native = all(isinstance(step, Stretch) for step in program.steps)
-        self.owned_ports = tuple(_is_own(program, port) for port in program.outputs)
+        self.stretches = tuple(step for step in program.steps if isinstance(step, Stretch))
+        self.is_native = len(self.stretches) == len(program.steps)
+        self.all_slots = (*self.fed_slots, *(port.slot for port in program.outputs))
+        self.nowhere = address_of(self.nothing)
+        self.owned_ports = tuple(is_own(program, port) for port in program.outputs)
         self.frame: _Frame
         self.sizes: Sizes
         self.measured: _Measured
@@ -155,12 +135,7 @@ class Call:
             targets: {number of an output: where it is wanted}, of its type; none overlaps another.
             team: who helps.
         """
-        frame = self.frames.get(key)
-        if frame is None:
-            frame = self.frames.keep(key, self.framed(fed))
-        if frame.base != self.base:
-            self.place(frame)
-        self.frame, self.sizes, self.measured, self.table = frame, frame.sizes, frame.measured, frame.table
+        self.begin(key)
         if not self.is_native:
             self.counting = Sizes()
         try:
@@ -173,6 +148,30 @@ class Call:
         finally:  # what was fed and made belongs to the caller alone
             self.arrays.clear()
             self.bound = {}
+
+    def run_at(self, key: Key, sources: Sequence[int], targets: Sequence[int], team: Team | None) -> None:
+        """Runs a program of which `takes_addresses` holds.
+
+        Args:
+            key: the shapes of the inputs.
+            sources: the addresses of the inputs, in row-major order; 0 of one without elements.
+            targets: the addresses of the outputs, likewise; none overlaps another.
+            team: who helps.
+        """
+        self.begin(key)
+        for slot, address in zip(self.all_slots, (*sources, *targets), strict=True):
+            self.table[slot] = address or self.nowhere
+        for step in self.stretches:
+            self.launch(step, team)
+
+    def begin(self, key: Key) -> None:
+        """Takes up what is known for inputs of these shapes."""
+        frame = self.frames.get(key)
+        if frame is None:
+            frame = self.frames.keep(key, self.framed(key))
+        if frame.base != self.base:
+            self.place(frame)
+        self.frame, self.sizes, self.measured, self.table = frame, frame.sizes, frame.measured, frame.table
 
     def direct(self, fed: Sequence[Array], targets: Mapping[int, Array]) -> dict[int, Array]:
         """{slot: where machine code writes it} of outputs that need no copy: what it writes overlaps nothing it reads.
@@ -193,13 +192,13 @@ class Call:
                 found[port.slot] = array
         return found
 
-    def framed(self, fed: Sequence[Array]) -> _Frame:
+    def framed(self, key: Key) -> _Frame:
         """What is needed for inputs of these shapes.
 
         Raises:
             UsageError: if the model does not take them.
         """
-        sizes = sizes_of(self.program, _shapes(fed))
+        sizes = sizes_of(self.program, key)
         planned = self.planned(sizes)
         table = self.memory(np.zeros(max(len(self.program.slots), 1), np.uint64))
         for slot, array in self.constants.items():
@@ -226,7 +225,7 @@ class Call:
 
     def pointer(self, array: Array) -> int:
         """Where elements lie; where there are none, somewhere that may be read."""
-        return address_of(array if array.size else self.nothing)
+        return address_of(array) if array.size else self.nowhere
 
     def hold(self, slot: int, array: Array) -> None:
         """Keeps what a slot holds; machine code finds tensors through the table."""
@@ -288,14 +287,20 @@ class Call:
         fresh = self.measured.fresh.get(stretch.address)
         if fresh is None:
             fresh = self.measured.fresh[stretch.address] = self.fresh(stretch)
-            self.measured.alone[stretch.address] = is_small(stretch.work, self.sizes.known)
         for slot, shape, dtype in fresh:
             array = self.bound.get(slot)
             self.hold(slot, result(shape, dtype, self.spare, slot) if array is None else array)
+        self.launch(stretch, team)
+
+    def launch(self, stretch: Stretch, team: Team | None) -> None:
+        """Runs machine code; all that it touches has a place."""
+        alone = team is None or self.measured.alone.get(stretch.address)
+        if alone is None:
+            alone = self.measured.alone[stretch.address] = is_small(stretch.work, self.sizes.known)
         table, numbers = self.frame.address, self.measured.address
         if (
-            team is None
-            or self.measured.alone[stretch.address]
+            alone
+            or team is None
             or not team.run(stretch.address, table, numbers, self.threads)
         ):
             stretch.entry(table, numbers, 0, 1, 0)
@@ -410,13 +415,6 @@ def _shapes(arrays: Sequence[object]) -> Key:
     return tuple([cast("Array", array).shape if isinstance(array, np.ndarray) else () for array in arrays])
 
 
-def _is_own(program: Program, port: Port) -> bool:
-    """Whether an output's slot is nothing but that output."""
-    given = any(port.slot == each.slot for each in program.inputs)
-    shared = sum(port.slot == each.slot for each in program.outputs) > 1
-    return not given and not shared and port.slot not in program.constants
-
-
 def _copied(held: object) -> Array:
     """A sequence with copies of its elements, or whatever else it is."""
     if isinstance(held, list):
@@ -458,36 +456,3 @@ def _check_ended(fault: int) -> None:
         raise UnsafeError(
             f"bodies have run more than {MAX_BODY_RUNS} times", number=806, hint="does anything end the loops?"
         )
-
-
-class Loaded:
-    """A program that may be called from many threads at once: each call that is under way has memory of its own."""
-
-    def __init__(self, program: Program, threads: int, constants: Mapping[int, Array] | None = None) -> None:
-        """Takes over a program; at most so many threads work on a call. `constants`: where they lie already."""
-        self._program = program
-        self._threads = threads
-        if constants is None:
-            constants = {slot: contiguous(constant.array()) for slot, constant in program.constants.items()}
-        self._constants = constants
-        self._idle: list[Call] = []
-
-    def like(self, program: Program) -> Loaded:
-        """Another program that has the same constants, where they lie."""
-        return Loaded(program, self._threads, self._constants)
-
-    def rest(self) -> None:
-        """Gives back the memory of calls; the next ones take new memory."""
-        self._idle.clear()
-
-    def run(self, key: Key, fed: Sequence[Array], targets: Mapping[int, Array], team: Team | None) -> list[Array]:
-        """The outputs, as `Call.run` makes them."""
-        idle = self._idle
-        try:  # no lock around the list: a process that is forked off while it is held would wait for ever
-            call = idle.pop()
-        except IndexError:
-            call = Call(self._program, self._constants, self._threads)
-        try:
-            return call.run(key, fed, targets, team)
-        finally:
-            idle.append(call)

@@ -14,17 +14,17 @@ from __future__ import annotations
 import threading
 import warnings
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from xir.errors import XirError
-from xir.ir.constant import Array
 from xir.ir.dims import Dim, Symbol
-from xir.runtime.call import Loaded, Recent
+from xir.runtime.call import Call
+from xir.runtime.loaded import Loaded
 from xir.runtime.program import Key, Program, Stretch, every_step, sizes_of
-from xir.runtime.team import Team
+from xir.runtime.recent import Recent
 
 KEPT = 4
 """Sizes of a model that have code of their own at a time; each has temporary memory of its own, too."""
@@ -36,6 +36,7 @@ PRICE = 0.1
 """Seconds that it takes to make code for a kernel: 0.04 to 0.15 on an AMD EPYC (Zen 5) for eight public models of 6
 to 196 kernels: PNet and RNet of mtcnn, OCR of ddddocr and PP-OCRv4, openWakeWord's spectrogram, nudenet, brainmaze."""
 
+_T = TypeVar("_T")
 Make: TypeAlias = Callable[[Mapping[Symbol, Dim], Callable[[], None]], Program]
 """Makes the program for sizes; calls the second argument now and then, which raises when nobody wants it any more."""
 
@@ -147,22 +148,22 @@ class Hot:
         self._maker = _Maker(make)
         self._forgotten = weakref.finalize(self, self._maker.unwanted.set)
 
-    def run(self, key: Key, fed: Sequence[Array], targets: Mapping[int, Array], team: Team | None) -> list[Array]:
-        """The outputs, as `Loaded.run` makes them."""
+    def run(self, key: Key, work: Callable[[Call], _T]) -> _T:
+        """What `work` makes of a call, as `Loaded.run`."""
         own = self._own.get(key)
         if own is not None:
             own.used = True
-            return own.loaded.run(key, fed, targets, team)
+            return own.loaded.run(key, work)
         if not self._watching:
-            return self._all.run(key, fed, targets, team)
+            return self._all.run(key, work)
         heat = self._heat.get(key)
         if heat is None:
             heat = self._heat.keep(key, _Heat())
         heat.calls += 1
         if heat.told or heat.calls % SAMPLED:
-            return self._all.run(key, fed, targets, team)
+            return self._all.run(key, work)
         begun = perf_counter()
-        results = self._all.run(key, fed, targets, team)
+        results = self._all.run(key, work)
         heat.seconds += SAMPLED * (perf_counter() - begun)
         if heat.seconds >= self._price:
             heat.told = self._maker.begin(weakref.ref(self), key)

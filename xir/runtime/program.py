@@ -242,3 +242,18 @@ def sizes_of(program: Program, key: Key) -> Sizes:
     )
     check_constraints(program.constraints, sizes.known)
     return sizes
+
+
+def is_own(program: Program, port: Port) -> bool:
+    """Whether an output's slot is nothing but that output."""
+    given = any(port.slot == each.slot for each in program.inputs)
+    shared = sum(port.slot == each.slot for each in program.outputs) > 1
+    return not given and not shared and port.slot not in program.constants
+
+
+def takes_addresses(program: Program) -> bool:
+    """Whether a call needs nothing but addresses: machine code alone makes all outputs, each in a place of its own."""
+    stretches = [step for step in program.steps if isinstance(step, Stretch)]
+    made = {slot for step in stretches for slot in step.writes}
+    is_native = len(stretches) == len(program.steps) and all(port.type is not None for port in program.inputs)
+    return is_native and all(port.slot in made and is_own(program, port) for port in program.outputs)

@@ -147,7 +147,7 @@ def test_a_traced_graph() -> None:
     z = made("z", ADD, y, w)
     graph = graph_of(n, m, two, x, w, c, y, z, output(y, z), held=Tensor(X))
     traced = read_traced(graph, "net", {4: Tensor(X)})
-    assert traced.feeds == ((1, True), (3, False))
+    assert [(feed.place, feed.by_size, feed.order) for feed in traced.feeds] == [(1, True, (0,)), (3, False, (0, 1))]
     assert traced.orders == ((1, 0), None)
     assert traced.program.ranges == {"s0": (2, 9)}
 

@@ -64,7 +64,7 @@ class LiveTensor(Protocol):
         """Whether it was made under `torch.inference_mode`."""
         ...
 
-    def clone(self) -> LiveTensor:
+    def clone(self, *, memory_format: object = ...) -> LiveTensor:
         """The elements in memory of their own."""
         ...
 
@@ -86,6 +86,22 @@ class LiveTensor(Protocol):
 
     def view(self, dtype: object) -> LiveTensor:
         """The same bits as elements of another type."""
+        ...
+
+    def data_ptr(self) -> int:
+        """The address of the first element; 0 where there is none."""
+        ...
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in row-major order."""
+        ...
+
+    def is_neg(self) -> bool:
+        """Whether its elements are those in memory with the other sign."""
+        ...
+
+    def as_strided(self, size: tuple[int, ...], stride: tuple[int, ...]) -> LiveTensor:
+        """Elements of the same memory with other sizes and strides."""
         ...
 
     def permute(self, axes: tuple[int, ...]) -> LiveTensor:

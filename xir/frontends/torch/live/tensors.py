@@ -102,4 +102,9 @@ def tensor_of(array: Array, dtype: DType) -> LiveTensor:
     if dtype not in _BEYOND_NUMPY:
         return cast("LiveTensor", torch.from_numpy(held))
     bits = torch.from_numpy(held.view("i2" if dtype.bits == 16 else "u1"))
-    return cast("LiveTensor", bits.view(getattr(torch, _NAMES[dtype])))
+    return cast("LiveTensor", bits.view(torch_dtype(dtype)))
+
+
+def torch_dtype(dtype: DType) -> object:
+    """`torch.float32` and its like."""
+    return cast("object", getattr(torch_module(), _NAMES[dtype]))

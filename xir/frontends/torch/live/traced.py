@@ -6,7 +6,7 @@ an input that is fed for its size alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,23 +16,38 @@ from xir.frontends.torch.live.exported import ranges_of
 from xir.frontends.torch.live.graphs import FxReader
 from xir.frontends.torch.live.objects import FxModule, LiveTensor, SupportsStrides
 from xir.frontends.torch.live.tensors import constant_of
-from xir.frontends.torch.program import Argument, Body, Input, Output, Program, Reference, TensorInfo, Weight
+from xir.frontends.torch.program import Argument, Body, Input, Node, Output, Program, Reference, TensorInfo, Weight
 from xir.ir.types import DType
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Feed:
+    """What an input of the program is fed.
+
+    Attributes:
+        place: the number of the graph's argument.
+        by_size: whether the argument is a number, and the input is fed for its size alone.
+        order: the axes of the argument in the order in which the input has them.
+    """
+
+    place: int
+    by_size: bool
+    order: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Traced:
-    """A graph of torch.fx.
+    """A graph of torch.fx; its tensors come and go as they lie in memory, their axes in that order.
 
     Attributes:
         program: what it computes.
-        feeds: for each input of the program the number of the graph's argument, and whether that is fed for its size.
-        orders: for each output its axes from the largest stride to the smallest, as tracing saw them; None for a
-            number.
+        feeds: what the inputs of the program are.
+        orders: for each output the order in which it has the axes of the graph's result, from the largest stride to
+            the smallest, as tracing saw them; None for a number.
     """
 
     program: Program
-    feeds: tuple[tuple[int, bool], ...]
+    feeds: tuple[Feed, ...]
     orders: tuple[tuple[int, ...] | None, ...]
 
 
@@ -49,21 +64,24 @@ def read_traced(module: FxModule, name: str, frozen: Mapping[int, LiveTensor]) -
     """
     reader = FxReader(module)
     body = reader.body()
-    tensors = dict(body.tensors)
+    values = {node.name: node.meta.get("val") for node in module.graph.nodes}
     names = [item.name for item in body.inputs if isinstance(item, Reference)][
         : len(body.inputs) - len(reader.constants)
     ]
+    turner = _Turner(dict(body.tensors))
+    tensors = turner.tensors
     bare = {size for each in names if each in tensors for size in tensors[each].shape if isinstance(size, str)}
     weights = {each: Weight(constant_of(tensor, repr(each))) for each, tensor in reader.constants.items()}
     inputs: list[Input] = []
-    feeds: list[tuple[int, bool]] = []
+    feeds: list[Feed] = []
     for place, each in enumerate(names):
         if place in frozen:
             inputs.append(Input(each, "constant", each))
             weights[each] = Weight(constant_of(frozen[place], repr(each)))
         elif each in tensors:
-            inputs.append(Input(each, "user"))
-            feeds.append((place, False))
+            order = _dense_order(values[each])
+            inputs.append(Input(turner.fed(each, order), "user"))
+            feeds.append(Feed(place, False, order))
         else:
             symbol = _symbol(body.quantities.get(each), each)
             inputs.append(Input(each, "size"))
@@ -71,13 +89,57 @@ def read_traced(module: FxModule, name: str, frozen: Mapping[int, LiveTensor]) -
                 bare.add(symbol)
                 inputs.append(Input(f"size of {symbol}", "user"))
                 tensors[f"size of {symbol}"] = TensorInfo(DType.BOOL, (symbol,))
-                feeds.append((place, True))
+                feeds.append(Feed(place, True, (0,)))
     inputs += [Input(each, "constant", each) for each in reader.constants]
+    orders = tuple(_order(values.get(each.name)) if isinstance(each, Reference) else None for each in body.outputs)
+    outputs = tuple(turner.answered(argument, order) for argument, order in zip(body.outputs, orders, strict=True))
     whole = tuple(Reference(input_.name) for input_ in inputs)
-    body = Body(whole, body.nodes, body.outputs, False, tensors, body.quantities)
-    outputs = tuple(Output(argument, "user") for argument in body.outputs)
-    program = Program(name, name, body, tuple(inputs), outputs, weights, _ranges(module))
-    return Traced(program, tuple(feeds), _orders(module, body.outputs))
+    nodes = (*turner.before, *body.nodes, *turner.after.values())
+    body = Body(whole, nodes, outputs, False, tensors, body.quantities)
+    answers = tuple(Output(argument, "user") for argument in outputs)
+    return Traced(
+        Program(name, name, body, tuple(inputs), answers, weights, _ranges(module)), tuple(feeds), orders
+    )
+
+
+class _Turner:
+    """Tensors that come and go with their axes in another order.
+
+    Attributes:
+        tensors: what is known of all tensors.
+        before: the calls that turn inputs.
+        after: {name: the call that turns it} of outputs.
+    """
+
+    def __init__(self, tensors: dict[str, TensorInfo]) -> None:
+        self.tensors = tensors
+        self.before: list[Node] = []
+        self.after: dict[str, Node] = {}
+
+    def fed(self, name: str, order: tuple[int, ...]) -> str:
+        """What is fed in the place of an input whose axes lie in this order."""
+        if order == tuple(range(len(order))):
+            return name
+        there = self._described(name, order)
+        self.before.append(_permuted(name, there, tuple(map(order.index, range(len(order))))))
+        return there
+
+    def answered(self, argument: Argument, order: tuple[int, ...] | None) -> Argument:
+        """What is answered in the place of an output whose axes are wanted in this order."""
+        if order is None or order == tuple(range(len(order))) or not isinstance(argument, Reference):
+            return argument
+        if argument.name not in self.after:
+            self.after[argument.name] = _permuted(self._described(argument.name, order), argument.name, order)
+        return Reference(self.after[argument.name].name)
+
+    def _described(self, name: str, order: tuple[int, ...]) -> str:
+        info = self.tensors[name]
+        self.tensors[f"{name} as it lies"] = TensorInfo(info.dtype, tuple(info.shape[axis] for axis in order))
+        return f"{name} as it lies"
+
+
+def _permuted(made: str, name: str, order: tuple[int, ...]) -> Node:
+    return Node(made, "aten.permute.default", (Reference(name), order), {}, made)
 
 
 def _symbol(quantity: object, name: str) -> str | None:
@@ -104,12 +166,6 @@ def _ranges(module: FxModule) -> dict[str, tuple[int | None, int | None]]:
     return {}
 
 
-def _orders(module: FxModule, outputs: Sequence[Argument]) -> tuple[tuple[int, ...] | None, ...]:
-    """The axes of outputs from the largest stride to the smallest; None for what no tensor is."""
-    values = {node.name: node.meta.get("val") for node in module.graph.nodes}
-    return tuple(_order(values.get(output.name)) if isinstance(output, Reference) else None for output in outputs)
-
-
 def _order(value: object) -> tuple[int, ...] | None:
     if not isinstance(value, SupportsStrides):
         return None
@@ -118,6 +174,20 @@ def _order(value: object) -> tuple[int, ...] | None:
     kept = [axis for axis, size in enumerate(sizes) if size != 1]
     ordered = iter(sorted(kept, key=lambda axis: -strides[axis]))
     return tuple(next(ordered) if size != 1 else axis for axis, size in enumerate(sizes))
+
+
+def _dense_order(value: object) -> tuple[int, ...]:
+    """The axes as they lie in memory; where there are gaps between elements, as they are numbered."""
+    order, plain = _order(value), tuple(range(len(value.shape))) if isinstance(value, SupportsStrides) else ()
+    if order is None or not isinstance(value, SupportsStrides):
+        return plain
+    step = 1
+    strides, sizes = value.stride(), value.shape
+    for axis in reversed(order):
+        if _hint(sizes[axis]) != 1 and _hint(strides[axis]) != step:
+            return plain
+        step *= _hint(sizes[axis])
+    return order
 
 
 def _hint(number: object) -> int:
