@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from xir.errors import UsageError
@@ -93,6 +95,52 @@ def test_results_lie_as_eager_has_them() -> None:
     made, same = torch.compile(lambda x: (x.t() * 2, x), backend=backend)(x)
     assert made.stride() == (1, 4)
     assert same.data_ptr() == x.data_ptr()
+
+
+def _unaligned() -> torch.Tensor:
+    return torch.frombuffer(
+        bytearray(np.arange(13, dtype=np.float32).tobytes()), dtype=torch.float32, offset=1, count=12
+    )
+
+
+LAID: dict[str, Callable[[], torch.Tensor]] = {
+    "as it is": lambda: torch.randn(2, 3, 4, 5),
+    "axes turned": lambda: torch.randn(5, 4, 3, 2).permute(3, 0, 2, 1),
+    "channels last": lambda: torch.randn(2, 3, 4, 5).to(memory_format=torch.channels_last),
+    "with gaps": lambda: torch.randn(2, 3, 4, 10)[..., ::2],
+    "repeated": lambda: torch.randn(2, 1, 4, 1).expand(2, 3, 4, 5),
+    "negated": lambda: torch._neg_view(torch.randn(2, 3, 4, 5)),
+    "without elements": lambda: torch.randn(2, 0, 4),
+    "between addresses": _unaligned,
+    "halves": lambda: torch.randn(4, 3).bfloat16().t(),
+}
+
+
+@pytest.mark.parametrize("give", LAID.values(), ids=LAID)
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_arguments_are_read_however_they_lie(give: Callable[[], torch.Tensor], dynamic: bool) -> None:
+    run = torch.compile(lambda x: (x * 2 + 1, x.sum(-1)), backend=backend, dynamic=dynamic, options={"strict": True})
+    for _ in range(2):
+        x = give()
+        made, total = run(x)
+        close(made, x * 2 + 1)
+        close(total, x.sum(-1))
+        if x.numel() and x.is_contiguous(
+            memory_format=torch.channels_last if x.dim() == 4 else torch.contiguous_format
+        ):
+            assert made.stride() == (x * 2).stride()
+
+
+def test_large_results_are_the_callers_own() -> None:
+    run = torch.compile(lambda x: (x + 1).t(), backend=backend, options={"strict": True})
+    x = torch.zeros(1 << 10, 1 << 11)
+    first = run(x)
+    place = first.data_ptr()
+    second = run(x + 1)
+    close(first, torch.ones(1 << 11, 1 << 10))
+    del first
+    assert run(x).data_ptr() == place
+    assert second.stride() == (1, 1 << 11)
 
 
 def test_numbers_that_no_tensor_has_are_sizes() -> None:

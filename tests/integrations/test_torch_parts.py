@@ -90,12 +90,25 @@ def test_numbers_are_drawn_first_and_in_order() -> None:
 def test_views_that_are_results_are_views_and_others_are_computed_where_they_are_read() -> None:
     net = Net()
     x = net(None)
-    view = net(VIEW, net(ADD, x, x))
+    base = net(ADD, x, x)
+    view = net(VIEW, base)
     result, odd = net(ADD, view, 1), net(ODD, net(VIEW, x))
-    assert told(net.parts(result, view, net(ADD, odd, view), staying=(odd,))) == [
+    assert told(net.parts(result, view, base, net(ADD, odd, view), staying=(odd,))) == [
         ("torch", "v0", "v4 v5", "v5"),
         ("xir", "v0 v5", "v1 v2 v3 v6", "v1 v3 v6"),
         ("torch", "v1", "v2", "v2"),
+    ]
+
+
+def test_a_view_whose_memory_nobody_else_sees_is_made_by_xir() -> None:
+    net = Net()
+    x = net(None)
+    alone, twice = net(VIEW, net(VIEW, net(ADD, x, x))), net(ADD, x, 1)
+    one, other = net(VIEW, twice), net(VIEW, net(VIEW, twice))
+    assert told(net.parts(alone, one, other, net(VIEW, x))) == [
+        ("torch", "v0", "v8", "v8"),
+        ("xir", "v0", "v1 v2 v3 v4", "v3 v4"),
+        ("torch", "v4", "v5 v6 v7", "v5 v7"),
     ]
 
 

@@ -21,9 +21,9 @@ from xir.ops.elementwise import add, neg
 from xir.ops.shape import transpose
 from xir.reference.dlpack import borrowed
 from xir.runtime.call import Call
-from xir.runtime.recent import REMEMBERED, Recent
 from xir.runtime.executable import Executable
 from xir.runtime.memory import address_of, plan
+from xir.runtime.recent import REMEMBERED, Recent
 
 N = Symbol("N")
 

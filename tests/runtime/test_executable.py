@@ -12,7 +12,12 @@ import xir
 from tests.runtime.models import WIDTH, feed, layered
 from xir.errors import UsageError
 from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
+from xir.ops.finding import nonzero
 from xir.runtime.executable import Executable
+from xir.runtime.memory import address_of
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +82,30 @@ def test_threads_are_bounded_by_the_argument(threads, monkeypatch):
 def test_an_unknown_target():
     with pytest.raises(UsageError, match="no target 'tpu'"):
         xir.compile(layered(layers=1), "tpu")
+
+
+def test_it_runs_on_memory_that_the_caller_vouches_for(model):
+    for rows in (3, 5, 3):
+        x = feed(rows)
+        key = (x.shape,)
+        y = np.empty(model.shapes(key)[0], np.float32)
+        model.run_at(key, [address_of(x)], [address_of(y)])
+        assert y.tobytes() == model(x)[0].tobytes()
+    model.run_at(((0, WIDTH),), [0], [0])
+    assert model.takes_addresses
+
+
+def test_shapes_that_do_not_fit_are_refused(model):
+    for ask in (model.shapes, lambda key: model.run_at(key, [0], [0])):
+        with pytest.raises(UsageError):
+            ask(((3, WIDTH + 1),))
+
+
+def test_what_is_no_machine_code_takes_no_addresses():
+    x = Value(TensorType(DType.FLOAT32, (3,)))
+    same = xir.compile(Graph("same", (x,), (x,), ("y",), (), {x: "x"}), threads=1)
+    assert not same.takes_addresses
+    hosted = xir.compile(Graph("places", (x,), (nonzero(x),), ("y",), (), {x: "x"}), threads=1)
+    assert not hosted.takes_addresses
+    with pytest.raises(UsageError, match="do not tell"):
+        hosted.shapes(((3,),))

@@ -99,11 +99,35 @@ class Stages:
                 floor = max(self._after(node), last_effect if ordered else 0)
                 self._place[node] = floor + (floor % 2 != self.is_compiled(node))
                 last_effect = self._place[node] if ordered else last_effect
+        self._take_over(module)
         wanted = self._wanted(module)
         self.calls: dict[int, list[FxNode]] = {}
         for node, place in self._place.items():
             if node in wanted or node not in self._free:
                 self.calls.setdefault(place, []).append(node)
+
+    def _take_over(self, module: FxModule) -> None:
+        """Has xir make views that nobody can tell from copies: no other part of the same memory is shown."""
+        shown: dict[FxNode, set[FxNode]] = {}
+        for reader in module.graph.nodes:
+            if reader.op == "output" or (reader.op == "call_function" and not self._is_xirs(reader)):
+                for node in reader.all_input_nodes:
+                    shown.setdefault(self._memory(node), set()).add(node)
+        for base, (node, *others) in shown.items():
+            is_view = node in self._free and base not in self._free
+            if is_view and self._is_xirs(base) and not others and not _is_item(node):
+                self._free.remove(node)
+                self._place[node] = self._place[base]
+
+    def _is_xirs(self, node: FxNode) -> bool:
+        """Whether xir computes a call, for its own sake or for that of others."""
+        return node in self._free or (node.op == "call_function" and self.is_compiled(node))
+
+    def _memory(self, node: FxNode) -> FxNode:
+        """Whose memory a view shows; numbers are their own."""
+        while node in self._free and not is_number(node):
+            node = node.all_input_nodes[0]
+        return node
 
     def _wanted(self, module: FxModule) -> set[FxNode]:
         """What is free and PyTorch has to compute, for its own calls or as results."""

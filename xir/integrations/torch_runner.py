@@ -38,7 +38,9 @@ def runner(traced: Traced, executable: Executable) -> Boxed:
     """
     tensors = traced.program.body.tensors
     users = [tensors[input_.name].dtype for input_ in traced.program.inputs if input_.role == "user"]
-    is_plain = executable.takes_addresses and None not in traced.orders and COMPLEX.keys().isdisjoint((*users, *_made(traced)))
+    is_plain = (
+        executable.takes_addresses and None not in traced.orders and COMPLEX.keys().isdisjoint((*users, *_made(traced)))
+    )
     return _Addressed(traced, executable, users) if is_plain else _Arrays(traced, executable, users)
 
 

@@ -298,11 +298,7 @@ class Call:
         if alone is None:
             alone = self.measured.alone[stretch.address] = is_small(stretch.work, self.sizes.known)
         table, numbers = self.frame.address, self.measured.address
-        if (
-            alone
-            or team is None
-            or not team.run(stretch.address, table, numbers, self.threads)
-        ):
+        if alone or team is None or not team.run(stretch.address, table, numbers, self.threads):
             stretch.entry(table, numbers, 0, 1, 0)
         if stretch.fault is not None:
             _check_ended(int(self.read(stretch.fault, ())))

@@ -152,6 +152,26 @@ def test_a_traced_graph() -> None:
     assert traced.program.ranges == {"s0": (2, 9)}
 
 
+@pytest.mark.parametrize(
+    ("x", "order"),
+    [
+        (X.T, (1, 0)),
+        (X, (0, 1)),
+        (X[:, ::2], (0, 1)),
+        (np.broadcast_to(X[0], (2, 3)), (0, 1)),
+        (np.zeros((2, 1, 3), np.float32).T, (2, 1, 0)),
+    ],
+)
+def test_inputs_that_are_dense_go_in_as_they_lie(x: np.ndarray, order: tuple[int, ...]) -> None:
+    fed = placed("x", Tensor(x))
+    once = made("y", RELU, fed, value=Tensor(np.maximum(x, 0)))
+    traced = read_traced(graph_of(fed, once, output(once, once)), "net", {})
+    assert traced.feeds[0].order == order
+    results = xir.run(import_program(traced.program).graph, {traced.program.inputs[0].name: x.transpose(order)})
+    for array, axes in zip(results.values(), traced.orders, strict=True):
+        np.testing.assert_array_equal(array, np.maximum(x, 0).transpose(axes))
+
+
 @pytest.mark.parametrize("value", [1.5, Number("2*s0"), None])
 def test_numbers_that_no_size_tells(value: object) -> None:
     with pytest.raises(UnsupportedError):

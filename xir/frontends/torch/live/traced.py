@@ -97,9 +97,7 @@ def read_traced(module: FxModule, name: str, frozen: Mapping[int, LiveTensor]) -
     nodes = (*turner.before, *body.nodes, *turner.after.values())
     body = Body(whole, nodes, outputs, False, tensors, body.quantities)
     answers = tuple(Output(argument, "user") for argument in outputs)
-    return Traced(
-        Program(name, name, body, tuple(inputs), answers, weights, _ranges(module)), tuple(feeds), orders
-    )
+    return Traced(Program(name, name, body, tuple(inputs), answers, weights, _ranges(module)), tuple(feeds), orders)
 
 
 class _Turner:
