@@ -22,9 +22,11 @@ from xir.frontends.torch.handlers import (
     gradients,
     index,
     joining,
+    linalg,
     loss,
     norm,
     numbers,
+    polynomials,
     pooling,
     prims,
     product,
@@ -37,8 +39,10 @@ from xir.frontends.torch.handlers import (
     scatter,
     sorting,
     special,
+    vectors,
     views,
     vision,
+    windows,
 )
 from xir.frontends.torch.operators import Operators
 
@@ -63,9 +67,11 @@ ATEN = Operators(
     gradients.operators,
     index.operators,
     joining.operators,
+    linalg.operators,
     loss.operators,
     norm.operators,
     numbers.operators,
+    polynomials.operators,
     pooling.operators,
     product.operators,
     ragged.operators,
@@ -76,7 +82,9 @@ ATEN = Operators(
     scatter.operators,
     sorting.operators,
     special.operators,
+    vectors.operators,
     views.operators,
+    windows.operators,
 )
 """Every operator of the namespace `aten`."""
 

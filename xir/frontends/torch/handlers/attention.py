@@ -139,3 +139,67 @@ def flash(
     y, scores = attended(call, q, k, v, mask, dropout, causal, scale, shown=True)
     wide = call.cast(scores, DType.FLOAT32) if scores.dtype in (DType.FLOAT16, DType.BFLOAT16) else scores
     return y, reduce_log_sum_exp(wide, axes=(wide.rank - 1,), keep_dims=False)
+
+
+_ON_A_DEVICE = (
+    "(Tensor output, Tensor logsumexp, Tensor cum_seq_q, Tensor cum_seq_k, SymInt max_q, SymInt max_k,"
+    " Tensor {}, Tensor {}, Tensor debug_attn_mask)"
+)
+
+
+@operators.op(
+    "_scaled_dot_product_flash_attention(Tensor query, Tensor key, Tensor value, float dropout_p=0.,"
+    f" bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> "
+    f"{_ON_A_DEVICE.format('rng_state', 'unused')}"
+)
+def flash_on_a_device(
+    call: Call, q: Value, k: Value, v: Value, dropout: float, causal: bool, shown: bool, scale: float | None
+) -> tuple[object, ...]:
+    """What a program exported on a GPU calls: the result and the logarithms, then what training alone reads."""
+    y, sums = flash(call, q, k, v, dropout, causal, None, scale)
+    none = call.filled(0, DType.INT64, ())
+    return y, sums, none, none, q.shape[-2], k.shape[-2], none, none, call.filled(0, y.dtype, (0,))
+
+
+@operators.op(
+    "_scaled_dot_product_cudnn_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias,"
+    " bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *,"
+    f" float? scale=None) -> {_ON_A_DEVICE.format('philox_seed', 'philox_offset')}"
+)
+def cudnn_attention(
+    call: Call,
+    q: Value,
+    k: Value,
+    v: Value,
+    mask: Value | None,
+    summed: bool,
+    dropout: float,
+    causal: bool,
+    shown: bool,
+    scale: float | None,
+) -> tuple[object, ...]:
+    """The same with a mask."""
+    y, sums = flash(call, q, k, v, dropout, causal, mask, scale)
+    return y, sums, *flash_on_a_device(call, q, k, v, dropout, causal, shown, scale)[2:]
+
+
+@operators.op(
+    "_scaled_dot_product_efficient_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias,"
+    " bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, *, float? scale=None)"
+    " -> (Tensor output, Tensor log_sumexp, Tensor philox_seed, Tensor philox_offset)"
+)
+def efficient_attention(
+    call: Call,
+    q: Value,
+    k: Value,
+    v: Value,
+    mask: Value | None,
+    summed: bool,
+    dropout: float,
+    causal: bool,
+    scale: float | None,
+) -> tuple[Value, Value, Value, Value]:
+    """The same."""
+    y, sums = flash(call, q, k, v, dropout, causal, mask, scale)
+    none = call.filled(0, DType.INT64, ())
+    return y, sums, none, none

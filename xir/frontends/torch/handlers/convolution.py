@@ -12,7 +12,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.conv import conv, conv_transpose
 from xir.ops.reduce import reduce_sum
-from xir.ops.shape import reshape
+from xir.ops.shape import reshape, transpose
 
 operators = Operators("aten")
 
@@ -228,3 +228,10 @@ def backward(
     dx, dw = pullback(build, (x, w), dy)
     db = reduce_sum(dy, axes=(0, *range(2, dy.rank)), keep_dims=False) if wanted[2] else None
     return dx if wanted[0] else None, dw if wanted[1] else None, db
+
+
+@operators.op("conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor")
+def convolution_time_first(call: Call, x: Value, w: Value, bias: Value, padding: int) -> Value:
+    """conv1d of [T, N, C] with weights [window, C, O]."""
+    turned = transpose(x, perm=(1, 2, 0)), transpose(w, perm=(2, 1, 0))
+    return transpose(convolved(call, *turned, bias, (1,), (padding,), (1,), 1), perm=(2, 0, 1))

@@ -72,7 +72,7 @@ def complex_to_complex(call: Call, x: Value, axes: Sequence[int], mode: int, for
     return view_as_complex(call, _normed(call, y, product(tuple(x.shape[axis] for axis in places)), mode))
 
 
-def _mode(call: Call, norm: str | None, forward: bool) -> int:
+def norm_mode(call: Call, norm: str | None, forward: bool) -> int:
     """What a name of a norm means for a direction (`norm_from_string`)."""
     if norm not in (None, "backward", "forward", "ortho"):
         call.invalid(f"norm {norm!r}, expected 'backward', 'forward' or 'ortho'")
@@ -134,23 +134,25 @@ def fft(call: Call, x: Value, sizes: Number | Sizes, axes: int | Sequence[int] |
     forward = call.kind.startswith("aten.fft_fft")
     places, lengths = _axes(call, x, *_lists(sizes, axes))
     given = _resized(call, _as_complex(call, x), places, lengths)
-    return complex_to_complex(call, given, places, _mode(call, norm, forward), forward) if places else given
+    return complex_to_complex(call, given, places, norm_mode(call, norm, forward), forward) if places else given
 
 
-@operators.op(f"fft_rfft{_LINE}", f"fft_rfft2{_PLANE}", f"fft_rfftn{_SPACE}", f"fft_ihfft{_LINE}")
+@operators.op(f"fft_rfft{_LINE}", f"fft_rfft2{_PLANE}", f"fft_rfftn{_SPACE}")
+@operators.op(f"fft_ihfft{_LINE}", f"fft_ihfft2{_PLANE}", f"fft_ihfftn{_SPACE}")
 def rfft(call: Call, x: Value, sizes: Number | Sizes, axes: int | Sequence[int] | None, norm: str | None) -> Value:
     """torch.fft.rfft and its variants; ihfft, whose result is conjugated."""
     forward = call.kind.startswith("aten.fft_rfft")
     x = call.real(x)
     places, lengths = _axes(call, x, *_lists(sizes, axes))
-    y = real_to_complex(call, _resized(call, x, places, lengths), places, _mode(call, norm, forward), True)
+    y = real_to_complex(call, _resized(call, x, places, lengths), places, norm_mode(call, norm, forward), True)
     if forward:
         return y
     a, b = call.parts(y)
     return call.joined(a, elementwise.neg(b))
 
 
-@operators.op(f"fft_irfft{_LINE}", f"fft_irfft2{_PLANE}", f"fft_irfftn{_SPACE}", f"fft_hfft{_LINE}")
+@operators.op(f"fft_irfft{_LINE}", f"fft_irfft2{_PLANE}", f"fft_irfftn{_SPACE}")
+@operators.op(f"fft_hfft{_LINE}", f"fft_hfft2{_PLANE}", f"fft_hfftn{_SPACE}")
 def irfft(call: Call, x: Value, sizes: Number | Sizes, axes: int | Sequence[int] | None, norm: str | None) -> Value:
     """torch.fft.irfft and its variants; hfft, whose operand is conjugated. Without a size the last one is even."""
     forward = call.kind.startswith("aten.fft_hfft")
@@ -162,10 +164,23 @@ def irfft(call: Call, x: Value, sizes: Number | Sizes, axes: int | Sequence[int]
     if forward:
         a, b = call.parts(x)
         x = call.joined(a, elementwise.neg(b))
-    return complex_to_real(call, x, places, _mode(call, norm, forward), last)
+    return complex_to_real(call, x, places, norm_mode(call, norm, forward), last)
 
 
-for _operator in ("fft", "ifft", "fft2", "ifft2", "fftn", "ifftn", "irfft", "irfft2", "irfftn", "hfft"):
+for _operator in (
+    "fft",
+    "ifft",
+    "fft2",
+    "ifft2",
+    "fftn",
+    "ifftn",
+    "irfft",
+    "irfft2",
+    "irfftn",
+    "hfft",
+    "hfft2",
+    "hfftn",
+):
     operators.complex(f"fft_{_operator}.default")(lambda handler: handler)
 operators.complex("_fft_c2r.default", "_fft_c2c.default")(lambda handler: handler)
 

@@ -217,3 +217,64 @@ transformers = Operators("transformers")
 def grouped_fallback(call: Call, x: Value, w: Value, ends: Value) -> Value:
     """The experts' products, each for the rows that chose it."""
     return grouped_rows(call, x, w, ends)
+
+
+# Products in other types than their operands
+
+
+@operators.op(
+    "mm.dtype(Tensor self, Tensor mat2, ScalarType out_dtype) -> Tensor",
+    "bmm.dtype(Tensor self, Tensor mat2, ScalarType out_dtype) -> Tensor",
+)
+def matmul_in(call: Call, x: Value, y: Value, dtype: DType) -> Value:
+    """The product in a wider type."""
+    return matmul(call, call.cast(x, dtype), call.cast(y, dtype))
+
+
+@operators.op(
+    "addmm.dtype(Tensor self, Tensor mat1, Tensor mat2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1)"
+    " -> Tensor",
+    "baddbmm.dtype(Tensor self, Tensor batch1, Tensor batch2, ScalarType out_dtype, *, Scalar beta=1, Scalar alpha=1)"
+    " -> Tensor",
+)
+def added_in(call: Call, addend: Value, x: Value, y: Value, dtype: DType, beta: Number, alpha: Number) -> Value:
+    """The sum and the product in a wider type."""
+    return combined(call, call.cast(addend, dtype), matmul_in(call, x, y, dtype), beta, alpha)
+
+
+@operators.op("_int_mm(Tensor self, Tensor mat2) -> Tensor")
+def whole_matmul(call: Call, x: Value, y: Value) -> Value:
+    """The product of i8 matrices in i32."""
+    return matmul_in(call, x, y, DType.INT32)
+
+
+@operators.op("_weight_int8pack_mm(Tensor self, Tensor mat2, Tensor scales) -> Tensor")
+def weight_matmul(call: Call, x: Value, w: Value, scales: Value) -> Value:
+    """`x w^T` with i8 weights [O, I] and a scale for each of their rows."""
+    return mul(*call.promoted(matmul(call, x, turned(call.cast(w, x.dtype))), scales))
+
+
+@operators.op(
+    "_scaled_mm(Tensor self, Tensor mat2, Tensor scale_a, Tensor scale_b, Tensor? bias=None,"
+    " Tensor? scale_result=None, ScalarType? out_dtype=None, bool use_fast_accum=False) -> Tensor"
+)
+def scaled_matmul(
+    call: Call,
+    x: Value,
+    y: Value,
+    scale: Value,
+    other: Value,
+    bias: Value | None,
+    made_scale: Value | None,
+    dtype: DType | None,
+    fast: bool,
+) -> Value:
+    """The product of f8 matrices times a scale of each, or of each row and column, in f32."""
+    z = matmul_in(call, x, y, DType.FLOAT32)
+    for factor in (scale, other):
+        z = mul(*call.promoted(z, factor))
+    z = z if bias is None else add(*call.promoted(z, call.cast(bias, z.dtype)))
+    dtype = dtype or x.dtype
+    if made_scale is not None and dtype.bits == 8:
+        z = mul(*call.promoted(z, made_scale))
+    return call.cast(z, dtype)

@@ -186,6 +186,8 @@ def turned(call: Call, x: Value) -> Value:
     "mH(Tensor(a) self) -> Tensor(a)",
     "mH.a(Tensor(a) self) -> Tensor(a)",
     "adjoint(Tensor(a) self) -> Tensor(a)",
+    "matrix_H(Tensor(a) self) -> Tensor(a)",
+    "matrix_H.a(Tensor(a) self) -> Tensor(a)",
 )
 def matrix_turned(call: Call, x: Value) -> Value:
     """Each matrix turned."""

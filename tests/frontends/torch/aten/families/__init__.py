@@ -6,7 +6,9 @@ from tests.frontends.torch.aten.call import Example
 from tests.frontends.torch.aten.families import (
     activation,
     attention,
+    linalg,
     loss,
+    making,
     norm,
     pooling,
     product,
@@ -18,7 +20,8 @@ from tests.frontends.torch.aten.families import (
 from tests.frontends.torch.aten.families import convolution as convolutions
 
 FAMILIES = (
-    activation, attention, convolutions, loss, norm, pooling, product, quantized, recurrent, resize, spectra,
+    activation, attention, convolutions, linalg, loss, making, norm, pooling, product, quantized, recurrent, resize,
+    spectra,
 )  # fmt: skip
 
 

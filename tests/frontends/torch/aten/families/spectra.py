@@ -84,6 +84,18 @@ def _sized(x: np.ndarray, z: np.ndarray, r: Draws) -> list[Example]:
     found.append(Example("aten.stft.center", [wave[0], 8, 4, None, None, True, "constant", True, True, True]))
     found.append(Example("aten.sub.Tensor", [3, x]))
     found.append(Example("aten.mul.Tensor", [2.5, x]))
+    for name in ("hfft2", "hfftn"):
+        add(f"fft_{name}", z, [3, 5], None, "ortho") if name == "hfftn" else add(f"fft_{name}", z)
+    add("fft_ihfft2", x)
+    add("fft_ihfftn", r(2, 3, 4), None, [0, 2], "forward")
+    for size in (1, 6, 7):
+        add("fft_fftfreq", size, 0.5)
+        add("fft_rfftfreq", size)
+    half, whole = (r(2, points, 6) + 1j * r(2, points, 6) for points in (5, 8))
+    add("istft", half.astype(np.complex64), 8, 3, 6, r.share(6) + 1)
+    add("istft", half[0].astype(np.complex64), 8, None, None, None, True, True, None, 9)
+    add("istft", half.astype(np.complex64), 8, 2, None, r.share(8) + 1, False, False, True, 30)
+    add("istft", whole.astype(np.complex64), 8, 2, None, r.share(8) + 1, True, False, False)
     add("_fft_c2c", z, [0, 1], 1, True)
     add("_fft_c2c", z, [1], 2, False)
     return found
