@@ -95,6 +95,7 @@ def test_formats(capsys):
         "torchscript": (True, False),
         "caffe": (True, False),
         "tensorflow": (True, False),
+        "tfjs": (True, False),
         "saved_model": (True, False),
         "meta_graph": (True, False),
         "tflite": (True, False),

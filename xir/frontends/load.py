@@ -46,6 +46,7 @@ def formats() -> tuple[Format, ...]:
         Format("tflite", "TFLite", (".tflite",), _is_tflite, _load_tflite),
         Format("saved_model", "a SavedModel of TensorFlow", ("saved_model.pb",), _is_saved_model, _load_saved_model),
         Format("meta_graph", "a MetaGraph of TensorFlow", (".meta",), _is_meta_graph, _load_meta_graph),
+        Format("tfjs", "a graph model of TensorFlow.js", (".json",), _is_tfjs, _load_tfjs),
         Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
         Format("keras_archive", "a model of Keras 3", (".keras",), _is_keras_archive, _load_keras_archive),
         Format("keras", "a whole model of Keras", (".h5", ".hdf5"), _is_keras_hdf5, _load_keras_hdf5),
@@ -266,6 +267,18 @@ def _load_meta_graph(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.tensorflow.load import load_meta
 
     return load_meta(path, options)
+
+
+def _is_tfjs(file: MappedFile) -> bool:
+    from xir.frontends.tensorflow.tfjs import looks_like_graph_model
+
+    return looks_like_graph_model(file)
+
+
+def _load_tfjs(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.tensorflow.load import load_tfjs
+
+    return load_tfjs(path, options)
 
 
 def _is_tflite(file: MappedFile) -> bool:

@@ -48,6 +48,28 @@ def _layers() -> Iterator[Case]:
     )
 
 
+def _fused() -> Iterator[Case]:
+    x, w, b = real(1, 4, 5, 3), real(3, 2, 3, 4, seed=9), real(4)
+    conv = {"strides": [1, 1, 1, 1], "padding": "SAME", "num_args": 1, "TArgs": ["DT_FLOAT"], "leakyrelu_alpha": 0.3}
+    for after in ("", "Relu", "Relu6", "Elu", "LeakyRelu"):
+        names = ["BiasAdd", after] if after else ["BiasAdd"]
+        yield Case(f"_FusedConv2D {after}", "_FusedConv2D", (x, w, b), {**conv, "fused_ops": names})
+    norm = {
+        **conv,
+        "num_args": 4,
+        "num_host_args": 0,
+        "TArgs": ["DT_FLOAT"] * 4,
+        "fused_ops": ["FusedBatchNorm", "Relu"],
+    }
+    statistics = (real(4), real(4, seed=3), real(4, seed=5), real(4, low=0.5))
+    yield Case("_FusedConv2D norm", "_FusedConv2D", (x, w, *statistics), {**norm, "epsilon": 0.01})
+    for after in ("Relu", "Tanh", "Sigmoid", "GeluExact", "GeluApproximate"):
+        matrices = (real(3, 4), real(4, 2), real(2))
+        yield Case(f"_FusedMatMul {after}", "_FusedMatMul", matrices, {"fused_ops": ["BiasAdd", after]})
+    depthwise = {"strides": [1, 1, 1, 1], "padding": "SAME", "fused_ops": ["BiasAdd", "Relu6"]}
+    yield Case("_FusedDepthwise", "_FusedDepthwiseConv2dNative", (x, real(3, 2, 3, 2), real(6)), depthwise)
+
+
 def _pools() -> Iterator[Case]:
     x = real(2, 5, 6, 4)
     pool = {"ksize": [1, 3, 2, 1], "strides": [1, 2, 1, 1], "padding": "SAME"}
@@ -221,6 +243,7 @@ def cases_layers() -> Iterator[Case]:
     """All of them."""
     for family in (
         _layers,
+        _fused,
         _pools,
         _products,
         _matrices,

@@ -14,12 +14,13 @@ from xir.frontends.tensorflow._tables import HANDLERS
 
 UNRECORDED = frozenset(
     (
-        "Assign", "AssignAdd", "AssignSub", "Multinomial", "RandomStandardNormal", "RandomUniform", "RandomUniformInt",
+        "Assign", "AssignAdd", "AssignSub", "FusedDepthwiseConv2dNative", "Multinomial", "Prelu",
+        "RandomStandardNormal", "RandomUniform", "RandomUniformInt",
         "ScatterAdd", "ScatterDiv", "ScatterMax", "ScatterMin", "ScatterMul", "ScatterNdAdd", "ScatterNdMax",
         "ScatterNdMin", "ScatterNdSub", "ScatterNdUpdate", "ScatterSub", "ScatterUpdate", "TopK", "TruncatedNormal",
     )
 )  # fmt: skip
-"""Operators of variables, which a graph of constants does not run in TensorFlow, and of random numbers."""
+"""Operators of variables, which a graph of constants does not run in TensorFlow, of random numbers, of TensorFlow.js."""
 
 RECORDED = np.load(FIXTURE)
 

@@ -11,8 +11,8 @@ import xir
 from tests.frontends.archives import Member, archive_bytes
 from tests.frontends.torch.programs import leaf, meta, node, payload, program, size, tensor, write
 from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError
+from xir.frontends._json import MAX_CONTAINERS, MAX_ITEMS, MAX_JSON_BYTES, parse_json
 from xir.frontends.load import load_model, recognize
-from xir.frontends.torch.pt2._json import MAX_CONTAINERS, MAX_ITEMS, MAX_JSON_BYTES, parse_json
 
 W = np.arange(6, dtype=np.float32)
 

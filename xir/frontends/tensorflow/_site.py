@@ -170,6 +170,8 @@ class Site(Operands):
         declared = self.operator.parameters.get(type)
         if declared is None or declared.type != "list(type)":
             return 1
+        if type not in self.node.attributes and "num_args" in self.node.attributes:
+            return self.integer("num_args")  # fused operators of before 2.10, whose operands are all of one type
         held = self._list(type, "type")
         return len(_NUMBER.findall(held)) if isinstance(held, str) else len(held.integers("type"))
 

@@ -20,6 +20,7 @@ from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow._tables import HANDLERS, STATE_HANDLERS
 from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode, parse_edge
+from xir.frontends.tensorflow.proto.message import Message
 from xir.frontends.tensorflow.reader import read_graph
 from xir.frontends.tensorflow.saved_model import SavedModel, Signature
 from xir.frontends.tensorflow.tables import Operator, operator
@@ -76,7 +77,7 @@ def build_saved(
         XirError: as `import_tensorflow`.
     """
     if model.signature is None and outputs is None:
-        outputs = model.outputs
+        outputs = model.outputs or None
     return _built(Importer(model.graph, dict(inputs or {}), model.signature, model.variables), outputs)
 
 
@@ -392,7 +393,7 @@ class Importer:
             raise InvalidModelError("a constant has no value")
         if node in self.weights:
             return self.weights[node]
-        made = constant_from(held.required("tensor"), "the constant")
+        made = self._elements(node, held.required("tensor"))
         if made.elements <= MAX_LITERAL:
             return constant(value=made)
         value = self.weights[node] = Value(made.type)
@@ -400,6 +401,20 @@ class Importer:
         self.parameters.append(Parameter(value, made, made.dtype.is_floating))
         self.names[value] = "/".join((*scope.calls, node.name))
         return value
+
+    def _elements(self, node: TfNode, tensor: Message) -> Constant:
+        """What a constant holds, in the graph or beside it.
+
+        Raises:
+            InvalidModelError: what lies beside the graph is of another type or shape.
+        """
+        beside = self.model.held.get(node.name)
+        if beside is None:
+            return constant_from(tensor, "the constant")
+        told = shape_of_message(tensor.message("tensor_shape")) or ()
+        if beside.dtype is not dtype_of(tensor.integer("dtype"), "the constant") or beside.shape != told:
+            raise InvalidModelError(f"the constant is {list(told)} in the graph, and {beside.type!r} beside it")
+        return beside
 
     def _variable(self, node: TfNode, scope: Scope) -> Operand:
         """A variable: a handle of it, or of TensorFlow 1 the elements themselves."""

@@ -14,12 +14,15 @@ from xir.frontends.tensorflow.saved_model import (
     read_meta_graph,
     read_saved_model,
 )
+from xir.frontends.tensorflow.tfjs import looks_like_graph_model, read_graph_model
 
 __all__ = [
     "load_graph",
     "load_meta",
     "load_saved",
+    "load_tfjs",
     "looks_like_graph",
+    "looks_like_graph_model",
     "looks_like_meta_graph",
     "looks_like_saved_model",
 ]
@@ -55,6 +58,17 @@ def load_meta(path: str, options: LoadOptions) -> Loaded:
     """
     trust = options.trust_links
     return _saved(read_meta_graph(path, method=options.method, outputs=options.outputs, trust_links=trust), options)
+
+
+def load_tfjs(path: str, options: LoadOptions) -> Loaded:
+    """The graph of a graph model of TensorFlow.js.
+
+    Raises:
+        FormatError, UnsupportedError, InvalidModelError, UnsafeError, FileError: as `read_graph_model` and `build`.
+    """
+    model = read_graph_model(path, trust_links=options.trust_links)
+    graph = build_saved(model, inputs=options.inputs, outputs=options.outputs)
+    return Loaded(graph, "tfjs", model.files, model.graph.held_nodes(), _left_out(model.graph))
 
 
 def _saved(model: SavedModel, options: LoadOptions) -> Loaded:

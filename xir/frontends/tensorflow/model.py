@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from xir.frontends.tensorflow.proto.message import Message
+from xir.ir.constant import Constant
 
 _EDGE = re.compile(r"\^?([^:^]+)(?::([A-Za-z_]\w*))?(?::(\d{1,9}))?")
 
@@ -77,11 +78,13 @@ class TfGraph:
         path: the file.
         nodes: its nodes by name, in the order of the file.
         functions: the library by name.
+        held: {name of a constant: its elements}, of those that lie outside of the graph.
     """
 
     path: str
     nodes: Mapping[str, TfNode]
     functions: Mapping[str, TfFunction] = field(default_factory=dict[str, TfFunction])
+    held: Mapping[str, Constant] = field(default_factory=dict[str, Constant])
 
     def held_nodes(self) -> int:
         """How many nodes the file holds, those of functions included."""

@@ -72,6 +72,7 @@ class SavedModel:
         variables: its variables.
         assets: names of files that it brings along.
         outputs: without a signature: the results to compute.
+        shards: files of weights of its own, besides those of its variables.
     """
 
     path: str
@@ -82,11 +83,13 @@ class SavedModel:
     variables: Variables
     assets: tuple[str, ...]
     outputs: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
         """The files that it was read from so far."""
-        return (self.path, *(() if self.variables.checkpoint is None else self.variables.checkpoint.files))
+        kept = () if self.variables.checkpoint is None else self.variables.checkpoint.files
+        return (self.path, *self.shards, *kept)
 
 
 def file_in(folder: str) -> str | None:
@@ -183,7 +186,7 @@ def _model(chosen: Message, path: str, checkpoint: Checkpoint | None, *, method:
     graph = graph_of(chosen.required("graph_def"), path)
     entries = _signatures(chosen)
     name = _chosen(entries, method, path)
-    signature = _signature(entries[name], path)
+    signature = signature_of(entries[name], path)
     assets = tuple(each.text("filename") for each in chosen.messages("asset_file_def"))
     others = tuple(sorted(key for key in entries if key != name))
     variables = _variables(chosen, graph, list(signature.outputs.values()), checkpoint)
@@ -231,7 +234,13 @@ def _chosen(signatures: Mapping[str, Message], method: str | None, path: str) ->
     raise UsageError(f"no signature is the default; there are {known}", file=path, hint="choose one with --method NAME")
 
 
-def _signature(message: Message, path: str) -> Signature:
+def signature_of(message: Message, path: str) -> Signature:
+    """The signature that a SignatureDef describes.
+
+    Raises:
+        InvalidModelError: it has no outputs, or names no results of nodes.
+        UnsupportedError: tensors that are not dense.
+    """
     inputs: dict[str, tuple[Edge, Type]] = {}
     for name, info in sorted(message.entries("inputs").items()):
         dtype = dtype_of(info.integer("dtype"), f"input {name!r} of the signature")

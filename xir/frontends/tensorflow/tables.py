@@ -14,6 +14,14 @@ from types import MappingProxyType
 
 _ATTRIBUTE = re.compile(r"(?:^|, )(\w+):((?:list\()?(?:type|string|int|bool|float|shape|tensor|func)\)?)(=?)")
 
+_OF_JAVASCRIPT = (
+    "Prelu\tx:T, alpha:T\tactivations:T\tT:type\t",
+    "FusedDepthwiseConv2dNative\tinput:T, filter:T, args:T*num_args\toutput:T\tT:type, num_args:int, "
+    "strides:list(int), padding:string, explicit_paddings:list(int)=, data_format:string=NHWC, "
+    "dilations:list(int)=i: 1 i: 1 i: 1 i: 1, fused_ops:list(string)=, epsilon:float=0.0001, leakyrelu_alpha:float=0.2\t",
+)
+"""Operators that TensorFlow.js alone has (tfjs-converter/python: fuse_prelu.py, fuse_depthwise_conv2d.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -65,7 +73,7 @@ class Operator:
 @functools.cache
 def _rows() -> Mapping[str, tuple[str, ...]]:
     text = importlib.resources.files("xir.frontends.tensorflow").joinpath("operators.tsv").read_text("utf-8")
-    rows = [tuple(line.split("\t")) for line in text.splitlines()]
+    rows = [tuple(line.split("\t")) for line in (*text.splitlines(), *_OF_JAVASCRIPT)]
     return MappingProxyType({row[0]: row for row in rows})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from xir.frontends._json import Json
 from xir.frontends.torch._trace import parts_of
 from xir.frontends.torch.program import (
     Argument,
@@ -17,7 +18,6 @@ from xir.frontends.torch.program import (
     Subgraph,
     TensorInfo,
 )
-from xir.frontends.torch.pt2._json import Json
 from xir.ir.types import DType
 from xir.limits import MAX_CALLS, check_nesting, check_rank
 

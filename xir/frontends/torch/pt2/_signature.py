@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from xir.errors import XirError
+from xir.frontends._json import Json, parse_json
 from xir.frontends.torch._names import child_keys
 from xir.frontends.torch.program import Argument, Input, InputRole, Output, OutputRole, Reference
 from xir.frontends.torch.pt2._graph import read_argument
-from xir.frontends.torch.pt2._json import Json, parse_json
 from xir.limits import check_nesting
 
 _INPUTS: Mapping[str, tuple[InputRole, str]] = {

@@ -13,9 +13,9 @@ import os
 from xir.errors import FormatError, InvalidModelError, UnsupportedError, XirError
 from xir.files import MappedFile, open_mapped
 from xir.frontends._archive import Archive, looks_like_archive
+from xir.frontends._json import MAX_JSON_BYTES, Json, parse_json
 from xir.frontends.torch.program import Body, Input, Output, Program, Reference, Weight
 from xir.frontends.torch.pt2._graph import read_body
-from xir.frontends.torch.pt2._json import MAX_JSON_BYTES, Json, parse_json
 from xir.frontends.torch.pt2._signature import output_paths, read_inputs, read_outputs
 from xir.frontends.torch.pt2._weights import read_payload, read_state
 
