@@ -20,7 +20,7 @@ UNRECORDED = frozenset(
         "ScatterNdMin", "ScatterNdSub", "ScatterNdUpdate", "ScatterSub", "ScatterUpdate", "TopK", "TruncatedNormal",
     )
 )  # fmt: skip
-"""Operators of variables, which a graph of constants does not run in TensorFlow, of random numbers, of TensorFlow.js."""
+"""Operators of variables, which a graph of constants does not run in TensorFlow, of random numbers, of JavaScript."""
 
 RECORDED = np.load(FIXTURE)
 

@@ -18,7 +18,8 @@ _OF_JAVASCRIPT = (
     "Prelu\tx:T, alpha:T\tactivations:T\tT:type\t",
     "FusedDepthwiseConv2dNative\tinput:T, filter:T, args:T*num_args\toutput:T\tT:type, num_args:int, "
     "strides:list(int), padding:string, explicit_paddings:list(int)=, data_format:string=NHWC, "
-    "dilations:list(int)=i: 1 i: 1 i: 1 i: 1, fused_ops:list(string)=, epsilon:float=0.0001, leakyrelu_alpha:float=0.2\t",
+    "dilations:list(int)=i: 1 i: 1 i: 1 i: 1, fused_ops:list(string)=, epsilon:float=0.0001, "
+    "leakyrelu_alpha:float=0.2\t",
 )
 """Operators that TensorFlow.js alone has (tfjs-converter/python: fuse_prelu.py, fuse_depthwise_conv2d.py)."""
 
