@@ -41,9 +41,9 @@ def message_of(found: Json, type: str, depth: int = 1) -> Message:
             continue
         if field.name in values:
             found.invalid(f"{type}.{field.name} is set twice")
-        items = list(_items(held, field, depth))
+        items: list[Item] = list(_items(held, field, depth))
         if field.is_repeated and field.category in _NUMBERS:
-            items = [np.asarray(items, _NUMBERS[field.category])]
+            items[:] = [np.asarray(items, _NUMBERS[field.category])]
         values[field.name] = items
     return Message(type, values)
 
