@@ -74,21 +74,21 @@ def test_a_convolution_with_time_first():
     ("kind", "items", "words"),
     [
         ("inverse", (X,), "square matrices are needed"),
-        ("linalg_lu_factor", (X[:, :3], False), "factors without pivots"),
+        ("linalg_lu_factor", (X[:, :3], {"pivot": False}), "factors without pivots"),
         ("linalg_qr", (X, "full"), "mode 'full'"),
         ("linalg_cross", (X, X), "vectors of 4 numbers"),
         ("cross", (X[:2], X[:2]), "no axis of three"),
         ("linalg_matrix_norm", (X, 2), "which needs its singular values"),
         ("linalg_matrix_norm", (X, 1, [0]), "goes over two axes"),
-        ("cov", (X, X), "weighted observations"),
+        ("cov", (X, {"fweights": X}), "weighted observations"),
         ("fft_fftfreq", (0,), "a spectrum of 0 points"),
         ("istft", (X.astype(np.complex64), 4, 0), "the signal of frames of 4 points"),
     ],
 )
 def test_calls_that_are_refused(kind, items, words):
-    named = {"fweights": items[1]} if kind == "cov" else {}
+    *items, named = items if isinstance(items[-1], dict) else (*items, {})
     with pytest.raises(XirError, match=words):
-        run(f"aten.{kind}.default", *(items[:1] if named else items), **named)
+        run(f"aten.{kind}.default", *items, **named)
 
 
 def test_matrices_of_no_rows_are_solved():
