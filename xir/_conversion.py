@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from xir._exporting import check_versions, export, export_format
+from xir._exporting import check_versions, export_format, export_tidied
 from xir.backends.export.report import PIP_TORCH, ExportReport
 from xir.errors import MismatchError, Problem, UnsupportedError
 from xir.files import staged_write
@@ -25,7 +25,7 @@ from xir.inspect.optimization import NearMiss, OptimizationReport
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.types import DType, Type
-from xir.passes import ATTENTION_OPSET, Trace, count_transposes, optimize
+from xir.passes import ATTENTION_OPSET, Trace, count_transposes, optimize, tidied
 from xir.precision import Precision, narrowed_as
 from xir.verification import (
     ATOL,
@@ -177,9 +177,15 @@ class _Export(Protocol):
     """Writes a graph as it was asked for."""
 
     def __call__(
-        self, graph: Graph, path: str, *, metadata: Mapping[str, str], state: Mapping[str, Constant]
+        self,
+        graph: Graph,
+        path: str,
+        tidy: Callable[[Graph], Graph] | None,
+        *,
+        metadata: Mapping[str, str],
+        state: Mapping[str, Constant],
     ) -> ExportReport:
-        """See `export`."""
+        """See `export_tidied`."""
         ...
 
 
@@ -201,6 +207,7 @@ class _Job:
         self.trace = Trace()
         self.seconds: dict[str, float] = {}
         self.again: Callable[[Graph], Graph] = optimize
+        self.tidy: Callable[[Graph], Graph] | None = None
         self.by_reference = False
         self._since = time.perf_counter()
 
@@ -221,6 +228,7 @@ class _Job:
     def optimize(self, loaded: Loaded, level: int, passes: Sequence[str] | None, exact: bool, fast_math: bool) -> Graph:
         """Optimizes, and keeps the trace."""
         self.tell("optimizing", 0, 1)
+        self.tidy = partial(tidied, exact=exact) if level and passes is None else None
         level = _level(level, self.opset)
         self.again = lambda twin: optimize(twin, level=level, passes=passes, exact=exact, fast_math=fast_math)
         graph = optimize(loaded.graph, level=level, passes=passes, exact=exact, fast_math=fast_math, trace=self.trace)
@@ -259,11 +267,11 @@ class _Job:
             loaded = replace(loaded, notes=(*loaded.notes, told))
         state = state_of(graph, loaded.state)
         if self.check is None:
-            report = self.export(graph, self.path, metadata=loaded.metadata, state=state)
+            report = self.export(graph, self.path, self.tidy, metadata=loaded.metadata, state=state)
             self._stop("export")
             return ConversionReport(loaded, loaded.notes, report, None, self.seconds)
         with staged_write(self.path) as staged:
-            report = self.export(graph, staged, metadata=loaded.metadata, state=state)
+            report = self.export(graph, staged, self.tidy, metadata=loaded.metadata, state=state)
             self._stop("export")
             certificate = self._verified(loaded, staged, self.check)
             self._stop("verify")
@@ -280,7 +288,7 @@ class _Job:
             return certificate
         with tempfile.TemporaryDirectory(prefix="xir-") as folder:
             path = os.path.join(folder, f"twin.{self.format}")
-            self.export(self.again(twin), path, metadata={}, state=state_of(twin, loaded.state))
+            self.export(self.again(twin), path, self.tidy, metadata={}, state=state_of(twin, loaded.state))
             return replace(certificate, twin=self._compared(loaded, twin, path, check))
 
     def _compared(self, loaded: Loaded, graph: Graph, written: str, check: _Check) -> Certificate:
@@ -304,12 +312,11 @@ def _job(
     progress: Progress | None,
 ) -> _Job:
     """A conversion into `path`, or into nothing, whose versions (operator set, target, IR) are checked at once."""
-    opset, target, ir_version = versions
     form = "" if path is None else export_format(os.fspath(path), format)
     if form:
         check_versions(form, *versions)
-    write = partial(export, format=form, opset=opset, target=target, ir_version=ir_version)
-    return _Job(None if path is None else os.fspath(path), form, opset, write, check, progress)
+    write = partial(export_tidied, format=form, versions=versions)
+    return _Job(None if path is None else os.fspath(path), form, versions[0], write, check, progress)
 
 
 def _level(level: int, opset: int | None) -> int:
@@ -413,7 +420,8 @@ def plan_conversion(
             return None
         from xir.backends.export.onnx import plan_onnx
 
-        return plan_onnx(legal, opset=opset, ir_version=ir_version, target=target)
+        tidy = partial(tidied, exact=exact) if level and passes is None else None
+        return plan_onnx(legal, opset=opset, ir_version=ir_version, target=target, tidy=tidy)
 
     try:
         loaded = _read(source, options or LoadOptions(), rename_inputs, nchw_inputs)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from xir.backends.export.report import ExportReport
 from xir.errors import UsageError
@@ -42,13 +42,29 @@ def export(
         UnsupportedError: with everything that the format or target lacks.
         FileError: if the file cannot be written.
     """
+    versions = (opset, target, ir_version)
+    return export_tidied(graph, path, None, format=format, versions=versions, metadata=metadata, state=state)
+
+
+def export_tidied(
+    graph: Graph,
+    path: str | os.PathLike[str],
+    tidy: Callable[[Graph], Graph] | None,
+    *,
+    format: str | None,
+    versions: tuple[int | None, str | None, int | None],
+    metadata: Mapping[str, str] | None,
+    state: Mapping[str, Constant] | None,
+) -> ExportReport:
+    """`export`, with `tidy` for what operators leave that a format says in pieces; `versions`: opset, target, IR."""
     name = os.fspath(path)
     chosen = export_format(name, format)
+    opset, target, ir_version = versions
     if chosen == "onnx":
         from xir.backends.export.onnx import export_onnx
 
         return export_onnx(
-            graph, name, opset=opset, target=target, ir_version=ir_version, metadata=metadata, state=state
+            graph, name, opset=opset, target=target, ir_version=ir_version, metadata=metadata, state=state, tidy=tidy
         )
     check_versions(chosen, opset, target, ir_version)
     if chosen == "py":

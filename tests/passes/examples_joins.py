@@ -11,13 +11,23 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.activation import relu
 from xir.ops.constant import constant
-from xir.ops.elementwise import cast, clip, exp, sub
-from xir.ops.reduce import top_k
+from xir.ops.elementwise import cast, clip, exp, select, sub
+from xir.ops.reduce import reduce_max, top_k
 from xir.ops.shape import broadcast, concat, pad, reshape, shape_of, slice_, split, tile
 
 N = Symbol("N")
 COMPUTED = "the sizes are computed from what the model reads"
 UNFIT = "the sizes do not fit what is known of the operand"
+
+
+def masked(net: Net, x: Value) -> Value:
+    number = net.held(np.array(1.0, np.float32))
+    operands = (net.input(3, 1, dtype=DType.BOOL), x, number)
+    return select(*(broadcast(each, shape=(2, 3, 4)) for each in operands))
+
+
+def most(net: Net, shape: tuple[int, ...], repeated: tuple[int, ...], *axes: int, keep: bool = True) -> Value:
+    return reduce_max(broadcast(net.input(*shape), shape=repeated), axes=axes, keep_dims=keep)
 
 
 def numbers(*sizes: int) -> Value:
@@ -150,6 +160,16 @@ EXAMPLES: tuple[Example, ...] = (
     Example("repeat_both_later", lambda net: sub(grown(net.input(3, 1), 3, 4), grown(net.input(3, 1), 3, 4)),
             "sub broadcast"),
     Example("repeat_both_later", lambda net: sub(grown(net.input(3, 1), 3, 3), grown(net.input(1, 3), 3, 3)), None),
+    Example("choose_before_repeating", lambda net: masked(net, net.held(np.array(0.0, np.float32))),
+            "broadcast broadcast select broadcast"),
+    Example("choose_before_repeating", lambda net: masked(net, net.weight(3, 4)), None),
+    Example("reduce_before_repeating", lambda net: most(net, (3, 1, 5), (2, 3, 4, 5), 3), "reduce_max broadcast"),
+    Example("reduce_before_repeating", lambda net: most(net, (3, 1, 5), (2, 3, 4, 5), 1, 3, keep=False),
+            "reduce_max broadcast", label="axes gone"),
+    Example("reduce_before_repeating", lambda net: most(net, (3, 1, 5), (3, 4, 5), 1), None,
+            "an axis is repeated before it is reduced"),
+    Example("reduce_before_repeating", lambda net: most(net, (5,), (3, 5), 0), None,
+            "an axis is repeated before it is reduced", label="an axis of its own"),
     Example("known_sizes", lambda net: reshape(net.input(2, 6), numbers(3, -1), shape=(Symbol(), Symbol())), "reshape"),
     Example("known_sizes", lambda net: reshape(net.input(N, 6), numbers(-1, 3), shape=(Symbol(), Symbol())), "reshape",
             label="symbolic"),

@@ -77,6 +77,26 @@ def test_results_above_the_limit_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert operators(folded(net, neg(net.weight(251)))[0]) == ["neg"]
 
 
+@pytest.mark.parametrize(("repeat", "left"), [(10, []), (10_000, ["add", "broadcast", "broadcast"])])
+def test_what_is_repeated_is_known(repeat: int, left: list[str]) -> None:
+    net = Net()
+    made = add(broadcast(literal(1, 2, 3), shape=(repeat, 3)), broadcast(net.weight(repeat, 1), shape=(repeat, 3)))
+    after, _ = folded(net, made)
+    assert sorted(name for name in operators(after) if name != "constant") == left
+
+
+def test_a_weight_takes_a_number_in() -> None:
+    net = Net()
+    after, _ = folded(net, mul(net.weight(200, 200), broadcast(literal(2.0), shape=(200, 200))))
+    assert operators(after) == []
+
+
+def test_what_is_repeated_and_reshaped_stays_where_it_is_large() -> None:
+    net = Net()
+    wide = reshape(broadcast(net.weight(1, 3), shape=(10_000, 3)), shape=(3, 10_000))
+    assert operators(folded(net, wide)[0]) == ["broadcast", "reshape"]
+
+
 def test_unknown_sizes_stay() -> None:
     net = Net()
     n = Symbol("N")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.passes import (
+    examples_batches,
     examples_fast,
     examples_fusions,
     examples_joins,
@@ -37,6 +38,7 @@ EXAMPLES = (
     *examples_values.EXAMPLES,
     *examples_weights.EXAMPLES,
     *examples_readers.EXAMPLES,
+    *examples_batches.EXAMPLES,
 )
 
 

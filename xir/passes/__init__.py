@@ -13,6 +13,7 @@ from xir.passes import (
     algebra,
     attention,
     batch_norm,
+    batches,
     before_layer,
     branches,
     common,
@@ -37,7 +38,10 @@ from xir.passes import (
 from xir.passes._pipeline import Pass, Trace, count_transposes, rules_pass, run_pipeline
 from xir.passes.attention import ATTENTION_OPSET
 
-__all__ = ["ATTENTION_OPSET", "Pass", "Trace", "count_transposes", "optimize", "passes"]
+__all__ = ["ATTENTION_OPSET", "Pass", "Trace", "count_transposes", "optimize", "passes", "tidied"]
+
+NO_LEVEL = 4
+"""Of a pass for one format alone: it runs where `passes` names it."""
 
 
 def passes() -> tuple[Pass, ...]:
@@ -75,6 +79,7 @@ def passes() -> tuple[Pass, ...]:
         *rules_pass("reductions", "sums of squares and such become one reduction", reductions.RULES, level=2),
         common.WEIGHTS,
         *rules_pass("attention", "softmax between two matrix products becomes attention", attention.RULES, level=3),
+        *rules_pass("batches", "one matrix is repeated over a batch", batches.RULES, level=NO_LEVEL),
         *rules_pass("fast_math", "formulas that are cheaper and nearly the same", fast_math.RULES),
     )
 
@@ -127,5 +132,21 @@ def optimize(
     with keeping_trainable() if keep_trainable else nullcontext():
         return run_pipeline(graph, chosen, trace if trace is not None else Trace())
 
+
+def tidied(graph: Graph, *, exact: bool = False) -> Graph:
+    """The graph without what a format leaves that says operators in pieces: equal pieces, reshapes around products.
+
+    Args:
+        graph: the model, in operators that the format has.
+        exact: only laws that keep every bit of the results.
+    """
+    return optimize(graph, passes=TIDY if exact else (*TIDY, *OVER_THE_REALS), exact=exact, keep_trainable=True)
+
+
+TIDY = ("identities", "share_common", "fold_constants", "algebra", "joins")
+"""What cleans up, bit for bit."""
+
+OVER_THE_REALS = ("batches_over_the_reals",)
+"""What cleans up besides."""
 
 _all = passes

@@ -17,6 +17,7 @@ from xir.ir.types import DType, TensorType
 from xir.limits import MAX_FOLDED_BYTES
 from xir.ops import definition
 from xir.ops.constant import constant
+from xir.passes._chains import bare
 from xir.passes._pipeline import Pass, Trace
 from xir.reference.execute import run_node
 
@@ -55,7 +56,7 @@ _INLINE_ELEMENTS = 64
 
 
 def fold_constants(graph: Graph, trace: Trace) -> Graph:
-    """The graph with every node whose operands are all known replaced by its result.
+    """The graph with every node whose operands are all known, or repeat what is known, replaced by its result.
 
     Nothing is folded that would be larger than its operands (a broadcast stays a node), takes more than 64 MiB, or has
     a size that is not known yet; nor a large weight that others read too, which would be there twice. A reshaped
@@ -134,17 +135,26 @@ def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
         result += size
     if node.op.name in _SIZE_AXES:
         return _sized(node) if result <= MAX_FOLDED_BYTES else None
-    operands = [None if value is None else rewriter.constant_of(value) for value in node.inputs]
-    if any(value is not None and held is None for value, held in zip(node.inputs, operands, strict=True)):
+    own = [None if value is None else rewriter.constant_of(bare(value)) for value in node.inputs]
+    if any(value is not None and held is None for value, held in zip(node.inputs, own, strict=True)):
         return None
-    given = sum(held.nbytes for held in operands if held is not None)
-    if node.op.name == "reshape":
+    given = sum(held.nbytes for held in own if held is not None)
+    operands = [_repeated(held, value) for held, value in zip(own, node.inputs, strict=True)]
+    if node.op.name == "reshape" and operands == own:
         return operands
     if node.op.name in _REPEATING and result > given:
         return None
     if result > SMALL_BYTES and any(value is not None and rewriter.uses(value) > 1 for value in node.inputs):
         return None
     return operands if max(result, given) <= MAX_FOLDED_BYTES and result <= max(given, SMALL_BYTES) else None
+
+
+def _repeated(held: Constant | None, value: Value | None) -> Constant | None:
+    """The elements of an operand, where `held` is what it repeats: in no more memory than that."""
+    shape = None if value is None or held is None else value.tensor.static_shape
+    if held is None or shape is None or held.shape == shape:
+        return held
+    return constant_of(np.broadcast_to(held.array(), shape))
 
 
 def _sized(node: Node) -> list[Constant | None] | None:

@@ -12,7 +12,8 @@ from xir.ir.rewrite import Rewriter
 from xir.ir.types import DType
 from xir.ops.activation import relu
 from xir.ops.elementwise import cast as cast_op
-from xir.ops.elementwise import clip
+from xir.ops.elementwise import clip, select
+from xir.ops.reduce import reduce_max, reduce_min
 from xir.ops.shape import broadcast, concat, pad, slice_
 from xir.passes._elementwise import BINARY, UNARY
 from xir.passes._pattern import NOT_NEAR, Match, either, node_rule, rule, rule_with
@@ -282,6 +283,46 @@ def _(x: Value, y: Value, s: Shape, match: Match) -> Value:
     return broadcast(made, shape=s)
 
 
+@rule_with(single_use=False)
+def choose_before_repeating(c: Value, x: Value, y: Value, s: Shape) -> Value:
+    """select(broadcast(c, s), broadcast(x, s), broadcast(y, s)) == broadcast(select(c, x, y), s) of numbers x, y"""
+    return select(broadcast(c, shape=s), broadcast(x, shape=s), broadcast(y, shape=s))
+
+
+@choose_before_repeating.condition
+def _(match: Match) -> str | None:
+    return None if all(match.values[name].shape == () for name in "xy") else NOT_NEAR
+
+
+@choose_before_repeating.build
+def _(c: Value, x: Value, y: Value, s: Shape) -> Value:
+    one, other = (broadcast(each, shape=c.shape) for each in (x, y))
+    return broadcast(select(c, one, other), shape=s)
+
+
+@rule_with(single_use=False)
+def reduce_before_repeating(x: Value, s: Shape) -> Value:
+    """reduce(broadcast(x, s)) == broadcast(reduce(x)) for maximum and minimum over axes that x has in full"""
+    return either(*(each.pattern(broadcast(x, shape=s)) for each in (reduce_max, reduce_min)))
+
+
+@reduce_before_repeating.condition
+def _(match: Match) -> str | None:
+    held, repeated = match.values["x"].shape, cast("Shape", match.attributes["s"])
+    missing = len(repeated) - len(held)
+    axes = cast("Axes", match.nodes[0].attributes["axes"])
+    whole = all(axis >= missing and held[axis - missing] == repeated[axis] for axis in axes)
+    return None if whole else "an axis is repeated before it is reduced"
+
+
+@reduce_before_repeating.build
+def _(x: Value, s: Shape, match: Match) -> Value:
+    node, missing = match.nodes[0], len(s) - x.rank
+    axes = tuple(axis - missing for axis in cast("Axes", node.attributes["axes"]))
+    (made,) = apply(node.op, (x,), {**node.attributes, "axes": axes}).outputs
+    return broadcast(made, shape=node.outputs[0].shape)
+
+
 RULES = (
     concat_of_concats,
     concat_of_split,
@@ -292,4 +333,6 @@ RULES = (
     pad_of_pad,
     repeat_later,
     repeat_both_later,
+    choose_before_repeating,
+    reduce_before_repeating,
 )

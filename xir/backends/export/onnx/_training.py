@@ -14,7 +14,7 @@ from xir.backends.export.onnx._form import OnnxType
 from xir.backends.export.onnx._plan import Plan, Record, RecordAttribute, Ref, StepPlan
 from xir.backends.export.onnx._tensor import IR_VERSIONS
 from xir.backends.export.onnx.legalize import copied, legalize, lowest_opset
-from xir.backends.export.onnx.targets import Versions, choose, dtypes_in, parse_target
+from xir.backends.export.onnx.targets import Tidy, Versions, choose, dtypes_in, parse_target
 from xir.errors import UnsupportedError, UsageError
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
@@ -26,7 +26,7 @@ TRAINING_IR_VERSION = 7
 
 
 def choose_with_training(
-    graph: Graph, opset: int | None, ir_version: int | None, target: str | None
+    graph: Graph, opset: int | None, ir_version: int | None, target: str | None, tidy: Tidy | None = None
 ) -> tuple[Versions, Graph, tuple[TrainingStep, ...]]:
     """What `choose` answers, raised as far as the graph's steps of training need, and these steps legalised.
 
@@ -35,14 +35,14 @@ def choose_with_training(
     Raises:
         UsageError, UnsupportedError: as `choose`.
     """
-    versions, legal = choose(graph, opset, ir_version, target)
+    versions, legal = choose(graph, opset, ir_version, target, tidy)
     if not graph.training:
         return versions, legal, ()
     parts = [part for step in graph.training for part in step.graphs]
     try:
         needed = max([versions.opset, *(lowest_opset(part, versions.opset) for part in parts)])
         if opset is None and needed > versions.opset:
-            versions, legal = choose(graph, needed, ir_version, target)
+            versions, legal = choose(graph, needed, ir_version, target, tidy)
         steps = tuple(step.map(lambda part: copied(legalize(part, versions.opset))) for step in graph.training)
         return _with_ir_version(versions, steps, ir_version, target), legal, steps
     except (UnsupportedError, UsageError) as error:

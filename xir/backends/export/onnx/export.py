@@ -11,7 +11,7 @@ from xir.backends.export.onnx._encode import Header
 from xir.backends.export.onnx._names import Names, name_all
 from xir.backends.export.onnx._plan import Plan
 from xir.backends.export.onnx._training import choose_with_training, plan_steps
-from xir.backends.export.onnx.targets import choose
+from xir.backends.export.onnx.targets import Tidy, choose
 from xir.backends.export.onnx.write import write_model
 from xir.backends.export.report import ExportReport
 from xir.files import PathLike
@@ -41,7 +41,12 @@ class ExportPlan:
 
 
 def plan_onnx(
-    graph: Graph, *, opset: int | None = None, ir_version: int | None = None, target: str | None = None
+    graph: Graph,
+    *,
+    opset: int | None = None,
+    ir_version: int | None = None,
+    target: str | None = None,
+    tidy: Tidy | None = None,
 ) -> ExportPlan:
     """What `export_onnx` would write, without writing.
 
@@ -49,7 +54,7 @@ def plan_onnx(
         UnsupportedError: operators that have no form there: all of them, with what would help.
         UsageError: versions that contradict each other.
     """
-    versions, legal = choose(graph, opset, ir_version, target)
+    versions, legal = choose(graph, opset, ir_version, target, tidy)
     plan = Plan(legal, versions.opset)
     plan.build()
     return ExportPlan(versions.opset, versions.ir_version, sum(1 for _ in plan.every_record()), _count(plan))
@@ -66,6 +71,7 @@ def export_onnx(
     metadata: Mapping[str, str] | None = None,
     documentation: str = "",
     state: Mapping[str, Constant] | None = None,
+    tidy: Tidy | None = None,
 ) -> ExportReport:
     """Writes `graph` as an ONNX model, whole or not at all.
 
@@ -79,13 +85,14 @@ def export_onnx(
         metadata: the model's metadata_props.
         documentation: the model's doc_string.
         state: what inputs that are the state of the model begin with, by name: these have a default in the file.
+        tidy: cleans up what the pieces of operators leave, such as equal ones.
 
     Raises:
         UnsupportedError: operators that have no form there: all of them, with what would help.
         UsageError: versions that contradict each other.
         FileError: the file cannot be written; an old one is untouched.
     """
-    versions, legal, steps = choose_with_training(graph, opset, ir_version, target)
+    versions, legal, steps = choose_with_training(graph, opset, ir_version, target, tidy)
     plan = Plan(legal, versions.opset)
     plan.build()
     plan_steps(plan, steps)

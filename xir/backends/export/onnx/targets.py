@@ -14,6 +14,9 @@ from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.types import DType, TensorType
 
+Tidy = Callable[[Graph], Graph]
+"""Makes a graph smaller that computes the same."""
+
 DEFAULT_OPSET = 21
 """Written unless the graph needs a newer one: onnx 1.16 of March 2024, which today's onnxruntime, OpenVINO and
 TensorRT take."""
@@ -115,7 +118,9 @@ def parse_target(text: str) -> Target:
     return known[max(fitting)]
 
 
-def choose(graph: Graph, opset: int | None, ir_version: int | None, target: str | None) -> tuple[Versions, Graph]:
+def choose(
+    graph: Graph, opset: int | None, ir_version: int | None, target: str | None, tidy: Tidy | None = None
+) -> tuple[Versions, Graph]:
     """The versions to write, and the graph legalised for them.
 
     Args:
@@ -124,6 +129,7 @@ def choose(graph: Graph, opset: int | None, ir_version: int | None, target: str 
         ir_version: likewise.
         target: a runtime as `parse_target` reads it; then the default opset, or the runtime's if that is older,
             raised as far as the graph needs and the runtime takes.
+        tidy: cleans up what the pieces of operators leave, such as equal ones.
 
     Raises:
         UsageError: versions that xir does not write, or that contradict each other.
@@ -139,6 +145,8 @@ def choose(graph: Graph, opset: int | None, ir_version: int | None, target: str 
         chosen, legal = best_opset(graph, min(DEFAULT_OPSET, limit.opset), limit.opset, kernels)
     else:
         chosen, legal = opset, legalize(graph, opset, kernels)
+    if tidy is not None:
+        legal = legalize(tidy(legal), chosen, kernels)
     needed = max([3, *(IR_VERSIONS.get(dtype, 3) for dtype in dtypes_in(legal))])
     if ir_version is None:
         ir_version = max(IR_OF_OPSET[chosen], needed)
