@@ -160,6 +160,8 @@ EXAMPLES: tuple[Example, ...] = (
     Example("repeat_both_later", lambda net: sub(grown(net.input(3, 1), 3, 4), grown(net.input(3, 1), 3, 4)),
             "sub broadcast"),
     Example("repeat_both_later", lambda net: sub(grown(net.input(3, 1), 3, 3), grown(net.input(1, 3), 3, 3)), None),
+    Example("repeat_both_later", lambda net: sub(grown(net.weight(), 3, 4), grown(net.input(3, 1), 3, 4)),
+            "broadcast sub broadcast", label="a number"),
     Example("choose_before_repeating", lambda net: masked(net, net.held(np.array(0.0, np.float32))),
             "broadcast broadcast select broadcast"),
     Example("choose_before_repeating", lambda net: masked(net, net.weight(3, 4)), None),

@@ -268,18 +268,21 @@ def _(x: Value, s: Shape, match: Match) -> Value:
 
 @rule
 def repeat_both_later(x: Value, y: Value, s: Shape) -> Value:
-    """f(broadcast(x, s), broadcast(y, s)) == broadcast(f(x, y), s) when x and y have one shape"""
+    """f(broadcast(x, s), broadcast(y, s)) == broadcast(f(x, y), s) when x and y have one shape, or one is a number"""
     return either(*(each.pattern(broadcast(x, shape=s), broadcast(y, shape=s)) for each in BINARY))
 
 
 @repeat_both_later.condition
 def _(match: Match) -> str | None:
-    return None if match.values["x"].shape == match.values["y"].shape else NOT_NEAR
+    one, other = match.values["x"].shape, match.values["y"].shape
+    return None if one == other or () in (one, other) else NOT_NEAR
 
 
 @repeat_both_later.build
 def _(x: Value, y: Value, s: Shape, match: Match) -> Value:
-    (made,) = apply(match.nodes[0].op, (x, y), match.nodes[0].attributes).outputs
+    shape = x.shape or y.shape
+    operands = tuple(each if each.shape == shape else broadcast(each, shape=shape) for each in (x, y))
+    (made,) = apply(match.nodes[0].op, operands, match.nodes[0].attributes).outputs
     return broadcast(made, shape=s)
 
 
