@@ -38,6 +38,10 @@ OLD = b"the old file"
 OUTPUT = "out.onnx"
 
 
+FORBIDDEN = ("os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect", "ctypes.dlopen")
+"""What no model may make xir do (audit events of Python); verifying runs a process of its own."""
+
+
 class Hang(BaseException):
     """A case did not end."""
 
@@ -64,6 +68,7 @@ def run(case: Case, folder: Path, verify: bool) -> dict[str, object]:
     model = lay_out(case, folder)
     before = sorted(os.listdir(folder))
     start, exit_code, code, told, problem = time.process_time(), 0, "", "", None
+    _seen.clear()
     given: list[warnings.WarningMessage] = []
     _reset_peak()
     try:
@@ -80,6 +85,8 @@ def run(case: Case, folder: Path, verify: bool) -> dict[str, object]:
     seconds = time.process_time() - start
     if len(given) > MAX_WARNINGS:
         problem = problem or f"{len(given)} warnings, the first one: {given[0].message}"
+    if _seen and not verify:
+        problem = problem or f"did what no model may make it do: {_seen}"
     problem = problem or _judge(case.endings | ({6} if verify else set()), folder, before, exit_code, told)
     return {
         "name": case.name,
@@ -91,6 +98,14 @@ def run(case: Case, folder: Path, verify: bool) -> dict[str, object]:
         "peak": _peak() >> 20,
         "warnings": len(given),
     }
+
+
+_seen: list[str] = []
+
+
+def _on_audit(event: str, _arguments: object) -> None:
+    if event in FORBIDDEN:
+        _seen.append(event)
 
 
 def _judge(endings: frozenset[int], folder: Path, before: list[str], exit_code: int, told: str) -> str | None:

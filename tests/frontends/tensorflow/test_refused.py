@@ -39,6 +39,8 @@ def refused() -> list[tuple[str, Case]]:
         ("do not come apart", case("SpaceToBatchND", PICTURE, fixed([3, 3]), fixed([[0, 0], [0, 0]]))),
         ("do not come together", case("BatchToSpaceND", PICTURE, fixed([2, 2]), fixed([[0, 0], [0, 0]]))),
         ("along examples or channels", case("ExtractImagePatches", PICTURE, **WINDOWS | {"ksizes": [2, 1, 1, 1]})),
+        ("at most 65536", case("Split", fixed(0), X, num_split=1 << 20)),
+        ("'num' is -1", case("Unpack", X, num=-1)),
         ("a step is 0", case("StridedSlice", X, fixed([0]), fixed([1]), fixed([0]))),
         ("no axis for entry 3", case("StridedSlice", X, fixed([0] * 4), fixed([1] * 4), fixed([1] * 4))),
         ("towards the front", case("StridedSlice", X, LATE, LATE, fixed([-1]))),

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from xir.errors import UnsafeError
 from xir.frontends._operands import Knowledge, Operands
 from xir.frontends.tensorflow._folding import folded
 from xir.frontends.tensorflow._handles import Handle, Operand
@@ -25,6 +26,9 @@ Handler: TypeAlias = Callable[..., Operand | Sequence[Operand]]
 
 _FIELDS = {"int": "i", "float": "f", "bool": "b", "string": "s", "type": "type", "shape": "shape", "tensor": "tensor"}
 _TYPES = ("type", "list(type)")
+MAX_SLOTS = 1 << 16
+"""Operands or results that one attribute may stand for."""
+
 _NUMBER = re.compile(r"[a-z]+:\s*(\S+)")
 
 
@@ -166,7 +170,12 @@ class Site(Operands):
 
     def _width(self, type: str, count: str) -> int:
         if count:
-            return self.integer(count)
+            number = self.integer(count)
+            if number < 0:
+                self.invalid(f"attribute {count!r} is {number}")
+            if number > MAX_SLOTS:
+                raise UnsafeError(f"attribute {count!r} is {number}; at most {MAX_SLOTS} are taken", number=806)
+            return number
         declared = self.operator.parameters.get(type)
         if declared is None or declared.type != "list(type)":
             return 1

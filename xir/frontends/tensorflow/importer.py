@@ -367,6 +367,7 @@ class Importer:
         site = Site(node, declared, self.knowledge)
         if len(operands) != site.taken():
             site.invalid(f"it takes {site.taken()} operands, {len(operands)} are given")
+        site.count()
         if node.kind not in STATE_HANDLERS:
             operands = [site.value(operand) for operand in operands]
         made = handler(site, *operands)
