@@ -272,3 +272,38 @@ def test_bodies_in_bodies_are_bounded(tmp_path):
         inner = body(["a"], [node("higher_order.wrap", [inner, tensor("a")], "r", **TUPLE)], ["r"])
     with pytest.raises(xir.XirError, match="nested deeper than 40"):
         loaded(tmp_path, [node("higher_order.wrap", [inner, tensor("x")], "y", **TUPLE)])
+
+
+PAD = node(
+    "aten._pad_packed_sequence.default",
+    [tensor("a"), tensor("b"), {"as_bool": True}, {"as_float": 7.0}, {"as_int": 3}],
+    [tensor("r"), tensor("l")],
+)
+
+
+def packed(tmp_path, *nodes):
+    """A program that packs x [2, 3, 1] with lengths n and calls `nodes` with data and counts."""
+    inputs = {"x": meta("float32", (2, 3, 1)), "n": meta("int64", (2,)), "p": meta("bool", ())}
+    pack = node(
+        "aten._pack_padded_sequence.default",
+        [tensor("x"), tensor("n"), {"as_bool": True}],
+        [tensor("data"), tensor("counts")],
+    )
+    return loaded(tmp_path, [pack, *nodes], inputs=inputs)
+
+
+def test_packed_sequences_in_a_branch_keep_their_lengths(tmp_path):
+    twice = node("aten.mul.Tensor", [tensor("r"), {"as_int": 2}], "s")
+    branches = body(["a", "b"], [PAD], ["r"]), body(["a", "b"], [PAD, twice], ["s"])
+    arguments = [tensor("p"), *branches, tensors("data", "counts")]
+    made = packed(tmp_path, node("higher_order.cond", arguments, "y", **TUPLE))
+    x, expected = np.ones((2, 3, 1), np.float32), np.asarray([[1, 1, 1], [1, 7, 7]], np.float32)[..., None]
+    for condition, factor in ((True, 1), (False, 2)):
+        fed = {"x": x, "n": np.asarray([3, 1]), "p": np.asarray(condition)}
+        np.testing.assert_array_equal(xir.run(made, fed)["y"], expected * factor)
+
+
+def test_packed_sequences_that_a_branch_makes_are_refused(tmp_path):
+    both = body(["a", "b"], [], ["a"])
+    with pytest.raises(UnsupportedError, match="packed sequences or nested tensors that a branch or loop makes"):
+        packed(tmp_path, node("higher_order.cond", [tensor("p"), both, both, tensors("data", "counts")], "y", **TUPLE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import NoReturn, cast
@@ -80,6 +80,17 @@ class Scope:
     found: dict[Value, Value] = field(default_factory=dict[Value, Value])
     draws: int = 0
     ragged: dict[Value, Value] = field(default_factory=dict[Value, Value])
+
+    def inside(self) -> Scope:
+        """The scope of a body that reads the tensors of this one as they are."""
+        return Scope(self.constants, dict(self.sizes), dict(self.axes), self.left_out, ragged=dict(self.ragged))
+
+    def refuse_ragged(self, values: Iterable[Value]) -> None:
+        """Raises UnsupportedError where a value that a branch or loop makes has lengths, which it would lose."""
+        if any(value in self.ragged for value in values):
+            raise UnsupportedError(
+                "packed sequences or nested tensors that a branch or loop makes", hint="pad them before it ends"
+            )
 
     def seed(self) -> int:
         """A seed that no other call gets; a program gives the same numbers on every run."""

@@ -47,27 +47,33 @@ def _run(builder: Builder, body: Subgraph, given: Sequence[object]) -> list[Valu
     """The results of a body, its calls being nodes of the graph that `builder` builds; inputs stay as they are."""
     before = [(item, item.writes) for item in given if isinstance(item, Tensor)]
     results = [builder.value(result) for result in builder.inline(body.body, given)]
+    builder.scope.refuse_ragged(results)
     if any(item.writes != writes for item, writes in before):
         raise UnsupportedError("a body writes its input", hint="clone it first")
     return results
 
 
 def _operands(builder: Builder, items: Sequence[object]) -> list[Value]:
-    """What a body gets as tensors: sizes go in as they are."""
-    return [builder.value(item) for item in items if not isinstance(item, SymbolicDim | int | float)]
+    """What a body gets as tensors: sizes go in as they are; then the lengths of sequences of several lengths."""
+    made = [builder.value(item) for item in items if not isinstance(item, SymbolicDim | int | float)]
+    return [*made, *(builder.scope.ragged[value] for value in made if value in builder.scope.ragged)]
 
 
-def _placed(items: Sequence[object], inputs: Sequence[Value]) -> list[object]:
+def _placed(builder: Builder, inner: Builder, items: Sequence[object], inputs: Sequence[Value]) -> list[object]:
     """The arguments of a body inside it: its inputs in place of tensors and numbers of the run."""
     given = iter(inputs)
-    return [
-        item
-        if isinstance(item, SymbolicDim | int | float)
-        else Computed(next(given))
-        if isinstance(item, Computed)
-        else Tensor(next(given))
-        for item in items
-    ]
+    placed: list[object] = []
+    marked: list[Value] = []
+    for item in items:
+        if isinstance(item, SymbolicDim | int | float):
+            placed.append(item)
+            continue
+        value = next(given)
+        placed.append(Computed(value) if isinstance(item, Computed) else Tensor(value))
+        if isinstance(item, Tensor) and item.value in builder.scope.ragged:
+            marked.append(value)
+    inner.scope.ragged.update(zip(marked, given, strict=False))
+    return placed
 
 
 def _closed(builder: Builder, body: Subgraph, items: Sequence[object]) -> Body:
@@ -79,7 +85,7 @@ def _closed(builder: Builder, body: Subgraph, items: Sequence[object]) -> Body:
             known = builder.scope.constant_of(outer)
             if known is not None:
                 inner.scope.constants[value] = known
-        return _run(inner, body, _placed(items, inputs))
+        return _run(inner, body, _placed(builder, inner, items, inputs))
 
     return builder.closed([value.type for value in operands], make)
 
@@ -113,12 +119,13 @@ def _while_loop(builder: Builder, items: Sequence[object], named: Mapping[str, o
     asked, stepped = _subgraph(condition), _subgraph(body)
     states, rest = _several(carried), _several(more)
     first = [builder.value(item) for item in states]
+    builder.scope.refuse_ragged(first)
     others = _operands(builder, rest)
     numbers = [not isinstance(item, Tensor) for item in states]
 
-    def inside(values: Sequence[Value], inputs: Sequence[Value]) -> list[object]:
+    def inside(inner: Builder, values: Sequence[Value], inputs: Sequence[Value]) -> list[object]:
         held = [Computed(value) if number else Tensor(value) for value, number in zip(values, numbers, strict=True)]
-        return [*held, *_placed(rest, inputs)]
+        return [*held, *_placed(builder, inner, rest, inputs)]
 
     def holds(inner: Builder, given: list[object]) -> Value:
         made = _run(inner, asked, given)
@@ -129,14 +136,14 @@ def _while_loop(builder: Builder, items: Sequence[object], named: Mapping[str, o
     def build(types: Sequence[Type]) -> Body:
         def make(inner: Builder, inputs: Sequence[Value]) -> Sequence[Value]:
             values, given = inputs[2 : 2 + len(first)], inputs[2 + len(first) :]
-            made = _run(inner, stepped, inside(values, given))
+            made = _run(inner, stepped, inside(inner, values, given))
             if len(made) != len(first):
                 raise InvalidModelError(f"a step makes {len(made)} values of {len(first)}")
-            return [holds(inner, inside(made, given)), *made]
+            return [holds(inner, inside(inner, made, given)), *made]
 
         return builder.closed([_I64, _BOOL, *types, *(value.type for value in others)], make)
 
-    going = holds(builder, inside(first, others))
+    going = holds(builder, inside(builder, first, others))
     loop = settled(build, [value.type for value in first], 1)
     made = control.loop(None, going, *first, *others, *loop.captured, body=loop.graph, carried=len(first))
     return tuple(
@@ -192,13 +199,14 @@ def _scanned(
     step: Callable[[Builder, list[object]], list[Value]],
 ) -> tuple[Value, ...]:
     """A scan along the first axis: the states after the last step, then the stacked results."""
+    builder.scope.refuse_ragged((*states, *slices))
     others = _operands(builder, rest)
     rows = [value.tensor.with_shape(value.shape[1:]) for value in slices]
     count = len(states) + len(slices)
 
     def build(types: Sequence[Type]) -> Body:
         def make(inner: Builder, inputs: Sequence[Value]) -> Sequence[Value]:
-            return step(inner, [*map(Tensor, inputs[:count]), *_placed(rest, inputs[count:])])
+            return step(inner, [*map(Tensor, inputs[:count]), *_placed(builder, inner, rest, inputs[count:])])
 
         return builder.closed([*types, *rows, *(value.type for value in others)], make)
 

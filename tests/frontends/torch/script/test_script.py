@@ -7,7 +7,7 @@ import pytest
 
 import xir
 from tests.frontends.torch.script.archives import Made, net, script_bytes, write
-from xir.errors import UsageError
+from xir.errors import UnsupportedError, UsageError
 from xir.frontends.load import load_model, recognize
 from xir.frontends.options import LoadOptions
 from xir.frontends.type_spec import parse_type, split_specs
@@ -305,3 +305,33 @@ def test_a_number_that_is_said_is_no_input(tmp_path):
     for rate, expected in ((8000, -x), (3, 3 * x)):
         made = xir.run(open, {"x": x, "sr": np.asarray(rate, np.int64)})
         np.testing.assert_array_equal(made["output"], expected)
+
+
+PACKED = """
+        data, counts = torch._pack_padded_sequence(x, n, True)
+        y = torch.zeros([2, 3, 1])
+        for i in range(int(torch.max(n))):
+          {body}
+          y = torch.add(y, z)
+        return y
+"""
+
+
+def test_packed_sequences_in_a_loop_keep_their_lengths(tmp_path):
+    body = PACKED.format(body="z, l = torch._pad_packed_sequence(data, counts, True, 7., 3)")
+    graph = xir.load(write(tmp_path, net(body, "x: Tensor,\n    n: Tensor")), inputs={"x": "f32[2,3,1]", "n": "i64[2]"})
+    made = xir.run(graph, {"x": np.ones((2, 3, 1), np.float32), "n": np.asarray([3, 1])})["output"]
+    np.testing.assert_array_equal(made[..., 0], [[3, 3, 3], [3, 21, 21]])
+
+
+def test_packed_sequences_that_a_loop_makes_are_refused(tmp_path):
+    body = """
+        data, counts = torch._pack_padded_sequence(x, n, True)
+        for i in range(int(torch.max(n))):
+          data, counts = torch._pack_padded_sequence(x, n, True)
+        z, l = torch._pad_packed_sequence(data, counts, True, 7., 3)
+        return z
+    """
+    path = write(tmp_path, net(body, "x: Tensor,\n    n: Tensor"))
+    with pytest.raises(UnsupportedError, match="packed sequences or nested tensors that a branch or loop makes"):
+        xir.load(path, inputs={"x": "f32[2,3,1]", "n": "i64[2]"})

@@ -265,6 +265,7 @@ def _chosen(
     branches: tuple[Branch, Branch],
     pairs: Sequence[tuple[Value, Value]],
 ) -> Sequence[Value]:
+    interpreter.scope.refuse_ragged(value for pair in pairs for value in pair)
     bodies = [
         body_of(interpreter, before, (), [pair[place] for pair in pairs], branch.assumed)
         for place, branch in enumerate(branches)

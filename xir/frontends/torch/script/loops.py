@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from xir.errors import InvalidModelError
 from xir.frontends._bodies import Body
-from xir.frontends.torch.call import Scope
 from xir.frontends.torch.script.branches import JoinedTensor, body_of
 from xir.frontends.torch.script.containers import truth
 from xir.frontends.torch.script.growing import Growing, Rows
@@ -157,7 +156,7 @@ class _Loop:
             slot.set((Growing(),))
         for slot in self.lost.values():
             slot.set(Unreadable("a value that depends on how many steps a loop takes"))
-        interpreter.use(Scope(outer.constants, dict(outer.sizes), dict(outer.axes), outer.left_out))
+        interpreter.use(outer.inside())
         try:
             with collecting() as assumed:
                 if self.name is not None:
@@ -198,6 +197,7 @@ class _Loop:
         if isinstance(slot.thing, list) and len(cast("tuple[object]", now)) < len(cast("tuple[object]", was)):
             self.interpreter.refuse("a list that shrinks in a loop whose number of steps only the run knows")
         leaves, make = self._taken(was)
+        self.interpreter.scope.refuse_ragged(leaves)
         if leaves is None:
             if isinstance(slot.thing, list):
                 self.interpreter.refuse("a list whose items a loop changes in a way that no graph can carry")
