@@ -10,6 +10,7 @@ from xir.frontends.torch import guards
 from xir.frontends.torch._builder import Builder, Shared
 from xir.frontends.torch._imported import Imported, at_rest
 from xir.frontends.torch._names import NameTable, output_names, unique
+from xir.frontends.torch._told import with_told_sizes
 from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.formulas import Sizes, parse_formula
 from xir.frontends.torch.handlers.complex import view_as_complex
@@ -214,7 +215,7 @@ class _Importer:
             self.names.live(values, (*inputs, *(parameter.value for parameter in self.parameters))),
             tuple(assumed),
         )
-        return drop_unused_parameters(graph)
+        return drop_unused_parameters(with_told_sizes(graph, self.scope))
 
     def _output_source(self, name: str, output: Output) -> Source:
         """Where nodes that show an output come from: the call that makes it, else the model's own last one."""

@@ -11,6 +11,7 @@ import numpy as np
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError
 from xir.frontends.torch._imported import Imported, at_rest
 from xir.frontends.torch._names import NameTable, unique
+from xir.frontends.torch._told import with_told_sizes
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.numpy_names import NumpyArray
 from xir.frontends.torch.pickled import Instance, as_table, as_tuple, kind_of
@@ -287,7 +288,7 @@ class _Importer:
         name = self.archive.instance.name.rpartition(".")[2] or "model"
         output_names = unique(name for name, _ in results)
         graph = Graph(name, inputs, outputs, output_names, parameters, names, tuple(assumed))
-        return drop_unused_parameters(graph)
+        return drop_unused_parameters(with_told_sizes(graph, self.scope))
 
     def _results(self, result: object) -> Iterable[tuple[str, Value]]:
         """The tensors and numbers that the model returns, with names."""

@@ -197,7 +197,7 @@ class _Loop:
         if isinstance(slot.thing, list) and len(cast("tuple[object]", now)) < len(cast("tuple[object]", was)):
             self.interpreter.refuse("a list that shrinks in a loop whose number of steps only the run knows")
         leaves, make = self._taken(was)
-        self.interpreter.scope.refuse_ragged(leaves)
+        self.interpreter.scope.refuse_ragged(leaves or ())
         if leaves is None:
             if isinstance(slot.thing, list):
                 self.interpreter.refuse("a list whose items a loop changes in a way that no graph can carry")
