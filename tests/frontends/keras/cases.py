@@ -192,4 +192,34 @@ CASES = {
     "gru_masked": Case((_MASKED, ("GRU", {"units": 4})), (_SEQUENCE,)),
     "simple_rnn": one("SimpleRNN", _SEQUENCE, units=4),
     "simple_rnn_steps": one("SimpleRNN", _SEQUENCE, units=4, return_sequences=True, go_backwards=True),
+    "einsum_dense": one("EinsumDense", (4, 3), equation="abc,cd->abd", output_shape=(4, 5), bias_axes="d"),
+    "einsum_dense_rest": one("EinsumDense", (4, 3), equation="...x,xy->...y", output_shape=5, activation="relu"),
+    "attention": merge("Attention", (4, 3), (5, 3)),
+    "attention_scaled": merge("Attention", (4, 3), (5, 3), (5, 3), use_scale=True, score_mode="concat"),
+    "attention_concat": merge("Attention", (4, 3), (5, 3), score_mode="concat"),
+    "additive_attention": merge("AdditiveAttention", (4, 3), (5, 3)),
+    **{
+        f"adaptive_{how}{axes}d": one(
+            f"Adaptive{how.title()}Pooling{axes}D",
+            (*(7, 5, 6)[:axes], 2),
+            only=(3,),
+            **{"output_size": (3, 5, 2)[:axes] if axes > 1 else 3},
+        )
+        for how in ("average", "max")
+        for axes in (1, 2, 3)
+    },
+    "conv_lstm1d": one("ConvLSTM1D", (3, 5, 2), filters=2, kernel_size=3),
+    "conv_lstm2d": one("ConvLSTM2D", (3, 4, 5, 2), filters=2, kernel_size=2, padding="same", return_sequences=True),
+    "conv_lstm2d_back": one("ConvLSTM2D", (2, 4, 5, 2), filters=2, kernel_size=2, go_backwards=True, use_bias=False),
+    "conv_lstm3d": one("ConvLSTM3D", (2, 3, 4, 3, 1), filters=1, kernel_size=2, strides=2, return_state=True),
+    "reversible": one("ReversibleEmbedding", (5,), numbers=7, only=(3,), input_dim=7, output_dim=3, tie_weights=False),
+    "resizing": one("Resizing", (5, 4, 2), height=3, width=7),
+    "resizing_nearest": one("Resizing", (5, 4, 2), height=3, width=7, interpolation="nearest"),
+    "resizing_cubic": one("Resizing", (5, 4, 2), height=10, width=8, interpolation="bicubic"),
+    "resizing_cropped": one("Resizing", (8, 4, 2), height=3, width=3, crop_to_aspect_ratio=True),
+    "center_crop": one("CenterCrop", (8, 7, 2), height=3, width=4),
+    "center_crop_small": one("CenterCrop", (3, 7, 2), height=5, width=4),
+    "auto_contrast": one("AutoContrast", (5, 4, 2), only=(3,), value_range=[0.0, 1.0]),
+    "random_flip": one("RandomFlip", (5, 4, 2)),
+    "random_rotation": one("RandomRotation", (5, 4, 2), factor=0.2),
 }

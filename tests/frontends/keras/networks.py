@@ -221,6 +221,70 @@ def masked_model(keras):
     return keras.Model(x, inner(layers.Masking()(x)))
 
 
+def heads(keras, mask=False, settings=None, call=None, layer="MultiHeadAttention"):
+    """Attention of several heads, of masked sequences too."""
+    layers = keras.layers
+    x, y = _of(keras, (5, 3), (5, 3))
+    a, b = (layers.Masking()(x), layers.Masking()(y)) if mask else (x, y)
+    made = getattr(layers, layer)(**(settings or {"num_heads": 2, "key_dim": 4}))(a, b, **(call or {}))
+    return keras.Model([x, y], made)
+
+
+def attention_masks(keras):
+    """Attention of masked sequences, and with a mask of its own."""
+    layers = keras.layers
+    x, y = _of(keras, (5, 3), (5, 3))
+    a, b = layers.Masking()(x), layers.Masking()(y)
+    found = [
+        layers.Attention()([a, b]),
+        layers.Attention()([x, b]),
+        layers.AdditiveAttention()([a, y]),
+        layers.Attention()([a, b], use_causal_mask=True),
+        *layers.Attention()([x, y], return_attention_scores=True, use_causal_mask=True),
+    ]
+    return keras.Model([x, y], found)
+
+
+def masked_softmax(keras):
+    """A softmax with a mask."""
+    x, y = _of(keras, (5, 3), (5, 3))
+    return keras.Model([x, y], keras.layers.Softmax()(x, mask=keras.ops.greater(y, 0.0)))
+
+
+def cells(keras):
+    """Recurrent layers of cells, one and several."""
+    layers = keras.layers
+    (x,) = _of(keras, (5, 3))
+    stacked = layers.StackedRNNCells([layers.LSTMCell(2), layers.GRUCell(3), layers.LSTMCell(2)])
+    found = [
+        layers.RNN(layers.GRUCell(2), return_sequences=True)(x),
+        layers.RNN(layers.SimpleRNNCell(2))(layers.Masking()(x)),
+        layers.RNN(stacked)(x),
+        *layers.RNN(layers.LSTMCell(2), return_state=True)(x),
+    ]
+    return keras.Model(x, found)
+
+
+def one_step(keras):
+    """A cell by itself."""
+    x, h, c = _of(keras, (3,), (2,), (2,))
+    y, states = keras.layers.LSTMCell(2)(x, [h, c])
+    return keras.Model([x, h, c], [y, *states])
+
+
+def spectral(keras):
+    """A layer whose weights are normalised in training."""
+    (x,) = _of(keras, (4, 3))
+    return keras.Model(x, keras.layers.SpectralNormalization(keras.layers.Dense(2))(x))
+
+
+def back(keras):
+    """An embedding that goes there and back."""
+    x = keras.layers.Input((5,), name="x", dtype="int32")
+    layer = keras.layers.ReversibleEmbedding(7, 3, logit_soft_cap=2.0)
+    return keras.Model(x, layer(layer(x), reverse=True))
+
+
 NETWORKS = {
     "shared": (shared, (2, 3)),
     "nested": (nested, (2, 3)),
@@ -244,4 +308,33 @@ NETWORKS = {
     "reductions": (reductions, (3,)),
     "shapes": (shapes, (3,)),
     "products": (products, (3,)),
+    "heads": (heads, (2, 3)),
+    "heads_masked": (lambda keras: heads(keras, True), (2, 3)),
+    "heads_causal": (lambda keras: heads(keras, False, call={"use_causal_mask": True}), (2, 3)),
+    "heads_both": (
+        lambda keras: heads(keras, True, {"num_heads": 2, "key_dim": 4, "use_bias": False}, {"use_causal_mask": True}),
+        (2, 3),
+    ),
+    "heads_scores": (lambda keras: heads(keras, True, call={"return_attention_scores": True}), (3,)),
+    "heads_gated": (
+        lambda keras: heads(
+            keras, False, {"num_heads": 1, "key_dim": 4, "value_dim": 2, "use_gate": True, "sliding_window": 2}
+        ),
+        (3,),
+    ),
+    "heads_grouped": (
+        lambda keras: heads(
+            keras,
+            True,
+            {"head_dim": 2, "num_query_heads": 4, "num_key_value_heads": 2, "dropout": 0.1},
+            layer="GroupQueryAttention",
+        ),
+        (3,),
+    ),
+    "attention_masks": (attention_masks, (2, 3)),
+    "masked_softmax": (masked_softmax, (3,)),
+    "cells": (cells, (2, 3)),
+    "one_step": (one_step, (3,)),
+    "spectral": (spectral, (3,)),
+    "back": (back, (3,)),
 }

@@ -79,6 +79,18 @@ def image(kind, **settings):
     return functional(entry("x", 6, 6, 4), layer(kind, "y", [["x"]], **settings))
 
 
+def open_image(kind, **settings):
+    return functional(entry("x", None, None, 4), layer(kind, "y", [["x"]], **settings))
+
+
+def sequence(kind, **settings):
+    return functional(entry("x", 6, 4), layer(kind, "y", [["x"]], **settings))
+
+
+def doubled(count, kind, **settings):
+    return functional(entry("x", 6, 4), layer(kind, "y", [["x"] * count], num_heads=1, key_dim=2, **settings))
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
@@ -99,6 +111,21 @@ def image(kind, **settings):
         (image("Dot", axes=1), "called with 1 tensors"),
         (image("Embedding", input_dim=2, output_dim=3, lora_rank=1), "LoRA"),
         (image("Flatten", data_format="sideways"), "data_format"),
+        (image("Resizing", height=3, width=3, antialias=True), "antialias"),
+        (image("Resizing", height=3, width=3, pad_to_aspect_ratio=True), "pads to the ratio"),
+        (sequence("Resizing", height=3, width=3), "no batch of images"),
+        (sequence("CenterCrop", height=3, width=3), "no batch of images"),
+        (open_image("CenterCrop", height=3, width=3), "not known before the run"),
+        (open_image("AdaptiveMaxPooling2D", output_size=3), "not known before the run"),
+        (image("MultiHeadAttention", num_heads=1, key_dim=2), "without a value"),
+        (doubled(3, "MultiHeadAttention", attention_axes=[2]), "along several axes"),
+        (doubled(3, "MultiHeadAttention", output_shape=[2, 3]), "output of several axes"),
+        (image("ConvLSTM1D", filters=1, kernel_size=1, time_major=True), "time before the batch"),
+        (open_image("ConvLSTM1D", filters=1, kernel_size=1), "1 to 1000 are possible"),
+        (image("SpectralNormalization", layer=DENSE), "in one list"),
+        (sequence("RNN", cell=layer("Mine", "c"), return_state=True), "cells 'Mine'"),
+        (sequence("RNN", cell=layer("LSTMCell", "c"), time_major=True), "time before the batch"),
+        (sequence("EinsumDense", equation="abc,cd->abd", lora_rank=2), "LoRA"),
         (image("CuDNNLSTM", units=3), "cuDNN"),
         (image("LSTM", units=3, activation="selu"), "'selu' of a recurrent layer"),
         (image("LSTM", units=3, time_major=True), "time before the batch"),
@@ -196,6 +223,20 @@ def deep(model, depth):
 def test_models_nested_without_end(tmp_path):
     with pytest.raises(xir.XirError, match="nested"):
         xir.load(written(tmp_path / "m.h5", deep(MODEL, 300)))
+
+
+@pytest.mark.parametrize(
+    ("held", "weights", "expected"),
+    [
+        (layer("LayerScale", "y", [["x"]], init_values=1.0, projection_dim=3), [np.array([1, 2, 3], "f4")], [1, 4, 9]),
+        (layer("CustomScaleLayer", "y", [["x", "x"]], scale=0.5), [], [1.5, 3, 4.5]),
+    ],
+)
+def test_layers_of_networks_of_keras_applications(held, weights, expected, tmp_path):
+    names = {f"w{place}": array for place, array in enumerate(weights)}
+    path = written(tmp_path / "m.h5", functional(X, held), weights={"y": names})
+    result = xir.run(xir.load(path), {"x": np.array([[1, 2, 3]], np.float32)})["y"]
+    assert result.tolist() == [expected]
 
 
 def edited(path, change, **settings):

@@ -10,7 +10,7 @@ import xir
 pytest.importorskip("h5py", reason="Keras keeps weights in HDF5")
 
 HERE = Path(__file__).parent
-SUFFIXES = {2: ".h5", 3: ".keras"}
+SUFFIXES = {2: ".h5", 3: ".keras", "3_h5": ".h5"}
 RECORDED = {generation: np.load(HERE / f"recorded{generation}.npz") for generation in SUFFIXES}
 NAMES = [
     (generation, key.removesuffix("/file"))

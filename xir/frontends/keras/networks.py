@@ -70,12 +70,22 @@ class _Reader:
         found = Network(name if isinstance(name, str) else "model", tuple(layers), inputs, outputs)
         return _renumbered(found)
 
+    def is_operation(self, node: dict[str, Json], kind: str) -> bool:
+        """Whether an object is an operation of `keras.ops`, many of which are called as layers are.
+
+        In HDF5 Keras 3 leaves out the modules of classes; layers say there whether they are trainable.
+        """
+        module, config = node.get("module"), node.get("config")
+        if isinstance(module, str):
+            return module.startswith(_OPERATIONS)
+        plain_layer = kind == "InputLayer" or kind in MODELS
+        return self.generation == 3 and not plain_layer and isinstance(config, dict) and "trainable" not in config
+
     def layer(self, node: dict[str, Json], calls: tuple[Call, ...], depth: int) -> Layer:
         """One layer, which may be a model itself."""
         kind = _text(node, "class_name").rsplit(">", 1)[-1]
         config = node.get("config")
-        module = node.get("module")
-        if isinstance(module, str) and module.startswith(_OPERATIONS):
+        if self.is_operation(node, kind):
             kind = OPERATION + kind
         elif kind in MODELS:
             network = self.network(node, depth + 1)
@@ -222,7 +232,9 @@ def _modern_call(node: dict[str, Json]) -> Call:
     given = node.get("kwargs")
     for name, value in given.items() if isinstance(given, dict) else ():
         tensors = _tensors_in(value)
-        if tensors:
+        if tensors and isinstance(value, list) and None in value:
+            named |= {f"{name} {place}": held for place, each in enumerate(value) if (held := _tensors_in(each))}
+        elif tensors:
             named[name] = tensors
         else:
             arguments[name] = value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from xir.errors import InvalidModelError
 from xir.frontends.keras.model import Network, Variable, Weights
@@ -14,6 +15,9 @@ LISTS = ("layers", "_layer_checkpoint_dependencies")
 
 OPERATION = "ops."
 """How the kinds of operations (`keras.ops`) begin, which are no layers."""
+
+_CLASSES: Mapping[str, str] = MappingProxyType({"GroupQueryAttention": "GroupedQueryAttention"})
+"""Classes of layers that configurations call otherwise."""
 
 _HUMPS = re.compile("(?<=[^_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")
 
@@ -37,7 +41,7 @@ def weights_of_layers(network: Network, weights: Weights) -> dict[str, Weights]:
     for layer in network.layers:
         if layer.kind.startswith(OPERATION):
             continue
-        word = _HUMPS.sub("_", layer.kind).lower()
+        word = _HUMPS.sub("_", _CLASSES.get(layer.kind, layer.kind)).lower()
         count = counts[word] = counts.get(word, 0) + 1
         found[layer.name] = held.get(word if count == 1 else f"{word}_{count - 1}", Weights((), {}))
     return found

@@ -70,6 +70,12 @@ class Cursor:
         self._at = len(self.weights.variables)
         return Cursor(Weights(left[: len(left) // 2])), Cursor(Weights(left[len(left) // 2 :]))
 
+    def first(self, count: int) -> Cursor:
+        """The next `count` weights, taken."""
+        held = self.weights.variables[self._at : self._at + count]
+        self._at += len(held)
+        return Cursor(Weights(held))
+
     def rest(self) -> Cursor:
         """The weights that are left, taken."""
         if self.weights.parts is not None:
@@ -193,8 +199,12 @@ class Site(Operands):
         return held[0] if held else None
 
     def check_arguments(self) -> None:
-        """Refuses arguments of the call that the handler did not ask for."""
-        if self.arguments.pop("training", None):
+        """Refuses arguments of the call that the handler did not ask for.
+
+        Keras 3 gives every layer the `training` of the whole model (functional.py, `operation_fn`); before, a layer
+        kept what it was called with.
+        """
+        if self.arguments.pop("training", None) and self.generation < 3:
             self.refuse("a call with training=True", "save the model as it runs in inference")
         left = [*self.named, *(name for name, value in self.arguments.items() if value not in (None, [], {}))]
         if left:

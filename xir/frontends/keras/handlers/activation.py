@@ -16,6 +16,9 @@ from xir.ops.shape import broadcast, reshape, transpose
 
 handlers: Handlers[Handler] = Handlers("keras")
 
+_FAR = -3e38
+"""Numbers that do not count in a softmax: next to the least of f32 (activations/softmax.py of Keras 3)."""
+
 
 @handlers.layer("ReLU")
 def relu(site: Site, x: Value) -> Value:
@@ -69,8 +72,23 @@ def thresholded(site: Site, x: Value) -> Value:
 @handlers.layer("Softmax")
 def softmax(site: Site, x: Value) -> Value:
     """Softmax along one axis, or along several as if they were one."""
-    if len(site.masks) and site.mask is not None:
-        site.refuse("a softmax of a masked sequence")
+    if site.mask is not None:
+        return _masked_softmax(site, x, site.mask)
+    return _softmax(site, x)
+
+
+def _masked_softmax(site: Site, x: Value, mask: Value) -> Value:
+    """Where the mask is false, numbers do not count and are 0; tf-keras took 1e9 off them (activation/softmax.py)."""
+    if mask.rank != x.rank:
+        mask = reshape(mask, shape=(*mask.shape, *(1,) * (x.rank - mask.rank)))
+    kept = site.repeated(mask, x.shape)
+    if site.generation < 3:
+        return _softmax(site, elementwise.select(kept, x, elementwise.sub(x, scalar_like(x, 1e9))))
+    found = _softmax(site, elementwise.select(kept, x, scalar_like(x, _FAR)))
+    return elementwise.select(kept, found, scalar_like(x, 0.0))
+
+
+def _softmax(site: Site, x: Value) -> Value:
     axes = site.axes([whole(axis, "axis") for axis in site.config.listed("axis")] or [-1], x.rank)
     if len(axes) == 1:
         return norm.softmax(x, axis=axes[0])

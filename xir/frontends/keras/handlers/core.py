@@ -6,12 +6,15 @@ from xir.frontends._handlers import Handlers
 from xir.frontends._operands import product_of
 from xir.frontends.keras.config import whole
 from xir.frontends.keras.handlers._activations import activated
+from xir.frontends.keras.handlers._einsum import with_equation
 from xir.frontends.keras.site import Handler, Site
 from xir.ir.dims import Dim, floor_divide
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import compare, elementwise
 from xir.ops._build import channelwise, scalar_like
+from xir.ops.activation import tanh
+from xir.ops.einsum import einsum
 from xir.ops.index import embedding
 from xir.ops.matmul import matmul
 from xir.ops.reduce import reduce_max
@@ -20,13 +23,17 @@ from xir.ops.shape import broadcast, reshape, transpose
 handlers: Handlers[Handler] = Handlers("keras")
 
 
+def _plain_weights(site: Site) -> None:
+    if site.config.raw("lora_rank") is not None or site.config.raw("quantization_config") is not None:
+        site.refuse("weights that are changed by LoRA or quantised", "save the model with plain weights")
+    site.config.ignore("lora_alpha")
+
+
 @handlers.layer("Dense")
 def dense(site: Site, x: Value) -> Value:
     """Dense: `x @ kernel + bias` along the last axis (keras/src/layers/core/dense.py)."""
     units = site.config.integer("units")
-    if site.config.raw("lora_rank") is not None or site.config.raw("quantization_config") is not None:
-        site.refuse("weights that are changed by LoRA or quantised", "save the model with plain weights")
-    site.config.ignore("lora_alpha")
+    _plain_weights(site)
     kernel = site.weight("kernel", (x.shape[-1], units))
     flat = x if x.rank == 2 else reshape(x, shape=(product_of(x.shape[:-1]), x.shape[-1]))
     result = matmul(flat, kernel)
@@ -35,6 +42,30 @@ def dense(site: Site, x: Value) -> Value:
     if x.rank != 2:
         result = reshape(result, shape=(*x.shape[:-1], units))
     return activated(site, result, site.config.raw("activation"))
+
+
+@handlers.layer("EinsumDense")
+def equation(site: Site, x: Value) -> Value:
+    """EinsumDense: a product with the kernel as an equation describes it (keras/src/layers/core/einsum_dense.py)."""
+    _plain_weights(site)
+    site.config.ignore("output_shape")
+    axes = site.config.raw("bias_axes")
+    result = with_equation(site, x, site.config.text("equation"), axes if isinstance(axes, str) else "")
+    return activated(site, result, site.config.raw("activation"))
+
+
+@handlers.layer("LayerScale")
+def scaled(site: Site, x: Value) -> Value:
+    """LayerScale of ConvNeXt: a factor for each channel (keras/src/applications/convnext.py)."""
+    site.config.ignore("init_values", "projection_dim")
+    return elementwise.mul(x, channelwise(site.weight("gamma", (x.shape[-1],)), x, x.rank - 1))
+
+
+@handlers.layer("CustomScaleLayer")
+def residual(site: Site, x: Value, y: Value) -> Value:
+    """CustomScaleLayer of InceptionResNetV2: `x + y * scale` (keras/src/applications/inception_resnet_v2.py)."""
+    scale = site.config.number("scale")
+    return elementwise.add(x, elementwise.mul(y, scalar_like(y, scale)))
 
 
 @handlers.layer("Activation")
@@ -102,19 +133,34 @@ def repeated(site: Site, x: Value) -> Value:
     return broadcast(wide, shape=(x.shape[0], count, x.shape[1]))
 
 
-@handlers.layer("Embedding")
+@handlers.layer("Embedding", "ReversibleEmbedding")
 def embedded(site: Site, x: Value) -> Value:
-    """Embedding: a row for each number; number 0 is masked where `mask_zero` says so."""
+    """Embedding: a row for each number; number 0 is masked where `mask_zero` says so.
+
+    ReversibleEmbedding goes back to scores of all numbers when it is called with `reverse`.
+    """
     rows = site.config.optional_integer("input_dim")
     width = site.config.integer("output_dim")
-    if site.config.raw("lora_rank") is not None or site.config.raw("quantization_config") is not None:
-        site.refuse("weights that are changed by LoRA or quantised", "save the model with plain weights")
-    site.config.ignore("lora_alpha", "dropout", "weights")
+    _plain_weights(site)
+    site.config.ignore("dropout", "weights")
+    reverse = bool(site.argument("reverse"))
+    tied, cap = site.config.flag("tie_weights", True), site.config.optional_number("logit_soft_cap")
     table = site.weight("embeddings", None if rows is None else (rows, width))
+    if site.layer.kind == "ReversibleEmbedding":
+        back = transpose(table, perm=(1, 0)) if tied else site.weight("reverse_embeddings", (width, table.shape[0]))
+        site.config.ignore("mask_zero", "reverse_dtype")
+        if reverse:
+            return _capped(einsum(x, back, equation="...a,ab->...b"), cap)
     indices = x if x.dtype in (DType.INT32, DType.INT64) else elementwise.cast(x, dtype=DType.INT32)
     if site.config.flag("mask_zero"):
         site.result_mask = compare.not_equal(indices, scalar_like(indices, 0))
     return embedding(indices, table)
+
+
+def _capped(x: Value, cap: float | None) -> Value:
+    if cap is None:
+        return x
+    return elementwise.mul(tanh(elementwise.div(x, scalar_like(x, cap))), scalar_like(x, cap))
 
 
 @handlers.layer("Masking")

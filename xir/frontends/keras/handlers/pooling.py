@@ -11,7 +11,7 @@ from xir.frontends.keras.site import Handler, Site
 from xir.ir.node import Value
 from xir.ops import elementwise, pool
 from xir.ops.reduce import reduce_max, reduce_mean, reduce_sum
-from xir.ops.shape import broadcast, reshape
+from xir.ops.shape import broadcast, concat, reshape, slice_
 
 handlers: Handlers[Handler] = Handlers("keras")
 
@@ -91,3 +91,22 @@ def global_average(site: Site, x: Value) -> Value:
     keep = site.config.flag("keepdims")
     total = reduce_sum(elementwise.mul(x, weights), axes=(axis,), keep_dims=keep)
     return elementwise.div(total, reduce_sum(weights, axes=(axis,), keep_dims=keep))
+
+
+@handlers.layer(*(f"Adaptive{how}Pooling{axes}D" for how in ("Average", "Max") for axes in (1, 2, 3)))
+def adaptive(site: Site, x: Value) -> Value:
+    """AdaptiveAveragePooling1D and its kin: window i of n begins at i * size // n and ends before (i + 1) * size / n.
+
+    Windows of several axes are boxes, so that one axis after another gives the same.
+    """
+    function = reduce_mean if "Average" in site.layer.kind else reduce_max
+    counts = site.config.positive("output_size", x.rank - 2)
+    first = 2 if site.channels_first else 1
+    for axis, count in enumerate(counts, first):
+        size = x.shape[axis]
+        if not isinstance(size, int):
+            site.refuse("adaptive pooling of a size that is not known before the run", "type the input with its size")
+        places = [(place * size // count, -(-(place + 1) * size // count)) for place in range(count)]
+        windows = [slice_(x, axes=(axis,), starts=(start,), stops=(stop,), steps=(1,)) for start, stop in places]
+        x = concat(*(function(window, axes=(axis,), keep_dims=True) for window in windows), axis=axis)
+    return x

@@ -7,9 +7,10 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.keras.model import Layer
+from xir.frontends.keras.model import Json, Layer, Network, Weights
 from xir.frontends.keras.networks import read_layer
-from xir.frontends.keras.site import Handler, Site
+from xir.frontends.keras.owners import weights_of_layers
+from xir.frontends.keras.site import Cursor, Handler, Site
 from xir.ir.node import Value
 from xir.ops import elementwise
 from xir.ops._build import scalar_like
@@ -97,3 +98,80 @@ def _shown(site: Site, layer: Layer) -> Layer:
     if is_itself:
         return layer
     return replace(layer, config={**layer.config, "zero_output_for_mask": layer.config.get("return_sequences", False)})
+
+
+@handlers.layer("SpectralNormalization")
+def normalized(site: Site, x: Value) -> tuple[Value, ...]:
+    """SpectralNormalization (Miyato et al. 2018): in inference the layer as it is, with the weights of training."""
+    site.config.ignore("power_iterations")
+    layer = read_layer(site.config.raw("layer"), site.generation)
+    if site.cursor.weights.parts is None:
+        site.refuse("a SpectralNormalization whose weights stand in one list", "save the model as .keras")
+    while site.cursor.next() is not None:
+        pass  # the kernel once more, and the vector that training goes on from
+    return site.scope.builder.inner(site, layer, site.cursor.part("layer"), (x,))
+
+
+_CELLS: Mapping[str, str] = MappingProxyType({"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "SimpleRNN"})
+
+
+def _layer_of(site: Site, cell: Layer, **settings: Json) -> Layer:
+    """The recurrent layer that runs a cell over all steps."""
+    if cell.kind not in _CELLS:
+        site.refuse(f"a recurrent layer of cells {cell.kind!r}", "write it with LSTM, GRU or SimpleRNN")
+    return replace(cell, kind=_CELLS[cell.kind], config={**cell.config, **settings})
+
+
+def _cells(site: Site, cell: Layer) -> list[tuple[Layer, Cursor]]:
+    """The cells of a layer, one on top of the other, with their weights."""
+    if cell.kind != "StackedRNNCells":
+        return [(cell, site.cursor)]
+    listed = cell.config.get("cells")
+    found = [read_layer(each, site.generation) for each in listed] if isinstance(listed, list) else []
+    network = Network(cell.name, tuple(found), (), ())
+    held = site.cursor.part("cell").weights
+    if held.parts is None:
+        return [(each, site.cursor.first(3 if each.config.get("use_bias", True) else 2)) for each in found]
+    owned = weights_of_layers(network, Weights((), {"layers": held.parts.get("cells", Weights((), {}))}))
+    return [(each, Cursor(Weights((), {"cell": owned[each.name]}))) for each in found]
+
+
+@handlers.layer("RNN")
+def over_cells(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
+    """RNN: cells run over the steps of a sequence, each over what the one before gives (layers/rnn/rnn.py)."""
+    shared = ("go_backwards", "stateful", "zero_output_for_mask")
+    settings = {name: site.config.raw(name) for name in shared}
+    site.config.ignore("unroll", "return_sequences", "return_state")
+    if site.config.flag("time_major"):
+        site.refuse("sequences with time before the batch")
+    cells = _cells(site, read_layer(site.config.raw("cell"), site.generation))
+    given = [*states, *site.named.pop("initial_state", ())]
+    ends: list[Value] = []
+    for place, (cell, cursor) in enumerate(cells):
+        last = place == len(cells) - 1
+        layer = _layer_of(
+            site,
+            cell,
+            **(settings if not place else {**settings, "go_backwards": False}),
+            return_sequences=not last or site.config.flag("return_sequences"),
+            return_state=True,
+        )
+        count = (2 if layer.kind == "LSTM" else 1) if given else 0
+        x, *more = site.scope.builder.inner(site, layer, cursor, (x, *given[:count]))
+        given = given[count:]
+        ends += more
+    site.result_mask = site.mask if site.config.flag("return_sequences") else None
+    return (x, *ends) if site.config.flag("return_state") else (x,)
+
+
+@handlers.layer("LSTMCell", "GRUCell", "SimpleRNNCell")
+def one_step(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
+    """A cell called by itself: [N, I] and its states, as one step of the layer that runs it."""
+    given = [*states, *site.named.pop("states", ())]
+    layer = _layer_of(site, site.layer, return_state=True)
+    site.config.ignore(*site.layer.config)
+    parts = None if site.cursor.weights.parts is None else {"cell": site.cursor.weights}
+    cursor = site.cursor.rest() if parts is None else Cursor(Weights((), parts))
+    site.cursor = Cursor(Weights())
+    sequence = reshape(x, shape=(x.shape[0], 1, x.shape[1]))
+    return site.scope.builder.inner(site, layer, cursor, (sequence, *given))
