@@ -399,3 +399,42 @@ def test_a_text_graph_may_begin_with_comments(tmp_path):
     path = tmp_path / "graph.pbtxt"
     path.write_text("# a graph\n" + "\n".join([placeholder("x", 2), node("Neg", "y", "x", T=F)]) + "\n")
     assert xir.load(str(path)).output_names == ("y",)
+
+
+def table(*more: str) -> list[str]:
+    """A table of whole numbers that is looked up."""
+    long, types = "DT_INT64", {"key_dtype": "DT_INT64", "value_dtype": "DT_INT64"}
+    return [
+        placeholder("x", 2, dtype=long),
+        literal("keys", [3, 5], (2,), long),
+        literal("values", [7, 9], (2,), long),
+        scalar("default", -1, long),
+        node("HashTableV2", "table", **types),
+        node("LookupTableFindV2", "y", "table", "x", "default", Tin=long, Tout=long),
+        *more,
+    ]
+
+
+INITIALISED = node("InitializeTableV2", "start", "table", "keys", "values", Tkey="DT_INT64", Tval="DT_INT64")
+
+
+def test_a_table_of_a_frozen_graph_is_what_initialises_it(tmp_path):
+    graph = xir.load(write(tmp_path, *table(INITIALISED)), outputs=["y"])
+    assert xir.run(graph, {"x": np.array([5, 4], np.int64)})["y"].tolist() == [9, -1]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ([], "that no operators initialise"),
+        ([INITIALISED, INITIALISED.replace('"start"', '"again"')], "that 2 operators initialise"),
+        ([INITIALISED.replace('"values"', '"default"')], "a lookup table of"),
+        ([INITIALISED.replace('"values"', '"x"')], "what the graph computes"),
+        ([node("InitializeTableFromTextFileV2", "start", "table", "keys", key_index=-2, value_index=-1)], "bring"),
+        ([INITIALISED, node("LookupTableFindV2", "z", "x", "x", "default")], "must be a lookup table"),
+        ([INITIALISED, node("LookupTableFindV2", "z", "table", "x", "keys")], "whose values are tensors"),
+    ],
+)  # fmt: skip
+def test_tables_that_are_refused(tmp_path, more, told):
+    with pytest.raises((UnsupportedError, InvalidModelError), match=told):
+        xir.load(write(tmp_path, *table(*more)), outputs=["z" if '"z"' in str(more) else "y"])

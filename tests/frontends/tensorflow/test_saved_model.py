@@ -20,6 +20,9 @@ SIGNATURES = (
     ("old", "first"),
     ("old", "second"),
     ("images", "serving_default"),
+    ("words", "serving_default"),
+    ("words", "look"),
+    ("places", "serving_default"),
 )
 
 
@@ -29,8 +32,16 @@ def test_agrees_with_tensorflow(name: str, signature: str, tmp_path: Path) -> No
     feeds, expected = recorded(name, signature, "in"), recorded(name, signature, "out")
     assert set(graph.input_names) == set(feeds)
     assert set(graph.output_names) == set(expected)
+    feeds = {key: _texts(value) if value.dtype.kind == "S" else value for key, value in feeds.items()}
     for key, value in xir.run(graph, feeds).items():
-        np.testing.assert_allclose(value, expected[key], rtol=1e-5, atol=1e-6)
+        if expected[key].dtype.kind == "S":
+            assert list(value) == list(_texts(expected[key]))
+        else:
+            np.testing.assert_allclose(value, expected[key], rtol=1e-5, atol=1e-6)
+
+
+def _texts(array: np.ndarray) -> np.ndarray:
+    return np.array([item.decode() for item in array.tolist()], object)
 
 
 def test_compiled_agrees_with_tensorflow(tmp_path: Path) -> None:
@@ -146,3 +157,35 @@ def test_a_meta_graph_without_its_checkpoint_is_refused(tmp_path: Path) -> None:
         xir.load(path)
     with pytest.raises(UsageError, match="no signature 'other'; there are none"):
         xir.load(path, method="other")
+
+
+def test_files_of_tables_are_read_where_a_table_is_looked_up(tmp_path: Path) -> None:
+    folder = unpack("words", tmp_path)
+    found = load_model(str(folder))
+    assert [Path(path).name for path in found.files[2:]] == ["words.txt", "pairs.txt", "pairs.txt"]
+    assert any("not read: 'spare.txt'" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("words.txt", b"apple\n", "has 1 lines, 2 are needed"),
+        ("pairs.txt", b"7\n9\n", "has no column 1"),
+        ("pairs.txt", b"x,y,1\n", "is no number"),
+        ("pairs.txt", b"7,a,z\n", "is no number"),
+    ],
+)
+def test_files_of_tables_that_do_not_fit(name: str, content: bytes, told: str, tmp_path: Path) -> None:
+    folder = unpack("words", tmp_path)
+    (folder / "assets" / name).write_bytes(content)
+    with pytest.raises(InvalidModelError, match=told):
+        xir.load(folder, method="serving_default")
+
+
+def test_files_of_tables_lie_beside_the_model(tmp_path: Path) -> None:
+    folder = unpack("words", tmp_path)
+    path = folder / "assets" / "words.txt"
+    path.rename(tmp_path / "words.txt")
+    path.symlink_to(tmp_path / "words.txt")
+    with pytest.raises(XirError, match="link"):
+        xir.load(folder, method="serving_default")

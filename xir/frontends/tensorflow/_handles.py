@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 from xir.errors import InvalidModelError
 from xir.ir.node import Value
 from xir.ir.types import DType, Type
+
+if TYPE_CHECKING:
+    from xir.frontends.tensorflow.lookups import Table
 
 
 @runtime_checkable
@@ -64,6 +67,25 @@ class VariableHandle:
         return ()
 
     def rebuilt(self, parts: Sequence[Value]) -> VariableHandle:
+        """Itself."""
+        return self
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableHandle:
+    """A handle of a lookup table.
+
+    Attributes:
+        read: what the table holds; raises XirError where that is not known.
+    """
+
+    read: Callable[[], Table]
+
+    def parts(self) -> tuple[Value, ...]:
+        """None: what a table holds is known everywhere."""
+        return ()
+
+    def rebuilt(self, parts: Sequence[Value]) -> TableHandle:
         """Itself."""
         return self
 

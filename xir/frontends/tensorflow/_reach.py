@@ -32,18 +32,20 @@ class Reach:
         nodes: the nodes by name.
         bound: the variable that an argument of the function stands for, by the names of both.
         is_top: whether it is the graph itself.
+        kinds: what counts as a variable: nodes of these kinds.
     """
 
     nodes: Mapping[str, TfNode]
     bound: Mapping[str, str] = field(default_factory=dict[str, str])
     is_top: bool = False
+    kinds: frozenset[str] = VARIABLES
 
     def variable(self, name: str) -> str | None:
         """The variable that a node or argument hands out."""
         node = self.source(name)
         if node is None:
             return self.bound.get(name)
-        if node.kind in VARIABLES:
+        if node.kind in self.kinds:
             return node.name if self.is_top else None
         return self.bound.get(node.inputs[0].node) if node.inputs and node.kind in PASSING else None
 
@@ -60,13 +62,18 @@ class Reach:
         return node
 
 
-def reached(graph: TfGraph, starts: Sequence[str]) -> Iterator[tuple[TfNode, Reach]]:
+def reached(graph: TfGraph, starts: Sequence[str], kinds: frozenset[str] = VARIABLES) -> Iterator[tuple[TfNode, Reach]]:
     """The nodes that run so that those of the names `starts` can, each with the nodes among which it stands.
+
+    Args:
+        graph: the graph.
+        starts: names of nodes.
+        kinds: which nodes are followed through calls as variables are.
 
     Raises:
         UnsafeError: functions call one another too often.
     """
-    top = Reach(graph.nodes, is_top=True)
+    top = Reach(graph.nodes, is_top=True, kinds=kinds)
     pending: list[tuple[Reach, list[TfNode]]] = [(top, _needed(graph, starts))]
     seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     while pending:
@@ -77,7 +84,7 @@ def reached(graph: TfGraph, starts: Sequence[str]) -> Iterator[tuple[TfNode, Rea
                 key = (function.name, tuple(sorted(bound.items())))
                 if key not in seen:
                     seen.add(key)
-                    pending.append((Reach(function.nodes, bound), list(function.nodes.values())))
+                    pending.append((Reach(function.nodes, bound, kinds=kinds), list(function.nodes.values())))
             if len(seen) > MAX_SCOPES:
                 raise UnsafeError(f"functions call one another in more than {MAX_SCOPES} ways", number=806)
 

@@ -18,6 +18,7 @@ from xir.frontends.tensorflow.handlers import (
     fused,
     image,
     index,
+    lookup,
     math,
     matrix,
     nn,
@@ -33,6 +34,7 @@ from xir.frontends.tensorflow.handlers import (
     text,
     variable,
 )
+from xir.frontends.tensorflow.lookups import TABLES
 
 HANDLERS: Handlers[Handler] = Handlers(
     "tensorflow",
@@ -57,13 +59,13 @@ HANDLERS: Handlers[Handler] = Handlers(
 """Operators of tensors."""
 
 STATE_HANDLERS: Handlers[Handler] = Handlers(
-    "tensorflow", resource.handlers, tensor_array.handlers, tensor_list.handlers
+    "tensorflow", lookup.handlers, resource.handlers, tensor_array.handlers, tensor_list.handlers
 )
 """Operators that take or make handles."""
 
 BUILT_BY_IMPORTER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **dict.fromkeys(PLACEHOLDERS | VARIABLES, ()),
+        **dict.fromkeys(PLACEHOLDERS | VARIABLES | TABLES, ()),
         "Const": ("constant",),
         **dict.fromkeys(PASSING, ("identity",)),
         **dict.fromkeys(CALLS, ()),

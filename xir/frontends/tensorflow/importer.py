@@ -13,12 +13,13 @@ from xir.frontends._operands import Knowledge
 from xir.frontends._problems import Problems
 from xir.frontends.tensorflow._control import Control
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, Frames
-from xir.frontends.tensorflow._handles import Handle, Operand, VariableHandle
+from xir.frontends.tensorflow._handles import Handle, Operand, TableHandle, VariableHandle
 from xir.frontends.tensorflow._outputs import PLACEHOLDERS, found_outputs, unsafe_nodes
 from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow._tables import HANDLERS, STATE_HANDLERS
+from xir.frontends.tensorflow.lookups import TABLES, Tables
 from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode, parse_edge
 from xir.frontends.tensorflow.proto.message import Message
 from xir.frontends.tensorflow.reader import read_graph
@@ -78,7 +79,8 @@ def build_saved(
     """
     if model.signature is None and outputs is None:
         outputs = model.outputs or None
-    return _built(Importer(model.graph, dict(inputs or {}), model.signature, model.variables), outputs)
+    importer = Importer(model.graph, dict(inputs or {}), model.signature, model.variables, model.tables)
+    return _built(importer, outputs)
 
 
 def _built(importer: Importer, outputs: Sequence[str] | None) -> Graph:
@@ -107,10 +109,12 @@ class Importer:
         types: dict[str, Type],
         signature: Signature | None = None,
         variables: Variables | None = None,
+        tables: Tables | None = None,
     ) -> None:
         """An import of `model`, with `types` for some of its inputs; a signature says what these are."""
         self.signature = signature
         self.variables = variables
+        self.tables = tables or Tables(model)
         self.model = model
         self.given = types
         self.file = os.path.basename(model.path)
@@ -354,6 +358,8 @@ class Importer:
             return [self._constant(node, scope)]
         if node.kind in VARIABLES:
             return [self._variable(node, scope)]
+        if node.kind in TABLES:
+            return [TableHandle(functools.partial(self.tables.table, node))]
         handler = HANDLERS.get(node.kind) or STATE_HANDLERS.get(node.kind)
         if declared is None or handler is None:
             known = "xir has no handler for it"

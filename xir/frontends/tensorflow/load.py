@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.tensorflow.importer import build, build_saved
 from xir.frontends.tensorflow.model import TfGraph
@@ -78,8 +80,10 @@ def _saved(model: SavedModel, options: LoadOptions) -> Loaded:
         told = ", ".join(repr(name) for name in model.others)
         read = f"the signature {model.name!r}" if model.name else "the graph"
         notes.append(f"{read} is read; there are the signatures {told} too (--method NAME)")
-    if model.assets:
-        notes.append(f"the files that it brings along are not read: {', '.join(repr(name) for name in model.assets)}")
+    opened = {os.path.basename(path) for path in model.tables.files}
+    unread = [name for name in model.tables.assets.values() if os.path.basename(name) not in opened]
+    if unread:
+        notes.append(f"files that it brings along are not read: {', '.join(repr(name) for name in unread)}")
     format = "saved_model" if model.name and not model.path.endswith(META) else "meta_graph"
     return Loaded(graph, format, model.files, model.graph.held_nodes(), tuple(notes))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageError
 from xir.files import MappedFile, open_beneath, open_mapped, read_text
@@ -17,6 +17,7 @@ from xir.frontends.tensorflow._outputs import found_outputs
 from xir.frontends.tensorflow._reach import reached, written
 from xir.frontends.tensorflow.bundle.checkpoint import Checkpoint, open_checkpoint
 from xir.frontends.tensorflow.bundle.reader import SUFFIX
+from xir.frontends.tensorflow.lookups import Tables
 from xir.frontends.tensorflow.model import Edge, TfGraph, parse_edge
 from xir.frontends.tensorflow.proto.binary import read_message
 from xir.frontends.tensorflow.proto.message import Message
@@ -39,8 +40,12 @@ META = ".meta"
 _INPUTS = frozenset(("Placeholder", "PlaceholderV2"))
 
 _SERVE = "serve"
-_STEPS = frozenset(("__saved_model_init_op", "__saved_model_train_op"))
+_INITIALISE = "__saved_model_init_op"
+_STEPS = frozenset((_INITIALISE, "__saved_model_train_op"))
 """Signatures that name a step and compute nothing."""
+
+_ASSETS = "assets"
+"""The folder of the files that a model brings along."""
 
 _GRAPH, _FIELDS = 2, 7
 """The field of MetaGraphDef that is the graph, and the last of its fields."""
@@ -70,7 +75,7 @@ class SavedModel:
         signature: the way in that was chosen; None where a MetaGraph is taken as a graph.
         others: the names of other ones.
         variables: its variables.
-        assets: names of files that it brings along.
+        tables: its lookup tables, and the files that it brings along.
         outputs: without a signature: the results to compute.
         shards: files of weights of its own, besides those of its variables.
     """
@@ -81,7 +86,7 @@ class SavedModel:
     signature: Signature | None
     others: tuple[str, ...]
     variables: Variables
-    assets: tuple[str, ...]
+    tables: Tables
     outputs: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
 
@@ -89,7 +94,7 @@ class SavedModel:
     def files(self) -> tuple[str, ...]:
         """The files that it was read from so far."""
         kept = () if self.variables.checkpoint is None else self.variables.checkpoint.files
-        return (self.path, *self.shards, *kept)
+        return (self.path, *self.shards, *kept, *self.tables.files)
 
 
 def file_in(folder: str) -> str | None:
@@ -151,7 +156,9 @@ def read_saved_model(path: str, *, method: str | None = None, trust_links: bool 
         message = parse_text(read_text(path, MAX_TEXT_BYTES), "SavedModel", file=path)
     else:
         message = read_message(Wire(file, "SavedModel"), Span(0, file.size), "SavedModel")
-    return _model(_meta_graph(message, path), path, _checkpoint(path, trust_links), method=method)
+    chosen = _meta_graph(message, path)
+    model = _model(chosen, path, _checkpoint(path, trust_links), method=method)
+    return replace(model, tables=_tables(chosen, model.graph, os.path.dirname(path), trust_links))
 
 
 def read_meta_graph(
@@ -178,7 +185,8 @@ def read_meta_graph(
     kept = _found(graph) if outputs is None else list(outputs)
     edges = [edge for edge in map(parse_edge, kept) if edge is not None]
     variables = _variables(message, graph, edges, checkpoint)
-    return SavedModel(path, graph, "", None, tuple(sorted(_signatures(message))), variables, (), tuple(kept))
+    others = tuple(sorted(_signatures(message)))
+    return SavedModel(path, graph, "", None, others, variables, Tables(graph), tuple(kept))
 
 
 def _model(chosen: Message, path: str, checkpoint: Checkpoint | None, *, method: str | None) -> SavedModel:
@@ -187,10 +195,27 @@ def _model(chosen: Message, path: str, checkpoint: Checkpoint | None, *, method:
     entries = _signatures(chosen)
     name = _chosen(entries, method, path)
     signature = signature_of(entries[name], path)
-    assets = tuple(each.text("filename") for each in chosen.messages("asset_file_def"))
     others = tuple(sorted(key for key in entries if key != name))
     variables = _variables(chosen, graph, list(signature.outputs.values()), checkpoint)
-    return SavedModel(path, graph, name, signature, others, variables, assets)
+    return SavedModel(path, graph, name, signature, others, variables, Tables(graph))
+
+
+def _tables(chosen: Message, graph: TfGraph, folder: str, trust_links: bool) -> Tables:
+    """The lookup tables, which a step of the model initialises, from files in the folder of assets too."""
+    assets: dict[str, str] = {}
+    for each in chosen.messages("asset_file_def"):
+        edge = parse_edge(each.required("tensor_info").text("name"))
+        if edge is not None:
+            assets[edge.node] = each.text("filename")
+    step = chosen.entries("signature_def").get(_INITIALISE)
+    outputs = () if step is None else step.entries("outputs").values()
+    edges = [parse_edge(each.text("name")) for each in outputs]
+    starts = [edge.node for edge in edges if edge is not None]
+
+    def opened(name: str) -> MappedFile:
+        return open_beneath(folder, f"{_ASSETS}/{name}", trust_links=trust_links)
+
+    return Tables(graph, starts, assets, opened)
 
 
 def _signatures(graph: Message) -> dict[str, Message]:

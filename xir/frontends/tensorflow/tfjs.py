@@ -14,6 +14,7 @@ import numpy as np
 
 from xir.files import FileSlice, MappedFile, open_beneath, open_mapped
 from xir.frontends._json import MAX_JSON_BYTES, Json, parse_json
+from xir.frontends.tensorflow.lookups import Tables
 from xir.frontends.tensorflow.model import TfGraph
 from xir.frontends.tensorflow.proto.json_form import message_of
 from xir.frontends.tensorflow.reader import graph_of
@@ -58,7 +59,7 @@ def read_graph_model(path: str, *, trust_links: bool = False) -> SavedModel:
     held = {name: made for group in found.field("weightsManifest").items() for name, made in shards.weights(group)}
     graph = replace(graph, held=held)
     signature = None if told is None or not told.maybe("outputs") else _signature(told, graph, path)
-    return SavedModel(path, graph, "", signature, (), Variables(None, {}), (), shards=tuple(shards.paths))
+    return SavedModel(path, graph, "", signature, (), Variables(None, {}), Tables(graph), shards=tuple(shards.paths))
 
 
 def _signature(told: Json, graph: TfGraph, path: str) -> Signature:
