@@ -6,6 +6,7 @@ import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -202,7 +203,7 @@ def refuse(*_: object, **__: object) -> None:
     raise RuntimeError("\nno export\nhere")
 
 
-def install(monkeypatch: pytest.MonkeyPatch, export=refuse) -> None:
+def install(monkeypatch: pytest.MonkeyPatch, export=refuse, script=refuse) -> None:
     """Puts the modules where imports find them."""
     modules = {
         "torch": {
@@ -216,6 +217,7 @@ def install(monkeypatch: pytest.MonkeyPatch, export=refuse) -> None:
         },
         "torch._ops": {"OpOverload": Operator, "HigherOrderOperator": HigherOrder},
         "torch.export": {"ExportedProgram": ExportedProgram, "export": export},
+        "torch.jit": {"script": script, "save": lambda archive, path: Path(path).write_bytes(archive)},
         "torch.utils._pytree": {
             "tree_leaves": leaves, "tree_map": mapped, "tree_unflatten": lambda items, spec: items,
         },

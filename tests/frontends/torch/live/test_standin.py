@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import ml_dtypes
@@ -13,13 +14,15 @@ import xir
 from tests.frontends.torch.live import standin
 from tests.frontends.torch.live.standin import HigherOrder, Module, Node, Number, Operator, Tag, Tensor, call
 from xir.errors import InvalidModelError, MissingExtraError, UnsupportedError, UsageError
+from xir.frontends.load import load_model
+from xir.frontends.options import LoadOptions
 from xir.frontends.torch.importer import import_program
 from xir.frontends.torch.live.exported import read_exported
 from xir.frontends.torch.live.graphs import FxReader
 from xir.frontends.torch.live.objects import torch_module
 from xir.frontends.torch.live.tensors import array_of, constant_of, dtype_of, info_of, tensor_of
 from xir.frontends.torch.live.traced import read_traced
-from xir.ir.types import DType
+from xir.ir.types import DType, TensorType
 
 X = np.arange(6, dtype=np.float32).reshape(2, 3)
 ADD, RELU, NEG = (
@@ -252,6 +255,32 @@ def test_an_exported_module(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.warns(UserWarning, match="always 3"):
         graph = xir.load(Net(None), example_inputs={"x": Tensor(X)}, outputs=["a.0"])
     assert graph.output_names == ("a.0",)
+
+
+RECORDED = Path(__file__).parents[1] / "script" / "recorded"
+
+
+class Scripted(Module):
+    def forward(self, x, more=None):
+        return call(ITEM, x)
+
+
+def test_what_export_refuses_is_scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    standin.install(monkeypatch, script=lambda module: (RECORDED / "control.pt").read_bytes())
+    held = np.load(RECORDED / "control.npz")
+    x = held["in0"]
+    with pytest.warns(UserWarning, match=r"no export; the graph is what torch\.jit\.script makes of it"):
+        graph = xir.load(Scripted(), example_inputs={"x": Tensor(x)})
+    loaded = load_model(str(RECORDED / "control.pt"), LoadOptions(inputs={"x": TensorType(DType.FLOAT32, x.shape)}))
+    made = xir.run(graph, {"x": x, **{name: constant.array() for name, constant in loaded.state.items()}})
+    np.testing.assert_allclose(next(iter(made.values())), held["out0"], rtol=1e-5, atol=1e-6)
+
+
+def test_what_the_archive_does_not_take_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    standin.install(monkeypatch, script=lambda module: (RECORDED / "control.pt").read_bytes())
+    more = {"a": [Tensor(X), (2, True)], "b": None}
+    with pytest.raises(UnsupportedError, match=r"standin\.py:\d+: "):
+        xir.load(Scripted(), example_inputs=(Tensor(X), more))
 
 
 def test_one_run_is_followed() -> None:

@@ -9,10 +9,12 @@ from typing import TypeAlias, cast
 from xir.errors import UnsupportedError, UsageError, XirError
 from xir.frontends.load import with_outputs
 from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.torch._imported import Imported
 from xir.frontends.torch._trace import line_of
 from xir.frontends.torch.importer import import_program
 from xir.frontends.torch.live.exported import read_exported
 from xir.frontends.torch.live.objects import Exported, LiveModule, torch_module
+from xir.frontends.torch.live.scripted import import_scripted
 from xir.frontends.torch.live.tracer import trace
 from xir.frontends.torch.program import Program
 
@@ -35,23 +37,26 @@ def load_live(source: object, examples: Examples | None, dynamic_shapes: object,
         MissingExtraError: torch is not installed.
     """
     notes: list[str] = []
-    program = read_live(source, examples, dynamic_shapes, notes)
-    imported = import_program(program, inputs=options.inputs)
-    metadata = {"torch_version": program.version} if program.version else {}
+    made = read_live(source, examples, dynamic_shapes, options, notes)
+    imported = made if isinstance(made, Imported) else import_program(made, inputs=options.inputs)
+    version = made.version if isinstance(made, Program) else str(torch_module().__version__)
     graph = imported.graph if options.outputs is None else with_outputs(imported.graph, options.outputs)
+    metadata = {"torch_version": version} if version else {}
     return Loaded(
         graph,
         "torch",
-        (program.file,),
-        len(program.body.nodes),
+        (made.file if isinstance(made, Program) else type(source).__name__,),
+        len(made.body.nodes) if isinstance(made, Program) else made.calls,
         (*notes, *imported.notes),
         state=imported.state,
         metadata=metadata,
     )
 
 
-def read_live(source: object, examples: Examples | None, dynamic_shapes: object, notes: list[str]) -> Program:
-    """The program of a live model, and what a person should know of it; see `load_live`."""
+def read_live(
+    source: object, examples: Examples | None, dynamic_shapes: object, options: LoadOptions, notes: list[str]
+) -> Program | Imported:
+    """The program of a live model, or its graph, and what a person should know of it; see `load_live`."""
     torch, export = torch_module(), torch_module("torch.export")
     if isinstance(source, cast("type[object]", export.ExportedProgram)):
         if examples is not None or dynamic_shapes is not None:
@@ -67,14 +72,16 @@ def read_live(source: object, examples: Examples | None, dynamic_shapes: object,
             "a module alone does not say what it is called with",
             hint="xir.load(module, example_inputs=(tensor, ...)), or a dictionary by the names of its arguments",
         )
-    return _of_module(cast("LiveModule", source), examples, dynamic_shapes, notes)
+    return _of_module(cast("LiveModule", source), examples, dynamic_shapes, options, notes)
 
 
-def _of_module(module: LiveModule, examples: Examples, dynamic_shapes: object, notes: list[str]) -> Program:
-    """What torch.export makes of a module, else what one run of it does.
+def _of_module(
+    module: LiveModule, examples: Examples, dynamic_shapes: object, options: LoadOptions, notes: list[str]
+) -> Program | Imported:
+    """What torch.export makes of a module, else what torch.jit.script makes of it, else what one run of it does.
 
     Raises:
-        UnsupportedError: neither can be; the message names the line of the model.
+        UnsupportedError: none can be; the message names the line of the model.
     """
     named = dict(examples) if isinstance(examples, Mapping) else {}
     items = () if isinstance(examples, Mapping) else tuple(examples)
@@ -85,6 +92,10 @@ def _of_module(module: LiveModule, examples: Examples, dynamic_shapes: object, n
         refused = _refused(error)
         if dynamic_shapes is not None:
             raise refused from error
+        scripted = import_scripted(module, items, named, options.inputs)
+        if scripted is not None:
+            notes.append(f"{refused.message}; the graph is what torch.jit.script makes of it")
+            return scripted
         try:
             program = trace(module, items, named)
         except XirError:
