@@ -64,6 +64,41 @@ class Counter(tf.Module):
         return {"y": x + self.steps.assign_add(1.0)}
 
 
+class Memory(tf.Module):
+    """Variables that are read between assignments, in calls and in loops."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = tf.Variable(numbers(3), name="total", trainable=False)
+        self.steps = tf.Variable(0, name="steps", trainable=False)
+        self.rows = tf.Variable(numbers(4, 2), name="rows")
+
+    @tf.function
+    def add(self, x):
+        self.total.assign_add(x)
+        return self.total * 2.0
+
+    @tf.function(input_signature=[tf.TensorSpec([3], tf.float32, name="x")])
+    def serve(self, x):
+        before = self.total + 0.0
+        twice = self.add(x)
+        after = self.add(x + twice)
+        self.total.assign(self.total - before)
+        self.rows.scatter_nd_update([[1], [3]], tf.stack([x[:2], x[1:]]))
+        self.rows.scatter_add(tf.IndexedSlices(x[None, :2], [0]))
+        self.steps.assign_sub(-2)
+        _, summed = tf.while_loop(lambda i, s: i < self.steps, lambda i, s: (i + 1, s + self.total), [0, x])
+        return {"before": before, "after": after, "summed": summed, "rows": self.rows + 0.0}
+
+    @tf.function(input_signature=[tf.TensorSpec([3], tf.float32, name="x")])
+    def branch(self, x):
+        return {"y": tf.cond(x[0] > 0, lambda: self.total.assign_add(x), lambda: x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([3], tf.float32, name="x")])
+    def loop(self, x):
+        return {"y": tf.while_loop(lambda i: i < 3, lambda i: (self.steps.assign_add(1) + i,), [0])[0]}
+
+
 class Words(tf.Module):
     """Lookup tables from tensors and from files, and one that nothing reads."""
 
@@ -178,7 +213,9 @@ def write(folder: str) -> None:
     tf.saved_model.save(dense, f"{folder}/dense", {"serving_default": dense.serve, "look": dense.look})
     tf.saved_model.save(loop, f"{folder}/loop", {"serving_default": loop.serve})
     tf.saved_model.save(counter, f"{folder}/counter", {"serving_default": counter.serve})
-    words, places = Words(folder), Places()
+    words, places, memory = Words(folder), Places(), Memory()
+    signatures = {"serving_default": memory.serve, "branch": memory.branch, "loop": memory.loop}
+    tf.saved_model.save(memory, f"{folder}/memory", signatures)
     tf.saved_model.save(words, f"{folder}/words", {"serving_default": words.serve, "look": words.look})
     for name in ("words", "pairs", "spare"):
         Path(folder, f"{name}.txt").unlink()
@@ -195,6 +232,7 @@ FEEDS = {
         "serving_default": {"x": np.array([b"b", b"banana", b"cherry"]), "n": np.array([9, 1], np.int64)},
         "look": {"n": np.array(1, np.int64)},
     },
+    "memory": {"serving_default": {"x": numbers(3) + 2}, "serving_default#": {"x": numbers(3) + 1}},
     "places": {"serving_default": {"at": np.array([[3, 1], [0, 2]], np.int32)}},
     "images": {"serving_default": {"image": numbers(2, 8, 8, 3)}},
 }
@@ -212,7 +250,9 @@ def main() -> None:
         for name, signatures in FEEDS.items():
             model = tf.saved_model.load(f"{folder}/{name}")
             for signature, feeds in signatures.items():
-                made = model.signatures[signature](**{key: tf.constant(value) for key, value in feeds.items()})
+                made = model.signatures[signature.rstrip("#")](
+                    **{key: tf.constant(value) for key, value in feeds.items()}
+                )
                 held |= {f"{name}/{signature}/in/{key}": value for key, value in feeds.items()}
                 held |= {f"{name}/{signature}/out/{key}": _plain(value.numpy()) for key, value in made.items()}
         expected = io.BytesIO()

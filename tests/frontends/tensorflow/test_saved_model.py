@@ -96,9 +96,30 @@ def test_a_signature_is_chosen_where_none_is_the_default(tmp_path: Path) -> None
         xir.load(unpack("old", tmp_path), method="third")
 
 
-def test_a_variable_that_the_run_changes_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="changed by the run"):
-        xir.load(unpack("counter", tmp_path))
+def test_a_variable_that_the_run_changes_is_state(tmp_path: Path) -> None:
+    found = load_model(str(unpack("counter", tmp_path)))
+    assert (found.graph.input_names, found.graph.output_names) == (("x", "steps"), ("y", "steps.new"))
+    assert found.state["steps"].array() == 0
+    assert any("'steps'" in note for note in found.notes)
+    made = xir.run(found.graph, {"x": np.float32(3), "steps": np.float32(5)})
+    assert (made["y"], made["steps.new"]) == (9, 6)
+
+
+def test_what_variables_hold_is_handed_from_run_to_run(tmp_path: Path) -> None:
+    found = load_model(str(unpack("memory", tmp_path)), LoadOptions(method="serving_default"))
+    state = {name: constant.array() for name, constant in found.state.items()}
+    assert set(state) == {"total", "steps", "rows.variable"}  # an output of the signature is called `rows`
+    for signature in ("serving_default", "serving_default#"):
+        made = xir.run(found.graph, recorded("memory", signature, "in") | state)
+        for key, expected in recorded("memory", signature, "out").items():
+            np.testing.assert_allclose(made[key], expected, rtol=1e-5, atol=1e-6)
+        state = {name: made[f"{name}.new"] for name in state}
+
+
+@pytest.mark.parametrize("method", ["branch", "loop"])
+def test_a_variable_that_a_branch_or_loop_changes_is_refused(method: str, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="in a branch or loop"):
+        xir.load(unpack("memory", tmp_path), method=method)
 
 
 def test_without_its_variables_a_model_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
+from xir.frontends._live_names import with_live_names
 from xir.frontends._problems import Problems
 from xir.frontends.keras.handlers import HANDLERS, PASSING, REFUSED
 from xir.frontends.keras.inputs import input_type
@@ -110,7 +111,7 @@ class _Importer:
             self.names,
             tuple(assumed),
         )
-        return Imported(drop_unused_parameters(_with_live_names(graph)), tuple(self.notes))
+        return Imported(drop_unused_parameters(with_live_names(graph)), tuple(self.notes))
 
     def _name(self, base: str) -> str:
         """A name that nothing has yet."""
@@ -332,11 +333,3 @@ def _ordered(network: Network) -> list[tuple[Layer, int]]:
     if len(found) != len(waiting):
         raise InvalidModelError(f"the layers of {network.name!r} wait for each other")
     return found
-
-
-def _with_live_names(graph: Graph) -> Graph:
-    """The graph with the names of values that it still has."""
-    live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
-    live.update(value for node in graph.nodes for value in node.outputs)
-    names = {value: name for value, name in graph.names.items() if value in live}
-    return graph.with_weights(graph.parameters, names)

@@ -11,6 +11,7 @@ from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageEr
 from xir.files import PathLike
 from xir.frontends._bodies import Body
 from xir.frontends._contents import Contents
+from xir.frontends._live_names import with_live_names
 from xir.frontends._problems import Problems
 from xir.frontends.onnx._calls import check_call, given, handled, without
 from xir.frontends.onnx._frame import Frame
@@ -202,7 +203,7 @@ class _Importer:
             names.setdefault(value, name)
         parameters, output_names = tuple(frame.parameters), tuple(info.name for info in graph.outputs)
         built = Graph(graph.name or "model", inputs, outputs, output_names, parameters, names, tuple(assumed), training)
-        return drop_unused_parameters(_with_live_names(built))
+        return drop_unused_parameters(with_live_names(built))
 
     def _read_weights(self, graph: OnnxGraph, frame: Frame) -> None:
         for tensor in graph.initializers:
@@ -479,11 +480,3 @@ def _opsets(model: OnnxModel) -> Mapping[str, int]:
     if version == 0 and any(not node.domain for node in model.graph.nodes):
         raise InvalidModelError("the model does not say which operator set it uses", file=model.path)
     return {**model.opsets, "": version}
-
-
-def _with_live_names(graph: Graph) -> Graph:
-    """The graph with the names of values that it still has."""
-    live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
-    live.update(value for node in graph.nodes for value in node.outputs)
-    names = {value: name for value, name in graph.names.items() if value in live}
-    return graph.with_weights(graph.parameters, names)

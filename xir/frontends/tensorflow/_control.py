@@ -212,12 +212,16 @@ class Control:
         """
         pairs = [_alike(a, b) for a, b in zip(then, other, strict=True)]
         then, other = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-        known = scope.known(branches)
+        known = self._known(scope, branches)
         bodies = [self._closed((), flattened(side), known) for side in (then, other)]
         captured = captured_by(*bodies)
         held = [body.taking(captured) for body in bodies]
         predicate = _scalar(condition)
         return restored(then, control.if_(predicate, *captured, then_body=held[0], else_body=held[1]))
+
+    def _known(self, scope: Scope, without: frozenset[str] = frozenset()) -> dict[Value, None]:
+        """What a body in a scope may capture: what `Scope.known` says, and what variables hold now."""
+        return scope.known(without) | dict.fromkeys(self.importer.written.after().values())
 
     def _closed(self, inputs: Sequence[Value], outputs: Sequence[Value], known: dict[Value, None]) -> Body:
         return closed(inputs, outputs, known.keys(), lambda symbol: with_axis(known, symbol))
@@ -246,7 +250,7 @@ class Control:
                 after = loop.step(whole(restored(start, carried)))
                 again = _truth(loop.test(after))
                 made = flattened([_alike(after[place], value)[0] for place, value in zip(moving, start, strict=True)])
-            known = loop.scope.known()
+            known = self._known(loop.scope)
             return closed(
                 [*inputs, *carried],
                 [again, *made],
@@ -297,7 +301,10 @@ class Control:
         inner = Scope(function.nodes, scope, False, calls, (*scope.functions, function.name))
         for name, operand in zip(function.arguments, operands, strict=True):
             inner.results[name] = (operand,)
-        return self._reached(function.results, inner)
+        results = self._reached(function.results, inner)
+        if self.importer.written.names:
+            self.importer.evaluate(inner, function.effects)
+        return results
 
     def _call(self, node: TfNode, operands: list[Operand], scope: Scope) -> list[Operand]:
         if node.kind in self.importer.model.functions:
@@ -309,8 +316,9 @@ class Control:
         side = self.known(condition)
         if side is not None:
             return self.called(node, self.function(node, "then_branch" if side else "else_branch"), rest, scope)
-        then = self.called(node, self.function(node, "then_branch"), rest, scope)
-        other = self.called(node, self.function(node, "else_branch"), rest, scope)
+        with self.importer.written.inside():
+            then = self.called(node, self.function(node, "then_branch"), rest, scope)
+            other = self.called(node, self.function(node, "else_branch"), rest, scope)
         return self.select(condition, then, other, scope)
 
     def _case(self, node: TfNode, operands: list[Operand], scope: Scope) -> list[Operand]:
@@ -323,7 +331,8 @@ class Control:
         if not functions or None in functions:
             raise InvalidModelError(f"the branches are {list(names)}, of which not all are there")
         index = _scalar(_tensor(operands[0]))
-        made = [self.called(node, each, operands[1:], scope) for each in functions if each is not None]
+        with self.importer.written.inside():
+            made = [self.called(node, each, operands[1:], scope) for each in functions if each is not None]
         result = made[-1]
         for place in reversed(range(len(made) - 1)):
             is_taken = equal(index, constant(value=constant_of(np.asarray(place), index.dtype)))
@@ -339,7 +348,8 @@ class Control:
         def test(values: list[Operand]) -> Value:
             return _tensor(self.called(node, condition, values, scope)[0])
 
-        return self.loop(Loop(scope, list(operands), step, test, _steady(body)))
+        with self.importer.written.inside():
+            return self.loop(Loop(scope, list(operands), step, test, _steady(body)))
 
 
 def _steady(body: TfFunction) -> list[bool]:

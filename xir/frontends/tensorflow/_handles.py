@@ -56,11 +56,13 @@ class VariableHandle:
 
     Attributes:
         name: the variable's.
-        read: makes the weight, or the one that was made before; raises XirError where there can be none.
+        read: what it holds now: a weight, or state; raises XirError where there can be none.
+        assign: lets it hold a value from here on; raises XirError where it may not.
     """
 
     name: str
     read: Callable[[], Value]
+    assign: Callable[[Value], None]
 
     def parts(self) -> tuple[Value, ...]:
         """None: weights are known everywhere."""

@@ -17,7 +17,7 @@ PASSING = frozenset(("Identity", "RefIdentity", "Enter", "RefEnter"))
 _CHOICES = frozenset(("If", "StatelessIf", "Case", "StatelessCase"))
 """Calls whose first operand says which function is called."""
 
-_WRITERS = ("Assign", "Apply", "Scatter", "SparseApply", "ResourceApply", "ResourceScatter", "ResourceSparseApply")
+WRITERS = ("Assign", "Apply", "Scatter", "SparseApply", "ResourceApply", "ResourceScatter", "ResourceSparseApply")
 """How the names of operators begin that change the variable that is their first operand."""
 
 MAX_SCOPES = 20_000
@@ -93,7 +93,7 @@ def written(graph: TfGraph, starts: Sequence[str]) -> frozenset[str]:
     """The variables that a run for these nodes changes."""
     found: set[str] = set()
     for node, reach in reached(graph, starts):
-        if node.kind.startswith(_WRITERS) and node.inputs:
+        if node.kind.startswith(WRITERS) and node.inputs:
             variable = reach.variable(node.inputs[0].node)
             if variable is not None:
                 found.add(variable)

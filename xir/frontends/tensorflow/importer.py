@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.files import PathLike
 from xir.frontends._contents import Contents
+from xir.frontends._live_names import with_live_names
 from xir.frontends._operands import Knowledge
 from xir.frontends._problems import Problems
 from xir.frontends.tensorflow._control import Control
@@ -19,6 +21,7 @@ from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow._tables import HANDLERS, STATE_HANDLERS
+from xir.frontends.tensorflow._written import SILENT, Written
 from xir.frontends.tensorflow.lookups import TABLES, Tables
 from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode, parse_edge
 from xir.frontends.tensorflow.proto.message import Message
@@ -40,6 +43,19 @@ from xir.ops.constant import constant
 
 MAX_LITERAL = 64
 """Elements of a constant that is written in the graph; larger ones are weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A model.
+
+    Attributes:
+        graph: its graph.
+        state: what inputs that are variables changed by the run begin with, by name; `NAME.new` is the output.
+    """
+
+    graph: Graph
+    state: Mapping[str, Constant]
 
 
 def import_tensorflow(
@@ -68,7 +84,7 @@ def build(graph: TfGraph, *, inputs: Mapping[str, Type] | None = None, outputs: 
 
 def build_saved(
     model: SavedModel, *, inputs: Mapping[str, Type] | None = None, outputs: Sequence[str] | None = None
-) -> Graph:
+) -> Imported:
     """The graph of the signature of a SavedModel; `inputs` and `outputs` are those of the signature, by name.
 
     Without a signature, they are those of the graph, as `build` takes them.
@@ -80,7 +96,9 @@ def build_saved(
     if model.signature is None and outputs is None:
         outputs = model.outputs or None
     importer = Importer(model.graph, dict(inputs or {}), model.signature, model.variables, model.tables)
-    return _built(importer, outputs)
+    graph = _built(importer, outputs)
+    begins = importer.written.begins
+    return Imported(graph, {graph.names[entry]: begins[name] for name, entry in importer.written.entries.items()})
 
 
 def _built(importer: Importer, outputs: Sequence[str] | None) -> Graph:
@@ -115,6 +133,7 @@ class Importer:
         self.signature = signature
         self.variables = variables
         self.tables = tables or Tables(model)
+        self.written = Written(frozenset() if variables is None else variables.written)
         self.model = model
         self.given = types
         self.file = os.path.basename(model.path)
@@ -147,17 +166,20 @@ class Importer:
         if self.problems:
             raise self.problems.error(len(self.model.nodes), self.file)
         results = {name: self._tensor(name, edge, scope) for name, edge in edges.items()}
+        state = self.written.named({*self.inputs, *results})
+        self.names |= {entry: name for name, (entry, _) in state.items()}
         names = self.names if self.signature is None else self._signed_names(results)
+        results |= {f"{name}.new": after for name, (_, after) in state.items()}
         graph = Graph(
             "model",
-            tuple(self.inputs[name] for name in self._order()),
+            (*(self.inputs[name] for name in self._order()), *(entry for entry, _ in state.values())),
             tuple(results.values()),
             tuple(results),
             tuple(self.parameters),
             names,
             tuple(assumed),
         )
-        return drop_unused_parameters(_with_live_names(graph))
+        return drop_unused_parameters(with_live_names(graph, once=True))
 
     def _order(self) -> list[str]:
         """The names of the inputs in the order of their nodes."""
@@ -274,11 +296,13 @@ class Importer:
             return []
         if node.kind == "PlaceholderWithDefault" and not self._has_default(node):
             return []
+        if self.written.names and node.kind in SILENT:
+            return list(node.controls)
         if node.kind in EXIT:
             return [variable.enter.inputs[0].node for variable in self.frames(scope).loop(node).variables]
         if node.kind in MERGE:
             return self.control.needed_by_merge(node, scope)
-        return [edge.node for edge in node.inputs]
+        return [edge.node for edge in node.inputs] + (list(node.controls) if self.written.names else [])
 
     def _has_default(self, node: TfNode) -> bool:
         """Whether a placeholder has a value where nobody feeds it: one that is written down, not one of a data set."""
@@ -360,6 +384,9 @@ class Importer:
             return [self._variable(node, scope)]
         if node.kind in TABLES:
             return [TableHandle(functools.partial(self.tables.table, node))]
+        if self.written.names and node.kind in SILENT:
+            return []
+        self.written.check(node, scope, self.frames(scope))
         handler = HANDLERS.get(node.kind) or STATE_HANDLERS.get(node.kind)
         if declared is None or handler is None:
             known = "xir has no handler for it"
@@ -428,37 +455,38 @@ class Importer:
         if scope.nodes is not self.model.nodes:
             raise UnsupportedError("a variable that a function makes")
         if node.kind == "VarHandleOp":
-            return VariableHandle(node.name, functools.partial(self._weight, node))
+            first = functools.partial(self._first, node)
+            assign = functools.partial(self._assign, node, first)
+            return VariableHandle(node.name, functools.partial(self._weight, node), assign)
+        if node.name in self.written.names:
+            raise UnsupportedError(f"the variable {node.name!r} is changed by the run itself, and has no handle")
         return self._weight(node)
 
-    def _weight(self, node: TfNode) -> Value:
-        """The weight that a variable is.
-
-        Raises:
-            UnsupportedError: there are no variables, or the run changes this one.
-            XirError: as `Variables.constant`.
-        """
+    def _first(self, node: TfNode) -> Constant:
+        """What a variable holds before the first run."""
         if self.variables is None:
             raise UnsupportedError("a variable, whose elements a graph does not hold", hint="freeze the graph first")
-        if node.name in self.variables.written:
-            raise UnsupportedError(f"the variable {node.name!r} is changed by the run itself")
+        return self.variables.constant(node)
+
+    def _assign(self, node: TfNode, first: Callable[[], Constant], value: Value) -> None:
+        if node.name not in self.written.names:
+            raise UnsupportedError(f"the variable {node.name!r} is changed where nobody can tell")
+        self.written.assign(node.name, value, first)
+
+    def _weight(self, node: TfNode) -> Value:
+        """The weight that a variable is, or of one that the run changes what it holds now.
+
+        Raises:
+            UnsupportedError: there are no variables.
+            XirError: as `Variables.constant`.
+        """
+        if node.name in self.written.names:
+            return self.written.read(node.name, functools.partial(self._first, node))
         if node not in self.weights:
-            made = self.variables.constant(node)
+            made = self._first(node)
             value = self.weights[node] = Value(made.type)
             self.constants[value] = made
-            self.parameters.append(Parameter(value, made, self.variables.is_trainable(node, made)))
+            trained = self.variables is not None and self.variables.is_trainable(node, made)
+            self.parameters.append(Parameter(value, made, trained))
             self.names[value] = node.name
         return self.weights[node]
-
-
-def _with_live_names(graph: Graph) -> Graph:
-    """The graph with the names of values that it still has."""
-    live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
-    live.update(value for node in graph.nodes for value in node.outputs)
-    names: dict[Value, str] = {}
-    taken: set[str] = set()
-    for value, name in graph.names.items():
-        if value in live and name not in taken:
-            names[value] = name
-            taken.add(name)
-    return graph.with_weights(graph.parameters, names)

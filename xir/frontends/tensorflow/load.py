@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.state import state_notes
 from xir.frontends.tensorflow.importer import build, build_saved
 from xir.frontends.tensorflow.model import TfGraph
 from xir.frontends.tensorflow.reader import looks_like_graph, read_graph
@@ -69,13 +70,13 @@ def load_tfjs(path: str, options: LoadOptions) -> Loaded:
         FormatError, UnsupportedError, InvalidModelError, UnsafeError, FileError: as `read_graph_model` and `build`.
     """
     model = read_graph_model(path, trust_links=options.trust_links)
-    graph = build_saved(model, inputs=options.inputs, outputs=options.outputs)
+    graph = build_saved(model, inputs=options.inputs, outputs=options.outputs).graph
     return Loaded(graph, "tfjs", model.files, model.graph.held_nodes(), _left_out(model.graph))
 
 
 def _saved(model: SavedModel, options: LoadOptions) -> Loaded:
-    graph = build_saved(model, inputs=options.inputs, outputs=options.outputs)
-    notes = list(_left_out(model.graph))
+    imported = build_saved(model, inputs=options.inputs, outputs=options.outputs)
+    notes = [*_left_out(model.graph), *state_notes(imported.state)]
     if model.others and options.method is None:
         told = ", ".join(repr(name) for name in model.others)
         read = f"the signature {model.name!r}" if model.name else "the graph"
@@ -85,7 +86,8 @@ def _saved(model: SavedModel, options: LoadOptions) -> Loaded:
     if unread:
         notes.append(f"files that it brings along are not read: {', '.join(repr(name) for name in unread)}")
     format = "saved_model" if model.name and not model.path.endswith(META) else "meta_graph"
-    return Loaded(graph, format, model.files, model.graph.held_nodes(), tuple(notes))
+    nodes = model.graph.held_nodes()
+    return Loaded(imported.graph, format, model.files, nodes, tuple(notes), state=imported.state)
 
 
 def _left_out(model: TfGraph) -> tuple[str, ...]:

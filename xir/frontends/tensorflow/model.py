@@ -62,12 +62,14 @@ class TfFunction:
         arguments: names of its arguments.
         nodes: its nodes by name.
         results: what it returns, in order.
+        effects: names of nodes that run whenever it is called.
     """
 
     name: str
     arguments: tuple[str, ...]
     nodes: Mapping[str, TfNode]
     results: tuple[Edge, ...]
+    effects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -100,7 +100,9 @@ def _function(message: Message, path: str) -> TfFunction:
             )
         edges.append(edge)
     arguments = tuple(argument.text("name") for argument in signature.messages("input_arg"))
-    return TfFunction(name, arguments, _nodes(message.messages("node_def"), path), tuple(edges))
+    nodes = _nodes(message.messages("node_def"), path)
+    effects = dict.fromkeys(entry.text("value") for entry in message.messages("control_ret"))
+    return TfFunction(name, arguments, nodes, tuple(edges), tuple(effects))
 
 
 def _nodes(messages: Sequence[Message], path: str) -> dict[str, TfNode]:

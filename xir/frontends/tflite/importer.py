@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.frontends._bodies import Body, closed
 from xir.frontends._contents import Contents
+from xir.frontends._live_names import with_live_names
 from xir.frontends._operands import Knowledge
 from xir.frontends._problems import Problems
 from xir.frontends.tflite._calls import COMPLEX, called
@@ -122,7 +123,7 @@ class _Importer:
             tuple(assumed),
         )
         state = {self.names[before]: self.state.initial(before) for before, _ in new}
-        return Imported(drop_unused_parameters(_with_live_names(graph)), state)
+        return Imported(drop_unused_parameters(with_live_names(graph)), state)
 
     def _name(self, wanted: str, otherwise: str) -> str:
         """A name that nothing has yet: files may give one to several tensors, or an empty one."""
@@ -317,11 +318,3 @@ def _absent(kind: str) -> tuple[str, str | None]:
     if name.startswith("Flex"):
         return f"the TensorFlow operator {name.removeprefix('Flex')!r} inside of TFLite", "load the TensorFlow model"
     return "a custom operator: the file does not say what it computes", None
-
-
-def _with_live_names(graph: Graph) -> Graph:
-    """The graph with the names of values that it still has."""
-    live = {*graph.inputs, *(parameter.value for parameter in graph.parameters)}
-    live.update(value for node in graph.nodes for value in node.outputs)
-    names = {value: name for value, name in graph.names.items() if value in live}
-    return graph.with_weights(graph.parameters, names)

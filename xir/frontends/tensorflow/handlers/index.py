@@ -91,7 +91,7 @@ _CHANGES: tuple[tuple[str, Change], ...] = (
 )
 
 
-def _of_rows(change: Change) -> Handler:
+def _of_rows(change: Change) -> Change:
     def handler(site: Site, x: Value, indices: Value, updates: Value) -> Value:
         """Rows of a variable are changed; the result is the variable as it is then."""
         site.ignore("use_locking")
@@ -101,7 +101,7 @@ def _of_rows(change: Change) -> Handler:
     return handler
 
 
-def _of_places(change: Change) -> Handler:
+def _of_places(change: Change) -> Change:
     def handler(site: Site, x: Value, indices: Value, updates: Value) -> Value:
         """Slices at places of several axes are changed."""
         site.ignore("use_locking", "bad_indices_policy")
@@ -110,10 +110,19 @@ def _of_places(change: Change) -> Handler:
     return handler
 
 
+_BOTH = tuple(name for name, _ in _CHANGES if name not in ("Mul", "Div"))
+"""Changes of which there are forms for places of several axes."""
+
+RESOURCE_CHANGES: tuple[tuple[str, Change], ...] = (
+    *((f"Scatter{name}", _of_rows(change)) for name, change in _CHANGES),
+    *((f"ScatterNd{name}", _of_places(change)) for name, change in _CHANGES if name in _BOTH),
+)
+"""(name, change of a variable's elements)."""
+
+for _name, _change in RESOURCE_CHANGES:
+    handlers.add(_name, _change)
 for _name, _change in _CHANGES:
-    handlers.add(f"Scatter{_name}", _of_rows(_change))
-    if _name not in ("Mul", "Div"):
-        handlers.add(f"ScatterNd{_name}", _of_places(_change))
+    if _name in _BOTH:
         handlers.add(f"TensorScatter{_name}", _of_places(_change))
 
 
