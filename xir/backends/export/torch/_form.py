@@ -11,19 +11,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from xir.backends.export import legal
 from xir.backends.export.forms import AnyOp, Table
+from xir.backends.export.legal import Refusal as Refusal
 from xir.backends.export.nodes import again as again
 from xir.backends.export.nodes import ints as ints
 from xir.backends.export.nodes import operand as operand
 from xir.backends.export.nodes import real as real
 from xir.backends.export.nodes import shape_in as shape_in
 from xir.backends.export.nodes import whole as whole
-from xir.errors import UnsupportedError
 from xir.ir.dims import Dim, Polynomial, Quotient, Symbol, as_dim
 from xir.ir.dims import Extremum as ExtremumDim
 from xir.ir.node import Attribute, Node, Value
 from xir.ir.types import DType, TensorType
-from xir.ops import definition
 
 
 class Say:
@@ -78,13 +78,6 @@ class Block:
     kind: str
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a node has no form."""
-
-    reason: str
-
-
 Argument: TypeAlias = (
     Value | Say | Dim | int | float | bool | str | DType | tuple["Argument", ...] | list["Argument"] | None
 )
@@ -133,11 +126,4 @@ def known_pairs(padding: tuple[tuple[Dim, Dim], ...]) -> tuple[tuple[int, int], 
 
 def decomposed(node: Node) -> Answer:
     """The node by its operator's own decomposition, or a refusal where it has none."""
-    rule = definition(node).decompose_rule
-    if rule is None:
-        return Refusal("PyTorch has no such operation")
-    try:
-        result = rule(*node.inputs, **node.attributes)
-    except UnsupportedError as error:
-        return Refusal(error.message if error.hint is None else f"{error.message} ({error.hint})")
-    return result if isinstance(result, Value) else tuple(result)
+    return legal.decomposed(node, "PyTorch")

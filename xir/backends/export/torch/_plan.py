@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from xir.backends.export import legal
 from xir.backends.export.torch._blocks import Instance, find_blocks
 from xir.backends.export.torch._code import Code, Said, arguments_of, sized_places
 from xir.backends.export.torch._form import Answer, Argument, Block, Layer, Refusal, Say, decomposed
@@ -12,18 +13,13 @@ from xir.backends.export.torch._literals import TORCH
 from xir.backends.export.torch._module import Module
 from xir.backends.export.torch._names import identifier
 from xir.backends.export.torch._tables import FORMS
-from xir.errors import InvalidModelError, Problem, UnsupportedError
+from xir.errors import Problem, UnsupportedError
 from xir.ir.constant import Constant
 from xir.ir.dims import Extremum, Polynomial, Quotient, Symbol, symbols_of
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
-from xir.ir.rewrite import Rewriter, rewrite
 from xir.ir.types import DType, OptionalType, SequenceType, TensorType, Type
 from xir.ir.walk import all_graphs
-from xir.limits import MAX_UNROLLED_NODES, check_inlined, inlining_limit
-
-_MAX_ROUNDS = 64
-"""Rounds until nothing changes; decompositions are a few storeys deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,60 +85,7 @@ def legalize(graph: Graph) -> Graph:
     Raises:
         UnsupportedError: operators that have none; all of them are listed.
     """
-    limit = max(MAX_UNROLLED_NODES, inlining_limit(len(graph.nodes)))
-    for _ in range(_MAX_ROUNDS):
-        round_ = _Round(limit)
-        graph = rewrite(graph, round_.replace)
-        if not round_.changed:
-            if round_.refused:
-                raise _unsupported(round_.refused, graph)
-            return graph
-    raise InvalidModelError("legalisation for PyTorch does not come to rest", hint="please report this model")
-
-
-@dataclass(slots=True)
-class _Round:
-    """One walk over the graph; remembers whether anything changed and what was refused."""
-
-    limit: int
-    made: int = 0
-    changed: bool = False
-    refused: list[tuple[Node, Refusal]] = field(default_factory=list[tuple[Node, Refusal]])
-
-    def replace(self, node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
-        said = answer(node)
-        match said:
-            case Say() | Layer() | Block():
-                return None
-            case Refusal():
-                self.refused.append((node, said))
-                return None
-            case _:
-                self.changed = True
-                self.made += 1
-                check_inlined(self.made, what="the layers that come apart", limit=self.limit)
-                return (said,) if isinstance(said, Value) else said
-
-
-def layer_name(node: Node, graph: Graph) -> str:
-    """What a person calls the node: its layer's name, else its result's."""
-    return node.source[0].layer if node.source else graph.name_of(node.outputs[0])
-
-
-def _unsupported(refused: Sequence[tuple[Node, Refusal]], graph: Graph) -> UnsupportedError:
-    groups: dict[tuple[str, str], list[str]] = {}
-    for node, refusal in refused:
-        kind = node.source[0].kind if node.source else node.op.name
-        reason = refusal.reason if kind == node.op.name else f"{node.op.name}: {refusal.reason}"
-        groups.setdefault((kind, reason), []).append(layer_name(node, graph))
-    problems = tuple(Problem(kind, tuple(layers), reason, None) for (kind, reason), layers in groups.items())
-    lines = [
-        f"{problem.kind} x{len(problem.layers)} ({', '.join(problem.layers[:3])}"
-        f"{', ...' if len(problem.layers) > 3 else ''}): {problem.reason}"
-        for problem in problems
-    ]
-    message = f"{len(refused)} of {len(graph.nodes)} nodes have no form in PyTorch: " + "; ".join(lines)
-    return UnsupportedError(message, problems=problems)
+    return legal.legalize(graph, answer, "PyTorch")
 
 
 def plan(graph: Graph, state: Mapping[str, Constant] | None = None) -> Program:
