@@ -416,6 +416,10 @@ def plan_conversion(
             from xir.backends.export.torch import plan_module
 
             plan_module(legal)
+        if chosen == "tflite":
+            from xir.backends.export.tflite import plan_tflite
+
+            plan_tflite(legal)
         if chosen != "onnx":
             return None
         from xir.backends.export.onnx import plan_onnx

@@ -28,8 +28,8 @@ def export(
     Args:
         graph: the model.
         path: the file to write.
-        format: `onnx`, `py` (a module of PyTorch), `pt2` (torch.export, needs PyTorch) or `xir`; without it the
-            file's ending decides.
+        format: `onnx`, `py` (a module of PyTorch), `pt2` (torch.export, needs PyTorch), `tflite` or `xir`; without
+            it the file's ending decides.
         opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
         target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
         ir_version: ONNX: the version of the file format, instead of that of the operator set's release.
@@ -76,6 +76,11 @@ def export_tidied(
         from xir.verification import workable_sizes
 
         return export_program(graph, name, least=workable_sizes(graph))
+    if chosen == "tflite":
+        from xir.backends.export.tflite import export_tflite
+        from xir.verification import workable_sizes
+
+        return export_tflite(graph, name, least=workable_sizes(graph))
     save_xir(graph, name)
     return _xir_report(graph, name)
 
@@ -94,9 +99,9 @@ def check_versions(format: str, opset: int | None, target: str | None, ir_versio
         raise UsageError(f"an opset, an IR version or a target is for ONNX, not for {format}")
 
 
-_HINT = "name the file .onnx, .py, .pt2 or .xir, or use --to"
+_HINT = "name the file .onnx, .py, .pt2, .tflite or .xir, or use --to"
 
-EXPORTS = ("onnx", "pt2", "py", "xir")
+EXPORTS = ("onnx", "pt2", "py", "tflite", "xir")
 """The formats that are written."""
 
 

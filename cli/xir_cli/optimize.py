@@ -31,7 +31,7 @@ SHOWN_LAYERS = 3
 
 @click.command(cls=WritingCommand)
 @click.argument("model", metavar="MODEL")
-@click.option("-o", "--out", metavar="FILE", help="The file to write: .onnx, .py, .pt2 or .xir.")
+@click.option("-o", "--out", metavar="FILE", help="The file to write: .onnx, .py, .pt2, .tflite or .xir.")
 @click.option("--explain", is_flag=True, help="Tell which laws were applied, which nearly were, and why not.")
 @click.option(
     "--passes", metavar="NAME,...", help="These passes instead of the level's; a wrong name is answered with all."

@@ -98,7 +98,7 @@ def test_formats(capsys):
         "tfjs": (True, False),
         "saved_model": (True, False),
         "meta_graph": (True, False),
-        "tflite": (True, False),
+        "tflite": (True, True),
         "keras": (True, False),
         "keras_archive": (True, False),
         "py": (False, True),

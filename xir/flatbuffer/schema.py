@@ -34,6 +34,34 @@ IDENTIFIER = b"TFL3"
 """Bytes 4 to 8 of a TFLite file (schema.fbs, file_identifier)."""
 
 
+ELEMENTS: Mapping[str, str] = MappingProxyType(
+    {
+        "FLOAT32": "f32",
+        "FLOAT16": "f16",
+        "INT32": "i32",
+        "UINT8": "u8",
+        "INT64": "i64",
+        "STRING": "str",
+        "BOOL": "bool",
+        "INT16": "i16",
+        "COMPLEX64": "c64",
+        "INT8": "i8",
+        "FLOAT64": "f64",
+        "COMPLEX128": "c128",
+        "UINT64": "u64",
+        "UINT32": "u32",
+        "UINT16": "u16",
+        "INT4": "i4",
+        "BFLOAT16": "bf16",
+        "INT2": "i2",
+        "UINT4": "u4",
+        "FLOAT8_E4M3FN": "f8e4m3fn",
+        "FLOAT8_E5M2": "f8e5m2",
+    }
+)
+"""{name in TensorType: our short name of the element type}; RESOURCE and VARIANT are no tensors of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One field of a table.

@@ -72,3 +72,11 @@ def with_gaps(x: Value, gaps: tuple[int, ...]) -> Value:
         cut[axis] = (0, 1 - gap)
         x = pad(x, padding=tuple(cut))
     return x
+
+
+def pairs(node: Node, name: str = "padding") -> tuple[tuple[Dim, Dim], ...]:
+    """The node's attribute `name`, known to be pairs of sizes."""
+    value = node.attributes[name]
+    if not isinstance(value, tuple):
+        raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple")
+    return tuple((as_dim(item[0]), as_dim(item[1])) for item in value if isinstance(item, tuple))

@@ -46,7 +46,7 @@ class ExportReport:
     @property
     def transposes(self) -> int:
         """How many of the written nodes only reorder axes."""
-        return self.operators.get("Transpose", 0) + self.operators.get("transpose", 0)
+        return sum(count for kind, count in self.operators.items() if kind.lower() == "transpose")
 
     def to_dict(self) -> dict[str, object]:
         """The report as plain data, as `--json` prints it."""

@@ -11,37 +11,14 @@ from numpy.typing import NDArray
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.files import FileSlice
+from xir.flatbuffer.schema import ELEMENTS
 from xir.frontends.tflite.model import SparseAxis, Sparsity, TfliteModel, TfliteTensor
 from xir.ir.constant import Constant, constant_of
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, dtype_from_name
 from xir.limits import FREE_ARCHIVE_BYTES, MAX_ARCHIVE_RATIO, byte_count, check_present, element_count
 
-DTYPES: Mapping[str, DType] = MappingProxyType(
-    {
-        "FLOAT32": DType.FLOAT32,
-        "FLOAT16": DType.FLOAT16,
-        "INT32": DType.INT32,
-        "UINT8": DType.UINT8,
-        "INT64": DType.INT64,
-        "STRING": DType.STRING,
-        "BOOL": DType.BOOL,
-        "INT16": DType.INT16,
-        "COMPLEX64": DType.COMPLEX64,
-        "INT8": DType.INT8,
-        "FLOAT64": DType.FLOAT64,
-        "COMPLEX128": DType.COMPLEX128,
-        "UINT64": DType.UINT64,
-        "UINT32": DType.UINT32,
-        "UINT16": DType.UINT16,
-        "INT4": DType.INT4,
-        "BFLOAT16": DType.BFLOAT16,
-        "INT2": DType.INT2,
-        "UINT4": DType.UINT4,
-        "FLOAT8_E4M3FN": DType.FLOAT8E4M3FN,
-        "FLOAT8_E5M2": DType.FLOAT8E5M2,
-    }
-)
-"""Element types by the names of TensorType; RESOURCE and VARIANT are no tensors of ours."""
+DTYPES: Mapping[str, DType] = MappingProxyType({name: dtype_from_name(short) for name, short in ELEMENTS.items()})
+"""Element types by the names of TensorType."""
 
 Integers = NDArray[np.int64]
 

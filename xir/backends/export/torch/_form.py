@@ -17,6 +17,7 @@ from xir.backends.export.legal import Refusal as Refusal
 from xir.backends.export.nodes import again as again
 from xir.backends.export.nodes import ints as ints
 from xir.backends.export.nodes import operand as operand
+from xir.backends.export.nodes import pairs as pairs
 from xir.backends.export.nodes import real as real
 from xir.backends.export.nodes import shape_in as shape_in
 from xir.backends.export.nodes import whole as whole
@@ -108,14 +109,6 @@ def size_of(item: Attribute) -> Dim:
     if isinstance(item, int | Symbol | Quotient | ExtremumDim | Polynomial):
         return as_dim(item)
     raise TypeError(f"{item!r} is no size")
-
-
-def pairs(node: Node, name: str = "padding") -> tuple[tuple[Dim, Dim], ...]:
-    """The node's attribute `name`, known to be pairs of sizes."""
-    value = node.attributes[name]
-    if not isinstance(value, tuple):
-        raise TypeError(f"{node.op.name}: attribute {name!r} is no tuple")
-    return tuple((size_of(item[0]), size_of(item[1])) for item in value if isinstance(item, tuple))
 
 
 def known_pairs(padding: tuple[tuple[Dim, Dim], ...]) -> tuple[tuple[int, int], ...] | None:

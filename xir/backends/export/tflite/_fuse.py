@@ -1,0 +1,44 @@
+"""Activations that become part of the operator before them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from xir.backends.export.tflite._plan import Plan, Record
+
+_ACTIVATIONS = ("RELU", "RELU6", "RELU_N1_TO_1")
+
+_FUSING = frozenset(
+    (
+        *("ADD", "SUB", "MUL", "DIV", "CONV_2D", "CONV_3D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"),
+        *("AVERAGE_POOL_2D", "MAX_POOL_2D", "TRANSPOSE_CONV"),
+    )
+)
+"""Operators that take an activation; CONCATENATION has the field, but its kernel refuses all (concatenation.cc)."""
+
+
+def fuse_activations(plan: Plan) -> None:
+    """Writes an activation into the operator whose result it alone reads."""
+    makers = {record.outputs[0]: record for record in plan.records}
+    readers = Counter(number for record in plan.records for number in record.inputs)
+    readers.update(plan.outputs)
+    gone: set[int] = set()
+    for place, record in enumerate(plan.records):
+        if record.kind not in _ACTIVATIONS:
+            continue
+        maker = makers.get(record.inputs[0])
+        if maker is None or readers[record.inputs[0]] != 1 or not _takes(maker):
+            continue
+        name, fields = maker.options or ("", {})
+        maker.options = name, {**fields, "fused_activation_function": record.kind}
+        maker.outputs = record.outputs
+        maker.source = (*maker.source, *(each for each in record.source if each not in maker.source))
+        makers[record.outputs[0]] = maker
+        gone.add(place)
+    plan.records = [record for place, record in enumerate(plan.records) if place not in gone]
+
+
+def _takes(maker: Record) -> bool:
+    if maker.kind not in _FUSING or maker.options is None:
+        return False
+    return "fused_activation_function" not in maker.options[1]

@@ -1,0 +1,84 @@
+"""A graph as a TFLite file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from xir.backends.export.legal import legalize
+from xir.backends.export.report import ExportReport
+from xir.backends.export.tflite._encode import element_name, encoded
+from xir.backends.export.tflite._fuse import fuse_activations
+from xir.backends.export.tflite._plan import Plan
+from xir.backends.export.tflite._tables import answer
+from xir.errors import Problem, UnsupportedError
+from xir.files import PathLike, atomic_write
+from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ir.types import TensorType
+
+
+def plan_tflite(graph: Graph) -> Plan:
+    """What `export_tflite` would write, without writing.
+
+    Raises:
+        UnsupportedError: operators or element types that have no form there; all of them are listed.
+    """
+    _check_boundary(graph)
+    plan = Plan(legalize(graph, answer, "TFLite"))
+    plan.build()
+    fuse_activations(plan)
+    return plan
+
+
+def export_tflite(graph: Graph, path: PathLike, *, least: Mapping[Symbol, int] | None = None) -> ExportReport:
+    """Writes `graph` as a TFLite file, whole or not at all.
+
+    Args:
+        graph: the model.
+        path: of the file.
+        least: sizes for those that only the run tells, where the file names a number too.
+
+    Raises:
+        UnsupportedError: operators or element types that have no form there; all of them are listed.
+        FileError: the file cannot be written; an old one is untouched.
+    """
+    plan = plan_tflite(graph)
+    data = encoded([plan], least or {}, "written by xir")
+    name: str = os.fspath(path)
+    with atomic_write(name) as file:
+        file.write(data)
+    operators: dict[str, int] = {}
+    for record in plan.records:
+        operators[record.kind] = operators.get(record.kind, 0) + 1
+    return ExportReport(
+        name,
+        None,
+        None,
+        len(plan.records),
+        dict(sorted(operators.items())),
+        len(plan.graph.parameters),
+        len(data),
+        format="tflite",
+    )
+
+
+def _check_boundary(graph: Graph) -> None:
+    """Refuses inputs and outputs that TFLite has no tensors for."""
+    problems = [
+        Problem("input" if value in graph.inputs else "output", (graph.name_of(value),), reason, None)
+        for value in (*graph.inputs, *graph.outputs)
+        if (reason := _odd(value)) is not None
+    ]
+    if problems:
+        names = ", ".join(f"{problem.layers[0]}: {problem.reason}" for problem in problems)
+        raise UnsupportedError(
+            f"{len(problems)} inputs and outputs have no form in TFLite: {names}", problems=tuple(problems)
+        )
+
+
+def _odd(value: Value) -> str | None:
+    if not isinstance(value.type, TensorType):
+        return "no tensor of known rank"
+    return None if element_name(value.dtype) else f"TFLite has no elements of {value.dtype}"
