@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from xir.errors import InvalidModelError, Problem, UnsupportedError
 from xir.ir.graph import Graph
@@ -76,16 +77,13 @@ class _Round:
         if isinstance(said, Refusal):
             self.refused.append((node, said))
             return None
-        if isinstance(said, Value):
-            values: tuple[Value, ...] = (said,)
-        elif isinstance(said, tuple):
-            values = said
-        else:
+        values = (said,) if isinstance(said, Value) else said
+        if not isinstance(values, tuple):
             return None
         self.changed = True
         self.made += 1
         check_inlined(self.made, what="the layers that come apart", limit=self.limit)
-        return values
+        return cast("tuple[Value, ...]", values)
 
 
 def _layer_name(node: Node, graph: Graph) -> str:

@@ -26,8 +26,6 @@ from xir.ops.reduce import reduce_mean
 from xir.passes import optimize
 from xir.reference import run
 
-GENERATOR = np.random.default_rng(7)
-
 
 class Net:
     """A graph that is put together piece by piece."""
@@ -35,9 +33,10 @@ class Net:
     def __init__(self, *inputs: Value) -> None:
         self.inputs = inputs
         self.weights: list[Parameter] = []
+        self.generator = np.random.default_rng(7)
 
     def weight(self, *sizes: int) -> Value:
-        made = constant_of(GENERATOR.standard_normal(sizes).astype(np.float32))
+        made = constant_of(self.generator.standard_normal(sizes).astype(np.float32))
         self.weights.append(Parameter(Value(made.type), made))
         return self.weights[-1].value
 

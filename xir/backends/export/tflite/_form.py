@@ -55,7 +55,8 @@ class Sizes:
     paired: bool = False
 
 
-Operand: TypeAlias = Value | Laid | Fixed | Sizes | None
+Operand: TypeAlias = Value | Laid | Fixed | Sizes | int | None
+"""A number is that of a tensor of the file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +113,26 @@ class Late:
     call: Free | None
 
 
-Said: TypeAlias = Call | Free | Reordered | Reshaped | Late
+@dataclass(frozen=True, slots=True, eq=False)
+class Scaled:
+    """Integers of real numbers, or back, by scales that the file knows.
+
+    Attributes:
+        kind: QUANTIZE or DEQUANTIZE.
+        value: the operand.
+        scale: of one element, or one for each place of `axis`.
+        zero: in the scale's shape; None is 0.
+        axis: of ours.
+    """
+
+    kind: str
+    value: Value
+    scale: Value
+    zero: Value | None
+    axis: int
+
+
+Said: TypeAlias = Call | Free | Reordered | Reshaped | Late | Scaled
 Answer: TypeAlias = Said | Refusal | Value | tuple[Value, ...]
 Form: TypeAlias = Callable[[Node], Answer]
 

@@ -6,7 +6,8 @@ from collections import Counter
 
 from xir.backends.export.tflite._plan import Plan, Record
 
-_ACTIVATIONS = ("RELU", "RELU6", "RELU_N1_TO_1")
+ACTIVATIONS = ("RELU", "RELU6", "RELU_N1_TO_1")
+"""What ActivationFunctionType has of them."""
 
 _FUSING = frozenset(
     (
@@ -24,7 +25,7 @@ def fuse_activations(plan: Plan) -> None:
     readers.update(plan.outputs)
     gone: set[int] = set()
     for place, record in enumerate(plan.records):
-        if record.kind not in _ACTIVATIONS:
+        if record.kind not in ACTIVATIONS:
             continue
         maker = makers.get(record.inputs[0])
         if maker is None or readers[record.inputs[0]] != 1 or not _takes(maker):

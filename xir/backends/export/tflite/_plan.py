@@ -18,13 +18,14 @@ from xir.backends.export.tflite._form import (
     Reordered,
     Reshaped,
     Said,
+    Scaled,
     Sizes,
     identity_of,
     literal_of,
     ordered,
 )
 from xir.backends.export.tflite._tables import said_of
-from xir.errors import XirError
+from xir.errors import UnsupportedError, XirError
 from xir.flatbuffer.write import Content
 from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Dim, Shape
@@ -32,6 +33,10 @@ from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.source import Sources
 from xir.ir.types import DType
+from xir.reference.execute import run_node
+
+Scales = tuple[tuple[float, ...], tuple[int, ...], int]
+"""Scales, zero points, and the axis of the file along which they go."""
 
 
 @dataclass(slots=True, eq=False)
@@ -52,7 +57,7 @@ class Tensor:
     name: str = ""
     constant: Constant | None = None
     perm: Permutation | None = None
-    quantization: tuple[tuple[float, ...], tuple[int, ...], int] | None = None
+    quantization: Scales | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -117,10 +122,58 @@ class Plan:
                     self._fixed[node.outputs[0]] = literal
                 else:
                     self._late[node.outputs[0]] = node, said
+            case Scaled():
+                self._scale(node, said)
             case Free():
                 self._write(node, said.make(self._order(said.leads)))
             case Call():
                 self._write(node, said)
+
+    def _scale(self, node: Node, said: Scaled) -> None:
+        """QUANTIZE and DEQUANTIZE in the order of axes that is there; known integers are written where they are read.
+
+        Those of a bias become real numbers at once: DEQUANTIZE takes no i32.
+        """
+        result = node.outputs[0]
+        if said.kind == "DEQUANTIZE" and self.is_fixed(said.value):
+            if said.value.dtype is DType.INT32:
+                arrays = [None if value is None else self.constant(value).array() for value in node.inputs]
+                self._fixed[result] = constant_of(run_node(node, arrays)[0])
+            else:
+                self._late[result] = node, Late(Free((said.value,), lambda perm: self._scaled_call(said, perm)))
+            return
+        self._write(node, self._scaled_call(said, self._order((said.value,))))
+        if said.kind == "QUANTIZE":
+            for perm, tensor in self._held[result].items():
+                self.tensors[tensor].quantization = self._scales(said, perm)
+
+    def _scaled_call(self, said: Scaled, perm: Permutation) -> Call:
+        """The operator; its operand's integers learn their scales."""
+        source: Operand = Laid(said.value, perm)
+        if said.kind == "DEQUANTIZE":
+            scales = self._scales(said, perm)
+            root, order = self._seen(said.value, perm)
+            source = self.literal(self._fixed[root], order, scales) if root in self._fixed else self.read(root, order)
+            self.tensors[source].quantization = scales
+        return Call(said.kind, (source,), (f"{said.kind.capitalize()}Options", {}), perm)
+
+    def _scales(self, said: Scaled, perm: Permutation) -> Scales:
+        scales = self.constant(said.scale).array().reshape(-1)
+        points = np.zeros(len(scales)) if said.zero is None else self.constant(said.zero).array().reshape(-1)
+        numbers = tuple(float(scale) for scale in scales), tuple(int(point) for point in points)
+        return (*numbers, perm.index(said.axis) if len(scales) > 1 else 0)
+
+    def constant(self, value: Value) -> Constant:
+        """The elements of a value that the file knows.
+
+        Raises:
+            UnsupportedError: it does not.
+        """
+        root, perm = self._seen(value, identity_of(value.rank))
+        if root not in self._fixed:
+            raise UnsupportedError("scales and zero points that are computed at run time")
+        held = self._fixed[root]
+        return held if perm == identity_of(value.rank) else constant_of(held.array().transpose(perm), held.dtype)
 
     def _write(self, node: Node, call: Call) -> None:
         inputs = [self._ref(operand) for operand in call.inputs]
@@ -156,6 +209,8 @@ class Plan:
         match operand:
             case None:
                 return -1
+            case int():
+                return operand
             case Value():
                 return self.read(operand)
             case Laid(value, perm):
@@ -166,10 +221,10 @@ class Plan:
                 vector = self._vector(dims)
                 return self._reshaped(vector, (len(dims) // 2, 2), DType.INT32) if paired else vector
 
-    def literal(self, constant: Constant, perm: Permutation | None = None) -> int:
+    def literal(self, constant: Constant, perm: Permutation | None = None, scales: Scales | None = None) -> int:
         """The tensor of known elements; equal ones are one."""
         order = identity_of(len(constant.shape)) if perm is None else perm
-        key = (constant.type, constant.digest(), order)
+        key = (constant.type, constant.digest(), order, scales)
         if key not in self._literals:
             number = self._literals[key] = self._new(constant.dtype, ordered(order, constant.shape))
             self.tensors[number].constant, self.tensors[number].perm = constant, order
@@ -337,9 +392,7 @@ def _order_after(perm: Permutation, old: Shape, new: Shape) -> Permutation | Non
     return (*(axis for axis in ones if axis == 0), *order, *(axis for axis in ones if axis != 0))
 
 
-def _moved(
-    quantization: tuple[tuple[float, ...], tuple[int, ...], int] | None, step: Permutation
-) -> tuple[tuple[float, ...], tuple[int, ...], int] | None:
+def _moved(quantization: Scales | None, step: Permutation) -> Scales | None:
     if quantization is None or len(quantization[0]) == 1:
         return quantization
     return quantization[0], quantization[1], step.index(quantization[2])

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from xir.backends.export.tflite import activation, conv, elementwise, image, index, matmul, pool, reduce, shape
+from xir.backends.export.tflite import (
+    activation,
+    conv,
+    elementwise,
+    image,
+    index,
+    matmul,
+    pool,
+    quantize,
+    reduce,
+    shape,
+)
 from xir.backends.export.tflite._form import Answer, Forms, Refusal, Said, decomposed
 from xir.backends.export.tflite._types import checked
 from xir.ir.node import Node, Value
@@ -18,6 +29,7 @@ FORMS = Forms(
     conv.forms,
     pool.forms,
     image.forms,
+    quantize.forms,
 )
 """Operator -> form."""
 

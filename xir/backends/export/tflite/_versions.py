@@ -101,9 +101,10 @@ def _conv(use: _Use) -> int:
         return 3
     if both == (_F32, _I8):
         return {"CONV_2D": (2, 5), "DEPTHWISE_CONV_2D": (4, 6)}[use.record.kind][use.scales(1) > 1]
-    fields = {} if use.record.options is None else use.record.options[1]
-    dilated = any(fields.get(f"dilation_{axis}_factor", 1) != 1 for axis in "hw")
-    return 2 if dilated and use.record.kind == "DEPTHWISE_CONV_2D" else 1
+    if use.record.kind == "CONV_2D" or use.record.options is None:
+        return 1
+    fields = use.record.options[1]
+    return 2 if any(fields.get(f"dilation_{axis}_factor", 1) != 1 for axis in "hw") else 1
 
 
 def _fully_connected(use: _Use) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import pi
 
 import numpy as np
@@ -159,7 +160,12 @@ def _cast(node: Node) -> Answer:
     return free("CAST", [x], "CastOptions")
 
 
-_CLAMPS = {(0.0, None): "RELU", (0.0, 6.0): "RELU6", (-1.0, 1.0): "RELU_N1_TO_1", (0.0, 1.0): "RELU_0_TO_1"}
+_CLAMPS: Mapping[tuple[float, float | None], str] = {
+    (0.0, None): "RELU",
+    (0.0, 6.0): "RELU6",
+    (-1.0, 1.0): "RELU_N1_TO_1",
+    (0.0, 1.0): "RELU_0_TO_1",
+}
 """{(least, most): the operator} of f32 alone."""
 
 

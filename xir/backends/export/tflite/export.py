@@ -9,6 +9,7 @@ from xir.backends.export.legal import legalize
 from xir.backends.export.report import ExportReport
 from xir.backends.export.tflite._encode import element_name, encoded
 from xir.backends.export.tflite._fuse import fuse_activations
+from xir.backends.export.tflite._integers import compute_in_integers
 from xir.backends.export.tflite._plan import Plan
 from xir.backends.export.tflite._tables import answer
 from xir.errors import Problem, UnsupportedError
@@ -29,6 +30,7 @@ def plan_tflite(graph: Graph) -> Plan:
     plan = Plan(legalize(graph, answer, "TFLite"))
     plan.build()
     fuse_activations(plan)
+    compute_in_integers(plan)
     return plan
 
 
