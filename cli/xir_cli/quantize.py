@@ -98,7 +98,7 @@ def quantization_options(function: F) -> F:
 
 @click.command(cls=WritingCommand)
 @click.argument("model", metavar="MODEL")
-@click.option("-o", "--out", required=True, metavar="FILE", help="The file to write: .onnx or .xir.")
+@click.option("-o", "--out", required=True, metavar="FILE", help="The file to write: .onnx, .tflite or .xir.")
 @click.option(
     "--calibration", multiple=True, metavar="DATA", help="Samples: .npy, .npz, or a folder of them; may be repeated."
 )

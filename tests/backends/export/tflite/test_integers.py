@@ -12,12 +12,13 @@ from tests.backends.export.tflite.test_export import Net, image, kinds, small_ne
 from xir.backends.export.tflite import export_tflite, plan_tflite
 from xir.backends.export.tflite._versions import version_of
 from xir.ir.constant import Array, constant_of
-from xir.ir.graph import Graph
+from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import activation, elementwise, pool
 from xir.ops import shape as shapes
 from xir.ops.constant import constant
+from xir.ops.conv import conv
 from xir.ops.quantize import dequantize
 from xir.ops.quantize import quantize as into_integers
 from xir.passes import optimize
@@ -25,11 +26,10 @@ from xir.precision import Quantization, quantize
 from xir.reference import run
 
 
-def quantized(symmetric: bool, mode: str = "static") -> Graph:
+def quantized(symmetric: bool) -> Graph:
     graph = optimize(small_network())
     samples = [xir.random_inputs(graph, seed=seed) for seed in range(2)]
-    settings = Quantization("static" if mode == "static" else "weights", symmetric=symmetric, max_error=10.0)
-    return quantize(graph, samples if mode == "static" else None, settings=settings).graph
+    return quantize(graph, samples, settings=Quantization(symmetric=symmetric, max_error=10.0)).graph
 
 
 def steps_apart(graph: Graph, path: Path, scale: float) -> Array:
@@ -58,8 +58,18 @@ def test_a_network_computes_in_integers(symmetric: bool, tmp_path: Path) -> None
 
 
 def test_weights_alone_stay_integers_in_the_file(tmp_path: Path) -> None:
-    graph = quantized(True, "weights")
-    assert kinds(plan_tflite(graph)).count("DEQUANTIZE") == 4
+    x = image(1, 3, 6, 6)
+    net = Net(x)
+    made = constant_of(np.random.default_rng(1).integers(-127, 128, (4, 3, 3, 3)).astype(np.int8))
+    net.weights.append(Parameter(Value(made.type), made))
+    steps = constant(value=constant_of(np.array([0.01, 0.02, 0.03, 0.04], np.float32)))
+    w = dequantize(net.weights[0].value, steps, dtype=DType.FLOAT32, axis=0)
+    one = (1, 1)
+    result = conv(x, w, strides=one, padding=((0, 0), (0, 0)), dilation=one, input_dilation=one, groups=1)
+    graph = net.graph(result)
+    plan = plan_tflite(graph)
+    record = next(record for record in plan.records if record.kind == "DEQUANTIZE")
+    assert (plan.tensors[record.inputs[0]].dtype, version_of(record, plan.tensors)) == (DType.INT8, 5)
     assert steps_apart(graph, tmp_path / "net.tflite", 1e-4).max() <= 1
 
 
