@@ -416,6 +416,10 @@ def plan_conversion(
             from xir.backends.export.torch import plan_module
 
             plan_module(legal)
+        if chosen in ("saved_model", "tensorflow"):
+            from xir.backends.export.tensorflow import plan_tensorflow
+
+            plan_tensorflow(legal)
         if chosen == "tflite":
             from xir.backends.export.tflite import plan_tflite
 

@@ -28,8 +28,8 @@ def export(
     Args:
         graph: the model.
         path: the file to write.
-        format: `onnx`, `py` (a module of PyTorch), `pt2` (torch.export, needs PyTorch), `tflite` or `xir`; without
-            it the file's ending decides.
+        format: `onnx`, `py` (a module of PyTorch), `pt2` (torch.export, needs PyTorch), `tflite`, `saved_model` (its
+            file `saved_model.pb`), `tensorflow` (a frozen graph) or `xir`; without it the file's ending decides.
         opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
         target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
         ir_version: ONNX: the version of the file format, instead of that of the operator set's release.
@@ -76,6 +76,10 @@ def export_tidied(
         from xir.verification import workable_sizes
 
         return export_program(graph, name, least=workable_sizes(graph))
+    if chosen in ("saved_model", "tensorflow"):
+        from xir.backends.export.tensorflow import export_tensorflow
+
+        return export_tensorflow(graph, name, wrapped=chosen == "saved_model")
     if chosen == "tflite":
         from xir.backends.export.tflite import export_tflite
         from xir.verification import workable_sizes
@@ -99,9 +103,12 @@ def check_versions(format: str, opset: int | None, target: str | None, ir_versio
         raise UsageError(f"an opset, an IR version or a target is for ONNX, not for {format}")
 
 
-_HINT = "name the file .onnx, .py, .pt2, .tflite or .xir, or use --to"
+_HINT = "name the file .onnx, .py, .pt2, .tflite, .pb or .xir, or use --to"
 
-EXPORTS = ("onnx", "pt2", "py", "tflite", "xir")
+_ENDINGS = {"pb": "tensorflow"}
+"""Endings that are no names of formats."""
+
+EXPORTS = ("onnx", "pt2", "py", "saved_model", "tensorflow", "tflite", "xir")
 """The formats that are written."""
 
 
@@ -112,7 +119,9 @@ def export_format(path: str, format: str | None = None) -> str:
         UsageError: if it is none that xir writes.
     """
     ending = os.path.splitext(path)[1].lstrip(".")
-    chosen = (format or ending).lower()
+    if os.path.basename(path) == "saved_model.pb":
+        ending = "saved_model"
+    chosen = (format or _ENDINGS.get(ending, ending)).lower()
     if not chosen:
         raise UsageError(f"the name {path!r} has no ending that tells the format", hint=_HINT)
     if chosen not in EXPORTS:

@@ -1,71 +1,24 @@
-"""Protobuf's wire format, written: messages as lists of pieces, so that weights never pass through one buffer.
+"""Messages of ONNX as lists of pieces, so that weights never pass through one buffer.
 
-Source: protobuf's encoding guide (tags, varints, length-delimited fields, packed repeated fields). Field numbers of
-ONNX's messages stand where they are used, in the words of onnx.proto.
+Field numbers of ONNX's messages stand where they are used, in the words of onnx.proto.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 
 from xir.backends.export.onnx._tensor import Payload
+from xir.backends.export.wire import data as data
+from xir.backends.export.wire import entry as entry
+from xir.backends.export.wire import integer as integer
+from xir.backends.export.wire import single as single
+from xir.backends.export.wire import text as text
+from xir.backends.export.wire import unpacked_floats as unpacked_floats
+from xir.backends.export.wire import unpacked_integers as unpacked_integers
+from xir.backends.export.wire import varint as varint
 
 Piece = bytes | Payload
 """Encoded bytes, or a weight that is copied when the file is written."""
-
-
-def varint(value: int) -> bytes:
-    """A number as a base-128 varint; negative ones as 64-bit two's complement (int32, int64 and enum fields)."""
-    value &= 0xFFFFFFFFFFFFFFFF
-    if value < 0x80:
-        return _SMALL[value]
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-_SMALL = tuple(bytes((value,)) for value in range(0x80))
-
-
-def integer(number: int, value: int) -> bytes:
-    """Field `number` with an integer (wire type 0)."""
-    return varint(number << 3) + varint(value)
-
-
-def single(number: int, value: float) -> bytes:
-    """Field `number` with a 32-bit float (wire type 5)."""
-    return varint(number << 3 | 5) + struct.pack("<f", value)
-
-
-def data(number: int, value: bytes) -> bytes:
-    """Field `number` with bytes or an encoded message (wire type 2)."""
-    return varint(number << 3 | 2) + varint(len(value)) + value
-
-
-def text(number: int, value: str) -> bytes:
-    """Field `number` with a string; characters that UTF-8 cannot hold are replaced."""
-    return data(number, value.encode("utf-8", "replace"))
-
-
-def unpacked_integers(number: int, values: Iterable[int]) -> bytes:
-    """Field `number` once for each integer, as onnx.proto (proto2) writes `ints` and `dims`."""
-    tag = varint(number << 3)
-    return b"".join(tag + varint(value) for value in values)
-
-
-def unpacked_floats(number: int, values: Iterable[float]) -> bytes:
-    """Field `number` once for each 32-bit float, as onnx.proto (proto2) writes `floats`."""
-    tag = varint(number << 3 | 5)
-    return b"".join(tag + struct.pack("<f", value) for value in values)
-
-
-def entry(number: int, key: str, value: str) -> bytes:
-    """Field `number` with a StringStringEntryProto."""
-    return data(number, text(1, key) + text(2, value))
 
 
 def size_of(pieces: Iterable[Piece]) -> int:

@@ -45,6 +45,11 @@ def answer(node: Node) -> Answer:
     return form(node)
 
 
+def answer_without_scales(node: Node) -> Answer:
+    """The same for a format that has no integers of real numbers: those are computed."""
+    return decomposed(node) if node.op.name in quantize.forms.names() else answer(node)
+
+
 def said_of(node: Node) -> Said:
     """The form of a node of a legal graph; raises TypeError where it has none."""
     said = answer(node)

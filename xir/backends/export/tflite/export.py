@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from xir.backends.export.legal import legalize
 from xir.backends.export.report import ExportReport
@@ -17,7 +17,7 @@ from xir.files import PathLike, atomic_write
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import TensorType
+from xir.ir.types import DType, TensorType
 
 
 def plan_tflite(graph: Graph) -> Plan:
@@ -26,7 +26,7 @@ def plan_tflite(graph: Graph) -> Plan:
     Raises:
         UnsupportedError: operators or element types that have no form there; all of them are listed.
     """
-    _check_boundary(graph)
+    check_boundary(graph, "TFLite", lambda dtype: element_name(dtype) is not None)
     plan = Plan(legalize(graph, answer, "TFLite"))
     plan.build()
     fuse_activations(plan)
@@ -66,21 +66,29 @@ def export_tflite(graph: Graph, path: PathLike, *, least: Mapping[Symbol, int] |
     )
 
 
-def _check_boundary(graph: Graph) -> None:
-    """Refuses inputs and outputs that TFLite has no tensors for."""
+def check_boundary(graph: Graph, target: str, takes: Callable[[DType], bool]) -> None:
+    """Refuses inputs and outputs that the format has no tensors for.
+
+    Args:
+        graph: the model.
+        target: the format's name, for messages.
+        takes: whether it has tensors of an element type.
+
+    Raises:
+        UnsupportedError: there are such; all of them are listed.
+    """
     problems = [
         Problem("input" if value in graph.inputs else "output", (graph.name_of(value),), reason, None)
         for value in (*graph.inputs, *graph.outputs)
-        if (reason := _odd(value)) is not None
+        if (reason := _odd(value, target, takes)) is not None
     ]
     if problems:
         names = ", ".join(f"{problem.layers[0]}: {problem.reason}" for problem in problems)
-        raise UnsupportedError(
-            f"{len(problems)} inputs and outputs have no form in TFLite: {names}", problems=tuple(problems)
-        )
+        message = f"{len(problems)} inputs and outputs have no form in {target}: {names}"
+        raise UnsupportedError(message, problems=tuple(problems))
 
 
-def _odd(value: Value) -> str | None:
+def _odd(value: Value, target: str, takes: Callable[[DType], bool]) -> str | None:
     if not isinstance(value.type, TensorType):
         return "no tensor of known rank"
-    return None if element_name(value.dtype) else f"TFLite has no elements of {value.dtype}"
+    return None if takes(value.dtype) else f"{target} has no elements of {value.dtype}"

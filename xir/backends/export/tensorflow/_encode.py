@@ -1,0 +1,118 @@
+"""Nodes as the bytes of a GraphDef, and that as a SavedModel. Field numbers are those of TensorFlow's .proto files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+
+import numpy as np
+
+from xir.backends.export.tensorflow._nodes import Attribute, Node
+from xir.backends.export.wire import data, integer, single, text, varint
+from xir.ir.constant import Constant
+from xir.ir.dims import Shape
+from xir.ir.types import DType, TensorType
+
+TYPES: Mapping[DType, int] = MappingProxyType(
+    {
+        DType.FLOAT32: 1,
+        DType.FLOAT64: 2,
+        DType.INT32: 3,
+        DType.UINT8: 4,
+        DType.INT16: 5,
+        DType.INT8: 6,
+        DType.INT64: 9,
+        DType.BOOL: 10,
+        DType.BFLOAT16: 14,
+        DType.UINT16: 17,
+        DType.FLOAT16: 19,
+        DType.UINT32: 22,
+        DType.UINT64: 23,
+    }
+)
+"""{element type: its number in DataType (types.proto)}."""
+
+_PRODUCER = 1087
+"""The GraphDef version of what is written (core/public/version.h): TensorFlow 2.5, and all after it."""
+
+_METHOD = "tensorflow/serving/predict"
+SIGNATURE = "serving_default"
+
+
+def shape_of(shape: Shape) -> bytes:
+    """A TensorShapeProto; -1 for sizes that only the run tells."""
+    return b"".join(data(2, integer(1, size if isinstance(size, int) else -1)) for size in shape)
+
+
+def _tensor(constant: Constant) -> bytes:
+    """A TensorProto with its elements as they lie in memory."""
+    array = np.ascontiguousarray(constant.array())
+    return integer(1, TYPES[constant.dtype]) + data(2, shape_of(constant.shape)) + data(4, array.tobytes())
+
+
+def _value(value: Attribute) -> bytes:
+    """An AttrValue."""
+    match value:
+        case bool():
+            return integer(5, int(value))
+        case int():
+            return integer(3, value)
+        case float():
+            return single(4, value)
+        case str():
+            return text(2, value)
+        case DType():
+            return integer(6, TYPES[value])
+        case Constant():
+            return data(8, _tensor(value))
+        case _:
+            return data(1, data(3, b"".join(map(varint, value))))
+
+
+def _shaped(shape: Shape) -> bytes:
+    return data(7, shape_of(shape))
+
+
+def _node(node: Node) -> bytes:
+    attributes = [(name, _value(value)) for name, value in node.attributes.items()]
+    return (
+        text(1, node.name)
+        + text(2, node.op)
+        + b"".join(text(3, name) for name in node.inputs)
+        + b"".join(data(5, text(1, name) + data(2, value)) for name, value in attributes)
+    )
+
+
+def placeholder(name: str, type: TensorType) -> bytes:
+    """A NodeDef of an input."""
+    told = (("dtype", _value(type.dtype)), ("shape", _shaped(type.shape)))
+    return (
+        text(1, name) + text(2, "Placeholder") + b"".join(data(5, text(1, key) + data(2, held)) for key, held in told)
+    )
+
+
+def graph_def(placeholders: Iterable[bytes], nodes: Iterable[Node]) -> bytes:
+    """A GraphDef."""
+    body = b"".join(data(1, each) for each in placeholders) + b"".join(data(1, _node(each)) for each in nodes)
+    return body + data(4, integer(1, _PRODUCER))
+
+
+def _info(name: str, type: TensorType) -> bytes:
+    """A TensorInfo."""
+    reference = name if ":" in name else f"{name}:0"
+    return text(1, reference) + integer(2, TYPES[type.dtype]) + data(3, shape_of(type.shape))
+
+
+Border = Sequence[tuple[str, str, TensorType]]
+"""Inputs or outputs: the name in the signature, the name in the graph, the type."""
+
+
+def saved_model(graph: bytes, inputs: Border, outputs: Border) -> bytes:
+    """A SavedModel with one MetaGraph, tagged `serve`, with one signature."""
+    signature = b"".join(
+        data(number, text(1, key) + data(2, _info(name, type)))
+        for number, border in ((1, inputs), (2, outputs))
+        for key, name, type in border
+    ) + text(3, _METHOD)
+    meta = data(1, text(4, "serve")) + data(2, graph) + data(5, text(1, SIGNATURE) + data(2, signature))
+    return integer(1, 1) + data(2, meta)
