@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from xir._exporting import check_versions, export_format, export_tidied
+from xir._exporting import check_versions, export_format, export_tidied, plan_export
 from xir.backends.export.report import PIP_TORCH, ExportReport
 from xir.errors import MismatchError, Problem, UnsupportedError
 from xir.files import staged_write
@@ -412,24 +412,8 @@ def plan_conversion(
     def planned(graph: Graph) -> ExportPlan | None:
         legal = optimize(graph, level=_level(level, opset), passes=passes, exact=exact, fast_math=fast_math)
         legal = legal if precision is None else narrowed_as(legal, precision, measured=False).graph
-        if chosen in ("py", "pt2"):
-            from xir.backends.export.torch import plan_module
-
-            plan_module(legal)
-        if chosen in ("saved_model", "tensorflow"):
-            from xir.backends.export.tensorflow import plan_tensorflow
-
-            plan_tensorflow(legal)
-        if chosen == "tflite":
-            from xir.backends.export.tflite import plan_tflite
-
-            plan_tflite(legal)
-        if chosen != "onnx":
-            return None
-        from xir.backends.export.onnx import plan_onnx
-
         tidy = partial(tidied, exact=exact) if level and passes is None else None
-        return plan_onnx(legal, opset=opset, ir_version=ir_version, target=target, tidy=tidy)
+        return plan_export(legal, chosen, opset=opset, ir_version=ir_version, target=target, tidy=tidy)
 
     try:
         loaded = _read(source, options or LoadOptions(), rename_inputs, nchw_inputs)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from xir.backends.export.report import ExportReport
 from xir.errors import UsageError
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.text import save_xir
+
+if TYPE_CHECKING:
+    from xir.backends.export.onnx import ExportPlan
 
 
 def export(
@@ -87,6 +91,47 @@ def export_tidied(
         return export_tflite(graph, name, least=workable_sizes(graph))
     save_xir(graph, name)
     return _xir_report(graph, name)
+
+
+def plan_export(
+    graph: Graph,
+    format: str,
+    *,
+    opset: int | None = None,
+    ir_version: int | None = None,
+    target: str | None = None,
+    tidy: Callable[[Graph], Graph] | None = None,
+) -> ExportPlan | None:
+    """Checks that a format has a form for everything; for ONNX, what would be written.
+
+    Args:
+        graph: the model.
+        format: one of `EXPORTS`.
+        opset: see `export`, like the others.
+        ir_version: see there.
+        target: see there.
+        tidy: see `plan_onnx`.
+
+    Raises:
+        UnsupportedError: with everything that the format or target lacks.
+    """
+    if format in ("py", "pt2"):
+        from xir.backends.export.torch import plan_module
+
+        plan_module(graph)
+    if format in ("saved_model", "tensorflow"):
+        from xir.backends.export.tensorflow import plan_tensorflow
+
+        plan_tensorflow(graph)
+    if format == "tflite":
+        from xir.backends.export.tflite import plan_tflite
+
+        plan_tflite(graph)
+    if format != "onnx":
+        return None
+    from xir.backends.export.onnx import plan_onnx
+
+    return plan_onnx(graph, opset=opset, ir_version=ir_version, target=target, tidy=tidy)
 
 
 def check_versions(format: str, opset: int | None, target: str | None, ir_version: int | None) -> None:

@@ -1,0 +1,117 @@
+"""Networks as SavedModels and frozen graphs, which our own reader takes back with equal results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xir
+from tests.backends.export.tflite.test_export import Net, image, small_network
+from tests.ops.cases import Case, all_cases
+from tests.ops.test_table import graph_of
+from xir.backends.export.tensorflow import export_tensorflow, plan_tensorflow
+from xir.errors import UnsupportedError
+from xir.frontends.load import recognize
+from xir.ir.constant import constant_of
+from xir.ir.dims import Symbol
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
+from xir.ops import activation, elementwise
+from xir.ops import shape as shapes
+from xir.ops.constant import constant
+from xir.ops.matmul import gemm, matmul
+from xir.reference import run
+
+ONE_OF_EACH: dict[str, Case] = {}
+for each in all_cases():
+    ONE_OF_EACH.setdefault(each.op.name, each)
+
+
+def same(graph: Graph, path: Path, feeds: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]) -> None:
+    """Reads the file back and compares."""
+    again = run(xir.load(path), feeds)
+    for wanted, found in zip(run(graph, feeds).values(), again.values(), strict=True):
+        rtol = 4e-3 if np.asarray(wanted).dtype == np.float16 else 1e-4
+        one, other = np.asarray(found).astype(np.float64), np.asarray(wanted).astype(np.float64)
+        np.testing.assert_allclose(one, other, rtol=rtol, atol=rtol / 10)
+
+
+@pytest.mark.parametrize(("name", "format"), [("saved_model.pb", "saved_model"), ("net.pb", "tensorflow")])
+def test_a_network_is_read_back(name: str, format: str, tmp_path: Path) -> None:
+    graph, path = small_network(), tmp_path / name
+    report = xir.export(graph, path)
+    assert (report.format, recognize(str(path)).name) == (format, format)
+    assert report.transposes == 1
+    assert report.operators["Conv2D"] == 2
+    assert report.operators["DepthwiseConv2dNative"] == 1
+    again = xir.load(path)
+    assert again.input_names == ("x0",)
+    assert again.output_names == ("y0",)
+    same(graph, path, dict(xir.random_inputs(graph, seed=1)))
+
+
+def test_conversion_verifies_what_it_wrote(tmp_path: Path) -> None:
+    xir.export(small_network(), tmp_path / "net.xir")
+    report = xir.convert(tmp_path / "net.xir", tmp_path / "saved_model.pb")
+    assert report.certificate is not None
+    assert report.certificate.passed
+
+
+def test_sizes_and_activations(tmp_path: Path) -> None:
+    x = image(Symbol("N"), 6)
+    net = Net(x)
+    slope = shapes.broadcast(shapes.reshape(net.weight(6), shape=(1, 6)), shape=x.shape)
+    product = gemm(x, net.weight(6, 4), None, alpha=1.0, beta=1.0, transpose_a=False, transpose_b=False)
+    stacked = shapes.reshape(product, shape=(x.shape[0], 2, 2))
+    graph = net.graph(
+        activation.gelu(x, approximation="none"),
+        activation.gelu(x, approximation="tanh"),
+        activation.hard_swish(x),
+        activation.leaky_relu(x, alpha=0.3),
+        activation.prelu(x, slope),
+        elementwise.clip(x, minimum=-1.0, maximum=1.0),
+        matmul(stacked, stacked),
+    )
+    path = tmp_path / "net.pb"
+    export_tensorflow(graph, path, wrapped=False)
+    same(graph, path, dict(xir.random_inputs(graph, seed=2)))
+
+
+def test_names_are_those_of_tensorflow(tmp_path: Path) -> None:
+    x = Value(TensorType(DType.FLOAT32, (2,)))
+    y = elementwise.exp(x)
+    graph = Graph("net", (x,), (y, y), ("a b", "A B"), (), {x: "%x"})
+    path = tmp_path / "saved_model.pb"
+    export_tensorflow(graph, path)
+    again = xir.load(path)
+    assert set(again.output_names) == {"a b", "A B"}
+    names = [node.name for node in plan_tensorflow(graph).nodes]
+    assert len({name.lower() for name in names}) == len(names)
+    assert all(name[0] not in "_%" and " " not in name for name in names)
+
+
+def test_what_has_no_form_is_told_at_once() -> None:
+    x = image(2, 2)
+    both = elementwise.cast(x, dtype=DType.BFLOAT16)
+    with pytest.raises(UnsupportedError, match="nodes have no form in TensorFlow"):
+        plan_tensorflow(Net(x).graph(elementwise.exp(both)))
+    text = constant(value=constant_of(np.array(["a"], object)))
+    with pytest.raises(UnsupportedError, match="no elements of str"):
+        plan_tensorflow(Net().graph(text))
+
+
+def test_an_example_of_each_operator(tmp_path: Path) -> None:
+    written = 0
+    for case in ONE_OF_EACH.values():
+        graph, feeds = graph_of(case)
+        path = tmp_path / "saved_model.pb"
+        try:
+            export_tensorflow(graph, path)
+        except UnsupportedError:
+            continue
+        written += 1
+        same(graph, path, feeds)
+    assert written == 139
