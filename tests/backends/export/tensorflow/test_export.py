@@ -114,4 +114,4 @@ def test_an_example_of_each_operator(tmp_path: Path) -> None:
             continue
         written += 1
         same(graph, path, feeds)
-    assert written == 139
+    assert written == 95
