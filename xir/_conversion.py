@@ -14,7 +14,7 @@ from xir._exporting import check_versions, export_format, export_tidied, plan_ex
 from xir.backends.export.report import PIP_TORCH, ExportReport
 from xir.errors import MismatchError, Problem, UnsupportedError
 from xir.files import staged_write
-from xir.frontends.adjust import with_input_names, with_nchw_inputs
+from xir.frontends.adjust import Wanted, adjusted
 from xir.frontends.load import load_model, recognize
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.partial import PartlyReadError
@@ -22,6 +22,7 @@ from xir.frontends.state import state_of
 from xir.frontends.type_spec import split_specs
 from xir.inspect.conversion import ConversionPlan, ConversionReport, parameter_count
 from xir.inspect.optimization import NearMiss, OptimizationReport
+from xir.inspect.transposes import transposes_of
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.ir.types import DType, Type
@@ -65,7 +66,7 @@ def read(source: Model, options: LoadOptions | None = None) -> Loaded:
     Raises:
         XirError: see `xir.errors` for the kinds.
     """
-    return _read(source, options or LoadOptions(), None, ())
+    return _read(source, options or LoadOptions(), Wanted())
 
 
 def load_options(
@@ -111,6 +112,7 @@ def convert(
     outputs: Sequence[str] | None = None,
     rename_inputs: Mapping[str, str] | None = None,
     nchw_inputs: Sequence[str] = (),
+    nchw_outputs: Sequence[str] = (),
     format: str | None = None,
     opset: int | None = None,
     target: str | None = None,
@@ -136,6 +138,7 @@ def convert(
         outputs: see `load`.
         rename_inputs: {input: its name in the written file}.
         nchw_inputs: inputs [N, H, W, C] that the written file shall take as [N, C, H, W].
+        nchw_outputs: outputs [N, H, W, C] that it shall give as [N, C, H, W].
         format: see `export`.
         opset: see `export`.
         target: see `export`.
@@ -150,13 +153,11 @@ def convert(
 
     Raises:
         MismatchError: if the file computes something else; nothing is written then, `error.certificate` says where.
-        UnsafeError: if the verification would need more memory than `xir.verification.MAX_RUN_BYTES`.
-        XirError: everything that reading and writing raise.
+        XirError: what reading and writing raise, and UnsafeError for a verification beyond `MAX_RUN_BYTES` of memory.
     """
-    check = _Check(tuple(seeds), rtol, atol) if verify else None
-    job = _job(path, format, (opset, target, ir_version), check, progress)
-    chosen = load_options(options, prototxt, inputs, outputs)
-    loaded = job.read(lambda: _read(source, chosen, rename_inputs, nchw_inputs))
+    wanted = Wanted.of(rename_inputs, nchw_inputs, nchw_outputs)
+    job = _job(path, format, (opset, target, ir_version), _Check.of(verify, seeds, rtol, atol), progress)
+    loaded = job.read(lambda: _read(source, load_options(options, prototxt, inputs, outputs), wanted))
     return job.narrow(loaded, job.optimize(loaded, level, None, exact, fast_math), precision)
 
 
@@ -167,6 +168,11 @@ class _Check:
     seeds: tuple[int, ...]
     rtol: float
     atol: float
+
+    @classmethod
+    def of(cls, verify: bool, seeds: Sequence[int], rtol: float, atol: float) -> _Check | None:
+        """None where nothing is to be compared."""
+        return cls(tuple(seeds), rtol, atol) if verify else None
 
 
 _SHOWN = 4
@@ -265,11 +271,11 @@ class _Job:
         if loaded.state and self.format not in ("onnx", "py"):
             told = f"a .{self.format} file has no place for what {', '.join(map(repr, loaded.state))} begin with"
             loaded = replace(loaded, notes=(*loaded.notes, told))
-        state = state_of(graph, loaded.state)
+        state, found = state_of(graph, loaded.state), transposes_of(loaded.graph, graph)
         if self.check is None:
             report = self.export(graph, self.path, self.tidy, metadata=loaded.metadata, state=state)
             self._stop("export")
-            return ConversionReport(loaded, loaded.notes, report, None, self.seconds)
+            return ConversionReport(loaded, loaded.notes, report, None, self.seconds, transposes=found)
         with staged_write(self.path) as staged:
             report = self.export(graph, staged, self.tidy, metadata=loaded.metadata, state=state)
             self._stop("export")
@@ -277,7 +283,8 @@ class _Job:
             self._stop("verify")
             if not certificate.passed:
                 raise ConversionMismatch(certificate, self.path)
-        return ConversionReport(loaded, loaded.notes, _moved(report, self.path), certificate, self.seconds)
+        moved = report.moved(self.path)
+        return ConversionReport(loaded, loaded.notes, moved, certificate, self.seconds, transposes=found)
 
     def _verified(self, loaded: Loaded, staged: str, check: _Check) -> Certificate:
         """Compares the written file with its source, and a twin where made-up weights would show nothing."""
@@ -366,8 +373,7 @@ def optimize_model(
     Raises:
         XirError: everything that `convert` raises.
     """
-    check = _Check(tuple(seeds), rtol, atol) if verify else None
-    job = _job(path, format, (opset, target, ir_version), check, progress)
+    job = _job(path, format, (opset, target, ir_version), _Check.of(verify, seeds, rtol, atol), progress)
     loaded = job.read(lambda: read(source, options))
     graph = job.optimize(loaded, level, passes, exact, fast_math)
     return OptimizationReport(
@@ -389,6 +395,7 @@ def plan_conversion(
     options: LoadOptions | None = None,
     rename_inputs: Mapping[str, str] | None = None,
     nchw_inputs: Sequence[str] = (),
+    nchw_outputs: Sequence[str] = (),
     format: str | None = None,
     opset: int | None = None,
     target: str | None = None,
@@ -416,7 +423,7 @@ def plan_conversion(
         return plan_export(legal, chosen, opset=opset, ir_version=ir_version, target=target, tidy=tidy)
 
     try:
-        loaded = _read(source, options or LoadOptions(), rename_inputs, nchw_inputs)
+        loaded = _read(source, options or LoadOptions(), Wanted.of(rename_inputs, nchw_inputs, nchw_outputs))
     except PartlyReadError as error:
         raise _with_problems_of_the_rest(error, planned) from None
     return ConversionPlan(loaded, chosen, planned(loaded.graph), peak_bytes(loaded.graph))
@@ -440,17 +447,13 @@ def silent(what: str, done: int, total: int) -> None:
     """Tells nobody."""
 
 
-def _read(
-    source: Model, options: LoadOptions, rename_inputs: Mapping[str, str] | None, nchw_inputs: Sequence[str]
-) -> Loaded:
+def _read(source: Model, options: LoadOptions, wanted: Wanted) -> Loaded:
     loaded = (
         Loaded(source, "graph", (source.name,), len(source.nodes))
         if isinstance(source, Graph)
         else load_model(os.fspath(source), options)
     )
-    graph = with_input_names(with_nchw_inputs(loaded.graph, nchw_inputs), rename_inputs or {})
-    state = {(rename_inputs or {}).get(name, name): constant for name, constant in loaded.state.items()}
-    return replace(loaded, graph=graph, state=state)
+    return adjusted(loaded, wanted)
 
 
 def _no_place(loaded: Loaded, format: str) -> str:
@@ -458,13 +461,6 @@ def _no_place(loaded: Loaded, format: str) -> str:
     names = list(loaded.metadata)
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return f"the model's metadata ({', '.join(names[:_SHOWN])}{more}) has no place in a .{format} file"
-
-
-def _moved(report: ExportReport, path: str) -> ExportReport:
-    """The report of a staged file that now stands at `path`."""
-    data = report.data_file
-    beside = None if data is None else os.path.join(os.path.dirname(path), os.path.basename(data))
-    return replace(report, path=path, data_file=beside)
 
 
 class ConversionMismatch(MismatchError):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from xir.inspect.conversion import ConversionPlan, ConversionReport
     from xir.precision import Precision
 
+F = TypeVar("F", bound=Callable[..., object])
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -47,10 +49,20 @@ class Wishes:
     writing: Writing
     rename_inputs: Mapping[str, str]
     nchw_inputs: tuple[str, ...]
+    nchw_outputs: tuple[str, ...]
     dry_run: bool
     map: str | None
     tensors: Tensors
     precision: Precision | None = None
+
+
+def _names_option(option: str, name: str, words: str) -> Callable[[F], F]:
+    """An option that takes names between commas."""
+
+    def apart(context: click.Context, parameter: click.Parameter, names: str | None) -> tuple[str, ...]:
+        return tuple(names.split(",")) if names else ()
+
+    return click.option(option, name, metavar="NAME,...", help=words, callback=apart)
 
 
 @click.command(cls=WritingCommand)
@@ -60,7 +72,8 @@ class Wishes:
 @click.option("--keep-going", is_flag=True, help="Several models: go on after a failure.")
 @click.option("-j", "--jobs", type=click.IntRange(min=1), default=1, help="Several models: how many at a time (1).")
 @click.option("--rename-inputs", metavar="OLD=NEW,...", help="Other names for inputs.")
-@click.option("--inputs-as-nchw", "nchw_inputs", metavar="NAME,...", help="Take inputs [N,H,W,C] as [N,C,H,W].")
+@_names_option("--inputs-as-nchw", "nchw_inputs", "Take inputs [N,H,W,C] as [N,C,H,W].")
+@_names_option("--outputs-as-nchw", "nchw_outputs", "Give outputs [N,H,W,C] as [N,C,H,W].")
 @click.option("--keep-names", is_flag=True, help="Every named result stays; optimizes nothing (--level 0).")
 @click.option("--map", metavar="FILE", help="Write which layer became which nodes, JSON.")
 @click.option("--dry-run", is_flag=True, help="Check everything, write nothing.")
@@ -78,7 +91,8 @@ def command(
     keep_going: bool,
     jobs: int,
     rename_inputs: str | None,
-    nchw_inputs: str | None,
+    nchw_inputs: tuple[str, ...],
+    nchw_outputs: tuple[str, ...],
     keep_names: bool,
     map: str | None,
     tensors: Tensors,
@@ -94,15 +108,13 @@ def command(
     nothing is written and the exit code is 6.
 
     \b
-    xir convert model.caffemodel -o model.onnx
     xir convert model.caffemodel -o model.onnx --input data=f32[N,3,224,224]
     xir convert 'models/*.caffemodel' --out-dir onnx --keep-going -j 2
     xir convert weights.pth -o weights.safetensors
     """
     renamed = pairs("--rename-inputs", rename_inputs.split(",") if rename_inputs else ())
-    turned = tuple(nchw_inputs.split(",")) if nchw_inputs else ()
     writing = _with_names_kept(writing) if keep_names else writing
-    wishes = Wishes(options, comparing, writing, renamed, turned, dry_run, map, tensors, precision)
+    wishes = Wishes(options, comparing, writing, renamed, nchw_inputs, nchw_outputs, dry_run, map, tensors, precision)
     sources = expanded(models)
     _check(wishes, out, out_dir, sources)
     if out is not None:
@@ -192,6 +204,7 @@ def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None
             options=wishes.options,
             rename_inputs=wishes.rename_inputs,
             nchw_inputs=wishes.nchw_inputs,
+            nchw_outputs=wishes.nchw_outputs,
             format=wishes.writing.format,
             opset=wishes.writing.opset,
             target=wishes.writing.target,
@@ -209,6 +222,7 @@ def _do(source: str, path: str, wishes: Wishes, progress: Progress | None = None
         options=wishes.options,
         rename_inputs=wishes.rename_inputs,
         nchw_inputs=wishes.nchw_inputs,
+        nchw_outputs=wishes.nchw_outputs,
         format=wishes.writing.format,
         opset=wishes.writing.opset,
         target=wishes.writing.target,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from xir.frontends.options import Loaded
     from xir.inspect.conversion import ConversionPlan, ConversionReport
+    from xir.inspect.transposes import Transposes
     from xir.verification.certificate import Certificate
 
 _UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -68,8 +70,26 @@ def report_lines(report: ConversionReport) -> list[str]:
         source_line(report.source, width),
         f"{export.format.ljust(width)}  {export.path}{data}{versions}   {counted(export.nodes, 'node')}, "
         f"{counted(export.transposes, 'transpose')}",
+        *transposes_lines(report.transposes, width),
         "not verified" if report.certificate is None else report.certificate.summary(),
     ]
+
+
+_SHOWN_PLACES = 4
+"""Places of transposes that a line names."""
+
+
+def transposes_lines(transposes: Transposes, width: int) -> list[str]:
+    """`layout  213 transposes read, 3 left: 1 behind input 'x', 2 before output 'y'`; nothing where there were none."""
+    if not transposes.read:
+        return []
+    words = {"input": "behind input", "output": "before output", "inside": "at"}
+    places = Counter(f"{words[each.edge]} {each.name!r}" for each in transposes.left)
+    named = [f"{count} {place}" for place, count in places.most_common(_SHOWN_PLACES)]
+    more = sum(places.values()) - sum(count for _, count in places.most_common(_SHOWN_PLACES))
+    where = ", ".join([*named, *([f"{more} elsewhere"] if more else [])])
+    left = f"{len(transposes.left)} left: {where}" if transposes.left else "none left"
+    return [f"{'layout'.ljust(width)}  {counted(transposes.read, 'transpose')} read, {left}"]
 
 
 def plan_lines(plan: ConversionPlan, path: str) -> list[str]:

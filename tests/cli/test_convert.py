@@ -75,7 +75,8 @@ def test_the_document_keeps_its_shape(tmp_path, capsys):
     document = call(capsys, "convert", small(tmp_path), "-o", tmp_path / "a.onnx", "--json").document
     assert {key for key in keys(document) if key.count(".") < 2 and not key.startswith("export.")} == {
         "version", "command", "source", "source.format", "source.files", "source.layers", "source.parameters",
-        "notes", "export", "certificate", "certificate.version", "certificate.a", "certificate.b",
+        "notes", "export", "transposes", "transposes.read", "transposes.left", "transposes.places", "certificate",
+        "certificate.version", "certificate.a", "certificate.b",
         "certificate.runtimes", "certificate.passed", "certificate.seeds", "certificate.rtol", "certificate.atol",
         "certificate.outputs", "certificate.layers", "certificate.unpaired", "certificate.first_divergence",
         "certificate.constant_outputs", "certificate.random_weights",
@@ -132,6 +133,7 @@ def test_certificate_and_map(tmp_path, capsys):
         (("-o", "a.onnx", "--rename-inputs", "no=x"), "the model has no input 'no'"),
         (("-o", "a.onnx", "--rename-inputs", "data=prob"), "is empty or taken"),
         (("-o", "a.onnx", "--inputs-as-nchw", "no"), "the model has no input 'no'"),
+        (("-o", "a.onnx", "--outputs-as-nchw", "no"), "the model has no output 'no'"),
         (("-o", "a.xir", "--opset", "17"), "is for ONNX"),
     ],
 )
@@ -151,8 +153,27 @@ def test_renamed_and_turned_inputs(tmp_path, capsys):
     turned = tmp_path / "turned.onnx"
     done = call(capsys, "convert", nhwc, "-o", turned, "--inputs-as-nchw", "picture")
     assert done.code == 0, done.err
+    assert "layout  1 transpose read, 1 left: 1 behind input 'picture'" in done.out.splitlines()
     document = call(capsys, "inspect", turned, "--json").document
     assert document["inputs"] == [{"name": "picture", "type": "f32[1,8,3,8]"}]
+
+
+def test_outputs_are_turned_too(tmp_path, capsys):
+    conv = """layer { name: "data" type: "Input" top: "data" input_param { shape { dim: 1 dim: 3 dim: 4 dim: 5 } } }
+layer { name: "conv" type: "Convolution" bottom: "data" top: "conv" convolution_param { num_output: 2 kernel_size: 1
+  weight_filler { type: "xavier" } } }"""
+    turned = tmp_path / "turned.onnx"
+    done = call(
+        capsys, "convert", small(tmp_path, conv), "-o", turned, "--outputs-as-nchw", "conv", "--inputs-as-nchw", "data",
+        "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    assert done.document["transposes"] == {
+        "read": 2,
+        "left": 2,
+        "places": [{"edge": "input", "name": "data"}, {"edge": "output", "name": "conv"}],
+    }
+    assert call(capsys, "inspect", turned, "--json").document["outputs"] == [{"name": "conv", "type": "f32[1,5,2,4]"}]
 
 
 def test_names_are_kept(tmp_path, capsys):

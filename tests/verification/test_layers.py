@@ -130,3 +130,30 @@ def test_inner_layers_are_as_exact_as_their_largest_element():
     assert close.layers[0].atol > 0.9
     assert close.layers[0].difference.equal
     assert not xir.verify(summed(add), summed(add, 20), inputs=feeds, per_layer=True).layers[0].difference.equal
+
+
+def laid(layout, shape) -> Graph:
+    """A layer whose result is stored as `layout` says."""
+    return inner((Source("tensorflow", "n.pb", "conv", "Conv2D", layout=layout),), shape=shape)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "perm"),
+    [
+        ((None, (1, 4, 5, 3)), ((0, 3, 1, 2), (1, 3, 4, 5)), (0, 2, 3, 1)),
+        (((0, 3, 1, 2), (1, 3, 4, 5)), (None, (1, 4, 5, 3)), (0, 3, 1, 2)),
+        (((0, 3, 1, 2), (1, 3, 4, 5)), ((0, 3, 1, 2), (1, 3, 4, 5)), None),
+        (((0, 3, 1, 2), (1, 3, 4, 5)), ((0, 2, 3, 1), (1, 5, 3, 4)), (0, 2, 3, 1)),
+    ],
+)
+def test_layers_that_are_stored_in_other_orders_pair(a, b, perm) -> None:
+    first, second = laid(*a), laid(*b)
+    pair = pair_layers(first, second)[0][0]
+    assert pair.perm == perm
+    moved = pair.b.shape if perm is None else tuple(pair.b.shape[axis] for axis in perm)
+    assert moved == pair.a.shape
+
+
+def test_a_layout_that_does_not_fit_is_not_believed() -> None:
+    pairs, _ = pair_layers(laid(None, (1, 4, 3)), laid((0, 3, 1, 2), (1, 4, 3)))
+    assert pairs[0].perm is None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from xir.backends.export.report import ExportReport
 from xir.frontends.options import Loaded
 from xir.inspect.summary import layer_count
+from xir.inspect.transposes import NO_TRANSPOSES, Transposes
 from xir.ir.graph import Graph
 from xir.ir.weights import weights_of
 from xir.precision import PrecisionReport
@@ -29,6 +30,7 @@ class ConversionReport:
         certificate: the verification, or None when it was not asked for.
         seconds: how long reading, exporting and verifying took.
         precision: what narrower numbers cost, or None where the numbers are as wide as in the source.
+        transposes: how many transposes the source asked for, and where some are left.
     """
 
     source: Loaded
@@ -37,6 +39,7 @@ class ConversionReport:
     certificate: Certificate | None
     seconds: Mapping[str, float]
     precision: PrecisionReport | None = None
+    transposes: Transposes = NO_TRANSPOSES
 
     @property
     def layers(self) -> int:
@@ -55,6 +58,7 @@ class ConversionReport:
             "source": source_to_dict(self.source),
             "notes": list(self.notes),
             "export": self.export.to_dict(),
+            "transposes": self.transposes.to_dict(),
             "certificate": self.certificate.to_dict() if self.certificate is not None else None,
             **({"precision": self.precision.to_dict()} if self.precision is not None else {}),
         }

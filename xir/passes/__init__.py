@@ -37,8 +37,18 @@ from xir.passes import (
 )
 from xir.passes._pipeline import Pass, Trace, count_transposes, rules_pass, run_pipeline
 from xir.passes.attention import ATTENTION_OPSET
+from xir.passes.layout import RULES as LAYOUT_RULES
 
-__all__ = ["ATTENTION_OPSET", "Pass", "Trace", "count_transposes", "optimize", "passes", "tidied"]
+__all__ = [
+    "ATTENTION_OPSET",
+    "LAYOUT_RULES",
+    "Pass",
+    "Trace",
+    "count_transposes",
+    "optimize",
+    "passes",
+    "tidied",
+]
 
 NO_LEVEL = 4
 """Of a pass for one format alone: it runs where `passes` names it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PIP_TORCH = "pip install torch==2.13.0"
 """What brings PyTorch; the version whose operators the exporter was compared with."""
@@ -47,6 +48,12 @@ class ExportReport:
     def transposes(self) -> int:
         """How many of the written nodes only reorder axes."""
         return sum(count for kind, count in self.operators.items() if kind.lower() == "transpose")
+
+    def moved(self, path: str) -> ExportReport:
+        """The report of a staged file that stands at `path` now."""
+        held = self.data_file
+        beside = None if held is None else os.path.join(os.path.dirname(path), os.path.basename(held))
+        return replace(self, path=path, data_file=beside)
 
     def to_dict(self) -> dict[str, object]:
         """The report as plain data, as `--json` prints it."""

@@ -17,6 +17,8 @@ from xir.passes.layout._rebuild import rebuild
 from xir.passes.layout._rules import EXACT, RULES, Ask
 from xir.passes.layout._web import Web
 
+__all__ = ["PASSES", "RULES"]
+
 LAW = "f(transpose(x)) == transpose(f(x)): each value is stored so that transposes move the fewest bytes"
 
 
