@@ -15,7 +15,7 @@ export XIR_CORPUS_CACHE ?= $(HOME)/.cache/xir-corpus
 # One thread a test worker: the workers share the processor. Modules stay compiled: tests start many processes.
 TEST_SETTINGS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
-.PHONY: help demo test checks pytest models bench nightly matrix environment clean $(CHECKS)
+.PHONY: help demo test checks pytest models bench nightly matrix applications environment clean $(CHECKS)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -74,7 +74,12 @@ matrix: ## networks of PyTorch's libraries in every way in and out, hours; MATRI
 	@$(PYTHON) tools/environment.py .venv-torch --extras dev,matrix --editable
 	@$(TEST_SETTINGS) .venv-torch/bin/python -m tests.frontends.torch.networks $(MATRIX)
 
+applications: environment ## networks of keras.applications in and out, an hour; NETWORKS="VGG16 Xception" for some
+	@$(PYTHON) -m venv .venv-keras && .venv-keras/bin/python -m pip install -q keras==3.15.1 tensorflow-cpu==2.21.0
+	@$(TEST_SETTINGS) $(DEV)/python -m tests.frontends.keras.applications --keras .venv-keras/bin/python \
+		--table docs/keras_networks.md $(NETWORKS)
+
 clean: ## remove the environments and what the checks left
-	@rm -rf .venv .venv-bench .venv-demo .venv-caffe .venv-torch build dist out .coverage .coverage.* htmlcov *.egg-info \
+	@rm -rf .venv .venv-bench .venv-demo .venv-caffe .venv-keras .venv-torch build dist out .coverage .coverage.* htmlcov *.egg-info \
 		.mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find xir cli conformance tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -75,9 +75,12 @@ def load_options(
     inputs: Mapping[str, TypeSpec] | None,
     outputs: Sequence[str] | None,
     method: str | None = None,
+    weights: str | os.PathLike[str] | None = None,
 ) -> LoadOptions:
     """`options` with what was said beside them."""
     chosen = options or LoadOptions()
+    if weights is not None:
+        chosen = replace(chosen, weights=os.fspath(weights))
     if method is not None:
         chosen = replace(chosen, method=method)
     if prototxt is not None:

@@ -91,6 +91,7 @@ def load(
     source: Model | LiveModule | Exported,
     *,
     prototxt: str | os.PathLike[str] | None = None,
+    weights: str | os.PathLike[str] | None = None,
     inputs: Mapping[str, TypeSpec] | None = None,
     outputs: Sequence[str] | None = None,
     method: str | None = None,
@@ -109,6 +110,7 @@ def load(
         source: the file (of a SavedModel the folder), or a `torch.nn.Module`, an `ExportedProgram` or a `GraphModule`;
             a graph is returned as it is.
         prototxt: Caffe: the description of the net, instead of the one that is found beside the weights.
+        weights: Keras: the weights of a configuration (`.json`), instead of those that are found beside it.
         inputs: types of inputs, such as `{"data": "f32[1,3,224,224]"}`, which replace what the file says.
         outputs: names of the values to compute instead of the file's outputs.
         method: TorchScript: the method of the model that is wanted, instead of `forward`; TFLite and SavedModel: the
@@ -125,7 +127,7 @@ def load(
     """
     if isinstance(source, Graph):
         return source
-    chosen = load_options(options, prototxt, inputs, outputs, method)
+    chosen = load_options(options, prototxt, inputs, outputs, method, weights)
     if isinstance(source, str | os.PathLike):
         if example_inputs is not None or dynamic_shapes is not None:
             raise UsageError("a file is of its inputs already", hint="`inputs` gives its inputs other types")

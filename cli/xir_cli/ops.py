@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from xir.inspect.coverage import Coverage, OperatorCoverage
 
 
-_FRAMEWORKS = {"caffe": "Caffe", "onnx": "ONNX", "torch": "PyTorch", "tensorflow": "TensorFlow", "tflite": "TFLite"}
+_FRAMEWORKS = {
+    "caffe": "Caffe",
+    "onnx": "ONNX",
+    "torch": "PyTorch",
+    "tensorflow": "TensorFlow",
+    "tflite": "TFLite",
+    "keras": "Keras",
+}
 
 
 @click.command(cls=Command)

@@ -101,6 +101,7 @@ def test_formats(capsys):
         "tflite": (True, True),
         "keras": (True, False),
         "keras_archive": (True, False),
+        "keras_json": (True, False),
         "py": (False, True),
         "pytorch": (True, False),
         "safetensors": (True, True),

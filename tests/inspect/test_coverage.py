@@ -80,6 +80,9 @@ def test_export(found: Coverage, operator: str, export: str) -> None:
         ("tensorflow", "TensorListStack", {"identity"}),
         ("tflite", "CONV_2D", {"conv", "transpose"}),
         ("tflite", "LSTM", {"lstm"}),
+        ("keras", "LSTM", {"lstm"}),
+        ("keras", "MultiHeadAttention", {"attention"}),
+        ("keras", "InputLayer", set()),
     ],
 )
 def test_tensorflow(found: Coverage, framework: str, kind: str, operators: set[str]) -> None:
@@ -92,3 +95,6 @@ def test_what_is_declared_is_read_or_not_or_refused(found: Coverage) -> None:
     assert "PyFunc" in refused
     assert "PyFunc" not in unread
     assert "CUSTOM" not in found.unread["tflite"]
+    assert "TFSMLayer" in found.refused["keras"]
+    assert "Dense" in found.read["keras"]
+    assert not {"Dense", "TFSMLayer", "InputLayer"} & set(found.unread["keras"])

@@ -49,6 +49,7 @@ def formats() -> tuple[Format, ...]:
         Format("tfjs", "a graph model of TensorFlow.js", (".json",), _is_tfjs, _load_tfjs),
         Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
         Format("keras_archive", "a model of Keras 3", (".keras",), _is_keras_archive, _load_keras_archive),
+        Format("keras_json", "a configuration of Keras", (".json",), _is_keras_json, _load_keras_json),
         Format("keras", "a whole model of Keras", (".h5", ".hdf5"), _is_keras_hdf5, _load_keras_hdf5),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
@@ -315,6 +316,18 @@ def _load_keras_archive(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.keras.load import load_keras_archive
 
     return load_keras_archive(path, options)
+
+
+def _is_keras_json(file: MappedFile) -> bool:
+    from xir.frontends.keras.configured import looks_like_configuration
+
+    return looks_like_configuration(file)
+
+
+def _load_keras_json(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.keras.load import load_keras_json
+
+    return load_keras_json(path, options)
 
 
 def _is_caffe(file: MappedFile) -> bool:

@@ -24,6 +24,7 @@ class LoadOptions:
         outputs: names of the values to compute, instead of the file's own outputs.
         method: TorchScript: the method of the model that is wanted, instead of `forward`; TFLite and SavedModel: the
             signature.
+        weights: Keras: the file with the weights of a configuration, instead of the one that is found.
         prototxt: Caffe: the file that describes the net, instead of the one that is found.
         phase: Caffe: the phase, `TEST` unless said otherwise.
         stages: Caffe: stages to be added to those of the file.
@@ -41,6 +42,7 @@ class LoadOptions:
     numbers: Mapping[str, Plain] = field(default_factory=dict[str, bool | int | float])
     outputs: Sequence[str] | None = None
     method: str | None = None
+    weights: str | None = None
     prototxt: str | None = None
     phase: Literal["TRAIN", "TEST"] = "TEST"
     stages: Sequence[str] = ()

@@ -109,6 +109,8 @@ def coverage() -> Coverage:
     from xir.backends.export.onnx import FORMS
     from xir.flatbuffer.schema import tflite_schema
     from xir.frontends.caffe.kinds import REFUSED
+    from xir.frontends.keras.handlers import REFUSED as KERAS_REFUSED
+    from xir.frontends.keras.layers import LAYERS
     from xir.frontends.onnx import HANDLERS as ONNX
     from xir.frontends.tensorflow._outputs import UNSAFE
     from xir.frontends.tensorflow.tables import operators as declared
@@ -121,6 +123,7 @@ def coverage() -> Coverage:
         "torch": _torch(reader),
         "tensorflow": _tensorflow(reader),
         "tflite": _tflite(reader),
+        "keras": _keras(reader),
     }
     by_operator = {framework: _by_operator(kinds.items()) for framework, kinds in read.items()}
     since: dict[str, list[int]] = {}
@@ -149,9 +152,10 @@ def coverage() -> Coverage:
             for kind in tflite_schema().names["BuiltinOperator"].values()
             if kind not in read["tflite"] and kind not in _NO_OPERATORS
         ),
+        "keras": tuple(kind for kind in LAYERS if kind not in read["keras"] and kind not in KERAS_REFUSED),
     }
     opsets = {kind: tuple(sorted(held)) for kind, held in since.items()}
-    refused = {"caffe": REFUSED, "tensorflow": UNSAFE}
+    refused = {"caffe": REFUSED, "tensorflow": UNSAFE, "keras": KERAS_REFUSED}
     return Coverage(operators, read, opsets, core_aten(), unread, refused)
 
 
@@ -202,6 +206,13 @@ def _tflite(reader: _Reader) -> _Built:
     from xir.frontends.tflite.handlers import HANDLERS
 
     return {kind: reader.operators(entry.handler) for kind, entry in sorted(HANDLERS.items())}
+
+
+def _keras(reader: _Reader) -> _Built:
+    from xir.frontends.keras.handlers import HANDLERS
+
+    built = {kind: reader.operators(handler) for kind, handler in sorted(HANDLERS.items())}
+    return {"InputLayer": (), **built}
 
 
 def _kind(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Networks of keras.applications in, as archives and in HDF5, and out as ONNX: `make keras-networks`.
+"""Networks of keras.applications in, as archives and in HDF5, and out as ONNX: `make applications`.
 
     python -m tests.frontends.keras.applications --keras PYTHON [--table FILE] [NAME ...]
 

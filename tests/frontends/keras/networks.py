@@ -285,6 +285,25 @@ def back(keras):
     return keras.Model(x, layer(layer(x), reverse=True))
 
 
+def categories(keras):
+    """Numbers of categories, as they are and as ones and counts."""
+    layers = keras.layers
+    x = keras.layers.Input((5,), name="x", dtype="int32")
+    y = keras.layers.Input((3,), name="y")
+    adapted = layers.IntegerLookup(output_mode="int", mask_token=0)
+    adapted.adapt([[3, 5, 3, 2, 0]])
+    found = [
+        *(layers.CategoryEncoding(8, output_mode=mode)(x) for mode in ("one_hot", "multi_hot", "count")),
+        layers.Discretization([-0.5, 0.0, 0.25])(y),
+        layers.Discretization([-0.5, 0.0, 0.25], output_mode="multi_hot")(y),
+        layers.IntegerLookup(vocabulary=[4, 2, 6])(x),
+        layers.IntegerLookup(vocabulary=[4, 2, 6], mask_token=0, output_mode="count")(x),
+        adapted(x),
+        layers.IntegerLookup(vocabulary=[4, 2, 6], invert=True)(x),
+    ]
+    return keras.Model([x, y], found)
+
+
 NETWORKS = {
     "shared": (shared, (2, 3)),
     "nested": (nested, (2, 3)),
@@ -337,4 +356,5 @@ NETWORKS = {
     "one_step": (one_step, (3,)),
     "spectral": (spectral, (3,)),
     "back": (back, (3,)),
+    "categories": (categories, (3,)),
 }

@@ -72,6 +72,15 @@ def test_variables_stand_in_the_order_of_their_numbers(tmp_path):
     np.testing.assert_allclose(found, np.full((1, 3), 479001600.0), rtol=1e-6)
 
 
+def test_layers_that_prepare_images_in_a_row(tmp_path):
+    x = node("InputLayer", "x", batch_shape=[None, 2, 2, 1])
+    inner = [node("RandomCrop", "a", height=1, width=1), node("Rescaling", "b", scale=2.0, offset=1.0)]
+    held = node("Pipeline", "y", tensor("x"), layers=inner)
+    image = np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)
+    graph = xir.load(archive(tmp_path / "m.keras", functional(x, held), WEIGHTS))
+    assert xir.run(graph, {"x": image})["y"].tolist() == (image * 2 + 1).tolist()
+
+
 def words(file):
     group = file.create_group("layers/dense/vars")
     group["kernel"] = KERNEL

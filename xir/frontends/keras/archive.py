@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 """Members of an archive."""
 
+_ASSETS, _VOCABULARY = "assets/", "/vocabulary.txt"
 _WHAT = "weights of Keras 3"
 
 
@@ -61,7 +62,12 @@ def read_archive(file: MappedFile) -> KerasModel:
         raise UnsupportedError(
             f"the archive has no {WEIGHTS}", file=file.path, hint="save the model with weights_format='h5'"
         )
-    tree = read_weights(archive.content(WEIGHTS), file.path)
+    words = {
+        name.removesuffix(_VOCABULARY): _text(archive, f"{_ASSETS}{name}")
+        for name, _ in archive.below(_ASSETS)
+        if name.endswith(_VOCABULARY)
+    }
+    tree = read_weights(archive.content(WEIGHTS), file.path, words)
     weights = weights_of_layers(network, tree)
     file.check()
     return KerasModel(
@@ -89,12 +95,13 @@ def training_of(config: Mapping[str, Json]) -> str | None:
     return json.dumps(held) if isinstance(held, dict) else None
 
 
-def read_weights(content: FileSlice | bytes, path: str) -> Weights:
+def read_weights(content: FileSlice | bytes, path: str, words: Mapping[str, str] | None = None) -> Weights:
     """The weights of a model as Keras 3 stores them.
 
     Args:
         content: the HDF5 file, mapped or in memory.
         path: the file's path, for messages.
+        words: vocabularies by the groups of their layers.
 
     Raises:
         MissingExtraError, FormatError, UnsafeError: as `opened`, `item_at`, `constant_in`.
@@ -103,15 +110,16 @@ def read_weights(content: FileSlice | bytes, path: str) -> Weights:
     mapped = content if isinstance(content, FileSlice) else None
     source = SliceFile(content) if isinstance(content, FileSlice) else io.BytesIO(content)
     with opened(source, path, _WHAT) as found:
-        held = {name: _Tree(mapped, path).weights(found, name) for name in LISTS if name in found}
+        held = {name: _Tree(mapped, path, words or {}).weights(found, name) for name in LISTS if name in found}
     return Weights((), held)
 
 
 class _Tree:
     """Reads the groups of one file, and counts them."""
 
-    def __init__(self, data: FileSlice | None, path: str) -> None:
+    def __init__(self, data: FileSlice | None, path: str, words: Mapping[str, str]) -> None:
         self.data = data
+        self.words = words
         self.path = path
         self.count = 0
 
@@ -131,7 +139,7 @@ class _Tree:
             raise InvalidModelError(f"{group.name}/{name} is no group of the HDF5 file", file=self.path)
         variables = self.variables(inner) if "vars" in inner else ()
         parts = {each: self.weights(inner, each, depth + 1) for each in inner if each != "vars"}
-        return Weights(variables, parts)
+        return Weights(variables, parts, self.words.get(str(inner.name).removeprefix("/")))
 
     def variables(self, group: h5py.Group) -> tuple[Variable, ...]:
         """The variables of one object, in the order of their numbers."""

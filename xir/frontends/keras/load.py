@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xir.files import open_mapped
 from xir.frontends.keras.archive import read_archive
+from xir.frontends.keras.configured import read_configured
 from xir.frontends.keras.hdf5 import read_model
 from xir.frontends.keras.importer import build
 from xir.frontends.keras.model import KerasModel
@@ -26,6 +27,16 @@ def load_keras_archive(path: str, options: LoadOptions) -> Loaded:
         MissingExtraError, FormatError, UnsupportedError, InvalidModelError, UnsafeError: as `read_archive` and `build`.
     """
     return _loaded(read_archive(open_mapped(path)), options)
+
+
+def load_keras_json(path: str, options: LoadOptions) -> Loaded:
+    """The graph of a configuration with its weights.
+
+    Raises:
+        MissingExtraError, FormatError, UnsupportedError, InvalidModelError, UnsafeError: as `read_configured` and
+            `build`.
+    """
+    return _loaded(read_configured(path, options.weights), options)
 
 
 def _loaded(model: KerasModel, options: LoadOptions) -> Loaded:

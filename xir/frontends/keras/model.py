@@ -104,10 +104,12 @@ class Weights:
     Attributes:
         variables: the weights in their order.
         parts: weights of its parts by the attributes that hold them; None where all stand in one list.
+        text: the vocabulary that an archive keeps beside the weights, a word a line.
     """
 
     variables: tuple[Variable, ...] = ()
     parts: Mapping[str, Weights] | None = None
+    text: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

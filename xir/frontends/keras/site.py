@@ -39,6 +39,9 @@ _COMMON = (
 )
 """Settings that every layer may have and that change nothing in the result."""
 
+_OF_NUMBERS = frozenset({"StringLookup", "IntegerLookup", "Discretization", "CategoryEncoding"})
+"""Layers whose type is that of their results, which are numbers of categories."""
+
 _REAL = ("float32", None)
 
 
@@ -255,7 +258,7 @@ class Site(Operands):
 
     def check_policy(self) -> None:
         """Refuses layers that compute with other numbers than f32."""
-        if self.layer.kind.startswith(OPERATION):
+        if self.layer.kind.startswith(OPERATION) or self.layer.kind in _OF_NUMBERS:
             return
         held = self.layer.config.get("dtype")
         name: Json = held

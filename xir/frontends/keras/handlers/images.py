@@ -20,6 +20,7 @@ _MODES: dict[str, Mode] = {"bilinear": "linear", "nearest": "nearest", "bicubic"
 _TRAINING = (
     "AugMix",
     "CutMix",
+    "Equalization",
     "MaxNumBoundingBoxes",
     "MixUp",
     "RandAugment",
@@ -27,6 +28,7 @@ _TRAINING = (
     "RandomColorDegeneration",
     "RandomColorJitter",
     "RandomContrast",
+    "RandomCrop",
     "RandomElasticTransform",
     "RandomErasing",
     "RandomFlip",
@@ -44,6 +46,7 @@ _TRAINING = (
     "RandomTranslation",
     "RandomWidth",
     "RandomZoom",
+    "Solarization",
 )
 """Layers that give what they get but in training (keras/src/layers/preprocessing/image_preprocessing)."""
 

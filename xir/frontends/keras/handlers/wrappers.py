@@ -112,6 +112,15 @@ def normalized(site: Site, x: Value) -> tuple[Value, ...]:
     return site.scope.builder.inner(site, layer, site.cursor.part("layer"), (x,))
 
 
+@handlers.layer("Pipeline")
+def in_a_row(site: Site, x: Value) -> tuple[Value, ...]:
+    """Pipeline: layers without weights one after another (keras/src/layers/preprocessing/pipeline.py)."""
+    for held in site.config.listed("layers"):
+        layer = read_layer(held, site.generation)
+        (x,) = site.scope.builder.inner(site, layer, Cursor(Weights((), {})), (x,))
+    return (x,)
+
+
 _CELLS: Mapping[str, str] = MappingProxyType({"LSTMCell": "LSTM", "GRUCell": "GRU", "SimpleRNNCell": "SimpleRNN"})
 
 

@@ -1,0 +1,76 @@
+"""Vocabularies: of the configuration and of an archive's assets."""
+
+import numpy as np
+import pytest
+
+import xir
+from tests.frontends.keras.files import archive, keras3_weights
+from tests.frontends.keras.test_archive import functional, node, tensor
+
+TEXT = node("InputLayer", "x", batch_shape=[None, 2], dtype="string")
+PLACES = node("InputLayer", "x", batch_shape=[None, 2], dtype="int32")
+WORDS = np.array([["b", "a"], ["z", ""]], object)
+WEIGHTS = keras3_weights({"layers/string_lookup": []})
+
+
+def lookup(**settings):
+    return node("StringLookup", "y", tensor("x"), oov_token="[UNK]", dtype="int64", **settings)
+
+
+def run(path, x):
+    return xir.run(xir.load(path), {"x": x})["y"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"vocabulary": ["a", "b"]}, [[2, 1], [0, 0]]),
+        ({"vocabulary": ["a", "b"], "mask_token": ""}, [[3, 2], [1, 0]]),
+        ({"vocabulary": ["", "[UNK]", "a", "b"], "mask_token": ""}, [[3, 2], [1, 0]]),
+        ({"vocabulary": ["a", "b"], "num_oov_indices": 0}, [[1, 0], [-1, -1]]),
+        ({"vocabulary": ["a", "b"], "output_mode": "multi_hot"}, [[0, 1, 1], [1, 0, 0]]),
+        (
+            {"vocabulary": ["a", "b"], "output_mode": "count", "max_tokens": 4, "pad_to_max_tokens": True},
+            [[0, 1, 1, 0], [2, 0, 0, 0]],
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_numbers_of_words(settings, expected, tmp_path):
+    path = archive(tmp_path / "m.keras", functional(TEXT, lookup(**settings)), WEIGHTS)
+    assert run(path, WORDS) == expected
+
+
+def test_a_vocabulary_that_was_learnt(tmp_path):
+    asset = {"assets/layers/string_lookup/vocabulary.txt": "[UNK]\nb\na\n\n"}
+    path = archive(tmp_path / "m.keras", functional(TEXT, lookup(vocabulary=None)), WEIGHTS, more=asset)
+    assert run(path, WORDS) == [[1, 2], [0, 0]]
+
+
+def test_words_of_numbers(tmp_path):
+    held = lookup(vocabulary=["a", "b"], invert=True)
+    path = archive(tmp_path / "m.keras", functional(PLACES, held), WEIGHTS)
+    assert run(path, np.array([[1, 2], [0, 7]], np.int32)) == [["a", "b"], ["[UNK]", "[UNK]"]]
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (lookup(vocabulary=None), "does not hold"),
+        (lookup(vocabulary=["a"], num_oov_indices=2), "by a hash"),
+        (lookup(vocabulary=["a"], output_mode="tf_idf"), "tf_idf"),
+        (lookup(vocabulary=["a"], sparse=True), "sparse"),
+        (node("Discretization", "y", tensor("x"), bin_boundaries=None), "before `adapt`"),
+        (node("TextVectorization", "y", tensor("x")), "no handler"),
+    ],
+)
+def test_what_is_refused(held, expected, tmp_path):
+    with pytest.raises(xir.XirError, match=expected):
+        xir.load(archive(tmp_path / "m.keras", functional(TEXT, held), WEIGHTS))
+
+
+def test_rows_are_needed_for_counts(tmp_path):
+    x = node("InputLayer", "x", batch_shape=[None], dtype="int32")
+    held = node("CategoryEncoding", "y", tensor("x"), num_tokens=3, output_mode="count")
+    with pytest.raises(xir.XirError, match="rows of categories"):
+        xir.load(archive(tmp_path / "m.keras", functional(x, held), WEIGHTS))
