@@ -165,7 +165,8 @@ def test_sources_are_small():
 def test_make_help_lists_every_command():
     done = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     words = re.findall(r"^make (\w+) +\S", done.stdout, re.MULTILINE)
-    assert sorted(words) == ["bench", "checks", "clean", "demo", "help", "matrix", "models", "nightly", "test"]
+    commands = ["applications", "bench", "checks", "clean", "demo", "help", "matrix", "models", "nightly", "test"]
+    assert sorted(words) == commands
 
 
 def test_one_command_for_the_tests_and_one_for_the_demo():

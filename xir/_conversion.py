@@ -79,10 +79,8 @@ def load_options(
 ) -> LoadOptions:
     """`options` with what was said beside them."""
     chosen = options or LoadOptions()
-    if weights is not None:
-        chosen = replace(chosen, weights=os.fspath(weights))
-    if method is not None:
-        chosen = replace(chosen, method=method)
+    given = chosen.weights if weights is None else os.fspath(weights)
+    chosen = replace(chosen, method=method or chosen.method, weights=given)
     if prototxt is not None:
         chosen = replace(chosen, prototxt=os.fspath(prototxt))
     if inputs:

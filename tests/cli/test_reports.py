@@ -70,7 +70,7 @@ def test_ops_is_the_coverage_table(capsys):
 def test_ops_as_text(capsys):
     assert call(capsys, "ops").out.splitlines()[0].split() == [
         "operator", "rules", "from", "Caffe", "from", "ONNX", "from", "PyTorch", "from", "TensorFlow", "from", "TFLite",
-        "to", "ONNX",
+        "from", "Keras", "to", "ONNX",
     ]  # fmt: skip
 
 
@@ -84,6 +84,7 @@ def test_ops_of_one_framework(capsys):
     assert "PyFunc is refused: it runs code that is not in the graph" in tensorflow
     assert "others that TensorFlow declares are not" in tensorflow
     assert "CONV_2D  " in call(capsys, "ops", "--framework", "tflite").out
+    assert "TFSMLayer is refused" in call(capsys, "ops", "--framework", "keras").out
 
 
 def test_formats(capsys):
