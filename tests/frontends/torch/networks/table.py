@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.frontends.torch.networks.ways import WAYS, Answer
@@ -41,6 +41,8 @@ def _cell(answer: Answer | None) -> str:
     if "origins" in answer:
         known, nodes = answer["origins"]
         return f"{math.floor(1000 * known / nodes) / 10:g} %"
+    if answer["status"] == "rounding":
+        return f"{answer['exact']:.0e} ({answer['own']:.0e})"
     return f"{answer['error']:.0e}" if answer["status"] == "equal" else answer["status"]
 
 
@@ -51,21 +53,20 @@ def _count(answer: Answer | None, key: str) -> str:
 def lines_of(found: Results, names: Sequence[str]) -> list[str]:
     """The tables: how many of each status a way has, then a row a network."""
     held = [name for name in names if any((name, way) in found for way in WAYS)]
-    counted: dict[str, Mapping[str, int]] = {}
+    lines = [
+        "| way | networks | equal | rounding | xir fails | torch fails |",
+        "| --- | ---: | ---: | ---: | --- | --- |",
+    ]
     for way in WAYS:
         told = [found[name, way]["status"] for name in held if (name, way) in found]
-        counted[way] = {status: told.count(status) for status in told if status != "none"}
-    both = [
-        (found[name, "onnx"]["onnx_nodes"], found[name, "exporter"]["onnx_nodes"])
-        for name in held
-        if all(found.get((name, way), {}).get("status") == "equal" for way in ("onnx", "exporter"))
-    ]
-    lines = ["| way | networks | equal | else |", "| --- | ---: | ---: | --- |"]
-    for way, counts in counted.items():
-        others = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()) if status != "equal")
-        lines.append(f"| {way} | {sum(counts.values())} | {counts.get('equal', 0)} | {others} |")
-    told = f"{len(held)} networks. Where both are equal to torch ({len(both)}), xir's ONNX files hold"
-    lines += ["", f"{told} {sum(a for a, _ in both)} nodes, torch's {sum(b for _, b in both)}.", ""]
+        counts = {status: told.count(status) for status in sorted(told) if status != "none"}
+        ours = ", ".join(f"{count} {status}" for status, count in counts.items() if status in WRONG)
+        theirs = ", ".join(f"{count} {status}" for status, count in counts.items() if status == "not made")
+        if way.startswith("exporter"):
+            ours, theirs = "", ", ".join(each for each in (ours, theirs) if each)
+        cells = (sum(counts.values()), counts.get("equal", 0), counts.get("rounding", 0), ours, theirs)
+        lines.append(f"| {way} | {' | '.join(map(str, cells))} |")
+    lines += ["", f"{len(held)} of {len(names)} networks.", *_nodes(found, held), ""]
     mapped = [found[name, "origins"]["origins"] for name in held if "origins" in found.get((name, "origins"), {})]
     if mapped:
         told = f"Of {sum(nodes for _, nodes in mapped)} nodes of {len(mapped)} networks, as read from both files,"
@@ -77,6 +78,24 @@ def lines_of(found: Results, names: Sequence[str]) -> list[str]:
         cells = [_cell(found.get((name, way))) for way in WAYS]
         counts = [_count(found.get((name, way)), "onnx_nodes") for way in ("onnx", "exporter")]
         lines.append(f"| {' | '.join((name, *cells, *counts))} |")
+    missing = [name for name in names if name not in held]
+    return [*lines, "", f"Not measured yet: {', '.join(missing)}."] if missing else lines
+
+
+def _nodes(found: Results, held: Sequence[str]) -> list[str]:
+    """Sums of nodes where both files are as torch's results."""
+    lines: list[str] = []
+    for ours, theirs in (("onnx", "exporter"), ("onnx-symbolic", "exporter-symbolic")):
+        both = [
+            (found[name, ours]["onnx_nodes"], found[name, theirs]["onnx_nodes"])
+            for name in held
+            if all(found.get((name, way), {}).get("status") in ("equal", "rounding") for way in (ours, theirs))
+        ]
+        more = sum(a > b for a, b in both)
+        told = f"{ours}: where both files compute what torch does ({len(both)}), xir's hold"
+        lines.append(
+            f"{told} {sum(a for a, _ in both)} nodes, torch's {sum(b for _, b in both)}; xir's has more {more} times."
+        )
     return lines
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.frontends.torch.networks import table
+from tests.frontends.torch.networks.network import Network
 from tests.frontends.torch.networks.rows import networks, small
 
 
@@ -25,6 +26,41 @@ def test_small_networks_are_equal(network, way: str, tmp_path: Path, monkeypatch
     answer = answered(Subject(network, tmp_path), way)
     wanted = ("equal", "not made") if way == "script" and network.script is None else ("equal",)
     assert answer["status"] in wanted, answer
+
+
+def test_rounding_is_told_apart_from_what_is_wrong(tmp_path: Path) -> None:
+    """Sums of numbers that cancel: torch's own float32 is as far from the truth."""
+    torch = pytest.importorskip("torch", reason="torch is not installed")
+    from tests.frontends.torch.networks.ways import Subject, _judged
+
+    class Sums(torch.nn.Module):
+        def forward(self, x):
+            return (x * 1e6).cumsum(0)[-1] - (x * 1e6).sum(0)
+
+    given = {"x": torch.linspace(-1, 1.001, 1001).reshape(-1, 1)}
+    network = Network("sums", Sums, lambda sizes: given)
+    subject = Subject(network, tmp_path)
+    wanted, true = subject.torch(given), subject.exact(given)
+    assert true[0].dtype == "float64"
+    near, far = [true[0].astype("float32")], [wanted[0] * 5 + 1]
+    assert _judged(subject, [(wanted, wanted, given, "a")])["status"] == "equal"
+    judged = _judged(subject, [(wanted, wanted, given, "a"), (near, wanted, given, "b")])
+    assert (judged["status"], judged["exact"] <= judged["own"]) == ("rounding", True)
+    assert "torch's own float32" in judged["told"]
+    assert _judged(subject, [(far, wanted, given, "a")])["status"] == "different"
+
+
+def test_causes_are_told_first() -> None:
+    from tests.frontends.torch.networks.ways import NotMade, _made
+
+    def wrapped() -> None:
+        try:
+            raise KeyError("what went wrong")
+        except KeyError as error:
+            raise RuntimeError("Failed.\nNext steps:\n- create an issue") from error
+
+    with pytest.raises(NotMade, match="KeyError: 'what went wrong'"):
+        _made(wrapped)
 
 
 def test_what_was_measured_names_networks_and_keeps_no_traces() -> None:
@@ -51,8 +87,9 @@ def test_the_table_counts_and_names(tmp_path: Path) -> None:
     text = path.read_text()
     assert text.startswith("# Before\n")
     assert "first table" not in text
-    assert "| pt2 | 2 | 1 | 1 refused |" in text
-    assert "xir's ONNX files hold 3 nodes, torch's 5." in text
+    assert "| pt2 | 2 | 1 | 0 | 1 refused |  |" in text
+    assert "compute what torch does (1), xir's hold 3 nodes, torch's 5; xir's has more 0 times." in text
+    assert text.endswith("Not measured yet: c.\n")
     assert "| a | 2e-06 |  |  |  |  | 2e-06 |  | 2e-06 |  | 100 % | 3 | 5 |" in text
     assert "| b | refused |" in text
     assert " | 99.9 % | " in text
