@@ -276,6 +276,22 @@ def test_what_export_refuses_is_scripted(monkeypatch: pytest.MonkeyPatch) -> Non
     np.testing.assert_allclose(next(iter(made.values())), held["out0"], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("taken", [True, False])
+def test_what_is_exported_and_not_read_is_scripted(monkeypatch: pytest.MonkeyPatch, taken: bool) -> None:
+    def export(*_: object, **__: object) -> standin.ExportedProgram:
+        return exported((output(),), [spec("STRANGE", name="x")], [])
+
+    archive = (RECORDED / "control.pt").read_bytes() if taken else b""
+    standin.install(monkeypatch, export, lambda module: archive)
+    x = Tensor(np.load(RECORDED / "control.npz")["in0"])
+    if taken:
+        with pytest.warns(UserWarning, match=r"torch\.jit\.script makes of it"):
+            assert xir.load(Scripted(), example_inputs=(x,)).input_names[0] == "x"
+    else:
+        with pytest.raises(UnsupportedError):
+            xir.load(Scripted(), example_inputs=(x,))
+
+
 def test_what_the_archive_does_not_take_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     standin.install(monkeypatch, script=lambda module: (RECORDED / "control.pt").read_bytes())
     more = {"a": [Tensor(X), (2, True)], "b": None}

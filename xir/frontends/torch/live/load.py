@@ -92,9 +92,8 @@ def _of_module(
         refused = _refused(error)
         if dynamic_shapes is not None:
             raise refused from error
-        scripted = import_scripted(module, items, named, options.inputs)
+        scripted = _scripted(module, items, named, options, refused, notes)
         if scripted is not None:
-            notes.append(f"{refused.message}; the graph is what torch.jit.script makes of it")
             return scripted
         try:
             program = trace(module, items, named)
@@ -104,7 +103,28 @@ def _of_module(
             raise refused from error
         notes.append(f"{refused.message}; the graph is one run of the module, for sizes like those of the examples")
         return program
-    return read_exported(cast("Exported", made), type(module).__name__)
+    try:
+        return read_exported(cast("Exported", made), type(module).__name__)
+    except UnsupportedError as refused:  # such as quantized weights, which TorchScript keeps packed
+        scripted = None if dynamic_shapes else _scripted(module, items, named, options, refused, notes)
+        if scripted is None:
+            raise
+        return scripted
+
+
+def _scripted(
+    module: LiveModule,
+    items: Sequence[object],
+    named: Mapping[str, object],
+    options: LoadOptions,
+    refused: UnsupportedError,
+    notes: list[str],
+) -> Imported | None:
+    """What torch.jit.script makes of a module, with a note of what was refused before; None where it takes it not."""
+    made = import_scripted(module, items, named, options.inputs)
+    if made is not None:
+        notes.append(f"{refused.message}; the graph is what torch.jit.script makes of it")
+    return made
 
 
 def _refused(error: Exception) -> UnsupportedError:
