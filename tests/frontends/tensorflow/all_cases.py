@@ -6,8 +6,9 @@ from tests.frontends.tensorflow.cases import Case
 from tests.frontends.tensorflow.cases_arrays import cases_arrays
 from tests.frontends.tensorflow.cases_elementwise import cases_elementwise
 from tests.frontends.tensorflow.cases_layers import cases_layers
+from tests.frontends.tensorflow.cases_sparse import cases_sparse
 
 
 def cases() -> list[Case]:
     """All of them."""
-    return [*cases_elementwise(), *cases_arrays(), *cases_layers()]
+    return [*cases_elementwise(), *cases_arrays(), *cases_layers(), *cases_sparse()]

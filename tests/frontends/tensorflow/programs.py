@@ -145,6 +145,25 @@ def resized_list(tf, x, n):
             for each in (longer, shorter)]  # fmt: skip
 
 
+def spectra(tf, x, n):
+    half = tf.signal.rfft(x, [8])
+    both = tf.complex(x, 0.5 * x)
+    plane = tf.signal.rfft2d(x, [4, 3])
+    return [
+        tf.abs(half), tf.signal.irfft(half, [8]), tf.math.angle(tf.math.conj(tf.signal.fft(both))), tf.math.imag(plane),
+        tf.math.real(tf.signal.fft(both)), tf.math.imag(tf.signal.ifft2d(both)), tf.math.real(tf.signal.fft2d(both)),
+        tf.math.conj(x),
+    ]  # fmt: skip
+
+
+def branch_of_complex(tf, x, n):
+    """Complex numbers go through branches and loops."""
+    start = tf.complex(x, x)
+    made = tf.cond(n > 2, lambda: tf.math.conj(start), lambda: start)
+    _, last = tf.while_loop(lambda i, z: i < n, lambda i, z: (i + 1, tf.signal.fft(z)), [0, made])
+    return tf.math.real(last), tf.math.imag(last)
+
+
 FRAMES: dict[str, Program] = {
     each.__name__: each
     for each in (
@@ -153,11 +172,8 @@ FRAMES: dict[str, Program] = {
     )
 }  # fmt: skip
 
-FUNCTIONS: dict[str, Program] = {
-    **FRAMES,
-    "choices": choices,
-    "known_choice": known_choice,
-    "resized_list": resized_list,
+FUNCTIONS: dict[str, Program] = FRAMES | {
+    each.__name__: each for each in (choices, known_choice, resized_list, spectra, branch_of_complex)
 }
 
 

@@ -15,7 +15,7 @@ from xir.frontends.tensorflow._tables import HANDLERS
 UNRECORDED = frozenset(
     (
         "Assign", "AssignAdd", "AssignSub", "FusedDepthwiseConv2dNative", "Multinomial", "Prelu",
-        "RandomStandardNormal", "RandomUniform", "RandomUniformInt",
+        "RandomShuffle", "RandomStandardNormal", "RandomUniform", "RandomUniformInt",
         "ScatterAdd", "ScatterDiv", "ScatterMax", "ScatterMin", "ScatterMul", "ScatterNdAdd", "ScatterNdMax",
         "ScatterNdMin", "ScatterNdSub", "ScatterNdUpdate", "ScatterSub", "ScatterUpdate", "TopK", "TruncatedNormal",
     )

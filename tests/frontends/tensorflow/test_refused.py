@@ -71,6 +71,17 @@ def refused() -> list[tuple[str, Case]]:
         ("there is no element type", case("Cast", real(3), DstT="DT_VARIANT")),
         ("of the size 9", case("Conv2DBackpropInput", fixed([1, 9, 9, 2]), real(3, 3, 2, 2), real(1, 2, 2, 2),
                              strides=[1, 2, 2, 1], padding="VALID")),
+        ("ragged ranges of real numbers", case("RaggedRange", real(2), real(2), real(2))),
+        ("axes of one size", case("RaggedTensorToSparse", fixed([0, 2], "int64"), real(2, 3), RAGGED_RANK=1)),
+        ("rows that are told by", case("RaggedTensorToTensor", fixed(-1), real(2), real(), fixed([0, 2]),
+                                       num_row_partition_tensors=1, row_partition_types=["VALUE_ROWIDS"])),
+        ("shape that is told", case("RaggedTensorToTensor", fixed([3, 3]), real(2), real(), fixed([0, 2]),
+                                    num_row_partition_tensors=1, row_partition_types=["ROW_SPLITS"])),
+        ("an input or a constant", case("Real", Fixed(real(2), "DT_FLOAT"))),
+        ("scores that overlapping boxes lower",
+         case("NonMaxSuppressionV5", BOXES, SCORES, fixed(2), ENDS[1], ENDS[0], fixed(0.5, "float32"))),
+        ("joined with 'Cube'", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["Cube"])),
+        ("too few operands", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["BiasAdd"])),
         ("shifts that are computed", case("Roll", real(3), np.array(1, np.int32), fixed(0))),
     ]  # fmt: skip
 

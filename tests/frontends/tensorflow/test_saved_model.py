@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import xir
+from tests.frontends.tensorflow.graphs import node, placeholder
 from tests.frontends.tensorflow.saved import numbers, recorded, unpack
 from xir.errors import FormatError, InvalidModelError, UnsupportedError, UsageError, XirError
 from xir.frontends.load import load_model
@@ -210,3 +211,43 @@ def test_files_of_tables_lie_beside_the_model(tmp_path: Path) -> None:
     path.symlink_to(tmp_path / "words.txt")
     with pytest.raises(XirError, match="link"):
         xir.load(folder, method="serving_default")
+
+
+SPARSE = """
+saved_model_schema_version: 1
+meta_graphs {
+  meta_info_def { tags: "serve" }
+  graph_def {
+    %s
+    versions { producer: 27 }
+  }
+  signature_def {
+    key: "serving_default"
+    value {
+      inputs { key: "x" value { dtype: DT_FLOAT
+        coo_sparse { values_tensor_name: "v:0" indices_tensor_name: "i:0" dense_shape_tensor_name: "s:0" } } }
+      inputs { key: "r" value { composite_tensor { components { name: "w:0" dtype: DT_FLOAT } } } }
+      outputs { key: "y" value { name: "y:0" dtype: DT_FLOAT } }
+    }
+  }
+}
+"""
+
+
+def test_a_sparse_input_is_three_and_a_ragged_one_its_parts(tmp_path: Path) -> None:
+    nodes = [
+        placeholder("v", 2),
+        placeholder("i", 2, 2, dtype="DT_INT64"),
+        placeholder("s", 2, dtype="DT_INT64"),
+        placeholder("w", 3, 2),
+        node("SparseTensorDenseMatMul", "y", "i", "v", "s", "w", T="DT_FLOAT"),
+    ]
+    path = tmp_path / "saved_model.pbtxt"
+    path.write_text(SPARSE % "\n".join(nodes))
+    types = {"x/values": "f32[2]", "x/indices": "i64[2,2]", "x/dense_shape": "i64[2]", "r/0": "f32[3,2]"}
+    graph = xir.load(str(path), inputs=types)
+    assert set(graph.input_names) == set(types)
+    w = numbers(3, 2)
+    feeds = {"x/values": np.array([2, 3], np.float32), "x/indices": np.array([[0, 1], [1, 2]]), "r/0": w}
+    made = xir.run(graph, feeds | {"x/dense_shape": np.array([2, 3])})["y"]
+    np.testing.assert_allclose(made, np.array([[0, 2, 0], [0, 0, 3]], np.float32) @ w)

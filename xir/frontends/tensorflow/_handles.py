@@ -74,6 +74,25 @@ class VariableHandle:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ComplexPair:
+    """Complex numbers.
+
+    Attributes:
+        pairs: their real and imaginary parts along a last axis of 2.
+    """
+
+    pairs: Value
+
+    def parts(self) -> tuple[Value, ...]:
+        """The pairs."""
+        return (self.pairs,)
+
+    def rebuilt(self, parts: Sequence[Value]) -> ComplexPair:
+        """Other numbers."""
+        return ComplexPair(parts[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class TableHandle:
     """A handle of a lookup table.
 

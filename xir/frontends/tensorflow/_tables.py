@@ -14,6 +14,7 @@ from xir.frontends.tensorflow._site import Handler
 from xir.frontends.tensorflow.handlers import (
     array,
     block,
+    colour,
     cutting,
     fused,
     image,
@@ -23,12 +24,15 @@ from xir.frontends.tensorflow.handlers import (
     matrix,
     nn,
     quantize,
+    ragged,
     random,
     recurrent,
     reduction,
     resource,
     segment,
+    sparse,
     special,
+    spectrum,
     tensor_array,
     tensor_list,
     text,
@@ -40,6 +44,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     "tensorflow",
     array.handlers,
     block.handlers,
+    colour.handlers,
     cutting.handlers,
     fused.handlers,
     image.handlers,
@@ -48,10 +53,12 @@ HANDLERS: Handlers[Handler] = Handlers(
     matrix.handlers,
     nn.handlers,
     quantize.handlers,
+    ragged.handlers,
     random.handlers,
     recurrent.handlers,
     reduction.handlers,
     segment.handlers,
+    sparse.handlers,
     special.handlers,
     text.handlers,
     variable.handlers,
@@ -59,7 +66,7 @@ HANDLERS: Handlers[Handler] = Handlers(
 """Operators of tensors."""
 
 STATE_HANDLERS: Handlers[Handler] = Handlers(
-    "tensorflow", lookup.handlers, resource.handlers, tensor_array.handlers, tensor_list.handlers
+    "tensorflow", lookup.handlers, resource.handlers, spectrum.handlers, tensor_array.handlers, tensor_list.handlers
 )
 """Operators that take or make handles."""
 

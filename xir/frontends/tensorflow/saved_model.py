@@ -47,6 +47,9 @@ _STEPS = frozenset((_INITIALISE, "__saved_model_train_op"))
 _ASSETS = "assets"
 """The folder of the files that a model brings along."""
 
+_INT64 = 9
+"""The DataType of places and sizes of sparse tensors (types.proto)."""
+
 _GRAPH, _FIELDS = 2, 7
 """The field of MetaGraphDef that is the graph, and the last of its fields."""
 
@@ -267,13 +270,30 @@ def signature_of(message: Message, path: str) -> Signature:
         UnsupportedError: tensors that are not dense.
     """
     inputs: dict[str, tuple[Edge, Type]] = {}
-    for name, info in sorted(message.entries("inputs").items()):
+    for name, info in _dense(message.entries("inputs")):
         dtype = dtype_of(info.integer("dtype"), f"input {name!r} of the signature")
         inputs[name] = (_edge(name, info, path), type_of(dtype, shape_of_message(info.message("tensor_shape"))))
-    outputs = {name: _edge(name, info, path) for name, info in sorted(message.entries("outputs").items())}
+    outputs = {name: _edge(name, info, path) for name, info in _dense(message.entries("outputs"))}
     if not outputs:
         raise InvalidModelError("the signature has no outputs", file=path)
     return Signature(inputs, outputs)
+
+
+def _dense(entries: Mapping[str, Message]) -> Iterator[tuple[str, Message]]:
+    """The tensors of a signature by name; a sparse or ragged one is several, called by what they are of it."""
+    pending = sorted(entries.items(), reverse=True)
+    while pending:
+        name, info = pending.pop()
+        sparse, parts = info.message("coo_sparse"), info.message("composite_tensor")
+        if sparse is not None:
+            for part, dtype in (("values", info.integer("dtype")), ("indices", _INT64), ("dense_shape", _INT64)):
+                edge = sparse.text(f"{part}_tensor_name")
+                yield f"{name}/{part}", Message("TensorInfo", {"name": [edge], "dtype": [dtype]})
+        elif parts is not None:
+            found = [(f"{name}/{place}", each) for place, each in enumerate(parts.messages("components"))]
+            pending += reversed(found)
+        else:
+            yield name, info
 
 
 def _edge(name: str, info: Message, path: str) -> Edge:

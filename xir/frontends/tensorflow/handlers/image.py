@@ -14,13 +14,15 @@ from xir.ir.constant import constant_of
 from xir.ir.dims import Shape, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
+from xir.ops._build import scalar_like
 from xir.ops._targets import size_value
+from xir.ops.compare import less
 from xir.ops.constant import constant
 from xir.ops.detection import non_max_suppression
-from xir.ops.elementwise import maximum, sub
+from xir.ops.elementwise import maximum, select, sub
 from xir.ops.index import gather
 from xir.ops.resize import Coordinates, Rounding, resize
-from xir.ops.shape import broadcast, concat, pad, reshape, shape_of, slice_
+from xir.ops.shape import broadcast, concat, iota, pad, reshape, shape_of, slice_
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
@@ -74,6 +76,22 @@ def bicubic(site: Site, x: Value, size: Value) -> Value:
     return back(made, True)
 
 
+@handlers.layer("NonMaxSuppressionV5")
+def best_with_scores(
+    site: Site, boxes: Value, scores: Value, most: Value, overlap: Value, least: Value, sigma: Value
+) -> Sequence[Value]:
+    """The boxes that no better one overlaps, their scores, and how many there are."""
+    if site.scalar(sigma, "a deviation"):
+        site.refuse("scores that overlapping boxes lower (soft_nms_sigma)")
+    places, valid = best_boxes(site, boxes, scores, most, overlap, least)
+    kept = gather(scores, whole(site, places), axis=0)
+    if isinstance(places.shape[0], int):
+        line = iota(shape=places.shape, axis=0, dtype=DType.INT32)
+        is_there = less(line, broadcast(valid, shape=places.shape))
+        kept = select(is_there, kept, scalar_like(kept, 0))
+    return places, kept, valid
+
+
 @handlers.layer("NonMaxSuppression", "NonMaxSuppressionV2", "NonMaxSuppressionV3", "NonMaxSuppressionV4")
 def best_boxes(
     site: Site, boxes: Value, scores: Value, most: Value, overlap: Value | None = None, least: Value | None = None
@@ -94,7 +112,7 @@ def best_boxes(
     )
     column = slice_(found, axes=(1,), starts=(2,), stops=(3,), steps=(1,))
     places = site.cast(reshape(column, shape=found.shape[:1]), DType.INT32)
-    if site.node.kind != "NonMaxSuppressionV4":
+    if site.node.kind not in ("NonMaxSuppressionV4", "NonMaxSuppressionV5"):
         return (places,)
     valid = site.cast(reshape(shape_of(places), shape=()), DType.INT32)
     if site.flag("pad_to_max_output_size"):

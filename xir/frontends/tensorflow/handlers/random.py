@@ -19,8 +19,9 @@ from xir.ops._targets import size_value
 from xir.ops.compare import greater
 from xir.ops.constant import constant
 from xir.ops.elementwise import add, clip, floor, minimum, mul, sub
+from xir.ops.index import gather
 from xir.ops.norm import softmax
-from xir.ops.reduce import reduce_sum
+from xir.ops.reduce import reduce_sum, top_k
 from xir.ops.running import cumsum
 from xir.ops.shape import broadcast, concat, reshape
 
@@ -118,3 +119,13 @@ def multinomial(site: Site, logits: Value, count: Value) -> Value:
 def _last(like: Value, classes: Dim) -> Value:
     """The last class, everywhere."""
     return broadcast(size_value(classes - 1, like.dtype), shape=like.shape)
+
+
+@handlers.layer("RandomShuffle")
+def shuffled(site: Site, x: Value) -> Value:
+    """The rows in another order: that of numbers that are drawn for them."""
+    rows = x.shape[:1]
+    like = broadcast(size_value(0, DType.FLOAT32), shape=rows)
+    drawn = random.random_uniform(like, shape=rows, low=0.0, high=1.0, seed=seed_of(site), dtype=DType.FLOAT32)
+    _, order = top_k(drawn, k=rows[0], axis=0)
+    return gather(x, order, axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from xir.ir.types import DType
 from xir.ops import compare
 from xir.ops._build import scalar_like
 from xir.ops._targets import size_value
-from xir.ops.constant import constant
-from xir.ops.elementwise import add, clip, div, floor, maximum, minimum, mul, select, sub
-from xir.ops.index import Reduction
+from xir.ops.constant import constant, identity
+from xir.ops.elementwise import add, clip, div, floor, maximum, minimum, mul, select, sqrt, sub
+from xir.ops.index import Reduction, gather
 from xir.ops.places import scatter_nd
-from xir.ops.reduce import reduce_max
+from xir.ops.reduce import reduce_max, reduce_sum
 from xir.ops.shape import broadcast, concat, reshape, slice_
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
@@ -94,6 +94,32 @@ def mean(site: Site, x: Value, numbers: Value) -> Value:
     return div(total, maximum(ones, scalar_like(ones, 1)))
 
 
+def _sparse(average: Callable[[Value], Value] | None) -> Handler:
+    def handler(site: Site, x: Value, indices: Value, numbers: Value, limit: Value | None = None) -> Value:
+        """Rows at places, those with one number together (segment_reduction_ops.h, SparseSegmentReductionOpBase)."""
+        site.ignore("sparse_gradient")
+        rows, flat = gather(x, whole(site, indices), axis=0), whole(site, numbers)
+        if limit is None:
+            count, known = _highest(site, flat)
+        else:
+            sizes = site.sizes(limit)
+            count = reshape(whole(site, limit), shape=()) if sizes is None else None
+            known = unknown(1)[0] if sizes is None else sizes[0]
+        total = _reduced(rows, flat, "add", 0.0, count, known)
+        if average is None:
+            return total
+        ones = _reduced(scalar_like(rows, 1), flat, "add", 0.0, count, known)
+        return div(total, average(maximum(ones, scalar_like(ones, 1))))
+
+    return handler
+
+
+for _suffix in ("", "WithNumSegments"):
+    handlers.add(f"SparseSegmentSum{_suffix}", _sparse(None))
+    handlers.add(f"SparseSegmentMean{_suffix}", _sparse(identity))
+    handlers.add(f"SparseSegmentSqrtN{_suffix}", _sparse(sqrt))
+
+
 def _unsorted(kind: Reduction) -> Handler:
     def handler(site: Site, x: Value, numbers: Value, limit: Value) -> Value:
         """Rows with any numbers below the limit; negative ones do not count (segment_reduction_ops.cc)."""
@@ -155,3 +181,15 @@ def histogram(site: Site, x: Value, bounds: Value, bins: Value) -> Value:
     place = clip(floor(mul(part, scalar_like(part, count))), minimum=0.0, maximum=float(count - 1))
     ones = broadcast(constant(value=constant_of(np.ones((), np.int64))), shape=flat.shape)
     return site.cast(_counts(site, site.cast(place, DType.INT64), ones, count), site.dtype("dtype"))
+
+
+@handlers.layer("Bucketize")
+def bucketed(site: Site, x: Value) -> Value:
+    """How many of the ascending boundaries are not above each element (bucketize_op.cc)."""
+    bounds = site.reals("boundaries")
+    wide = x if x.dtype is DType.FLOAT64 else site.cast(x, DType.FLOAT32)
+    shape = (*x.shape, len(bounds))
+    line = constant(value=constant_of(np.asarray(bounds, np.float32).astype(wide.dtype.dtype)))
+    column = broadcast(reshape(wide, shape=(*x.shape, 1)), shape=shape)
+    is_above = compare.greater_equal(column, broadcast(line, shape=shape))
+    return reduce_sum(site.cast(is_above, DType.INT32), axes=(x.rank,), keep_dims=False)

@@ -1,0 +1,93 @@
+"""Cases of sparse and ragged tensors, of colours and of strings in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from tests.frontends.tensorflow.cases import Case, fixed, real, text, whole
+
+
+def _segments() -> Iterator[Case]:
+    x, places, numbers = real(5, 2), np.array([4, 0, 2, 1], np.int32), np.array([0, 0, 2, 3], np.int32)
+    for kind in ("Sum", "Mean", "SqrtN"):
+        name = f"SparseSegment{kind}"
+        yield Case(name, name, (x, places, numbers))
+        for count in (fixed(6), np.array(6, np.int32)):
+            late = isinstance(count, np.ndarray)
+            yield Case(f"{name} of {'late' if late else 6}", f"{name}WithNumSegments", (x, places, numbers, count))
+    for dtype in ("float32", "int32", "float64"):
+        yield Case(f"Bucketize {dtype}", "Bucketize", (whole(7, dtype=dtype),), {"boundaries": [-2.0, 0.5, 3.0]})
+
+
+def _sparse() -> Iterator[Case]:
+    places = np.array([[0, 1, 2], [1, 0, 3], [1, 2, 0]], np.int64)
+    sizes = np.array([2, 3, 4], np.int64)
+    for target in ([6, 4], [-1], [2, -1, 2]):
+        operands = (places, sizes, np.array(target, np.int64))
+        yield Case(f"SparseReshape {target}", "SparseReshape", operands, {}, (0, 1))
+    matrix = (np.array([[0, 1], [2, 0], [2, 3]], np.int64), real(3), fixed([3, 4], "int64"))
+    product = "SparseTensorDenseMatMul"
+    yield Case(product, product, (*matrix, real(4, 2)))
+    yield Case(f"{product} adjoint", product, (*matrix, real(2, 3)), {"adjoint_a": True, "adjoint_b": True})
+    late = (*matrix[:2], np.array([3, 4], np.int64), real(4, 2))
+    yield Case(f"{product} late", product, late)
+    rows = np.array([[1, 0], [1, 2], [3, 1]], np.int64)
+    for name, count in (("", fixed([6, 4], "int64")), (" late", np.array([6, 4], np.int64))):
+        operands = (rows, real(3), count, real())
+        yield Case(f"SparseFillEmptyRows{name}", "SparseFillEmptyRows", operands, {}, (0, 1, 2, 3))
+    line = (rows[:, :1], real(3), fixed([5], "int64"), real())
+    yield Case("SparseFillEmptyRows line", "SparseFillEmptyRows", line, {}, (0, 1, 2, 3))
+
+
+def _ragged() -> Iterator[Case]:
+    starts, limits, deltas = (np.array(each, np.int32) for each in ([0, 5, 8, 3], [3, 0, 8, 9], [1, -2, 1, 4]))
+    yield Case("RaggedRange", "RaggedRange", (starts, limits, deltas), {}, (0, 1))
+    yield Case("RaggedRange one", "RaggedRange", (np.array(2, np.int64), np.array(9, np.int64), np.array(3, np.int64)),
+               {"Tsplits": "DT_INT32"}, (0, 1))  # fmt: skip
+    outer, inner = np.array([0, 2, 2, 3], np.int64), np.array([0, 1, 4, 6], np.int64)
+    for name, splits in (("", [inner]), (" deep", [outer, inner])):
+        sparse = (*splits, real(6))
+        yield Case(
+            f"RaggedTensorToSparse{name}", "RaggedTensorToSparse", sparse, {"RAGGED_RANK": len(splits)}, (0, 1, 2)
+        )
+        for tail in ((), (2,)):
+            dense = (fixed(-1, "int64"), real(6, *tail), real(), *splits)
+            kinds = {"row_partition_types": ["ROW_SPLITS"] * len(splits), "num_row_partition_tensors": len(splits)}
+            more = {"Tindex": "DT_INT64", "Tshape": "DT_INT64", **kinds}
+            yield Case(f"RaggedTensorToTensor{name} {tail}", "RaggedTensorToTensor", dense, more)
+
+
+def _text() -> Iterator[Case]:
+    lines = text("a,b,,c", "", "d", "e f,g h")
+    for name, separator, most in (("", ",", -1), (" some", ",", 1), (" space", "", -1)):
+        operands = (lines, fixed(separator, "object"))
+        yield Case(f"StringSplitV2{name}", "StringSplitV2", operands, {"maxsplit": most}, (0, 1, 2))
+
+
+def _colours() -> Iterator[Case]:
+    grey = np.array([[[0, 0, 0], [0.5, 0.5, 0.5], [1, 0, 0]]], np.float32)
+    x = np.concatenate((real(1, 7, 3, low=0, high=1), grey), 1)
+    yield Case("RGBToHSV", "RGBToHSV", (x,))
+    yield Case("HSVToRGB", "HSVToRGB", (real(5, 3, low=0, high=1),))
+    for scale in (0.3, 1.7):
+        yield Case(f"AdjustSaturation {scale}", "AdjustSaturation", (x, np.array(scale, np.float32)))
+    for delta in (0.25, -0.6):
+        yield Case(f"AdjustHue {delta}", "AdjustHue", (x, np.array(delta, np.float32)))
+
+
+def _boxes() -> Iterator[Case]:
+    corners = np.array([[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 10, 1, 11], [0, 10.1, 1, 11.1]], np.float32)
+    scores = np.array([0.9, 0.75, 0.95, 0.3], np.float32)
+    ends = (fixed(0.5, "float32"), fixed(0.4, "float32"), fixed(0, "float32"))
+    for pad in (False, True):
+        operands = (corners, scores, fixed(3), *ends)
+        flags = {"pad_to_max_output_size": pad}
+        yield Case(f"NonMaxSuppressionV5 {pad}", "NonMaxSuppressionV5", operands, flags, (0, 1, 2))
+
+
+def cases_sparse() -> Iterator[Case]:
+    """All of them."""
+    for family in (_segments, _sparse, _ragged, _text, _colours, _boxes):
+        yield from family()
