@@ -34,6 +34,26 @@ def conv(**words: Any) -> dict[str, Any]:
 COMPOSITE = {"StableHLOCompositeOptions": {"decomposition_subgraph_index": 7}}
 
 CASES: dict[str, tuple[Case, str]] = {
+    "steps that are 0": (single("DILATE", Fed(X), ints([1, 0, 1]), Held(np.float32(0))), "do not fit"),
+    "no window": (
+        single("REDUCE_WINDOW", Fed(X), Held(np.float32(0)), *(ints([1, 1]),) * 3,
+               options={"ReduceWindowOptions": {"reduce_function": "ADD"}}), "do not fit",
+    ),
+    "no reduction": (single("REDUCE_WINDOW", Fed(X), Held(np.float32(0)), *(ints([1] * 3),) * 3), "UNSUPPORTED"),
+    "axes of a product": (
+        single("STABLEHLO_DOT_GENERAL", Fed(X), Fed(X),
+               options={"StablehloDotGeneralOptions": {"lhs_contracting_dimensions": (9,)}}), "do not fit",
+    ),
+    "gaps": (
+        single("STABLEHLO_PAD", Fed(X), Held(np.float32(0)), options={"StablehloPadOptions": {
+            "edge_padding_low": (0,) * 3, "edge_padding_high": (0,) * 3, "interior_padding": (-2, 1, 1)}}), "gaps",
+    ),
+    "no starts": (single("STABLEHLO_DYNAMIC_SLICE", Fed(X), ints(0)), "do not fit"),
+    "a part that is too large": (
+        single("STABLEHLO_DYNAMIC_SLICE", Fed(X), *(ints(0),) * 3,
+               options={"StablehloDynamicSliceOptions": {"slice_sizes": (1, 9, 1)}}), "9 elements",
+    ),
+    "too few starts": (single("STABLEHLO_DYNAMIC_UPDATE_SLICE", Fed(X), Fed(X), ints(0)), "do not fit"),
     "too few operands": (single("ADD", Fed(X)), "1 operands"),
     "an operand left out": (single("GATHER_ND", None, Fed(X.astype(np.int32))), "left out"),
     "too many results": (single("RELU", Fed(X), results=[Out(), Out()]), "2 results"),
@@ -110,12 +130,6 @@ CASES: dict[str, tuple[Case, str]] = {
         single("NON_MAX_SUPPRESSION_V5", Fed(X[0]), Fed(X[0, :, 0]), ints(1), *[Held(np.float32(0.5))] * 3,
                results=[Out("int32"), Out(), Out("int32")]),
         "soft",
-    ),
-    "gaps": (
-        single("STABLEHLO_PAD", Fed(X[0]), Held(np.float32(0)), options={
-            "StablehloPadOptions": {"edge_padding_low": (0, 0), "edge_padding_high": (0, 0), "interior_padding": (1, 0)}
-        }),
-        "between",
     ),
     "places": (
         single("STABLEHLO_BROADCAST_IN_DIM", Fed(X), results=[Out(shape=(2, 3, 4))],

@@ -11,6 +11,7 @@ from tests.frontends.tflite.models import Fed, Held, Out, single
 X = np.array([[1.5, -2.0, 0.25], [4.0, 0.5, -1.0]], np.float32)
 Y = np.array([[2.0, 3.0, 0.5], [1.0, 2.0, -2.0]], np.float32)
 TRUE = X > 0
+CUBE = np.arange(24, dtype=np.float32).reshape(2, 4, 3) / 7 - 1
 
 CASES = {
     "SUBTRACT": (single("STABLEHLO_SUBTRACT", Fed(X), Held(Y)), X - Y),
@@ -57,6 +58,31 @@ CASES = {
         }),
         X[:, ::2],
     ),
+    "DOT_GENERAL": (
+        single("STABLEHLO_DOT_GENERAL", Fed(CUBE), Held(CUBE[:, ::-1] * 2), results=[Out(shape=(3, 2, 2))], options={
+            "StablehloDotGeneralOptions": {
+                "lhs_batching_dimensions": (2,), "rhs_batching_dimensions": (2,),
+                "lhs_contracting_dimensions": (1,), "rhs_contracting_dimensions": (1,),
+            }
+        }),
+        np.einsum("aci,bci->iab", CUBE, CUBE[:, ::-1] * 2),
+    ),
+    **{
+        f"DYNAMIC_SLICE{fed}": (
+            single("STABLEHLO_DYNAMIC_SLICE", Fed(CUBE), kind(np.int32(-3)), kind(np.int32(1)), Held(np.int32(9)),
+                   results=[Out(shape=(1, 2, 2))],
+                   options={"StablehloDynamicSliceOptions": {"slice_sizes": (1, 2, 2)}}),
+            CUBE[:1, 1:3, 1:],
+        )
+        for fed, kind in (("", Fed), (" known", Held))
+    },
+    **{
+        f"DYNAMIC_UPDATE_SLICE{fed}": (
+            single("STABLEHLO_DYNAMIC_UPDATE_SLICE", Fed(X), Held(Y[:1, :2]), kind(np.int32(1)), kind(np.int32(7))),
+            np.array([X[0], [X[1, 0], *Y[0, :2]]]),
+        )
+        for fed, kind in (("", Fed), (" known", Held))
+    },
     "IOTA": (
         single("STABLEHLO_IOTA", results=[Out("int32", shape=(2, 3))],
                options={"StablehloIotaOptions": {"iota_dimension": 1}}),

@@ -23,6 +23,7 @@ from xir.frontends.tflite.handlers import (
     spectrum,
     stablehlo,
     tables,
+    windows,
 )
 from xir.frontends.tflite.site import Handler
 
@@ -49,6 +50,7 @@ _RAW = (
     spectrum.raw,
     stablehlo.raw,
     tables.raw,
+    windows.raw,
 )
 
 

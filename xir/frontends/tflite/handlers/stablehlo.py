@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from xir.frontends._handlers import Handlers
+from xir.frontends.tflite.handlers.windows import spaced
 from xir.frontends.tflite.site import Handler, Site, as_dtype
 from xir.frontends.tflite.tensors import dtype_of
 from xir.ir.dims import Dim
@@ -181,10 +182,13 @@ def counted(site: Site) -> Value:
 
 @raw.layer("STABLEHLO_PAD")
 def padded(site: Site, x: Value, value: Value) -> Value:
-    """STABLEHLO_PAD without gaps between the elements."""
+    """STABLEHLO_PAD: gaps between the elements, then the edges."""
     before, after, between = (
         site.integers(name) for name in ("edge_padding_low", "edge_padding_high", "interior_padding")
     )
+    fill = reshape(value, shape=())
     if any(between):
-        site.refuse("padding between the elements")
-    return pad(x, None, reshape(value, shape=()), padding=tuple(zip(before, after, strict=True)))
+        if len(between) != x.rank or min(between) < 0:
+            site.invalid(f"gaps {list(between)} do not fit {x.type!r}")
+        x = spaced(x, [gap + 1 for gap in between], fill)
+    return pad(x, None, fill, padding=tuple(zip(before, after, strict=True)))
