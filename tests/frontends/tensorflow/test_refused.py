@@ -19,12 +19,12 @@ WINDOWS = {"ksizes": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "rates": [1, 1, 1, 1
 BOXES, SCORES = real(3, 4), real(3)
 
 
-def refused() -> list[tuple[str, Case]]:
+def case(kind, *operands, **attributes):
+    return Case(kind, kind, operands, attributes)
+
+
+def of_arrays() -> list[tuple[str, Case]]:
     """(what the message says, the case)."""
-
-    def case(kind, *operands, **attributes):
-        return Case(kind, kind, operands, attributes)
-
     return [
         ("two sizes -1", case("Reshape", X, fixed([-1, -1]))),
         ("is not 1", case("Squeeze", X, squeeze_dims=[0])),
@@ -52,6 +52,12 @@ def refused() -> list[tuple[str, Case]]:
          case("ResizeBilinear", PICTURE, fixed([3, 3]), align_corners=True, half_pixel_centers=True)),
         ("boxes that is computed", case("NonMaxSuppression", BOXES, SCORES, np.array(2, np.int32))),
         ("a shape that is computed", case("SparseToDense", fixed([0]), LATE, real(1), real())),
+    ]  # fmt: skip
+
+
+def of_layers() -> list[tuple[str, Case]]:
+    """The same of matrices, numbers of few bits, strings, sparse tensors and layers."""
+    return [
         ("other diagonals", case("MatrixDiagPartV3", X, fixed(1), fixed(0, "float32"))),
         ("larger than their diagonal",
          case("MatrixDiagV3", real(3), fixed(0), fixed(5), fixed(-1), fixed(0, "float32"))),
@@ -86,7 +92,9 @@ def refused() -> list[tuple[str, Case]]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("told", "case"), refused(), ids=lambda each: each if isinstance(each, str) else each.kind)
+@pytest.mark.parametrize(
+    ("told", "case"), of_arrays() + of_layers(), ids=lambda each: each if isinstance(each, str) else each.kind
+)
 def test_refused(told: str, case: Case, tmp_path):
     with pytest.raises(XirError) as error:
         xir.load(write(tmp_path, *case.graph()), outputs=case.names())
