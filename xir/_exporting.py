@@ -83,12 +83,12 @@ def export_tidied(
     if chosen in ("saved_model", "tensorflow"):
         from xir.backends.export.tensorflow import export_tensorflow
 
-        return export_tensorflow(graph, name, wrapped=chosen == "saved_model")
+        return export_tensorflow(graph, name, wrapped=chosen == "saved_model", tidy=tidy)
     if chosen == "tflite":
         from xir.backends.export.tflite import export_tflite
         from xir.verification import workable_sizes
 
-        return export_tflite(graph, name, least=workable_sizes(graph))
+        return export_tflite(graph, name, least=workable_sizes(graph), tidy=tidy)
     save_xir(graph, name)
     return _xir_report(graph, name)
 
@@ -122,11 +122,11 @@ def plan_export(
     if format in ("saved_model", "tensorflow"):
         from xir.backends.export.tensorflow import plan_tensorflow
 
-        plan_tensorflow(graph)
+        plan_tensorflow(graph, tidy)
     if format == "tflite":
         from xir.backends.export.tflite import plan_tflite
 
-        plan_tflite(graph)
+        plan_tflite(graph, tidy)
     if format != "onnx":
         return None
     from xir.backends.export.onnx import plan_onnx

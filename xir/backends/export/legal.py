@@ -40,17 +40,25 @@ def decomposed(node: Node, target: str) -> Value | tuple[Value, ...] | Refusal:
     return result if isinstance(result, Value) else tuple(result)
 
 
-def legalize(graph: Graph, answer: Callable[[Node], object], target: str) -> Graph:
+def legalize(
+    graph: Graph,
+    answer: Callable[[Node], object],
+    target: str,
+    tidy: Callable[[Graph], Graph] | None = None,
+) -> Graph:
     """The graph in operators that have a form each.
 
     Args:
         graph: the graph; bodies are brought into form too.
         answer: what the format's tables say of a node; whatever is no refusal and no value is a form.
         target: the format's name, for messages.
+        tidy: cleans up what the pieces of operators leave, such as equal ones.
 
     Raises:
         UnsupportedError: operators that have none; all of them are listed.
     """
+    if tidy is not None:
+        return legalize(tidy(legalize(graph, answer, target)), answer, target)
     limit = max(MAX_UNROLLED_NODES, inlining_limit(len(graph.nodes)))
     for _ in range(_MAX_ROUNDS):
         round_ = _Round(answer, limit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from xir.backends.export.legal import legalize
 from xir.backends.export.report import ExportReport
@@ -12,7 +12,7 @@ from xir.backends.export.tensorflow._images import IMAGES
 from xir.backends.export.tensorflow._nodes import Nodes
 from xir.backends.export.tensorflow._rules import RULES
 from xir.backends.export.tflite._plan import Plan
-from xir.backends.export.tflite._tables import answer_without_scales
+from xir.backends.export.tflite._tables import answer_for_tensorflow
 from xir.backends.export.tflite.export import check_boundary
 from xir.errors import UnsupportedError
 from xir.files import PathLike, atomic_write
@@ -21,14 +21,14 @@ from xir.ir.node import Value
 from xir.limits import MAX_MESSAGE_BYTES
 
 
-def plan_tensorflow(graph: Graph) -> Nodes:
-    """What `export_tensorflow` would write, without writing.
+def plan_tensorflow(graph: Graph, tidy: Callable[[Graph], Graph] | None = None) -> Nodes:
+    """What `export_tensorflow` would write, without writing; `tidy` as there.
 
     Raises:
         UnsupportedError: operators or element types that have no form there; all of them are listed.
     """
     check_boundary(graph, "TensorFlow", lambda dtype: dtype in TYPES)
-    plan = Plan(legalize(graph, answer_without_scales, "TensorFlow"))
+    plan = Plan(legalize(graph, answer_for_tensorflow, "TensorFlow", tidy))
     plan.build()
     nodes = Nodes(plan)
     for number, name in zip(plan.inputs, plan.graph.input_names, strict=True):
@@ -42,20 +42,23 @@ def plan_tensorflow(graph: Graph) -> Nodes:
     return nodes
 
 
-def export_tensorflow(graph: Graph, path: PathLike, *, wrapped: bool = True) -> ExportReport:
+def export_tensorflow(
+    graph: Graph, path: PathLike, *, wrapped: bool = True, tidy: Callable[[Graph], Graph] | None = None
+) -> ExportReport:
     """Writes `graph` as the file `saved_model.pb` of a SavedModel, or as a frozen GraphDef, whole or not at all.
 
     Args:
         graph: the model.
         path: of the file; a SavedModel is the folder in which `saved_model.pb` lies.
         wrapped: whether it is a SavedModel.
+        tidy: cleans up what the pieces of operators leave, such as equal ones.
 
     Raises:
         UnsupportedError: operators or element types that have no form there, all of them listed; more weights than one
             message holds.
         FileError: the file cannot be written; an old one is untouched.
     """
-    nodes = plan_tensorflow(graph)
+    nodes = plan_tensorflow(graph, tidy)
     plan = nodes.plan
     size = sum(parameter.constant.nbytes for parameter in plan.graph.parameters)
     if size > MAX_MESSAGE_BYTES // 2:

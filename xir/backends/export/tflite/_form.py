@@ -132,7 +132,14 @@ class Scaled:
     axis: int
 
 
-Said: TypeAlias = Call | Free | Reordered | Reshaped | Late | Scaled
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """A branch or loop: IF, SCAN or LOOP."""
+
+    kind: str
+
+
+Said: TypeAlias = Call | Free | Reordered | Reshaped | Late | Scaled | Flow
 Answer: TypeAlias = Said | Refusal | Value | tuple[Value, ...]
 Form: TypeAlias = Callable[[Node], Answer]
 

@@ -10,6 +10,7 @@ import numpy as np
 from xir.backends.export.tflite._form import (
     Call,
     Fixed,
+    Flow,
     Free,
     Laid,
     Late,
@@ -32,7 +33,7 @@ from xir.ir.dims import Dim, Shape
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ir.source import Sources
-from xir.ir.types import DType
+from xir.ir.types import DType, TensorType
 from xir.reference.execute import run_node
 
 Scales = tuple[tuple[float, ...], tuple[int, ...], int]
@@ -81,6 +82,7 @@ class Plan:
         records: the operators, in order.
         inputs: the tensors of the graph's inputs.
         outputs: the tensors of its outputs.
+        module: the plans of all subgraphs of the file, the main one first.
     """
 
     graph: Graph
@@ -88,6 +90,7 @@ class Plan:
     records: list[Record] = field(default_factory=list[Record])
     inputs: list[int] = field(default_factory=list[int])
     outputs: list[int] = field(default_factory=list[int])
+    module: list[Plan] = field(default_factory=list["Plan"])
     _held: dict[Value, dict[Permutation, int]] = field(default_factory=dict[Value, dict[Permutation, int]])
     _aliases: dict[Value, tuple[Value, Permutation]] = field(default_factory=dict[Value, tuple[Value, Permutation]])
     _fixed: dict[Value, Constant] = field(default_factory=dict[Value, Constant])
@@ -97,6 +100,8 @@ class Plan:
 
     def build(self) -> None:
         """Fills the plan."""
+        if not self.module:
+            self.module.append(self)
         for parameter in self.graph.parameters:
             self._fixed[parameter.value] = parameter.constant
         for value in self.graph.inputs:
@@ -128,6 +133,10 @@ class Plan:
                 self._write(node, said.make(self._order(said.leads)))
             case Call():
                 self._write(node, said)
+            case Flow():
+                from xir.backends.export.tflite._flow import write_flow
+
+                write_flow(self, node, said)
 
     def _scale(self, node: Node, said: Scaled) -> None:
         """QUANTIZE and DEQUANTIZE in the order of axes that is there; known integers are written where they are read.
@@ -205,6 +214,23 @@ class Plan:
         self.records.append(Record(kind, inputs, [made], (options, fields) if options else None))
         return made
 
+    def finish(
+        self,
+        node: Node,
+        kind: str,
+        inputs: list[int],
+        options: tuple[str, Mapping[str, Content]],
+        results: Sequence[Value | TensorType],
+    ) -> None:
+        """An operator with results of which those that are values are the node's own."""
+        outputs: list[int] = []
+        for result in results:
+            type = result if isinstance(result, TensorType) else result.tensor
+            outputs.append(self._new(type.dtype, type.shape))
+            if isinstance(result, Value):
+                self._held[result] = {identity_of(result.rank): outputs[-1]}
+        self.records.append(Record(kind, inputs, outputs, options, node.source))
+
     def _ref(self, operand: Operand) -> int:
         match operand:
             case None:
@@ -218,8 +244,8 @@ class Plan:
             case Fixed(array):
                 return self.literal(constant_of(array))
             case Sizes(dims, paired):
-                vector = self._vector(dims)
-                return self._reshaped(vector, (len(dims) // 2, 2), DType.INT32) if paired else vector
+                vector = self.sizes(dims)
+                return self.reshaped(vector, (len(dims) // 2, 2), DType.INT32) if paired else vector
 
     def literal(self, constant: Constant, perm: Permutation | None = None, scales: Scales | None = None) -> int:
         """The tensor of known elements; equal ones are one."""
@@ -269,7 +295,7 @@ class Plan:
             shape = ordered(perm, value.shape)
             step = tuple(before.index(axis) for axis in perm)
             if _keeps_order(step, self.tensors[tensor].shape) and _telling(shape) is not None:
-                made = self._reshaped(tensor, shape, value.dtype)
+                made = self.reshaped(tensor, shape, value.dtype)
             else:
                 order = self.literal(constant_of(np.array(step, np.int32)))
                 made = self.add("TRANSPOSE", [tensor, order], shape, value.dtype, "TransposeOptions")
@@ -289,22 +315,23 @@ class Plan:
             order = _order_after(perm, x.shape, result.shape)
             if order is not None:
                 tensor = self.read(x, perm)
-                made = self._reshaped(tensor, ordered(order, result.shape), result.dtype)
+                made = self.reshaped(tensor, ordered(order, result.shape), result.dtype)
                 self._held[result] = {order: made}
                 return
-        made = self._reshaped(self.read(x), result.shape, result.dtype)
+        made = self.reshaped(self.read(x), result.shape, result.dtype)
         self._held[result] = {identity_of(result.rank): made}
 
-    def _reshaped(self, tensor: int, shape: Shape, dtype: DType) -> int:
+    def reshaped(self, tensor: int, shape: Shape, dtype: DType) -> int:
+        """A tensor in another shape."""
         told = _telling(shape)
-        target = self._vector(shape) if told is None else self.literal(constant_of(np.array(told, np.int32)))
+        target = self.sizes(shape) if told is None else self.literal(constant_of(np.array(told, np.int32)))
         fields: dict[str, Content] = {} if told is None else {"new_shape": told}
         made = self.add("RESHAPE", [tensor, target], shape, dtype, "ReshapeOptions", **fields)
         quantization = self.tensors[tensor].quantization
         self.tensors[made].quantization = quantization if quantization and len(quantization[0]) == 1 else None
         return made
 
-    def _vector(self, dims: Shape) -> int:
+    def sizes(self, dims: Shape) -> int:
         """Sizes as a vector."""
         from xir.backends.export.tflite._sizes import vector_of
 
@@ -323,7 +350,7 @@ class Plan:
         """The tensor of an output: each its own, and none of them an input or a weight."""
         tensor = self.read(value)
         taken = tensor in self.inputs or self.tensors[tensor].constant is not None
-        return self._reshaped(tensor, value.shape, value.dtype) if taken else tensor
+        return self.reshaped(tensor, value.shape, value.dtype) if taken else tensor
 
     def _name(self) -> None:
         """Names each tensor: inputs and outputs as the graph does, the rest by the value that it holds."""

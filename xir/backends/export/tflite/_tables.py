@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from xir.backends.export.tflite import (
     activation,
+    control,
     conv,
     elementwise,
     image,
@@ -16,6 +19,7 @@ from xir.backends.export.tflite import (
 )
 from xir.backends.export.tflite._form import Answer, Forms, Refusal, Said, decomposed
 from xir.backends.export.tflite._types import checked
+from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
 from xir.ops import definition
 
@@ -30,6 +34,7 @@ FORMS = Forms(
     pool.forms,
     image.forms,
     quantize.forms,
+    control.forms,
 )
 """Operator -> form."""
 
@@ -45,8 +50,23 @@ def answer(node: Node) -> Answer:
     return form(node)
 
 
-def answer_without_scales(node: Node) -> Answer:
-    """The same for a format that has no integers of real numbers: those are computed."""
+def answer_for(graph: Graph) -> Callable[[Node], Answer]:
+    """What the tables say of the nodes of a graph; scales that are inputs are computed with like other numbers."""
+    inputs = set(graph.inputs)
+    scaled = [node for node in graph.nodes if node.op.name in quantize.forms.names()]
+    late = any(value in inputs for node in scaled for value in node.inputs[1:])
+    wide = any(node.inputs[0] in inputs and quantize.is_bias(node) for node in scaled)
+    return _answer_without_scales if late or wide else answer
+
+
+def _answer_without_scales(node: Node) -> Answer:
+    return decomposed(node) if node.op.name in quantize.forms.names() else answer(node)
+
+
+def answer_for_tensorflow(node: Node) -> Answer:
+    """The same for a format that has no integers of real numbers, which are computed, and no subgraphs."""
+    if node.op.name in control.forms.names():
+        return Refusal("a branch or loop")
     return decomposed(node) if node.op.name in quantize.forms.names() else answer(node)
 
 

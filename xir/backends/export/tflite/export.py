@@ -11,7 +11,7 @@ from xir.backends.export.tflite._encode import element_name, encoded
 from xir.backends.export.tflite._fuse import fuse_activations
 from xir.backends.export.tflite._integers import compute_in_integers
 from xir.backends.export.tflite._plan import Plan
-from xir.backends.export.tflite._tables import answer
+from xir.backends.export.tflite._tables import answer_for
 from xir.errors import Problem, UnsupportedError
 from xir.files import PathLike, atomic_write
 from xir.ir.dims import Symbol
@@ -20,45 +20,53 @@ from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 
 
-def plan_tflite(graph: Graph) -> Plan:
-    """What `export_tflite` would write, without writing.
+def plan_tflite(graph: Graph, tidy: Callable[[Graph], Graph] | None = None) -> Plan:
+    """What `export_tflite` would write, without writing; `tidy` as there.
 
     Raises:
         UnsupportedError: operators or element types that have no form there; all of them are listed.
     """
     check_boundary(graph, "TFLite", lambda dtype: element_name(dtype) is not None)
-    plan = Plan(legalize(graph, answer, "TFLite"))
+    plan = Plan(legalize(graph, answer_for(graph), "TFLite", tidy))
     plan.build()
-    fuse_activations(plan)
-    compute_in_integers(plan)
+    for part in plan.module:
+        fuse_activations(part)
+        compute_in_integers(part)
     return plan
 
 
-def export_tflite(graph: Graph, path: PathLike, *, least: Mapping[Symbol, int] | None = None) -> ExportReport:
+def export_tflite(
+    graph: Graph,
+    path: PathLike,
+    *,
+    least: Mapping[Symbol, int] | None = None,
+    tidy: Callable[[Graph], Graph] | None = None,
+) -> ExportReport:
     """Writes `graph` as a TFLite file, whole or not at all.
 
     Args:
         graph: the model.
         path: of the file.
         least: sizes for those that only the run tells, where the file names a number too.
+        tidy: cleans up what the pieces of operators leave, such as equal ones.
 
     Raises:
         UnsupportedError: operators or element types that have no form there; all of them are listed.
         FileError: the file cannot be written; an old one is untouched.
     """
-    plan = plan_tflite(graph)
-    data = encoded([plan], least or {}, "written by xir")
+    plan = plan_tflite(graph, tidy)
+    data = encoded(plan.module, least or {}, "written by xir")
     name: str = os.fspath(path)
     with atomic_write(name) as file:
         file.write(data)
     operators: dict[str, int] = {}
-    for record in plan.records:
+    for record in (record for part in plan.module for record in part.records):
         operators[record.kind] = operators.get(record.kind, 0) + 1
     return ExportReport(
         name,
         None,
         None,
-        len(plan.records),
+        sum(operators.values()),
         dict(sorted(operators.items())),
         len(plan.graph.parameters),
         len(data),

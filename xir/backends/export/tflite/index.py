@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from xir.backends.export.tflite._form import Answer, Call, Forms, Refusal, literal_of, operand, whole
+from xir.backends.export.tflite._form import Answer, Call, Forms, Refusal, bare, literal_of, operand, whole
 from xir.backends.export.tflite.elementwise import like
 from xir.ir.constant import constant_of
 from xir.ir.node import Node, Value
@@ -28,6 +28,14 @@ def from_front(indices: Value) -> bool:
     match node.op.name:
         case "arg_max" | "arg_min" | "iota" | "nonzero" | "top_k":
             return True
+        case "clip":
+            least = node.attributes["minimum"]
+            return isinstance(least, float) and least >= 0
+        case "maximum":
+            return any(
+                literal_of(value) is not None and from_front(value)
+                for value in map(bare, (operand(node), operand(node, 1)))
+            )
         case "cast":
             return operand(node).dtype.is_integer and not operand(node).dtype.is_signed
         case "reshape" | "broadcast" | "transpose" | "slice":

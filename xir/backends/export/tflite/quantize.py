@@ -18,6 +18,11 @@ def _known(value: Value | None) -> bool:
     return value is None or value.node is None or value.node.op.name == "constant"
 
 
+def is_bias(node: Node) -> bool:
+    """Whether integers of 32 bits are read, which are real numbers in the file: they must be known."""
+    return operand(node).dtype is DType.INT32
+
+
 def _scaled(node: Node, real: Value, integers: Value, kind: str) -> Answer:
     scale, zero = operand(node, 1), node.inputs[2]
     plain = real.dtype is DType.FLOAT32 and scale.dtype is DType.FLOAT32 and scale.rank < 2

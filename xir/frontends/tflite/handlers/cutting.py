@@ -353,9 +353,9 @@ def updated(site: Site, x: Value, update: Value, starts: Value) -> Value:
     """DYNAMIC_UPDATE_SLICE: the update at its start, moved so that it fits (dynamic_update_slice.cc)."""
     known = site.known(starts)
     sizes = tuple(size for size in (*x.shape, *update.shape) if isinstance(size, int))
-    if len(sizes) != 2 * x.rank or length_of(starts) != x.rank:
+    if length_of(starts) != x.rank or update.rank != x.rank:
         site.refuse("sizes that are not known before the run")
-    if known is None:
+    if known is None or len(sizes) != 2 * x.rank:
         return _updated_late(x, update, starts)
     result = update
     for axis in reversed(range(x.rank)):

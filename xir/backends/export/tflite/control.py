@@ -1,0 +1,38 @@
+"""Forms of branches and loops: their bodies become subgraphs, which `_flow` writes."""
+
+from __future__ import annotations
+
+from xir.backends.export.tflite._form import Answer, Flow, Forms, Refusal, whole
+from xir.ir.graph import Graph
+from xir.ir.node import Node
+from xir.ir.types import TensorType
+from xir.ops import control
+
+forms = Forms()
+
+
+def _tensors(node: Node) -> Refusal | None:
+    bodies = [held for held in node.attributes.values() if isinstance(held, Graph)]
+    values = [*node.inputs, *node.outputs, *(value for body in bodies for value in (*body.inputs, *body.outputs))]
+    odd = any(value is not None and not isinstance(value.type, TensorType) for value in values)
+    return Refusal("a body with a value that is no tensor of known rank") if odd else None
+
+
+@forms.of(control.if_)
+def _if(node: Node) -> Answer:
+    """IF."""
+    return _tensors(node) or Flow("IF")
+
+
+@forms.of(control.scan)
+def _scan(node: Node) -> Answer:
+    """WHILE over the places of what is scanned."""
+    return _tensors(node) or Flow("SCAN")
+
+
+@forms.of(control.loop)
+def _loop(node: Node) -> Answer:
+    """WHILE, where nothing is stacked: how many steps there are is not known before."""
+    if len(node.outputs) > whole(node, "carried"):
+        return Refusal("a loop that stacks the results of its steps")
+    return _tensors(node) or Flow("LOOP")
