@@ -7,11 +7,15 @@ from xir.frontends.torch.handlers._numbers import fmod, quotient, remainder, tru
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Number
+from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType
+from xir.ir.types import DType, TensorType
 from xir.ops import compare, elementwise
 from xir.ops._build import scalar_like
 from xir.ops._wide import narrow, wide
+from xir.ops.activation import relu
+from xir.ops.control import loop
+from xir.ops.reduce import reduce_sum
 
 operators = Operators("aten")
 
@@ -229,3 +233,47 @@ def ldexp(call: Call, x: Value, exponent: Value) -> Value:
     """`x * 2 ** exponent`."""
     left, right = call.promoted(x, exponent, floating=True)
     return elementwise.mul(left, elementwise.pow_(call.filled(2, left.dtype, left.shape), right))
+
+
+@operators.op(
+    "_add_relu.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor",
+    "_add_relu.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor",
+)
+def add_relu(call: Call, x: Value, other: Value | Number, alpha: Number) -> Value:
+    """`x + alpha * other` where it is above 0, else 0."""
+    return relu(add(call, x, other, alpha))
+
+
+@operators.op("gcd(Tensor self, Tensor other) -> Tensor")
+def gcd(call: Call, x: Value, other: Value) -> Value:
+    """The greatest common divisor, by Euclid's algorithm until no pair has a remainder."""
+    left, right = (_size(each) for each in call.promoted(x, other))
+    if left.dtype.is_floating or left.dtype is DType.BOOL:
+        call.invalid(f"whole numbers have divisors, not {left.dtype}")
+
+    def left_over(rest: Value) -> Value:
+        some = call.cast(compare.not_equal(rest, scalar_like(rest, 0)), DType.INT64)
+        count = reduce_sum(some, axes=tuple(range(some.rank)), keep_dims=False)
+        return compare.greater(count, scalar_like(count, 0))
+
+    step, going, a, b = (
+        Value(kind) for kind in (TensorType(DType.INT64, ()), TensorType(DType.BOOL, ()), left.type, right.type)
+    )
+    done = compare.equal(b, scalar_like(b, 0))
+    rest = elementwise.mod(a, elementwise.select(done, scalar_like(b, 1), b), floored=True)
+    rest = elementwise.select(done, b, rest)
+    body = Graph("euclid", (step, going, a, b), (left_over(rest), elementwise.select(done, a, b), rest))
+    return loop(None, left_over(right), left, right, body=body, carried=2)[0]
+
+
+@operators.op("lcm(Tensor self, Tensor other) -> Tensor")
+def lcm(call: Call, x: Value, other: Value) -> Value:
+    """The least common multiple; 0 where one is 0."""
+    left, right = call.promoted(x, other)
+    divisor = gcd(call, x, other)
+    whole = elementwise.div(_size(left), elementwise.maximum(divisor, scalar_like(divisor, 1)))
+    return elementwise.mul(whole, _size(right))
+
+
+def _size(x: Value) -> Value:
+    return elementwise.abs_(x) if x.dtype.is_signed else x

@@ -66,5 +66,9 @@ CALLS = (
     call("lerp.Scalar", X, Y, 0.25),
     call("lerp.Tensor", X, Y, real(2, 3, seed=4)),
     call("ldexp.Tensor", X, N),
+    call("_add_relu.Tensor", X, Y, alpha=2),
+    call("gcd.default", whole(4, 5, low=-60, high=60), whole(5, low=-60, high=60, seed=3)),
+    call("gcd.default", whole(2, 3, dtype=np.uint8, low=0, high=99), array([[0], [12]], np.uint8)),
+    call("lcm.default", whole(4, 5, low=-60, high=60), whole(4, 5, low=-60, high=60, seed=3)),
     fixed("add.Tensor", real(), real()),
 )
