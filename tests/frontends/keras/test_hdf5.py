@@ -239,6 +239,19 @@ def test_layers_of_networks_of_keras_applications(held, weights, expected, tmp_p
     assert result.tolist() == [expected]
 
 
+def test_a_layer_that_keeps_its_state(tmp_path):
+    x = layer("InputLayer", "x", [], batch_input_shape=[1, 2, 1])
+    rnn = layer("SimpleRNN", "y", [["x"]], units=1, use_bias=False, activation="linear", stateful=True)
+    weights = {"y": {"k": np.full((1, 1), 2, "f4"), "r": np.full((1, 1), 0.5, "f4")}}
+    with pytest.warns(UserWarning, match="has state"):
+        graph = xir.load(written(tmp_path / "m.h5", functional(x, rnn), weights=weights))
+    assert (graph.input_names, graph.output_names) == (("x", "y/state_0"), ("y", "y/state_0.new"))
+    feeds = {"x": np.ones((1, 2, 1), np.float32), "y/state_0": np.zeros((1, 1), np.float32)}
+    first = xir.run(graph, feeds)
+    assert first["y"].tolist() == first["y/state_0.new"].tolist() == [[3.0]]
+    assert xir.run(graph, {**feeds, "y/state_0": first["y/state_0.new"]})["y"].tolist() == [[3.75]]
+
+
 def edited(path, change, **settings):
     written(path, **settings)
     with h5py.File(path, "a") as file:

@@ -28,16 +28,30 @@ def arrays(held, name, letter):
     return found
 
 
-@pytest.mark.parametrize(("generation", "name"), NAMES, ids=[f"{name}-{generation}" for generation, name in NAMES])
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_the_results_are_those_of_keras(generation, name, tmp_path):
+def loaded(generation, name, folder):
+    """The graph of a case, what it is fed and what Keras computed."""
     held = RECORDED[generation]
-    path = tmp_path / f"model{SUFFIXES[generation]}"
+    path = folder / f"model{SUFFIXES[generation]}"
     path.write_bytes(held[f"{name}/file"].tobytes())
     graph = xir.load(path)
     feeds = dict(zip(graph.input_names, arrays(held, name, "x"), strict=True))
+    return graph, feeds, arrays(held, name, "y")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", [name for generation, name in NAMES if generation == 3])
+def test_compiled_they_give_the_same(name, tmp_path):
+    pytest.importorskip("llvmlite")
+    graph, feeds, expected = loaded(3, name, tmp_path)
+    for found, wanted in zip(xir.compile(xir.optimize(graph))(*feeds.values()), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(("generation", "name"), NAMES, ids=[f"{name}-{generation}" for generation, name in NAMES])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_results_are_those_of_keras(generation, name, tmp_path):
+    graph, feeds, expected = loaded(generation, name, tmp_path)
     results = xir.run(graph, feeds)
-    expected = arrays(held, name, "y")
     assert len(expected) == len(graph.output_names)
     for output, wanted in zip(graph.output_names, expected, strict=True):
         assert results[output].shape == wanted.shape

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.frontends._live_names import with_live_names
 from xir.frontends._problems import Problems
@@ -14,14 +16,16 @@ from xir.frontends.keras.inputs import input_type
 from xir.frontends.keras.model import Call, KerasModel, Layer, Network, Tensor, Variable, Weights
 from xir.frontends.keras.owners import weights_of_layers
 from xir.frontends.keras.site import Cursor, Handler, Results, Site, scope_for
+from xir.frontends.state import state_notes
 from xir.ir.builder import sourced
+from xir.ir.constant import Constant, constant_of
 from xir.ir.constraints import collecting
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
 from xir.ir.source import Source
-from xir.ir.types import Type
+from xir.ir.types import TensorType, Type
 from xir.limits import MAX_CALLS, inlining_limit
 
 
@@ -31,6 +35,7 @@ class Imported:
 
     graph: Graph
     notes: tuple[str, ...]
+    state: Mapping[str, Constant]
 
 
 def build(model: KerasModel, *, inputs: Mapping[str, Type] | None = None) -> Imported:
@@ -81,6 +86,7 @@ class _Importer:
         self.taken: set[str] = set()
         self.parameters: list[Value] = []
         self.batch = Symbol()
+        self.states: dict[Value, Value] = {}
         self.order = 0
         self.total = sum(len(layer.calls) for layer in model.network.all_layers())
         self.limit = inlining_limit(self.total)
@@ -101,17 +107,19 @@ class _Importer:
             if self.problems:
                 raise self.problems.error(self.total, self.model.file)
         found = [value for value in outputs if value is not None]
+        names = self._output_names(network, found)
         constants = self.scope.knowledge.constants
         graph = Graph(
             network.name,
-            tuple(inputs),
-            tuple(found),
-            tuple(self._output_names(network, found)),
+            (*inputs, *self.states),
+            (*found, *self.states.values()),
+            (*names, *(f"{self.names[state]}.new" for state in self.states)),
             tuple(Parameter(value, constants[value]) for value in self.parameters),
             self.names,
             tuple(assumed),
         )
-        return Imported(drop_unused_parameters(with_live_names(graph)), tuple(self.notes))
+        state = {self.names[value]: _zeros(value) for value in self.states}
+        return Imported(drop_unused_parameters(with_live_names(graph)), (*self.notes, *state_notes(state)), state)
 
     def _name(self, base: str) -> str:
         """A name that nothing has yet."""
@@ -254,9 +262,25 @@ class _Importer:
             self.names[variable.value] = self._name(leaf if leaf.startswith(layer) else f"{layer}/{leaf}")
         return variable.value
 
+    def state(self, name: str, type: TensorType) -> Value:
+        """An input that begins with 0 and is what the run before gave (`site.Builder`)."""
+        value = Value(type)
+        self.names[value] = self._name(name)
+        self.states[value] = value
+        return value
+
+    def keep(self, state: Value, new: Value) -> None:
+        """What a state is for the next run (`site.Builder`)."""
+        self.states[state] = new
+
     def note(self, text: str) -> None:
         """Tells the person something, once (`site.Builder`)."""
         self.notes[text] = None
+
+
+def _zeros(value: Value) -> Constant:
+    """What a state begins with: its batch is known."""
+    return constant_of(np.zeros([int(str(size)) for size in value.shape], value.dtype.dtype))
 
 
 def _value(frame: _Frame, tensor: Tensor) -> Value | None:

@@ -47,4 +47,4 @@ def _loaded(model: KerasModel, options: LoadOptions) -> Loaded:
     if model.training:
         metadata["training_config"] = model.training
     layers = sum(1 for _ in model.network.all_layers())
-    return Loaded(imported.graph, "keras", model.files, layers, imported.notes, metadata=metadata)
+    return Loaded(imported.graph, "keras", model.files, layers, imported.notes, state=imported.state, metadata=metadata)

@@ -15,6 +15,7 @@ from xir.frontends.keras.owners import OPERATION
 from xir.ir.constant import Constant
 from xir.ir.dims import Shape, equal
 from xir.ir.node import Value
+from xir.ir.types import TensorType
 
 Results: TypeAlias = "Value | Sequence[Value]"
 Handler: TypeAlias = Callable[..., Results]
@@ -102,6 +103,14 @@ class Builder(Protocol):
 
     def parameter(self, variable: Variable, layer: str) -> Value:
         """A stored weight as a weight of the graph; the same value for all that ask."""
+        ...
+
+    def state(self, name: str, type: TensorType) -> Value:
+        """An input that begins with 0 and is what the run before gave."""
+        ...
+
+    def keep(self, state: Value, new: Value) -> None:
+        """What a state is for the next run."""
         ...
 
     def note(self, text: str) -> None:

@@ -11,6 +11,7 @@ from xir.frontends.keras.handlers._sequences import Compact, compacted, spread
 from xir.frontends.keras.site import Handler, Site
 from xir.ir.dims import Dim
 from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
 from xir.ops import elementwise
 from xir.ops.lstm import lstm
 from xir.ops.rnn import gru, rnn
@@ -108,16 +109,23 @@ def _settings(site: Site) -> None:
     site.cursor = site.cursor.part("cell")
     if site.config.flag("time_major"):
         site.refuse("sequences with time before the batch")
-    if site.config.flag("stateful"):
-        site.note(f"the layer {site.layer.name!r} keeps its state from run to run in Keras; here every run starts anew")
 
 
 @dataclass(frozen=True, slots=True)
 class _Sequence:
-    """What a layer runs over: [T, N, I] with the steps that count in front, and how to put its outputs back."""
+    """What a layer runs over: [T, N, I] with the steps that count in front, and how to put its outputs back.
+
+    Attributes:
+        x: the sequence.
+        compact: where its steps are, if some do not count.
+        first: the states to begin with, [1, N, H] each; none where they are 0.
+        kept: those of them that are the model's state, as the inputs that they are.
+    """
 
     x: Value
     compact: Compact | None
+    first: tuple[Value, ...]
+    kept: tuple[Value, ...]
 
     @property
     def lengths(self) -> Value | None:
@@ -125,7 +133,9 @@ class _Sequence:
         return None if self.compact is None else self.compact.lengths
 
 
-def _sequence(site: Site, x: Value) -> _Sequence:
+def _sequence(site: Site, x: Value, states: Sequence[Value], units: int, count: int = 1) -> _Sequence:
+    """What a layer runs over; `states` are what it is called with, `count` how many it has."""
+    batch = x.shape[0]
     mask = site.mask
     if site.config.flag("go_backwards"):
         x = reverse(x, axes=(1,))
@@ -133,17 +143,31 @@ def _sequence(site: Site, x: Value) -> _Sequence:
     compact = None if mask is None else compacted(mask)
     if compact is not None:
         x = compact.front(x)
-    return _Sequence(transpose(x, perm=(1, 0, 2)), compact)
-
-
-def _initial(site: Site, states: Sequence[Value], units: int) -> list[Value]:
     given = [*states, *site.named.pop("initial_state", ())]
-    return [reshape(state, shape=(1, state.shape[0], units)) for state in given]
+    kept: list[Value] = []
+    if site.config.flag("stateful") and not given:
+        kept = _kept(site, batch, units, count)
+    first = tuple(reshape(state, shape=(1, state.shape[0], units)) for state in given or kept)
+    return _Sequence(transpose(x, perm=(1, 0, 2)), compact, first, tuple(kept))
+
+
+def _kept(site: Site, batch: Dim, units: int, count: int) -> list[Value]:
+    """The states of a stateful layer, inputs of the model; Keras wants the size of the batch for them."""
+    if not isinstance(batch, int):
+        site.note(
+            f"the layer {site.layer.name!r} keeps its state from run to run in Keras; here every run starts anew, for "
+            "the batch has no known size"
+        )
+        return []
+    type = TensorType(DType.FLOAT32, (batch, units))
+    return [site.scope.builder.state(f"{site.layer.name}/state_{place}", type) for place in range(count)]
 
 
 def _results(site: Site, run: _Sequence, y: Value, last: Sequence[Value]) -> tuple[Value, ...]:
     """The outputs of a layer: all steps or the last one, and the states where they are asked for."""
     ends = [reshape(state, shape=state.shape[1:]) for state in last]
+    for begin, end in zip(run.kept, ends, strict=False):
+        site.scope.builder.keep(begin, end)
     found: Value = ends[0]
     if site.config.flag("return_sequences"):
         steps = reshape(y, shape=(y.shape[0], y.shape[2], y.shape[3]))
@@ -164,9 +188,8 @@ def long_short(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
     inner = gate(site, site.config.raw("recurrent_activation", "sigmoid"))
     outer = gate(site, site.config.raw("activation", "tanh"))
     layer = _weights(site, x, (0, 3, 1, 2), (0, 2, 1, 3))
-    run = _sequence(site, x)
-    first = _initial(site, states, layer.units)
-    h, c = (first[0], first[1]) if len(first) == 2 else (None, None)
+    run = _sequence(site, x, states, layer.units, 2)
+    h, c = (run.first[0], run.first[1]) if len(run.first) == 2 else (None, None)
     y, last_h, last_c = lstm(
         run.x,
         layer.w,
@@ -192,15 +215,14 @@ def gated(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
     inner = gate(site, site.config.raw("recurrent_activation", "sigmoid"))
     outer = gate(site, site.config.raw("activation", "tanh"))
     layer = _weights(site, x, (0, 1, 2), (0, 1, 2), reset_after)
-    run = _sequence(site, x)
-    first = _initial(site, states, layer.units)
+    run = _sequence(site, x, states, layer.units)
     y, last = gru(
         run.x,
         layer.w,
         layer.r,
         layer.b,
         run.lengths,
-        first[0] if first else None,
+        run.first[0] if run.first else None,
         direction="forward",
         functions=(inner, outer),
         clip=None,
@@ -215,15 +237,14 @@ def simple(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
     _settings(site)
     function = gate(site, site.config.raw("activation", "tanh"))
     layer = _weights(site, x, (0,), (0,))
-    run = _sequence(site, x)
-    first = _initial(site, states, layer.units)
+    run = _sequence(site, x, states, layer.units)
     y, last = rnn(
         run.x,
         layer.w,
         layer.r,
         layer.b,
         run.lengths,
-        first[0] if first else None,
+        run.first[0] if run.first else None,
         direction="forward",
         functions=(function,),
         clip=None,
