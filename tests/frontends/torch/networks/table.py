@@ -17,7 +17,7 @@ MARK = "<!-- python -m tests.frontends.torch.networks --table writes what follow
 MEASURED = Path(__file__).parent / "measured.jsonl"
 """What was measured so far, a line of JSON a network and way; a run adds to it."""
 
-KEPT = ("network", "way", "status", "error", "nodes", "onnx_nodes", "origins", "seconds")
+KEPT = ("network", "way", "status", "error", "exact", "own", "nodes", "onnx_nodes", "origins", "seconds")
 
 Results = dict[tuple[str, str], Answer]
 """The last answer of each network and way."""
