@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -135,7 +136,7 @@ def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
         result += size
     if node.op.name in _SIZE_AXES:
         return _sized(node) if result <= MAX_FOLDED_BYTES else None
-    own = [None if value is None else rewriter.constant_of(bare(value)) for value in node.inputs]
+    own = [_held(value, rewriter) for value in node.inputs]
     if any(value is not None and held is None for value, held in zip(node.inputs, own, strict=True)):
         return None
     given = sum(held.nbytes for held in own if held is not None)
@@ -147,6 +148,13 @@ def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
     if result > SMALL_BYTES and any(value is not None and rewriter.uses(value) > 1 for value in node.inputs):
         return None
     return operands if max(result, given) <= MAX_FOLDED_BYTES and result <= max(given, SMALL_BYTES) else None
+
+
+def _held(value: Value | None, rewriter: Rewriter) -> Constant | None:
+    """What a value holds, or repeats; None for more elements than NumPy makes a view of, though one stands for all."""
+    if value is None or (_bytes(value) or 0) > sys.maxsize:
+        return None
+    return rewriter.constant_of(bare(value))
 
 
 def _repeated(held: Constant | None, value: Value | None) -> Constant | None:
