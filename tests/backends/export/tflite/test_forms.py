@@ -20,10 +20,11 @@ from xir.ir.dims import Symbol, ceil_divide, maximum
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
-from xir.ops import elementwise, pool, reduce, resize
+from xir.ops import activation, bitwise, elementwise, pool, reduce, resize
 from xir.ops import shape as shapes
 from xir.ops.constant import constant
 from xir.ops.conv import conv, conv_transpose
+from xir.ops.finding import nonzero
 from xir.ops.index import gather
 from xir.ops.matmul import gemm
 from xir.ops.padding import pad
@@ -138,6 +139,57 @@ def _sampled() -> Graph:
     return Net(x).graph(linear)
 
 
+def _functions() -> Graph:
+    x = image(2, 5)
+    inside, above = activation.tanh(x), elementwise.exp(elementwise.abs_(x))
+    of_inside = (elementwise.asin, elementwise.acos, elementwise.atanh, elementwise.erf, elementwise.tan)
+    of_all = (elementwise.atan, elementwise.sinh, elementwise.cosh, elementwise.asinh, elementwise.sign)
+    tests = (elementwise.is_nan(x), elementwise.is_inf(x), elementwise.is_inf(x, negative=False))
+    both = (elementwise.is_inf(x, positive=False), elementwise.is_inf(x, positive=False, negative=False))
+    return Net(x).graph(
+        *(function(inside) for function in of_inside),
+        *(function(x) for function in of_all),
+        elementwise.acosh(above),
+        elementwise.reciprocal(above),
+        elementwise.mod(x, above, floored=True),
+        elementwise.mod(x, above, floored=False),
+        elementwise.pow_(above, inside),
+        activation.elu(x, alpha=0.5),
+        activation.elu(x, alpha=1.0),
+        activation.gelu(x, approximation="none"),
+        elementwise.clip(x, minimum=-0.5, maximum=0.25),
+        *tests,
+        *both,
+    )
+
+
+def _integers() -> Graph:
+    x, places = of(DType.INT32, 3, 2), of(DType.INT64, 3)
+    shift = constant(value=constant_of(np.array([[1, 2]] * 3, np.int32)))
+    sure = reduce.arg_max(x, axis=1, keep_dims=False)
+    return Net(x, places).graph(
+        bitwise.bitwise_not(x),
+        bitwise.shift_right(x, shift),
+        elementwise.clip(x, minimum=-1.0, maximum=3e9),
+        elementwise.abs_(places),
+        gather(x, sure, axis=1),
+        gather(x, elementwise.clip(places, minimum=0.0, maximum=1.0), axis=1),
+        reduce.reduce_sum(x, axes=(), keep_dims=True),
+        nonzero(elementwise.cast(x, dtype=DType.BOOL)),
+    )
+
+
+def _windows_of_the_run() -> Graph:
+    """Padding by a formula that is nothing for every size."""
+    size = Symbol("W")
+    x = image(1, 2, 6, size)
+    net = Net(x)
+    pair = (ceil_divide(size, 2) + size // 2 - size, ceil_divide(size, 2) - size // 2)
+    inner = net.conv(x, 2, 3)
+    made = pool.max_pool(inner, window=(2, 2), strides=(2, 2), padding=((0, 0), pair), dilation=(1, 1))
+    return net.graph(made)
+
+
 GRAPHS: dict[str, Callable[[], Graph]] = {
     "convolution over one axis": _conv_1d,
     "convolution over three axes": _conv_3d,
@@ -150,6 +202,9 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "gathered": _gathered,
     "small types": _small_types,
     "sampled": _sampled,
+    "functions": _functions,
+    "integers": _integers,
+    "windows of the run time": _windows_of_the_run,
 }
 
 

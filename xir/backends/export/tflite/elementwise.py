@@ -53,6 +53,8 @@ _BINARY: tuple[tuple[AnyOp, str, str], ...] = (
     (ops.add, "ADD", "AddOptions"),
     (ops.sub, "SUB", "SubOptions"),
     (ops.mul, "MUL", "MulOptions"),
+    (ops.pow_, "POW", "PowOptions"),
+    (ops.div, "DIV", "DivOptions"),
     (ops.minimum, "MINIMUM", "MaximumMinimumOptions"),
     (ops.maximum, "MAXIMUM", "MaximumMinimumOptions"),
     (compare.equal, "EQUAL", "EqualOptions"),
@@ -112,12 +114,6 @@ def _abs(node: Node) -> Answer:
     return ops.maximum(x, ops.neg(x)) if x.dtype is DType.INT64 else free("ABS", [x], "AbsOptions")
 
 
-@forms.of(ops.div)
-def _div(node: Node) -> Answer:
-    """DIV, toward zero for integers."""
-    return _each("DIV", "DivOptions")(node)
-
-
 @forms.of(ops.reciprocal)
 def _reciprocal(node: Node) -> Answer:
     x = operand(node)
@@ -132,19 +128,6 @@ def _mod(node: Node) -> Answer:
         return _each("FLOOR_MOD", "FloorModOptions")(node)
     rest = ops.mod(ops.abs_(x), ops.abs_(y), floored=True)
     return ops.select(compare.less(x, like(x, 0.0)), ops.neg(rest), rest)
-
-
-@forms.of(ops.pow_)
-def _pow(node: Node) -> Answer:
-    """POW; an exponent of another type takes that of the base."""
-    x, y = operand(node), operand(node, 1)
-    if x.dtype is y.dtype:
-        return _each("POW", "PowOptions")(node)
-    if x.dtype.is_floating:
-        return ops.pow_(x, ops.cast(y, dtype=x.dtype))
-    if y.dtype.is_floating:
-        return ops.cast(ops.pow_(ops.cast(x, dtype=y.dtype), y), dtype=x.dtype)
-    return Refusal(f"a power of {x.dtype} to {y.dtype}")
 
 
 @forms.of(ops.cast)
