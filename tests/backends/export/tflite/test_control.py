@@ -69,7 +69,10 @@ def test_a_branch_has_two_subgraphs(value: float, tmp_path: Path) -> None:
     zero = constant(value=constant_of(np.zeros((1,), np.float32)))
     test = less(zero, reshape(reduce_sum(x, axes=(0, 1), keep_dims=False), shape=(1,)))
     one, other, weight = image(2, 3), image(2, 3), image(2, 3)
-    then, rest = body((one, weight), elementwise.mul(one, weight)), body((other, weight), elementwise.neg(other))
+    own = Net(other)
+    less_own = elementwise.sub(other, own.weight(2, 3))
+    rest = Graph("rest", (other, weight), (less_own,), ("r",), tuple(own.weights), {other: "a", weight: "b"})
+    then = body((one, weight), elementwise.mul(one, weight))
     (result,) = control.if_(test, x, net.weight(2, 3), then_body=then, else_body=rest)
     graph, path = net.graph(result), tmp_path / "net.tflite"
     export_tflite(graph, path)

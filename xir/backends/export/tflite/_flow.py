@@ -19,7 +19,7 @@ from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Dim
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
-from xir.ir.rewrite import inlined
+from xir.ir.rewrite import Rewriter
 from xir.ir.types import DType, TensorType
 from xir.ops.compare import less, logical_and
 from xir.ops.constant import constant
@@ -58,6 +58,17 @@ class _Body:
             self.inputs.append(inside)
             self.outer.append(outer)
         return inside
+
+    def inline(self, graph: Graph, operands: Sequence[Value]) -> tuple[Value, ...]:
+        """The results of a body of a node, whose own weights become the subgraph's."""
+        rewriter = Rewriter(graph)
+        for old, new in zip(graph.inputs, operands, strict=True):
+            rewriter.map(old, new)
+        for parameter in graph.parameters:
+            self.weights.append(Parameter(Value(parameter.value.type), parameter.constant))
+            rewriter.map(parameter.value, self.weights[-1].value)
+        rewriter.rebuild_nodes()
+        return tuple(rewriter.new[value] for value in graph.outputs)
 
     def graph(self, name: str, inputs: Sequence[Value], outputs: Sequence[Value]) -> Graph:
         """The subgraph."""
@@ -106,7 +117,7 @@ def _write_if(plan: Plan, node: Node) -> None:
     operands: list[Value] = []
     for name in ("then_body", "else_body"):
         body = _Body(plan)
-        made = inlined(_body_of(node, name), [body.take(value) for value in captured])
+        made = body.inline(_body_of(node, name), [body.take(value) for value in captured])
         numbers.append(len(plan.module))
         _subgraph(plan, body.graph(name, body.inputs, made))
         operands = body.outer
@@ -136,7 +147,7 @@ def _write_loop(plan: Plan, node: Node) -> None:
     held = [Value(value.type) for value in states[:carried]]
     rest = [body.take(value) for value in states[carried:]]
     limit = None if count is None else body.take(count)
-    made = inlined(_body_of(node, "body"), (step, test, *held, *rest))
+    made = body.inline(_body_of(node, "body"), (step, test, *held, *rest))
     inputs = (step, test, *held, *body.inputs)
     one = constant(value=constant_of(np.array(1, np.int64)))
     outputs = (add(step, one), _scalar(made[0]), *made[1 : 1 + carried], *body.inputs)
@@ -207,7 +218,7 @@ class _Scan:
             gather(value, self._at(back), axis=axis)
             for value, axis, back in zip(self.slices, self.axes, backward, strict=True)
         ]
-        made = inlined(_body_of(node, "body"), (*self.held, *cut, *self.rest))
+        made = self.body.inline(_body_of(node, "body"), (*self.held, *cut, *self.rest))
         axes, turned = _numbers(node, "result_axes"), _flags(node, "reversed_results")
         pieces: list[Value] = []
         for value, axis, back in zip(made[self.states :], axes, turned, strict=True):
