@@ -85,7 +85,7 @@ def test_a_wrong_result_does_not_take_its_place(net, tmp_path, monkeypatch):
     target = tmp_path / "a.onnx"
     target.write_bytes(b"old")
     other = read(small(tmp_path, net.read_text().replace("std: 0.5", "std: 0.1"), "other.prototxt")).graph
-    monkeypatch.setattr("xir._conversion.optimize", lambda graph, **rest: other)
+    monkeypatch.setattr("xir._job.optimize", lambda graph, **rest: other)
     with pytest.raises(MismatchError) as caught:
         xir.convert(net, target)
     assert isinstance(caught.value, ConversionMismatch)

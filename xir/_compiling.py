@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from xir._conversion import Progress, silent
+from xir._loading import Progress, silent
 from xir.errors import MismatchError, MissingExtraError, UsageError
 from xir.ir.graph import Graph
 from xir.passes import optimize

@@ -10,21 +10,10 @@ from typing import TYPE_CHECKING, Literal
 from numpy.typing import ArrayLike
 
 from xir._compiling import CompileReport, compile_to
-from xir._conversion import (
-    ConversionMismatch,
-    Model,
-    Progress,
-    TypeSpec,
-    convert,
-    load_options,
-    optimize_model,
-    plan_conversion,
-    read,
-    runner_of,
-    second_options,
-    silent,
-)
+from xir._conversion import convert, optimize_model, plan_conversion
 from xir._exporting import EXPORTS, export
+from xir._job import ConversionMismatch, runner_of
+from xir._loading import Model, Progress, TypeSpec, load_options, read, second_options, silent
 from xir._weights import WeightsReport, convert_weights, load_weights
 from xir.autodiff import grad
 from xir.errors import UsageError

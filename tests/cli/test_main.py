@@ -193,14 +193,14 @@ def test_a_full_disk_behind_standard_output_is_9():
 
 SLOW = """
 import sys, time
-import xir._conversion as conversion
+import xir._job as job
 from xir_cli.main import main
 
 def slow(*arguments, **keywords):
     print("writing", flush=True)
     time.sleep(60)
 
-conversion.verify_runners = slow
+job.verify_runners = slow
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -20,7 +20,7 @@ from xir.files import staged_write
 )
 def test_a_side_file_that_cannot_be_written_stops_the_work(tmp_path, capsys, monkeypatch, command, option):
     monkeypatch.setattr("xir.api.load_model", lambda *_: pytest.fail("nothing is to be read"))
-    monkeypatch.setattr("xir._conversion.load_model", lambda *_: pytest.fail("nothing is to be read"))
+    monkeypatch.setattr("xir._loading.load_model", lambda *_: pytest.fail("nothing is to be read"))
     source, out = small(tmp_path), tmp_path / "a.onnx"
     where = [source] if command == "verify" else ["-o", out]
     done = call(capsys, command, source, *where, option, tmp_path / "nowhere" / "c.json")

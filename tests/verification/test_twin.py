@@ -71,7 +71,7 @@ def test_weights_that_are_all_zero_are_verified_by_a_twin(tmp_path):
 
 
 def test_a_twin_finds_what_zeros_hide(tmp_path, monkeypatch):
-    monkeypatch.setattr("xir._conversion._Job.optimize", double_weights)
+    monkeypatch.setattr("xir._job.Job.optimize", double_weights)
     with pytest.raises(MismatchError, match=r"also with random weights.*outputs \['prob'\]"):
         xir.convert(net(tmp_path), tmp_path / "net.onnx")
     assert not (tmp_path / "net.onnx").exists()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 
-from xir._conversion import Model, read, second_options
+from xir._loading import Model, read, second_options
 from xir.frontends.options import Loaded, LoadOptions
 from xir.ir.constant import Constant
 from xir.ir.dims import SymbolicDim, as_dim, to_text

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xir._conversion import Model, read, second_options
+from xir._loading import Model, read, second_options
 from xir.errors import UsageError
 from xir.frontends.options import LoadOptions
 from xir.ir.constant import Array

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from xir._conversion import Model, Progress, read, silent
+from xir._loading import Model, Progress, read, silent
 from xir.errors import UsageError, XirError
 from xir.ir.constant import Array
 from xir.ir.graph import Graph

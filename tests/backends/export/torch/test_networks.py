@@ -47,7 +47,7 @@ def test_without_pytorch_pt2_says_how_to_get_it(tmp_path: Path, monkeypatch: pyt
 
 
 def test_without_pytorch_nothing_is_verified_and_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xir._conversion.has_torch", lambda: False)
+    monkeypatch.setattr("xir._job.has_torch", lambda: False)
     report = xir.convert(tiny(tmp_path), tmp_path / "net.py")
     assert report.certificate is None
     assert any("not verified" in note for note in report.notes)
