@@ -123,7 +123,7 @@ def test_the_format_to_write(path, format, found):
 
 def test_a_format_that_is_not_written():
     with pytest.raises(UsageError, match="no format that xir writes"):
-        export_format("a.pb")
+        export_format("a.caffemodel")
 
 
 def test_show_draws(net, tmp_path):
