@@ -33,6 +33,8 @@ SAMPLED = (
     *("onnx external data", "onnx graphs", "onnx structures", "onnx operators", "xir", "xir companions"),
     *("onnx borders", "onnx storage", "onnx scopes", "weights", "weights that run code", "weights that ask for much"),
     *("exported programs", "archives of programs", "tflite", "tflite fields", "tflite tables"),
+    *("tensorflow graphs", "tensorflow sizes", "tensorflow without end", "tensorflow that touches the machine"),
+    *("tensorflow checkpoints", "tensorflow saved models", "tensorflow.js"),
 )
 PER_BATCH = 3
 WEIGHTS = "old.safetensors"

@@ -31,9 +31,11 @@ def assert_all_told(graph, folder):
     assert untold(graph) == []
     optimized = xir.optimize(graph)
     assert untold(optimized) == []
+    # ONNX says an output that is a weight alone by an Identity, which stands for nothing that was computed.
+    held = {name for name, value in zip(optimized.output_names, optimized.outputs, strict=True) if value.node is None}
     for file in ("model.onnx", "model.xir"):
         xir.export(optimized, folder / file)
-        assert untold(xir.load(folder / file)) == []
+        assert [node for node in untold(xir.load(folder / file)) if node.name not in held] == []
 
 
 @pytest.mark.parametrize("name", ["net", "norm_core", "steps"])

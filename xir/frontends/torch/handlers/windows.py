@@ -143,4 +143,4 @@ def frequencies(call: Call, size: int, spacing: float, dtype: DType | None) -> V
     if size < 1:
         call.invalid(f"a spectrum of {size} points")
     find = np.fft.rfftfreq if call.kind.startswith("aten.fft_r") else np.fft.fftfreq
-    return call.literal(find(call.bounded(size), spacing), dtype or DEFAULT)
+    return call.literal(find(int(call.bounded(size)), spacing), dtype or DEFAULT)
