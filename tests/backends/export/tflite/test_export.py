@@ -113,6 +113,15 @@ def test_an_image_with_channels_last_has_no_transpose() -> None:
     assert kinds(plan) == ["CONV_2D"]
 
 
+def test_reshapes_that_undo_each_other_are_not_written(tmp_path: Path) -> None:
+    x = image(1, 8, 8, 1)
+    net = Net(x)
+    turned = shapes.transpose(x, perm=(0, 3, 1, 2))  # one channel: no element changes its place
+    graph = net.graph(net.conv(turned, 4, 3), shapes.reshape(shapes.reshape(x, shape=(64,)), shape=(4, 16)))
+    assert sorted(kinds(plan_tflite(graph))) == ["CONV_2D", "RESHAPE", "TRANSPOSE"]
+    round_trip(graph, tmp_path / "net.tflite")
+
+
 PADDINGS = (
     ((0, 0), "VALID", 0),
     ((1, 1), "SAME", 0),

@@ -1,4 +1,4 @@
-"""Activations that become part of the operator before them."""
+"""What becomes of operators beside others: activations are part of the one before them, reshapes undo each other."""
 
 from __future__ import annotations
 
@@ -37,6 +37,33 @@ def fuse_activations(plan: Plan) -> None:
         makers[record.outputs[0]] = maker
         gone.add(place)
     plan.records = [record for place, record in enumerate(plan.records) if place not in gone]
+
+
+def undo_reshapes(plan: Plan) -> None:
+    """Reads what a reshape reads where another one follows it; those that nothing reads then are left out."""
+    makers = {record.outputs[0]: record for record in plan.records if record.kind == "RESHAPE"}
+    same: dict[int, int] = {}
+    for record in plan.records:
+        record.inputs = [same.get(number, number) for number in record.inputs]
+        first = makers.get(record.inputs[0]) if record.kind == "RESHAPE" else None
+        if first is None:
+            continue
+        record.inputs[0] = first.inputs[0]
+        record.source = (*first.source, *(each for each in record.source if each not in first.source))
+        if record.outputs[0] not in plan.outputs and _are_alike(plan, record.inputs[0], record.outputs[0]):
+            same[record.outputs[0]] = record.inputs[0]
+    read = set(plan.outputs)
+    kept: list[Record] = []
+    for record in reversed(plan.records):
+        if record.kind != "RESHAPE" or record.outputs[0] in read:
+            read.update(record.inputs)
+            kept.append(record)
+    plan.records = kept[::-1]
+
+
+def _are_alike(plan: Plan, one: int, other: int) -> bool:
+    held, made = plan.tensors[one], plan.tensors[other]
+    return held.shape == made.shape and held.quantization == made.quantization
 
 
 def _takes(maker: Record) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from xir.backends.export.legal import legalize
 from xir.backends.export.report import ExportReport
 from xir.backends.export.tflite._encode import element_name, encoded
-from xir.backends.export.tflite._fuse import fuse_activations
+from xir.backends.export.tflite._fuse import fuse_activations, undo_reshapes
 from xir.backends.export.tflite._integers import compute_in_integers
 from xir.backends.export.tflite._plan import Plan
 from xir.backends.export.tflite._tables import answer_for
@@ -30,6 +30,7 @@ def plan_tflite(graph: Graph, tidy: Callable[[Graph], Graph] | None = None) -> P
     plan = Plan(legalize(graph, answer_for(graph), "TFLite", tidy))
     plan.build()
     for part in plan.module:
+        undo_reshapes(part)
         fuse_activations(part)
         compute_in_integers(part)
     return plan
