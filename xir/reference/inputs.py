@@ -23,8 +23,8 @@ DEFAULT_SIZE = 2
 Least = Mapping[Symbol, int]
 """The least sizes of some symbols."""
 
-MAX_GROWN = 1024
-"""The largest size that a symbol grows to."""
+MAX_GROWN = 65_536
+"""The largest size that a symbol grows to: models of sequences look at ten thousand places around each (SpliceAI)."""
 
 
 def random_inputs(graph: Graph, seed: int = 0, *, least: Least | None = None) -> dict[str, Array]:

@@ -57,7 +57,6 @@ def of_late_padding() -> Graph:
         (drawn((1 << 24) + 1), 21, "none of which is this seed"),
         (drawn(1 << 40), 21, "none of which is this seed"),
         (drawn(0, DType.BFLOAT16), 21, "bf16"),
-        (drawn(0, size=Symbol("n")), 21, "known before the run"),
         (of_late_axis(), 17, "computed at run time"),
         (of_late_padding(), 21, "padding >= 0"),
         (late(Net(), 2, 3), 17, "of some axes"),
@@ -81,6 +80,17 @@ def test_draws_whose_seed_no_float_holds_come_apart_or_are_refused() -> None:
         legalize(graph, 21)
     like = net.graph(y=random_uniform(net.input("z", 2), shape=(2,), low=0.0, high=1.0, seed=7, dtype=DType.FLOAT32))
     assert [node.op.name for node in legalize(like, 21).nodes] == ["random_uniform"]
+
+
+def test_draws_of_a_size_that_the_run_tells_take_the_shape_of_zeros() -> None:
+    size, net = Symbol("n"), Net()
+    net.input("x", size)
+    graph = legalize(
+        net.graph(y=random_normal(shape=(size,), mean=0.0, deviation=1.0, seed=0, dtype=DType.FLOAT32)), 21
+    )
+    (draw,) = (node for node in graph.nodes if node.op is random_normal)
+    assert draw.inputs[0] is not None
+    assert draw.inputs[0].shape == (size,)
 
 
 def test_labels_are_written_in_lower_case() -> None:

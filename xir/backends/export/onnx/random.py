@@ -15,15 +15,19 @@ from xir.backends.export.onnx._form import (
     OnnxAttribute,
     Operand,
     Refusal,
+    again,
     ints,
     onnx_value,
     operand,
     real,
     whole,
 )
+from xir.ir.constant import constant_of
 from xir.ir.node import Node
 from xir.ir.types import DType
+from xir.ops.constant import constant
 from xir.ops.random import bernoulli, dropout, multinomial, random_normal, random_uniform
+from xir.ops.shape import broadcast
 
 forms = Forms()
 
@@ -55,9 +59,9 @@ def _drawn(kind: str, names: Mapping[str, str]) -> Form:
         attributes |= {"seed": seed, "dtype": onnx_value(node, "dtype")}
         if like is not None:
             return Call(f"{kind}Like", (like,), attributes)
-        shape = node.attributes["shape"]
-        if not isinstance(shape, tuple) or any(not isinstance(size, int) for size in shape):
-            return Refusal(f"{kind} takes a shape that is known before the run")
+        if node.outputs[0].tensor.static_shape is None:
+            zero = constant(value=constant_of(np.zeros((), np.float32)))
+            return again(node, (broadcast(zero, shape=node.outputs[0].shape),))
         return Call(kind, (), {**attributes, "shape": ints(node, "shape")})
 
     return form
