@@ -48,6 +48,10 @@ def test_rounding_is_told_apart_from_what_is_wrong(tmp_path: Path) -> None:
     assert (judged["status"], judged["exact"] <= judged["own"]) == ("rounding", True)
     assert "torch's own float32" in judged["told"]
     assert _judged(subject, [(far, wanted, given, "a")])["status"] == "different"
+    off = wanted[0] - near[0]  # torch's own error
+    rounded, wrong = [near[0] - 1.9 * off], [near[0] + 2.5 * off]  # the wrong one is nearer to torch's float32
+    assert _judged(subject, [(rounded, wanted, given, "a")])["status"] == "rounding"
+    assert _judged(subject, [(rounded, wanted, given, "a"), (wrong, wanted, given, "b")])["status"] == "different"
 
 
 def test_causes_are_told_first() -> None:

@@ -189,15 +189,17 @@ Pair = tuple[list[np.ndarray], list[np.ndarray], Mapping[str, Any], str]
 
 
 def _judged(subject: Subject, pairs: Sequence[Pair]) -> Answer:
-    """The worst of some results."""
-    worst, answer = -1.0, Answer()
+    """The worst of some results; what is different is worse than any rounding."""
+    worst: tuple[bool, float] = (False, -1.0)
+    answer = Answer()
     for made, wanted, inputs, where in pairs:
         error, why = distance(made, wanted)
-        if error <= worst:
-            continue
-        worst, answer = error, {"status": "equal", "error": error, "told": ""}
+        found: Answer = {"status": "equal", "error": error, "told": ""}
         if error > subject.network.tolerance:
-            answer |= {"status": "different", "told": f"{where}: {why}"} | _against_exact(subject, made, wanted, inputs)
+            found |= {"status": "different", "told": f"{where}: {why}"} | _against_exact(subject, made, wanted, inputs)
+        badness = found["status"] == "different", error
+        if badness > worst:
+            worst, answer = badness, found
     return answer
 
 
