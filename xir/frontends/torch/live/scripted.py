@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
+from xir.errors import XirError
 from xir.files import open_mapped
 from xir.frontends.options import Plain
 from xir.frontends.torch._imported import Imported
@@ -35,10 +36,12 @@ def import_scripted(
         types: of inputs that a person tells, by their names in the graph.
     """
     try:
-        archive = _archive(module)
-        given = _given(module, items, named)
-        return import_script(archive, Given({**given.types, **types}, given.numbers))
+        archive, given = _archive(module), _given(module, items, named)
     except Exception:  # of any kind: the compiler reads the model's own code
+        return None
+    try:
+        return import_script(archive, Given({**given.types, **types}, given.numbers))
+    except XirError:
         return None
 
 
