@@ -13,8 +13,8 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError
-from xir.files import FileSlice
+from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError, XirError
+from xir.files import FileSlice, MappedFile
 from xir.limits import MAX_ARCHIVE_MEMBERS, MEBI, ArchiveMember, check_archive, check_name, check_size
 
 MAX_DIRECTORY_BYTES = 32 * MEBI
@@ -155,6 +155,16 @@ class Archive:
         """
         member = self[name]
         return _inflate(member) if member.deflated else member.data
+
+
+def archive_of(file: MappedFile) -> Archive | None:
+    """The archive that a file is, to look for what tells formats apart; None where it is none that can be read."""
+    if not looks_like_archive(file.read_at(0, min(file.size, 4))):
+        return None
+    try:
+        return Archive(file.whole())
+    except XirError:
+        return None
 
 
 def _directory(view: memoryview, path: str) -> tuple[int, int, int]:

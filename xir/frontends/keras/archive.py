@@ -11,9 +11,9 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError, XirError
+from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError
 from xir.files import FileSlice, MappedFile
-from xir.frontends._archive import Archive, looks_like_archive
+from xir.frontends._archive import Archive, archive_of
 from xir.frontends._hdf5 import SliceFile, item_at, opened
 from xir.frontends.keras.config import parsed
 from xir.frontends.keras.hdf5 import MAX_WEIGHTS, constant_in, generation_of
@@ -34,13 +34,8 @@ _WHAT = "weights of Keras 3"
 
 def looks_like_keras_archive(file: MappedFile) -> bool:
     """Whether a file is an archive that holds a configuration and says who wrote it."""
-    if not looks_like_archive(file.read_at(0, min(file.size, 4))):
-        return False
-    try:
-        archive = Archive(file.whole())
-    except XirError:
-        return False
-    return CONFIG in archive and METADATA in archive
+    archive = archive_of(file)
+    return archive is not None and CONFIG in archive and METADATA in archive
 
 
 def read_archive(file: MappedFile) -> KerasModel:

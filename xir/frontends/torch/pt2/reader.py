@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 
-from xir.errors import FormatError, InvalidModelError, UnsupportedError, XirError
+from xir.errors import FormatError, InvalidModelError, UnsupportedError
 from xir.files import MappedFile, open_mapped
-from xir.frontends._archive import Archive, looks_like_archive
+from xir.frontends._archive import Archive, archive_of
 from xir.frontends._json import MAX_JSON_BYTES, Json, parse_json
 from xir.frontends.torch.program import Body, Input, Output, Program, Reference, Weight
 from xir.frontends.torch.pt2._graph import read_body
@@ -32,11 +32,8 @@ _OLDER = "serialized_exported_program.json"
 
 def looks_like_pt2(file: MappedFile) -> bool:
     """Whether a file is an archive that says it holds an exported program."""
-    if not looks_like_archive(file.read_at(0, min(file.size, 4))):
-        return False
-    try:
-        archive = Archive(file.whole())
-    except XirError:
+    archive = archive_of(file)
+    if archive is None:
         return False
     return bool(_models(archive)) or _OLDER in archive or _format(archive) == "pt2"
 

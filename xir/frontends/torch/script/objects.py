@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from xir.errors import InvalidModelError, UnsupportedError, XirError
+from xir.errors import InvalidModelError, UnsupportedError
 from xir.files import FileSlice, MappedFile
-from xir.frontends._archive import Archive, looks_like_archive
+from xir.frontends._archive import Archive, archive_of
 from xir.frontends.torch.checkpoint import ArchiveStorages, unknown_identifier
 from xir.frontends.torch.pickled import Constructor, Instance, Names, as_list, as_table, as_tuple, instance_of, kind_of
 from xir.frontends.torch.plain_names import Arguments, wrong_arguments
@@ -28,13 +28,13 @@ _ORIGINS = ".debug_pkl"
 
 def looks_like_torchscript(file: MappedFile) -> bool:
     """Whether a file is an archive that holds objects, constants and code."""
-    if not looks_like_archive(file.read_at(0, min(file.size, 4))):
-        return False
-    try:
-        archive = Archive(file.whole())
-    except XirError:
-        return False
-    return "data.pkl" in archive and "constants.pkl" in archive and any(True for _ in archive.below(_CODE))
+    archive = archive_of(file)
+    return (
+        archive is not None
+        and "data.pkl" in archive
+        and "constants.pkl" in archive
+        and any(True for _ in archive.below(_CODE))
+    )
 
 
 def is_code(place: str) -> bool:
