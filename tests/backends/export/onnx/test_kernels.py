@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.backends.export.onnx.shared import Net, by_onnxruntime, checked
+from tests.ops.cases import AnyOp
+from tests.ops.cases.gated import operands, words
 from tools import onnx_kernels
 from xir.backends.export.onnx import legalize
 from xir.backends.export.onnx.kernels import Kernel, Kernels, ort_1_31, read_table
@@ -25,10 +27,12 @@ from xir.ops.activation import relu
 from xir.ops.cast import saturating_cast
 from xir.ops.finding import nonzero
 from xir.ops.labels import lookup
+from xir.ops.lstm import lstm
 from xir.ops.places import scatter_nd
 from xir.ops.quantize import quantize
 from xir.ops.quantize_product import conv_integer
 from xir.ops.reduce import reduce_max, top_k
+from xir.ops.rnn import gru, rnn
 from xir.ops.roi import roi_pool
 from xir.ops.shape import broadcast, concat, pad
 from xir.reference import run
@@ -284,3 +288,19 @@ def test_a_newer_opset_finds_what_is_no_number() -> None:
     with pytest.raises(UnsupportedError, match="LabelEncoder finds no NaN") as caught:
         choose(graph, 19, None, TARGET)
     assert caught.value.hint == "needs opset >= 20: add --opset 20"
+
+
+@pytest.mark.parametrize("layer", [rnn, lstm, gru], ids=lambda layer: layer.name)
+@pytest.mark.parametrize(("dtype", "whole", "far"), [(DType.BFLOAT16, True, 1e-2), (DType.FLOAT64, False, 1e-14)])
+def test_recurrent_layers_in_types_without_a_kernel(
+    layer: AnyOp, dtype: DType, whole: bool, far: float, tmp_path: Path
+) -> None:
+    """In bf16 one operator of f32, rounded once; in f64, which nothing holds, step by step."""
+    net = Net()
+    x, w, r, b = operands(layer, 1, dtype)
+    held = [net.weight(name, array) for name, array in zip("wrb", (w, r, b), strict=True)]
+    graph = net.graph(y=layer(net.input("x", *x.shape, dtype=dtype), *held, **words(layer))[0])
+    checked(graph, tmp_path / "m.onnx", target=TARGET)
+    assert (layer.name in kinds(choose(graph, None, None, TARGET)[1])) is whole
+    (want,), (have,) = run(graph, {"x": x}).values(), by_onnxruntime(tmp_path / "m.onnx", {"x": x})
+    np.testing.assert_allclose(have.astype(np.float64), want.astype(np.float64), atol=far)

@@ -322,10 +322,9 @@ def live(subject: Subject) -> Answer:
 
 def _exporter(subject: Subject, symbolic: bool) -> Answer:
     """What torch exports to ONNX itself, run by onnxruntime."""
-    import onnxruntime
     import torch
 
-    from tests.frontends.torch.oracle.worker import count_nodes
+    from tests.frontends.torch.oracle.worker import by_onnxruntime, count_nodes
 
     path = subject.folder / ("exporter-symbolic.onnx" if symbolic else "exporter.onnx")
     shapes = subject.shapes(symbolic)
@@ -337,13 +336,11 @@ def _exporter(subject: Subject, symbolic: bool) -> Answer:
         program.save(str(path))
 
     _made(save)
-    session = _made(lambda: onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"]))
+    run, names = _made(lambda: by_onnxruntime(path))
     pairs: list[Pair] = []
     for inputs in subject.sets(symbolic):
-        feeds = dict(zip((each.name for each in session.get_inputs()), flat(inputs), strict=False))
-        pairs.append(
-            (_made(lambda given=feeds: session.run(None, given)), subject.torch(inputs), inputs, "onnxruntime")
-        )
+        feeds = dict(zip(names, flat(inputs), strict=False))
+        pairs.append((_made(lambda given=feeds: run(given)), subject.torch(inputs), inputs, "onnxruntime"))
     return {"onnx_nodes": count_nodes(path)} | _judged(subject, pairs)
 
 

@@ -80,11 +80,7 @@ def answer(node: Node, opset: int, forms: Forms = FORMS, runtime: Runtime | None
         return said
     problem = problem_at(said, opset)
     if problem is not None:
-        refusal = Refusal(problem, helping_opset(said, opset))
-        pieces = _or_pieces(node, refusal)
-        if not isinstance(pieces, Refusal) or refusal.opset is not None:
-            return pieces
-        return _in_wider(node, opset, forms, runtime) or pieces
+        return _in_other_words(node, Refusal(problem, helping_opset(said, opset)), forms, opset, runtime)
     rounded = _rounded(node, said)
     if rounded is None:
         return said if runtime is None else _computed(node, said, forms, runtime)
@@ -93,6 +89,20 @@ def answer(node: Node, opset: int, forms: Forms = FORMS, runtime: Runtime | None
         if not isinstance(pieces, Refusal):
             return pieces
     return apply(node.op, node.inputs, rounded).outputs
+
+
+def _in_other_words(node: Node, refusal: Refusal, forms: Forms, opset: int, runtime: Runtime | None) -> Answer:
+    """A node that ONNX's schema refuses: its pieces, or itself in another element type; the latter first for layers
+
+    of many steps, which are one operator there, and hundreds step by step.
+    """
+    wide = _in_wider(node, opset, forms, runtime) if node.op.name in _UNROLLED else None
+    if wide is not None:
+        return wide
+    pieces = _or_pieces(node, refusal)
+    if not isinstance(pieces, Refusal) or refusal.opset is not None:
+        return pieces
+    return _in_wider(node, opset, forms, runtime) or pieces
 
 
 def _computed(node: Node, call: Call, forms: Forms, runtime: Runtime) -> Answer:
