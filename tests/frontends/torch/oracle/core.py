@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.frontends.torch.aten.call import Example
-from tests.frontends.torch.aten.core import DRAWN, DTYPES, OPEN, core_examples
-from tests.frontends.torch.aten.record import as_torch, defined
+from tests.frontends.torch.handlers.call import Example
+from tests.frontends.torch.handlers.core import DRAWN, OPEN, core
+from tests.frontends.torch.handlers.record import as_torch, asked_if_defined
 from tests.frontends.torch.oracle.case import Case
-from xir.frontends.torch.operators import core_aten
 
 STATISTICS = 0.1
 """How far means and deviations of some thousand random numbers may lie from each other."""
@@ -75,8 +74,6 @@ def case(name: str, example: Example) -> Case:
 
 def cases() -> Iterator[Case]:
     """Every call that torch defines."""
-    for overload in core_aten():
-        for dtype in DTYPES:
-            for number, example in enumerate(core_examples(overload, dtype)):
-                if defined(example) is not None:
-                    yield case(f"{overload} {dtype} {number}", example)
+    for name, example in core().items():
+        if asked_if_defined(example) is not None:
+            yield case(name, example)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.frontends.torch.aten.core import DTYPES
+from tests.frontends.torch.handlers.core import DTYPES
 from tests.frontends.torch.oracle.core import cases
 from tests.frontends.torch.oracle.judge import judged
 

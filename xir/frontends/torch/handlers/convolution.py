@@ -122,10 +122,13 @@ def convolution_by_name(
     steps = _each(call, stride, spatial, "stride")
     if padding not in ("valid", "same"):
         call.invalid(f"padding {padding!r}, expected 'valid' or 'same'")
-    if padding == "same" and set(steps) != {1}:
-        call.invalid(f"padding='same' is for strides of 1, got {list(steps)}")
-    reach = [gap * (call.known_integer(size, "the window") - 1) for gap, size in zip(gaps, w.shape[2:], strict=True)]
-    pairs = tuple((each // 2, each - each // 2) if padding == "same" else (0, 0) for each in reach)
+    pairs = ((0, 0),) * spatial
+    if padding == "same":
+        if set(steps) != {1}:
+            call.invalid(f"padding='same' is for strides of 1, got {list(steps)}")
+        window = (call.known_integer(size, "the window") for size in w.shape[2:])
+        reach = [gap * (size - 1) for gap, size in zip(gaps, window, strict=True)]
+        pairs = tuple((each // 2, each - each // 2) for each in reach)
     y = conv(
         _batched(x, w),
         w,

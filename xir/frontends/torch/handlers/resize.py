@@ -144,7 +144,7 @@ def interpolated(
 )
 def nearest_of_size(call: Call, x: Value, sizes: Sequence[Number], *factors: float | None) -> Value:
     """The nearest element, at a size that is given; factors say which point each result looks at."""
-    return _resized(call, x, tuple(sizes), False, _all(x, sizes, factors))
+    return _resized(call, x, tuple(sizes), False, _all(call, x, sizes, factors))
 
 
 @operators.op(
@@ -164,19 +164,23 @@ def interpolated_of_size(
     call: Call, x: Value, sizes: Sequence[Number], align_corners: bool, *factors: float | None
 ) -> Value:
     """Linear and cubic interpolation at a size that is given."""
-    return _resized(call, x, tuple(sizes), align_corners, _all(x, sizes, factors))
+    given = None if align_corners else _all(call, x, sizes, factors)
+    return _resized(call, x, tuple(sizes), align_corners, given)
 
 
-def _all(x: Value, sizes: Sequence[Number], factors: Sequence[float | None]) -> tuple[float, ...] | None:
-    """The factors, the ratio of the sizes where one is not given; None where none is, or a size is unknown."""
+def _all(call: Call, x: Value, sizes: Sequence[Number], factors: Sequence[float | None]) -> tuple[float, ...] | None:
+    """The factors, the ratio of the sizes where one is not given; None where none is."""
     if all(factor is None for factor in factors):
         return None
-    found = [
-        factor if factor is not None else (size / old if isinstance(size, int) and isinstance(old, int) else None)
-        for factor, size, old in zip(factors, sizes, x.shape[2:], strict=True)
-    ]
-    known = tuple(factor for factor in found if factor is not None)
-    return known if len(known) == len(found) else None
+    found: list[float] = []
+    for factor, size, old in zip(factors, sizes, x.shape[2:], strict=True):
+        if factor is not None:
+            found.append(factor)
+        elif isinstance(size, int) and isinstance(old, int):
+            found.append(size / old)
+        else:
+            call.refuse("factors of some axes beside sizes that are not known before the run", "give all factors")
+    return tuple(found)
 
 
 @operators.op(

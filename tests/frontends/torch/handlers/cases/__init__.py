@@ -1,1 +1,0 @@
-"""Calls of ATen operators, a file a family."""
