@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from xir.errors import InvalidModelError
@@ -10,7 +10,7 @@ from xir.ir.constraints import Constraint
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
-from xir.ir.types import Type
+from xir.ir.types import TensorType, Type
 from xir.ir.walk import free_symbols
 from xir.ops.control import admits_always, widest
 
@@ -42,20 +42,21 @@ def closed(
     inputs: Sequence[Value],
     outputs: Sequence[Value],
     known: Collection[Value],
-    with_axis: Callable[[Symbol], Value | None],
     assumed: Iterable[Constraint] = (),
+    names: Mapping[Value, str] | None = None,
 ) -> Body:
     """A body of what was built in the midst of the graph around it.
 
     What leads to the outputs is built again, back to the inputs and to values that the graph around has: these are
-    captured.
+    captured, and so is for each size that the results have a tensor of the graph around that has it.
 
     Args:
         inputs: the body's own.
         outputs: its results.
-        known: values of the graph around at which the way back ends; it ends at inputs and weights anyhow.
-        with_axis: for a symbol, a value of the graph around that has an axis of this size.
+        known: values of the graph around at which the way back ends, in an order that is always the same; the way back
+            ends at inputs and weights anyhow.
         assumed: what the body assumes of sizes.
+        names: of values as they were built.
     """
     own = set(inputs)
     new: dict[Value, Value] = {value: value for value in inputs}
@@ -73,10 +74,16 @@ def closed(
         new.update(zip(node.outputs, copy.outputs, strict=True))
     results = tuple(new[value] for value in outputs)
     for symbol in free_symbols(results, (*inputs, *captured.values())):
-        outer = with_axis(symbol)
+        outer = _with_axis(known, symbol)
         if outer is not None:
             captured.setdefault(outer, Value(outer.type))
-    return Body(Graph("body", (*inputs, *captured.values()), results, (), (), {}, tuple(assumed)), tuple(captured))
+    held = {new[value]: name for value, name in (names or {}).items() if value in new}
+    return Body(Graph("body", (*inputs, *captured.values()), results, (), (), held, tuple(assumed)), tuple(captured))
+
+
+def _with_axis(known: Iterable[Value], symbol: Symbol) -> Value | None:
+    """The first value that has an axis of the size `symbol`."""
+    return next((value for value in known if isinstance(value.type, TensorType) and symbol in value.shape), None)
 
 
 def _between(outputs: Sequence[Value], ends: Callable[[Value], bool]) -> Iterable[Node]:

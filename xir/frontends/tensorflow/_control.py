@@ -12,7 +12,7 @@ from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._bodies import Body, captured_by, closed, settled
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, NEXT, SWITCH, Frame
 from xir.frontends.tensorflow._handles import ArrayState, Handle, Operand, flattened, restored, types_of
-from xir.frontends.tensorflow._scope import Scope, with_axis
+from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._state import begun
 from xir.frontends.tensorflow.model import Edge, TfFunction, TfNode
 from xir.ir.constant import constant_of
@@ -224,7 +224,7 @@ class Control:
         return scope.known(without) | dict.fromkeys(self.importer.written.after().values())
 
     def _closed(self, inputs: Sequence[Value], outputs: Sequence[Value], known: dict[Value, None]) -> Body:
-        return closed(inputs, outputs, known.keys(), lambda symbol: with_axis(known, symbol))
+        return closed(inputs, outputs, known.keys())
 
     # --- loops -----------------------------------------------------------------------------------------------------
 
@@ -250,14 +250,7 @@ class Control:
                 after = loop.step(whole(restored(start, carried)))
                 again = _truth(loop.test(after))
                 made = flattened([_alike(after[place], value)[0] for place, value in zip(moving, start, strict=True)])
-            known = self._known(loop.scope)
-            return closed(
-                [*inputs, *carried],
-                [again, *made],
-                known.keys(),
-                lambda symbol: with_axis(known, symbol),
-                assumed,
-            )
+            return closed([*inputs, *carried], [again, *made], self._known(loop.scope).keys(), assumed)
 
         body = settled(build, types_of(start), 1)
         values = flattened(start)

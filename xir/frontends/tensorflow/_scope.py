@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 
 from xir.frontends.tensorflow._handles import Operand, flattened
 from xir.frontends.tensorflow.model import TfNode
-from xir.ir.dims import Symbol
 from xir.ir.node import Value
-from xir.ir.types import TensorType
 
 _NONE: tuple[str, ...] = ()
 
@@ -75,11 +73,3 @@ class Scope:
 def is_literal(value: Value) -> bool:
     """Whether a value is written in the graph."""
     return value.node is not None and value.node.op.name == "constant"
-
-
-def with_axis(known: Mapping[Value, None], symbol: Symbol) -> Value | None:
-    """A value that has an axis of the size `symbol`."""
-    for value in known:
-        if isinstance(value.type, TensorType) and symbol in value.shape:
-            return value
-    return None

@@ -269,15 +269,11 @@ class _Importer:
 
     def body(self, inputs: Sequence[Value], build: Callable[[], Sequence[Value]]) -> Body:
         """What `build` makes of these inputs, as a closed graph (`site.Flow`)."""
-        known = {value for frame in self.frames for value in frame.values.values() if isinstance(value, Value)}
+        held = (value for frame in self.frames for value in frame.values.values())
+        known = dict.fromkeys(value for value in held if isinstance(value, Value))
         with collecting() as assumed, self.state.inside_body():
             outputs = build()
-
-        def with_axis(symbol: Symbol) -> Value | None:
-            having = (v for v in known if isinstance(v.type, TensorType) and symbol in v.type.shape)
-            return next(having, None)
-
-        return closed(inputs, outputs, known, with_axis, tuple(assumed))
+        return closed(inputs, outputs, known.keys(), assumed)
 
     def read(self, handle: Handle, type: TensorType) -> Value:
         """What a variable holds now (`site.Flow`)."""

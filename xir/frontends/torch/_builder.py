@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
-from xir.frontends import _bodies
+from xir.frontends._bodies import Body as GraphBody
+from xir.frontends._bodies import closed
 from xir.frontends._problems import Problems
 from xir.frontends.torch._names import NameTable
 from xir.frontends.torch._trace import line_of
@@ -21,12 +22,10 @@ from xir.frontends.torch.symbolic import SYMBOLIC
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.builder import sourced
 from xir.ir.constraints import collecting
-from xir.ir.dims import Symbol, SymbolicDim, equal
-from xir.ir.graph import Graph
+from xir.ir.dims import SymbolicDim, equal
 from xir.ir.node import Value
 from xir.ir.source import Source
 from xir.ir.types import TensorType, Type
-from xir.ir.walk import free_symbols
 from xir.limits import MAX_CALLS
 
 _OF_TENSORS = {
@@ -234,37 +233,23 @@ class Builder:
         self.run()
         return tuple(self.resolved(output) for output in self.body.outputs)
 
-    def closed(
-        self, types: Sequence[Type], make: Callable[[Builder, Sequence[Value]], Sequence[Value]]
-    ) -> _bodies.Body:
-        """A closed graph.
+    def body_of(self, types: Sequence[Type], make: Callable[[Builder, Sequence[Value]], Sequence[Value]]) -> GraphBody:
+        """The closed graph of a branch or loop.
 
         Args:
             types: of its inputs.
             make: makes its results from them with a builder of its own.
         """
-        scope = Scope(self.scope.constants, left_out=self.scope.left_out)
         names = NameTable()
         empty = Body((), (), (), tensors={}, quantities={})
-        inner = Builder(self.shared, empty, scope, names, self._source, self.depth + 1)
+        inner = Builder(self.shared, empty, self.scope.inside(), names, self._source, self.depth + 1)
         inner.autocast = self.autocast
         with collecting() as assumed:
             inputs = [Value(type) for type in types]
             outputs = tuple(make(inner, inputs))
-        captured: dict[Value, Value] = {}
-        for symbol in free_symbols(outputs, inputs):
-            outer = self._with_axis(symbol)
-            if outer is not None and outer not in captured:
-                captured[outer] = Value(outer.type)
-        graph = Graph("body", (*inputs, *captured.values()), outputs, (), (), names.live(outputs), tuple(assumed))
-        return _bodies.Body(graph, tuple(captured))
-
-    def _with_axis(self, symbol: Symbol) -> Value | None:
-        """A tensor of this graph that has an axis of this size."""
-        for held in self.held.values():
-            if isinstance(held, Tensor) and isinstance(held.value.type, TensorType) and symbol in held.value.shape:
-                return held.value
-        return None
+        held = (item.value for item in self.held.values() if isinstance(item, Tensor))
+        known = dict.fromkeys((*held, *self.scope.measured()))
+        return closed(inputs, outputs, known.keys(), assumed, names.live(outputs))
 
     def value(self, item: object) -> Value:
         """A tensor, or a number as a tensor without axes.

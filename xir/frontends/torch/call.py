@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import NoReturn, cast
@@ -102,6 +102,11 @@ class Scope:
         for axis, size in enumerate(value.shape if isinstance(value.type, TensorType) else ()):
             if isinstance(size, Symbol) and size.name is None:
                 self.axes.setdefault(size, (value, axis))
+
+    def measured(self) -> Iterator[Value]:
+        """Tensors that hold a size, or have an axis of a size that only the run finds out."""
+        yield from self.sizes.values()
+        yield from (value for value, _ in self.axes.values())
 
     def nonzero(self, value: Value) -> Value:
         """The coordinates of what is not 0, i64 [axes, how many]."""

@@ -76,8 +76,8 @@ def _placed(builder: Builder, inner: Builder, items: Sequence[object], inputs: S
     return placed
 
 
-def _closed(builder: Builder, body: Subgraph, items: Sequence[object]) -> Body:
-    """A body as a closed graph that takes those of `items` that are tensors or numbers of the run."""
+def _branch(builder: Builder, body: Subgraph, items: Sequence[object]) -> Body:
+    """A branch as a closed graph that takes those of `items` that are tensors or numbers of the run."""
     operands = _operands(builder, items)
 
     def make(inner: Builder, inputs: Sequence[Value]) -> Sequence[Value]:
@@ -87,7 +87,7 @@ def _closed(builder: Builder, body: Subgraph, items: Sequence[object]) -> Body:
                 inner.scope.constants[value] = known
         return _run(inner, body, _placed(builder, inner, items, inputs))
 
-    return builder.closed([value.type for value in operands], make)
+    return builder.body_of([value.type for value in operands], make)
 
 
 def _cond(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
@@ -97,7 +97,7 @@ def _cond(builder: Builder, items: Sequence[object], named: Mapping[str, object]
     if isinstance(condition, bool):
         chosen = bodies[0 if condition else 1]
         return _packed(chosen, builder.inline(chosen.body, given))
-    then, other = (_closed(builder, body, given) for body in bodies)
+    then, other = (_branch(builder, body, given) for body in bodies)
     captured = captured_by(then, other)
     made = control.if_(
         _scalar(builder.value(condition)),
@@ -141,7 +141,7 @@ def _while_loop(builder: Builder, items: Sequence[object], named: Mapping[str, o
                 raise InvalidModelError(f"a step makes {len(made)} values of {len(first)}")
             return [holds(inner, inside(inner, made, given)), *made]
 
-        return builder.closed([_I64, _BOOL, *types, *(value.type for value in others)], make)
+        return builder.body_of([_I64, _BOOL, *types, *(value.type for value in others)], make)
 
     going = holds(builder, inside(builder, first, others))
     loop = settled(build, [value.type for value in first], 1)
@@ -208,7 +208,7 @@ def _scanned(
         def make(inner: Builder, inputs: Sequence[Value]) -> Sequence[Value]:
             return step(inner, [*map(Tensor, inputs[:count]), *_placed(builder, inner, rest, inputs[count:])])
 
-        return builder.closed([*types, *rows, *(value.type for value in others)], make)
+        return builder.body_of([*types, *rows, *(value.type for value in others)], make)
 
     body = settled(build, [value.type for value in states], 0)
     results = len(body.graph.outputs) - len(states)

@@ -25,9 +25,9 @@ from xir.frontends.torch.script.values import (
 from xir.frontends.torch.symbolic import SYMBOLIC, Comparison
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.constraints import Constraint, collecting
-from xir.ir.dims import Symbol, equal, product
+from xir.ir.dims import equal, product
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType
 from xir.ops import control
 from xir.ops.shape import reshape
 
@@ -288,16 +288,5 @@ def body_of(
     assumed: Sequence[Constraint],
 ) -> Body:
     """What leads to the outputs as a closed graph; what was known before is captured."""
-    scope = interpreter.scope
-    makers = {symbol: value for symbol, (value, _) in scope.axes.items()}
-    known = dict.fromkeys((*before.values(), *scope.sizes.values(), *makers.values()))
-
-    def with_axis(symbol: Symbol) -> Value | None:
-        if symbol in makers:
-            return makers[symbol]
-        for value in known:
-            if isinstance(value.type, TensorType) and symbol in value.shape:
-                return value
-        return None
-
-    return closed(inputs, outputs, known.keys(), with_axis, assumed)
+    known = dict.fromkeys((*before.values(), *interpreter.scope.measured()))
+    return closed(inputs, outputs, known.keys(), assumed)
