@@ -33,7 +33,8 @@ def export(
         graph: the model.
         path: the file to write.
         format: `onnx`, `py` (a module of PyTorch), `pt2` (torch.export, needs PyTorch), `tflite`, `saved_model` (its
-            file `saved_model.pb`), `tensorflow` (a frozen graph) or `xir`; without it the file's ending decides.
+            file `saved_model.pb`), `tensorflow` (a frozen graph), `keras_archive` (`.keras`, needs h5py) or `xir`;
+            without it the file's ending decides.
         opset: ONNX: the operator set, instead of the one that `target` or the graph ask for.
         target: ONNX: the runtime that must accept the file, such as `ort==1.31`.
         ir_version: ONNX: the version of the file format, instead of that of the operator set's release.
@@ -84,6 +85,10 @@ def export_tidied(
         from xir.backends.export.tensorflow import export_tensorflow
 
         return export_tensorflow(graph, name, wrapped=chosen == "saved_model", tidy=tidy)
+    if chosen == "keras_archive":
+        from xir.backends.export.keras import export_keras
+
+        return export_keras(graph, name, tidy=tidy)
     if chosen == "tflite":
         from xir.backends.export.tflite import export_tflite
         from xir.verification import workable_sizes
@@ -123,6 +128,10 @@ def plan_export(
         from xir.backends.export.tensorflow import plan_tensorflow
 
         plan_tensorflow(graph, tidy)
+    if format == "keras_archive":
+        from xir.backends.export.keras import plan_keras
+
+        plan_keras(graph, tidy)
     if format == "tflite":
         from xir.backends.export.tflite import plan_tflite
 
@@ -148,12 +157,12 @@ def check_versions(format: str, opset: int | None, target: str | None, ir_versio
         raise UsageError(f"an opset, an IR version or a target is for ONNX, not for {format}")
 
 
-_HINT = "name the file .onnx, .py, .pt2, .tflite, .pb or .xir, or use --to"
+_HINT = "name the file .onnx, .py, .pt2, .tflite, .keras, .pb or .xir, or use --to"
 
-_ENDINGS = {"pb": "tensorflow"}
+_ENDINGS = {"pb": "tensorflow", "keras": "keras_archive"}
 """Endings that are no names of formats."""
 
-EXPORTS = ("onnx", "pt2", "py", "saved_model", "tensorflow", "tflite", "xir")
+EXPORTS = ("keras_archive", "onnx", "pt2", "py", "saved_model", "tensorflow", "tflite", "xir")
 """The formats that are written."""
 
 

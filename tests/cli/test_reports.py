@@ -101,7 +101,7 @@ def test_formats(capsys):
         "meta_graph": (True, False),
         "tflite": (True, True),
         "keras": (True, False),
-        "keras_archive": (True, False),
+        "keras_archive": (True, True),
         "keras_json": (True, False),
         "py": (False, True),
         "pytorch": (True, False),

@@ -1,7 +1,6 @@
 """Archives of Keras 3 (`.keras`): config.json, metadata.json, model.weights.h5, assets of layers that look things up.
 
-keras/src/saving/saving_lib.py: a group of the weights holds the variables of one object in `vars`, by their numbers,
-and what the object is made of in groups that are called after its attributes.
+How they are laid out: `xir.keras_layout`.
 """
 
 from __future__ import annotations
@@ -19,14 +18,12 @@ from xir.frontends.keras.config import parsed
 from xir.frontends.keras.hdf5 import MAX_WEIGHTS, constant_in, generation_of
 from xir.frontends.keras.model import Json, KerasModel, Variable, Weights
 from xir.frontends.keras.networks import read_network
-from xir.frontends.keras.owners import LISTS, weights_of_layers
+from xir.frontends.keras.owners import weights_of_layers
+from xir.keras_layout import CONFIG, LISTS, METADATA, VARIABLES, WEIGHTS
 from xir.limits import MAX_NESTING, MAX_TEXT_BYTES
 
 if TYPE_CHECKING:
     import h5py
-
-CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
-"""Members of an archive."""
 
 _ASSETS, _VOCABULARY = "assets/", "/vocabulary.txt"
 _WHAT = "weights of Keras 3"
@@ -132,17 +129,17 @@ class _Tree:
         inner = item_at(group, name, self.path, "Keras")
         if not isinstance(inner, h5py.Group):
             raise InvalidModelError(f"{group.name}/{name} is no group of the HDF5 file", file=self.path)
-        variables = self.variables(inner) if "vars" in inner else ()
-        parts = {each: self.weights(inner, each, depth + 1) for each in inner if each != "vars"}
+        variables = self.variables(inner) if VARIABLES in inner else ()
+        parts = {each: self.weights(inner, each, depth + 1) for each in inner if each != VARIABLES}
         return Weights(variables, parts, self.words.get(str(inner.name).removeprefix("/")))
 
     def variables(self, group: h5py.Group) -> tuple[Variable, ...]:
         """The variables of one object, in the order of their numbers."""
         import h5py
 
-        held = item_at(group, "vars", self.path, "Keras")
+        held = item_at(group, VARIABLES, self.path, "Keras")
         if not isinstance(held, h5py.Group):
-            raise InvalidModelError(f"{group.name}/vars is no group of the HDF5 file", file=self.path)
+            raise InvalidModelError(f"{group.name}/{VARIABLES} is no group of the HDF5 file", file=self.path)
         names = list(held)
         self.count += len(names)
         if any(not (name.isascii() and name.isdigit() and len(name) < 10) for name in names):

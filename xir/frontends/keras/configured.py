@@ -13,7 +13,8 @@ from xir.frontends.keras.config import parsed
 from xir.frontends.keras.hdf5 import attribute, generation_of, weights_in
 from xir.frontends.keras.model import KerasModel, Network, Weights
 from xir.frontends.keras.networks import MODELS, read_network
-from xir.frontends.keras.owners import LISTS, weights_of_layers
+from xir.frontends.keras.owners import weights_of_layers
+from xir.keras_layout import LISTS
 
 _HEAD = 4096
 """Bytes in which a configuration says the class of its model."""

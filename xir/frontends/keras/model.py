@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from xir.ir.constant import Constant
 from xir.ir.node import Value
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
-"""What a configuration holds."""
+from xir.keras_layout import Json as Json
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from types import MappingProxyType
 
 from xir.errors import InvalidModelError
 from xir.frontends.keras.model import Network, Variable, Weights
-
-LISTS = ("layers", "_layer_checkpoint_dependencies")
-"""Where archives of Keras 3 keep the layers of a model; the second is that of tf.keras 2.12
-(keras/src/saving/saving_lib.py, `H5IOStore.get`)."""
+from xir.keras_layout import LISTS, Groups
 
 OPERATION = "ops."
 """How the kinds of operations (`keras.ops`) begin, which are no layers."""
-
-_CLASSES: Mapping[str, str] = MappingProxyType({"GroupQueryAttention": "GroupedQueryAttention"})
-"""Classes of layers that configurations call otherwise."""
-
-_HUMPS = re.compile("(?<=[^_])(?=[A-Z][a-z])|(?<=[a-z])(?=[A-Z])")
 
 
 def weights_of_layers(network: Network, weights: Weights) -> dict[str, Weights]:
     """{layer: its weights} of a model's weights.
 
-    In archives of Keras 3 layers stand under their classes, counted in their order (saving_lib.py,
-    `_save_container_state`); elsewhere a model in a model has all its weights in one list, trainable ones first, whose
-    names say the layer.
+    In archives of Keras 3 each layer has a group (`Groups`); elsewhere a model in a model has all its weights in one
+    list, trainable ones first, whose names say the layer.
 
     Raises:
         InvalidModelError: a weight is of no layer.
@@ -36,14 +25,12 @@ def weights_of_layers(network: Network, weights: Weights) -> dict[str, Weights]:
         return _by_names(network, weights)
     lists = [weights.parts[name].parts for name in LISTS if name in weights.parts]
     held: Mapping[str, Weights] = (lists[0] if lists else None) or {}
-    counts: dict[str, int] = {}
+    groups = Groups()
     found: dict[str, Weights] = {}
     for layer in network.layers:
         if layer.kind.startswith(OPERATION):
             continue
-        word = _HUMPS.sub("_", _CLASSES.get(layer.kind, layer.kind)).lower()
-        count = counts[word] = counts.get(word, 0) + 1
-        found[layer.name] = held.get(word if count == 1 else f"{word}_{count - 1}", Weights((), {}))
+        found[layer.name] = held.get(groups.of(layer.kind), Weights((), {}))
     return found
 
 

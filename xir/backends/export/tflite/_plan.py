@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -83,6 +83,7 @@ class Plan:
         inputs: the tensors of the graph's inputs.
         outputs: the tensors of its outputs.
         module: the plans of all subgraphs of the file, the main one first.
+        say: how a node is said.
     """
 
     graph: Graph
@@ -91,6 +92,7 @@ class Plan:
     inputs: list[int] = field(default_factory=list[int])
     outputs: list[int] = field(default_factory=list[int])
     module: list[Plan] = field(default_factory=list["Plan"])
+    say: Callable[[Node], Said] = said_of
     _held: dict[Value, dict[Permutation, int]] = field(default_factory=dict[Value, dict[Permutation, int]])
     _aliases: dict[Value, tuple[Value, Permutation]] = field(default_factory=dict[Value, tuple[Value, Permutation]])
     _fixed: dict[Value, Constant] = field(default_factory=dict[Value, Constant])
@@ -109,7 +111,7 @@ class Plan:
             self._held[value] = {identity_of(value.rank): self.inputs[-1]}
         for node in self.graph.nodes:
             try:
-                self._say(node, said_of(node))
+                self._say(node, self.say(node))
             except XirError as error:
                 raise error.located(node.source[0].where) if node.source else error from None
         self.outputs = [self._output(value) for value in self.graph.outputs]

@@ -99,11 +99,11 @@ def _average_pool(node: Node) -> Answer:
     )
     if counted == pairs(node):
         return made
-    factors = _factors(node)
-    return Refusal("an average over sizes that are not known before the run") if factors is None else mul(made, factors)
+    known = factors(node)
+    return Refusal("an average over sizes that are not known before the run") if known is None else mul(made, known)
 
 
-def _factors(node: Node) -> Value | None:
+def factors(node: Node) -> Value | None:
     """By what the mean over a whole window differs from that over the cells that count, where sizes are known."""
     result = node.outputs[0]
     window, strides = ints(node, "window"), ints(node, "strides")
@@ -118,5 +118,5 @@ def _factors(node: Node) -> Value | None:
         ends = np.minimum(starts + window[axis], known[0] + known[5])
         cells = ends - np.maximum(starts, -known[4])
         counts = counts * cells.reshape(1, 1, *((-1, 1) if axis == 0 else (1, -1)))
-    factors = constant(value=constant_of((prod(window) / counts).astype(np.float32)))
-    return broadcast(factors, shape=result.shape)
+    quotients = constant(value=constant_of((prod(window) / counts).astype(np.float32)))
+    return broadcast(quotients, shape=result.shape)

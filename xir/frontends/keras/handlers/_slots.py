@@ -8,6 +8,7 @@ from typing import TypeAlias
 import numpy as np
 
 from xir.frontends.keras.config import whole
+from xir.frontends.keras.inputs import DTYPES
 from xir.frontends.keras.model import Json
 from xir.frontends.keras.site import Site
 from xir.ir.constant import constant_of
@@ -27,8 +28,17 @@ def slots_of(site: Site, operands: Sequence[Value]) -> list[Slot]:
     tensors = list(operands)
     found: list[Slot] = []
     while tensors or len(found) in numbers:
-        found.append(numbers[len(found)] if len(found) in numbers else tensors.pop(0))
+        found.append(_held(numbers[len(found)]) if len(found) in numbers else tensors.pop(0))
     return found
+
+
+def _held(value: Json) -> Slot:
+    """What stands in the configuration; arrays, which say their element type, become tensors."""
+    config = value.get("config") if isinstance(value, dict) else None
+    if not isinstance(config, dict) or config.get("dtype") not in DTYPES:
+        return value
+    dtype = DTYPES[str(config["dtype"])]
+    return constant(value=constant_of(np.asarray(config.get("value"), dtype.dtype)))
 
 
 def literal_of(value: Json, like: Value) -> Value:

@@ -17,6 +17,7 @@ from xir.ir.dims import Dim, floor_divide
 from xir.ir.node import Value
 from xir.ops.constant import constant
 from xir.ops.index import gather
+from xir.ops.padding import pad
 from xir.ops.shape import broadcast, concat, reshape, reverse, slice_, split, tile, transpose
 
 handlers: Handlers[Handler] = Handlers("keras")
@@ -106,6 +107,21 @@ def tiled(site: Site, x: Value) -> Value:
     rank = max(x.rank, len(counts))
     wide = reshape(x, shape=((1,) * (rank - x.rank) + x.shape))
     return tile(wide, repeats=tuple([1] * (rank - len(counts)) + counts))
+
+
+@handlers.layer(OPERATION + "Pad")
+def padded(site: Site, *operands: Value) -> Value:
+    """Pad: amounts before and behind along each axis; the number to pad with is the second argument."""
+    slots = slots_of(site, operands)
+    reflected = site.config.word("mode", "constant", "constant", "reflect") == "reflect"
+    if not isinstance(slots[0], Value) or (len(slots) > 1 and not isinstance(slots[1], int | float)):
+        site.refuse("a padding with elements that are computed")
+    amounts: list[tuple[int, int]] = []
+    for pair in site.config.listed("pad_width"):
+        before, after = pair if isinstance(pair, list) and len(pair) == 2 else (pair, pair)
+        amounts.append((whole(before, "pad_width"), whole(after, "pad_width")))
+    fill = slots[1] if len(slots) > 1 and isinstance(slots[1], int | float) else 0.0
+    return pad(slots[0], padding=tuple(amounts), mode="reflect" if reflected else "constant", value=float(fill))
 
 
 @handlers.layer(OPERATION + "Repeat")

@@ -1,0 +1,206 @@
+"""Networks as archives of Keras 3, which our own reader takes back with equal results."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import xir
+from tests.backends.export.tflite.test_export import Net, image, small_network
+from xir.backends.export.keras import export_keras, plan_keras
+from xir.backends.export.keras._layers import Entry
+from xir.backends.export.keras._order import in_order
+from xir.errors import UnsupportedError
+from xir.frontends.load import recognize
+from xir.ir.constant import constant_of
+from xir.ir.graph import Graph
+from xir.ir.node import Value
+from xir.ir.types import DType, TensorType
+from xir.keras_layout import Json
+from xir.ops import activation, elementwise, pool
+from xir.ops import shape as shapes
+from xir.ops.constant import constant
+from xir.ops.conv import conv, conv_transpose
+from xir.ops.norm import batch_norm, layer_norm
+from xir.reference import run
+
+pytest.importorskip("h5py", reason="Keras keeps weights in HDF5")
+
+
+def same(graph: Graph, path: Path) -> Graph:
+    """Writes the graph, reads it back, compares; answers what was read."""
+    export_keras(graph, path)
+    again = xir.load(path)
+    feeds = dict(xir.random_inputs(graph, seed=3))
+    found = run(again, dict(zip(again.input_names, feeds.values(), strict=True)))
+    for wanted, held in zip(run(graph, feeds).values(), found.values(), strict=True):
+        np.testing.assert_allclose(np.asarray(held), np.asarray(wanted), rtol=1e-4, atol=1e-5)
+    return again
+
+
+def kinds(graph: Graph) -> list[str]:
+    return [entry.kind for entry in plan_keras(graph).entries if entry.kind != "InputLayer"]
+
+
+def test_a_network_is_read_back(tmp_path: Path) -> None:
+    graph, path = small_network(), tmp_path / "net.keras"
+    report = xir.export(graph, path)
+    assert (report.format, recognize(str(path)).name) == ("keras_archive", "keras_archive")
+    assert {"Conv2D", "DepthwiseConv2D", "Dense", "MaxPooling2D", "Permute"} <= set(report.operators)
+    assert report.operators["Permute"] == 1
+    again = same(graph, path)
+    assert again.input_names == ("x0",)
+    assert again.output_names == ("y0",)
+
+
+def test_the_same_model_makes_the_same_bytes(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.keras", "b.keras")]
+    for path in files:
+        xir.export(small_network(), path)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with zipfile.ZipFile(files[0]) as archive:
+        assert json.loads(archive.read("metadata.json")) == {"keras_version": "3.15.1"}
+        config = json.loads(archive.read("config.json"))["config"]
+    assert config["input_layers"] == [["x0", 0, 0]]
+    assert config["output_layers"] == [["y0", 0, 0]]
+
+
+def test_conversion_verifies_what_it_wrote(tmp_path: Path) -> None:
+    xir.export(small_network(), tmp_path / "net.xir")
+    report = xir.convert(tmp_path / "net.xir", tmp_path / "net.keras")
+    assert report.certificate is not None
+    assert report.certificate.passed
+
+
+def test_convolutions_over_one_two_and_three_axes(tmp_path: Path) -> None:
+    for sizes in ((9,), (9, 8), (5, 6, 7)):
+        x = image(2, 4, *sizes)
+        net, axes = Net(x), len(sizes)
+        window = (3,) * axes
+        common = {"input_dilation": (1,) * axes, "groups": 1}
+        padding = ((1, 0),) * axes
+        odd = conv(
+            x, net.weight(6, 4, *window), net.weight(6), strides=(2,) * axes, padding=padding, dilation=(1,) * axes,
+            **common,
+        )  # fmt: skip
+        wide = conv(
+            x, net.weight(6, 4, *window), None, strides=(1,) * axes, padding=((2, 2),) * axes, dilation=(2,) * axes,
+            **common,
+        )  # fmt: skip
+        thin = conv(
+            x, net.weight(2, 4, *window), None, strides=(2,) * axes, padding=((3, 2),) * axes, dilation=(2,) * axes,
+            **common,
+        )  # fmt: skip
+        back = conv_transpose(
+            x, net.weight(4, 3, *window), net.weight(3), strides=(2,) * axes, padding=((1, 1),) * axes,
+            dilation=(1,) * axes, output_padding=(0,) * axes, groups=1,
+        )  # fmt: skip
+        graph = net.graph(odd, wide, thin, back)
+        assert {f"Conv{axes}D", f"Conv{axes}DTranspose"} <= set(kinds(graph))
+        same(graph, tmp_path / "net.keras")
+
+
+def test_pools(tmp_path: Path) -> None:
+    for sizes in ((9,), (9, 8), (5, 6, 7)):
+        x, axes = image(2, 4, *sizes), len(sizes)
+        steps = {"window": (3,) * axes, "strides": (2,) * axes, "dilation": (1,) * axes}
+        odd, none = ((1, 0),) * axes, ((0, 0),) * axes
+        graph = Net(x).graph(
+            pool.max_pool(x, **steps, padding=odd),
+            pool.average_pool(x, **steps, padding=none, counted_padding=none),
+            pool.average_pool(x, **steps, padding=odd, counted_padding=odd),
+        )
+        assert {f"MaxPooling{axes}D", f"AveragePooling{axes}D"} <= set(kinds(graph))
+        same(graph, tmp_path / "net.keras")
+
+
+def test_normalisations_are_layers(tmp_path: Path) -> None:
+    x = image(2, 4, 5, 3)
+    net = Net(x)
+    variance = elementwise.mul(net.weight(4), constant(value=constant_of(np.zeros(4, np.float32))))
+    variance = elementwise.add(variance, constant(value=constant_of(np.ones(4, np.float32))))
+    graph = net.graph(
+        batch_norm(x, net.weight(4), net.weight(4), net.weight(4), variance, epsilon=1e-3),
+        layer_norm(x, net.weight(5, 3), net.weight(5, 3), axis=2, epsilon=1e-3),
+        layer_norm(x, net.weight(3), None, axis=3, epsilon=1e-3),
+    )
+    assert sorted(kinds(graph)).count("LayerNormalization") == 2
+    assert "BatchNormalization" in kinds(graph)
+    same(graph, tmp_path / "net.keras")
+
+
+def test_known_elements_are_arguments_or_weights(tmp_path: Path) -> None:
+    """Few stand in the configuration; many are the row of an Embedding."""
+    x = image(2, 300)
+    net = Net(x)
+    few = elementwise.mul(x, shapes.broadcast(net.weight(1, 1), shape=x.shape))
+    many = elementwise.add(x, shapes.broadcast(net.weight(1, 300), shape=x.shape))
+    whole = Value(TensorType(DType.INT64, (3,)))
+    numbers = constant(value=constant_of(np.arange(3)))
+    graph = Graph("net", (x, whole), (few, many, elementwise.add(whole, numbers), numbers), ("a", "b", "c", "d"),
+                  tuple(net.weights), {x: "x", whole: "n"})  # fmt: skip
+    found = kinds(graph)
+    assert found.count("Embedding") == 1
+    again = same(graph, tmp_path / "net.keras")
+    assert [value.dtype for value in again.outputs[2:]] == [DType.INT64, DType.INT64]
+
+
+def test_names_are_those_of_keras(tmp_path: Path) -> None:
+    x = image(2, 2)
+    y = activation.relu(x)
+    graph = Graph("a/net", (x,), (y, y, x), ("a/b", "c", "d"), (), {x: "in/x"})
+    report = export_keras(graph, tmp_path / "net.keras")
+    assert report.renamed == {"in/x": "in_x"}
+    layers = plan_keras(graph)
+    assert layers.outputs == [("a_b", 0), ("c", 0), ("d", 0)]
+    assert all("/" not in entry.name for entry in layers.entries)
+    same(graph, tmp_path / "net.keras")
+
+
+def test_what_has_no_form_is_told_at_once() -> None:
+    x = image(2, 2)
+    narrow = elementwise.cast(elementwise.cast(x, dtype=DType.BFLOAT16), dtype=DType.FLOAT32)
+    with pytest.raises(UnsupportedError, match="nodes have no form in Keras"):
+        plan_keras(Net(x).graph(narrow))
+    text = constant(value=constant_of(np.array(["a"], object)))
+    with pytest.raises(UnsupportedError, match="no elements of str"):
+        plan_keras(Net().graph(text))
+    kernel, y = image(3, 3, 3, 3), image(1, 3, 8, 8)
+    net = Net(y, kernel)
+    made = conv(
+        y, kernel, None, strides=(1, 1), padding=((0, 0),) * 2, dilation=(1, 1), input_dilation=(1, 1), groups=1
+    )
+    with pytest.raises(UnsupportedError, match="computed at run time"):
+        plan_keras(net.graph(activation.relu(made)))
+
+
+def entry(name: str, *reads: str) -> Entry:
+    """A layer that is called with the results of others."""
+    called: list[Json] = [
+        {"class_name": "__keras_tensor__", "config": {"shape": [], "dtype": "float32", "keras_history": [each, 0, 0]}}
+        for each in reads
+    ]
+    return Entry("Dense", name, "keras.layers", {}, called if reads else None)
+
+
+@pytest.mark.parametrize(
+    ("entries", "outputs", "wanted"),
+    [
+        # The longer branch comes first, whatever stands first in the graph.
+        (["x", "short:x", "long1:x", "long2:long1", "end:short,long2"], ["end"], "x long1 short long2 end"),
+        # As far as each other: in the order in which the walk from the outputs meets them.
+        (["x", "a:x", "b:x"], ["b", "a"], "x b a"),
+        # What no output reads is dropped, but for inputs, which come last of those at the end, yet before them.
+        (["x", "unread", "a:x", "dead:x"], ["a"], "x unread a"),
+    ],
+)
+def test_layers_are_counted_as_keras_counts_them(entries: list[str], outputs: list[str], wanted: str) -> None:
+    made = [
+        entry(name, *reads.split(",") if reads else ()) for name, _, reads in (each.partition(":") for each in entries)
+    ]
+    inputs = [each.name for each in made if each.arguments is None]
+    assert " ".join(each.name for each in in_order(made, inputs, outputs)) == wanted

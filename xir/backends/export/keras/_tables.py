@@ -1,0 +1,43 @@
+"""All forms: Keras's own first, then those of TFLite, whose kinds the rules say in Keras's words."""
+
+from __future__ import annotations
+
+from xir.backends.export.forms import Table
+from xir.backends.export.keras import conv, elementwise, norm, pool
+from xir.backends.export.keras._form import Form, decomposed
+from xir.backends.export.tflite import _tables as tflite
+from xir.backends.export.tflite import control, quantize
+from xir.backends.export.tflite._form import Answer, Refusal, Said
+from xir.backends.export.tflite._types import checked
+from xir.ir.node import Node, Value
+from xir.ops.blocks import depth_to_space, space_to_depth
+from xir.ops.norm import lrn
+
+APART = Table[Form]()
+"""Operators of TFLite that Keras has not: they come apart."""
+for _operator in (depth_to_space, space_to_depth, lrn):
+    APART.of(_operator)(decomposed)
+
+FORMS = Table[Form](conv.forms, pool.forms, norm.forms, elementwise.forms, APART)
+"""Operator -> form."""
+
+
+def answer(node: Node) -> Answer:
+    """What the tables say of one node: a form, simpler operators, or a refusal."""
+    if node.op.name in control.forms.names():
+        return Refusal("a branch or loop")
+    if node.op.name in quantize.forms.names():
+        return decomposed(node)
+    form = FORMS.get(node.op.name)
+    if form is None:
+        return tflite.answer(node)
+    wide = checked(node)
+    return form(node) if wide is None else wide
+
+
+def said_of(node: Node) -> Said:
+    """The form of a node of a legal graph; raises TypeError where it has none."""
+    said = answer(node)
+    if isinstance(said, Refusal | Value | tuple):
+        raise TypeError(f"{node.op.name} has no form after legalisation")
+    return said

@@ -1,0 +1,132 @@
+"""A graph as an archive of Keras 3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+
+from xir.backends.export.keras._archive import write_archive
+from xir.backends.export.keras._layers import Layers
+from xir.backends.export.keras._order import in_order
+from xir.backends.export.keras._rules import write
+from xir.backends.export.keras._tables import answer, said_of
+from xir.backends.export.legal import legalize
+from xir.backends.export.report import ExportReport
+from xir.backends.export.tflite._plan import Plan, Record
+from xir.backends.export.tflite.export import check_boundary
+from xir.errors import Problem, UnsupportedError
+from xir.files import PathLike
+from xir.ir.graph import Graph
+from xir.ir.types import DType
+from xir.keras_layout import Json
+from xir.passes import optimize
+
+_TYPES = frozenset(
+    {
+        *(DType.FLOAT16, DType.FLOAT32, DType.INT8, DType.INT16, DType.INT32, DType.INT64),
+        *(DType.UINT8, DType.UINT16, DType.UINT32, DType.BOOL),
+    }
+)
+"""Element types of inputs and outputs; those that nothing computes in are cast."""
+
+
+def plan_keras(graph: Graph, tidy: Callable[[Graph], Graph] | None = None) -> Layers:
+    """What `export_keras` would write, without writing; `tidy` as there.
+
+    Raises:
+        UnsupportedError: operators or element types that have no form there; all of them are listed.
+    """
+    check_boundary(graph, "Keras", lambda dtype: dtype in _TYPES)
+    plan = Plan(legalize(graph, answer, "Keras", partial(_folded, tidy)), say=said_of)
+    plan.build()
+    layers = Layers(plan)
+    for number, name in zip(plan.inputs, plan.graph.input_names, strict=True):
+        layers.input(number, name)
+    _write_all(layers, plan.records)
+    for number, name in zip(plan.outputs, plan.graph.output_names, strict=True):
+        layers.output(number, name)
+    layers.entries = in_order(layers.entries, layers.inputs, [name for name, _ in layers.outputs])
+    return layers
+
+
+def _folded(tidy: Callable[[Graph], Graph] | None, graph: Graph) -> Graph:
+    """The graph with what depends on weights alone computed: layers have weights, and no operators that make them."""
+    return optimize(graph if tidy is None else tidy(graph), passes=("fold_constants",))
+
+
+def _write_all(layers: Layers, records: list[Record]) -> None:
+    """Makes the layers of all operators.
+
+    Raises:
+        UnsupportedError: some have none; all of them are listed, but those that read what others could not make.
+    """
+    lost: set[int] = set()
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        if lost.isdisjoint(record.inputs):
+            try:
+                write(layers, record)
+                continue
+            except UnsupportedError as error:
+                source = record.source[0] if record.source else None
+                kind = record.kind.lower() if source is None else source.kind
+                name = layers.tensor(record.outputs[0]).name if source is None else source.layer
+                found.setdefault((kind, error.message), []).append(name)
+        lost.update(record.outputs)
+    if found:
+        problems = tuple(Problem(kind, tuple(names), reason, None) for (kind, reason), names in found.items())
+        told = "; ".join(f"{each.kind} ({', '.join(each.layers[:3])}): {each.reason}" for each in problems)
+        raise UnsupportedError(f"{len(problems)} kinds of layers have no form in Keras: {told}", problems=problems)
+
+
+def export_keras(graph: Graph, path: PathLike, *, tidy: Callable[[Graph], Graph] | None = None) -> ExportReport:
+    """Writes `graph` as an archive of Keras 3 (`.keras`), whole or not at all.
+
+    Args:
+        graph: the model.
+        path: of the file.
+        tidy: cleans up what the pieces of operators leave, such as equal ones.
+
+    Raises:
+        UnsupportedError: operators or element types that have no form there; all of them are listed.
+        MissingExtraError: h5py is not installed.
+        FileError: the file cannot be written; an old one is untouched.
+    """
+    layers = plan_keras(graph, tidy)
+    size = write_archive(path, _model(layers), layers.entries)
+    operators: dict[str, int] = {}
+    for entry in layers.entries:
+        if entry.arguments is not None:
+            operators[entry.kind] = operators.get(entry.kind, 0) + 1
+    names = zip(layers.plan.graph.input_names, layers.inputs, strict=True)
+    return ExportReport(
+        os.fspath(path),
+        None,
+        None,
+        sum(operators.values()),
+        dict(sorted(operators.items())),
+        sum(len(entry.weights) for entry in layers.entries),
+        size,
+        renamed={wanted: held for wanted, held in names if wanted != held},
+        format="keras_archive",
+    )
+
+
+def _model(layers: Layers) -> dict[str, Json]:
+    """The configuration of the functional model (keras/src/models/functional.py, `get_config`)."""
+    name = layers.plan.graph.name.replace("/", "_") or "model"
+    config: dict[str, Json] = {
+        "name": name,
+        "trainable": True,
+        "layers": [entry.described() for entry in layers.entries],
+        "input_layers": [[each, 0, 0] for each in layers.inputs],
+        "output_layers": [[name, 0, index] for name, index in layers.outputs],
+    }
+    return {
+        "module": "keras.src.models.functional",
+        "class_name": "Functional",
+        "config": config,
+        "registered_name": "Functional",
+        "build_config": {"input_shape": None},
+    }
