@@ -232,19 +232,15 @@ def _split(layers: Layers, record: Record) -> None:
 def _cumsum(layers: Layers, record: Record) -> None:
     """A running sum; a reversed one is that of the flipped operand, an exclusive one lacks the operand."""
     (axis,) = layers.numbers(record.inputs[1])
-    x = layers.called(record.inputs[0])
-    type, options = _type(layers, record.inputs[0]), fields_of(record)
-    steps: list[Callable[[Json, int | TensorType], Json]] = [
-        lambda value, made: layers.operation("Cumsum", [value], made, axis=axis)
-    ]
-    if options.get("reverse"):
-        flipped = lambda value, made: layers.operation("Flip", [value], made, axis=[axis])  # noqa: E731
-        steps = [flipped, *steps, flipped]
-    if options.get("exclusive"):
-        steps.append(lambda value, made: layers.operation("Subtract", [value, x], made))
-    found = x
-    for place, step in enumerate(steps):
-        found = step(found, record.outputs[0] if place == len(steps) - 1 else type)
+    x, type, options = layers.called(record.inputs[0]), _type(layers, record.inputs[0]), fields_of(record)
+    reverse, exclusive = bool(options.get("reverse")), bool(options.get("exclusive"))
+    result = record.outputs[0]
+    first = layers.operation("Flip", [x], type, axis=[axis]) if reverse else x
+    found = layers.operation("Cumsum", [first], type if reverse or exclusive else result, axis=axis)
+    if reverse:
+        found = layers.operation("Flip", [found], type if exclusive else result, axis=[axis])
+    if exclusive:
+        layers.operation("Subtract", [found, x], result)
 
 
 def _gather(layers: Layers, record: Record) -> None:
