@@ -49,6 +49,7 @@ RAGGED = frozenset(
         "_pad_packed_sequence",
         "_transformer_encoder_layer_fwd",
         "to_padded_tensor",
+        "dim",
     )
 )
 """Operators that take tensors of `Scope.ragged`."""

@@ -19,6 +19,8 @@ from xir.ir.types import DType, TensorType
 Array = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 IN, HIDDEN, STEPS = 3, 4, 6
 LENGTHS = np.array([6, 4, 1])
+LAYER = ((12, 4), (12,), (4, 4), (4,), (4,), (4,), (4,), (4,), (6, 4), (6,), (4, 6), (4,))
+"""The weights of a layer of 4 features, and 6 between its linear ones."""
 RANDOM = np.random.default_rng(5).standard_normal
 
 
@@ -55,6 +57,7 @@ def test_packed_sequences_are_what_they_are_alone(name: str, gates: int, symboli
     arrays = [first, LENGTHS, *[fed[1]] * len(states), *given]
     results = made([x, lengths, *states, *held], [padded, counts, told, *last], arrays)
     rows = results[0] if batch_first else results[0].swapaxes(0, 1)
+    assert caller.call("aten.dim.default", [data], {}) == 2
     assert results[1].tolist() == [3, 2, 2, 2, 1, 1]
     assert results[2].tolist() == LENGTHS.tolist()
     for row, length in enumerate(LENGTHS.tolist()):
@@ -70,8 +73,7 @@ def test_packed_sequences_are_what_they_are_alone(name: str, gates: int, symboli
 
 def test_nested_sequences_attend_to_their_own_places_alone():
     caller, width = Caller(OPERATORS, Scope()), 4
-    shapes = [(12, 4), (12,), (4, 4), (4,), (4,), (4,), (4,), (4,), (6, 4), (6,), (4, 6), (4,)]
-    given = [RANDOM(shape) for shape in shapes]
+    given = [RANDOM(shape) for shape in LAYER]
     held = [place(*array.shape) for array in given]
     x, kept = place(3, STEPS, width), place(3, STEPS, dtype=DType.BOOL)
 
@@ -94,6 +96,34 @@ def test_nested_sequences_attend_to_their_own_places_alone():
         (wanted,) = made([one, *held], [layer(layer(one, True), False)], [data[row : row + 1, :length], *given])
         np.testing.assert_allclose(result[row, :length], wanted[0], rtol=1e-10)
         assert (result[row, length:] == 7).all()
+
+
+def test_where_a_mask_has_gaps_nothing_is_nested():
+    """torch.nn.TransformerEncoder pads then: places that are left out have elements, which nobody attends to."""
+    caller, width = Caller(OPERATORS, Scope()), 4
+    given = [
+        RANDOM(shape) for shape in ((12, 4), (12,), (4, 4), (4,), (4,), (4,), (4,), (4,), (6, 4), (6,), (4, 6), (4,))
+    ]
+    held = [place(*array.shape) for array in given]
+    x, kept = place(2, STEPS, width), place(2, STEPS, dtype=DType.BOOL)
+
+    def layer(value: Tensor, *mask: object) -> Tensor:
+        items = [value, 4, 2, *held[:4], False, True, 1e-5, *held[4:], *mask]
+        made = caller.call("aten._transformer_encoder_layer_fwd.default", items, {})
+        assert isinstance(made, Tensor)
+        return made
+
+    assert caller.call("aten._nested_tensor_from_mask_left_aligned.default", [x, kept], {}) is True
+    nested = caller.call("aten._nested_tensor_from_mask.default", [x, kept, False], {})
+    assert caller.call("aten.dim.default", [nested], {}) == 3
+    padded = caller.call("aten.to_padded_tensor.default", [layer(nested), 7.0, [2, STEPS, width]], {})
+    plain = layer(x, caller.call("aten.logical_not.default", [kept], {}), 1)
+    data, mask = RANDOM((2, STEPS, width)), np.arange(STEPS) < np.array([[6], [4]])
+    for gap in (False, True):
+        mask[0, 2] = not gap
+        result, wanted = made([x, kept, *held], [padded, plain], [data, mask, *given])
+        np.testing.assert_allclose(result[mask], wanted[mask], rtol=1e-10)
+        np.testing.assert_allclose(result[~mask], wanted[~mask] if gap else 7.0, rtol=1e-10)
 
 
 def test_only_operators_that_know_the_lengths_take_such_tensors():

@@ -166,8 +166,42 @@ class Wrong(torch.nn.Module):
 
 @pytest.mark.parametrize("module", [Escape(), Masked(), Wrong()], ids=lambda module: type(module).__name__)
 def test_what_depends_on_elements_is_refused_with_its_line(module: torch.nn.Module) -> None:
-    with pytest.raises(UnsupportedError, match=r"test_load\.py:\d+: "):
+    with pytest.raises(UnsupportedError, match=r"test_load\.py:\d+: ") as caught:
         xir.load(module, example_inputs=(torch.ones(3),))
+    assert "torch.export does not take the module" in caught.value.message
+    assert "torch.jit.script" in caught.value.message
+
+
+class Steps(torch.nn.Module):
+    """A run of more calls than one of them nests, which torch.export and torch.jit.script refuse."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.ones(1).numpy()
+        for _ in range(30):
+            x = x * 0.5 + 1
+        return x
+
+
+def test_a_run_of_many_calls_is_followed() -> None:
+    with pytest.warns(UserWarning, match=r"torch\.jit\.script does not take the module"):
+        graph = xir.load(Steps(), example_inputs=(torch.ones(3),))
+    (made,) = xir.run(graph, {"x": np.ones(3, np.float32)}).values()
+    np.testing.assert_allclose(made, Steps()(torch.ones(3)), rtol=1e-6)
+
+
+class Asked(torch.nn.Module):
+    """Asks an operator that answers a bool of Python, and is not marked as one that reads elements."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch.ones(1).numpy()
+        if torch._nested_tensor_from_mask_left_aligned(x, x[:, :, 0] > 0):
+            return x + 1
+        return x
+
+
+def test_a_bool_of_python_is_no_part_of_a_run() -> None:
+    with pytest.raises(UnsupportedError, match=r"test_load\.py:\d+: what is computed from the inputs"):
+        xir.load(Asked(), example_inputs=(torch.ones(2, 3, 1),))
 
 
 def test_symbols_are_not_given_up() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from textwrap import dedent
+
 import numpy as np
 import pytest
 
@@ -335,3 +337,62 @@ def test_packed_sequences_that_a_loop_makes_are_refused(tmp_path):
     path = write(tmp_path, net(body, "x: Tensor,\n    n: Tensor"))
     with pytest.raises(UnsupportedError, match="packed sequences or nested tensors that a branch or loop makes"):
         xir.load(path, inputs={"x": "f32[2,3,1]", "n": "i64[2]"})
+
+
+def test_the_device_of_packed_sequences_is_told(tmp_path):
+    """torch.nn.utils.rnn.PackedSequence refuses sizes that lie elsewhere than on the processor."""
+    body = """
+        if torch.ne(ops.prim.type(ops.prim.device(x)), "cpu"):
+          ops.prim.RaiseException("elsewhere")
+        else:
+          pass
+        return torch.neg(x)
+    """
+    graph = xir.load(write(tmp_path, net(body, "x: Tensor")), inputs={"x": "f32[2]"})
+    np.testing.assert_array_equal(xir.run(graph, {"x": np.ones(2, np.float32)})["output"], [-1, -1])
+
+
+def test_nested_tensors_are_told_apart(tmp_path):
+    body = """
+        made = torch._nested_tensor_from_mask(x, kept, False)
+        if ops.prim.is_nested(made):
+          y = torch.to_padded_tensor(made, 7., torch.size(x))
+        else:
+          y = x
+        if ops.prim.is_nested(x):
+          z = x
+        else:
+          z = torch.neg(y)
+        return z
+    """
+    path = write(tmp_path, net(body, "x: Tensor,\n    kept: Tensor"))
+    graph = xir.load(path, inputs={"x": "f32[1,3,1]", "kept": "bool[1,3]"})
+    made = xir.run(graph, {"x": np.ones((1, 3, 1), np.float32), "kept": np.asarray([[True, True, False]])})["output"]
+    np.testing.assert_array_equal(made[..., 0], [[-1, -1, -7]])
+
+
+HINT = """
+    def _detect_is_causal_mask(mask: Optional[Tensor],
+        is_causal: Optional[bool]=None,
+        size: Optional[int]=None) -> bool:
+      mask0 = unchecked_cast(Tensor, mask)
+      return bool(torch.all(torch.eq(mask0, 0.)))
+"""
+
+
+@pytest.mark.parametrize(("said", "wanted"), [("None", 0), ("True", 1), ("False", 0)])
+def test_whether_a_mask_is_the_causal_one_is_a_hint(tmp_path, said, wanted):
+    """torch.nn.Transformer gives attention the mask as well: nothing depends on its elements being looked at."""
+    body = f"""
+        hint = __torch__.torch.nn.modules.transformer._detect_is_causal_mask
+        if hint(x, {said}, 3):
+          y = 1
+        else:
+          y = 0
+        return torch.mul(x, y)
+    """
+    code = {"code/__torch__/torch/nn/modules/transformer.py": dedent(HINT).encode()}
+    path = write(tmp_path, net(body, "x: Tensor", **code))
+    graph = xir.load(path, inputs={"x": "f32[2]"})
+    assert "if" not in {node.op.name for node in graph.nodes}
+    np.testing.assert_array_equal(xir.run(graph, {"x": np.ones(2, np.float32)})["output"], [wanted] * 2)

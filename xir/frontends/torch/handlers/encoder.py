@@ -8,7 +8,6 @@ from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.activation import gelu
 from xir.frontends.torch.handlers.norm import layer_norm
 from xir.frontends.torch.handlers.product import linear, matmul
-from xir.frontends.torch.handlers.ragged import nest
 from xir.frontends.torch.operators import Operators
 from xir.ir.node import Value
 from xir.ir.types import DType
@@ -135,4 +134,6 @@ def encoder_layer(
     else:
         x = normed(add(x, attended(x)), 0)
         made = normed(add(x, forward(x)), 1)
-    return made if kept is None else nest(call, made, kept)
+    if kept is not None:
+        call.scope.ragged[made] = kept
+    return made

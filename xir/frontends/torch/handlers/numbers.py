@@ -62,8 +62,9 @@ def storage_offset(call: Call, x: Value) -> Dim:
 
 @operators.op("dim(Tensor self) -> int")
 def dim(call: Call, x: Value) -> int:
-    """The number of axes."""
-    return x.rank
+    """The number of axes; of packed sequences the places of all lie on one (`Scope.ragged`)."""
+    ragged = call.scope.ragged.get(x)
+    return x.rank - 1 if ragged is not None and ragged.rank == 1 else x.rank
 
 
 @operators.op("item(Tensor self) -> Scalar", "_local_scalar_dense(Tensor self) -> Scalar")

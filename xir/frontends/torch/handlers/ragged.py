@@ -16,7 +16,7 @@ from xir.ir.dims import Dim
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.arithmetic import select
-from xir.ops.compare import less
+from xir.ops.compare import greater, less, logical_and, logical_not, logical_or
 from xir.ops.elementwise import cast
 from xir.ops.reduce import reduce_max, reduce_sum
 from xir.ops.shape import concat, iota, reshape, transpose
@@ -69,19 +69,35 @@ def unpack(call: Call, x: Value, counts: Value, batch_first: bool, padding: floa
     return transpose(padded, perm=(1, 0, *range(2, x.rank))) if batch_first else padded, lengths
 
 
+@operators.op("_nested_tensor_from_mask_left_aligned(Tensor t, Tensor mask) -> bool")
+def is_left_aligned(call: Call, x: Value, kept: Value) -> bool:
+    """Always: what PyTorch computes with padding where a mask has gaps, nested tensors compute here too (`_shown`).
+
+    torch.nn.TransformerEncoder asks before it nests, and pads where the answer is no.
+    """
+    return True
+
+
 @operators.op("_nested_tensor_from_mask(Tensor t, Tensor mask, bool mask_check=True) -> Tensor")
 def nested(call: Call, x: Value, kept: Value, checks: bool) -> Value:
     """The sequences [N, T, E] without the places that the mask [N, T] leaves out."""
     if x.rank != 3 or kept.rank != 2:
         call.invalid(f"sequences {x.type!r} with a mask {kept.type!r}")
-    return nest(call, x, call.cast(kept, DType.BOOL))
-
-
-def nest(call: Call, x: Value, kept: Value) -> Value:
-    """The tensor as a nested one."""
-    made = masked(call, x, kept, 0)
+    kept = call.cast(kept, DType.BOOL)
+    made = masked(call, x, _shown(call, kept), 0)
     call.scope.ragged[made] = kept
     return made
+
+
+def _shown(call: Call, kept: Value) -> Value:
+    """The places [N, T] that have elements: those kept; all, where a mask has gaps, for then nothing is nested.
+
+    A gap is a place that is left out before one that is kept (NestedTensorTransformerFunctions.cpp).
+    """
+    ends, starts = (slice_tensor(call, kept, 1, *bounds, 1) for bounds in ((1, kept.shape[1]), (0, -1)))
+    gaps = cast(logical_and(ends, logical_not(starts)), dtype=DType.INT64)
+    has_gaps = greater(reduce_sum(gaps, axes=(0, 1), keep_dims=False), call.scalar(0, DType.INT64))
+    return logical_or(kept, call.repeated(has_gaps, kept.shape))
 
 
 @operators.op("to_padded_tensor(Tensor self, float padding, SymInt[]? output_size=None) -> Tensor")
@@ -92,4 +108,4 @@ def padded(call: Call, x: Value, padding: float, sizes: Sequence[Dim] | None) ->
         call.refuse("a nested tensor that comes from outside", "nest it in the model")
     if sizes is None or tuple(sizes) != x.shape:
         call.refuse("padding to another size than that before nesting", "give output_size")
-    return masked(call, x, kept, padding)
+    return masked(call, x, _shown(call, kept), padding)

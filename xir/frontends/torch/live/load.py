@@ -92,24 +92,44 @@ def _of_module(
         refused = _refused(error)
         if dynamic_shapes is not None:
             raise refused from error
-        scripted = _scripted(module, items, named, options, refused, notes)
-        if scripted is not None:
-            return scripted
-        try:
-            program = trace(module, items, named)
-        except XirError:
-            raise
-        except Exception:
-            raise refused from error
-        notes.append(f"{refused.message}; the graph is one run of the module, for sizes like those of the examples")
-        return program
+        return _otherwise(module, items, named, options, refused, notes)
     try:
         return read_exported(cast("Exported", made), type(module).__name__)
     except UnsupportedError as refused:  # such as quantized weights, which TorchScript keeps packed
-        scripted = None if dynamic_shapes else _scripted(module, items, named, options, refused, notes)
-        if scripted is None:
+        if dynamic_shapes:
             raise
-        return scripted
+        try:
+            return _scripted(module, items, named, options, refused, notes)
+        except UnsupportedError as again:
+            raise _joined(refused, again) from again
+
+
+def _otherwise(
+    module: LiveModule,
+    items: Sequence[object],
+    named: Mapping[str, object],
+    options: LoadOptions,
+    refused: UnsupportedError,
+    notes: list[str],
+) -> Program | Imported:
+    """What torch.jit.script makes of a module that torch.export does not take, else what one run of it does.
+
+    Raises:
+        UnsupportedError: neither; the message says why each of the three ways is none.
+    """
+    try:
+        return _scripted(module, items, named, options, refused, notes)
+    except UnsupportedError as error:
+        unscripted = error
+    try:
+        program = trace(module, items, named)
+    except XirError as error:
+        raise _joined(error, refused, unscripted) from error
+    except Exception as error:
+        raise _joined(refused, unscripted) from error
+    told = "; ".join((refused.message, unscripted.message))
+    notes.append(f"{told}; the graph is one run of the module, for sizes like those of the examples")
+    return program
 
 
 def _scripted(
@@ -119,12 +139,17 @@ def _scripted(
     options: LoadOptions,
     refused: UnsupportedError,
     notes: list[str],
-) -> Imported | None:
-    """What torch.jit.script makes of a module, with a note of what was refused before; None where it takes it not."""
+) -> Imported:
+    """What torch.jit.script makes of a module, with a note of what was refused before."""
     made = import_scripted(module, items, named, options.inputs)
-    if made is not None:
-        notes.append(f"{refused.message}; the graph is what torch.jit.script makes of it")
+    notes.append(f"{refused.message}; the graph is what torch.jit.script makes of it")
     return made
+
+
+def _joined(error: XirError, *others: XirError) -> UnsupportedError:
+    """An error that says also why other ways are none."""
+    problems = error.problems if isinstance(error, UnsupportedError) else ()
+    return UnsupportedError("; ".join(each.message for each in (error, *others)), problems=problems, hint=error.hint)
 
 
 def _refused(error: Exception) -> UnsupportedError:

@@ -9,10 +9,11 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
-from xir.errors import XirError
+from xir.errors import UnsupportedError, XirError
 from xir.files import open_mapped
 from xir.frontends.options import Plain
 from xir.frontends.torch._imported import Imported
+from xir.frontends.torch._trace import line_of
 from xir.frontends.torch.live.objects import LiveModule, LiveTensor, torch_module
 from xir.frontends.torch.live.tensors import info_of
 from xir.frontends.torch.script.importer import import_script
@@ -21,11 +22,14 @@ from xir.frontends.torch.script.objects import ScriptArchive
 from xir.ir.dims import Dim
 from xir.ir.types import TensorType, Type
 
+_MAX_TOLD = 400
+"""Letters of an error that are shown; the compiler lists all overloads that do not fit."""
+
 
 def import_scripted(
     module: LiveModule, items: Sequence[object], named: Mapping[str, object], types: Mapping[str, Type]
-) -> Imported | None:
-    """The graph of what `torch.jit.script` makes of a module; None where it, or xir's reader, does not take it.
+) -> Imported:
+    """The graph of what `torch.jit.script` makes of a module.
 
     What it makes is saved into a file that goes away with the last weight that is read of it.
 
@@ -34,15 +38,27 @@ def import_scripted(
         items: its arguments by place.
         named: its arguments by name.
         types: of inputs that a person tells, by their names in the graph.
+
+    Raises:
+        UnsupportedError: it, or xir's reader, does not take it.
     """
     try:
         archive, given = _archive(module), _given(module, items, named)
-    except Exception:  # of any kind: the compiler reads the model's own code
-        return None
+    except Exception as error:  # of any kind: the compiler reads the model's own code
+        raise UnsupportedError(_unscripted(error)) from error
     try:
         return import_script(archive, Given({**given.types, **types}, given.numbers))
-    except XirError:
-        return None
+    except XirError as error:
+        raise UnsupportedError(f"what torch.jit.script makes of it is not read: {error.message}") from error
+
+
+def _unscripted(error: Exception) -> str:
+    """What torch.jit.script says before it quotes the model's code, with the line of that."""
+    place, text = line_of(str(error)), " ".join(str(error).partition('File "')[0].split())
+    return (
+        f"torch.jit.script does not take the module{'' if place is None else f' at {place}'}: "
+        f"{text[:_MAX_TOLD] or type(error).__name__}"
+    )
 
 
 def _archive(module: LiveModule) -> ScriptArchive:

@@ -30,7 +30,7 @@ from xir.frontends.torch.program import (
     TensorInfo,
     Weight,
 )
-from xir.limits import MAX_CALLS
+from xir.limits import MAX_INLINED_NODES
 
 _ESCAPES = frozenset({"numpy", "tolist", "__array__", "__dlpack__"})
 """Methods of tensors that hand elements to Python without a call of an operator."""
@@ -179,10 +179,12 @@ class _Recorder:
         arguments = tuple(self._argument(item) for item in items)
         by_name = {name: self._argument(item) for name, item in named.items()}
         made = func(*items, **named)
-        if len(self._nodes) >= MAX_CALLS:
-            raise UnsupportedError(f"a run makes more than {MAX_CALLS} calls", hint="unroll less")
+        if len(self._nodes) >= MAX_INLINED_NODES:
+            raise UnsupportedError(f"a run makes more than {MAX_INLINED_NODES} calls", hint="unroll less")
         name = f"{str(func).split('.')[1]}_{len(self._nodes)}"
         leaves = cast("Sequence[object]", tree.tree_leaves(made))
+        if fed and any(isinstance(leaf, bool | int | float) for leaf in leaves):
+            self.refuse()
         results = tuple(self._result(leaf, name, place) for place, leaf in enumerate(leaves))
         if fed:
             is_writing = bool(getattr(getattr(func, "_schema", None), "is_mutable", False))

@@ -7,14 +7,14 @@ take what it is given answers NotImplemented; the call is an operator of tensors
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from xir.errors import InvalidModelError
 from xir.frontends.torch.promotion import code_of_dtype
 from xir.frontends.torch.script.containers import CONTAINERS, equal_values, truth
 from xir.frontends.torch.script.literals import tensor_of
-from xir.frontends.torch.script.objects import Device
+from xir.frontends.torch.script.objects import Device, Place
 from xir.frontends.torch.script.packed import LAYERS
 from xir.frontends.torch.script.quantized import FUNCTIONS, Quantized
 from xir.frontends.torch.script.sizes import NumberTensor, number_tensor
@@ -251,6 +251,15 @@ def _fork(interpreter: Interpreter, items: Items, named: dict[str, object]) -> o
     return interpreter.invoke(items[0], items[1:], named)
 
 
+def _device_type(interpreter: Interpreter, items: Items, named: dict[str, object]) -> object:
+    """`cuda` of the device `cuda:0`."""
+    return str(items[0]).partition(":")[0] if isinstance(items[0], Device) else NotImplemented
+
+
+def _is_nested(interpreter: Interpreter, items: Items, named: dict[str, object]) -> object:
+    return isinstance(items[0], Tensor) and items[0].value in interpreter.scope.ragged
+
+
 def _same_place(interpreter: Interpreter, items: Items, named: dict[str, object]) -> object:
     """A tensor that has no gradient, or lies elsewhere: itself."""
     return items[0] if isinstance(items[0], Tensor) else NotImplemented
@@ -259,6 +268,23 @@ def _same_place(interpreter: Interpreter, items: Items, named: dict[str, object]
 def _number_tensor(interpreter: Interpreter, items: Items, named: dict[str, object]) -> object:
     """A number as a tensor without axes."""
     return number_tensor(interpreter, items[0])
+
+
+_TRANSFORMER = "code/__torch__/torch/nn/modules/transformer.py"
+
+
+def is_causal_hint(place: Place) -> bool:
+    """Whether a function looks at the elements of a mask to tell attention that it is the causal one."""
+    return place.file == _TRANSFORMER and place.function.name == "_detect_is_causal_mask"
+
+
+def causal_hint(items: Sequence[object]) -> object:
+    """What the person says (mask, is_causal, size); else no, for attention is given the mask as well.
+
+    'is_causal=False when the mask is in fact a causal attention mask may lead to reduced performance', and to nothing
+    else (torch/nn/modules/transformer.py).
+    """
+    return len(items) > 1 and items[1] is True
 
 
 BUILTINS: Mapping[str, Rule] = {
@@ -306,7 +332,7 @@ BUILTINS: Mapping[str, Rule] = {
     "ops.prim.is_sparse": _answers(False),
     "ops.prim.is_quantized": lambda interpreter, items, named: isinstance(items[0], Quantized),
     "ops.prim.is_mkldnn": _answers(False),
-    "ops.prim.is_nested": _answers(False),
+    "ops.prim.is_nested": _is_nested,
     "ops.prim.is_meta": _answers(False),
     "ops.prim.data": _same_place,
     "ops.prim.grad": _answers(None),
@@ -316,7 +342,7 @@ BUILTINS: Mapping[str, Rule] = {
     "ops.prim.NumToTensor": _number_tensor,
     "ops.prim.is_scripting": _answers(True),
     "torch.is_scripting": _answers(True),
-    "ops.prim.type": _answers("Tensor"),
+    "ops.prim.type": _device_type,
     "torch.is_grad_enabled": _answers(False),
     "torch.set_grad_enabled": _answers(None),
     "torch.is_autocast_enabled": _answers(False),

@@ -14,7 +14,7 @@ from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.script import branches, loops, quantized, sizes
-from xir.frontends.torch.script.builtins import BUILTINS
+from xir.frontends.torch.script.builtins import BUILTINS, causal_hint, is_causal_hint
 from xir.frontends.torch.script.classes import Bound, ClassName, New, attribute, isinstance_of, made_by, unpacked
 from xir.frontends.torch.script.containers import truth
 from xir.frontends.torch.script.objects import Object, Place, ScriptArchive, is_code
@@ -388,6 +388,8 @@ class Interpreter:
     def invoke(self, called: object, items: Sequence[object], named: Mapping[str, object]) -> object:
         """What a function, a method or a class makes."""
         match called:
+            case Place() if is_causal_hint(called):
+                return causal_hint(items)
             case Place():
                 return self.run(called, items, named, None)
             case Bound(of, place):

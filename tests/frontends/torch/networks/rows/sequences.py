@@ -110,7 +110,7 @@ def _cells() -> Iterator[Network]:
 
 
 def _packed(kind: str, settings: Mapping[str, Any]) -> Any:
-    """Sequences of several lengths, sorted and not."""
+    """Sequences of several lengths, sorted and not; arguments without types are tensors to TorchScript."""
     from torch import nn
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -119,7 +119,7 @@ def _packed(kind: str, settings: Mapping[str, Any]) -> Any:
             super().__init__()
             self.layers = getattr(nn, kind)(6, 8, batch_first=True, **settings)
 
-        def forward(self, x: Any, lengths: Any) -> Any:
+        def forward(self, x, lengths):
             packed = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
             made, states = self.layers(packed)
             padded, _ = pad_packed_sequence(made, batch_first=True, total_length=x.shape[1])
