@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import cast
 
 from xir.errors import InvalidModelError
-from xir.frontends.torch.operators import IGNORED, Operator
+from xir.frontends.torch.operators import Operator
 from xir.frontends.torch.promotion import dtype_of_code
 from xir.frontends.torch.schema import REQUIRED, Argument, Required, Schema
 from xir.frontends.torch.tensor import Computed, Tensor
@@ -158,16 +157,6 @@ def _repeated(argument: Argument, item: object) -> object:
 def _check_layout(held: Mapping[str, object]) -> None:
     if held.get("layout") not in (None, "strided", 0):
         raise InvalidModelError(f"layout {held['layout']!r}", hint="xir has dense tensors alone: call .to_dense()")
-
-
-@cache
-def passed_names(schema: Schema) -> tuple[str, ...]:
-    """The arguments that a handler gets, in the order of the schema."""
-    return tuple(
-        argument.name
-        for argument in schema.arguments
-        if argument.name not in IGNORED and not (argument.is_written and argument.by_name)
-    )
 
 
 def _told(item: object) -> str:

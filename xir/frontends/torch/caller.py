@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
-from xir.frontends.torch.arguments import Bound, bind, fits, passed_names, several
+from xir.frontends.torch.arguments import Bound, bind, fits, several
 from xir.frontends.torch.call import COMPLEX, RAGGED, Call, Scope
 from xir.frontends.torch.operators import Handler, Operator, Operators
 from xir.frontends.torch.tensor import Computed, Lens, Tensor
@@ -66,7 +66,7 @@ class Caller:
 
     def _result(self, call: Call, bound: Bound, target: object) -> object:
         schema = bound.operator.schema
-        arguments = [bound.held[name] for name in passed_names(schema)]
+        arguments = [bound.held[name] for name in bound.operator.passed]
         made = _handled(bound.operator, call, arguments)
         if isinstance(target, Tensor):
             if not isinstance(made, Value):
@@ -114,9 +114,9 @@ def _handled(operator: Operator, call: Call, arguments: Sequence[object]) -> obj
     """What the handler makes of a call; operands of ranks or numbers that no array has end here."""
     given = _read(arguments)
     if operator.places:
-        names = passed_names(operator.schema)
         given = [
-            old if name in operator.places else new for name, old, new in zip(names, arguments, given, strict=True)
+            old if name in operator.places else new
+            for name, old, new in zip(operator.passed, arguments, given, strict=True)
         ]
     try:
         with np.errstate(all="ignore"):  # numbers that no type holds become infinite or NaN, as in PyTorch

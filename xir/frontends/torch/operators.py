@@ -7,28 +7,48 @@
 
 One table serves exported programs, TorchScript and live modules. A handler gets the call and every argument of the
 schema in its order, defaults filled in; tensors as values, sizes as dims; those that it writes besides its result as
-places (`Tensor`). Arguments that change no element (`device`,
-`pin_memory`, ...) it does not get. It answers a value, or a tuple where the schema has several results, or a number.
+places (`Tensor`). Arguments that change no element (`device`, `pin_memory`, ...) it does not get. Those that belong
+together it may get as one record, a dataclass whose fields have their names:
+
+    @dataclass(frozen=True, slots=True)
+    class Window:
+        kernel_size: Sequence[int]
+        stride: Sequence[int]
+        ...
+
+    @operators.op("max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], ...) -> Tensor", records=(Window,))
+    def max_pool(call: Call, x: Value, window: Window) -> Value: ...
+
+It answers a value, or a tuple where the schema has several results, or a number.
 Variants that write (`add_`, `out=`) need no handler where the operator that does not write has one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from importlib.resources import files
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.torch.schema import Schema, parse
 from xir.ir.node import Value
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 Handler = Callable[..., object]
 F = TypeVar("F", bound=Handler)
 Put = Callable[..., Value]
 
-IGNORED = frozenset({"device", "pin_memory", "non_blocking", "memory_format", "layout", "generator", "requires_grad"})
-"""Arguments that say where and in which order elements lie, or that belong to training; no element depends on them."""
+IGNORED = frozenset(
+    (
+        *("device", "pin_memory", "non_blocking", "memory_format", "layout", "generator", "requires_grad"),
+        *("cudnn_enable", "cudnn_enabled", "benchmark", "deterministic", "allow_tf32"),
+    )
+)
+"""Arguments that say where and in which order elements lie, which library computes them, or that belong to training; no
+element depends on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +58,7 @@ class Operator:
     Attributes:
         schema: its names, types and defaults.
         handler: (call, *arguments) -> its results.
+        passed: the names of the arguments that the handler gets, in the order of the schema.
         places: names of arguments that the handler gets as places, because it writes them.
         put: of a view, (call, whole, part, *arguments after the first) -> the whole with other elements in the view.
         complex: as `handler`, where an argument is complex; None: it is not for complex numbers.
@@ -45,6 +66,7 @@ class Operator:
 
     schema: Schema
     handler: Handler
+    passed: tuple[str, ...]
     places: frozenset[str] = frozenset()
     put: Put | None = None
     complex: Handler | None = None
@@ -53,6 +75,40 @@ class Operator:
 def core_aten() -> tuple[str, ...]:
     """The overloads of core ATen, to which exported programs are taken apart (torch 2.13, `torch.Tag.core`)."""
     return tuple(files("xir.frontends.torch").joinpath("core_aten.tsv").read_text("utf-8").split())
+
+
+def _passed(schema: Schema) -> list[str]:
+    """The arguments that say what the elements are; those that are given by name and written take the result."""
+    return [
+        argument.name
+        for argument in schema.arguments
+        if argument.name not in IGNORED and not (argument.is_written and argument.by_name)
+    ]
+
+
+def _gathering(handler: Handler, passed: Sequence[str], records: Sequence[type[DataclassInstance]]) -> Handler:
+    """A handler of plain arguments that gives `handler` records in place of those that belong to them."""
+    record_of = {field.name: record for record in records for field in fields(record) if field.name in passed}
+    for record in records:
+        needed = [field.name for field in fields(record) if field.default is MISSING]
+        absent = [name for name in needed if name not in passed]
+        if absent:
+            raise TypeError(f"{record.__name__} needs {absent}, the schema has {list(passed)}")
+
+    def gathered(call: object, *arguments: object) -> object:
+        held: dict[type[DataclassInstance], dict[str, object]] = {}
+        given: dict[str | type[DataclassInstance], object] = {}
+        for name, argument in zip(passed, arguments, strict=True):
+            record = record_of.get(name)
+            if record is None:
+                given[name] = argument
+            else:
+                given.setdefault(record, None)
+                held.setdefault(record, {})[name] = argument
+        given.update((record, record(**items)) for record, items in held.items())
+        return handler(call, *given.values())
+
+    return gathered
 
 
 class Operators(Handlers[Handler]):
@@ -73,15 +129,24 @@ class Operators(Handlers[Handler]):
             held = self._operators[name]
             self._replace(held, replace(held, complex=make(held.handler)))
 
-    def op(self, *schemas: str, places: Sequence[str] = ()) -> Callable[[F], F]:
+    def op(
+        self,
+        *schemas: str,
+        places: Collection[str] = (),
+        records: Sequence[type[DataclassInstance]] = (),
+        unused: Collection[str] = (),
+    ) -> Callable[[F], F]:
         """Enters the decorated function as the handler of each of the overloads.
 
         Args:
             schemas: the overloads.
             places: arguments that it writes, for it gets them as places; those that the schema says are among them.
+            records: dataclasses; it gets one in place of the arguments that have the names of its fields, where the
+                first of them stands. A field that an overload has no argument for keeps its default.
+            unused: arguments that it does not get, for its results do not depend on them.
 
         Raises:
-            TypeError: one of them has a handler already.
+            TypeError: one of them has a handler already, or lacks an argument that a record must have.
             ValueError: a text is no schema.
         """
 
@@ -89,8 +154,10 @@ class Operators(Handlers[Handler]):
             for text in schemas:
                 schema = parse(text)
                 self.add(schema.full_name, handler)
+                passed = tuple(name for name in _passed(schema) if name not in unused)
                 written = (argument.name for argument in schema.arguments if argument.is_written)
-                self._enter(Operator(schema, handler, frozenset((*places, *written))))
+                gathered = _gathering(handler, passed, records) if records else handler
+                self._enter(Operator(schema, gathered, passed, frozenset((*places, *written))))
             return handler
 
         return enter

@@ -23,7 +23,7 @@ from xir.ir.types import TensorType, dtype_from_numpy
 TOLERANCES = {"float64": 1e-12, "float32": 2e-6, "float16": 2e-3, "bfloat16": 1.6e-2}
 """Relative and absolute: some units of the last place of each type, for other orders of sums and other libraries."""
 
-LONG_SUMS = {"convolution": 4.0, "norm": 4.0}
+LONG_SUMS = dict.fromkeys(("convolution", "norm", "recurrent", "resize"), 4.0)
 """{family: how many times as much its elements may differ, for they are sums of many terms}."""
 
 

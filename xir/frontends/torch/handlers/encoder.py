@@ -6,7 +6,7 @@ from math import sqrt
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.activation import gelu
-from xir.frontends.torch.handlers.norm import layer_norm
+from xir.frontends.torch.handlers.norm import Affine, layer_norm
 from xir.frontends.torch.handlers.product import linear, matmul
 from xir.frontends.torch.operators import Operators
 from xir.ir.node import Value
@@ -118,7 +118,7 @@ def encoder_layer(
 
     def normed(value: Value, place: int) -> Value:
         scale, shift = tensors[2 * place : 2 * place + 2]
-        return layer_norm(call, value, (width,), scale, shift, epsilon)
+        return layer_norm(call, value, (width,), Affine(epsilon, scale, shift))
 
     def attended(value: Value) -> Value:
         weights = weight, bias, last_weight, last_bias

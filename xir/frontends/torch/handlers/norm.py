@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,29 +27,58 @@ operators = Operators("aten")
 _NARROW = (DType.FLOAT16, DType.BFLOAT16)
 
 
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """What a normalization does beside its statistics.
+
+    Attributes:
+        eps: is added to the variance.
+        weight: scales the result, or None.
+        bias: shifts the result, or None.
+    """
+
+    eps: float
+    weight: Value | None = None
+    bias: Value | None = None
+
+    def vectors(self, call: Call, count: Dim, dtype: DType) -> tuple[Value, Value]:
+        """A weight and a bias for each of `count` channels: 1 and 0 where there are none."""
+        weight, bias = (
+            call.cast(given, dtype) if given is not None else broadcast(call.literal(number, dtype), shape=(count,))
+            for given, number in ((self.weight, 1), (self.bias, 0))
+        )
+        return weight, bias
+
+    def dtype_of(self, x: Value) -> DType:
+        """The type to compute in: narrow floats may have weights of f32 (ATen/native/cpu/mixed_data_type.h)."""
+        wide = any(each is not None and each.dtype is DType.FLOAT32 for each in (self.weight, self.bias))
+        return DType.FLOAT32 if wide and x.dtype in _NARROW else x.dtype
+
+    def dtype_of_statistics(self, x: Value) -> DType:
+        """The type of means and deviations that are results: that of the weights (Normalization.cpp, param_type)."""
+        return next((each.dtype for each in (self.weight, self.bias) if each is not None), x.dtype)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """The running statistics of a batch normalization, and the part of them that a batch replaces."""
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    momentum: float
+
+
 def _wide(call: Call, x: Value) -> Value:
     """Statistics of narrow floats are taken in f32."""
     return call.cast(x, DType.FLOAT32) if x.dtype in _NARROW else x
 
 
-def _vector(call: Call, given: Value | None, count: Dim, number: float, dtype: DType) -> Value:
-    """A weight, or `number` for each channel where there is none."""
-    return call.cast(given, dtype) if given is not None else broadcast(call.literal(number, dtype), shape=(count,))
-
-
-def _mixed(x: Value, *weights: Value | None) -> DType:
-    """The type to compute in: narrow floats may have weights of f32 (aten/src/ATen/native/cpu/mixed_data_type.h)."""
-    wide = x.dtype in _NARROW and any(each is not None and each.dtype is DType.FLOAT32 for each in weights)
-    return DType.FLOAT32 if wide else x.dtype
-
-
-def _normalized(
-    call: Call, x: Value, scale: Value | None, shift: Value | None, mean: Value, variance: Value, epsilon: float
-) -> Value:
+def _normalized(call: Call, x: Value, affine: Affine, mean: Value, variance: Value) -> Value:
     """By the statistics given; narrow floats are computed in the type of the statistics."""
     dtype = mean.dtype
-    ones, zeros = (_vector(call, v, x.shape[1], n, dtype) for v, n in ((scale, 1.0), (shift, 0.0)))
-    return call.cast(norm.batch_norm(call.cast(x, dtype), ones, zeros, mean, variance, epsilon=epsilon), x.dtype)
+    weight, bias = affine.vectors(call, x.shape[1], dtype)
+    y = norm.batch_norm(call.cast(x, dtype), weight, bias, mean, variance, epsilon=affine.eps)
+    return call.cast(y, x.dtype)
 
 
 class _Statistics:
@@ -61,10 +91,6 @@ class _Statistics:
         centred = sub(data, channelwise(self.mean, data))
         self.variance = reduce_mean(mul(centred, centred), axes=axes, keep_dims=False)
         self.count: Dim = product(tuple(x.shape[axis] for axis in axes))
-
-    def inverse(self, call: Call, epsilon: float) -> Value:
-        """`1 / sqrt(variance + epsilon)`."""
-        return _inverse(call, self.variance, epsilon)
 
 
 def _inverse(call: Call, variance: Value, epsilon: float) -> Value:
@@ -81,171 +107,114 @@ def _update(call: Call, running: Tensor | None, new: Value, momentum: float) -> 
     running.write(add(mul(old, rest), mul(call.cast(new, old.dtype), factor)))
 
 
-def trained(
-    call: Call,
-    x: Value,
-    scale: Value | None,
-    shift: Value | None,
-    running: tuple[Tensor | None, Tensor | None],
-    momentum: float,
-    epsilon: float,
-) -> tuple[Value, Value, Value]:
+def _trained(call: Call, x: Value, affine: Affine, running: _Running) -> tuple[Value, Value, Value]:
     """The batch by its own statistics, which the running ones take in; with the mean and the inverse deviation."""
     found = _Statistics(call, x)
-    y = _normalized(call, x, scale, shift, found.mean, found.variance, epsilon)
-    _update(call, running[0], found.mean, momentum)
-    if running[1] is not None:
+    y = _normalized(call, x, affine, found.mean, found.variance)
+    _update(call, running.running_mean, found.mean, running.momentum)
+    if running.running_var is not None:
         count = call.scalar(found.count, found.variance.dtype)
         one = call.literal(1, count.dtype)
         unbiased = mul(found.variance, call.repeated(div(count, sub(count, one)), found.variance.shape))
-        _update(call, running[1], unbiased, momentum)
-    told = next((each.dtype for each in (scale, shift) if each is not None), x.dtype)  # Normalization.cpp, param_type
-    return y, call.cast(found.mean, told), call.cast(found.inverse(call, epsilon), told)
+        _update(call, running.running_var, unbiased, running.momentum)
+    told = affine.dtype_of_statistics(x)
+    return y, call.cast(found.mean, told), call.cast(_inverse(call, found.variance, affine.eps), told)
 
 
 @operators.op(
     "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
     " bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
     places=("running_mean", "running_var"),
+    records=(Affine, _Running),
 )
-def batch_norm(
-    call: Call,
-    x: Value,
-    scale: Value | None,
-    shift: Value | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    training: bool,
-    momentum: float,
-    epsilon: float,
-    *settings: bool,
-) -> Value:
+def batch_norm(call: Call, x: Value, affine: Affine, running: _Running, training: bool) -> Value:
     """By the running statistics, or in training by those of the batch."""
-    return _batch_norm(call, x, scale, shift, mean, variance, training, momentum, epsilon)[0]
-
-
-def _batch_norm(
-    call: Call,
-    x: Value,
-    scale: Value | None,
-    shift: Value | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    training: bool,
-    momentum: float,
-    epsilon: float,
-) -> tuple[Value, Value, Value]:
-    """The result, and what the derivative needs: nothing in inference."""
-    if training or mean is None or variance is None:
-        return trained(call, x, scale, shift, (mean, variance), momentum, epsilon)
-    nothing = call.literal(np.zeros(0), mean.value.dtype)
-    return _normalized(call, x, scale, shift, mean.value, variance.value, epsilon), nothing, nothing
+    return native_batch_norm(call, x, affine, running, training)[0]
 
 
 @operators.op(
     "_native_batch_norm_legit(Tensor input, Tensor? weight, Tensor? bias, Tensor(a!) running_mean,"
-    " Tensor(b!) running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)"
-)
-@operators.op(
+    " Tensor(b!) running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
     "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
     " bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
     places=("running_mean", "running_var"),
+    records=(Affine, _Running),
 )
 def native_batch_norm(
-    call: Call,
-    x: Value,
-    scale: Value | None,
-    shift: Value | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    training: bool,
-    momentum: float,
-    epsilon: float,
+    call: Call, x: Value, affine: Affine, running: _Running, training: bool
 ) -> tuple[Value, Value, Value]:
     """The result, the mean and the inverse deviation of the batch (empty in inference)."""
-    return _batch_norm(call, x, scale, shift, mean, variance, training, momentum, epsilon)
+    mean, variance = running.running_mean, running.running_var
+    if training or mean is None or variance is None:
+        return _trained(call, x, affine, running)
+    nothing = call.literal(np.zeros(0), mean.value.dtype)
+    return _normalized(call, x, affine, mean.value, variance.value), nothing, nothing
 
 
 @operators.op(
     "_native_batch_norm_legit_no_training(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean,"
-    " Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)"
+    " Tensor running_var, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
+    places=("running_mean", "running_var"),
+    records=(Affine, _Running),
 )
-def batch_norm_inference(
-    call: Call,
-    x: Value,
-    scale: Value | None,
-    shift: Value | None,
-    mean: Value,
-    variance: Value,
-    momentum: float,
-    epsilon: float,
-) -> tuple[Value, Value, Value]:
+def batch_norm_inference(call: Call, x: Value, affine: Affine, running: _Running) -> tuple[Value, Value, Value]:
     """By the running statistics."""
-    return _batch_norm(call, x, scale, shift, Tensor(mean), Tensor(variance), False, momentum, epsilon)
+    return native_batch_norm(call, x, affine, running, False)
 
 
 @operators.op(
     "_native_batch_norm_legit.no_stats(Tensor input, Tensor? weight, Tensor? bias, bool training, float momentum,"
-    " float eps) -> (Tensor, Tensor, Tensor)"
+    " float eps) -> (Tensor, Tensor, Tensor)",
+    records=(Affine,),
+    unused=("training", "momentum"),
 )
-def batch_norm_of_batch(
-    call: Call, x: Value, scale: Value | None, shift: Value | None, training: bool, momentum: float, epsilon: float
-) -> tuple[Value, Value, Value]:
+def batch_norm_of_batch(call: Call, x: Value, affine: Affine) -> tuple[Value, Value, Value]:
     """By the statistics of the batch."""
-    return trained(call, x, scale, shift, (None, None), momentum, epsilon)
+    return _trained(call, x, affine, _Running(None, None, 0))
 
 
 @operators.op(
     "_native_batch_norm_legit_functional(Tensor input, Tensor? weight, Tensor? bias, Tensor running_mean,"
     " Tensor running_var, bool training, float momentum, float eps)"
-    " -> (Tensor, Tensor, Tensor, Tensor running_mean_out, Tensor running_var_out)"
+    " -> (Tensor, Tensor, Tensor, Tensor running_mean_out, Tensor running_var_out)",
+    records=(Affine,),
 )
 def batch_norm_functional(
-    call: Call,
-    x: Value,
-    scale: Value | None,
-    shift: Value | None,
-    mean: Value,
-    variance: Value,
-    training: bool,
-    momentum: float,
-    epsilon: float,
+    call: Call, x: Value, affine: Affine, mean: Value, variance: Value, training: bool, momentum: float
 ) -> tuple[Value, ...]:
     """`native_batch_norm` with the new running statistics as results."""
-    running = Tensor(mean), Tensor(variance)
-    made = _batch_norm(call, x, scale, shift, *running, training, momentum, epsilon)
-    return *made, running[0].value, running[1].value
+    new_mean, new_variance = Tensor(mean), Tensor(variance)
+    made = native_batch_norm(call, x, affine, _Running(new_mean, new_variance, momentum), training)
+    return *made, new_mean.value, new_variance.value
 
 
 @operators.op(
     "native_batch_norm_backward(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean,"
     " Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask)"
-    " -> (Tensor, Tensor, Tensor)"
+    " -> (Tensor, Tensor, Tensor)",
+    records=(Affine,),
+    unused=("save_mean", "save_invstd"),
 )
 def batch_norm_backward(
     call: Call,
     dy: Value,
     x: Value,
-    scale: Value | None,
+    affine: Affine,
     mean: Value | None,
     variance: Value | None,
-    saved_mean: Value | None,
-    saved_inverse: Value | None,
     training: bool,
-    epsilon: float,
     wanted: Sequence[bool],
 ) -> tuple[Value | None, ...]:
     """The derivatives by the input, the scale and the shift; None for those that are not wanted."""
-    weight, zeros = (_vector(call, v, x.shape[1], n, x.dtype) for v, n in ((scale, 1.0), (None, 0.0)))
 
-    def build(data: Value, factor: Value, addend: Value, *statistics: Value) -> Value:
+    def build(data: Value, weight: Value, bias: Value, *statistics: Value) -> Value:
+        given = Affine(affine.eps, weight, bias)
         if statistics:
-            centre, spread = statistics
-            return _normalized(call, data, factor, addend, centre, spread, epsilon)
-        return trained(call, data, factor, addend, (None, None), 0.0, epsilon)[0]
+            return _normalized(call, data, given, *statistics)
+        return _trained(call, data, given, _Running(None, None, 0))[0]
 
     running = () if training or mean is None or variance is None else (mean, variance)
-    found = pullback(build, (x, weight, zeros, *running), dy)
+    found = pullback(build, (x, *affine.vectors(call, x.shape[1], x.dtype), *running), dy)
     return tuple(each if want else None for each, want in zip(found[:3], wanted, strict=True))
 
 
@@ -253,47 +222,32 @@ def batch_norm_backward(
     "instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var,"
     " bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor",
     places=("running_mean", "running_var"),
+    records=(Affine, _Running),
 )
-def instance_norm(
-    call: Call,
-    x: Value,
-    scale: Value | None,
-    shift: Value | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    own: bool,
-    momentum: float,
-    epsilon: float,
-    *settings: bool,
-) -> Value:
+def instance_norm(call: Call, x: Value, affine: Affine, running: _Running, own: bool) -> Value:
     """Each plane by its own statistics, or by running ones."""
+    mean, variance = running.running_mean, running.running_var
     if not own and mean is not None and variance is not None:
-        return _normalized(call, x, scale, shift, mean.value, variance.value, epsilon)
+        return _normalized(call, x, affine, mean.value, variance.value)
     if mean is not None or variance is not None:
         call.refuse("instance_norm that takes in running statistics", "put the model in eval mode")
-    dtype = _mixed(x, scale, shift)
-    ones, zeros = (_vector(call, v, x.shape[1], n, dtype) for v, n in ((scale, 1.0), (shift, 0.0)))
-    return call.cast(norm.instance_norm(call.cast(x, dtype), ones, zeros, epsilon=epsilon), x.dtype)
+    dtype = affine.dtype_of(x)
+    y = norm.instance_norm(call.cast(x, dtype), *affine.vectors(call, x.shape[1], dtype), epsilon=affine.eps)
+    return call.cast(y, x.dtype)
 
 
 @operators.op(
     "layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None,"
-    " float eps=1e-05, bool cudnn_enable=True) -> Tensor"
+    " float eps=1e-05, bool cudnn_enable=True) -> Tensor",
+    records=(Affine,),
 )
-def layer_norm(
-    call: Call,
-    x: Value,
-    sizes: Sequence[Dim],
-    scale: Value | None,
-    shift: Value | None,
-    epsilon: float,
-    *settings: bool,
-) -> Value:
+def layer_norm(call: Call, x: Value, sizes: Sequence[Dim], affine: Affine) -> Value:
     """Mean 0 and variance 1 over the last axes."""
-    axis, wide = _first_axis(call, x, sizes), call.cast(x, _mixed(x, scale, shift))
-    if scale is None and shift is not None:
-        return call.cast(add(norm.layer_norm(wide, axis=axis, epsilon=epsilon), call.repeated(shift, x.shape)), x.dtype)
-    return call.cast(norm.layer_norm(wide, scale, shift, axis=axis, epsilon=epsilon), x.dtype)
+    axis, wide = _first_axis(call, x, sizes), call.cast(x, affine.dtype_of(x))
+    if affine.weight is None and affine.bias is not None:
+        y = norm.layer_norm(wide, axis=axis, epsilon=affine.eps)
+        return call.cast(add(y, call.repeated(affine.bias, x.shape)), x.dtype)
+    return call.cast(norm.layer_norm(wide, affine.weight, affine.bias, axis=axis, epsilon=affine.eps), x.dtype)
 
 
 def _first_axis(call: Call, x: Value, sizes: Sequence[Dim]) -> int:
@@ -304,18 +258,17 @@ def _first_axis(call: Call, x: Value, sizes: Sequence[Dim]) -> int:
 
 @operators.op(
     "native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps)"
-    " -> (Tensor, Tensor, Tensor)"
+    " -> (Tensor, Tensor, Tensor)",
+    records=(Affine,),
 )
-def native_layer_norm(
-    call: Call, x: Value, sizes: Sequence[Dim], scale: Value | None, shift: Value | None, epsilon: float
-) -> tuple[Value, ...]:
+def native_layer_norm(call: Call, x: Value, sizes: Sequence[Dim], affine: Affine) -> tuple[Value, ...]:
     """`layer_norm`, the mean and the inverse deviation of each row in the type of the weights (layer_norm.cpp)."""
-    axis, wide = _first_axis(call, x, sizes), call.cast(x, _mixed(x, scale, shift))
-    ones = (
-        broadcast(call.literal(1, wide.dtype), shape=x.shape[axis:]) if scale is None and shift is not None else scale
-    )
-    y, *statistics = layer_norm_with_statistics(wide, ones, shift, axis=axis, epsilon=epsilon)
-    told = next((each.dtype for each in (scale, shift) if each is not None), x.dtype)
+    axis, wide = _first_axis(call, x, sizes), call.cast(x, affine.dtype_of(x))
+    weight, bias = affine.weight, affine.bias
+    if weight is None and bias is not None:
+        weight = broadcast(call.literal(1, wide.dtype), shape=x.shape[axis:])
+    y, *statistics = layer_norm_with_statistics(wide, weight, bias, axis=axis, epsilon=affine.eps)
+    told = affine.dtype_of_statistics(x)
     return call.cast(y, x.dtype), *(call.cast(each, told) for each in statistics)
 
 
@@ -360,45 +313,38 @@ def _normalized_backward(
 
 @operators.op(
     "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05,"
-    " bool cudnn_enabled=True) -> Tensor"
+    " bool cudnn_enabled=True) -> Tensor",
+    records=(Affine,),
 )
-def group_norm(
-    call: Call, x: Value, groups: int, scale: Value | None, shift: Value | None, epsilon: float, *settings: bool
-) -> Value:
+def group_norm(call: Call, x: Value, groups: int, affine: Affine) -> Value:
     """Mean 0 and variance 1 over each group of channels."""
-    dtype = _mixed(x, scale, shift)
-    ones, zeros = (_vector(call, v, x.shape[1], n, dtype) for v, n in ((scale, 1.0), (shift, 0.0)))
-    return call.cast(norm.group_norm(call.cast(x, dtype), ones, zeros, groups=groups, epsilon=epsilon), x.dtype)
+    dtype = affine.dtype_of(x)
+    weight, bias = affine.vectors(call, x.shape[1], dtype)
+    y = norm.group_norm(call.cast(x, dtype), weight, bias, groups=groups, epsilon=affine.eps)
+    return call.cast(y, x.dtype)
 
 
 @operators.op(
     "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group,"
-    " float eps) -> (Tensor, Tensor, Tensor)"
+    " float eps) -> (Tensor, Tensor, Tensor)",
+    records=(Affine,),
+    unused=("N", "C", "HxW"),
 )
-def native_group_norm(
-    call: Call,
-    x: Value,
-    scale: Value | None,
-    shift: Value | None,
-    n: Dim,
-    channels: Dim,
-    plane: Dim,
-    groups: int,
-    epsilon: float,
-) -> tuple[Value, Value, Value]:
+def native_group_norm(call: Call, x: Value, affine: Affine, groups: int) -> tuple[Value, Value, Value]:
     """`group_norm`, the mean and the inverse deviation of each group, [N, groups]."""
     flat = _wide(call, reshape(x, shape=(x.shape[0], groups, product(x.shape[1:]) // groups)))
     mean = reduce_mean(flat, axes=(2,), keep_dims=True)
     centred = sub(flat, call.repeated(mean, flat.shape))
-    inverse = _inverse(call, reduce_mean(mul(centred, centred), axes=(2,), keep_dims=False), epsilon)
-    y = group_norm(call, x, groups, scale, shift, epsilon)
+    inverse = _inverse(call, reduce_mean(mul(centred, centred), axes=(2,), keep_dims=False), affine.eps)
+    y = group_norm(call, x, groups, affine)
     means, inverses = (call.cast(reshape(each, shape=(x.shape[0], groups)), x.dtype) for each in (mean, inverse))
     return y, means, inverses
 
 
 @operators.op(
     "native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N,"
-    " SymInt C, SymInt HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor)"
+    " SymInt C, SymInt HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    unused=("N", "C", "HxW"),
 )
 def group_norm_backward(
     call: Call,
@@ -407,9 +353,6 @@ def group_norm_backward(
     mean: Value,
     inverse: Value,
     scale: Value | None,
-    n: Dim,
-    channels: Dim,
-    plane: Dim,
     groups: int,
     wanted: Sequence[bool],
 ) -> tuple[Value | None, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -30,6 +30,40 @@ Padding = tuple[tuple[Dim, Dim], ...]
 
 @dataclass(frozen=True, slots=True)
 class _Window:
+    """A window in PyTorch's words: numbers for each spatial axis, or one for all of them.
+
+    Attributes:
+        kernel_size: how many elements it covers.
+        stride: how far it moves; none: as far as it covers.
+        padding: how many cells lie before and after the image.
+        ceil_mode: whether windows may hang over the end of the padding.
+        dilation: how far the elements that it covers lie apart.
+    """
+
+    kernel_size: Numbers
+    stride: Numbers
+    padding: Numbers
+    ceil_mode: bool
+    dilation: Numbers = (1,)
+
+    def over(self, call: Call, x: Value, axes: int) -> _Moves:
+        """How it goes over the last `axes` axes of an image, with or without a batch axis."""
+        if x.rank not in (axes + 1, axes + 2):
+            call.invalid(f"a tensor of rank {axes + 1} or {axes + 2} is needed, got {x.type!r}")
+        said = (self.kernel_size, self.stride or self.kernel_size, self.padding, self.dilation)
+        given = [tuple(each) * (axes if len(each) == 1 else 1) for each in said]
+        if any(len(each) != axes for each in given):
+            call.invalid(f"for {axes} axes, got {[list(each) for each in given]}")
+        window, strides, around, dilation = given
+        counted: Padding = tuple((cells, cells) for cells in around)
+        padding = counted
+        if self.ceil_mode:
+            padding = tuple(map(with_overhang, x.shape[-axes:], window, strides, counted, dilation))
+        return _Moves(window, strides, padding, counted, dilation)
+
+
+@dataclass(frozen=True, slots=True)
+class _Moves:
     """A window with everything said; `counted` is the padding without the overhang of `ceil_mode`."""
 
     window: tuple[int, ...]
@@ -39,22 +73,22 @@ class _Window:
     dilation: tuple[int, ...]
 
 
-def _window(
-    call: Call, x: Value, axes: int, kernel: Numbers, stride: Numbers, pads: Numbers, dilation: Numbers, ceil_mode: bool
-) -> _Window:
-    """What the arguments say; no strides are strides of the window's own size."""
-    if x.rank not in (axes + 1, axes + 2):
-        call.invalid(f"a tensor of rank {axes + 1} or {axes + 2} is needed, got {x.type!r}")
-    given = [tuple(each) * (axes if len(each) == 1 else 1) for each in (kernel, stride or kernel, pads, dilation)]
-    if any(len(each) != axes for each in given):
-        call.invalid(f"for {axes} axes, got {[list(each) for each in given]}")
-    window, steps, around, gaps = given
-    counted: Padding = tuple((pad, pad) for pad in around)
-    grown = counted
-    if ceil_mode:
-        spatial = x.shape[-axes:]
-        grown = tuple(map(with_overhang, spatial, window, steps, counted, gaps))
-    return _Window(window, steps, grown, counted, gaps)
+@dataclass(frozen=True, slots=True)
+class _Divisor:
+    """What a sum is divided by.
+
+    Attributes:
+        count_include_pad: whether cells of the padding count.
+        divisor_override: a number in place of the count, or None.
+    """
+
+    count_include_pad: bool = True
+    divisor_override: int | None = None
+
+
+def _axes(call: Call) -> int:
+    """How many spatial axes an operator has: 2 of `aten.max_pool2d.default`."""
+    return int(call.kind[call.kind.index("pool") + len("pool")])
 
 
 def _batch(x: Value, axes: int) -> Value:
@@ -72,15 +106,14 @@ def _as_given(y: Value, x: Value) -> Value:
     " bool ceil_mode=False) -> Tensor",
     "max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1,"
     " bool ceil_mode=False) -> Tensor",
+    records=(_Window,),
 )
-def max_pool(
-    call: Call, x: Value, kernel: Numbers, stride: Numbers, pads: Numbers, dilation: Numbers, ceil_mode: bool
-) -> Value:
+def max_pool(call: Call, x: Value, window: _Window) -> Value:
     """max_pool1d, max_pool2d, max_pool3d."""
-    axes = int(call.kind.rpartition("max_pool")[2][0])
-    given = _window(call, x, axes, kernel, stride, pads, dilation, ceil_mode)
+    axes = _axes(call)
+    moves = window.over(call, x, axes)
     y = pool.max_pool(
-        _batch(x, axes), window=given.window, strides=given.strides, padding=given.padding, dilation=given.dilation
+        _batch(x, axes), window=moves.window, strides=moves.strides, padding=moves.padding, dilation=moves.dilation
     )
     return _as_given(y, x)
 
@@ -92,15 +125,14 @@ def max_pool(
     " int[2] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
     "max_pool3d_with_indices(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0,"
     " int[3] dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
+    records=(_Window,),
 )
-def max_pool_with_indices(
-    call: Call, x: Value, kernel: Numbers, stride: Numbers, pads: Numbers, dilation: Numbers, ceil_mode: bool
-) -> tuple[Value, ...]:
+def max_pool_with_indices(call: Call, x: Value, window: _Window) -> tuple[Value, ...]:
     """The maxima, and their row-major places in each plane."""
-    axes = int(call.kind.rpartition("max_pool")[2][0])
-    given = _window(call, x, axes, kernel, stride, pads, dilation, ceil_mode)
+    axes = _axes(call)
+    moves = window.over(call, x, axes)
     y, places = pool.max_pool_with_indices(
-        _batch(x, axes), window=given.window, strides=given.strides, padding=given.padding, dilation=given.dilation
+        _batch(x, axes), window=moves.window, strides=moves.strides, padding=moves.padding, dilation=moves.dilation
     )
     return _as_given(y, x), _as_given(places, x)
 
@@ -112,51 +144,33 @@ def max_pool_with_indices(
     " bool count_include_pad=True, int? divisor_override=None) -> Tensor",
     "avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False,"
     " bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+    records=(_Window, _Divisor),
 )
-def average_pool(
-    call: Call,
-    x: Value,
-    kernel: Numbers,
-    stride: Numbers,
-    pads: Numbers,
-    ceil_mode: bool,
-    counts_padding: bool,
-    divisor: int | None = None,
-) -> Value:
+def average_pool(call: Call, x: Value, window: _Window, divisor: _Divisor) -> Value:
     """avg_pool1d, avg_pool2d, avg_pool3d: a window that hangs over counts up to the end of the padding."""
-    axes = int(call.kind.rpartition("avg_pool")[2][0])
-    y = _average(call, _batch(x, axes), axes, kernel, stride, pads, ceil_mode, counts_padding, divisor)
-    return _as_given(y, x)
+    axes = _axes(call)
+    return _as_given(_average(call, _batch(x, axes), axes, window, divisor), x)
 
 
-def _average(
-    call: Call,
-    x: Value,
-    axes: int,
-    kernel: Numbers,
-    stride: Numbers,
-    pads: Numbers,
-    ceil_mode: bool,
-    counts_padding: bool,
-    divisor: int | None,
-) -> Value:
-    given = _window(call, x, axes, kernel, stride, pads, (1,) * axes, ceil_mode)
-    counted = given.counted if counts_padding else ((0, 0),) * axes
+def _average(call: Call, x: Value, axes: int, window: _Window, by: _Divisor) -> Value:
+    """The means of a batch; those of integers are cut off."""
+    moves, divisor = window.over(call, x, axes), by.divisor_override
     if divisor == 0:
         call.invalid("divisor_override is 0")
+    counted = moves.counted if by.count_include_pad else ((0, 0),) * axes
     y = pool.average_pool(
         call.cast(x, DType.FLOAT64) if x.dtype.is_integer else x,
-        window=given.window,
-        strides=given.strides,
-        padding=given.padding,
-        counted_padding=given.padding if divisor is not None else counted,
-        dilation=given.dilation,
+        window=moves.window,
+        strides=moves.strides,
+        padding=moves.padding,
+        counted_padding=moves.padding if divisor is not None else counted,
+        dilation=moves.dilation,
     )
     if divisor is not None:
-        y = mul(y, call.filled(prod(given.window), y.dtype, y.shape))
+        y = mul(y, call.filled(prod(moves.window), y.dtype, y.shape))
         y = round_(y) if x.dtype.is_integer else y
         y = div(y, call.filled(divisor, y.dtype, y.shape))
-    return call.cast(y, x.dtype)  # quotients of integers are cut off
+    return call.cast(y, x.dtype)
 
 
 @operators.op(
@@ -174,7 +188,7 @@ def adaptive_average(call: Call, x: Value, sizes: Sequence[Dim]) -> Value:
     batch = _batch(x, axes)
     steps = _even_steps(batch.shape[2:], sizes)
     if steps is not None:
-        return _as_given(_average(call, batch, axes, steps, steps, (0,) * axes, False, True, None), x)
+        return _as_given(_average(call, batch, axes, _Window(steps, (), (0,), ceil_mode=False), _Divisor()), x)
     y = x
     for place, size in enumerate(sizes):
         y = _averaged_axis(call, y, x.rank - axes + place, size)
@@ -267,71 +281,43 @@ def adaptive_average_backward(call: Call, dy: Value, x: Value) -> Value:
 
 @operators.op(
     "avg_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding,"
-    " bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor"
+    " bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor",
+    records=(_Window, _Divisor),
 )
-def average_backward(
-    call: Call,
-    dy: Value,
-    x: Value,
-    kernel: Numbers,
-    stride: Numbers,
-    pads: Numbers,
-    ceil_mode: bool,
-    counts_padding: bool,
-    divisor: int | None,
-) -> Value:
+def average_backward(call: Call, dy: Value, x: Value, window: _Window, divisor: _Divisor) -> Value:
     """The derivative of `avg_pool2d`."""
-    given = (kernel, stride, pads, ceil_mode, counts_padding, divisor)
     if x.dtype.is_integer:
-        return _whole_backward(call, dy, x, *given)
+        return _whole_backward(call, dy, x, window, divisor)
+    return _spread(call, dy, x, window, divisor)
+
+
+def _spread(call: Call, dy: Value, x: Value, window: _Window, divisor: _Divisor) -> Value:
+    """The derivative of each mean, spread over its window."""
 
     def build(image: Value) -> Value:
-        return _as_given(_average(call, _batch(image, 2), 2, *given), image)
+        return _as_given(_average(call, _batch(image, 2), 2, window, divisor), image)
 
     return pullback(build, (x,), dy)[0]
 
 
-def _whole_backward(
-    call: Call,
-    dy: Value,
-    x: Value,
-    kernel: Numbers,
-    stride: Numbers,
-    pads: Numbers,
-    ceil_mode: bool,
-    counts_padding: bool,
-    divisor: int | None,
-) -> Value:
+def _whole_backward(call: Call, dy: Value, x: Value, window: _Window, by: _Divisor) -> Value:
     """The derivative of integers: the share of each element is cut off before the shares are added."""
-    if divisor is None and (ceil_mode or (any(pads) and not counts_padding)):
+    divisor, kernel = by.divisor_override, tuple(window.kernel_size)
+    if divisor is None and (window.ceil_mode or (any(window.padding) and not by.count_include_pad)):
         call.refuse("the derivative of means of integers over windows of several sizes")
-    count = divisor or prod(tuple(kernel) * (2 if len(kernel) == 1 else 1))
+    count = divisor or prod(kernel * (2 if len(kernel) == 1 else 1))
     share = call.cast(dy, DType.FLOAT64)
     share = call.cast(call.cast(div(share, call.filled(count, share.dtype, share.shape)), dy.dtype), DType.FLOAT64)
-    given = (kernel, stride, pads, ceil_mode, counts_padding, 1)
-    wide = call.cast(x, DType.FLOAT64)
-
-    def build(image: Value) -> Value:
-        return _as_given(_average(call, _batch(image, 2), 2, *given), image)
-
-    return call.cast(round_(pullback(build, (wide,), share)[0]), x.dtype)
+    one = replace(by, divisor_override=1)
+    return call.cast(round_(_spread(call, share, call.cast(x, DType.FLOAT64), window, one)), x.dtype)
 
 
 @operators.op(
     "max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride,"
-    " int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor"
+    " int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor",
+    unused=("kernel_size", "stride", "padding", "dilation", "ceil_mode"),
 )
-def max_backward(
-    call: Call,
-    dy: Value,
-    x: Value,
-    kernel: Numbers,
-    stride: Numbers,
-    pads: Numbers,
-    dilation: Numbers,
-    ceil_mode: bool,
-    indices: Value,
-) -> Value:
+def max_backward(call: Call, dy: Value, x: Value, indices: Value) -> Value:
     """The derivative of `max_pool2d`: each is added where `indices` say that the maximum was, in its plane."""
     plane = call.filled(0, dy.dtype, (*x.shape[:-2], product(x.shape[-2:])))
     planes = (*dy.shape[:-2], product(dy.shape[-2:]))
@@ -343,8 +329,9 @@ def max_backward(
 @operators.op(
     "max_unpool2d(Tensor self, Tensor indices, SymInt[2] output_size) -> Tensor",
     "max_unpool3d(Tensor self, Tensor indices, SymInt[3] output_size, int[3] stride, int[3] padding) -> Tensor",
+    unused=("stride", "padding"),
 )
-def max_unpool(call: Call, x: Value, indices: Value, sizes: Shape, *settings: Numbers) -> Value:
+def max_unpool(call: Call, x: Value, indices: Value, sizes: Shape) -> Value:
     """Each element put at its place, zero elsewhere."""
     axes = len(sizes)
     y = pool.max_unpool(_batch(x, axes), _batch(indices, axes), spatial=tuple(sizes))

@@ -2,134 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.promotion import DEFAULT
+from xir.ir.constant import Array
 from xir.ir.node import Value
 from xir.ir.types import DType
 
 operators = Operators("aten")
 
 
-def _window(call: Call, size: int, periodic: bool, dtype: DType | None, terms: Sequence[float]) -> Value:
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """What is asked of a window.
+
+    Attributes:
+        window_length: its number of points.
+        dtype: of its elements; None: f32.
+        periodic: whether the point after the last one would be the first one again; else the last one is as the first.
+        beta: the form of Kaiser's window.
+    """
+
+    window_length: int
+    dtype: DType | None
+    periodic: bool = True
+    beta: float = 12.0
+
+    def sampled(self, call: Call, points: Callable[[int], Array]) -> Value:
+        """The window whose `points` are a function of their number, from the first to one that is equal to it."""
+        if self.window_length < 2:
+            return call.filled(1, self.dtype or DEFAULT, (max(self.window_length, 0),))
+        ends = call.bounded(self.window_length) + int(self.periodic)
+        return call.literal(points(ends)[: self.window_length], self.dtype or DEFAULT)
+
+
+def _cosines(*terms: float) -> Callable[[int], Array]:
     """Sums of cosines: `a - b cos(2 pi n / N) + c cos(4 pi n / N)` (aten/src/ATen/native/TensorFactories.cpp)."""
-    if size < 2:
-        return call.filled(1, dtype or DEFAULT, (max(size, 0),))
-    angle = 2 * np.pi * np.arange(call.bounded(size), dtype=np.float64) / (size if periodic else size - 1)
-    signed = (term * (-1) ** place * np.cos(place * angle) for place, term in enumerate(terms))
-    return call.literal(np.sum([*signed], axis=0), dtype or DEFAULT)
+
+    def points(ends: int) -> Array:
+        angle = 2 * np.pi * np.arange(ends, dtype=np.float64) / (ends - 1)
+        total = np.zeros(ends)
+        for place, term in enumerate(terms):
+            total += term * (-1) ** place * np.cos(place * angle)
+        return total
+
+    return points
 
 
 @operators.op(
-    "hann_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
-    "pin_memory=None) -> Tensor",
+    "hann_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    "hann_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    records=(_Window,),
 )
-def hann_window(call: Call, size: int, dtype: DType | None) -> Value:
-    """Hann's window, periodic."""
-    return _window(call, size, True, dtype, (0.5, 0.5))
-
-
-@operators.op(
-    "hann_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, "
-    "Device? device=None, bool? pin_memory=None) -> Tensor",
-)
-def hann_window_of(call: Call, size: int, periodic: bool, dtype: DType | None) -> Value:
+def hann_window(call: Call, window: _Window) -> Value:
     """Hann's window."""
-    return _window(call, size, periodic, dtype, (0.5, 0.5))
+    return window.sampled(call, _cosines(0.5, 0.5))
 
 
 @operators.op(
-    "hamming_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
-    "bool? pin_memory=None) -> Tensor",
+    "hamming_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    "hamming_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    records=(_Window,),
 )
-def hamming_window(call: Call, size: int, dtype: DType | None) -> Value:
-    """Hamming's window, periodic."""
-    return _window(call, size, True, dtype, (0.54, 0.46))
-
-
-@operators.op(
-    "hamming_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, "
-    "Device? device=None, bool? pin_memory=None) -> Tensor",
-)
-def hamming_window_of(call: Call, size: int, periodic: bool, dtype: DType | None) -> Value:
+def hamming_window(call: Call, window: _Window) -> Value:
     """Hamming's window."""
-    return _window(call, size, periodic, dtype, (0.54, 0.46))
+    return window.sampled(call, _cosines(0.54, 0.46))
 
 
 @operators.op(
-    "blackman_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
-    "bool? pin_memory=None) -> Tensor",
+    "blackman_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    "blackman_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    records=(_Window,),
 )
-def blackman_window(call: Call, size: int, dtype: DType | None) -> Value:
-    """Blackman's window, periodic."""
-    return _window(call, size, True, dtype, (0.42, 0.5, 0.08))
-
-
-@operators.op(
-    "blackman_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, "
-    "Device? device=None, bool? pin_memory=None) -> Tensor",
-)
-def blackman_window_of(call: Call, size: int, periodic: bool, dtype: DType | None) -> Value:
+def blackman_window(call: Call, window: _Window) -> Value:
     """Blackman's window."""
-    return _window(call, size, periodic, dtype, (0.42, 0.5, 0.08))
+    return window.sampled(call, _cosines(0.42, 0.5, 0.08))
 
 
 @operators.op(
-    "bartlett_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
-    "bool? pin_memory=None) -> Tensor",
+    "bartlett_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    "bartlett_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    records=(_Window,),
 )
-def bartlett_window(call: Call, size: int, dtype: DType | None) -> Value:
-    """Bartlett's window, periodic."""
-    return bartlett_window_of(call, size, True, dtype)
-
-
-@operators.op(
-    "bartlett_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, "
-    "Device? device=None, bool? pin_memory=None) -> Tensor",
-)
-def bartlett_window_of(call: Call, size: int, periodic: bool, dtype: DType | None) -> Value:
+def bartlett_window(call: Call, window: _Window) -> Value:
     """Bartlett's window, a triangle."""
-    if size < 2:
-        return call.filled(1, dtype or DEFAULT, (max(size, 0),))
-    return call.literal(np.bartlett(call.bounded(size) + int(periodic))[:size], dtype or DEFAULT)
-
-
-_KAISER = 12.0
-"""The form of Kaiser's window where none is named."""
+    return window.sampled(call, np.bartlett)
 
 
 @operators.op(
-    "kaiser_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
-    "bool? pin_memory=None) -> Tensor",
+    "kaiser_window(int window_length, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    "kaiser_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    "kaiser_window.beta(int window_length, bool periodic, float beta, *, ScalarType? dtype=None, Layout? layout=None,"
+    " Device? device=None, bool? pin_memory=None) -> Tensor",
+    records=(_Window,),
 )
-def kaiser_window_of(call: Call, size: int, dtype: DType | None) -> Value:
-    """Kaiser's window, periodic."""
-    return kaiser_window(call, size, True, _KAISER, dtype)
-
-
-@operators.op(
-    "kaiser_window.periodic(int window_length, bool periodic, *, ScalarType? dtype=None, Layout? layout=None, "
-    "Device? device=None, bool? pin_memory=None) -> Tensor",
-)
-def kaiser_window_by_default(call: Call, size: int, periodic: bool, dtype: DType | None) -> Value:
+def kaiser_window(call: Call, window: _Window) -> Value:
     """Kaiser's window."""
-    return kaiser_window(call, size, periodic, _KAISER, dtype)
-
-
-@operators.op(
-    "kaiser_window.beta(int window_length, bool periodic, float beta, *, ScalarType? dtype=None, Layout? "
-    "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-)
-def kaiser_window(call: Call, size: int, periodic: bool, beta: float, dtype: DType | None) -> Value:
-    """Kaiser's window."""
-    if size < 2:
-        return call.filled(1, dtype or DEFAULT, (max(size, 0),))
-    ends = call.bounded(size) + int(periodic)
-    return call.literal(np.kaiser(ends, beta)[:size], dtype or DEFAULT)
+    return window.sampled(call, lambda ends: np.kaiser(ends, window.beta))
 
 
 @operators.op(

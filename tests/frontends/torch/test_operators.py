@@ -1,0 +1,45 @@
+"""The table of operators: records of arguments, arguments that a handler does not get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from xir.frontends.torch.call import Call, Scope
+from xir.frontends.torch.caller import Caller
+from xir.frontends.torch.operators import Operators
+
+
+@dataclass(frozen=True)
+class Span:
+    start: int
+    stop: int = 9
+
+
+def called(text: str, *items: object, **named: object) -> object:
+    """What a handler gets that takes a span and does not get `seed`."""
+    operators = Operators("aten")
+
+    @operators.op(text, records=(Span,), unused=("seed",))
+    def handler(call: Call, *arguments: object) -> object:
+        return arguments
+
+    return Caller({"aten": operators}, Scope()).call("aten.span.default", items, named)
+
+
+@pytest.mark.parametrize(
+    ("text", "items", "given"),
+    [
+        ("span(int start, int stop) -> int", (1, 2), (Span(1, 2),)),
+        ("span(int a, int stop, int b, int start) -> int", (1, 2, 3, 4), (1, Span(4, 2), 3)),
+        ("span(int a, int start, int seed) -> int", (1, 2, 3), (1, Span(2, 9))),
+    ],
+)
+def test_a_record_stands_where_its_first_argument_stands(text: str, items: tuple[int, ...], given: tuple[object, ...]):
+    assert called(text, *items) == given
+
+
+def test_a_record_needs_its_arguments():
+    with pytest.raises(TypeError, match=r"Span needs \['start'\], the schema has \['stop'\]"):
+        called("span(int stop) -> int")
