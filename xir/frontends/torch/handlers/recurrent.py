@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xir.frontends.torch.call import Call
@@ -34,6 +34,71 @@ _GRU_ROWS = (1, 0, 2)
 
 
 @dataclass(frozen=True, slots=True)
+class _Stack:
+    """Layers one on another, in PyTorch's words.
+
+    Attributes:
+        has_biases: whether they have biases.
+        num_layers: how many there are.
+        train: whether they are trained.
+        bidirectional: whether each goes over the sequence in both directions.
+        batch_first: whether sequences are [N, T, I], not [T, N, I].
+        dropout: the share of what goes from layer to layer that training leaves out.
+    """
+
+    has_biases: bool
+    num_layers: int
+    train: bool
+    bidirectional: bool
+    batch_first: bool = False
+    dropout: float = 0.0
+
+    @property
+    def ways(self) -> int:
+        """In how many directions each layer goes."""
+        return 1 + self.bidirectional
+
+    @property
+    def direction(self) -> Direction:
+        """The same, as xir's layers take it."""
+        return "bidirectional" if self.bidirectional else "forward"
+
+    def layers(self, call: Call, params: Sequence[Value], rows: Sequence[int]) -> list[_Layer]:
+        """The weights of each layer; PyTorch lists w_ih, w_hh, b_ih, b_hh, w_hr for each layer and direction.
+
+        Args:
+            call: the call.
+            params: the list.
+            rows: for each of our gates, which of PyTorch's it is.
+
+        Raises:
+            UnsupportedError: layers are trained with dropout between them.
+            InvalidModelError: the weights are too many or too few.
+        """
+        if self.train and self.dropout:
+            call.refuse("dropout between recurrent layers", "put the model in eval mode")
+        count, ways, each = self.num_layers, self.ways, 4 if self.has_biases else 2
+        projected = len(params) == count * ways * (each + 1)
+        each += projected
+        if len(params) != count * ways * each:
+            call.invalid(f"{count} layers have {count * ways * each} weights, got {len(params)}")
+        found: list[_Layer] = []
+        for layer in range(count):
+            first = layer * ways * each
+            given = [params[first + way * each : first + (way + 1) * each] for way in range(ways)]
+            w, r = (_stacked([_ordered(one[place], rows) for one in given]) for place in (0, 1))
+            b = None
+            if self.has_biases:
+                b = _stacked([concat(*(_ordered(bias, rows) for bias in one[2:4]), axis=0) for one in given])
+            found.append(_Layer(w, r, b, tuple(one[-1] for one in given) if projected else ()))
+        return found
+
+    def time_first(self, x: Value) -> Value:
+        """A sequence with its steps along the first axis; of such a one, the sequence as PyTorch has it."""
+        return transpose(x, perm=(1, 0, 2)) if self.batch_first else x
+
+
+@dataclass(frozen=True, slots=True)
 class _Layer:
     """The weights of one layer, both directions stacked: w [D, G * H, I], r [D, G * H, H], b [D, 2 * G * H].
 
@@ -44,27 +109,6 @@ class _Layer:
     r: Value
     b: Value | None
     projections: tuple[Value, ...] = ()
-
-
-def _layers(
-    call: Call, params: Sequence[Value], has_biases: bool, count: int, bidirectional: bool, rows: Sequence[int]
-) -> list[_Layer]:
-    """The weights of each layer; PyTorch lists w_ih, w_hh, b_ih, b_hh, w_hr for each layer and direction."""
-    ways, each = 1 + bidirectional, 4 if has_biases else 2
-    projected = len(params) == count * ways * (each + 1)
-    each += projected
-    if len(params) != count * ways * each:
-        call.invalid(f"{count} layers have {count * ways * each} weights, got {len(params)}")
-    found: list[_Layer] = []
-    for layer in range(count):
-        first = layer * ways * each
-        given = [params[first + way * each : first + (way + 1) * each] for way in range(ways)]
-        w, r = (_stacked([_ordered(one[place], rows) for one in given]) for place in (0, 1))
-        b = None
-        if has_biases:
-            b = _stacked([concat(*(_ordered(bias, rows) for bias in one[2:4]), axis=0) for one in given])
-        found.append(_Layer(w, r, b, tuple(one[-1] for one in given) if projected else ()))
-    return found
 
 
 def _ordered(weights: Value, rows: Sequence[int]) -> Value:
@@ -79,14 +123,6 @@ def _stacked(values: Sequence[Value]) -> Value:
     """The values along a new first axis."""
     rows = [reshape(value, shape=(1, *value.shape)) for value in values]
     return rows[0] if len(rows) == 1 else concat(*rows, axis=0)
-
-
-def _direction(bidirectional: bool) -> Direction:
-    return "bidirectional" if bidirectional else "forward"
-
-
-def _time_first(x: Value, batch_first: bool) -> Value:
-    return transpose(x, perm=(1, 0, 2)) if batch_first else x
 
 
 def _joined(y: Value) -> Value:
@@ -128,32 +164,15 @@ def _projected(call: Call, values: Value, axis: int, projections: Sequence[Value
     return concat(*(linear(call, part, one, None) for part, one in zip(parts, projections, strict=True)), axis=axis)
 
 
-def _check_training(call: Call, dropout: float, train: bool) -> None:
-    if train and dropout:
-        call.refuse("dropout between recurrent layers", "put the model in eval mode")
-
-
 @operators.op(
     "lstm.input(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout,"
-    " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor)"
+    " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor)",
+    records=(_Stack,),
 )
-def lstm(
-    call: Call,
-    x: Value,
-    states: Sequence[Value],
-    params: Sequence[Value],
-    has_biases: bool,
-    count: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool,
-) -> tuple[Value, ...]:
+def lstm(call: Call, x: Value, states: Sequence[Value], params: Sequence[Value], stack: _Stack) -> tuple[Value, ...]:
     """Layers of LSTM: the outputs of the last one, the last states and cells of all."""
-    _check_training(call, dropout, train)
-    layers = _layers(call, params, has_biases, count, bidirectional, _LSTM_ROWS)
-    y, *last = _lstm(call, _time_first(x, batch_first), states, layers, 1 + bidirectional, None)
-    return _time_first(y, batch_first), *last
+    y, *last = _lstm(call, stack.time_first(x), states, params, stack, None)
+    return stack.time_first(y), *last
 
 
 _LSTM_MODE = 2
@@ -163,7 +182,9 @@ _LSTM_MODE = 2
 @operators.op(
     "mkldnn_rnn_layer(Tensor input, Tensor weight0, Tensor weight1, Tensor weight2, Tensor weight3, Tensor hx_, Tensor"
     " cx_, bool reverse, int[] batch_sizes, int mode, int hidden_size, int num_layers, bool has_biases, bool"
-    " bidirectional, bool batch_first, bool train) -> (Tensor, Tensor, Tensor, Tensor)"
+    " bidirectional, bool batch_first, bool train) -> (Tensor, Tensor, Tensor, Tensor)",
+    records=(_Stack,),
+    unused=("hidden_size",),
 )
 def one_lstm(
     call: Call,
@@ -177,19 +198,14 @@ def one_lstm(
     reverse: bool,
     packed: Sequence[Number],
     mode: int,
-    size: int,
-    count: int,
-    has_biases: bool,
-    bidirectional: bool,
-    batch_first: bool,
-    train: bool,
+    stack: _Stack,
 ) -> tuple[Value, ...]:
     """One layer of LSTM in one direction, as torch.compile has it in inference; of its workspace there is nothing."""
-    if mode != _LSTM_MODE or count != 1 or bidirectional or train or packed:
+    if mode != _LSTM_MODE or stack.num_layers != 1 or stack.bidirectional or stack.train or packed:
         call.refuse("a recurrent layer of oneDNN that is no plain LSTM")
-    layer = _layers(call, (w, r, b, rb) if has_biases else (w, r), has_biases, 1, False, _LSTM_ROWS)[0]
+    layer = stack.layers(call, (w, r, b, rb) if stack.has_biases else (w, r), _LSTM_ROWS)[0]
     made, last, cell = lstm_of(
-        _time_first(x, batch_first),
+        stack.time_first(x),
         layer.w,
         layer.r,
         layer.b,
@@ -201,39 +217,30 @@ def one_lstm(
         clip=None,
         coupled=False,
     )
-    return _time_first(_joined(made), batch_first), last, cell, call.filled(0, DType.UINT8, (0,))
+    return stack.time_first(_joined(made)), last, cell, call.filled(0, DType.UINT8, (0,))
 
 
 @operators.op(
     "lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers,"
-    " float dropout, bool train, bool bidirectional) -> (Tensor, Tensor, Tensor)"
+    " float dropout, bool train, bool bidirectional) -> (Tensor, Tensor, Tensor)",
+    records=(_Stack,),
+    unused=("batch_sizes",),
 )
 def lstm_of_packed(
-    call: Call,
-    x: Value,
-    counts: Value,
-    states: Sequence[Value],
-    params: Sequence[Value],
-    has_biases: bool,
-    count: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
+    call: Call, x: Value, states: Sequence[Value], params: Sequence[Value], stack: _Stack
 ) -> tuple[Value, ...]:
     """The same of packed sequences."""
-    _check_training(call, dropout, train)
-    lengths = _lengths(call, x)
-    layers = _layers(call, params, has_biases, count, bidirectional, _LSTM_ROWS)
-    if layers[0].projections and bidirectional:
-        call.refuse("projected states (proj_size) of packed sequences in both directions", "pad the sequences")
-    y, *last = _lstm(call, x, states, layers, 1 + bidirectional, lengths)
+    y, *last = _lstm(call, x, states, params, stack, _lengths(call, x))
     return _packed(call, y, x), *last
 
 
 def _lstm(
-    call: Call, y: Value, states: Sequence[Value], layers: Sequence[_Layer], ways: int, lengths: Value | None
+    call: Call, y: Value, states: Sequence[Value], params: Sequence[Value], stack: _Stack, lengths: Value | None
 ) -> tuple[Value, Value, Value]:
     """Layers of LSTM, time first."""
+    layers, ways = stack.layers(call, params, _LSTM_ROWS), stack.ways
+    if lengths is not None and stack.bidirectional and any(layer.projections for layer in layers):
+        call.refuse("projected states (proj_size) of packed sequences in both directions", "pad the sequences")
     if len(states) != 2:
         call.invalid(f"two states are needed, got {len(states)}")
     hidden: list[Value] = []
@@ -249,7 +256,7 @@ def _lstm(
             lengths,
             h,
             c,
-            direction=_direction(ways == 2),
+            direction=stack.direction,
             functions=(_SIGMOID, _TANH, _TANH) * ways,
             clip=None,
             coupled=False,
@@ -276,50 +283,41 @@ def _packed(call: Call, y: Value, like: Value) -> Value:
     return y
 
 
-_Made = Callable[[Value, _Layer, Value], tuple[Value, Value]]
-
-
-def _simple(x: Value, state: Value, layers: Sequence[_Layer], ways: int, made: _Made) -> tuple[Value, Value]:
-    """Layers with one state each, time first."""
+def _simple(
+    call: Call, x: Value, state: Value, params: Sequence[Value], stack: _Stack, lengths: Value | None
+) -> tuple[Value, Value]:
+    """Layers with one state each, of GRU or of plain recurrence, time first."""
+    is_gru = "gru" in call.kind
     y, hidden = x, list[Value]()
-    for index, layer in enumerate(layers):
-        steps, last = made(y, layer, _part(state, index, ways))
+    for index, layer in enumerate(stack.layers(call, params, _GRU_ROWS if is_gru else (0,))):
+        before = _part(state, index, stack.ways)
+        steps, last = (_gru if is_gru else _rnn)(call, y, layer, before, stack, lengths)
         y = _joined(steps)
         hidden.append(last)
     return y, concat(*hidden, axis=0)
 
 
-def _gru(ways: int, lengths: Value | None) -> _Made:
+def _gru(call: Call, y: Value, layer: _Layer, h: Value, stack: _Stack, lengths: Value | None) -> tuple[Value, ...]:
     """A layer of GRU; the reset gate multiplies the product of the state, as in cuDNN."""
-
-    def made(y: Value, layer: _Layer, h: Value) -> tuple[Value, Value]:
-        steps, last = gru_of(
-            y,
-            layer.w,
-            layer.r,
-            layer.b,
-            lengths,
-            h,
-            direction=_direction(ways == 2),
-            functions=(_SIGMOID, _TANH) * ways,
-            clip=None,
-            linear_before_reset=True,
-        )
-        return steps, last
-
-    return made
+    return gru_of(
+        y,
+        layer.w,
+        layer.r,
+        layer.b,
+        lengths,
+        h,
+        direction=stack.direction,
+        functions=(_SIGMOID, _TANH) * stack.ways,
+        clip=None,
+        linear_before_reset=True,
+    )
 
 
-def _rnn(call: Call, ways: int, lengths: Value | None) -> _Made:
+def _rnn(call: Call, y: Value, layer: _Layer, h: Value, stack: _Stack, lengths: Value | None) -> tuple[Value, ...]:
     """A layer of plain recurrence."""
-    functions = (_TANH if "tanh" in call.kind else _RELU,) * ways
-
-    def made(y: Value, layer: _Layer, h: Value) -> tuple[Value, Value]:
-        way = _direction(ways == 2)
-        steps, last = rnn_of(y, layer.w, layer.r, layer.b, lengths, h, direction=way, functions=functions, clip=None)
-        return steps, last
-
-    return made
+    functions = (_TANH if "tanh" in call.kind else _RELU,) * stack.ways
+    way = stack.direction
+    return rnn_of(y, layer.w, layer.r, layer.b, lengths, h, direction=way, functions=functions, clip=None)
 
 
 @operators.op(
@@ -329,26 +327,12 @@ def _rnn(call: Call, ways: int, lengths: Value | None) -> _Made:
     " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
     "rnn_relu.input(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout,"
     " bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)",
+    records=(_Stack,),
 )
-def simple(
-    call: Call,
-    x: Value,
-    state: Value,
-    params: Sequence[Value],
-    has_biases: bool,
-    count: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-    batch_first: bool,
-) -> tuple[Value, Value]:
+def simple(call: Call, x: Value, state: Value, params: Sequence[Value], stack: _Stack) -> tuple[Value, Value]:
     """Layers of GRU, or of plain recurrence."""
-    _check_training(call, dropout, train)
-    ways, is_gru = 1 + bidirectional, "gru" in call.kind
-    layers = _layers(call, params, has_biases, count, bidirectional, _GRU_ROWS if is_gru else (0,))
-    made = _gru(ways, None) if is_gru else _rnn(call, ways, None)
-    y, last = _simple(_time_first(x, batch_first), state, layers, ways, made)
-    return _time_first(y, batch_first), last
+    y, last = _simple(call, stack.time_first(x), state, params, stack, None)
+    return stack.time_first(y), last
 
 
 @operators.op(
@@ -358,25 +342,12 @@ def simple(
     " float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)",
     "rnn_relu.data(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers,"
     " float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)",
+    records=(_Stack,),
+    unused=("batch_sizes",),
 )
-def simple_of_packed(
-    call: Call,
-    x: Value,
-    counts: Value,
-    state: Value,
-    params: Sequence[Value],
-    has_biases: bool,
-    count: int,
-    dropout: float,
-    train: bool,
-    bidirectional: bool,
-) -> tuple[Value, Value]:
+def simple_of_packed(call: Call, x: Value, state: Value, params: Sequence[Value], stack: _Stack) -> tuple[Value, Value]:
     """The same of packed sequences."""
-    _check_training(call, dropout, train)
-    ways, is_gru, lengths = 1 + bidirectional, "gru" in call.kind, _lengths(call, x)
-    layers = _layers(call, params, has_biases, count, bidirectional, _GRU_ROWS if is_gru else (0,))
-    made = _gru(ways, lengths) if is_gru else _rnn(call, ways, lengths)
-    y, last = _simple(x, state, layers, ways, made)
+    y, last = _simple(call, x, state, params, stack, _lengths(call, x))
     return _packed(call, y, x), last
 
 
