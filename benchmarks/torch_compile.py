@@ -1,294 +1,252 @@
 """`torch.compile(backend="xir")` against PyTorch's eager mode and inductor.
 
-`python benchmarks/torch_compile.py [NAME...]` prints the table of docs/pytorch_live.md. Each network answers as eager
-does first: in inference with the sizes of the run and with a symbol for the batch, in training with all gradients and
-after three steps of SGD with momentum and of Adam. Then the sides are timed in turns on one thread; a figure is xir's
-smallest time divided by eager's.
+    python benchmarks/torch_compile.py                          # what is not measured yet, xir first
+    python benchmarks/torch_compile.py torchvision.resnet18 --sides xir --again
+    python benchmarks/torch_compile.py --table docs/pytorch_live.md
+
+Each network, kind (inference or training) and side (xir or inductor) is a process (torch_compile_child.py) with a time
+limit; its line of JSON is added to `torch_compile.jsonl`, so that a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
-import logging
+import json
 import math
+import subprocess
 import sys
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
-import torch
-from measure import Figure
-from torch import Tensor, nn
-from torch_networks import Network, names, network
+from measure import REPOSITORY, Figure, environment
 
-ROUNDS = 7
-SECONDS = 0.2
-"""What the calls of one side may take in a round."""
+HERE = Path(__file__).resolve().parent
+MEASURED = HERE / "torch_compile.jsonl"
+"""What was measured, a line of JSON a network, kind and side; the last one counts."""
+MARKS = ("<!-- python benchmarks/torch_compile.py --table writes what follows -->", "<!-- end of the tables -->")
+KINDS = ("inference", "training")
+SIDES = ("xir", "inductor")
+SECONDS = {"xir": 300, "inductor": 120}
+"""How long the process of a side may take, its compiler included."""
 TOLERANCE = 1e-4
 """Of the largest element of a result, and of the norm of all gradients, and of all weights."""
-TRAINED = (
-    "perceptron", "convolutions", "u-net", "autoencoder", "dilated sound", "masked encoder", "recommender", "BERT",
-    "GPT-2", "ViT", "resnet18", "squeezenet1_1", "mobilenet_v2",
-)  # fmt: skip
-"""The networks that are trained."""
-KINKED = frozenset({"resnet18", "mobilenet_v2"})
-"""Networks with so many rectifiers that some activations lie within rounding of zero, where the gradient jumps: float32
-results of any two libraries differ by whole gradients then. Their results are compared in float64, as they are, and in
-float32 with rectifiers that are round at zero."""
-BATCH = 4
-"""Samples of a training step; inference takes one at a time."""
-OPTIMIZERS: Sequence[Callable[[nn.Module], torch.optim.Optimizer]] = (
-    lambda module: torch.optim.SGD(module.parameters(), lr=1e-3, momentum=0.9),
-    lambda module: torch.optim.Adam(module.parameters(), lr=1e-4),
-)
-OPTIONS = {"threads": 1}
+EXACT = 1e-9
+"""The same in float64."""
+
+_NN = "perceptron lenet unet autoencoder wavenet words_rnn words_lstm words_gru masked_encoder translator recommender"
+_VISION = """
+alexnet vgg11 resnet18 resnet50 resnext50_32x4d densenet121 googlenet squeezenet1_1 mobilenet_v2 mobilenet_v3_small
+mnasnet1_0 shufflenet_v2_x1_0 efficientnet_b0 regnet_y_400mf convnext_tiny swin_t vit_b_16 deeplabv3_mobilenet_v3_large
+lraspp_mobilenet_v3_large fcn_resnet50
+"""
+_LANGUAGE = """
+bert roberta electra distilbert gpt2 llama mistral qwen2 gemma t5 bart whisper mamba vit swin clip_vision
+"""
+_TRAINED = """
+nn.perceptron nn.lenet nn.unet nn.autoencoder nn.wavenet nn.masked_encoder nn.translator nn.recommender
+torchvision.squeezenet1_1 torchvision.resnet18 torchvision.mobilenet_v2 torchvision.convnext_tiny
+transformers.bert transformers.gpt2 transformers.llama transformers.mistral transformers.t5 transformers.vit
+transformers.swin transformers.clip_vision
+"""
+
+Answer = dict[str, Any]
+Key = tuple[str, str, str]
+"""(network, kind, side)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A line of the table.
-
-    Attributes:
-        name: of the network.
-        kind: inference or training.
-        error: the largest relative difference from eager.
-        seconds: {side: the smallest time}.
-        spread: the smallest and the largest quotient xir / eager of a round.
-        left: what PyTorch ran, in words.
-    """
-
-    name: str
-    kind: str
-    error: float
-    seconds: dict[str, float]
-    spread: tuple[float, float]
-    left: str
-
-    @property
-    def quotient(self) -> float:
-        """Xir's time divided by eager's."""
-        return self.seconds["xir"] / self.seconds["eager"]
-
-    def line(self) -> str:
-        """The row in Markdown."""
-        told = [f"{self.seconds[side] * 1e3:.3g} ms" if side in self.seconds else "" for side in _SIDES]
-        low, high = self.spread
-        return (
-            f"| {self.name} | {' | '.join(told)} | {self.quotient:.2f} | {low:.2f} to {high:.2f} | {self.error:.0e} |"
-        )
+def chosen_networks(kind: str) -> list[str]:
+    """The networks of a kind, by their names in tests/frontends/torch/networks."""
+    if kind == "training":
+        return _TRAINED.split()
+    rooms = {"nn": _NN, "torchvision": _VISION, "transformers": _LANGUAGE}
+    return [f"{room}.{name}" for room, names in rooms.items() for name in names.split()]
 
 
-_SIDES = ("eager", "xir", "inductor")
+def results(path: Path) -> dict[Key, Answer]:
+    """What a file holds."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    answers: list[Answer] = [json.loads(line) for line in lines]
+    return {(each["network"], each["kind"], each["side"]): each for each in answers}
 
 
-def compiled(module: nn.Module, *, dynamic: bool | None = None) -> nn.Module:
-    """The module on xir."""
-    return torch.compile(module, backend="xir", dynamic=dynamic, options=dict(OPTIONS))
+def measured(key: Key) -> Answer:
+    """A network, kind and side in a process of its own; `failed` says what went wrong, `took` the seconds."""
+    network, kind, side = key
+    command = [sys.executable, str(HERE / "torch_compile_child.py"), *key]
+    threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "XIR_CACHE": "off"}
+    started = time.perf_counter()
+    told: Answer = {"network": network, "kind": kind, "side": side}
+    try:
+        done = subprocess.run(
+            command, cwd=REPOSITORY, env=environment(threads), capture_output=True, text=True, check=False,
+            timeout=SECONDS[side],
+        )  # fmt: skip
+        lines = done.stdout.splitlines()
+        told = json.loads(lines[-1]) if not done.returncode else told | {"failed": _last_line(done.stderr)}
+    except subprocess.TimeoutExpired:
+        told["failed"] = f"it took longer than {SECONDS[side]} s"
+    return told | {"took": round(time.perf_counter() - started, 1)}
 
 
-def inference(name: str, with_inductor: bool) -> Row:
-    """A network that answers one sample."""
-    net = network(name)
-    net.module.eval()
-    with torch.no_grad(), warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        error = max(_difference(net, compiled(net.module, dynamic=True), count) for count in (2, 3))
-        torch._dynamo.reset()
-        made = {"eager": net.module, "xir": compiled(net.module)}
-        error = max(error, _difference(net, made["xir"], 1))
-        if with_inductor:
-            made["inductor"] = torch.compile(net.module)
-        fed = net.made(1)
-        return _row(name, "inference", error, {side: lambda m=m: net(m, fed) for side, m in made.items()}, said)
+def _last_line(text: str) -> str:
+    """What went wrong, of a process's errors."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith(" ")]
+    return lines[-1][:300] if lines else "the process ended without a word"
 
 
-def _difference(net: Network, module: nn.Module, count: int) -> float:
-    fed = net.made(count)
-    wanted, made = net(net.module, fed), net(module, fed)
-    if not wanted or len(made) != len(wanted):
-        raise RuntimeError(f"{len(made)} results instead of {len(wanted)}")
-    return max(_relative(mine, theirs) for mine, theirs in zip(made, wanted, strict=True))
+def wrong(answer: Answer) -> str:
+    """What is wrong with an answer, or nothing."""
+    if "failed" in answer:
+        return str(answer["failed"])
+    if answer.get("error", 0.0) > TOLERANCE or answer.get("exact", 0.0) > EXACT:
+        return f"it differs from eager by {answer.get('error'):.1e}"
+    return ""
 
 
-def _relative(made: Tensor, wanted: Tensor) -> float:
-    if made.shape != wanted.shape or made.dtype != wanted.dtype:
-        raise RuntimeError(f"{made.dtype}{list(made.shape)} instead of {wanted.dtype}{list(wanted.shape)}")
-    return float((made - wanted).abs().max() / wanted.abs().max().clamp(min=1e-9))
+def rows(keys: Sequence[Key], path: Path, *, again: bool) -> Iterator[Answer]:
+    """The answers; what the file does not hold is measured and written there."""
+    found = {} if again else results(path)
+    for key in keys:
+        answer = found.get(key)
+        if answer is None:
+            answer = measured(key)
+            with path.open("a", encoding="utf-8") as lines:
+                lines.write(json.dumps(answer) + "\n")
+        yield answer
 
 
-def training(name: str, with_inductor: bool) -> Row:
-    """A step of training, the optimiser's part aside."""
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        error = max(_trained(name, make, kind) for make in OPTIMIZERS for kind in _judged(name))
-        torch._dynamo.reset()
-        net = _for_training(name)
-        made = {"eager": net.module, "xir": compiled(net.module)}
-        if with_inductor:
-            made["inductor"] = torch.compile(net.module)
-        fed = net.made(BATCH)
-        targets = _targets(net, fed)
-
-        def step(module: nn.Module) -> None:
-            net.module.zero_grad()
-            _loss(net, module, fed, targets).backward()
-
-        return _row(name, "training", error, {side: lambda m=m: step(m) for side, m in made.items()}, said)
-
-
-def _for_training(name: str) -> Network:
-    """A network whose dropout drops nothing, so that all sides can be compared."""
-    net = network(name)
-    for module in net.module.train().modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-    return net
-
-
-def _targets(net: Network, fed: object) -> list[Tensor]:
-    with torch.no_grad():
-        made = net(net.module.eval(), fed)
-    net.module.train()
-    return [torch.randn_like(y) for y in made if y.is_floating_point()]
-
-
-def _loss(net: Network, module: nn.Module, fed: object, targets: Sequence[Tensor]) -> Tensor:
-    made = [y for y in net(module, fed) if y.is_floating_point()]
-    return sum(nn.functional.mse_loss(y, target) for y, target in zip(made, targets, strict=True))
-
-
-def _judged(name: str) -> Sequence[torch.dtype | None]:
-    """In which types results are compared; None for float32 with round rectifiers."""
-    return (torch.float64, None) if name in KINKED else (torch.float32,)
-
-
-def _round(module: nn.Module) -> nn.Module:
-    """The module with rectifiers without kinks."""
-    for parent in [*module.modules()]:
-        for name, child in [*parent.named_children()]:
-            if isinstance(child, nn.ReLU | nn.ReLU6):
-                setattr(parent, name, nn.Softplus())
-    return module
-
-
-def _trained(name: str, make: Callable[[nn.Module], torch.optim.Optimizer], kind: torch.dtype | None) -> float:
-    """The largest relative difference of losses, gradients and weights in three steps."""
-    torch._dynamo.reset()
-    net, eager = _for_training(name), _for_training(name).module
-    for module in (net.module, eager):
-        _round(module) if kind is None else module.to(kind)
-    sides = [(eager, eager, make(eager)), (net.module, compiled(net.module), make(net.module))]
-    worst = 0.0
-    for _ in range(3):
-        fed = {name: x.to(kind) if kind and x.is_floating_point() else x for name, x in net.made(BATCH).items()}
-        targets, losses = _targets(net, fed), []
-        for module, run, _ in sides:
-            module.zero_grad()
-            loss = _loss(net, run, fed, targets)
-            loss.backward()
-            losses.append(loss.detach())
-        grads = [[p.grad for p in each.parameters() if p.grad is not None] for each in (net.module, eager)]
-        worst = max(worst, _relative(losses[1], losses[0]), _of_norms(*grads))
-        for _, _, optimizer in sides:
-            optimizer.step()
-    return max(worst, _of_norms([*net.module.parameters()], [*eager.parameters()]))
-
-
-def _of_norms(made: Sequence[Tensor], wanted: Sequence[Tensor]) -> float:
-    """The norm of the difference of all elements divided by the norm of all elements."""
-    pairs = zip(made, wanted, strict=True)
-    off = sum(float((mine.detach() - theirs.detach()).square().sum()) for mine, theirs in pairs)
-    return math.sqrt(off / sum(float(theirs.detach().square().sum()) for theirs in wanted))
-
-
-def _row(
-    name: str, kind: str, error: float, calls: dict[str, Callable[[], object]], said: Sequence[warnings.WarningMessage]
-) -> Row:
-    for call in calls.values():
-        call()
-    rounds = [{side: _fastest(call) for side, call in calls.items()} for _ in range(ROUNDS)]
-    best = {side: min(each[side] for each in rounds) for side in calls}
-    quotients = [each["xir"] / each["eager"] for each in rounds]
-    left = {str(each.message) for each in said if "PyTorch runs" in str(each.message)}
-    return Row(name, kind, error, best, (min(quotients), max(quotients)), "; ".join(sorted(left)))
-
-
-def _fastest(call: Callable[[], object]) -> float:
-    best, spent = math.inf, 0.0
-    call()
-    while spent < SECONDS:
-        started = time.perf_counter()
-        call()
-        taken = time.perf_counter() - started
-        best, spent = min(best, taken), spent + taken
-    return best
-
-
-def rows(chosen: Sequence[str], with_inductor: bool, kinds: Sequence[str]) -> Iterator[Row | str]:
-    """The rows of networks; in words what failed."""
-    torch.set_num_threads(1)
-    torch._dynamo.config.allow_rnn = True  # or recurrent layers are never given to a backend
-    logging.getLogger("transformers").setLevel(logging.ERROR)
-    for name in chosen or names():
-        for kind, measure in (("inference", inference), ("training", training)):
-            if kind not in kinds or (kind == "training" and name not in (chosen or TRAINED)):
-                continue
-            torch._dynamo.reset()
-            gc.collect()
-            try:
-                yield measure(name, with_inductor)
-            except ImportError as error:
-                yield f"{name}, {kind}: not measured, {error}"
-            except Exception as error:  # what a compiler raises has no common base
-                yield f"{name}, {kind}: FAILED, {type(error).__name__}: {str(error)[:300]}"
-
-
-def mean(measured: Sequence[Row]) -> float:
-    """The geometric mean of the quotients."""
-    return math.exp(sum(math.log(row.quotient) for row in measured) / len(measured))
+def mean(quotients: Sequence[float]) -> float:
+    """The geometric mean."""
+    return math.exp(sum(map(math.log, quotients)) / len(quotients))
 
 
 def torch_compile() -> Iterator[Figure]:
-    """All networks, then the means over them."""
-    for kind in ("inference", "training"):
-        measured: list[Row] = []
-        for row in rows((), False, (kind,)):
-            if isinstance(row, str):
-                sys.stdout.write(row + "\n")
+    """All networks anew, then the means over them.
+
+    Raises:
+        RuntimeError: xir does not answer as eager does.
+    """
+    for kind in KINDS:
+        quotients: list[float] = []
+        for name in chosen_networks(kind):
+            answer = measured((name, kind, "xir"))
+            if "No module named" in answer.get("failed", "") or "is not installed" in answer.get("failed", ""):
+                sys.stdout.write(f"{name}, {kind}: not measured, {answer['failed']}\n")
                 continue
-            measured.append(row)
-            if row.error > TOLERANCE:
-                raise RuntimeError(f"{row.name}, {kind}: xir and eager differ by {row.error:.1e}")
-            detail = f"{row.spread[0]:.2f} to {row.spread[1]:.2f} in {ROUNDS} rounds"
-            yield Figure(f"torch.compile, {kind}, {row.name}: time of xir / eager", row.quotient, "x", None, detail)
-        if measured:
-            yield Figure(
-                f"torch.compile, {kind}, geometric mean", mean(measured), "x", 1.0, f"{len(measured)} networks"
-            )
+            if told := wrong(answer):
+                raise RuntimeError(f"{name}, {kind}: {told}")
+            quotients.append(answer["seconds"] / answer["eager"])
+            detail = f"{answer['low']:.2f} to {answer['high']:.2f} in a round"
+            yield Figure(f"torch.compile, {kind}, {name}: time of xir / eager", quotients[-1], "x", None, detail)
+        if quotients:
+            told = f"{len(quotients)} networks"
+            yield Figure(f"torch.compile, {kind}, geometric mean", mean(quotients), "x", 1.0, told)
 
 
-def main() -> None:
-    """Prints the table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--inductor", action="store_true", help="measure inductor, too; it compiles slowly")
-    parser.add_argument("--kinds", nargs="*", default=("inference", "training"))
+def tables(found: dict[Key, Answer]) -> list[str]:
+    """The tables of both kinds."""
+    lines: list[str] = []
+    for kind in KINDS:
+        sides = {side: _of_side(found, kind, side) for side in SIDES}
+        lines += [
+            f"{kind.capitalize()}:",
+            "",
+            "| network | eager | xir | inductor | xir / eager | in a round | error |",
+        ]
+        lines += ["| --- | ---: | ---: | ---: | ---: | --- | --- |"]
+        lines += [_line(name, *(sides[side].get(name) for side in SIDES)) for name in chosen_networks(kind)]
+        lines += ["", *_means(sides), ""]
+    return lines
+
+
+def _of_side(found: dict[Key, Answer], kind: str, side: str) -> dict[str, Answer]:
+    names = chosen_networks(kind)
+    return {name: found[name, kind, side] for name in names if (name, kind, side) in found}
+
+
+def _line(name: str, xir: Answer | None, inductor: Answer | None) -> str:
+    ours, theirs = xir or {}, inductor or {}
+    eager = ours.get("eager", theirs.get("eager"))
+    cells = [_time(eager), _time(ours.get("seconds")), _time(theirs.get("seconds"))]
+    if theirs.get("failed"):
+        cells[2] = "late" if "took longer" in theirs["failed"] else "fails"
+    if ours.get("failed"):
+        return f"| {name} | {' | '.join(cells)} | {ours['failed'].replace('|', '/')} | | |"
+    if not ours:
+        return f"| {name} | {' | '.join(cells)} | | | |"
+    exact = f", {ours['exact']:.0e} in float64" if "exact" in ours else ""
+    quotient = f"{ours['seconds'] / ours['eager']:.2f} | {ours['low']:.2f} to {ours['high']:.2f}"
+    return f"| {name} | {' | '.join(cells)} | {quotient} | {ours['error']:.0e}{exact} |"
+
+
+def _time(seconds: float | None) -> str:
+    return "" if seconds is None else f"{seconds * 1e3:.3g} ms"
+
+
+def _means(sides: dict[str, dict[str, Answer]]) -> list[str]:
+    """The geometric means of each side, and of xir's time divided by inductor's where both were measured."""
+    timed = {side: {name: each for name, each in held.items() if "seconds" in each} for side, held in sides.items()}
+    told: list[str] = []
+    for side, held in timed.items():
+        if held:
+            quotients = [each["seconds"] / each["eager"] for each in held.values()]
+            slower = sum(each > 1 for each in quotients)
+            told.append(f"{side} / eager {mean(quotients):.2f} (of {len(held)}, of which {slower} are slower)")
+    both = [
+        timed["xir"][name]["seconds"] / timed["inductor"][name]["seconds"]
+        for name in timed["xir"]
+        if name in timed["inductor"]
+    ]
+    if both:
+        told.append(f"xir / inductor {mean(both):.2f} (of {len(both)})")
+    equal = sum(not wrong(each) for each in sides["xir"].values())
+    return [f"Geometric means: {'; '.join(told)}. {equal} of {len(sides['xir'])} networks answer as eager does."]
+
+
+def write(path: Path, found: dict[Key, Answer]) -> None:
+    """Writes the tables between their marks in a Markdown file.
+
+    Raises:
+        ValueError: it has no such marks.
+    """
+    text = path.read_text(encoding="utf-8")
+    before, begin, rest = text.partition(MARKS[0])
+    _, end, after = rest.partition(MARKS[1])
+    if not begin or not end:
+        raise ValueError(f"{path} has no lines {MARKS[0]!r} and {MARKS[1]!r}")
+    path.write_text("\n".join([f"{before}{begin}", "", *tables(found), f"{end}{after}"]), encoding="utf-8")
+
+
+def main() -> int:
+    """Measures what the command line names; 1 where xir does not answer as eager does."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NETWORK", help="all without a name")
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--sides", default=",".join(SIDES))
+    parser.add_argument("--results", type=Path, default=MEASURED, help="lines of JSON, added to")
+    parser.add_argument("--again", action="store_true", help="also what --results holds already")
+    parser.add_argument("--table", type=Path, help="writes the tables of all results into this Markdown file")
     chosen = parser.parse_args()
-    for kind in chosen.kinds:
-        sys.stdout.write(f"\n{kind}\n| network | eager | xir | inductor | xir / eager | in a round | error |\n")
-        measured: list[Row] = []
-        for row in rows(chosen.names, chosen.inductor, (kind,)):
-            if isinstance(row, Row):
-                measured.append(row)
-                sys.stdout.write(row.line() + (f"  {row.left[:200]}" if row.left else "") + "\n")
-            else:
-                sys.stdout.write(row + "\n")
-            sys.stdout.flush()
-        if measured:
-            sys.stdout.write(f"geometric mean of {len(measured)}: {mean(measured):.3f}\n")
+    keys = [
+        (name, kind, side)
+        for side in chosen.sides.split(",")
+        for kind in chosen.kinds.split(",")
+        for name in chosen.names or chosen_networks(kind)
+    ]
+    failed = 0
+    for answer in rows(keys, chosen.results, again=chosen.again):
+        told = wrong(answer)
+        failed += bool(told) and answer["side"] == "xir"
+        quotient = f"{answer['seconds'] / answer['eager']:.2f}" if "seconds" in answer else ""
+        shown = f"{answer['network']:40} {answer['kind']:10} {answer['side']:9} {answer['took']:6.1f} s {quotient:>5}"
+        sys.stdout.write(f"{shown} {answer.get('error', 0.0):.0e} {told} {answer.get('left', '')[:200]}\n")
+        sys.stdout.flush()
+    if chosen.table is not None:
+        write(chosen.table, results(chosen.results))
+    return int(failed > 0)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

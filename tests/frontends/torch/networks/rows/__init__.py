@@ -9,6 +9,7 @@ from tests.frontends.torch.networks.rows import (
     classification,
     detection,
     flow,
+    plain,
     quantized,
     segmentation,
     sequences,
@@ -18,7 +19,19 @@ from tests.frontends.torch.networks.rows import (
     video,
 )
 
-FAMILIES = (small, classification, segmentation, detection, quantized, video, flow, timm, transformers, sequences)
+FAMILIES = (
+    small,
+    plain,
+    classification,
+    segmentation,
+    detection,
+    quantized,
+    video,
+    flow,
+    timm,
+    transformers,
+    sequences,
+)
 
 
 def networks() -> Iterator[Network]:
