@@ -21,6 +21,7 @@ from xir.ops.control import loop
 from xir.ops.elementwise import add, cast, mul, neg
 from xir.ops.matmul import matmul
 from xir.ops.prior import prior_box
+from xir.ops.reduce import reduce_sum
 from xir.ops.shape import broadcast, iota, reshape, shape_of, split, tile, transpose
 from xir.passes import Trace, folding, optimize
 from xir.passes.folding import fold_constants
@@ -56,6 +57,15 @@ def test_what_an_input_feeds_stays() -> None:
 def test_a_broadcast_is_not_written_out(repeat: int, left: list[str]) -> None:
     net = Net()
     assert operators(folded(net, broadcast(net.weight(1, 3), shape=(repeat, 3)))[0]) == left
+
+
+def test_what_is_repeated_as_often_as_the_run_says_is_not_computed() -> None:
+    net = Net()
+    rows = Symbol("N")
+    repeated = broadcast(literal(2.0), shape=(rows, 3))
+    kept = mul(reduce_sum(repeated, axes=(0,), keep_dims=False), net.weight(3))
+    after, _ = folded(net, kept, add(net.input(rows, 3), repeated))
+    assert "reduce_sum" in operators(after)
 
 
 def test_a_tile_is_not_written_out() -> None:

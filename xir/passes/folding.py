@@ -151,8 +151,13 @@ def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
 
 
 def _held(value: Value | None, rewriter: Rewriter) -> Constant | None:
-    """What a value holds, or repeats; None for more elements than NumPy makes a view of, though one stands for all."""
+    """What a value holds, or repeats; None where it is not known how often.
+
+    None, too, for more elements than NumPy makes a view of, though one stands for all.
+    """
     if value is None or (_bytes(value) or 0) > sys.maxsize:
+        return None
+    if isinstance(value.type, TensorType) and value.type.static_shape is None:
         return None
     return rewriter.constant_of(bare(value))
 
