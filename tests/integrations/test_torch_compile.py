@@ -15,6 +15,7 @@ from xir.errors import UsageError
 torch = pytest.importorskip("torch", reason="torch.compile needs torch")
 pytest.importorskip("llvmlite", reason="machine code needs llvmlite")
 
+from xir.integrations import torch_compile  # noqa: E402
 from xir.integrations.torch_compile import backend  # noqa: E402
 
 
@@ -294,3 +295,31 @@ def test_sizes_that_are_marked_compile_once() -> None:
 def test_options_are_checked(options: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         backend(torch.fx.symbolic_trace(torch.nn.ReLU()), [], options=options)
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [("LSTM", {"bidirectional": True, "batch_first": True}), ("GRU", {"bias": False}), ("RNN", {"dropout": 0.5})],
+)
+def test_trained_recurrent_layers_are_loops(kind: str, settings: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the sequence: 30 steps written one after the other are some 600 nodes."""
+    counts: list[int] = []
+    make = torch_compile.compile_optimized
+    monkeypatch.setattr(
+        torch_compile,
+        "compile_optimized",
+        lambda graph, **more: (counts.append(len(graph.nodes)), make(graph, **more))[1],
+    )
+    eager = getattr(torch.nn, kind)(3, 4, 1 + (kind == "RNN"), **settings)
+    model, x = copy.deepcopy(eager), torch.randn(30, 2, 3)
+    made: list[list[torch.Tensor]] = []
+    for each, run in ((eager, eager), (model, compiled(model))):
+        torch.manual_seed(1)
+        own = x.clone().requires_grad_()
+        with torch._dynamo.config.patch(allow_rnn=True):  # or such layers are never given to a backend
+            y, states = run(own)
+        (y.square().sum() + sum(one.pow(3).sum() for one in states)).backward()
+        made.append([y.detach(), own.grad, *[weight.grad for weight in each.parameters()]])
+    close(made[1], made[0])
+    assert len(counts) >= 2
+    assert max(counts) < 100

@@ -19,6 +19,7 @@ from xir.frontends.torch.importer import import_program
 from xir.frontends.torch.live.objects import FxModule, FxNode, LiveTensor, torch_module
 from xir.frontends.torch.live.traced import Traced, read_traced
 from xir.integrations.torch_parts import Part, draws, split
+from xir.integrations.torch_recurrent import use_loops
 from xir.integrations.torch_rules import rules
 from xir.integrations.torch_runner import Boxed, runner
 from xir.ir.graph import Graph
@@ -59,6 +60,7 @@ def backend(module: FxModule, inputs: Sequence[object], *, options: Mapping[str,
         UnsupportedError: a call cannot be compiled and `strict` is set.
     """
     chosen = _chosen(options or {})
+    use_loops(module)
     common, compilers = torch_module("torch._dynamo.backends.common"), torch_module("functorch.compile")
 
     def trained(graph: FxModule, _: Sequence[object]) -> Boxed:

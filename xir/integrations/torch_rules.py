@@ -89,6 +89,39 @@ class Elements(Protocol):
         """With one more axis."""
         ...
 
+    def transpose(self, one: int, other: int) -> Elements:
+        """With two axes in each other's places."""
+        ...
+
+    def flip(self, axis: int) -> Elements:
+        """The other way round along an axis."""
+        ...
+
+    def chunk(self, count: int, axis: int) -> Sequence[Elements]:
+        """Equal parts along an axis."""
+        ...
+
+    def clone(self) -> Elements:
+        """The same elements in memory of their own."""
+        ...
+
+    def sigmoid(self) -> Elements:
+        """1 / (1 + exp(-x))."""
+        ...
+
+    def tanh(self) -> Elements:
+        """Hyperbolic tangents."""
+        ...
+
+    def relu(self) -> Elements:
+        """Those above zero, else zero."""
+        ...
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients flow back to it."""
+        ...
+
     def numel(self) -> int:
         """How many elements there are."""
         ...

@@ -209,6 +209,10 @@ class FxModule(Protocol):
         """What it computes, call by call in PyTorch."""
         ...
 
+    def recompile(self) -> object:
+        """Makes `forward` anew, after calls were changed."""
+        ...
+
 
 class Kind(Protocol):
     """A member of an enumeration."""
