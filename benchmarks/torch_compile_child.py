@@ -8,6 +8,7 @@ timed in turns on one thread.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -24,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree
 
 from tests.frontends.torch.networks.network import Network
-from tests.frontends.torch.networks.prepare import distance, drawn, prepared
+from tests.frontends.torch.networks.prepare import distance, drawn, prepared, torchvision
 from tests.frontends.torch.networks.rows import networks
 from tests.frontends.torch.oracle.export import flat
 from xir.integrations.torch_compile import backend
@@ -56,6 +57,8 @@ def main(name: str, kind: str, side: str) -> None:
     torch._dynamo.config.allow_rnn = True  # or recurrent layers are never given to a backend
     torch._dynamo.register_backend(backend, name="xir")  # also where xir is not installed
     logging.getLogger("transformers").setLevel(logging.ERROR)
+    with contextlib.suppress(ImportError):
+        torchvision()  # transformers imports it where it is installed
     (network,) = (each for each in networks() if each.name == name)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

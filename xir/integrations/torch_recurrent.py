@@ -119,7 +119,7 @@ def recurrent(
     """
     torch = torch_module()
     ways, each = 1 + is_bidirectional, 4 if has_biases else 2
-    firsts = (states,) if name != "lstm" else tuple(cast("Sequence[Elements]", states))
+    firsts = cast("_States", (states,) if name != "lstm" else tuple(cast("Sequence[Elements]", states)))
     flows = torch.is_grad_enabled() and any(one.requires_grad for one in (x, *firsts, *weights))
     if not flows or len(weights) != count * ways * each:
         rest = (has_biases, count, dropout, is_training, is_bidirectional, is_batch_first)
@@ -132,7 +132,7 @@ def recurrent(
         outputs: list[Elements] = []
         for number in range(layer * ways, layer * ways + ways):
             one = _Layer(STEPS[name], weights[number * each : (number + 1) * each], number % ways == 1)
-            made, last = one(y, tuple(cast("Elements", state[number]) for state in firsts))
+            made, last = one(y, tuple(state[number] for state in firsts))
             outputs.append(made)
             lasts.append(last)
         y = cast("Elements", torch.cat(outputs, 2))

@@ -241,7 +241,9 @@ def sized(nodes, tmp_path, outputs=None, **changes):
 def test_sizes_are_computed_with(tmp_path):
     nodes = [
         call("_operator.mul", "n", 2, result="twice"),
-        call("torch.sym_max", "twice", 5, result="most"),
+        call("torch.sym_max", "twice", 5, result="larger"),
+        node("torch.sym_sum", [{"as_ints": [1, 2]}], [{"as_sym_int": {"as_name": "three"}}]),
+        call("torch.sym_sum", "larger", "three", -3, result="most"),
         node("aten.mul.Tensor", [tensor("x"), {"as_sym_int": {"as_name": "most"}}], "y"),
     ]
     outputs = [tensor("y"), {"as_sym_int": {"as_name": "twice"}}]

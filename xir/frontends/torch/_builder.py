@@ -174,12 +174,15 @@ class Builder:
             if self.autocast is not None:
                 items, named = self.autocast.items(target, items, named)
             return self._caller.call(_OF_TENSORS.get(target, target), items, named)
-        if named or not all(isinstance(item, bool | int | float | SymbolicDim | Computed) for item in items):
-            raise InvalidModelError(f"takes numbers alone, got {[type(item).__name__ for item in items]}")
+        numbers = items
+        if len(items) == 1 and isinstance(items[0], tuple):  # torch.sym_sum takes a list
+            numbers = cast("Sequence[object]", items[0])
+        if named or not all(isinstance(item, bool | int | float | SymbolicDim | Computed) for item in numbers):
+            raise InvalidModelError(f"takes numbers alone, got {[type(item).__name__ for item in numbers]}")
         try:
-            return rule(Call(target, self.scope), *items)
+            return rule(Call(target, self.scope), *numbers)
         except TypeError as error:
-            raise InvalidModelError(f"takes no {len(items)} numbers") from error
+            raise InvalidModelError(f"takes no {len(numbers)} numbers") from error
 
     def _bind(self, names: Names, made: object) -> None:
         """Names what a call has made."""

@@ -253,8 +253,18 @@ def _same(call: Call, a: Number) -> Number:
     return a
 
 
+_add = partial(_binary, operator.add, dims.add, elementwise.add)
+
+
+def _sum(call: Call, *numbers: Number) -> Number:
+    total: Number = 0
+    for number in numbers:
+        total = _add(call, total, number)
+    return total
+
+
 SYMBOLIC: Mapping[str, Rule] = {
-    "_operator.add": partial(_binary, operator.add, dims.add, elementwise.add),
+    "_operator.add": _add,
     "_operator.sub": partial(_binary, operator.sub, dims.subtract, elementwise.sub),
     "_operator.mul": partial(_binary, operator.mul, dims.multiply, elementwise.mul),
     "_operator.floordiv": partial(_binary, _floored, dims.floor_divide, _floor_divide),
@@ -278,6 +288,7 @@ SYMBOLIC: Mapping[str, Rule] = {
     "torch.sym_float": _float,
     "torch.sym_max": partial(_binary, max, dims.maximum, elementwise.maximum),
     "torch.sym_min": partial(_binary, min, dims.minimum, elementwise.minimum),
+    "torch.sym_sum": _sum,
     "torch.sym_ite": _choose,
     "torch.sym_sqrt": _real(math.sqrt, elementwise.sqrt),
     "torch._sym_sqrt": _real(math.sqrt, elementwise.sqrt),
