@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 
 import xir
-from tests.frontends.torch.checkpoints import Stored, floats, storage, tensor, zip_bytes
+from tests.frontends.torch.pickles.checkpoints import Stored, floats, storage, tensor, zip_bytes
 from xir.errors import FormatError, UnsafeError, UnsupportedError
 from xir.frontends.weights import load_weights
 

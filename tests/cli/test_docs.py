@@ -10,7 +10,7 @@ import numpy as np
 
 import xir
 from tests.cli.commands import REPOSITORY, call, small
-from tests.frontends.torch.checkpoints import floats, storage, tensor, zip_bytes
+from tests.frontends.torch.pickles.checkpoints import floats, storage, tensor, zip_bytes
 from xir.ir.constant import constant_of
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value

@@ -6,7 +6,7 @@ import pytest
 import safetensors.numpy
 
 from tests.cli.commands import call, small
-from tests.frontends.torch.checkpoints import floats, storage, tensor, zip_bytes
+from tests.frontends.torch.pickles.checkpoints import floats, storage, tensor, zip_bytes
 from xir.errors import UsageError
 from xir_cli.weights import bytes_of
 

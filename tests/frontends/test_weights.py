@@ -11,7 +11,7 @@ import pytest
 import safetensors.numpy
 
 import xir
-from tests.frontends.torch.checkpoints import floats, pickle_bytes, storage, tensor, zip_bytes
+from tests.frontends.torch.pickles.checkpoints import floats, pickle_bytes, storage, tensor, zip_bytes
 from xir.errors import FileError, FormatError, InvalidModelError, UnsafeError, UsageError
 from xir.files import FileSlice
 from xir.frontends.load import find_format

@@ -27,7 +27,7 @@ from tests.hostile.xir_files import small_xir
 from xir.errors import XirError
 from xir.frontends.caffe.schema import load_schema
 from xir.frontends.load import load_model
-from xir.frontends.torch.tensor_names import tensor_names
+from xir.frontends.torch.pickles.tensor_names import tensor_names
 from xir.frontends.weights import Weights, load_weights
 from xir.ir.graph import Graph
 from xir.ir.verify import verify

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tests.frontends.archives import Member, archive_bytes, torch_archive
-from tests.frontends.torch.checkpoints import (
+from tests.frontends.torch.pickles.checkpoints import (
     Stored,
     floats,
     pickle_bytes,
@@ -18,7 +18,7 @@ from tests.frontends.torch.checkpoints import (
     tensor,
     zip_bytes,
 )
-from tests.frontends.torch.pickles import name, running, whole, write
+from tests.frontends.torch.pickles.written import name, running, whole, write
 from tests.hostile.case import ANY, Case, case
 from tests.hostile.mutate import flips, splices, truncations
 

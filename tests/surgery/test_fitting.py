@@ -9,7 +9,7 @@ import pytest
 import safetensors.numpy
 
 import xir
-from tests.frontends.torch.checkpoints import Stored, floats, storage, tensor, zip_bytes
+from tests.frontends.torch.pickles.checkpoints import Stored, floats, storage, tensor, zip_bytes
 from xir.errors import UnsupportedError, UsageError
 from xir.files import FileSlice
 from xir.ir.constant import constant_of

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from xir.errors import Problem, UnsupportedError
 
 
+class LostError(Exception):
+    """What is read could not be made; why is among the problems."""
+
+
 @dataclass(slots=True)
 class Problems:
     """The problems of one file, by kind of node, reason and hint; each names its nodes once."""

@@ -140,14 +140,14 @@ def load_weights(path: PathLike, *, trust_links: bool = False) -> Weights:
 
 
 def _is_checkpoint(file: MappedFile) -> bool:
-    from xir.frontends.torch.checkpoint import layout_of
+    from xir.frontends.torch.pickles.checkpoint import layout_of
 
     return layout_of(file) is not None
 
 
 def _load_checkpoint(file: MappedFile, trust_links: bool) -> Weights:
-    from xir.frontends.torch.checkpoint import read_checkpoint
-    from xir.frontends.torch.flatten import flatten
+    from xir.frontends.torch.pickles.checkpoint import read_checkpoint
+    from xir.frontends.torch.pickles.flatten import flatten
 
     return flatten(read_checkpoint(file), file.path)
 

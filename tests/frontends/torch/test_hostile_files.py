@@ -17,7 +17,7 @@ import pytest
 
 import xir
 from tests.frontends.archives import Member, archive_bytes, torch_archive
-from tests.frontends.torch.pickles import running, whole
+from tests.frontends.torch.pickles.written import running, whole
 from tests.frontends.torch.programs import members, meta, node, program, tensor
 from tests.frontends.torch.script.archives import Made, script_bytes
 from xir.errors import UnsafeError, XirError

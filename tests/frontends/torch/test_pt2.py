@@ -10,8 +10,8 @@ import pytest
 
 import xir
 from tests.frontends.archives import Member, archive_bytes, torch_archive
-from tests.frontends.torch.checkpoints import Stored, storage, zip_bytes
-from tests.frontends.torch.checkpoints import tensor as saved_tensor
+from tests.frontends.torch.pickles.checkpoints import Stored, storage, zip_bytes
+from tests.frontends.torch.pickles.checkpoints import tensor as saved_tensor
 from tests.frontends.torch.programs import leaf, meta, node, program, size, tensor, write
 from xir.errors import InvalidModelError, UnsupportedError, UsageError
 from xir.frontends.load import load_model, recognize

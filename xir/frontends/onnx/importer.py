@@ -12,7 +12,7 @@ from xir.files import PathLike
 from xir.frontends._bodies import Body
 from xir.frontends._contents import Contents
 from xir.frontends._live_names import with_live_names
-from xir.frontends._problems import Problems
+from xir.frontends._problems import LostError, Problems
 from xir.frontends.onnx._calls import check_call, given, handled, without
 from xir.frontends.onnx._frame import Frame
 from xir.frontends.onnx._metadata import former_sources, state_names, symbol_ranges
@@ -102,10 +102,6 @@ def build(
         if error.source.file is None:
             error.source = type(error.source)(os.path.basename(model.path), error.source.layer, error.source.kind)
         raise
-
-
-class _LostError(Exception):
-    """A body cannot be built; why is among the problems."""
 
 
 class _Importer:
@@ -290,7 +286,7 @@ class _Importer:
                 source = Source("onnx", self.file, label, node.kind, order=node.order)
                 with sourced(source, *former_sources(node)):
                     results = self._call(node, entry, operands, frame)
-        except _LostError:
+        except LostError:
             frame.lost.update(name for name in node.outputs if name)
             return
         except UnsupportedError as error:
@@ -385,7 +381,7 @@ class _Importer:
         results: list[Value] = []
         for name in function.outputs[: len(node.outputs)]:
             if name in inner.lost:
-                raise _LostError
+                raise LostError
             if name not in inner.values:
                 raise InvalidModelError(f"output {name!r} of function {function.name!r} is made by no node")
             results.append(inner.values[name])
@@ -405,7 +401,7 @@ class _Importer:
         outputs: list[Value] = []
         for info in graph.outputs:
             if frame.is_lost(info.name):
-                raise _LostError
+                raise LostError
             found = frame.find(info.name, self._enter)
             if found is None:
                 raise InvalidModelError(f"output {info.name!r} of a body is made by no node")

@@ -10,6 +10,7 @@ import numpy as np
 
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._bodies import Body, captured_by, closed, settled
+from xir.frontends._problems import LostError
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, NEXT, SWITCH, Frame
 from xir.frontends.tensorflow._handles import ArrayState, Handle, Operand, flattened, restored, types_of
 from xir.frontends.tensorflow._scope import Scope
@@ -33,10 +34,6 @@ WHILE = frozenset(("While", "StatelessWhile"))
 IF = frozenset(("If", "StatelessIf"))
 CASE = frozenset(("Case", "StatelessCase"))
 _KINDS = ENTER | EXIT | MERGE | NEXT | SWITCH | PASSING | CALLS | WHILE | IF | CASE | {"LoopCond"}
-
-
-class _LostError(Exception):
-    """Something that a body needs cannot be built; why is among the problems."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -83,7 +80,7 @@ class Control:
             if node.kind in MERGE:
                 return self._merged(node, scope)
             return self._applied(node, self._operands(node.inputs, scope), scope)
-        except _LostError:
+        except LostError:
             return None
 
     def _applied(self, node: TfNode, operands: list[Operand], scope: Scope) -> Sequence[Operand]:
@@ -101,7 +98,7 @@ class Control:
 
     def _operands(self, edges: Sequence[Edge], scope: Scope) -> list[Operand]:
         if any(edge.node in scope.lost for edge in edges):
-            raise _LostError
+            raise LostError
         return [self.importer.operand(edge, scope) for edge in edges]
 
     def _reached(self, edges: Sequence[Edge], scope: Scope) -> list[Operand]:

@@ -11,7 +11,7 @@ from xir.frontends._bodies import Body, closed
 from xir.frontends._contents import Contents
 from xir.frontends._live_names import with_live_names
 from xir.frontends._operands import Knowledge
-from xir.frontends._problems import Problems
+from xir.frontends._problems import LostError, Problems
 from xir.frontends.tflite._calls import COMPLEX, called
 from xir.frontends.tflite._state import State
 from xir.frontends.tflite.handlers import HANDLERS
@@ -61,10 +61,6 @@ def build(model: TfliteModel, *, subgraph: int = 0, inputs: Mapping[str, Type] |
     except XirError as error:
         error.located(type(error.source)(model.file))
         raise
-
-
-class _LostError(Exception):
-    """A subgraph cannot be built; why is among the problems."""
 
 
 @dataclass(slots=True, eq=False)
@@ -202,7 +198,7 @@ class _Importer:
             made = tuple(None if index < 0 else tensors[index] for index in operator.outputs)
             with sourced(source):
                 results = called(entry, Site(operator, read, made, self.knowledge, self), operands)
-        except _LostError:
+        except LostError:
             frame.lost.update(operator.outputs)
             return
         except UnsupportedError as error:
@@ -264,7 +260,7 @@ class _Importer:
         frame = _Frame(inner, dict(zip(inner.inputs, operands, strict=True)))
         self._operators(frame)
         if any(index in frame.lost for index in inner.outputs):
-            raise _LostError
+            raise LostError
         return tuple(self._operand(frame, index) for index in inner.outputs)
 
     def body(self, inputs: Sequence[Value], build: Callable[[], Sequence[Value]]) -> Body:

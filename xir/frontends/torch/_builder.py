@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends._bodies import Body as GraphBody
 from xir.frontends._bodies import closed
-from xir.frontends._problems import Problems
+from xir.frontends._problems import LostError, Problems
 from xir.frontends.torch._names import NameTable
 from xir.frontends.torch._trace import line_of
 from xir.frontends.torch.autocast import Autocast
@@ -32,10 +32,6 @@ _OF_TENSORS = {
     f"_operator.{name}": f"aten.{name}" for name in ("add", "sub", "mul", "neg", "eq", "ne", "lt", "le", "gt", "ge")
 }
 """Functions of Python that are operators where a tensor is among their arguments."""
-
-
-class LostError(Exception):
-    """A call reads what could not be made; why is among the problems."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""A model of PyTorch that became a graph, followed again until it is known what it changes."""
+"""A model of PyTorch that became a graph; the import is a fixed point of what the model is known to change."""
 
 from __future__ import annotations
 
@@ -31,18 +31,20 @@ class Imported:
     calls: int
 
 
-def at_rest(
+def until_stable(
     attempt: Callable[[frozenset[str]], tuple[Imported, frozenset[str]]], changed: frozenset[str], file: str
 ) -> Imported:
-    """The graph of a model all of whose changes are known beforehand, for they are inputs and outputs of it.
+    """Imports a model again until it changes nothing beyond what was known before: its fixed point.
+
+    What a model changes (buffers, attributes) is an input and an output of its graph, and only the import finds it out.
 
     Args:
-        attempt: follows the model for these changes, and answers what it changes besides the graph.
+        attempt: imports the model for a set of changes; answers the import, and the changes that it met.
         changed: what is known already.
         file: the file's name, for errors.
 
     Raises:
-        InvalidModelError: each time it changes more.
+        InvalidModelError: each import meets more changes.
         XirError: as `attempt`; the error names the file.
     """
     try:
@@ -55,4 +57,6 @@ def at_rest(
         if error.source.file is None:
             error.source = replace(error.source, file=file)
         raise
-    raise InvalidModelError("which weights the model writes does not come to rest", file=file)
+    raise InvalidModelError(
+        f"the model writes other weights each of {_MAX_PASSES} times that it is imported", file=file
+    )

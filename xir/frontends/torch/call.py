@@ -10,7 +10,7 @@ from typing import NoReturn, cast
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
-from xir.frontends.torch._folded import folded
+from xir.frontends.torch._folding import folded
 from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Computed, Number
 from xir.ir.broadcasting import join, needs_broadcast

@@ -8,9 +8,9 @@ from dataclasses import replace
 from xir.errors import InvalidModelError, UnsupportedError, UsageError
 from xir.frontends.torch import guards
 from xir.frontends.torch._builder import Builder, Shared
-from xir.frontends.torch._imported import Imported, at_rest
+from xir.frontends.torch._imported import Imported, until_stable
 from xir.frontends.torch._names import NameTable, output_names, unique
-from xir.frontends.torch._told import with_told_sizes
+from xir.frontends.torch._size_operands import with_size_operands
 from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.formulas import Sizes, parse_formula
 from xir.frontends.torch.handlers.complex import view_as_complex
@@ -51,7 +51,7 @@ def import_program(program: Program, *, inputs: Mapping[str, Type] | None = None
         importer = _Importer(program, dict(inputs or {}), changed)
         return importer.run(), importer.written()
 
-    return at_rest(attempt, changed, program.file)
+    return until_stable(attempt, changed, program.file)
 
 
 class _Importer:
@@ -215,7 +215,7 @@ class _Importer:
             self.names.live(values, (*inputs, *(parameter.value for parameter in self.parameters))),
             tuple(assumed),
         )
-        return drop_unused_parameters(with_told_sizes(graph, self.scope))
+        return drop_unused_parameters(with_size_operands(graph, self.scope))
 
     def _output_source(self, name: str, output: Output) -> Source:
         """Where nodes that show an output come from: the call that makes it, else the model's own last one."""

@@ -10,9 +10,9 @@ from textwrap import dedent, indent
 import numpy as np
 
 from tests.frontends.archives import torch_archive
-from tests.frontends.torch.checkpoints import Stored, storage, tensor
-from tests.frontends.torch.pickles import BUILD, EMPTY_DICT, EMPTY_TUPLE, NEWOBJ, name, pairs, whole
-from tests.frontends.torch.pickles import write as pickle_write
+from tests.frontends.torch.pickles.checkpoints import Stored, storage, tensor
+from tests.frontends.torch.pickles.written import BUILD, EMPTY_DICT, EMPTY_TUPLE, NEWOBJ, name, pairs, whole
+from tests.frontends.torch.pickles.written import write as pickle_write
 
 _STORAGES = {"f": "FloatStorage", "d": "DoubleStorage", "q": "LongStorage", "?": "BoolStorage"}
 

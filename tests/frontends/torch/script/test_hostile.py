@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import xir
-from tests.frontends.torch.pickles import call, whole
+from tests.frontends.torch.pickles.written import call, whole
 from tests.frontends.torch.script.archives import Made, net, script_bytes, write
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError, XirError
 from xir.frontends.torch.script import interpreter

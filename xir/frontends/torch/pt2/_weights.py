@@ -8,12 +8,12 @@ from xir.errors import Location, UnsupportedError, XirError
 from xir.files import FileSlice
 from xir.frontends._archive import Archive
 from xir.frontends._json import MAX_JSON_BYTES, Json, parse_json
-from xir.frontends.torch.checkpoint import read_archive
 from xir.frontends.torch.element_types import ELEMENT_TYPES, ElementType
-from xir.frontends.torch.pickled import as_table, kind_of
+from xir.frontends.torch.pickles.checkpoint import read_archive
+from xir.frontends.torch.pickles.objects import as_table, kind_of
+from xir.frontends.torch.pickles.storages import Storage, StoredTensor
 from xir.frontends.torch.program import Weight
 from xir.frontends.torch.pt2._graph import tensor_info
-from xir.frontends.torch.storages import Storage, StoredTensor
 from xir.ir.types import DType
 
 _ELEMENTS: Mapping[DType, ElementType] = {

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from xir.errors import InvalidModelError
+from xir.frontends._problems import LostError
 from xir.frontends.torch.script.objects import Device, Member, Object, Place, Record
 from xir.frontends.torch.script.syntax import Attribute, Expression, Group, Item, Literal, Name
-from xir.frontends.torch.script.values import Lost, LostError, Uninitialized, Unreadable, told
+from xir.frontends.torch.script.values import Lost, Uninitialized, Unreadable, told
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.dims import SymbolicDim
 from xir.ir.types import DType

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from xir.errors import InvalidModelError
+from xir.frontends._problems import LostError
 from xir.frontends.torch.script import growing
 from xir.frontends.torch.script.growing import Growing, Rows, is_open
 from xir.frontends.torch.script.objects import Member, Object
 from xir.frontends.torch.script.sizes import NumberTensor
 from xir.frontends.torch.script.values import (
     Lost,
-    LostError,
     Unreadable,
     is_list,
     is_number,

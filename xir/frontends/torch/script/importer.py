@@ -9,19 +9,20 @@ from typing import cast
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageError
-from xir.frontends.torch._imported import Imported, at_rest
+from xir.frontends._problems import LostError
+from xir.frontends.torch._imported import Imported, until_stable
 from xir.frontends.torch._names import NameTable, unique
-from xir.frontends.torch._told import with_told_sizes
+from xir.frontends.torch._size_operands import with_size_operands
 from xir.frontends.torch.call import Scope
-from xir.frontends.torch.numpy_names import NumpyArray
-from xir.frontends.torch.pickled import Instance, as_table, as_tuple, kind_of
+from xir.frontends.torch.pickles.numpy_names import NumpyArray
+from xir.frontends.torch.pickles.objects import Instance, as_table, as_tuple, kind_of
+from xir.frontends.torch.pickles.storages import Quantizer, StoredTensor
 from xir.frontends.torch.script import packed, quantized
 from xir.frontends.torch.script.inputs import Given, Inputs
 from xir.frontends.torch.script.interpreter import Interpreter
 from xir.frontends.torch.script.objects import Member, Object, Place, Record, ScriptArchive
 from xir.frontends.torch.script.syntax import Group, Literal
-from xir.frontends.torch.script.values import LostError, Raised, is_number, told
-from xir.frontends.torch.storages import Quantizer, StoredTensor
+from xir.frontends.torch.script.values import Raised, is_number, told
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.constant import Constant, constant_of
 from xir.ir.constraints import Collected, collecting
@@ -71,7 +72,7 @@ def import_script(archive: ScriptArchive, given: Given, method: str | None = Non
         return importer.run(), importer.written
 
     try:
-        return at_rest(attempt, frozenset(), archive.path.rpartition("/")[2])
+        return until_stable(attempt, frozenset(), archive.path.rpartition("/")[2])
     except RecursionError as error:
         raise UnsafeError("the code is nested too deep", number=804, file=archive.path) from error
 
@@ -288,7 +289,7 @@ class _Importer:
         name = self.archive.instance.name.rpartition(".")[2] or "model"
         output_names = unique(name for name, _ in results)
         graph = Graph(name, inputs, outputs, output_names, parameters, names, tuple(assumed))
-        return drop_unused_parameters(with_told_sizes(graph, self.scope))
+        return drop_unused_parameters(with_size_operands(graph, self.scope))
 
     def _results(self, result: object) -> Iterable[tuple[str, Value]]:
         """The tensors and numbers that the model returns, with names."""

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from xir.errors import UsageError
 from xir.frontends.options import Plain
 from xir.frontends.torch._names import NameTable
+from xir.frontends.torch.pickles.storages import StoredTensor
 from xir.frontends.torch.script.interpreter import Interpreter
 from xir.frontends.torch.script.objects import ScriptArchive
 from xir.frontends.torch.script.syntax import Expression, Function, Group, Item, Name, Parameter
 from xir.frontends.torch.script.values import is_sequence, told
-from xir.frontends.torch.storages import StoredTensor
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.constant import Constant
 from xir.ir.node import Value

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn, cast
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, XirError
-from xir.frontends._problems import Problems
+from xir.frontends._problems import LostError, Problems
 from xir.frontends.torch._names import NameTable
 from xir.frontends.torch._trace import is_torchs
 from xir.frontends.torch.call import Call, Scope
@@ -40,7 +40,7 @@ from xir.frontends.torch.script.syntax import (
     With,
 )
 from xir.frontends.torch.script.upgraders import upgraded
-from xir.frontends.torch.script.values import Lost, LostError, Uninitialized, Unreadable, is_sequence, told
+from xir.frontends.torch.script.values import Lost, Uninitialized, Unreadable, is_sequence, told
 from xir.frontends.torch.tensor import Tensor
 from xir.ir.builder import sourced
 from xir.limits import MAX_CALLS, MAX_UNROLLED_NODES

@@ -9,16 +9,25 @@ from functools import partial
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.files import FileSlice, MappedFile
 from xir.frontends._archive import Archive, archive_of
-from xir.frontends.torch.checkpoint import ArchiveStorages, unknown_identifier
-from xir.frontends.torch.pickled import Constructor, Instance, Names, as_list, as_table, as_tuple, instance_of, kind_of
-from xir.frontends.torch.plain_names import Arguments, wrong_arguments
+from xir.frontends.torch.pickles.checkpoint import ArchiveStorages, unknown_identifier
+from xir.frontends.torch.pickles.objects import (
+    Constructor,
+    Instance,
+    Names,
+    as_list,
+    as_table,
+    as_tuple,
+    instance_of,
+    kind_of,
+)
+from xir.frontends.torch.pickles.plain_names import Arguments, wrong_arguments
+from xir.frontends.torch.pickles.storages import Storage
+from xir.frontends.torch.pickles.tensor_names import Name, tensor_names
+from xir.frontends.torch.pickles.unpickle import unpickle
 from xir.frontends.torch.script.origins import origins
 from xir.frontends.torch.script.parser import parse_file
 from xir.frontends.torch.script.syntax import ClassDefinition, Expression, File, Function
 from xir.frontends.torch.script.upgraders import NEWEST
-from xir.frontends.torch.storages import Storage
-from xir.frontends.torch.tensor_names import Name, tensor_names
-from xir.frontends.torch.unpickle import unpickle
 from xir.limits import MAX_TEXT_BYTES
 
 _CODE = "code/"

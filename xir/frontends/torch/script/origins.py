@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 
-from xir.frontends.torch.pickled import as_list, as_tuple
+from xir.frontends.torch.pickles.objects import as_list, as_tuple
 
 _WITH_TABLE = "FORMAT_WITH_STRING_TABLE"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xir.errors import InvalidModelError
-from xir.frontends.torch.pickled import as_tuple
+from xir.frontends.torch.pickles.objects import as_tuple
 from xir.frontends.torch.script.quantized import (
     Form,
     Items,

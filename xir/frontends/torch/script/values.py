@@ -9,10 +9,6 @@ from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.dims import SymbolicDim
 
 
-class LostError(Exception):
-    """What is read could not be made; why is among the problems."""
-
-
 class Raised(Exception):
     """The model's code raises an exception.
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from xir.errors import InvalidModelError, Location, Problem, UnsafeError, UnsupportedError
-from xir.frontends.torch.numpy_names import NumpyArray
-from xir.frontends.torch.pickled import Instance, as_list, as_table, as_tuple
-from xir.frontends.torch.storages import Storage, StoredTensor
-from xir.frontends.torch.tensor_names import SparseTensor
+from xir.frontends.torch.pickles.numpy_names import NumpyArray
+from xir.frontends.torch.pickles.objects import Instance, as_list, as_table, as_tuple
+from xir.frontends.torch.pickles.storages import Storage, StoredTensor
+from xir.frontends.torch.pickles.tensor_names import SparseTensor
 from xir.frontends.weights import Weights
 from xir.ir.constant import Constant
 from xir.limits import check_name

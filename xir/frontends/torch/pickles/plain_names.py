@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from xir.errors import InvalidModelError
-from xir.frontends.torch.pickled import Constructor, Table, as_list, as_table, as_tuple, is_key, kind_of
+from xir.frontends.torch.pickles.objects import Constructor, Table, as_list, as_table, as_tuple, is_key, kind_of
 
 Arguments = tuple[object, ...]
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from xir.errors import UnsafeError
-from xir.frontends.torch._machine import Machine
-from xir.frontends.torch._operations import OPERATIONS
-from xir.frontends.torch.pickled import Names, check_depth
+from xir.frontends.torch.pickles._machine import Machine
+from xir.frontends.torch.pickles._operations import OPERATIONS
+from xir.frontends.torch.pickles.objects import Names, check_depth
 
 MAX_OPERATIONS = 2_000_000
 """Operations of one pickle, about a second of them; a checkpoint of 10,000 tensors has about 300,000."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tests.frontends.archives import torch_archive
-from tests.frontends.torch.pickles import call, name, whole, write
-from xir.frontends.torch.checkpoint import MAGIC, PROTOCOL
+from tests.frontends.torch.pickles.written import call, name, whole, write
+from xir.frontends.torch.pickles.checkpoint import MAGIC, PROTOCOL
 
 
 @dataclass(frozen=True)

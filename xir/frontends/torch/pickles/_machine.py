@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from xir.errors import FormatError, InvalidModelError, Location, UnsafeError, XirError
-from xir.frontends.torch.pickled import (
+from xir.frontends.torch.pickles.objects import (
     Constructor,
     Names,
     as_list,

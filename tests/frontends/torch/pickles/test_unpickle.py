@@ -9,7 +9,7 @@ from collections import Counter, OrderedDict, defaultdict
 
 import pytest
 
-from tests.frontends.torch.pickles import (
+from tests.frontends.torch.pickles.written import (
     BUILD,
     EMPTY_DICT,
     EMPTY_LIST,
@@ -24,9 +24,9 @@ from tests.frontends.torch.pickles import (
     write,
 )
 from xir.errors import FormatError, InvalidModelError, UnsafeError, XirError
-from xir.frontends.torch.pickled import Constructor, Instance, Names, instance_of
-from xir.frontends.torch.plain_names import plain_names
-from xir.frontends.torch.unpickle import unpickle
+from xir.frontends.torch.pickles.objects import Constructor, Instance, Names, instance_of
+from xir.frontends.torch.pickles.plain_names import plain_names
+from xir.frontends.torch.pickles.unpickle import unpickle
 
 TABLE = {
     **plain_names(),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.frontends.archives import Member, archive_bytes, torch_archive
-from tests.frontends.torch.checkpoints import (
+from tests.frontends.torch.pickles.checkpoints import (
     Stored,
     floats,
     pickle_bytes,
@@ -20,12 +20,12 @@ from tests.frontends.torch.checkpoints import (
     tensor,
     zip_bytes,
 )
-from tests.frontends.torch.pickles import BUILD, REDUCE, call, name, running, whole, write
+from tests.frontends.torch.pickles.written import BUILD, REDUCE, call, name, running, whole, write
 from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError, XirError
 from xir.files import FileSlice, open_mapped
-from xir.frontends.torch.checkpoint import layout_of, read_checkpoint
 from xir.frontends.torch.element_types import ELEMENT_TYPES, STORAGE_CLASSES
-from xir.frontends.torch.flatten import flatten
+from xir.frontends.torch.pickles.checkpoint import layout_of, read_checkpoint
+from xir.frontends.torch.pickles.flatten import flatten
 from xir.ir.types import DType
 
 SIX = floats(6)

@@ -1,7 +1,7 @@
-"""Sizes that only the run finds out, told to the nodes that need them.
+"""Sizes that only the run finds out, as operands of the nodes that need them.
 
-`zeros_like(x[x > 0])` needs a size of a tensor of which it reads no element, so no node of the graph makes that tensor:
-what depends on the size gets it as an operand, and with it the tensor.
+`zeros_like(x[x > 0])` has a size of `x[x > 0]` in its attribute `shape`, but reads no element of it. So nothing would
+keep the node alive that finds the size out. Such a node gets the size as an operand.
 """
 
 from __future__ import annotations
@@ -22,52 +22,48 @@ from xir.ops.shape import broadcast, concat, reshape
 _LIKE = frozenset(("random_uniform", "random_normal"))
 """Operators whose operand says the shape of their result."""
 
-_SIZED = 2
-"""An operator of so many operands has one that brings the sizes at run time."""
+_WITH_SIZES = 2
+"""An operator with an attribute `shape` and so many operands has the sizes as one of them."""
 
 
-def with_told_sizes(graph: Graph, scope: Scope) -> Graph:
-    """The graph in which every size that some tensor of `scope` tells is told."""
-    untold = _untold(graph, scope)
-    if not untold:
+def with_size_operands(graph: Graph, scope: Scope) -> Graph:
+    """The graph in which nodes get as operands those sizes of their attributes that tensors of `scope` have."""
+    undefined = _undefined(graph, scope)
+    if not undefined:
         return graph
     call = Call("size", scope)
 
     def replace(node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         shape = node.attributes.get("shape")
-        if not isinstance(shape, tuple) or not untold.intersection(_nameless(node.outputs[0])):
+        if not isinstance(shape, tuple) or not undefined.intersection(_run_time_sizes(node.outputs[0])):
             return None
-        return _told(call, node, node.outputs[0].shape)
+        return _with_operand(call, node, node.outputs[0].shape)
 
     return rewrite(graph, replace)
 
 
-def _nameless(value: Value) -> set[Symbol]:
-    """The sizes of a tensor that only the run finds out."""
+def _run_time_sizes(value: Value) -> set[Symbol]:
+    """The sizes of a tensor that only the run finds out: symbols without names."""
     shape = value.shape if isinstance(value.type, TensorType) else ()
     return {symbol for size in shape for symbol in symbols_of(size) if symbol.name is None}
 
 
-def _untold(graph: Graph, scope: Scope) -> set[Symbol]:
-    """The sizes that nodes have of their attributes alone."""
-    told: set[Symbol] = set()
-    needed: set[Symbol] = set()
+def _undefined(graph: Graph, scope: Scope) -> set[Symbol]:
+    """The sizes that attributes name and no node of the graph finds out, though tensors of `scope` have them."""
+    defined: set[Symbol] = set()
+    named: set[Symbol] = set()
     for value in (*graph.inputs, *(parameter.value for parameter in graph.parameters)):
-        told |= _nameless(value)
+        defined |= _run_time_sizes(value)
     for node in graph.nodes:
-        had = {symbol for value in node.inputs if value is not None for symbol in _nameless(value)}
-        made = {symbol for value in node.outputs for symbol in _nameless(value)} - had
-        is_said = (
-            isinstance(node.attributes.get("shape"), tuple) and sum(value is not None for value in node.inputs) < 2
-        )
-        if is_said:
-            needed |= made
-        else:
-            told |= made
-    return {symbol for symbol in needed - told if symbol in scope.axes or symbol in scope.sizes}
+        had = {symbol for value in node.inputs if value is not None for symbol in _run_time_sizes(value)}
+        made = {symbol for value in node.outputs for symbol in _run_time_sizes(value)} - had
+        operands = sum(value is not None for value in node.inputs)
+        is_by_attribute = isinstance(node.attributes.get("shape"), tuple) and operands < _WITH_SIZES
+        (named if is_by_attribute else defined).update(made)
+    return {symbol for symbol in named - defined if symbol in scope.axes or symbol in scope.sizes}
 
 
-def _told(call: Call, node: Node, shape: Shape) -> Sequence[Value] | None:
+def _with_operand(call: Call, node: Node, shape: Shape) -> Sequence[Value] | None:
     """The node with the sizes of its result as an operand; None where it takes none."""
 
     def target() -> Value:

@@ -13,10 +13,10 @@ import numpy as np
 
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends.torch.element_types import ALIASES, ELEMENT_TYPES, STORAGE_CLASSES, ElementType
-from xir.frontends.torch.numpy_names import NumpyArray, numpy_names
-from xir.frontends.torch.pickled import Constructor, as_list, as_table, as_tuple, instance_of
-from xir.frontends.torch.plain_names import Arguments, plain_names, wrong_arguments
-from xir.frontends.torch.storages import Quantizer, Storage, StoredTensor
+from xir.frontends.torch.pickles.numpy_names import NumpyArray, numpy_names
+from xir.frontends.torch.pickles.objects import Constructor, as_list, as_table, as_tuple, instance_of
+from xir.frontends.torch.pickles.plain_names import Arguments, plain_names, wrong_arguments
+from xir.frontends.torch.pickles.storages import Quantizer, Storage, StoredTensor
 from xir.ir.constant import Constant, constant_of
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from xir.errors import UnsupportedError
-from xir.frontends.torch.pickled import Constructor, as_tuple
-from xir.frontends.torch.plain_names import Arguments, wrong_arguments
+from xir.frontends.torch.pickles.objects import Constructor, as_tuple
+from xir.frontends.torch.pickles.plain_names import Arguments, wrong_arguments
 from xir.ir.constant import Constant, constant_of
 from xir.limits import byte_count
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from xir.errors import FormatError, InvalidModelError, Location, XirError
 from xir.files import FileSlice, MappedFile
 from xir.frontends._archive import Archive, looks_like_archive
-from xir.frontends.torch.pickled import Names, as_list, as_table, as_tuple, kind_of
-from xir.frontends.torch.storages import Storage, StoredTensor
-from xir.frontends.torch.tar import looks_like_tar, tar_members
-from xir.frontends.torch.tensor_names import Name, tensor_names
-from xir.frontends.torch.unpickle import unpickle
+from xir.frontends.torch.pickles.objects import Names, as_list, as_table, as_tuple, kind_of
+from xir.frontends.torch.pickles.storages import Storage, StoredTensor
+from xir.frontends.torch.pickles.tar import looks_like_tar, tar_members
+from xir.frontends.torch.pickles.tensor_names import Name, tensor_names
+from xir.frontends.torch.pickles.unpickle import unpickle
 from xir.limits import check_rank
 
 MAGIC = 0x1950A86A20F9469CFC6C

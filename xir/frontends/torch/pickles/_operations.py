@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import cast
 
 from xir.errors import UnsafeError
-from xir.frontends.torch._machine import (
+from xir.frontends.torch.pickles._machine import (
     ITEM_BYTES,
     MAX_INTEGER_BYTES,
     OBJECT_BYTES,
@@ -16,7 +16,7 @@ from xir.frontends.torch._machine import (
     Machine,
     reading,
 )
-from xir.frontends.torch.pickled import Buildable, as_tuple
+from xir.frontends.torch.pickles.objects import Buildable, as_tuple
 
 
 def _protocol(machine: Machine) -> None:

@@ -1,0 +1,1 @@
+"""Pickles and the checkpoints that are made of them."""
