@@ -11,6 +11,7 @@ from xir.frontends.torch.call import Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.tensor import Computed, Lens, Tensor
+from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
@@ -97,3 +98,17 @@ def test_a_number_may_be_copied_into_a_tensor():
     assert isinstance(made, Tensor)
     (found,) = xir.run(Graph("g", (), (made.value,)), {}).values()
     np.testing.assert_array_equal(found, np.full((2, 3), 2.5, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "taken"), [(0, 2**63 - 1, "all"), (None, None, "all"), (0, 3, "some"), (2, 2**63 - 1, "some")]
+)
+def test_a_slice_without_bounds_is_as_long_as_the_axis(start: int | None, stop: int | None, taken: str):
+    """A size that is a formula does not know that it is neither below 0 nor beyond all bounds."""
+    t = Symbol("t", minimum=1)
+    size = t - t * 7 // 8
+    x = Tensor(Value(TensorType(DType.FLOAT32, (size, 2))))
+    made = caller().call("aten.slice.Tensor", [x, 0, start, stop], {})
+    assert isinstance(made, Tensor)
+    assert (made.value.shape[0] == size) is (taken == "all")
+    assert "9223372036854775807" not in str(made.value.shape[0])

@@ -11,6 +11,7 @@ from xir.frontends.torch.tensor import Computed, Number, Tensor
 from xir.ir.dims import Dim, Symbol, bounds, ceil_divide, equal, floor_divide, maximum, minimum, product
 from xir.ir.node import Value
 from xir.ir.types import DType
+from xir.limits import MAX_ELEMENTS
 from xir.ops import compare, elementwise
 from xir.ops._build import scalar_like
 from xir.ops.index import gather, scatter_elements
@@ -28,8 +29,16 @@ def cut(x: Value, axis: int, start: Dim, stop: Dim, step: int = 1) -> Value:
 
 
 def _placed(index: Dim, size: Dim) -> Dim | None:
-    """A bound of a slice counted from the front and held within the axis; None where its sign is not known."""
+    """A bound of a slice counted from the front and held within the axis; None where its sign is not known.
+
+    No axis is shorter than 0 or longer than `MAX_ELEMENTS`, which PyTorch writes where there is no bound: a size that
+    is a formula does not know that of itself.
+    """
     least, most = bounds(index)
+    if index == 0:
+        return 0
+    if least is not None and least >= MAX_ELEMENTS:
+        return size
     if most is not None and most < 0:
         return maximum(index + size, 0)
     return minimum(index, size) if least is not None and least >= 0 else None
@@ -42,7 +51,7 @@ def _bounds(x: Value, axis: int, start: Number | None, stop: Number | None) -> t
     if isinstance(first, Computed | float | complex) or isinstance(last, Computed | float | complex):
         return None
     low, high = _placed(first, size), _placed(last, size)
-    return None if low is None or high is None else (low, maximum(low, high))
+    return None if low is None or high is None else (low, high if low == 0 else maximum(low, high))
 
 
 @operators.op(
