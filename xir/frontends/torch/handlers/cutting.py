@@ -37,7 +37,7 @@ def _placed(index: Dim, size: Dim) -> Dim | None:
     least, most = bounds(index)
     if index == 0:
         return 0
-    if least is not None and least >= MAX_ELEMENTS:
+    if equal(index, size) or (least is not None and least >= MAX_ELEMENTS):
         return size
     if most is not None and most < 0:
         return maximum(index + size, 0)
