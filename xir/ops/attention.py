@@ -228,6 +228,8 @@ def _attention_decompose(
 
 def _scaled(x: Value, scale: float | None) -> Value:
     """`x: [B, H, L, D]` times the root of the scale."""
+    if scale == 1:
+        return x
     if scale is not None:
         root = scalar(x.dtype, math.sqrt(scale))
     elif isinstance(x.shape[3], int):

@@ -227,6 +227,25 @@ def _(x: Value, repeats: Perm) -> Value:
 
 
 @rule
+def tile_of_ones_is_broadcast(x: Value, repeats: Shape) -> Value:
+    """tile(x, repeats) == broadcast(x) where only axes of size 1 are repeated"""
+    return tile(x, repeats=repeats)
+
+
+@tile_of_ones_is_broadcast.condition
+def _(match: Match) -> str | None:
+    x, repeats = match.values["x"], match.attributes["repeats"]
+    if not isinstance(repeats, tuple) or all(count == 1 for count in repeats):
+        return NOT_NEAR
+    return None if all(1 in pair for pair in zip(x.shape, repeats, strict=True)) else NOT_NEAR
+
+
+@tile_of_ones_is_broadcast.build
+def _(x: Value, repeats: Shape, match: Match) -> Value:
+    return broadcast(x, shape=match.nodes[0].outputs[0].shape)
+
+
+@rule
 def pad_nothing(x: Value) -> Value:
     """pad(x, 0) == x in every mode"""
     return pad.pattern(x)
@@ -258,5 +277,6 @@ RULES = (
     cast_nothing,
     slice_nothing,
     tile_nothing,
+    tile_of_ones_is_broadcast,
     pad_nothing,
 )

@@ -139,6 +139,18 @@ def addend_zero(x: Value, c: Value) -> Value:
     return add(x, either(broadcast.pattern(c), c))
 
 
+@rule
+def conjunct_true(x: Value, c: Value) -> Value:
+    """logical_and(x, true) == x"""
+    return logical_and(x, either(broadcast.pattern(c), c))
+
+
+@rule
+def disjunct_false(x: Value, c: Value) -> Value:
+    """logical_or(x, false) == x"""
+    return logical_or(x, either(broadcast.pattern(c), c))
+
+
 RULES = (
     twice_is_once,
     twice_is_nothing,
@@ -150,4 +162,6 @@ RULES = (
     _neutral(subtrahend_zero, 0.0),
     _neutral(addend_negative_zero, -0.0),
     _neutral(addend_zero, 0.0),
+    _neutral(conjunct_true, True),
+    _neutral(disjunct_false, False),
 )
