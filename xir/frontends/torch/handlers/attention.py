@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
 from xir.ir.broadcasting import join
@@ -15,37 +17,46 @@ from xir.ops.shape import reshape
 operators = Operators("aten")
 
 
-def attended(
-    call: Call,
-    q: Value,
-    k: Value,
-    v: Value,
-    mask: Value | None,
-    dropout: float,
-    causal: bool,
-    scale: float | None,
-    shown: bool = False,
-) -> tuple[Value, Value]:
-    """The result, and the scaled products with the mask where they are `shown`, else the weights' place."""
-    if dropout:
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """How the weights of an attention are made of its scores, in PyTorch's words.
+
+    Attributes:
+        dropout_p: the share of the weights that training leaves out.
+        is_causal: whether a query sees no key behind its own place.
+        scale: of the products; None: one over the root of their length.
+        attn_mask: what is added to the scores, or, of bool, which keys are seen.
+        dropout_mask: which weights are left out.
+        enable_gqa: whether several heads of queries share one of keys and values.
+    """
+
+    dropout_p: float
+    is_causal: bool
+    scale: float | None
+    attn_mask: Value | None = None
+    dropout_mask: Value | None = None
+    enable_gqa: bool = False
+
+
+def _attended(call: Call, q: Value, k: Value, v: Value, given: _Scores, *, biased: bool = False) -> tuple[Value, Value]:
+    """The result, and the weights; the scores that they are made of, with the mask, where `biased`."""
+    if given.dropout_p or given.dropout_mask is not None:
         call.refuse("dropout in attention", "put the model in eval mode")
-    if causal and mask is not None:
+    if given.is_causal and given.attn_mask is not None:
         call.invalid("is_causal is given beside a mask")
     lead = q.shape[:-2]
-    queries, keys, values = (_four(each) for each in (q, k, v))
-    given = None if mask is None else _mask(call, mask, q, k)
     y, scores = attention(
-        queries,
-        keys,
-        values,
-        given,
-        scale=scale,
+        _four(q),
+        _four(k),
+        _four(v),
+        None if given.attn_mask is None else _mask(call, given.attn_mask, q, k),
+        scale=given.scale,
         softcap=0.0,
-        causal=causal,
+        causal=given.is_causal,
         left=None,
         right=None,
         precision=None,
-        shown="biased" if shown else "weights",
+        shown="biased" if biased else "weights",
     )
     return reshape(y, shape=(*lead, *y.shape[2:])), reshape(scores, shape=(*lead, *scores.shape[2:]))
 
@@ -72,23 +83,14 @@ def _mask(call: Call, mask: Value, q: Value, k: Value) -> Value:
 
 @operators.op(
     "scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None,"
-    " float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor"
+    " float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor",
+    records=(_Scores,),
 )
-def scaled_dot_product(
-    call: Call,
-    q: Value,
-    k: Value,
-    v: Value,
-    mask: Value | None,
-    dropout: float,
-    causal: bool,
-    scale: float | None,
-    grouped: bool,
-) -> Value:
+def scaled_dot_product(call: Call, q: Value, k: Value, v: Value, scores: _Scores) -> Value:
     """`softmax(q k^T * scale + mask) v`; with enable_gqa several heads of q share one of k and v."""
-    if not grouped:
+    if not scores.enable_gqa:
         q, k, v = _batched(call, q, k, v)
-    return attended(call, q, k, v, mask, dropout, causal, scale)[0]
+    return _attended(call, q, k, v, scores)[0]
 
 
 def _batched(call: Call, q: Value, k: Value, v: Value) -> tuple[Value, Value, Value]:
@@ -101,43 +103,23 @@ def _batched(call: Call, q: Value, k: Value, v: Value) -> tuple[Value, Value, Va
 @operators.op(
     "_scaled_dot_product_attention_math(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None,"
     " float dropout_p=0., bool is_causal=False, Tensor? dropout_mask=None, *, float? scale=None,"
-    " bool enable_gqa=False) -> (Tensor, Tensor)"
+    " bool enable_gqa=False) -> (Tensor, Tensor)",
+    records=(_Scores,),
 )
-def scaled_dot_product_math(
-    call: Call,
-    q: Value,
-    k: Value,
-    v: Value,
-    mask: Value | None,
-    dropout: float,
-    causal: bool,
-    dropped: Value | None,
-    scale: float | None,
-    grouped: bool,
-) -> tuple[Value, Value]:
+def scaled_dot_product_math(call: Call, q: Value, k: Value, v: Value, scores: _Scores) -> tuple[Value, Value]:
     """The result and the weights."""
-    if dropped is not None:
-        call.refuse("dropout in attention", "put the model in eval mode")
-    return attended(call, q, k, v, mask, dropout, causal, scale)
+    return _attended(call, q, k, v, scores)
 
 
 @operators.op(
     "_scaled_dot_product_flash_attention_for_cpu(Tensor query, Tensor key, Tensor value, float dropout_p=0.,"
-    " bool is_causal=False, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor output, Tensor logsumexp)"
+    " bool is_causal=False, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor output, Tensor logsumexp)",
+    records=(_Scores,),
 )
-def flash(
-    call: Call,
-    q: Value,
-    k: Value,
-    v: Value,
-    dropout: float,
-    causal: bool,
-    mask: Value | None,
-    scale: float | None,
-) -> tuple[Value, Value]:
+def flash(call: Call, q: Value, k: Value, v: Value, scores: _Scores) -> tuple[Value, Value]:
     """The result, and the logarithm of the sum of exponentials of each row, for the derivative."""
-    y, scores = attended(call, q, k, v, mask, dropout, causal, scale, shown=True)
-    wide = call.cast(scores, DType.FLOAT32) if scores.dtype in (DType.FLOAT16, DType.BFLOAT16) else scores
+    y, biased = _attended(call, q, k, v, scores, biased=True)
+    wide = call.cast(biased, DType.FLOAT32) if biased.dtype in (DType.FLOAT16, DType.BFLOAT16) else biased
     return y, reduce_log_sum_exp(wide, axes=(wide.rank - 1,), keep_dims=False)
 
 
@@ -150,13 +132,13 @@ _ON_A_DEVICE = (
 @operators.op(
     "_scaled_dot_product_flash_attention(Tensor query, Tensor key, Tensor value, float dropout_p=0.,"
     f" bool is_causal=False, bool return_debug_mask=False, *, float? scale=None) -> "
-    f"{_ON_A_DEVICE.format('rng_state', 'unused')}"
+    f"{_ON_A_DEVICE.format('rng_state', 'unused')}",
+    records=(_Scores,),
+    unused=("return_debug_mask",),
 )
-def flash_on_a_device(
-    call: Call, q: Value, k: Value, v: Value, dropout: float, causal: bool, shown: bool, scale: float | None
-) -> tuple[object, ...]:
+def flash_on_a_device(call: Call, q: Value, k: Value, v: Value, scores: _Scores) -> tuple[object, ...]:
     """What a program exported on a GPU calls: the result and the logarithms, then what training alone reads."""
-    y, sums = flash(call, q, k, v, dropout, causal, None, scale)
+    y, sums = flash(call, q, k, v, scores)
     none = call.filled(0, DType.INT64, ())
     return y, sums, none, none, q.shape[-2], k.shape[-2], none, none, call.filled(0, y.dtype, (0,))
 
@@ -164,42 +146,28 @@ def flash_on_a_device(
 @operators.op(
     "_scaled_dot_product_cudnn_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias,"
     " bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, bool return_debug_mask=False, *,"
-    f" float? scale=None) -> {_ON_A_DEVICE.format('philox_seed', 'philox_offset')}"
+    f" float? scale=None) -> {_ON_A_DEVICE.format('philox_seed', 'philox_offset')}",
+    records=(_Scores,),
+    unused=("compute_log_sumexp", "return_debug_mask"),
 )
 def cudnn_attention(
-    call: Call,
-    q: Value,
-    k: Value,
-    v: Value,
-    mask: Value | None,
-    summed: bool,
-    dropout: float,
-    causal: bool,
-    shown: bool,
-    scale: float | None,
+    call: Call, q: Value, k: Value, v: Value, mask: Value | None, scores: _Scores
 ) -> tuple[object, ...]:
     """The same with a mask."""
-    y, sums = flash(call, q, k, v, dropout, causal, mask, scale)
-    return y, sums, *flash_on_a_device(call, q, k, v, dropout, causal, shown, scale)[2:]
+    return flash_on_a_device(call, q, k, v, replace(scores, attn_mask=mask))
 
 
 @operators.op(
     "_scaled_dot_product_efficient_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_bias,"
     " bool compute_log_sumexp, float dropout_p=0., bool is_causal=False, *, float? scale=None)"
-    " -> (Tensor output, Tensor log_sumexp, Tensor philox_seed, Tensor philox_offset)"
+    " -> (Tensor output, Tensor log_sumexp, Tensor philox_seed, Tensor philox_offset)",
+    records=(_Scores,),
+    unused=("compute_log_sumexp",),
 )
 def efficient_attention(
-    call: Call,
-    q: Value,
-    k: Value,
-    v: Value,
-    mask: Value | None,
-    summed: bool,
-    dropout: float,
-    causal: bool,
-    scale: float | None,
+    call: Call, q: Value, k: Value, v: Value, mask: Value | None, scores: _Scores
 ) -> tuple[Value, Value, Value, Value]:
     """The same."""
-    y, sums = flash(call, q, k, v, dropout, causal, mask, scale)
+    y, sums = flash(call, q, k, v, replace(scores, attn_mask=mask))
     none = call.filled(0, DType.INT64, ())
     return y, sums, none, none

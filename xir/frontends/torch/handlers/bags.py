@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers.views import with_axis
 from xir.frontends.torch.operators import Operators
@@ -17,6 +19,23 @@ from xir.ops.shape import broadcast, iota, slice_
 operators = Operators("aten")
 _MODES = ("sum", "mean", "max")
 Results = tuple[Value, Value, Value, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bag:
+    """How the rows of a bag become one, in PyTorch's words.
+
+    Attributes:
+        mode: 0 they are summed, 1 averaged, 2 the largest elements are taken.
+        per_sample_weights: what each row is multiplied with, or None.
+        include_last_offset: whether the offsets end with the end of the last bag.
+        padding_idx: the row that counts nothing, or None.
+    """
+
+    mode: int
+    per_sample_weights: Value | None
+    include_last_offset: bool
+    padding_idx: int | None = None
 
 
 def _bags(call: Call, places: Value, offsets: Value) -> Value:
@@ -38,19 +57,13 @@ def _bags(call: Call, places: Value, offsets: Value) -> Value:
     "embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, "
     "bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, "
     "Tensor, Tensor)",
+    "embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, "
+    "bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, "
+    "Tensor, Tensor)",
+    records=(_Bag,),
+    unused=("scale_grad_by_freq", "sparse"),
 )
-def embedding_bag(
-    call: Call,
-    weight: Value,
-    indices: Value,
-    offsets: Value,
-    scaled: bool,
-    mode: int,
-    sparse: bool,
-    weights: Value | None,
-    with_last: bool,
-    padding: int | None,
-) -> Results:
+def embedding_bag(call: Call, weight: Value, indices: Value, offsets: Value, given: _Bag) -> Results:
     """The rows of a table that each bag names, summed (0), averaged (1), or the largest elements (2).
 
     (aten/src/ATen/native/EmbeddingBag.cpp) indices: [N]; offsets: [B], where bags begin, or [B + 1] with the end of
@@ -58,10 +71,11 @@ def embedding_bag(
     path (torch/_meta_registrations.py, `meta_embedding_bag`); how many rows each has; in mode 2 which row each element
     is of, else the numbers again.
     """
+    mode, weights, padding = given.mode, given.per_sample_weights, given.padding_idx
     if not 0 <= mode < len(_MODES):
         call.invalid(f"mode {mode}, expected one below {len(_MODES)}")
     rows, starts = call.cast(indices, DType.INT64), call.cast(offsets, DType.INT64)
-    if with_last:
+    if given.include_last_offset:
         starts = slice_(starts, axes=(0,), starts=(0,), stops=(starts.shape[0] - 1,), steps=(1,))
     bag = _bags(call, rows, starts)
     kept = call.filled(True, DType.BOOL, rows.shape)
@@ -104,23 +118,3 @@ def _largest(call: Call, picked: Value, rows: Value, bag: Value, kept: Value, si
     place = elementwise.select(empty, scalar_like(first, 0), first)
     winners = elementwise.select(empty, scalar_like(place, 0), gather(rows, place, axis=0))
     return elementwise.select(empty, scalar_like(most, 0), most), winners
-
-
-@operators.op(
-    "embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, "
-    "bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, "
-    "Tensor, Tensor)",
-)
-def embedding_bag_alone(
-    call: Call,
-    weight: Value,
-    indices: Value,
-    offsets: Value,
-    scaled: bool,
-    mode: int,
-    sparse: bool,
-    weights: Value | None,
-    with_last: bool,
-) -> Results:
-    """The same without a row that counts nothing."""
-    return embedding_bag(call, weight, indices, offsets, scaled, mode, sparse, weights, with_last, None)

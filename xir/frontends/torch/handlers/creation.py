@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,35 +150,28 @@ def scalar_tensor(call: Call, number: Number, dtype: DType | None) -> Value:
     return call.scalar(number, dtype or DEFAULT)
 
 
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Numbers from `start`, each a `step` further on, to `end`; without a `dtype` their own type says that."""
+
+    end: Number
+    dtype: DType | None
+    start: Number = 0
+    step: Number = 1
+
+
 @operators.op(
     "arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
     "pin_memory=None) -> Tensor",
-)
-def arange(call: Call, end: Number, dtype: DType | None) -> Value:
-    """0, 1 ... up to, not with, end."""
-    return ranged(call, 0, end, 1, dtype)
-
-
-@operators.op(
     "arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
     "bool? pin_memory=None) -> Tensor",
-)
-def arange_from(call: Call, start: Number, end: Number, dtype: DType | None) -> Value:
-    """start, start + 1 ... up to, not with, end."""
-    return ranged(call, start, end, 1, dtype)
-
-
-@operators.op(
     "arange.start_step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, "
     "Device? device=None, bool? pin_memory=None) -> Tensor",
+    records=(_Range,),
 )
-def arange_by(call: Call, start: Number, end: Number, step: Number, dtype: DType | None) -> Value:
-    """start, start + step ... up to, not with, end."""
-    return ranged(call, start, end, step, dtype)
-
-
-def ranged(call: Call, start: Number, end: Number, step: Number, dtype: DType | None) -> Value:
+def arange(call: Call, of: _Range) -> Value:
     """start, start + step ... up to, not with, end; integers where all three are (RangeFactories.cpp, `arange_out`)."""
+    start, end, step, dtype = of.start, of.end, of.step, of.dtype
     if dtype is DType.INT64:
         start, end, step = (int(each) if isinstance(each, float) else each for each in (start, end, step))
     numbers = (start, end, step)
@@ -358,18 +352,13 @@ def vander(call: Call, x: Value, count: int | None, increasing: bool) -> Value:
 @operators.op(
     "range(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? "
     "pin_memory=None) -> Tensor",
-)
-def closed_range(call: Call, start: Number, end: Number, dtype: DType | None) -> Value:
-    """start, start + 1 ... up to and with end, as real numbers."""
-    return closed_range_by(call, start, end, 1, dtype)
-
-
-@operators.op(
     "range.step(Scalar start, Scalar end, Scalar step=1, *, ScalarType? dtype=None, Layout? layout=None, Device? "
     "device=None, bool? pin_memory=None) -> Tensor",
+    records=(_Range,),
 )
-def closed_range_by(call: Call, start: Number, end: Number, step: Number, dtype: DType | None) -> Value:
+def closed_range(call: Call, of: _Range) -> Value:
     """start, start + step ... up to and with end, as real numbers."""
+    start, end, step, dtype = of.start, of.end, of.step, of.dtype
     if not all(isinstance(each, int | float) for each in (start, end, step)):
         call.refuse("a closed range whose bounds are not known before the run")
     first, last, pace = (float(each) for each in (start, end, step) if isinstance(each, int | float))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers import joining
 from xir.frontends.torch.handlers.complex import view_as_complex
@@ -9,6 +11,7 @@ from xir.frontends.torch.handlers.fourier import complex_to_real, norm_mode
 from xir.frontends.torch.operators import Operators
 from xir.ir.dims import Dim
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops import elementwise, signal
 from xir.ops.patches import fold
 from xir.ops.shape import pad, reshape, slice_, transpose
@@ -16,114 +19,113 @@ from xir.ops.shape import pad, reshape, slice_, transpose
 operators = Operators("aten")
 
 
+@dataclass(frozen=True, slots=True)
+class _Frames:
+    """How a signal is cut into frames, in PyTorch's words.
+
+    Attributes:
+        n_fft: the points of a frame.
+        hop_length: from the start of a frame to that of the next one; None: a quarter of a frame.
+        win_length: the points of the window, in the middle of a frame; None: those of the frame.
+        window: what each frame is multiplied with; None: 1.
+        normalized: whether spectra are divided by the root of `n_fft`.
+        onesided: whether spectra have the first half of the frequencies alone; None: they have.
+        return_complex: whether the result is complex.
+        center: whether half a frame lies before the signal and behind it.
+        pad_mode: what that is made of.
+        align_to_window: whether frames begin with the window.
+    """
+
+    n_fft: int
+    hop_length: int | None
+    win_length: int | None
+    window: Value | None
+    normalized: bool
+    onesided: bool | None
+    return_complex: bool | None
+    center: bool = False
+    pad_mode: str = "reflect"
+    align_to_window: bool | None = None
+
+    @property
+    def step(self) -> int:
+        """From the start of a frame to that of the next one."""
+        return self.n_fft // 4 if self.hop_length is None else self.hop_length
+
+    @property
+    def length(self) -> int:
+        """The points of the window."""
+        return self.n_fft if self.win_length is None else self.win_length
+
+    def weights(self, call: Call, dtype: DType) -> Value:
+        """The window as wide as a frame, [n_fft]."""
+        weights = call.filled(1, dtype, (self.length,)) if self.window is None else call.cast(self.window, dtype)
+        before = (self.n_fft - self.length) // 2
+        around = ((before, self.n_fft - self.length - before),)
+        return pad(weights, padding=around) if self.length < self.n_fft else weights
+
+
 @operators.op(
     "stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None,"
-    " bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor"
+    " bool normalized=False, bool? onesided=None, bool? return_complex=None, bool? align_to_window=None) -> Tensor",
+    "stft.center(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None,"
+    ' bool center=True, str pad_mode="reflect", bool normalized=False, bool? onesided=None,'
+    " bool? return_complex=None, bool? align_to_window=None) -> Tensor",
+    records=(_Frames,),
 )
-def stft(
-    call: Call,
-    x: Value,
-    points: int,
-    step: int | None,
-    length: int | None,
-    window: Value | None,
-    normalized: bool,
-    onesided: bool | None,
-    is_complex: bool | None,
-    aligned: bool | None,
-) -> Value:
+def stft(call: Call, x: Value, frames: _Frames) -> Value:
     """The Fourier transform of each of the frames that a window sliding over [L] or [N, L] cuts out.
 
     Result: [frequencies, frames] or [N, frequencies, frames], complex, or with the parts along a last axis of 2.
     """
-    if aligned:
+    points = frames.n_fft
+    if frames.align_to_window:
         call.refuse("frames aligned to the window")
-    length = points if length is None else length
-    if not 0 < length <= points or x.rank not in (1, 2):
-        call.invalid(f"windows of {length} in frames of {points} over {x.type!r}")
-    before = (points - length) // 2
-    around = ((before, points - length - before),)
-    weights = call.filled(1, x.dtype, (length,)) if window is None else call.cast(window, x.dtype)
+    if not 0 < frames.length <= points or x.rank not in (1, 2):
+        call.invalid(f"windows of {frames.length} in frames of {points} over {x.type!r}")
+    batch = reshape(x, shape=(1, *x.shape)) if x.rank == 1 else x
+    if frames.center:
+        batch = joining.pad(call, batch, (points // 2, points // 2), frames.pad_mode, None)
     y = signal.stft(
-        reshape(x, shape=(*((1,) if x.rank == 1 else ()), *x.shape, 1)),
-        pad(weights, padding=around) if length < points else weights,
-        frame_step=points // 4 if step is None else step,
+        reshape(batch, shape=(*batch.shape, 1)),
+        frames.weights(call, x.dtype),
+        frame_step=frames.step,
         frame_length=points,
-        onesided=onesided is not False,
+        onesided=frames.onesided is not False,
     )
     y = transpose(y, perm=(0, 2, 1, 3))
     y = reshape(y, shape=y.shape[1:]) if x.rank == 1 else y
-    y = elementwise.mul(y, call.filled(points**-0.5, y.dtype, y.shape)) if normalized else y
-    return view_as_complex(call, y) if is_complex else y
-
-
-@operators.op(
-    "stft.center(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None,"
-    ' bool center=True, str pad_mode="reflect", bool normalized=False, bool? onesided=None,'
-    " bool? return_complex=None, bool? align_to_window=None) -> Tensor"
-)
-def centered(
-    call: Call,
-    x: Value,
-    points: int,
-    step: int | None,
-    length: int | None,
-    window: Value | None,
-    is_centered: bool,
-    mode: str,
-    normalized: bool,
-    onesided: bool | None,
-    is_complex: bool | None,
-    aligned: bool | None,
-) -> Value:
-    """The same of the signal with half a frame before and behind it."""
-    if is_centered:
-        half = points // 2
-        batch = reshape(x, shape=(1, *x.shape)) if x.rank == 1 else x
-        wide = joining.pad(call, batch, (half, half), mode, None)
-        x = reshape(wide, shape=wide.shape[1:]) if x.rank == 1 else wide
-    return stft(call, x, points, step, length, window, normalized, onesided, is_complex, aligned)
+    y = elementwise.mul(y, call.filled(points**-0.5, y.dtype, y.shape)) if frames.normalized else y
+    return view_as_complex(call, y) if frames.return_complex else y
 
 
 @operators.op(
     "istft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None,"
     " bool center=True, bool normalized=False, bool? onesided=None, int? length=None, bool return_complex=False)"
-    " -> Tensor"
+    " -> Tensor",
+    records=(_Frames,),
 )
-def istft(
-    call: Call,
-    x: Value,
-    points: int,
-    step: int | None,
-    length: int | None,
-    window: Value | None,
-    is_centered: bool,
-    normalized: bool,
-    onesided: bool | None,
-    wanted: int | None,
-    is_complex: bool,
-) -> Value:
+def istft(call: Call, x: Value, frames: _Frames, wanted: int | None) -> Value:
     """The signal of frames [frequencies, frames] or [N, frequencies, frames], each where it was cut out.
 
     Overlapping frames are added and divided by the sums of the window's squares. Of all frequencies the first half is
     read, `onesided` or not.
     """
-    length, step = points if length is None else length, points // 4 if step is None else step
-    if is_complex or x.rank not in (2, 3) or not 0 < length <= points or step < 1:
+    points, step = frames.n_fft, frames.step
+    if frames.return_complex or x.rank not in (2, 3) or not 0 < frames.length <= points or step < 1:
         call.refuse(f"the signal of frames of {points} points, of {x.type!r}", "use istft of a real signal")
     x = call.joined(
         *(slice_(part, axes=(x.rank - 2,), starts=(0,), stops=(points // 2 + 1,), steps=(1,)) for part in call.parts(x))
     )
-    frames = complex_to_real(call, x, (x.rank - 2,), norm_mode(call, "ortho" if normalized else None, False), points)
-    frames = reshape(frames, shape=(1, *frames.shape)) if x.rank == 2 else frames
-    weights = call.filled(1, frames.dtype, (length,)) if window is None else call.cast(window, frames.dtype)
-    before = (points - length) // 2
-    weights = pad(weights, padding=((before, points - length - before),)) if length < points else weights
-    weights = call.repeated(reshape(weights, shape=(points, 1)), frames.shape)
+    norm = norm_mode(call, "ortho" if frames.normalized else None, False)
+    columns = complex_to_real(call, x, (x.rank - 2,), norm, points)
+    columns = reshape(columns, shape=(1, *columns.shape)) if x.rank == 2 else columns
+    weights = call.repeated(reshape(frames.weights(call, columns.dtype), shape=(points, 1)), columns.shape)
     made = elementwise.div(
-        *(_added(each, points, step) for each in (elementwise.mul(frames, weights), elementwise.mul(weights, weights)))
+        *(_added(each, points, step) for each in (elementwise.mul(columns, weights), elementwise.mul(weights, weights)))
     )
-    return _within(made if x.rank == 3 else reshape(made, shape=made.shape[1:]), points // 2 * is_centered, wanted)
+    made = made if x.rank == 3 else reshape(made, shape=made.shape[1:])
+    return _within(made, points // 2 * frames.center, wanted)
 
 
 def _added(frames: Value, points: int, step: int) -> Value:
