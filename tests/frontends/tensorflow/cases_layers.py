@@ -150,7 +150,10 @@ def _decompositions() -> Iterator[Case]:
         {"adjoint": True},
     )
     yield Case("Svd", "Svd", (Fixed(x),), {"compute_uv": False})
-    yield Case("Svd vectors", "Svd", (Fixed(x),), {}, (0,))
+    yield Case("Svd vectors", "Svd", (real(2, 4, 3),), {}, (0,))
+    yield Case("Svd full", "Svd", (real(3, 5),), {"full_matrices": True}, (0,))
+    yield Case("SelfAdjointEigV2", "SelfAdjointEigV2", (x,), {}, (0,))
+    yield Case("SelfAdjointEigV2 values", "SelfAdjointEigV2", (x,), {"compute_v": False}, (0,))
 
 
 def _cells() -> Iterator[Case]:

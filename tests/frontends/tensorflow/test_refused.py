@@ -62,7 +62,6 @@ def of_layers() -> list[tuple[str, Case]]:
         ("larger than their diagonal",
          case("MatrixDiagV3", real(3), fixed(0), fixed(5), fixed(-1), fixed(0, "float32"))),
         ("rows are taken", case("Cholesky", real(2, 3))),
-        ("singular value decomposition", case("Svd", real(3, 3))),
         ("32 bits", case("Dequantize", Fixed(whole(3), "DT_QINT32"), *ENDS)),
         ("range that the elements decide", case("QuantizeAndDequantizeV2", real(3), *ENDS)),
         ("bins that is computed", case("Bincount", whole(3), np.array(3, np.int32), NONE)),

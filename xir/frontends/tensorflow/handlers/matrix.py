@@ -20,6 +20,7 @@ from xir.ops.linalg import MAX_EXPANDED, determinant
 from xir.ops.matmul import matmul
 from xir.ops.reduce import reduce_sum
 from xir.ops.shape import broadcast, concat, iota, pad, reshape, slice_, transpose
+from xir.ops.spectral import svd, symmetric_eigen
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
@@ -205,15 +206,19 @@ def inverse(site: Site, x: Value) -> Value:
     return site.cast(mul(div(made, last), scalar_like(data, -1.0)), x.dtype)
 
 
-@handlers.layer("Svd")
+@handlers.layer("Svd", "BatchSvd")
 def singular_values(site: Site, x: Value) -> tuple[Value, ...]:
-    """Singular values and vectors of matrices that are known before the run."""
+    """Singular values and vectors; those at the right as columns."""
     full, vectors = site.flag("full_matrices"), site.flag("compute_uv")
-    data = np.asarray(site.array(x, "a singular value decomposition"), np.float64)
-    if not vectors:
-        values = np.linalg.svd(data, compute_uv=False)
-        none = constant(value=constant_of(np.zeros(0), x.dtype))
-        return constant(value=constant_of(values, x.dtype)), none, none
-    u, values, v = np.linalg.svd(data, full_matrices=full)
-    found = (values, u, np.swapaxes(v, -1, -2))
-    return tuple(constant(value=constant_of(np.ascontiguousarray(each), x.dtype)) for each in found)
+    u, values, vh = svd(x, full=full and vectors)
+    if vectors:
+        return values, u, transpose(vh, perm=(*range(x.rank - 2), x.rank - 1, x.rank - 2))
+    none = constant(value=constant_of(np.zeros(0), x.dtype))
+    return values, none, none
+
+
+@handlers.layer("SelfAdjointEigV2", "BatchSelfAdjointEigV2")
+def symmetric_values(site: Site, x: Value) -> tuple[Value, Value]:
+    """Eigenvalues in ascending order and vectors, as columns, of symmetric matrices, read off the lower triangle."""
+    values, vectors = symmetric_eigen(x)
+    return values, vectors if site.flag("compute_v") else constant(value=constant_of(np.zeros(0), x.dtype))

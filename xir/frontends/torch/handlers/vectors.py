@@ -20,7 +20,8 @@ from xir.ops._build import scalar_like
 from xir.ops.elementwise import div, mul, sub
 from xir.ops.index import gather
 from xir.ops.reduce import reduce_l1, reduce_max, reduce_min, reduce_sum
-from xir.ops.shape import reshape
+from xir.ops.shape import reshape, transpose
+from xir.ops.spectral import svd
 
 operators = Operators("aten")
 
@@ -62,16 +63,36 @@ def vander(call: Call, x: Value, count: Number | None) -> Value:
     return elementwise.pow_(*call.promoted(reshape(x, shape=(*x.shape, 1)), powers))
 
 
+def singular_values(x: Value) -> Value:
+    """The singular values of each matrix, from large to small."""
+    return svd(x, full=False)[1]
+
+
+def _of_values(x: Value, order: object, rows: int, columns: int, keep: bool) -> Value:
+    """A norm that singular values tell."""
+    others = [axis for axis in range(x.rank) if axis not in (rows, columns)]
+    values = singular_values(transpose(x, perm=(*others, rows, columns)))
+    reducer = {2: reduce_max, -2: reduce_min}.get(order, reduce_sum) if isinstance(order, int) else reduce_sum
+    made = reducer(values, axes=(values.rank - 1,), keep_dims=False)
+    kept = tuple(1 if axis in (rows, columns) else size for axis, size in enumerate(x.shape))
+    return reshape(made, shape=kept) if keep else made
+
+
 def _matrix_norm(call: Call, x: Value, order: object, axes: Sequence[int], keep: bool) -> Value:
-    """The root of the sum of squares ('fro'), or the largest or least sum of sizes of columns (1) or rows (inf)."""
+    """The root of the sum of squares ('fro'), or the largest or least sum of sizes of columns (1) or rows (inf).
+
+    Of singular values the largest (2), the least (-2), or the sum ('nuc').
+    """
     if len(axes) != 2:
         call.invalid(f"a norm of matrices goes over two axes, not {list(axes)}")
     rows, columns = (call.axis(axis, x.rank) for axis in axes)
     x = call.real(x)
     if order == "fro":
         return norm_of(call, x, 2, (rows, columns), keep)
+    if order in (2, -2, "nuc"):
+        return _of_values(x, order, rows, columns, keep)
     if not isinstance(order, int | float) or abs(order) not in (1, math.inf):
-        call.refuse(f"the norm {order!r} of a matrix, which needs its singular values")
+        call.invalid(f"the norm {order!r} of a matrix")
     summed, over = (rows, columns) if abs(order) == 1 else (columns, rows)
     sums = reduce_l1(x, axes=(summed,), keep_dims=True)
     made = (reduce_max if order > 0 else reduce_min)(sums, axes=(over,), keep_dims=True)
