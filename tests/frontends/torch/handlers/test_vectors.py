@@ -38,11 +38,6 @@ def test_eigenvectors_stay_in_their_direction(triangle: str, compiled: bool) -> 
     )
 
 
-def orthonormal(columns: Array) -> None:
-    product = np.swapaxes(columns, -1, -2) @ columns
-    np.testing.assert_allclose(product, np.broadcast_to(np.eye(columns.shape[-1]), product.shape), atol=1e-12)
-
-
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("shape", [(3, 3), (2, 5, 3), (3, 5), (1, 4)])
 @pytest.mark.parametrize("kind", ["linalg_svd", "linalg_svd reduced", "svd"])
