@@ -107,7 +107,8 @@ def _until(values: Sequence[Value], size: int, step: Callable[..., tuple[Value, 
     """What is carried after the steps: (carried) -> (whether another one is needed, what is carried on)."""
     inputs = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ())), *(Value(v.type) for v in values)
     body = Graph("rotations", inputs, step(*inputs[2:]))
-    return loop(_table(SWEEPS * (size - 1), DType.INT64), _table(True, DType.BOOL), *values, body=body, carried=len(values))
+    most, begun = _table(SWEEPS * (size - 1), DType.INT64), _table(True, DType.BOOL)
+    return loop(most, begun, *values, body=body, carried=len(values))
 
 
 def _even(x: Value, *axes: int) -> Value:
