@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.ir.constant import Array
@@ -34,7 +35,7 @@ def symmetric_eigen(x: Value) -> tuple[TensorType, TensorType]:
     return x.tensor.with_shape(x.shape[:-1]), x.tensor
 
 
-def _signs(v: Array) -> Array:
+def _signs(v: NDArray[np.float64]) -> NDArray[np.float64]:
     """As `_jacobi.signed`, for arrays; `[..., 1, columns]`."""
     size = np.abs(v)
     place = (size >= _jacobi.NEARLY * size.max(-2, keepdims=True)).argmax(-2)
@@ -42,7 +43,7 @@ def _signs(v: Array) -> Array:
     return np.where(first < 0, -1.0, 1.0)
 
 
-def _finite(x: Array) -> tuple[Array, Array]:
+def _finite(x: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Matrices of f64 that LAPACK takes, and `[..., 1, 1]` NaN for those that hold what is no number, 0 for others."""
     data = x.astype(np.float64)
     known = np.isfinite(data).all((-1, -2), keepdims=True)

@@ -57,7 +57,8 @@ def decomposed(
     if vectors is False:
         none = call.filled(0, x.dtype, (0,))
         return none, singular_values(x), none
-    return svd(x, full=full)
+    u, s, vh = svd(x, full=full)
+    return u, s, vh
 
 
 @operators.op("svd(Tensor self, bool some=True, bool compute_uv=True) -> (Tensor U, Tensor S, Tensor V)")
