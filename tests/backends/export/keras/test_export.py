@@ -11,21 +11,28 @@ import pytest
 
 import xir
 from tests.backends.export.tflite.test_export import Net, image, small_network
+from xir.backends.export.forms import AnyOp
 from xir.backends.export.keras import export_keras, plan_keras
 from xir.backends.export.keras._layers import Entry
 from xir.backends.export.keras._order import in_order
 from xir.errors import UnsupportedError
 from xir.frontends.load import recognize
+from xir.ir.builder import apply
 from xir.ir.constant import constant_of
+from xir.ir.dims import Symbol
 from xir.ir.graph import Graph
-from xir.ir.node import Value
+from xir.ir.node import Attribute, Value
 from xir.ir.types import DType, TensorType
 from xir.keras_layout import Json
 from xir.ops import activation, elementwise, pool
 from xir.ops import shape as shapes
 from xir.ops.constant import constant
 from xir.ops.conv import conv, conv_transpose
+from xir.ops.lstm import lstm
+from xir.ops.matmul import matmul
 from xir.ops.norm import batch_norm, layer_norm
+from xir.ops.resize import resize
+from xir.ops.rnn import gru, rnn
 from xir.reference import run
 
 pytest.importorskip("h5py", reason="Keras keeps weights in HDF5")
@@ -204,3 +211,41 @@ def test_layers_are_counted_as_keras_counts_them(entries: list[str], outputs: li
     ]
     inputs = [each.name for each in made if each.arguments is None]
     assert " ".join(each.name for each in in_order(made, inputs, outputs)) == wanted
+
+
+@pytest.mark.parametrize("operator", [lstm, gru, rnn], ids=["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+def test_recurrent_layers(operator: AnyOp, direction: str, tmp_path: Path) -> None:
+    gates, functions = {
+        "lstm": (4, (("sigmoid", 0.0, 0.0), ("tanh", 0.0, 0.0), ("tanh", 0.0, 0.0))),
+        "gru": (3, (("sigmoid", 0.0, 0.0), ("tanh", 0.0, 0.0))),
+        "rnn": (1, (("relu", 0.0, 0.0),)),
+    }[operator.name]
+    count = 2 if direction == "bidirectional" else 1
+    batch = Symbol("N")
+    x, state = image(5, batch, 3), image(count, batch, 4)
+    net = Net(x, state)
+    weights = (net.weight(count, 4 * gates, 3), net.weight(count, 4 * gates, 4), net.weight(count, 8 * gates))
+    settings: dict[str, Attribute] = {"direction": direction, "functions": functions * count, "clip": None}
+    settings |= {"lstm": {"coupled": False}, "gru": {"linear_before_reset": True}}.get(operator.name, {})
+    states = (state, state, None) if operator is lstm else (state,)
+    made = apply(operator, (x, *weights, None, *states), settings).outputs
+    graph = net.graph(*made)
+    assert kinds(graph).count({"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}[operator.name]) == count
+    same(graph, tmp_path / "net.keras")
+
+
+def test_sizes_that_the_run_tells(tmp_path: Path) -> None:
+    """The first axis is kept, and one more size may be open; what computes it is not said."""
+    batch, side = Symbol("N"), Symbol("h")
+    x = image(batch, 4, side, 6)
+    flat = shapes.reshape(x, shape=(batch, 4, side * 6))
+    net = Net(x)
+    up = resize(x, sizes=(side * 2, 12), mode="nearest", coordinates="asymmetric", rounding="floor", scales=(2.0, 2.0))
+    weight = shapes.broadcast(shapes.reshape(net.weight(4, 5), shape=(1, 4, 5)), shape=(batch, 4, 5))
+    graph = net.graph(flat, matmul(shapes.transpose(flat, perm=(0, 2, 1)), weight), up)
+    assert {"Reshape", "Dense", "UpSampling2D"} <= set(kinds(graph))
+    same(graph, tmp_path / "net.keras")
+    open_sizes = shapes.reshape(x, shape=(batch * 4, side * 6))
+    with pytest.raises(UnsupportedError, match="only the run tells"):
+        plan_keras(Net(x).graph(open_sizes))

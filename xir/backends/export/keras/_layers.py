@@ -51,6 +51,7 @@ class Entry:
         config: its settings.
         arguments: what it is called with, or None for inputs.
         weights: its weights.
+        named: what it is called with by name.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Entry:
     config: Mapping[str, Json]
     arguments: Sequence[Json] | None
     weights: Sequence[Constant] = ()
+    named: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
     @property
     def is_layer(self) -> bool:
@@ -72,14 +74,14 @@ class Entry:
 
     def described(self) -> dict[str, Json]:
         """As the configuration of a model has it (keras/src/models/functional.py, `serialize_node`)."""
-        calls: list[Json] = [] if self.arguments is None else [{"args": list(self.arguments), "kwargs": {}}]
+        calls: list[Json] = [{"args": list(self.arguments or ()), "kwargs": dict(self.named)}]
         return {
             "module": self.module,
             "class_name": self.kind,
             "config": {**self.config, "name": self.name},
             "registered_name": None if self.is_layer else self.kind,
             "name": self.name,
-            "inbound_nodes": calls,
+            "inbound_nodes": [] if self.arguments is None else calls,
         }
 
 
@@ -148,6 +150,7 @@ class Layers:
         arguments: Sequence[Json],
         made: int | TensorType,
         weights: Sequence[Constant] = (),
+        named: Mapping[str, Json] | None = None,
         /,
         **config: Json,
     ) -> Json:
@@ -158,10 +161,11 @@ class Layers:
             arguments: what it is called with.
             made: the tensor of the plan that it makes, or the type of a tensor that the plan does not know.
             weights: its weights, in Keras's order.
+            named: what it is called with by name.
             config: its settings.
         """
         held = {"dtype": "float32", **config}
-        return self._enter(Entry(kind, self._name(kind, made), LAYERS, held, arguments, weights), made)
+        return self._enter(Entry(kind, self._name(kind, made), LAYERS, held, arguments, weights, named or {}), made)
 
     def operation(self, kind: str, arguments: Sequence[Json], made: int | TensorType, /, **config: Json) -> Json:
         """One more operation of `keras.ops`; as `layer`."""
@@ -176,7 +180,13 @@ class Layers:
         return self._refer(made)
 
     def _refer(self, number: int) -> Json:
+        if number not in self.places:
+            raise UnsupportedError("an operand that cannot be said")
         return _reference(self.places[number], self.tensor(number))
+
+    def other(self, index: int, type: TensorType) -> Json:
+        """How a call refers to another result of the last layer."""
+        return _reference((self.entries[-1].name, index), type)
 
     def result(self, index: int, number: int) -> None:
         """A tensor of the plan that is another result of the last layer."""
@@ -204,8 +214,10 @@ class Layers:
         return constant_of(held.astype(np.float32, copy=False), DType.FLOAT32)
 
     def turned(self, number: int) -> Constant:
-        """A matrix as a weight, its axes swapped."""
-        return constant_of(np.ascontiguousarray(self.array(number).T.astype(np.float32, copy=False)), DType.FLOAT32)
+        """The one matrix of a tensor as a weight, its axes swapped."""
+        array = self.array(number)
+        held = np.ascontiguousarray(array.reshape(array.shape[-2:]).T)
+        return constant_of(held.astype(np.float32, copy=False), DType.FLOAT32)
 
     def numbers(self, number: int) -> list[int]:
         """A vector of whole numbers that the plan knows."""
@@ -217,7 +229,7 @@ class Layers:
         if held.constant is None or number in self.places:
             return self._refer(number)
         array = self.array(number)
-        return literal(array, held.dtype) if self._is_short(held, array) else self.called(number)
+        return literal(array, held.dtype) if array.size and self._is_short(held, array) else self.called(number)
 
     def _is_short(self, held: Tensor, array: Array) -> bool:
         return array.size <= _INLINE or held.dtype is not DType.FLOAT32
@@ -226,7 +238,9 @@ class Layers:
         """How a call refers to a tensor that is the result of a layer; known elements become one."""
         if number not in self.places:
             held, array = self.tensor(number), self.array(number)
-            if self._is_short(held, array):
+            if not array.size:
+                self.operation("BroadcastTo", [self._zero(held.dtype)], number, shape=list(array.shape))
+            elif self._is_short(held, array):
                 operator = "LogicalOr" if held.dtype is DType.BOOL else "Add"
                 self.operation(operator, [self._zero(held.dtype), literal(array, held.dtype)], number)
             else:
@@ -245,10 +259,14 @@ class Layers:
         self.operation("Reshape", [row], number, newshape=list(shape))
 
     def _zero(self, dtype: DType) -> Json:
-        """A 0 that is the result of an operation: of the first element of the first input."""
-        if not self.plan.inputs:
-            raise UnsupportedError("a model without inputs")
-        first = self.plan.inputs[0]
+        """A 0 that is the result of an operation: of the first element of an input.
+
+        Raises:
+            UnsupportedError: no input has elements.
+        """
+        first = next((number for number in self.plan.inputs if 0 not in self.tensor(number).shape), None)
+        if first is None:
+            raise UnsupportedError("results that depend on no input that has elements")
         kind = self.tensor(first).dtype
         flat = self.operation("Reshape", [self._refer(first)], TensorType(kind, (1,)), newshape=[-1])
         item = self.operation("GetItem", [flat, 0], TensorType(kind, ()))

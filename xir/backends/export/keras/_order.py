@@ -21,7 +21,7 @@ def in_order(entries: Sequence[Entry], inputs: Sequence[str], outputs: Sequence[
         inputs: the names of the inputs.
         outputs: the names of the layers that make the outputs, in order.
     """
-    read = {entry.name: _names_in(entry.arguments or ()) for entry in entries}
+    read = {entry.name: _names_in([*(entry.arguments or ()), *entry.named.values()]) for entry in entries}
     met, done = _walk(read, outputs)
     far = dict.fromkeys((*inputs, *done), 0)
     for name in reversed(done):

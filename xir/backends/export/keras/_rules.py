@@ -7,10 +7,12 @@ from typing import TypeAlias, cast
 
 from xir.backends.export.keras._form import LAYER, OPERATION
 from xir.backends.export.keras._layers import Layers
+from xir.backends.export.keras.recurrent import write_recurrent
 from xir.backends.export.tensorflow._nodes import fields_of, number_in, real_in
 from xir.backends.export.tflite._plan import Record
 from xir.errors import UnsupportedError
 from xir.flatbuffer.write import Content
+from xir.ir.dims import Shape
 from xir.ir.types import DType, TensorType
 from xir.keras_layout import Json
 
@@ -155,14 +157,29 @@ def _concat(layers: Layers, record: Record) -> None:
 def _reshape(layers: Layers, record: Record) -> None:
     """Reshape and Flatten keep the first axis; others are operations."""
     source, made = layers.tensor(record.inputs[0]), layers.tensor(record.outputs[0])
-    x, target = layers.called(record.inputs[0]), layers.numbers(record.inputs[1])
-    if len(target) > 1 and source.shape[:1] == made.shape[:1] and source.dtype is DType.FLOAT32:
-        if len(target) == 2 and len(source.shape) > 2 and isinstance(made.shape[1], int):
+    x, rest = layers.called(record.inputs[0]), _target(made.shape[1:])
+    if made.shape and source.shape[:1] == made.shape[:1] and rest is not None and source.dtype is DType.FLOAT32:
+        if len(rest) == 1 and len(source.shape) > 2 and rest != [-1]:
             layers.layer("Flatten", [x], record.outputs[0])
         else:
-            layers.layer("Reshape", [x], record.outputs[0], target_shape=list(target[1:]))
-    else:
-        layers.operation("Reshape", [x], record.outputs[0], newshape=list(target))
+            layers.layer("Reshape", [x], record.outputs[0], target_shape=rest)
+        return
+    target = _target(made.shape)
+    if target is None:
+        raise UnsupportedError("a reshape of several sizes that only the run tells")
+    layers.operation("Reshape", [x], record.outputs[0], newshape=target)
+
+
+def _target(sizes: Shape) -> list[Json] | None:
+    """The sizes for a reshape, -1 for one that only the run tells; None where that are several."""
+    late = [size for size in sizes if not isinstance(size, int)]
+    if len(late) > 1 or (late and 0 in sizes):
+        return None
+    return [size if isinstance(size, int) else -1 for size in sizes]
+
+
+def _sizes(layers: Layers, record: Record) -> None:
+    raise UnsupportedError("sizes that are computed at run time")
 
 
 def _transpose(layers: Layers, record: Record) -> None:
@@ -287,26 +304,52 @@ def _top_k(layers: Layers, record: Record) -> None:
 def _dense(layers: Layers, record: Record) -> None:
     """Dense; weights [O, I] are turned around. Those that the run tells are multiplied."""
     x, w, *bias = record.inputs
-    if not layers.is_known(w):
-        type = _type(layers, w)
-        turned = layers.operation("Transpose", [layers.called(w)], type.with_shape(type.shape[::-1]), axes=[1, 0])
-        made: int | TensorType = _type(layers, record.outputs[0]) if bias else record.outputs[0]
-        product = layers.operation("Matmul", [layers.called(x), turned], made)
-        if bias:
-            layers.operation("Add", [product, layers.read(bias[0])], record.outputs[0])
+    result = record.outputs[0]
+    if layers.is_known(w):
+        weights = [layers.turned(w), *(layers.weight(number) for number in bias)]
+        units = layers.array(w).shape[0]
+        layers.layer("Dense", [layers.called(x)], result, weights, units=units, use_bias=bool(bias))
         return
-    weights = [layers.turned(w), *(layers.weight(number) for number in bias)]
-    units = layers.array(w).shape[0]
-    layers.layer("Dense", [layers.called(x)], record.outputs[0], weights, units=units, use_bias=bool(bias))
+    product = layers.operation(
+        "Matmul", [layers.called(x), _turned(layers, w)], _type(layers, result) if bias else result
+    )
+    if bias:
+        layers.operation("Add", [product, layers.read(bias[0])], result)
 
 
 def _batch_matmul(layers: Layers, record: Record) -> None:
-    x, y = (layers.called(number) for number in record.inputs)
-    if fields_of(record).get("adj_y"):
-        type = _type(layers, record.inputs[1])
-        axes: list[Json] = [*range(len(type.shape) - 2), len(type.shape) - 1, len(type.shape) - 2]
-        y = layers.operation("Transpose", [y], type, axes=axes)
-    layers.operation("Matmul", [x, y], record.outputs[0])
+    """Dense where the second operand is one known matrix, which is turned around with `adj_y`; else Matmul."""
+    x, y = record.inputs
+    adjoint, sizes = bool(fields_of(record).get("adj_y")), layers.tensor(y).shape
+    whole = len(layers.tensor(x).shape) == len(layers.tensor(record.outputs[0]).shape)
+    if layers.is_known(y) and set(sizes[:-2]) <= {1} and whole:
+        weight = layers.turned(y) if adjoint else layers.weight(y, layers.array(y).shape[-2:])
+        units = weight.shape[1]
+        layers.layer("Dense", [layers.called(x)], record.outputs[0], (weight,), units=units, use_bias=False)
+    else:
+        second = _turned(layers, y) if adjoint else layers.called(y)
+        layers.operation("Matmul", [layers.called(x), second], record.outputs[0])
+
+
+def _turned(layers: Layers, number: int) -> Json:
+    """Matrices with their axes swapped."""
+    type = _type(layers, number)
+    rank = len(type.shape)
+    axes: list[Json] = [*range(rank - 2), rank - 1, rank - 2]
+    shape = (*type.shape[:-2], type.shape[-1], type.shape[-2])
+    return layers.operation("Transpose", [layers.called(number)], type.with_shape(shape), axes=axes)
+
+
+def _mean(layers: Layers, record: Record) -> None:
+    """Means of whole numbers are real in Keras; ours are rounded towards zero."""
+    made = _type(layers, record.outputs[0])
+    axes: list[Json] = [*layers.numbers(record.inputs[1])]
+    keep, x = bool(fields_of(record).get("keep_dims")), layers.called(record.inputs[0])
+    if made.dtype.is_floating:
+        layers.operation("Mean", [x], record.outputs[0], axis=axes, keepdims=keep)
+    else:
+        mean = layers.operation("Mean", [x], made.with_dtype(DType.FLOAT32), axis=axes, keepdims=keep)
+        layers.operation("Cast", [mean], record.outputs[0], dtype=made.dtype.dtype.name)
 
 
 RULES: Mapping[str, Rule] = {
@@ -319,7 +362,7 @@ RULES: Mapping[str, Rule] = {
             *(("ROUND", "Round"), ("NEG", "Negative"), ("ABS", "Absolute"), ("FLOOR_MOD", "Mod"), ("POW", "Power")),
             *(("FLOOR_DIV", "FloorDivide"), ("HARD_SWISH", "HardSilu"), ("BITWISE_XOR", "BitwiseXor")),
             *(("RIGHT_SHIFT", "BitwiseRightShift"), ("LOGICAL_AND", "LogicalAnd"), ("LOGICAL_OR", "LogicalOr")),
-            *(("LOGICAL_NOT", "LogicalNot"), ("ATAN2", "Arctan2")),
+            ("LOGICAL_NOT", "LogicalNot"),
         )
     },
     "ADD": _merge("Add"),
@@ -350,16 +393,20 @@ RULES: Mapping[str, Rule] = {
     "TILE": _numbered("Tile", "repeats"),
     "REVERSE_V2": _numbered("Flip", "axis"),
     "SPLIT_V": _split,
+    "SHAPE": _sizes,
     "CUMSUM": _cumsum,
     "GATHER": _gather,
     "SUM": _reduced("Sum"),
-    "MEAN": _reduced("Mean"),
+    "MEAN": _mean,
     "REDUCE_MAX": _reduced("Max"),
     "REDUCE_MIN": _reduced("Min"),
     "REDUCE_PROD": _reduced("Prod"),
     "ARG_MAX": _place("Argmax"),
     "ARG_MIN": _place("Argmin"),
     "TOPK_V2": _top_k,
+    "LSTM": write_recurrent,
+    "GRU": write_recurrent,
+    "SimpleRNN": write_recurrent,
     "FULLY_CONNECTED": _dense,
     "BATCH_MATMUL": _batch_matmul,
 }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from xir.backends.export.forms import Table
-from xir.backends.export.keras import conv, elementwise, norm, pool
+from xir.backends.export.keras import conv, elementwise, image, index, norm, pool, recurrent
 from xir.backends.export.keras._form import Form, decomposed
 from xir.backends.export.tflite import _tables as tflite
 from xir.backends.export.tflite import control, quantize
 from xir.backends.export.tflite._form import Answer, Refusal, Said
-from xir.backends.export.tflite._types import checked
+from xir.backends.export.tflite._types import BITS, checked
 from xir.ir.node import Node, Value
 from xir.ops.blocks import depth_to_space, space_to_depth
 from xir.ops.norm import lrn
@@ -18,21 +18,26 @@ APART = Table[Form]()
 for _operator in (depth_to_space, space_to_depth, lrn):
     APART.of(_operator)(decomposed)
 
-FORMS = Table[Form](conv.forms, pool.forms, norm.forms, elementwise.forms, APART)
+FORMS = Table[Form](
+    conv.forms, pool.forms, norm.forms, elementwise.forms, image.forms, index.forms, recurrent.forms, APART
+)
 """Operator -> form."""
 
 
 def answer(node: Node) -> Answer:
     """What the tables say of one node: a form, simpler operators, or a refusal."""
-    if node.op.name in control.forms.names():
+    name = node.op.name
+    if name in control.forms.names():
         return Refusal("a branch or loop")
-    if node.op.name in quantize.forms.names():
+    bits = index.bits.get(name)
+    if bits is not None and node.outputs[0].dtype in BITS:
+        return bits(node)
+    form = FORMS.get(name)
+    if name in quantize.forms.names() or (form is None and tflite.FORMS.get(name) is None):
         return decomposed(node)
-    form = FORMS.get(node.op.name)
-    if form is None:
-        return tflite.answer(node)
-    wide = checked(node)
-    return form(node) if wide is None else wide
+    wide = checked(node) if form is not None else None
+    said = tflite.answer(node) if form is None else form(node) if wide is None else wide
+    return Refusal(said.reason.replace("TFLite", "Keras")) if isinstance(said, Refusal) else said
 
 
 def said_of(node: Node) -> Said:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from xir.backends.export.keras._archive import write_archive
@@ -55,29 +55,37 @@ def _folded(tidy: Callable[[Graph], Graph] | None, graph: Graph) -> Graph:
     return optimize(graph if tidy is None else tidy(graph), passes=("fold_constants",))
 
 
-def _write_all(layers: Layers, records: list[Record]) -> None:
+def _write_all(layers: Layers, records: Sequence[Record]) -> None:
     """Makes the layers of all operators.
 
+    Sizes that the file computes need not be said where a layer finds them itself: what cannot be said matters where an
+    output depends on it.
+
     Raises:
-        UnsupportedError: some have none; all of them are listed, but those that read what others could not make.
+        UnsupportedError: an output cannot be said; all reasons are listed.
     """
-    lost: set[int] = set()
-    found: dict[tuple[str, str], list[str]] = {}
+    lost: dict[int, dict[str, Record]] = {}
     for record in records:
-        if lost.isdisjoint(record.inputs):
-            try:
-                write(layers, record)
-                continue
-            except UnsupportedError as error:
-                source = record.source[0] if record.source else None
-                kind = record.kind.lower() if source is None else source.kind
-                name = layers.tensor(record.outputs[0]).name if source is None else source.layer
-                found.setdefault((kind, error.message), []).append(name)
-        lost.update(record.outputs)
+        try:
+            write(layers, record)
+        except UnsupportedError as error:
+            causes: dict[str, Record] = {}
+            for number in record.inputs:
+                causes |= lost.get(number, {})
+            lost |= dict.fromkeys(record.outputs, causes or {error.message: record})
+    found: dict[str, Record] = {}
+    for number in layers.plan.outputs:
+        found |= lost.get(number, {})
     if found:
-        problems = tuple(Problem(kind, tuple(names), reason, None) for (kind, reason), names in found.items())
-        told = "; ".join(f"{each.kind} ({', '.join(each.layers[:3])}): {each.reason}" for each in problems)
+        problems = tuple(_problem(layers, record, reason) for reason, record in found.items())
+        told = "; ".join(f"{each.kind} ({each.layers[0]}): {each.reason}" for each in problems)
         raise UnsupportedError(f"{len(problems)} kinds of layers have no form in Keras: {told}", problems=problems)
+
+
+def _problem(layers: Layers, record: Record, reason: str) -> Problem:
+    if not record.source:
+        return Problem(record.kind.lower(), (layers.tensor(record.outputs[0]).name,), reason, None)
+    return Problem(record.source[0].kind, (record.source[0].layer,), reason, None)
 
 
 def export_keras(graph: Graph, path: PathLike, *, tidy: Callable[[Graph], Graph] | None = None) -> ExportReport:

@@ -19,7 +19,9 @@ _SMALL = _F32 | {DType.INT32}
 _NUMBERS = _SMALL | {DType.INT64}
 _MOVED = _NUMBERS | {DType.INT8, DType.UINT8, DType.INT16, DType.BOOL}
 _CAST = _MOVED | {DType.FLOAT16, DType.UINT16, DType.UINT32, DType.FLOAT64}
-_BITS = frozenset({DType.INT8, DType.UINT8, DType.INT16, DType.UINT16, DType.INT32, DType.UINT32})
+BITS = frozenset({DType.INT8, DType.UINT8, DType.INT16, DType.UINT16, DType.INT32, DType.UINT32})
+"""Whole numbers whose bits are computed with."""
+
 
 TYPES: Mapping[str, frozenset[DType]] = MappingProxyType(
     {
@@ -29,7 +31,7 @@ TYPES: Mapping[str, frozenset[DType]] = MappingProxyType(
         **dict.fromkeys(("equal", "not_equal"), _NUMBERS | {DType.BOOL}),
         **dict.fromkeys(("div", "pow", "arg_max", "arg_min"), _SMALL),
         **dict.fromkeys(("logical_and", "logical_or", "logical_xor", "logical_not"), frozenset({DType.BOOL})),
-        **dict.fromkeys(("bitwise_xor", "bitwise_not", "shift_right"), _BITS),
+        **dict.fromkeys(("bitwise_xor", "bitwise_not", "shift_right"), BITS),
         **dict.fromkeys(
             (
                 *("select", "concat", "slice", "pad", "split", "tile", "gather", "gather_elements", "reverse"),

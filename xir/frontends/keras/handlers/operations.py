@@ -14,10 +14,11 @@ from xir.frontends.keras.handlers._slots import axes_of, axis_of, literal_of, re
 from xir.frontends.keras.inputs import DTYPES
 from xir.frontends.keras.owners import OPERATION
 from xir.frontends.keras.site import Handler, Site
+from xir.ir.broadcasting import join
 from xir.ir.constant import constant_of
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops import activation, compare, elementwise, norm, reduce
+from xir.ops import activation, bitwise, compare, elementwise, norm, reduce
 from xir.ops._build import scalar_like
 from xir.ops.constant import constant
 from xir.ops.einsum import einsum
@@ -25,6 +26,9 @@ from xir.ops.matmul import matmul
 from xir.ops.shape import broadcast, reshape
 
 handlers: Handlers[Handler] = Handlers("keras")
+
+_MATRIX = 2
+"""Axes of a matrix."""
 
 
 def _pair(site: Site, operands: Sequence[Value]) -> tuple[Value, Value]:
@@ -74,7 +78,10 @@ def _log_one(x: Value) -> Value:
 
 
 def _floored(x: Value, y: Value) -> Value:
-    return elementwise.floor(elementwise.div(x, y))
+    """The quotient rounded down; that of whole numbers is exact without the rest, which has the divisor's sign."""
+    if x.dtype.is_floating:
+        return elementwise.floor(elementwise.div(x, y))
+    return elementwise.div(elementwise.sub(x, elementwise.mod(x, y, floored=True)), y)
 
 
 _TWO: Mapping[str, Handler] = MappingProxyType(
@@ -84,7 +91,7 @@ _TWO: Mapping[str, Handler] = MappingProxyType(
         "Multiply": _two(elementwise.mul),
         "Divide": _two(elementwise.div, to_real=True),
         "TrueDivide": _two(elementwise.div, to_real=True),
-        "FloorDivide": _two(_floored, to_real=True),
+        "FloorDivide": _two(_floored),
         "Power": _two(elementwise.pow_),
         "Maximum": _two(elementwise.maximum),
         "Minimum": _two(elementwise.minimum),
@@ -98,6 +105,11 @@ _TWO: Mapping[str, Handler] = MappingProxyType(
         "LogicalAnd": _two(compare.logical_and),
         "LogicalOr": _two(compare.logical_or),
         "LogicalXor": _two(compare.logical_xor),
+        "BitwiseAnd": _two(bitwise.bitwise_and),
+        "BitwiseOr": _two(bitwise.bitwise_or),
+        "BitwiseXor": _two(bitwise.bitwise_xor),
+        "BitwiseLeftShift": _two(bitwise.shift_left),
+        "BitwiseRightShift": _two(bitwise.shift_right),
     }
 )
 _ONE: Mapping[str, Handler] = MappingProxyType(
@@ -122,7 +134,12 @@ _ONE: Mapping[str, Handler] = MappingProxyType(
         "Tan": _one(elementwise.tan),
         "Sinh": _one(elementwise.sinh),
         "Cosh": _one(elementwise.cosh),
+        "Arcsin": _one(elementwise.asin),
+        "Arccos": _one(elementwise.acos),
         "Arctan": _one(elementwise.atan),
+        "Arcsinh": _one(elementwise.asinh),
+        "Arccosh": _one(elementwise.acosh),
+        "Arctanh": _one(elementwise.atanh),
         "Erf": _one(elementwise.erf),
         **{
             name: _one(FUNCTIONS[word])
@@ -288,10 +305,22 @@ def chosen(site: Site, *operands: Value) -> Value:
     return elementwise.select(condition, first, second)
 
 
+@handlers.layer(OPERATION + "Round")
+def rounded(site: Site, x: Value) -> Value:
+    """Round; halves go to the even number."""
+    if site.config.integer("decimals", 0):
+        site.refuse("rounding to decimals")
+    return elementwise.round_(x) if x.dtype.is_floating else x
+
+
 @handlers.layer(OPERATION + "Matmul")
-def product(site: Site, x: Value, y: Value) -> Value:
-    """Matmul."""
-    return matmul(x, y)
+def product(site: Site, *operands: Value) -> Value:
+    """Matmul; one vector is a row or a column, axes in front of matrices are repeated as elements are."""
+    x, y = (slot for slot in slots_of(site, operands) if isinstance(slot, Value))
+    if min(x.rank, y.rank) < _MATRIX:
+        return matmul(x, y)
+    batch = join([x.shape[:-2], y.shape[:-2]])
+    return matmul(*(site.repeated(value, (*batch, *value.shape[-2:])) for value in (x, y)))
 
 
 @handlers.layer(OPERATION + "Einsum")

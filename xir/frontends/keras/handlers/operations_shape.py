@@ -12,12 +12,17 @@ from xir.frontends.keras.config import plain, whole
 from xir.frontends.keras.handlers._slots import axes_of, axis_of, slots_of
 from xir.frontends.keras.owners import OPERATION
 from xir.frontends.keras.site import Handler, Site
+from xir.ir.broadcasting import join
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim, floor_divide
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops.constant import constant
-from xir.ops.index import gather
+from xir.ops.elementwise import cast
+from xir.ops.index import gather, gather_elements
 from xir.ops.padding import pad
+from xir.ops.reduce import top_k
+from xir.ops.running import cumsum
 from xir.ops.shape import broadcast, concat, reshape, reverse, slice_, split, tile, transpose
 
 handlers: Handlers[Handler] = Handlers("keras")
@@ -159,6 +164,34 @@ def taken(site: Site, *operands: Value) -> Value:
     if site.config.raw("axis") is None:
         x = reshape(x, shape=(product_of(x.shape),))
     return gather(x, places, axis=axis_of(site, x.rank, 0))
+
+
+@handlers.layer(OPERATION + "TopK")
+def largest(site: Site, x: Value) -> tuple[Value, Value]:
+    """TopK: the largest elements along the last axis and their places, i32."""
+    site.config.ignore("sorted")
+    values, places = top_k(x, k=site.config.integer("k"), axis=x.rank - 1)
+    return values, cast(places, dtype=DType.INT32)
+
+
+@handlers.layer(OPERATION + "Cumsum")
+def running(site: Site, x: Value) -> Value:
+    """Cumsum."""
+    if site.config.raw("dtype") is not None:
+        site.refuse("a sum in numbers of another type", "cast its operand")
+    if site.config.raw("axis") is None:
+        x = reshape(x, shape=(product_of(x.shape),))
+    return cumsum(x, axis=axis_of(site, x.rank, 0))
+
+
+@handlers.layer(OPERATION + "TakeAlongAxis")
+def picked(site: Site, *operands: Value) -> Value:
+    """TakeAlongAxis: for each place of the result the element of that line, at the place that the indices say."""
+    x, places = (slot for slot in slots_of(site, operands) if isinstance(slot, Value))
+    axis = axis_of(site, x.rank, -1)
+    sizes = join([(*x.shape[:axis], 1, *x.shape[axis + 1 :]), (*places.shape[:axis], 1, *places.shape[axis + 1 :])])
+    x, places = (site.repeated(value, (*sizes[:axis], value.shape[axis], *sizes[axis + 1 :])) for value in (x, places))
+    return gather_elements(x, places, axis=axis)
 
 
 @handlers.layer(OPERATION + "GetItem")
