@@ -165,7 +165,7 @@ class Builder:
             raise UnsupportedError("a transformed function (vmap, grad)", hint="call export.run_decompositions() first")
         higher, rule = self.shared.higher.get(target), SYMBOLIC.get(target)
         if higher is not None:
-            return higher(self, list(items), named)
+            return higher(self, list(items))
         if rule is None or any(isinstance(item, Tensor) for item in items):
             if self.autocast is not None:
                 items, named = self.autocast.items(target, items, named)
@@ -265,8 +265,8 @@ class Builder:
         raise InvalidModelError(f"a tensor or number is needed, got {type(item).__name__}")
 
 
-HigherOrder: TypeAlias = Callable[[Builder, Sequence[object], Mapping[str, object]], object]
-"""(who builds, arguments by place, arguments by name) -> what the call makes."""
+HigherOrder: TypeAlias = Callable[[Builder, Sequence[object]], object]
+"""(who builds, arguments by place) -> what the call makes. By name torch gives hints and settings of training alone."""
 
 
 def _item(container: object = None, key: object = None) -> object:

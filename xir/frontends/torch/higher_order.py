@@ -90,7 +90,7 @@ def _branch(builder: Builder, body: Subgraph, items: Sequence[object]) -> Body:
     return builder.body_of([value.type for value in operands], make)
 
 
-def _cond(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+def _cond(builder: Builder, items: Sequence[object]) -> object:
     """`cond(condition, true_graph, false_graph, operands)`: the branch alone where the condition is known."""
     condition, first, second, operands = _fit(items, 4)[:4]
     bodies, given = (_subgraph(first), _subgraph(second)), _several(operands)
@@ -113,7 +113,7 @@ def _scalar(value: Value) -> Value:
     return value if value.rank == 0 else reshape(value, shape=())
 
 
-def _while_loop(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+def _while_loop(builder: Builder, items: Sequence[object]) -> object:
     """`while_loop(condition, body, carried, additional)`: the condition is asked before each step."""
     condition, body, carried, more = (*_fit(items, 3), ())[:4]
     asked, stepped = _subgraph(condition), _subgraph(body)
@@ -151,7 +151,7 @@ def _while_loop(builder: Builder, items: Sequence[object], named: Mapping[str, o
     )
 
 
-def _scan(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+def _scan(builder: Builder, items: Sequence[object]) -> object:
     """`scan(body, states, scanned, additional)`: slices along the first axis; results are stacked along it."""
     body, states, scanned, more = (*_fit(items, 3), ())[:4]
     step, held, rest = _subgraph(body), _several(states), _several(more)
@@ -163,7 +163,7 @@ def _scan(builder: Builder, items: Sequence[object], named: Mapping[str, object]
     return tuple(Tensor(value) for value in made)
 
 
-def _map(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+def _map(builder: Builder, items: Sequence[object]) -> object:
     """`map_impl(body, mapped, additional)`: the body for each slice along the first axis."""
     body, mapped, more = (*_fit(items, 2), ())[:3]
     step, slices = _subgraph(body), [builder.value(item) for item in _several(mapped)]
@@ -171,7 +171,7 @@ def _map(builder: Builder, items: Sequence[object], named: Mapping[str, object])
     return tuple(Tensor(value) for value in made)
 
 
-def _associative_scan(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+def _associative_scan(builder: Builder, items: Sequence[object]) -> object:
     """`associative_scan(body, scanned, additional)`: running results along the first axis, one after another."""
     body, scanned, more = (*_fit(items, 2), ())[:3]
     combine, values = _subgraph(body), [builder.value(item) for item in _several(scanned)]
@@ -229,14 +229,14 @@ def _scanned(
 def _wrapped(place: int) -> HigherOrder:
     """An operator that runs the body at `place` for the arguments after it and changes no element."""
 
-    def rule(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+    def rule(builder: Builder, items: Sequence[object]) -> object:
         body = _subgraph(_fit(items, place + 1)[place])
         return _packed(body, builder.inline(body.body, items[place + 1 :]))
 
     return rule
 
 
-def _autocast(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+def _autocast(builder: Builder, items: Sequence[object]) -> object:
     """`wrap_with_autocast(device, dtype, enabled, cache_enabled, body, *arguments)`."""
     device, dtype, enabled = _fit(items, 5)[:3]
     if enabled is not False and (device != "cpu" or dtype not in (None, DType.BFLOAT16, DType.FLOAT16)):
@@ -247,18 +247,18 @@ def _autocast(builder: Builder, items: Sequence[object], named: Mapping[str, obj
     around = builder.autocast
     builder.autocast = Autocast(dtype if isinstance(dtype, DType) else DType.BFLOAT16) if enabled is not False else None
     try:
-        return _wrapped(4)(builder, items, named)
+        return _wrapped(4)(builder, items)
     finally:
         builder.autocast = around
 
 
-def _listed(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+def _listed(builder: Builder, items: Sequence[object]) -> object:
     """An operator that runs its first argument for the list that is its second."""
     body = _subgraph(_fit(items, 2)[0])
     return _packed(body, builder.inline(body.body, _several(items[1])))
 
 
-def _functionalized(builder: Builder, items: Sequence[object], named: Mapping[str, object]) -> object:
+def _functionalized(builder: Builder, items: Sequence[object]) -> object:
     """A call of an operator of a person's own, which no table has."""
     called = next((item.name for item in items if isinstance(item, OperatorName)), "an operator")
     raise UnsupportedError(f"calls {called}, which is no operator of PyTorch's own")
@@ -275,9 +275,7 @@ HIGHER_ORDER: Mapping[str, HigherOrder] = {
     "higher_order.wrap": _wrapped(0),
     "higher_order.tag_activation_checkpoint": _wrapped(0),
     "higher_order.wrap_activation_checkpoint": _wrapped(0),
-    "higher_order.invoke_subgraph": lambda builder, items, named: _wrapped(0)(
-        builder, [*_fit(items, 2)[:1], *items[2:]], named
-    ),
+    "higher_order.invoke_subgraph": lambda builder, items: _wrapped(0)(builder, [*_fit(items, 2)[:1], *items[2:]]),
     "higher_order.hints_wrapper": _listed,
     "higher_order.strict_mode": _listed,
     "higher_order.run_const_graph": _listed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from xir.frontends.torch.call import Call
@@ -22,6 +23,46 @@ from xir.ops.shape import reshape, slice_, transpose
 operators = Operators("aten")
 
 
+@dataclass(frozen=True, slots=True)
+class _Attention:
+    """The weights of an attention with projections, in PyTorch's words.
+
+    Attributes:
+        embed_dim: E, of queries, keys and values.
+        qkv_weight: projects queries, keys and values, [3 * E, E].
+        qkv_bias: [3 * E].
+        proj_weight: projects the result, [E, E].
+        proj_bias: [E].
+        mask: where nothing is attended to, or None.
+        mask_type: what the mask is of: 0 [L, S] of all, 1 [B, S] of keys, 2 of each score.
+    """
+
+    embed_dim: int
+    qkv_weight: Value
+    qkv_bias: Value
+    proj_weight: Value
+    proj_bias: Value
+    mask: Value | None
+    mask_type: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """What a layer has beside its attention, in PyTorch's words; `norm_first`: each part normalises what it reads."""
+
+    use_gelu: bool
+    norm_first: bool
+    eps: float
+    norm_weight_1: Value
+    norm_bias_1: Value
+    norm_weight_2: Value
+    norm_bias_2: Value
+    ffn_weight_1: Value
+    ffn_bias_1: Value
+    ffn_weight_2: Value
+    ffn_bias_2: Value
+
+
 def _part(x: Value, place: int, width: int) -> Value:
     """A third of the rows of weights that stand one below the other."""
     return slice_(x, axes=(0,), starts=(place * width,), stops=((place + 1) * width,), steps=(1,))
@@ -34,10 +75,7 @@ def _heads(x: Value, heads: int) -> Value:
 
 
 def _hidden(call: Call, mask: Value, kind: int | None, scores: Value) -> Value:
-    """Where a place is not attended to, as bool of the shape of the products (attention.cpp, `masked_softmax`).
-
-    kind 0: a mask [L, S] of all; 1: [B, S] of keys; 2: of the whole.
-    """
+    """Where a place is not attended to, as bool of the shape of the scores (attention.cpp, `masked_softmax`)."""
     where = call.cast(mask, DType.BOOL)
     if kind == 0:
         where = reshape(where, shape=(1, 1, *where.shape))
@@ -51,39 +89,29 @@ def _hidden(call: Call, mask: Value, kind: int | None, scores: Value) -> Value:
 @operators.op(
     "_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor "
     "qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, bool need_weights=True, "
-    "bool average_attn_weights=True, int? mask_type=None) -> (Tensor, Tensor)"
+    "bool average_attn_weights=True, int? mask_type=None) -> (Tensor, Tensor)",
+    records=(_Attention,),
+    unused=("need_weights",),
 )
 def multi_head_attention(
-    call: Call,
-    query: Value,
-    key: Value,
-    value: Value,
-    width: int,
-    heads: int,
-    weight: Value,
-    bias: Value,
-    last_weight: Value,
-    last_bias: Value,
-    mask: Value | None,
-    needs_weights: bool,
-    averages: bool,
-    kind: int | None,
+    call: Call, query: Value, key: Value, value: Value, given: _Attention, heads: int, averages: bool
 ) -> tuple[Value, Value]:
     """Projected queries, keys and values [B, L, E] attend in heads; the result is projected. The weights, too."""
+    width = given.embed_dim
     if heads < 1 or width % heads or any(each.rank != 3 for each in (query, key, value)):
         call.invalid(f"{heads} heads do not divide {width}, or queries {query.type!r} are no sequences")
     q, k, v = (
-        _heads(linear(call, each, _part(weight, place, width), _part(bias, place, width)), heads)
+        _heads(linear(call, each, _part(given.qkv_weight, place, width), _part(given.qkv_bias, place, width)), heads)
         for place, each in enumerate((query, key, value))
     )
     scaled = mul(q, call.filled(1 / sqrt(width // heads), q.dtype, q.shape))
     scores = matmul(call, scaled, transpose(k, perm=(0, 1, 3, 2)))
-    if mask is not None:
+    if given.mask is not None:
         nothing = call.filled(float("-inf"), scores.dtype, scores.shape)
-        scores = select(_hidden(call, mask, kind, scores), nothing, scores)
+        scores = select(_hidden(call, given.mask, given.mask_type, scores), nothing, scores)
     weights = softmax(scores, axis=3)
     joined = transpose(matmul(call, weights, v), perm=(0, 2, 1, 3))
-    made = linear(call, reshape(joined, shape=query.shape), last_weight, last_bias)
+    made = linear(call, reshape(joined, shape=query.shape), given.proj_weight, given.proj_bias)
     return made, reduce_mean(weights, axes=(1,), keep_dims=False) if averages else weights
 
 
@@ -91,49 +119,33 @@ def multi_head_attention(
     "_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, "
     "Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor "
     "norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor "
-    "ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None) -> Tensor"
+    "ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None) -> Tensor",
+    records=(_Attention, _Layer),
 )
-def encoder_layer(
-    call: Call,
-    x: Value,
-    width: int,
-    heads: int,
-    weight: Value,
-    bias: Value,
-    last_weight: Value,
-    last_bias: Value,
-    uses_gelu: bool,
-    norm_first: bool,
-    epsilon: float,
-    *rest: Value | int | None,
-) -> Value:
+def encoder_layer(call: Call, x: Value, attention: _Attention, heads: int, layer: _Layer) -> Value:
     """Attention and two linear layers, each added to its input and normalised before or after (transformer.cpp)."""
-    tensors = [each for each in rest[:8] if isinstance(each, Value)]
-    mask, kind = rest[8], rest[9]
     kept = call.scope.ragged.get(x)
-    if kept is not None and mask is None:
-        mask, kind = logical_not(kept), 1
-    if len(tensors) != 8 or isinstance(mask, int) or isinstance(kind, Value):
-        call.invalid("eight weights are needed")
+    if kept is not None and attention.mask is None:
+        attention = replace(attention, mask=logical_not(kept), mask_type=1)
 
-    def normed(value: Value, place: int) -> Value:
-        scale, shift = tensors[2 * place : 2 * place + 2]
-        return layer_norm(call, value, (width,), Affine(epsilon, scale, shift))
+    def normed(value: Value, weight: Value, bias: Value) -> Value:
+        return layer_norm(call, value, (attention.embed_dim,), Affine(layer.eps, weight, bias))
 
     def attended(value: Value) -> Value:
-        weights = weight, bias, last_weight, last_bias
-        return multi_head_attention(call, value, value, value, width, heads, *weights, mask, False, True, kind)[0]
+        return multi_head_attention(call, value, value, value, attention, heads, True)[0]
 
     def forward(value: Value) -> Value:
-        inner = linear(call, value, tensors[4], tensors[5])
-        return linear(call, gelu(call, inner, "none") if uses_gelu else relu(inner), tensors[6], tensors[7])
+        inner = linear(call, value, layer.ffn_weight_1, layer.ffn_bias_1)
+        active = gelu(call, inner, "none") if layer.use_gelu else relu(inner)
+        return linear(call, active, layer.ffn_weight_2, layer.ffn_bias_2)
 
-    if norm_first:
-        x = add(x, attended(normed(x, 0)))
-        made = add(x, forward(normed(x, 1)))
+    first, second = (layer.norm_weight_1, layer.norm_bias_1), (layer.norm_weight_2, layer.norm_bias_2)
+    if layer.norm_first:
+        x = add(x, attended(normed(x, *first)))
+        made = add(x, forward(normed(x, *second)))
     else:
-        x = normed(add(x, attended(x)), 0)
-        made = normed(add(x, forward(x)), 1)
+        x = normed(add(x, attended(x)), *first)
+        made = normed(add(x, forward(x)), *second)
     if kept is not None:
         call.scope.ragged[made] = kept
     return made
