@@ -247,5 +247,5 @@ def test_sizes_that_the_run_tells(tmp_path: Path) -> None:
     assert {"Reshape", "Dense", "UpSampling2D"} <= set(kinds(graph))
     same(graph, tmp_path / "net.keras")
     open_sizes = shapes.reshape(x, shape=(batch * 4, side * 6))
-    with pytest.raises(UnsupportedError, match="only the run tells"):
+    with pytest.raises(UnsupportedError, match="sizes that are computed at run time"):
         plan_keras(Net(x).graph(open_sizes))

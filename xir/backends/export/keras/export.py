@@ -71,7 +71,7 @@ def _write_all(layers: Layers, records: Sequence[Record]) -> None:
         except UnsupportedError as error:
             causes: dict[str, Record] = {}
             for number in record.inputs:
-                causes |= lost.get(number, {})
+                causes |= {why: each if each.source else record for why, each in lost.get(number, {}).items()}
             lost |= dict.fromkeys(record.outputs, causes or {error.message: record})
     found: dict[str, Record] = {}
     for number in layers.plan.outputs:
