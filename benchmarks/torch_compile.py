@@ -100,9 +100,8 @@ def wrong(answer: Answer) -> str:
     """What is wrong with an answer, or nothing."""
     if "failed" in answer:
         return str(answer["failed"])
-    if answer.get("error", 0.0) > TOLERANCE or answer.get("exact", 0.0) > EXACT:
-        return f"it differs from eager by {answer.get('error'):.1e}"
-    return ""
+    error, exact = answer.get("round", answer.get("error", 0.0)), answer.get("exact", 0.0)
+    return f"it differs from eager by {error:.1e}" if error > TOLERANCE or exact > EXACT else ""
 
 
 def rows(keys: Sequence[Key], path: Path, *, again: bool) -> Iterator[Answer]:
@@ -176,7 +175,7 @@ def _line(name: str, xir: Answer | None, inductor: Answer | None) -> str:
         return f"| {name} | {' | '.join(cells)} | {ours['failed'].replace('|', '/')} | | |"
     if not ours:
         return f"| {name} | {' | '.join(cells)} | | | |"
-    exact = f", {ours['exact']:.0e} in float64" if "exact" in ours else ""
+    exact = f" ({ours['round']:.0e} round, {ours['exact']:.0e} in float64)" if "exact" in ours else ""
     quotient = f"{ours['seconds'] / ours['eager']:.2f} | {ours['low']:.2f} to {ours['high']:.2f}"
     return f"| {name} | {' | '.join(cells)} | {quotient} | {ours['error']:.0e}{exact} |"
 
