@@ -113,7 +113,7 @@ def coverage() -> Coverage:
     from xir.frontends.keras.layers import LAYERS
     from xir.frontends.onnx import HANDLERS as ONNX
     from xir.frontends.tensorflow._outputs import UNSAFE
-    from xir.frontends.tensorflow.tables import operators as declared
+    from xir.frontends.tensorflow.op_defs import operators as declared
     from xir.frontends.torch.operators import core_aten
 
     reader = _Reader()
@@ -195,7 +195,8 @@ def _torch(reader: _Reader) -> _Built:
 
 def _tensorflow(reader: _Reader) -> _Built:
     """Those with handlers, and those that the importer itself builds."""
-    from xir.frontends.tensorflow._tables import BUILT_BY_IMPORTER, HANDLERS, STATE_HANDLERS
+    from xir.frontends.tensorflow._built import BUILT_BY_IMPORTER
+    from xir.frontends.tensorflow.handlers import HANDLERS, STATE_HANDLERS
 
     handlers = (*HANDLERS.items(), *STATE_HANDLERS.items())
     built = {kind: reader.operators(handler) for kind, handler in handlers}

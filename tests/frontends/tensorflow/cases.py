@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tests.frontends.tensorflow.graphs import node, placeholder, tensor
-from xir.frontends.tensorflow.tables import operator
+from xir.frontends.tensorflow.op_defs import operator
 
 TYPES = {
     "float32": "DT_FLOAT", "float64": "DT_DOUBLE", "float16": "DT_HALF", "int32": "DT_INT32", "int64": "DT_INT64",

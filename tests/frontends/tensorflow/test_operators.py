@@ -10,7 +10,7 @@ from tests.frontends.tensorflow.all_cases import cases
 from tests.frontends.tensorflow.cases import Case
 from tests.frontends.tensorflow.graphs import write
 from tests.frontends.tensorflow.record import FIXTURE
-from xir.frontends.tensorflow._tables import HANDLERS
+from xir.frontends.tensorflow.handlers import HANDLERS
 
 UNRECORDED = frozenset(
     (

@@ -11,10 +11,11 @@ import numpy as np
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._bodies import Body, captured_by, closed, settled
 from xir.frontends._problems import LostError
+from xir.frontends.tensorflow._arrays import begun
+from xir.frontends.tensorflow._folding import folded
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, NEXT, SWITCH, Frame
 from xir.frontends.tensorflow._handles import ArrayState, Handle, Operand, flattened, restored, types_of
 from xir.frontends.tensorflow._scope import Scope
-from xir.frontends.tensorflow._state import begun
 from xir.frontends.tensorflow.model import Edge, TfFunction, TfNode
 from xir.ir.constant import constant_of
 from xir.ir.constraints import collecting
@@ -164,8 +165,6 @@ class Control:
 
     def known(self, predicate: Value) -> bool | None:
         """Whether a truth value holds, where that is known before the run."""
-        from xir.frontends.tensorflow._folding import folded
-
         found = folded(self.importer.knowledge, predicate)
         if found is not None and found.elements == 1:
             return bool(found.array().reshape(-1)[0])

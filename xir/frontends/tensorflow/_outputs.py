@@ -8,7 +8,7 @@ from xir.frontends._contents import Contents
 from xir.frontends._operands import Knowledge
 from xir.frontends.tensorflow._site import Site
 from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode
-from xir.frontends.tensorflow.tables import operator
+from xir.frontends.tensorflow.op_defs import operator
 
 PLACEHOLDERS = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
 """Nodes that are inputs of the model."""

@@ -11,9 +11,9 @@ from xir.frontends._operands import Knowledge, Operands
 from xir.frontends.tensorflow._folding import folded
 from xir.frontends.tensorflow._handles import Handle, Operand
 from xir.frontends.tensorflow.model import TfNode
+from xir.frontends.tensorflow.op_defs import Operator
 from xir.frontends.tensorflow.proto.message import Message
 from xir.frontends.tensorflow.proto.schema import load_schema
-from xir.frontends.tensorflow.tables import Operator
 from xir.frontends.tensorflow.tensors import constant_from, dtype_of, shape_of_message
 from xir.ir.constant import Array, Constant
 from xir.ir.dims import Shape

@@ -20,14 +20,14 @@ from xir.frontends.tensorflow._outputs import PLACEHOLDERS, found_outputs, unsaf
 from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._site import Handler, Site
-from xir.frontends.tensorflow._tables import HANDLERS, STATE_HANDLERS
 from xir.frontends.tensorflow._written import SILENT, Written
+from xir.frontends.tensorflow.handlers import HANDLERS, STATE_HANDLERS
 from xir.frontends.tensorflow.lookups import TABLES, Tables
 from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode, parse_edge
+from xir.frontends.tensorflow.op_defs import Operator, operator
 from xir.frontends.tensorflow.proto.message import Message
 from xir.frontends.tensorflow.reader import read_graph
 from xir.frontends.tensorflow.saved_model import SavedModel, Signature
-from xir.frontends.tensorflow.tables import Operator, operator
 from xir.frontends.tensorflow.tensors import constant_from, dtype_of, shape_of_message, type_of
 from xir.frontends.tensorflow.variables import Variables
 from xir.ir.builder import sourced

@@ -17,7 +17,7 @@ from xir.frontends._operands import Knowledge
 from xir.frontends.tensorflow._reach import Reach, reached
 from xir.frontends.tensorflow._site import Site
 from xir.frontends.tensorflow.model import TfGraph, TfNode
-from xir.frontends.tensorflow.tables import operator
+from xir.frontends.tensorflow.op_defs import operator
 from xir.frontends.tensorflow.tensors import constant_from, dtype_of
 from xir.frontends.tensorflow.variables import shared_name
 from xir.ir.constant import Constant, constant_of

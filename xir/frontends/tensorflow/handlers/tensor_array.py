@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from xir.frontends._handlers import Handlers
+from xir.frontends.tensorflow._arrays import filled
 from xir.frontends.tensorflow._handles import ArrayState, Operand, Token
 from xir.frontends.tensorflow._site import Handler, Site
-from xir.frontends.tensorflow._state import filled
 from xir.frontends.tensorflow.handlers._sizes import whole
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim, Symbol

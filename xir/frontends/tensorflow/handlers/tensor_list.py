@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from xir.frontends._handlers import Handlers
+from xir.frontends.tensorflow._arrays import filled
 from xir.frontends.tensorflow._handles import ArrayState, Operand
 from xir.frontends.tensorflow._site import Handler, Site
-from xir.frontends.tensorflow._state import filled
 from xir.frontends.tensorflow.handlers._sizes import head, unknown, whole
 from xir.frontends.tensorflow.handlers.tensor_array import (
     contents,
