@@ -87,7 +87,7 @@ def test_results_above_the_limit_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     assert operators(folded(net, neg(net.weight(251)))[0]) == ["neg"]
 
 
-@pytest.mark.parametrize(("repeat", "left"), [(10, []), (10_000, ["add", "broadcast", "broadcast"])])
+@pytest.mark.parametrize(("repeat", "left"), [(10, []), (100_000, ["add", "broadcast", "broadcast"])])
 def test_what_is_repeated_is_known(repeat: int, left: list[str]) -> None:
     net = Net()
     made = add(broadcast(literal(1, 2, 3), shape=(repeat, 3)), broadcast(net.weight(repeat, 1), shape=(repeat, 3)))
@@ -103,7 +103,7 @@ def test_a_weight_takes_a_number_in() -> None:
 
 def test_what_is_repeated_and_reshaped_stays_where_it_is_large() -> None:
     net = Net()
-    wide = reshape(broadcast(net.weight(1, 3), shape=(10_000, 3)), shape=(3, 10_000))
+    wide = reshape(broadcast(net.weight(1, 3), shape=(100_000, 3)), shape=(3, 100_000))
     assert operators(folded(net, wide)[0]) == ["broadcast", "reshape"]
 
 
@@ -168,6 +168,13 @@ def test_a_large_weight_that_others_read_is_not_there_twice() -> None:
     net = Net()
     w, x = net.weight(20, 10), net.input(20, 10)
     assert operators(folded_with_inputs(net, add(x, w), add(x, neg(w)))) == ["add", "add"]
+
+
+def test_a_table_is_made_of_small_weights_that_others_read() -> None:
+    net = Net()
+    grid, x = net.weight(1, 50), net.input(1, 50)
+    table = add(broadcast(net.weight(500, 1), shape=(500, 50)), broadcast(grid, shape=(500, 50)))
+    assert operators(folded_with_inputs(net, table, add(x, grid))) == ["add"]
 
 
 def folded_with_inputs(net: Net, *outputs: Value) -> Graph:

@@ -23,7 +23,11 @@ from xir.passes._pipeline import Pass, Trace
 from xir.reference.execute import run_node
 
 SMALL_BYTES = 64 * 1024
-"""A result up to this size is folded even where it is larger than its operands."""
+"""A weight up to this size may be there twice."""
+
+TABLE_BYTES = 256 * 1024
+"""A result up to this size is folded even where it is larger than its operands: masks, grids, tables of positions.
+onnxscript's limit is 512 * 512 elements (onnxscript/optimizer/_constant_folding.py)."""
 
 GROWTH_BYTES = 4 * MAX_FOLDED_BYTES
 """By how much folding may make a model larger in all: a short file can ask for many small tensors, or prior boxes."""
@@ -145,9 +149,12 @@ def _known(node: Node, rewriter: Rewriter) -> list[Constant | None] | None:
         return operands
     if node.op.name in _REPEATING and result > given:
         return None
-    if result > SMALL_BYTES and any(value is not None and rewriter.uses(value) > 1 for value in node.inputs):
+    if result > SMALL_BYTES and any(
+        value is not None and held is not None and held.nbytes > SMALL_BYTES and rewriter.uses(value) > 1
+        for value, held in zip(node.inputs, own, strict=True)
+    ):
         return None
-    return operands if max(result, given) <= MAX_FOLDED_BYTES and result <= max(given, SMALL_BYTES) else None
+    return operands if max(result, given) <= MAX_FOLDED_BYTES and result <= max(given, TABLE_BYTES) else None
 
 
 def _held(value: Value | None, rewriter: Rewriter) -> Constant | None:

@@ -8,12 +8,14 @@ import numpy as np
 import onnx
 import pytest
 
-from tests.passes.helpers import F32, F64, Net
+from tests.passes.helpers import F32, F64, Net, literal
 from xir.api import load
 from xir.backends.export.onnx import export_onnx
+from xir.backends.export.onnx.legalize import legalize
 from xir.ir.graph import Graph
 from xir.ir.types import DType
-from xir.ops.norm import group_norm
+from xir.ops.norm import group_norm, instance_norm
+from xir.ops.shape import broadcast
 from xir.reference import random_inputs, run
 
 
@@ -49,3 +51,16 @@ def test_groups_of_other_types_come_apart(tmp_path: Path, dtype: DType) -> None:
     found = kinds(groups(dtype), tmp_path / "m.onnx", 13)
     assert "ReduceMean" in found
     assert "InstanceNormalization" not in found
+
+
+def test_scales_that_are_repeated_literals_stand_in_the_file() -> None:
+    """ONNX's normalizations repeat nothing: an Expand for each scale of ones would be needed."""
+    net = Net()
+    one, zero = (broadcast(literal(number), shape=(6,)) for number in (1.0, 0.0))
+    x = net.input(2, 6, 4, 5)
+    graph = net.graph(instance_norm(x, one, zero, epsilon=1e-5), group_norm(x, one, zero, groups=3, epsilon=1e-5))
+    legal = legalize(graph, 21)
+    assert sorted(node.op.name for node in legal.nodes) == ["constant"] * 4 + ["group_norm", "instance_norm"]
+    feeds = random_inputs(graph)
+    for want, have in zip(run(graph, feeds).values(), run(legal, feeds).values(), strict=True):
+        np.testing.assert_array_equal(have, want)

@@ -115,3 +115,25 @@ def test_other_operands_of_unknown_size(tmp_path: Path) -> None:
     feeds = {"x": np.arange(12, dtype=np.float32).reshape(3, 4)}
     for want, have in zip(run(graph, feeds).values(), by_onnxruntime(tmp_path / "m.onnx", feeds), strict=True):
         np.testing.assert_array_equal(have, want)
+
+
+@pytest.mark.parametrize(("start", "chosen"), [(0, 0), (2, 2), (-1, -1)])
+def test_one_place_of_an_axis_is_a_gather(start: int, chosen: int) -> None:
+    net, size = Net(), Symbol("t", minimum=3)
+    x = net.input("x", 2, size, 4)
+    first = size - 1 if start < 0 else start
+    cut = slice_(x, axes=(1,), starts=(first,), stops=(first + 1,), steps=(1,))
+    legal = legalize(net.graph(y=reshape(cut, shape=(2, 4))), 21)
+    (node,) = (node for node in legal.nodes if node.op.name != "constant")
+    assert node.op.name == "gather"
+    array = np.arange(40, dtype=np.float32).reshape(2, 5, 4)
+    np.testing.assert_array_equal(run(legal, {"x": array})["y"], array[:, chosen])
+
+
+def test_what_keeps_its_axes_or_cuts_several_is_no_gather() -> None:
+    net = Net()
+    x = net.input("x", 2, 5, 4)
+    cut = slice_(x, axes=(1,), starts=(2,), stops=(3,), steps=(1,))
+    both = slice_(x, axes=(0, 1), starts=(1, 2), stops=(2, 3), steps=(1, 1))
+    graph = net.graph(a=reshape(cut, shape=(2, 4, 1)), b=reshape(both, shape=(1, 4)))
+    assert "gather" not in {node.op.name for node in legalize(graph, 21).nodes}

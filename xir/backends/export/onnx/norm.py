@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,7 @@ from xir.backends.export.onnx._form import (
     real,
     whole,
 )
-from xir.ir.constant import constant_of
+from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import product
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
@@ -40,8 +41,43 @@ from xir.ops.norm_statistics import batch_norm_train, layer_norm_with_statistics
 from xir.ops.shape import reshape, transpose
 
 forms = Forms()
-forms.same(norm.batch_norm, "BatchNormalization", epsilon="epsilon")
-forms.same(norm.instance_norm, "InstanceNormalization", epsilon="epsilon")
+
+
+def _spelled(node: Node) -> tuple[Value, ...] | None:
+    """The node with its repeated literals (a scale of ones) as literals of their whole size, or None without any.
+
+    ONNX's normalizations repeat nothing themselves: such a literal would need an Expand of its own.
+    """
+    inputs = tuple(_whole_literal(value) for value in node.inputs)
+    same = all(new is old for new, old in zip(inputs, node.inputs, strict=True))
+    return None if same else again(node, inputs)
+
+
+def _whole_literal(value: Value | None) -> Value | None:
+    maker = None if value is None else value.node
+    if value is None or maker is None or maker.op.name != "broadcast" or maker.inputs[0] is None:
+        return value
+    literal, shape = maker.inputs[0].node, value.tensor.static_shape
+    held = None if literal is None else literal.attributes.get("value")
+    if shape is None or not isinstance(held, Constant) or math.prod(shape) > _MOST_SPELLED:
+        return value
+    return constant(value=constant_of(np.ascontiguousarray(np.broadcast_to(held.array(), shape))))
+
+
+_MOST_SPELLED = 1 << 16
+"""Elements of a literal that stands in the file as often as it is repeated; scales have some thousands."""
+
+
+@forms.of(norm.batch_norm)
+def _batch_norm(node: Node, opset: int) -> Answer:
+    """BatchNormalization."""
+    return _spelled(node) or Call("BatchNormalization", node.inputs, {"epsilon": real(node, "epsilon")})
+
+
+@forms.of(norm.instance_norm)
+def _instance_norm(node: Node, opset: int) -> Answer:
+    """InstanceNormalization."""
+    return _spelled(node) or Call("InstanceNormalization", node.inputs, {"epsilon": real(node, "epsilon")})
 
 
 @forms.of(lrn)
@@ -123,7 +159,7 @@ def _group_norm(node: Node, opset: int) -> Answer:
     if opset < 21:
         single = operand(node).dtype is DType.FLOAT32 and operand(node).rank > 2
         return _of_planes(node) if single else Refusal("GroupNormalization with a scale for each channel", 21)
-    return Call(
+    return _spelled(node) or Call(
         "GroupNormalization",
         node.inputs,
         {"num_groups": whole(node, "groups"), "epsilon": real(node, "epsilon")},

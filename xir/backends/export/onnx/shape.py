@@ -27,7 +27,9 @@ from xir.backends.export.onnx._windows import padding_of
 from xir.ir.dims import Dim, Shape, bounds, equal, product
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
+from xir.ops._wide import scalar
 from xir.ops.blocks import depth_to_space, space_to_depth
+from xir.ops.index import gather
 from xir.ops.shape import (
     broadcast,
     concat,
@@ -59,6 +61,9 @@ def _reshape(node: Node, opset: int) -> Answer:
     """
     x, target = operand(node), node.inputs[1]
     shape = shape_in(node, "shape")
+    chosen = _chosen(x, shape) if target is None else None
+    if chosen is not None:
+        return chosen
     if target is not None and target.node is not None and target.node.op.name == "constant":
         return reshape(x, shape=shape)
     if target is not None:
@@ -72,6 +77,20 @@ def _reshape(node: Node, opset: int) -> Answer:
         return Call("Reshape", (x, known))
     copied = {"allowzero": 1} if opset >= 14 and _may_copy(x.shape, shape) else {}
     return _without_sizes(x, shape, opset) or Call("Reshape", (x, Sizes(shape)), copied)
+
+
+def _chosen(x: Value, shape: Shape) -> Value | None:
+    """`x[:, 3]`: one place of one axis, which then goes, is a Gather of a scalar in place of Slice and Squeeze."""
+    cut = x.node
+    if cut is None or cut.op is not slice_ or any(value is not None for value in cut.inputs[1:]):
+        return None
+    source, axes, starts = operand(cut), ints(cut, "axes"), shape_in(cut, "starts")
+    if len(axes) != 1 or x.shape[axes[0]] != 1 or shape != (*x.shape[: axes[0]], *x.shape[axes[0] + 1 :]):
+        return None
+    start, size = starts[0], source.shape[axes[0]]
+    if not isinstance(start, int):
+        return gather(source, scalar(DType.INT64, -1), axis=axes[0]) if equal(start + 1, size) else None
+    return gather(source, scalar(DType.INT64, start), axis=axes[0])
 
 
 def _may_copy(source: Shape, shape: Shape) -> bool:
