@@ -170,6 +170,40 @@ def dynamic() -> nn.Module:
     return ao.quantize_dynamic(layers, {nn.Linear}, dtype=torch.qint8)
 
 
+class Recurrents(nn.Module):
+    """Recurrent layers and cells in float."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.long = nn.LSTM(3, 2, num_layers=2, bidirectional=True)
+        self.lstm, self.gru, self.rnn = nn.LSTMCell(4, 3), nn.GRUCell(4, 3), nn.RNNCell(4, 3, nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+        y, (h, _) = self.long(x)
+        a, c = self.lstm(y[-1])
+        return y, h, a, c, self.gru(y[-1]), self.rnn(y[-1])
+
+
+class Gated(nn.Module):
+    """A recurrent layer that begins with a state that it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gru = nn.GRU(3, 4, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        begun = torch.ones([1, x.size(0), 4])
+        y, h = self.gru(x, begun)
+        return y + h.transpose(0, 1)
+
+
+def recurrents(dtype: torch.dtype) -> nn.Module:
+    """Such layers with weights of 8 bits, or of half precision."""
+    torch.backends.quantized.engine = "fbgemm"
+    kinds = {nn.LSTM, nn.GRU, nn.LSTMCell, nn.GRUCell, nn.RNNCell}
+    return ao.quantize_dynamic(Recurrents() if dtype is torch.qint8 else Gated(), kinds, dtype=dtype)
+
+
 def _random(shape: list[int]) -> tuple[nn.Parameter, nn.Parameter]:
     return nn.Parameter(torch.randn(shape)), nn.Parameter(torch.randn(shape))
 

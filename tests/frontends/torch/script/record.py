@@ -16,7 +16,7 @@ HERE = Path(__file__).parent / "recorded"
 
 
 def models() -> dict[str, Any]:
-    """{name: (module, inputs)}; a name that ends with `_trace` is traced."""
+    """{name: (module, inputs)}; a name that ends with `_trace` is traced, one with `_frozen` frozen."""
     import torch
 
     from tests.frontends.torch.script import modules
@@ -34,6 +34,9 @@ def models() -> dict[str, Any]:
         "quantized_trace": (modules.quantized(image), (image,)),
         "quantized_layers_trace": (modules.QuantizedLayers(), (x,)),
         "dynamic_trace": (modules.dynamic(), (torch.randn(4, 6),)),
+        "quantized_frozen": (modules.quantized(image), (image,)),
+        "recurrent_quantized": (modules.recurrents(torch.qint8), (torch.randn(4, 2, 3),)),
+        "recurrent_half_frozen": (modules.recurrents(torch.float16), (torch.randn(2, 4, 3),)),
     }
 
 
@@ -74,6 +77,7 @@ def main() -> None:
         whole = module.eval()
         with torch.no_grad():
             made = torch.jit.trace(whole, inputs) if name.endswith("_trace") else torch.jit.script(whole)
+            made = torch.jit.freeze(made) if name.endswith("_frozen") else made
             path = HERE / f"{name}.pt"
             made.save(str(path))
             results = torch.jit.load(str(path))(*inputs)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 from xir.errors import InvalidModelError
 from xir.frontends.torch.promotion import code_of_dtype
+from xir.frontends.torch.script.cells import CELLS
 from xir.frontends.torch.script.containers import CONTAINERS, equal_values, truth
 from xir.frontends.torch.script.literals import tensor_of
 from xir.frontends.torch.script.objects import Device, Place
@@ -293,6 +294,7 @@ BUILTINS: Mapping[str, Rule] = {
     **CONTAINERS,
     **FUNCTIONS,
     **LAYERS,
+    **CELLS,
     "torch.__not__": _not,
     "torch.__is__": _is,
     "torch.__isnot__": _is_not,

@@ -17,12 +17,12 @@ from xir.frontends.torch.call import Scope
 from xir.frontends.torch.pickles.numpy_names import NumpyArray
 from xir.frontends.torch.pickles.objects import Instance, as_table, as_tuple, kind_of
 from xir.frontends.torch.pickles.storages import Quantizer, StoredTensor
-from xir.frontends.torch.script import packed, quantized
+from xir.frontends.torch.script import cells, packed, quantized
 from xir.frontends.torch.script.inputs import Given, Inputs
 from xir.frontends.torch.script.interpreter import Interpreter
 from xir.frontends.torch.script.objects import Member, Object, Place, Record, ScriptArchive
 from xir.frontends.torch.script.syntax import Group, Literal
-from xir.frontends.torch.script.values import Raised, is_number, told
+from xir.frontends.torch.script.values import Raised, is_list, is_number, told
 from xir.frontends.torch.tensor import Computed, Tensor
 from xir.ir.constant import Constant, constant_of
 from xir.ir.constraints import Collected, collecting
@@ -88,6 +88,7 @@ class _Importer:
         self.interpreter = Interpreter(archive, self.scope, self.names)
         self.inputs = Inputs(archive, self.interpreter, self.names, given)
         self.weights: dict[int, Weight] = {}
+        self.plain: dict[int, StoredTensor] = {}  # what quantised weights hold, kept: weights are known by identity
         self.attributes: dict[tuple[str, ...], tuple[Object, str, object]] = {}
         self.state: dict[str, tuple[Value, Constant | None]] = {}
         self.made: dict[int, object] = {}
@@ -211,9 +212,24 @@ class _Importer:
             return packed.packed_linear(self._packed(item.state, path))
         if item.name == packed.EMBEDDING:
             return packed.packed_embedding(self._packed(item.state, path))
+        if item.name == cells.CELL:
+            return cells.packed_cell(self._value(item.state, path, False))
+        if packed.CONVOLUTION.fullmatch(item.name):
+            return self._convolution(item.state, path)
         if len(item.arguments) == 1 and item.state is None:
             return Member(item.name, "", item.arguments[0])
         return self._object(item, path)
+
+    def _convolution(self, state: object, path: tuple[str, ...]) -> packed.Packed:
+        """A packed convolution: (version, [settings, weight], [bias]) (conv_serialization.h)."""
+        version, tensors, biases = [*(as_tuple(state) or ()), *(None,) * 3][:3]
+        settings, weight = [*(tensors if is_list(tensors) else ()), None, None][:2]
+        bias = biases[0] if is_list(biases) and biases else None
+        if version != "2" or not isinstance(settings, StoredTensor):
+            self.interpreter.refuse(f"{'.'.join(path)} is a packed convolution of another version than 2")
+        numbers = [int(number) for number in settings.constant().array()]
+        operands = self._value(weight, (*path, "weight"), False), self._value(bias, (*path, "bias"), False)
+        return packed.packed_convolution(numbers, *operands)
 
     def _weight(self, stored: StoredTensor | NumpyArray, path: tuple[str, ...], trainable: bool) -> Tensor:
         known = self.weights.get(id(stored))
@@ -230,7 +246,8 @@ class _Importer:
 
     def _quantized(self, stored: StoredTensor, form: Quantizer, path: tuple[str, ...]) -> quantized.Weight:
         """A quantised weight: its whole numbers are a weight of the graph."""
-        numbers = self._weight(replace(stored, quantizer=None), path, False).value
+        plain = self.plain.setdefault(id(stored), replace(stored, quantizer=None))
+        numbers = self._weight(plain, path, False).value
         scale, zero = (
             (part.constant() if isinstance(part, StoredTensor) else part).array()
             for part in (form.scale, form.zero_point)

@@ -5,7 +5,8 @@ Weights lie packed in the archive. What a layer makes is computed in f32 and qua
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,10 @@ LINEAR = "__torch__.torch.classes.quantized.LinearPackedParamsBase"
 
 EMBEDDING = "__torch__.torch.classes.quantized.EmbeddingPackedParamsBase"
 """What it holds of an embedding (fbgemm_utils.cpp, `register_embedding_params`)."""
+
+
+CONVOLUTION = re.compile(r"__torch__\.torch\.classes\.quantized\.Conv[23]dPackedParamsBase")
+"""What it holds of a convolution (fbgemm_utils.cpp, `register_conv_params`)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +84,29 @@ def packed_linear(state: object) -> Packed:
             return Packed(weight, bias)
         case _:
             raise InvalidModelError(f"a packed linear layer holds {told(state)}")
+
+
+def packed_convolution(numbers: Sequence[int], weight: object, bias: object) -> Packed:
+    """The weights of a convolution, and its settings from one row (conv_serialization.h, `serialize_conv`).
+
+    Args:
+        numbers: how many axes; strides, padding, dilation and what is added behind, for each axis; groups; whether it
+            is transposed.
+        weight: quantised.
+        bias: f32, or None.
+
+    Raises:
+        InvalidModelError: the archive holds something else.
+    """
+    axes = numbers[0] if numbers else 0
+    if axes < 1 or len(numbers) != 4 * axes + 3:
+        raise InvalidModelError(f"a packed convolution has {len(numbers)} settings")
+    strides, padding, dilation, behind = (list(numbers[1 + axes * k : 1 + axes * (k + 1)]) for k in range(4))
+    groups, transposed = numbers[-2:]
+    settings = (strides, padding, behind, dilation, groups) if transposed else (strides, padding, dilation, groups)
+    if not isinstance(weight, Weight) or not (bias is None or isinstance(bias, Tensor)):
+        raise InvalidModelError(f"a packed convolution holds {told(weight)} and {told(bias)}")
+    return Packed(weight, bias, settings)
 
 
 def packed_embedding(state: object) -> Packed:
