@@ -8,7 +8,8 @@ import pytest
 import xir
 from tests.frontends.torch.script.archives import Made, net, script_bytes, write
 from xir.errors import InvalidModelError, UnsupportedError
-from xir.frontends.torch.script.packed import packed_embedding, packed_linear
+from xir.frontends.torch.script.cells import packed_cell
+from xir.frontends.torch.script.packed import packed_convolution, packed_embedding, packed_linear
 
 X = np.random.default_rng(0).uniform(-1, 1, (1, 2, 4, 4)).astype(np.float32)
 SCALE, ZERO = 0.015, 100
@@ -120,6 +121,13 @@ def test_code(tmp_path, expression):
         ("ops.quantized.linear_prepack(x, None)", InvalidModelError, "a layer is packed of a tensor"),
         ("ops.quantized.add(x, q, 0.1, 1)", InvalidModelError, "a quantised tensor is needed"),
         ("ops.quantized.cat([], 1, 0.1, 1)", InvalidModelError, "no tensors are joined"),
+        (
+            "torch.quantized_lstm(x, x, [x], [x], True, 1, 0., False, False, False)",
+            UnsupportedError,
+            "packed sequences",
+        ),
+        ("torch.quantized_lstm(x, [x], [x], True, 1, 0., False, False, False)", InvalidModelError, "a recurrent layer"),
+        ("ops.quantized.quantized_gru_cell_dynamic(x, x, x, x, x, x)", InvalidModelError, "a recurrent cell of"),
         ("torch.quantize_per_tensor(x, 0.1, 1, 14)", UnsupportedError, "type number 14"),
         ("torch.quantize_per_tensor(x, torch.max(x), 1, 13)", UnsupportedError, "a scale that only the run knows"),
     ],
@@ -157,6 +165,25 @@ def test_an_object_without_the_code_to_restore_itself_is_refused(tmp_path):
     path = write(tmp_path, script_bytes(Made("__torch__.Net", (0.5, 2)), {"__torch__": code}))
     with pytest.raises(UnsupportedError, match="restored by code that the archive does not hold"):
         xir.load(path, inputs={"x": "f32[3]"})
+
+
+@pytest.mark.parametrize("kind", ["quantized", "quantized_fp16", "quantized_dynamic"])
+def test_packed_cells_hold_two_layers(kind):
+    with pytest.raises(InvalidModelError, match="packed weights of a recurrent layer hold"):
+        packed_cell((kind, [], [], [1], [2, 3]))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "words"),
+    [
+        ([], "0 settings"),
+        ([2, 1, 1], "3 settings"),
+        ([1, 1, 0, 1, 0, 1, 0], "holds 3 and 4"),
+    ],
+)
+def test_packed_convolutions_tell_all_settings(numbers, words):
+    with pytest.raises(InvalidModelError, match=words):
+        packed_convolution(numbers, 3, 4)
 
 
 @pytest.mark.parametrize("make", [packed_linear, packed_embedding])

@@ -69,6 +69,18 @@ class Packed:
         return [weight, self.bias, *settings]
 
 
+def _operands(interpreter: Interpreter, layer: object, operator: str) -> list[object]:
+    """What an operator takes; of a convolution over one axis, which may be packed as one over two, the last of them."""
+    weight, bias, *settings = _packed(layer).operands(interpreter)
+    if operator.endswith("1d") and isinstance(weight, Tensor) and weight.value.rank == _PLANE:
+        weight = interpreter.operator("torch.squeeze", [weight, 2], {})
+        settings = [each[-1:] if is_list(each) else each for each in settings]
+    return [weight, bias, *settings]
+
+
+_PLANE = 4
+"""Axes of the weight of a convolution over two axes."""
+
 _TRANSPOSED = 5
 """How many settings a transposed convolution has."""
 
@@ -158,7 +170,7 @@ def _layer(operator: str, after: str | None = None, *, added: bool = False) -> R
         x, *others = items
         addend = others.pop(0) if added else None
         layer, scale, zero, *slope = [others[0], *others[-2:]] if len(others) > _MOST else others
-        operands = _packed(layer).operands(interpreter)
+        operands = _operands(interpreter, layer, operator)
         real: object = interpreter.operator(operator, [Tensor(real_of(x)), *operands], {})
         if added:
             real = interpreter.operator("torch.add", [real, Tensor(real_of(addend))], {})
@@ -301,7 +313,7 @@ def _dynamic(operator: str, after: str | None = None) -> Rule:
             raise InvalidModelError(f"{told(x)} in place of a tensor")
         with interpreter.sourced("quantized.linear_dynamic"):
             real = by_range(interpreter, x.value, 127 if reduced else 255)
-        made = interpreter.operator(operator, [Tensor(real), *_packed(layer).operands(interpreter)], {})
+        made = interpreter.operator(operator, [Tensor(real), *_operands(interpreter, layer, operator)], {})
         return interpreter.operator(after, [made], {}) if after is not None else made
 
     return rule
