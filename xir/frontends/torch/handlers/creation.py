@@ -68,8 +68,9 @@ def ones(call: Call, sizes: Sizes, dtype: DType | None) -> Value:
     "Device? device=None, bool? pin_memory=None) -> Tensor",
     "empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? "
     "device=None, bool? pin_memory=None) -> Tensor",
+    unused=("physical_layout", "stride"),
 )
-def empty_in_order(call: Call, sizes: Sizes, order: Sizes, dtype: DType | None) -> Value:
+def empty_in_order(call: Call, sizes: Sizes, dtype: DType | None) -> Value:
     """0 everywhere, which PyTorch leaves open; how the elements lie in memory changes none of them."""
     return _full(call, sizes, 0, dtype or DEFAULT)
 
@@ -117,18 +118,12 @@ def new_full(call: Call, x: Value, sizes: Sizes, number: Number, dtype: DType | 
     "bool? pin_memory=None) -> Tensor",
     "new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, "
     "bool? pin_memory=None) -> Tensor",
+    "new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? "
+    "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
+    unused=("stride",),
 )
 def new_zeros(call: Call, x: Value, sizes: Sizes, dtype: DType | None) -> Value:
     """0 everywhere in the type of another tensor."""
-    return _full(call, sizes, 0, dtype or x.dtype)
-
-
-@operators.op(
-    "new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? "
-    "layout=None, Device? device=None, bool? pin_memory=None) -> Tensor",
-)
-def new_empty_strided(call: Call, x: Value, sizes: Sizes, strides: Sizes, dtype: DType | None) -> Value:
-    """The same."""
     return _full(call, sizes, 0, dtype or x.dtype)
 
 

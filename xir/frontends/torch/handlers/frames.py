@@ -9,7 +9,6 @@ from xir.frontends.torch.handlers import joining
 from xir.frontends.torch.handlers.complex import view_as_complex
 from xir.frontends.torch.handlers.fourier import complex_to_real, norm_mode
 from xir.frontends.torch.operators import Operators
-from xir.ir.dims import Dim
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise, signal
@@ -140,9 +139,11 @@ def _added(frames: Value, points: int, step: int) -> Value:
 def _within(x: Value, start: int, wanted: int | None) -> Value:
     """What lies between the halves of a frame at both ends, or as many points as wanted, zeros behind the signal."""
     axis, size = x.rank - 1, x.shape[-1]
-    stop: Dim = size - start if wanted is None else start + wanted
-    if isinstance(stop, int) and isinstance(size, int) and stop > size:
-        x = pad(x, padding=(*((0, 0),) * axis, (0, stop - size)))
+    if wanted is None:
+        return slice_(x, axes=(axis,), starts=(start,), stops=(size - start,), steps=(1,))
+    stop = start + wanted
+    behind = max(stop - size, 0) if isinstance(size, int) else stop
+    x = pad(x, padding=(*((0, 0),) * axis, (0, behind))) if behind else x
     return slice_(x, axes=(axis,), starts=(start,), stops=(stop,), steps=(1,))
 
 

@@ -123,10 +123,9 @@ def selection_gradient(call: Call, dy: Value, axis: int, indices: Value, sizes: 
 @operators.op(
     "embedding_backward(Tensor grad, Tensor indices, SymInt num_weights, SymInt padding_idx, bool "
     "scale_grad_by_freq, bool sparse) -> Tensor",
+    unused=("sparse",),
 )
-def rows_gradient(
-    call: Call, dy: Value, indices: Value, count: Number, padding: Number, scaled: bool, sparse: bool
-) -> Value:
+def rows_gradient(call: Call, dy: Value, indices: Value, count: Number, padding: Number, scaled: bool) -> Value:
     """The gradient of a table of rows."""
     return embedding_gradient(call, dy, indices, count, padding, scaled)
 

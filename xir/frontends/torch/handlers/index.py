@@ -112,8 +112,9 @@ def index_select(call: Call, x: Value, axis: int, indices: Value) -> Value:
 
 @operators.op(
     "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
+    unused=("sparse_grad",),
 )
-def gather_(call: Call, x: Value, axis: int, indices: Value, sparse: bool) -> Value:
+def gather_(call: Call, x: Value, axis: int, indices: Value) -> Value:
     """The elements at the places of `indices`, but for the coordinate on an axis, which it holds."""
     axis = call.axis(axis, x.rank)
     indices = call.cast(indices, DType.INT64)
@@ -153,9 +154,10 @@ def take_along_dim(call: Call, x: Value, indices: Value, axis: int | None) -> Va
 @operators.op(
     "embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool "
     "sparse=False) -> Tensor",
+    unused=("padding_idx", "scale_grad_by_freq", "sparse"),
 )
-def embedding(call: Call, weight: Value, indices: Value, padding: Number, scaled: bool, sparse: bool) -> Value:
-    """The rows of a table."""
+def embedding(call: Call, weight: Value, indices: Value) -> Value:
+    """The rows of a table; what concerns its derivative alone changes none of them."""
     return gather(weight, call.cast(indices, DType.INT64), axis=0)
 
 
@@ -258,8 +260,9 @@ def _counted(call: Call, line: Value, x: Value, small: bool, right: bool) -> Val
     "Tensor",
     "isin.Scalar_Tensor(Scalar element, Tensor test_elements, *, bool assume_unique=False, bool invert=False) -> "
     "Tensor",
+    unused=("assume_unique",),
 )
-def isin(call: Call, x: Value | Number, others: Value | Number, unique: bool, invert: bool) -> Value:
+def isin(call: Call, x: Value | Number, others: Value | Number, invert: bool) -> Value:
     """Whether each element is among others."""
     left = x if isinstance(x, Value) else call.scalar(x, others.dtype if isinstance(others, Value) else DType.INT64)
     right = others if isinstance(others, Value) else call.scalar(others, left.dtype)

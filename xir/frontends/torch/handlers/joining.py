@@ -150,8 +150,9 @@ def tile(call: Call, x: Value, repeats: Sequence[Number]) -> Value:
 
 @operators.op(
     "repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor",
+    unused=("output_size",),
 )
-def repeat_each(call: Call, x: Value, times: Number, axis: int | None, size: Number | None) -> Value:
+def repeat_each(call: Call, x: Value, times: Number, axis: int | None) -> Value:
     """Each slice of an axis, or each element, so many times."""
     if axis is None:
         x, axis = reshape(x, shape=(x.tensor.elements,)), 0

@@ -226,16 +226,10 @@ def likelihood_and_count(
     " SymInt ignore_index, Tensor total_weight) -> Tensor",
     "nll_loss2d_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction,"
     " SymInt ignore_index, Tensor total_weight) -> Tensor",
+    unused=("total_weight",),
 )
 def likelihood_backward(
-    call: Call,
-    dy: Value,
-    x: Value,
-    target: Value,
-    weight: Value | None,
-    reduction: int,
-    ignored: Dim,
-    count: Value,
+    call: Call, dy: Value, x: Value, target: Value, weight: Value | None, reduction: int, ignored: Dim
 ) -> Value:
     """The derivative of `nll_loss` by its input."""
     rest = (target,) if weight is None else (target, weight)
@@ -362,9 +356,10 @@ def triplet(
 @operators.op(
     "_cdist_forward(Tensor x1, Tensor x2, float p, int? compute_mode) -> Tensor",
     "cdist(Tensor x1, Tensor x2, float p=2., int? compute_mode=None) -> Tensor",
+    unused=("compute_mode",),
 )
-def distances(call: Call, x: Value, y: Value, p: float, mode: int | None) -> Value:
-    """The p-norm of every row of x less every row of y; which way it is computed is ours."""
+def distances(call: Call, x: Value, y: Value, p: float) -> Value:
+    """The p-norm of every row of x less every row of y."""
     left = reshape(x, shape=(*x.shape[:-1], 1, x.shape[-1]))
     right = reshape(y, shape=(*y.shape[:-2], 1, *y.shape[-2:]))
     difference = sub(*call.promoted(left, right))

@@ -150,9 +150,9 @@ def _moved(x: Value, perm: tuple[int, ...]) -> Value:
     return x if perm == tuple(range(x.rank)) else transpose(x, perm=perm)
 
 
-@operators.op("einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor")
-def einsum(call: Call, equation: str, tensors: Sequence[Value], path: object) -> Value:
-    """Sums of products over labelled axes; the order of the products is ours."""
+@operators.op("einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor", unused=("path",))
+def einsum(call: Call, equation: str, tensors: Sequence[Value]) -> Value:
+    """Sums of products over labelled axes; xir chooses the order of the products."""
     dtype = reduce(lambda held, value: value.dtype if value.dtype.bits > held.bits else held, tensors, tensors[0].dtype)
     return einsum_of(*(call.cast(value, dtype) for value in tensors), equation=equation.replace(" ", ""))
 
@@ -256,7 +256,8 @@ def weight_matmul(call: Call, x: Value, w: Value, scales: Value) -> Value:
 
 @operators.op(
     "_scaled_mm(Tensor self, Tensor mat2, Tensor scale_a, Tensor scale_b, Tensor? bias=None,"
-    " Tensor? scale_result=None, ScalarType? out_dtype=None, bool use_fast_accum=False) -> Tensor"
+    " Tensor? scale_result=None, ScalarType? out_dtype=None, bool use_fast_accum=False) -> Tensor",
+    unused=("use_fast_accum",),
 )
 def scaled_matmul(
     call: Call,
@@ -267,7 +268,6 @@ def scaled_matmul(
     bias: Value | None,
     made_scale: Value | None,
     dtype: DType | None,
-    fast: bool,
 ) -> Value:
     """The product of f8 matrices times a scale of each, or of each row and column, in f32."""
     z = matmul_in(call, x, y, DType.FLOAT32)

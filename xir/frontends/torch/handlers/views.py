@@ -37,6 +37,8 @@ def viewed(call: Call, x: Value, sizes: Sizes) -> Value:
     "view(Tensor(a) self, SymInt[] size) -> Tensor(a)",
     "_unsafe_view(Tensor self, SymInt[] size) -> Tensor",
     "view_copy(Tensor self, SymInt[] size) -> Tensor",
+    "_reshape_alias(Tensor(a) self, SymInt[] size, SymInt[] stride) -> Tensor(a)",
+    unused=("stride",),
 )
 def view(call: Call, x: Value, sizes: Sizes) -> Value:
     """The elements in another shape."""
@@ -50,14 +52,6 @@ def reshaped(call: Call, x: Value, sizes: Sizes) -> Value | Tensor:
     """The elements in another shape: a copy where they do not lie in order."""
     made = viewed(call, x, sizes)
     return Tensor(made) if isinstance(copied(x), Tensor) else made
-
-
-@operators.op(
-    "_reshape_alias(Tensor(a) self, SymInt[] size, SymInt[] stride) -> Tensor(a)",
-)
-def reshape_alias(call: Call, x: Value, sizes: Sizes, strides: Sizes) -> Value:
-    """The elements in another shape."""
-    return viewed(call, x, sizes)
 
 
 @operators.op(
@@ -259,12 +253,8 @@ operators.put("squeeze.default", "squeeze.dim", "squeeze.dims", "unsqueeze.defau
 @operators.op(
     "expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)",
     "expand_copy(Tensor self, SymInt[] size, *, bool implicit=False) -> Tensor",
+    unused=("implicit",),
 )
-def expand(call: Call, x: Value, sizes: Sizes, implicit: bool) -> Value:
-    """Axes of size 1 repeated; -1 keeps a size."""
-    return expanded(call, x, sizes)
-
-
 def expanded(call: Call, x: Value, sizes: Sizes) -> Value:
     """Axes of size 1 repeated to `sizes`; -1 keeps a size."""
     new = len(sizes) - x.rank
