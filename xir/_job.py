@@ -27,11 +27,13 @@ from xir.passes import ATTENTION_OPSET, Trace, optimize, tidied
 from xir.precision import Precision, narrowed_as
 from xir.verification import (
     Certificate,
+    LiteRTRunner,
     OnnxRuntimeRunner,
     ReferenceRunner,
     Runner,
     TorchRunner,
     check_memory,
+    has_litert,
     has_onnxruntime,
     has_torch,
     verify_runners,
@@ -231,10 +233,21 @@ class ConversionMismatch(MismatchError):
 
 
 def runner_of(path: str, format: str | None = None, options: LoadOptions | None = None) -> Runner:
-    """What runs a file: onnxruntime for ONNX where it is installed, PyTorch for our modules, else the reference."""
+    """What runs a file: onnxruntime, LiteRT where they are installed, PyTorch for our modules, else the reference.
+
+    LiteRT's integers may be one step beside ours, which no tolerance of real numbers allows: files with scales are run
+    by the reference.
+    """
     chosen = format or recognize(path).name
     if chosen == "onnx" and has_onnxruntime():
         return OnnxRuntimeRunner(path)
     if chosen == "py":
         return TorchRunner(path)
-    return ReferenceRunner(load_model(path, options).graph)
+    graph = load_model(path, options).graph
+    if chosen == "tflite" and has_litert() and not any(node.op.name in _SCALED for node in graph.nodes):
+        return LiteRTRunner(path)
+    return ReferenceRunner(graph)
+
+
+_SCALED = frozenset({"dequantize", "dynamic_quantize", "quantize"})
+"""Operators of integers that stand for real numbers."""

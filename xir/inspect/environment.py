@@ -15,8 +15,9 @@ CORE = ("numpy", "protobuf", "onnx", "click", "rich", "ml_dtypes", "safetensors"
 
 EXTRAS: Mapping[str, tuple[str, str]] = {
     "ort": ("onnxruntime", "verify ONNX files by onnxruntime"),
+    "litert": ("ai-edge-litert", "verify TFLite files by LiteRT"),
     "cpu": ("llvmlite", "compile models to machine code"),
-    "hdf5": ("h5py", "read Caffe's .caffemodel.h5"),
+    "hdf5": ("h5py", "read Caffe's .caffemodel.h5, read and write Keras"),
     "image": ("pillow", "feed pictures"),
 }
 """{extra: (library, what it is for)} (pyproject.toml, `optional-dependencies`)."""

@@ -5,10 +5,12 @@ from xir.verification.check import SEEDS, verify_runners
 from xir.verification.compare import ATOL, RTOL, Difference, compare, compare_boxes
 from xir.verification.memory import MAX_RUN_BYTES, check_memory, peak_bytes
 from xir.verification.runners import (
+    LiteRTRunner,
     OnnxRuntimeRunner,
     ReferenceRunner,
     Runner,
     TorchRunner,
+    has_litert,
     has_onnxruntime,
     has_torch,
 )
@@ -22,6 +24,7 @@ __all__ = [
     "Certificate",
     "Difference",
     "LayerDifference",
+    "LiteRTRunner",
     "OnnxRuntimeRunner",
     "ReferenceRunner",
     "Runner",
@@ -29,6 +32,7 @@ __all__ = [
     "check_memory",
     "compare",
     "compare_boxes",
+    "has_litert",
     "has_onnxruntime",
     "has_torch",
     "peak_bytes",

@@ -178,6 +178,26 @@ class TorchRunner(_ForeignRunner):
         super().__init__("PyTorch", "xir.verification._torch", path, seconds)
 
 
+class LiteRTRunner(_ForeignRunner):
+    """A TFLite file run by LiteRT."""
+
+    def __init__(self, path: str, *, seconds: float | None = None) -> None:
+        """Opens the file at `path`.
+
+        Args:
+            path: the file.
+            seconds: see `OnnxRuntimeRunner`.
+
+        Raises:
+            MissingExtraError: if LiteRT is not installed.
+            MismatchError: if LiteRT refuses the file, or dies of it.
+            UnsafeError: if LiteRT does not come to an end.
+        """
+        if not has_litert():
+            raise MissingExtraError("LiteRT is not installed", hint="pip install ai-edge-litert")
+        super().__init__("LiteRT", "xir.verification._litert", path, seconds)
+
+
 def shape_of(type: Type) -> InputShape:
     """The sizes of an input, None for one that is not fixed; None for what is no tensor."""
     if not isinstance(type, TensorType):
@@ -193,6 +213,11 @@ def _told(shape: object) -> InputShape:
 def _in_line(said: object) -> str:
     """A runtime's message, which may have many lines, as one."""
     return " ".join(str(said).replace("\\n", " ").split())
+
+
+def has_litert() -> bool:
+    """Whether LiteRT can be imported."""
+    return find_spec("ai_edge_litert") is not None
 
 
 def has_onnxruntime() -> bool:

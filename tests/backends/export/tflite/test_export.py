@@ -13,6 +13,7 @@ from xir.backends.export.tflite import export_tflite, plan_tflite
 from xir.backends.export.tflite._plan import Plan
 from xir.backends.export.tflite._versions import runtime_of, version_of
 from xir.errors import UnsupportedError
+from xir.frontends.tflite.reader import read_tflite
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol
 from xir.ir.graph import Graph, Parameter
@@ -111,6 +112,17 @@ def test_an_image_with_channels_last_has_no_transpose() -> None:
     made = net.conv(shapes.transpose(x, perm=(0, 3, 1, 2)), 4, 3)
     plan = plan_tflite(net.graph(shapes.transpose(made, perm=(0, 2, 3, 1))))
     assert kinds(plan) == ["CONV_2D"]
+
+
+def test_the_signature_names_the_tensors_of_the_file(tmp_path: Path) -> None:
+    """Fused activations leave tensors that are not written, which the signature must not count."""
+    path = tmp_path / "net.tflite"
+    export_tflite(small_network(), path)
+    model = read_tflite(path)
+    main = model.subgraphs[0]
+    (signature,) = model.signatures
+    assert [main.tensors[index].name for index in signature.outputs.values()] == ["y0"]
+    assert [main.tensors[index].name for index in signature.inputs.values()] == ["x0"]
 
 
 def test_reshapes_that_undo_each_other_are_not_written(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ class Layers:
     outputs: list[Place] = field(default_factory=list["Place"])
     _taken: set[str] = field(default_factory=set[str])
     _known: set[str] = field(default_factory=set[str])
+    _zeros: dict[DType, Json] = field(default_factory=dict[DType, Json])
 
     def __post_init__(self) -> None:
         """Keeps the names that people know for what they name."""
@@ -267,10 +268,12 @@ class Layers:
         first = next((number for number in self.plan.inputs if 0 not in self.tensor(number).shape), None)
         if first is None:
             raise UnsupportedError("results that depend on no input that has elements")
-        kind = self.tensor(first).dtype
-        flat = self.operation("Reshape", [self._refer(first)], TensorType(kind, (1,)), newshape=[-1])
-        item = self.operation("GetItem", [flat, 0], TensorType(kind, ()))
-        return self.operation("ZerosLike", [item], TensorType(dtype, ()), dtype=_word(dtype))
+        if dtype not in self._zeros:
+            held = self.tensor(first)
+            key: list[Json] = [0] * len(held.shape)
+            item = self.operation("GetItem", [self._refer(first), key], TensorType(held.dtype, ()))
+            self._zeros[dtype] = self.operation("ZerosLike", [item], TensorType(dtype, ()), dtype=_word(dtype))
+        return self._zeros[dtype]
 
 
 def _word(dtype: DType) -> str:

@@ -70,8 +70,10 @@ class _Encoder:
         return {"deprecated_builtin_code": min(number, 127), "builtin_code": number, "version": version}
 
     def signature(self, plan: Plan) -> Content:
+        place = _places(plan)
+
         def listed(names: Sequence[str], numbers: Sequence[int]) -> Content:
-            return [{"name": name, "tensor_index": number} for name, number in zip(names, numbers, strict=True)]
+            return [{"name": name, "tensor_index": place[old]} for name, old in zip(names, numbers, strict=True)]
 
         return {
             "inputs": listed(plan.graph.input_names, plan.inputs),
@@ -81,11 +83,9 @@ class _Encoder:
         }
 
     def subgraph(self, plan: Plan, number: int) -> Content:
-        used = _used(plan)
-        place = {old: new for new, old in enumerate(used)}
-        place[-1] = -1
+        place = _places(plan)
         return {
-            "tensors": [self.tensor(plan.tensors[old]) for old in used],
+            "tensors": [self.tensor(plan.tensors[old]) for old in place if old >= 0],
             "inputs": [place[old] for old in plan.inputs],
             "outputs": [place[old] for old in plan.outputs],
             "operators": [self.operator(plan, record, place) for record in plan.records],
@@ -140,10 +140,11 @@ class _Encoder:
         return self.held[key]
 
 
-def _used(plan: Plan) -> list[int]:
-    """The tensors that the inputs, outputs and operators name, in order."""
+def _places(plan: Plan) -> dict[int, int]:
+    """Where the tensors stand that the inputs, outputs and operators name, in order; -1 is an operand left out."""
     numbers = {number for record in plan.records for number in (*record.inputs, *record.outputs) if number >= 0}
-    return sorted(numbers | {*plan.inputs, *plan.outputs})
+    used = sorted(numbers | {*plan.inputs, *plan.outputs})
+    return {**{old: new for new, old in enumerate(used)}, -1: -1}
 
 
 def element_name(dtype: DType) -> str | None:

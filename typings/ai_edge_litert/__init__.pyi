@@ -1,0 +1,1 @@
+"""What xir uses of ai-edge-litert, which ships no types."""
