@@ -268,7 +268,8 @@ def _script_archive(subject: Subject, symbolic: bool) -> Path:
     if symbolic or how == "script":
         types = _types(subject.example, subject.network.axes if symbolic else {})
         (folder / "types.json").write_text(json.dumps(types))
-    torch.jit.save(archive, str(folder / "model.pt"))
+    _made(lambda: torch.jit.save(archive, str(folder / "model.unfinished")))
+    (folder / "model.unfinished").rename(folder / "model.pt")
     return folder
 
 
