@@ -21,7 +21,7 @@ from xir.ops._build import scalar_like
 from xir.ops.index import gather, scatter_elements
 from xir.ops.reduce import reduce_max, reduce_sum
 from xir.ops.running import cumsum
-from xir.ops.shape import broadcast, concat, reshape, shape_of
+from xir.ops.shape import broadcast, concat, reshape, shape_of, slice_
 
 operators = Operators("aten")
 
@@ -130,20 +130,38 @@ def running_log_sum(call: Call, x: Value, axis: int) -> Value:
 def unique_consecutive(
     call: Call, x: Value, with_inverse: bool, with_counts: bool, axis: int | None
 ) -> tuple[Value, Value, Value]:
-    """The first of each run of equal elements; which run each belongs to; how long each is."""
-    if axis is not None and x.rank != 1:
-        call.refuse("runs of equal slices along an axis")
-    line = reshape(x, shape=(x.tensor.elements,))
-    size = line.shape[0]
+    """The first of each run of equal elements, or slices; which run each belongs to; how long each is."""
+    if axis is None:
+        found, inverse, counts = _runs(call, reshape(x, shape=(x.tensor.elements,)), 0)
+        return found, call.flat_to(inverse, x.shape), counts
+    return _runs(call, x, call.axis(axis, x.rank))
+
+
+@operators.op(
+    "unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool return_counts=False) -> "
+    "(Tensor, Tensor, Tensor)",
+)
+def unique_slices(call: Call, x: Value, axis: int, with_inverse: bool, with_counts: bool) -> tuple[Value, Value, Value]:
+    """The same of slices along an axis."""
+    return _runs(call, x, call.axis(axis, x.rank))
+
+
+def _runs(call: Call, x: Value, axis: int) -> tuple[Value, Value, Value]:
+    """The first of each run of equal slices, which run each belongs to, how long each is."""
+    size = x.shape[axis]
     if size == 0:
-        return line, call.filled(0, DType.INT64, x.shape), call.filled(0, DType.INT64, (0,))
-    differs = compare.not_equal(cut(line, 0, 1, size), cut(line, 0, 0, size - 1))
+        return x, call.filled(0, DType.INT64, (0,)), call.filled(0, DType.INT64, (0,))
+    differs = compare.not_equal(cut(x, axis, 1, size), cut(x, axis, 0, size - 1))
+    others = tuple(each for each in range(x.rank) if each != axis)
+    if others:
+        differs = call.cast(reduce_max(call.cast(differs, DType.UINT8), axes=others, keep_dims=False), DType.BOOL)
     starts = concat(call.filled(True, DType.BOOL, (1,)), differs, axis=0)
     (places,) = places_of(call, starts)
     count: Dim = places.shape[0]
     inverse = elementwise.sub(cumsum(call.cast(starts, DType.INT64), axis=0), call.filled(1, DType.INT64, (size,)))
-    ends = concat(cut(places, 0, 1, count), reshape(shape_of(line), shape=(1,)), axis=0)
-    return gather(line, places, axis=0), call.flat_to(inverse, x.shape), elementwise.sub(ends, places)
+    whole = slice_(shape_of(x), axes=(0,), starts=(axis,), stops=(axis + 1,), steps=(1,))
+    ends = concat(cut(places, 0, 1, count), whole, axis=0)
+    return gather(x, places, axis=axis), inverse, elementwise.sub(ends, places)
 
 
 @operators.op(

@@ -12,13 +12,15 @@ from xir.frontends.torch.handlers.views import permuted, with_axis
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.tensor import Number
 from xir.ir.dims import Dim
+from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType
+from xir.ir.types import DType, TensorType
 from xir.ops import compare, elementwise, norm, running
 from xir.ops._build import scalar_like
 from xir.ops.bitwise import bitwise_not
-from xir.ops.index import gather
-from xir.ops.reduce import arg_max, reduce_max, top_k
+from xir.ops.control import loop
+from xir.ops.index import gather, gather_elements
+from xir.ops.reduce import arg_max, reduce_max, reduce_sum, top_k
 from xir.ops.shape import broadcast, iota, pad, reshape, slice_
 
 operators = Operators("aten")
@@ -98,13 +100,28 @@ def back(x: Value, axis: int, step: int, fill: float) -> Value:
 
 def running_most(call: Call, x: Value, axis: int) -> Value:
     """Running maxima by shifted copies (Hillis and Steele 1986, 'Data Parallel Algorithms')."""
-    size = call.known_integer(x.shape[axis], "the size of an axis with running extremes")
+    size = x.shape[axis]
+    if not isinstance(size, int):
+        return _running_most_of_any(call, x, axis)
     least = -math.inf if x.dtype.is_floating else float(-(1 << (x.dtype.bits - 1)) if x.dtype.is_signed else 0)
     step = 1
     while step < size:
         x = elementwise.maximum(x, back(x, axis, step, least))
         step *= 2
     return x
+
+
+def _running_most_of_any(call: Call, x: Value, axis: int) -> Value:
+    """The same for a size that is not known: in a loop that doubles the step."""
+    step, going, held = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ())), Value(x.type)
+    one, size = call.literal(1, DType.INT64), call.scalar(x.shape[axis], DType.INT64)
+    apart, whole = Value(one.type), Value(size.type)
+    places = iota(shape=(x.shape[axis],), axis=0, dtype=DType.INT64)
+    before = elementwise.maximum(elementwise.sub(places, broadcast(apart, shape=places.shape)), scalar_like(places, 0))
+    wider = elementwise.add(apart, apart)
+    made = elementwise.maximum(held, gather(held, before, axis=axis))
+    body = Graph("running", (step, going, held, apart, whole), (compare.less(wider, whole), made, wider))
+    return loop(None, compare.less(one, size), x, one, size, body=body, carried=2)[0]
 
 
 @operators.op(
@@ -247,6 +264,9 @@ def median(call: Call, x: Value) -> Value:
 @operators.op(
     "quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
     "quantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
+    "nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation='linear')"
+    " -> Tensor",
+    "nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation='linear') -> Tensor",
 )
 def quantile(call: Call, x: Value, q: Value | float, axis: int | None, keep: bool, interpolation: str) -> Value:
     """Quantiles along an axis, in front for several of them (aten/src/ATen/native/Sorting.cpp, `quantile_impl`)."""
@@ -270,24 +290,44 @@ def _quantiles(call: Call, x: Value, axis: int, odds: Value, interpolation: str)
     """[..., number of quantiles] of `x` along an axis, which is gone."""
     ordered_values, _ = ordered(call, x, axis, False)
     moved = permuted(ordered_values, [*(each for each in range(x.rank) if each != axis), axis])
+    if call.kind.startswith("aten.nanquantile"):
+        return _known_quantiles(call, moved, odds, interpolation)
     ranks = elementwise.mul(odds, call.filled(x.shape[axis] - 1, odds.dtype, odds.shape))
-    below = elementwise.floor(ranks)
     last = moved.rank - 1
-    places = {
-        "lower": below,
-        "higher": elementwise.ceil(ranks),
-        "nearest": elementwise.round_(ranks),
-    }.get(interpolation, below)
-    low = gather(moved, call.cast(places, DType.INT64), axis=last)
-    if interpolation in ("linear", "midpoint"):
-        high = gather(moved, call.cast(elementwise.ceil(ranks), DType.INT64), axis=last)
-        weight = elementwise.sub(ranks, below) if interpolation == "linear" else scalar_like(ranks, 0.5)
-        step = elementwise.mul(elementwise.sub(high, low), call.repeated(weight, low.shape))
-        low = elementwise.add(low, step)
-    elif interpolation not in ("lower", "higher", "nearest"):
-        call.invalid(f"interpolation={interpolation!r}")
+    low = _between(call, ranks, interpolation, lambda places: gather(moved, places, axis=last))
     unknown = call.cast(
         reduce_max(call.cast(elementwise.is_nan(x), DType.UINT8), axes=(axis,), keep_dims=False), DType.BOOL
     )
     wide = broadcast(with_axis(unknown, unknown.rank), shape=low.shape)
     return elementwise.select(wide, scalar_like(low, math.nan), low)
+
+
+def _known_quantiles(call: Call, moved: Value, odds: Value, interpolation: str) -> Value:
+    """The same of what is a number: each line `[..., size]`, with NaN at its end, has ranks of its own."""
+    last = moved.rank - 1
+    count = reduce_sum(call.cast(compare.equal(moved, moved), odds.dtype), axes=(last,), keep_dims=True)
+    shape = (*moved.shape[:-1], odds.shape[0])
+    highest = broadcast(
+        elementwise.maximum(elementwise.sub(count, scalar_like(count, 1)), scalar_like(count, 0)), shape=shape
+    )
+    ranks = elementwise.mul(broadcast(odds, shape=shape), highest)
+    return _between(call, ranks, interpolation, lambda places: gather_elements(moved, places, axis=last))
+
+
+def _between(call: Call, ranks: Value, interpolation: str, pick: Callable[[Value], Value]) -> Value:
+    """What stands at ranks between two places."""
+    below = elementwise.floor(ranks)
+    places = {
+        "lower": below,
+        "higher": elementwise.ceil(ranks),
+        "nearest": elementwise.round_(ranks),
+    }.get(interpolation, below)
+    low = pick(call.cast(places, DType.INT64))
+    if interpolation in ("linear", "midpoint"):
+        high = pick(call.cast(elementwise.ceil(ranks), DType.INT64))
+        weight = elementwise.sub(ranks, below) if interpolation == "linear" else scalar_like(ranks, 0.5)
+        step = elementwise.mul(elementwise.sub(high, low), call.repeated(weight, low.shape))
+        low = elementwise.add(low, step)
+    elif interpolation not in ("lower", "higher", "nearest"):
+        call.invalid(f"interpolation={interpolation!r}")
+    return low
