@@ -22,8 +22,9 @@ from xir.ir.constraints import collecting
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, Type
 from xir.ops import control
+from xir.ops.compare import equal
 from xir.ops.constant import constant, identity
-from xir.ops.elementwise import cast
+from xir.ops.elementwise import cast, sub
 from xir.ops.shape import reshape
 
 if TYPE_CHECKING:
@@ -312,8 +313,6 @@ class Control:
 
     def _case(self, node: TfNode, operands: list[Operand], scope: Scope) -> list[Operand]:
         """Case: the last branch is taken for numbers that are none of a branch (functional_ops.cc)."""
-        from xir.ops.compare import equal
-
         held = node.attributes.get("branches")
         names = () if held is None else tuple(each.text("name") for each in held.required("list").messages("func"))
         functions = [self.importer.model.functions.get(name) for name in names]
@@ -388,6 +387,4 @@ def control_number(condition: Value, place: int) -> Value:
     held = cast(_scalar(condition), dtype=DType.INT32)
     if place:
         return held
-    from xir.ops.elementwise import sub
-
     return sub(_number(1), held)

@@ -18,6 +18,7 @@ from xir.ir.dims import Shape, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops import elementwise
+from xir.ops.activation import tanh
 from xir.ops.constant import constant
 
 
@@ -196,8 +197,6 @@ def activated(site: Site, value: Value, name: str) -> Value:
         case "RELU6":
             return elementwise.clip(value, minimum=0.0, maximum=6.0)
         case "TANH":
-            from xir.ops.activation import tanh
-
             return tanh(value)
         case _:
             site.refuse(f"the fused activation {name}")

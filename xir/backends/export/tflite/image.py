@@ -69,26 +69,19 @@ def _resize(node: Node) -> Answer:
     return Call(kind, (Laid(x, last), Sizes(sizes)), (table, fields), last)
 
 
-@forms.of(depth_to_space)
-def _depth_to_space(node: Node) -> Answer:
-    """DEPTH_TO_SPACE, which reads channels as [block, block, C]."""
+@forms.of(depth_to_space, space_to_depth)
+def _depth_and_space(node: Node) -> Answer:
+    """DEPTH_TO_SPACE and SPACE_TO_DEPTH, which read and make channels as [block, block, C]."""
     x = operand(node)
     if node.attributes["order"] != "depth_first" or x.rank != _PLANE:
         return decomposed(node)
     last = channels_last(_PLANE)
     fields: dict[str, Content] = {"block_size": whole(node, "block")}
-    return Call("DEPTH_TO_SPACE", (Laid(x, last),), ("DepthToSpaceOptions", fields), last)
-
-
-@forms.of(space_to_depth)
-def _space_to_depth(node: Node) -> Answer:
-    """SPACE_TO_DEPTH, which makes channels [block, block, C]."""
-    x = operand(node)
-    if node.attributes["order"] != "depth_first" or x.rank != _PLANE:
-        return decomposed(node)
-    last = channels_last(_PLANE)
-    fields: dict[str, Content] = {"block_size": whole(node, "block")}
-    return Call("SPACE_TO_DEPTH", (Laid(x, last),), ("SpaceToDepthOptions", fields), last)
+    is_to_space = node.op.name == "depth_to_space"
+    kind, table = (
+        ("DEPTH_TO_SPACE", "DepthToSpaceOptions") if is_to_space else ("SPACE_TO_DEPTH", "SpaceToDepthOptions")
+    )
+    return Call(kind, (Laid(x, last),), (table, fields), last)
 
 
 @forms.of(lrn)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from xir.frontends.tensorflow._site import Site
-from xir.ir.dims import Dim, ceil_divide, maximum
+from xir.ir.dims import Dim, ceil_divide, floor_divide, maximum
 from xir.ir.node import Value
 from xir.ops.shape import transpose
 
@@ -37,33 +38,47 @@ def spatial(site: Site, numbers: Sequence[int], last: bool) -> tuple[int, ...]:
     return own
 
 
-def padding_of(
-    site: Site,
-    sizes: Sequence[Dim],
-    window: Sequence[int],
-    strides: Sequence[int],
-    dilation: Sequence[int],
-    last: bool = True,
-) -> tuple[tuple[Dim, Dim], ...]:
-    """The padding of SAME, VALID and EXPLICIT (tensorflow/core/framework/kernel_shape_util.cc).
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window that goes over an image [N, C, spatial...], with a number for each spatial axis.
 
-    SAME: ceil(size / stride) windows, the odd element of padding at the end.
+    Attributes:
+        extents: how many elements it covers.
+        strides: how far it moves.
+        dilation: how far the elements that it covers lie apart.
+        last: whether the channels are the last axis in the file.
     """
-    site.ignore("explicit_paddings")
-    kind = site.choice("padding", "SAME", "VALID", "EXPLICIT")
-    if kind == "VALID":
-        return ((0, 0),) * len(sizes)
-    if kind == "EXPLICIT":
-        amounts = site.integers("explicit_paddings")
-        pairs = [(amounts[2 * axis], amounts[2 * axis + 1]) for axis in range(len(amounts) // 2)]
-        return tuple(pairs[1:-1] if last else pairs[2:])
-    return tuple(same(size, *each) for size, *each in zip(sizes, window, strides, dilation, strict=True))
+
+    extents: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilation: tuple[int, ...]
+    last: bool
+
+    def padding(self, site: Site, sizes: Sequence[Dim]) -> tuple[tuple[Dim, Dim], ...]:
+        """The padding of SAME, VALID and EXPLICIT (tensorflow/core/framework/kernel_shape_util.cc).
+
+        SAME: ceil(size / stride) windows, the odd element of padding at the end.
+        """
+        site.ignore("explicit_paddings")
+        kind = site.choice("padding", "SAME", "VALID", "EXPLICIT")
+        if kind == "VALID":
+            return ((0, 0),) * len(sizes)
+        if kind == "EXPLICIT":
+            amounts = site.integers("explicit_paddings")
+            pairs = [(amounts[2 * axis], amounts[2 * axis + 1]) for axis in range(len(amounts) // 2)]
+            return tuple(pairs[1:-1] if self.last else pairs[2:])
+        axes = zip(sizes, self.extents, self.strides, self.dilation, strict=True)
+        return tuple(same(size, *numbers) for size, *numbers in axes)
+
+
+def pool_window(site: Site, extents: Sequence[int], strides: Sequence[int], last: bool) -> Window:
+    """The window of a pooling, of numbers for all axes."""
+    own = spatial(site, extents, last)
+    return Window(own, spatial(site, strides, last), (1,) * len(own), last)
 
 
 def same(size: Dim, window: int, stride: int, dilation: int) -> tuple[Dim, Dim]:
     """The padding of SAME along one axis."""
-    from xir.ir.dims import floor_divide
-
     total = maximum((ceil_divide(size, stride) - 1) * stride + (window - 1) * dilation + 1 - size, 0)
     before = floor_divide(total, 2)
     return before, total - before

@@ -17,9 +17,12 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops._build import scalar_like
 from xir.ops._targets import size_value
+from xir.ops.cast import bit_cast
+from xir.ops.compare import equal
 from xir.ops.constant import constant, identity
 from xir.ops.control import assume_shape
-from xir.ops.elementwise import add, cast, div, mul, sub
+from xir.ops.elementwise import add, cast, div, mul, select, sub
+from xir.ops.index import scatter_elements
 from xir.ops.late import squeeze_late
 from xir.ops.reduce import reduce_prod
 from xir.ops.shape import broadcast, concat, iota, range_, reshape, shape_of, split, tile, transpose
@@ -250,9 +253,6 @@ def spaced(site: Site, start: Value, stop: Value, count: Value) -> Value:
 @handlers.layer("OneHot")
 def one_hot(site: Site, indices: Value, depth: Value, on: Value, off: Value) -> Value:
     """OneHot: `on` where the index is, else `off`; an index that does not exist has none."""
-    from xir.ops.compare import equal
-    from xir.ops.elementwise import select
-
     count = site.sizes(depth)
     if count is None:
         site.refuse("a number of classes that is computed at run time")
@@ -268,8 +268,6 @@ def one_hot(site: Site, indices: Value, depth: Value, on: Value, off: Value) -> 
 def same(site: Site, x: Value) -> Value:
     """What only training or a check sees; Bitcast reads the bits as another type."""
     if site.node.kind == "Bitcast":
-        from xir.ops.cast import bit_cast
-
         return bit_cast(x, dtype=site.dtype("type"))
     site.ignore("message")
     return identity(x)
@@ -285,8 +283,6 @@ def default(site: Site, x: Value) -> Value:
 @handlers.layer("InvertPermutation")
 def inverted(site: Site, x: Value) -> Value:
     """InvertPermutation: y[x[i]] = i."""
-    from xir.ops.index import scatter_elements
-
     line = iota(shape=x.shape, axis=0, dtype=x.dtype)
     return scatter_elements(line, cast(x, dtype=DType.INT64), line, axis=0, reduction="none")
 

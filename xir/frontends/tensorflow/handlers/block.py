@@ -8,7 +8,7 @@ import numpy as np
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._site import Handler, Site
-from xir.frontends.tensorflow.handlers._layout import back, first, is_last, padding_of
+from xir.frontends.tensorflow.handlers._layout import Window, back, first, is_last
 from xir.frontends.tensorflow.handlers._sizes import limits
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim, floor_divide
@@ -97,19 +97,17 @@ def _block(site: Site, operands: Sequence[Value]) -> tuple[int, ...]:
     return (site.integer("block_size"),) * 2
 
 
-def windows(
-    site: Site, x: Value, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int], value: float
-) -> Value:
+def windows(site: Site, x: Value, window: Window, value: float) -> Value:
     """The windows of images [N, H, W, C] as [N, rows, h, columns, w, C], with `value` around the images."""
-    sizes = x.shape[1:3]
-    padding = padding_of(site, sizes, window, strides, dilation)
+    padding = window.padding(site, x.shape[1:3])
     data = pad(x, padding=((0, 0), *padding, (0, 0)), value=value) if any(p != (0, 0) for p in padding) else x
     for axis, size in ((3, data.shape[2]), (1, data.shape[1])):
         place = axis // 2
         if not isinstance(size, int):
             site.refuse("windows of images of unknown size", "type the inputs: --input")
-        count = (size - (window[place] - 1) * dilation[place] - 1) // strides[place] + 1
-        lines = np.arange(max(count, 0))[:, None] * strides[place] + np.arange(window[place]) * dilation[place]
+        extent, stride, gap = window.extents[place], window.strides[place], window.dilation[place]
+        count = (size - (extent - 1) * gap - 1) // stride + 1
+        lines = np.arange(max(count, 0))[:, None] * stride + np.arange(extent) * gap
         data = gather(data, constant(value=constant_of(lines.astype(np.int64))), axis=place + 1)
     return data
 
@@ -124,8 +122,8 @@ def _inner(site: Site, name: str) -> tuple[int, ...]:
 @handlers.layer("ExtractImagePatches")
 def patches(site: Site, x: Value) -> Value:
     """Each window's elements as channels: [N, rows, columns, h * w * C]."""
-    window, strides, dilation = (_inner(site, name) for name in ("ksizes", "strides", "rates"))
-    made = windows(site, x, window, strides, dilation, 0.0)
+    extents, strides, rates = (_inner(site, name) for name in ("ksizes", "strides", "rates"))
+    made = windows(site, x, Window(extents, strides, rates, last=True), 0.0)
     n, rows, height, columns, width, channels = made.shape
     laid = transpose(made, perm=(0, 1, 3, 2, 4, 5))
     return reshape(laid, shape=(n, rows, columns, height * width * channels))
@@ -134,8 +132,8 @@ def patches(site: Site, x: Value) -> Value:
 @handlers.layer("Dilation2D")
 def dilated(site: Site, x: Value, w: Value) -> Value:
     """The greatest sum of image and filter [h, w, C] in each window."""
-    strides, dilation = (_inner(site, name) for name in ("strides", "rates"))
-    window = tuple(size for size in w.shape[:2] if isinstance(size, int))
-    made = windows(site, x, window, strides, dilation, limits(x.dtype)[0])
-    filters = reshape(w, shape=(1, 1, window[0], 1, window[1], w.shape[2]))
+    strides, rates = (_inner(site, name) for name in ("strides", "rates"))
+    extents = tuple(size for size in w.shape[:2] if isinstance(size, int))
+    made = windows(site, x, Window(extents, strides, rates, last=True), limits(x.dtype)[0])
+    filters = reshape(w, shape=(1, 1, extents[0], 1, extents[1], w.shape[2]))
     return reduce_max(add(made, broadcast(filters, shape=made.shape)), axes=(2, 4), keep_dims=False)

@@ -19,8 +19,10 @@ from xir.ops._targets import size_value
 from xir.ops.compare import less
 from xir.ops.constant import constant
 from xir.ops.detection import non_max_suppression
-from xir.ops.elementwise import maximum, select, sub
+from xir.ops.elementwise import add, maximum, mul, select, sub
 from xir.ops.index import gather
+from xir.ops.reduce import reduce_mean
+from xir.ops.resample import resample
 from xir.ops.resize import Coordinates, Rounding, resize
 from xir.ops.shape import broadcast, concat, iota, pad, reshape, shape_of, slice_
 
@@ -134,8 +136,6 @@ def _zero(dtype: DType) -> Value:
 @handlers.layer("CropAndResize")
 def cropped(site: Site, image: Value, boxes: Value, numbers: Value, size: Value) -> Value:
     """Each box of an image, resized: corners are aligned to the box's (crop_and_resize_op.cc)."""
-    from xir.ops.resample import resample
-
     method = site.choice("method", "bilinear", "nearest")
     outside = site.real("extrapolation_value")
     height, width = site.numbers(size, "a size")
@@ -166,8 +166,5 @@ def cropped(site: Site, image: Value, boxes: Value, numbers: Value, size: Value)
 @handlers.layer("AdjustContrastv2")
 def contrast(site: Site, x: Value, factor: Value) -> Value:
     """(x - mean) * factor + mean, the mean being that of each image and channel."""
-    from xir.ops.elementwise import add, mul
-    from xir.ops.reduce import reduce_mean
-
     mean = broadcast(reduce_mean(x, axes=(x.rank - 3, x.rank - 2), keep_dims=True), shape=x.shape)
     return add(mul(sub(x, mean), broadcast(factor, shape=x.shape)), mean)

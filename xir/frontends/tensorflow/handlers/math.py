@@ -16,6 +16,7 @@ from xir.ops import activation, bitwise, compare, elementwise
 from xir.ops._build import scalar_like
 from xir.ops.constant import constant
 from xir.ops.elementwise import add, clip, div, exp, log, maximum, minimum, mod, mul, reciprocal, select, sqrt, sub
+from xir.ops.reduce import reduce_sum
 from xir.ops.shape import reshape
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
@@ -311,8 +312,6 @@ def self_normalizing(site: Site, x: Value) -> Value:
 @handlers.layer("L2Loss")
 def half_square(site: Site, x: Value) -> Value:
     """Half of the sum of squares."""
-    from xir.ops.reduce import reduce_sum
-
     return mul(reduce_sum(mul(x, x), axes=tuple(range(x.rank)), keep_dims=False), scalar_half(x.dtype))
 
 

@@ -10,7 +10,7 @@ from xir.frontends._handlers import Handlers
 from xir.frontends._operands import known as known_sizes
 from xir.frontends._operands import product_of
 from xir.frontends.tensorflow._site import Handler, Site
-from xir.frontends.tensorflow.handlers._layout import back, first, is_last, padding_of, spatial
+from xir.frontends.tensorflow.handlers._layout import Window, back, first, is_last, pool_window, spatial
 from xir.ir.broadcasting import join
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim
@@ -22,6 +22,7 @@ from xir.ops._targets import size_value
 from xir.ops.constant import constant
 from xir.ops.einsum import einsum
 from xir.ops.elementwise import add, div, maximum, mul, neg, sub
+from xir.ops.index import one_hot
 from xir.ops.matmul import matmul
 from xir.ops.pool import average_pool, max_pool, max_pool_with_indices
 from xir.ops.reduce import reduce_mean, reduce_sum
@@ -37,11 +38,13 @@ def biased(site: Site, x: Value, bias: Value) -> Value:
     return add(x, channelwise(bias, x, x.rank - 1 if last else 1))
 
 
-def _window(site: Site, w: Value) -> tuple[int, ...]:
-    sizes = known_sizes(w.shape[:-2])
-    if sizes is None:
+def _window(site: Site, w: Value, last: bool) -> Window:
+    """The window of a filter [window..., in, out]."""
+    extents = known_sizes(w.shape[:-2])
+    if extents is None:
         site.refuse("a filter whose window is not known before the run")
-    return sizes
+    strides, dilation = (spatial(site, site.integers(name), last) for name in ("strides", "dilations"))
+    return Window(extents, strides, dilation, last)
 
 
 @handlers.layer("Conv2D", "Conv3D")
@@ -50,19 +53,16 @@ def convolution(site: Site, x: Value, w: Value) -> Value:
     site.ignore("use_cudnn_on_gpu")
     last = is_last(site)
     x = first(x, last)
-    window = _window(site, w)
-    strides = spatial(site, site.integers("strides"), last)
-    dilation = spatial(site, site.integers("dilations"), last)
-    padding = padding_of(site, x.shape[2:], window, strides, dilation, last)
+    window = _window(site, w, last)
     channels, taken = x.shape[1], w.shape[-2]
     groups = channels // taken if isinstance(channels, int) and isinstance(taken, int) and taken else 1
     made = conv.conv(
         x,
         transpose(w, perm=(w.rank - 1, w.rank - 2, *range(w.rank - 2))),
-        strides=strides,
-        padding=padding,
-        dilation=dilation,
-        input_dilation=(1,) * len(window),
+        strides=window.strides,
+        padding=window.padding(site, x.shape[2:]),
+        dilation=window.dilation,
+        input_dilation=(1,) * len(window.extents),
         groups=groups,
     )
     return back(made, last)
@@ -73,18 +73,15 @@ def depthwise(site: Site, x: Value, w: Value) -> Value:
     """DepthwiseConv2dNative: the filter is [h, w, channels, results for each]."""
     last = is_last(site)
     x = first(x, last)
-    window = _window(site, w)
-    strides = spatial(site, site.integers("strides"), last)
-    dilation = spatial(site, site.integers("dilations"), last)
-    padding = padding_of(site, x.shape[2:], window, strides, dilation, last)
+    window = _window(site, w, last)
     channels, each = known_sizes(w.shape[-2:]) or site.refuse("a filter whose channels are not known before the run")
-    filters = reshape(transpose(w, perm=(2, 3, 0, 1)), shape=(channels * each, 1, *window))
+    filters = reshape(transpose(w, perm=(2, 3, 0, 1)), shape=(channels * each, 1, *window.extents))
     made = conv.conv(
         x,
         filters,
-        strides=strides,
-        padding=padding,
-        dilation=dilation,
+        strides=window.strides,
+        padding=window.padding(site, x.shape[2:]),
+        dilation=window.dilation,
         input_dilation=(1, 1),
         groups=channels,
     )
@@ -97,53 +94,42 @@ def transposed_convolution(site: Site, sizes: Value, w: Value, x: Value) -> Valu
     site.ignore("use_cudnn_on_gpu")
     last = is_last(site)
     x = first(x, last)
-    window = _window(site, w)
-    strides = spatial(site, site.integers("strides"), last)
-    dilation = spatial(site, site.integers("dilations"), last)
+    window = _window(site, w, last)
     wanted = site.sizes(sizes)
     if wanted is None:
-        wanted = _told_sizes(site, x, window, strides, dilation)
+        wanted = _sizes_of_layer(site, x, window)
     elif len(wanted) == x.rank:
         wanted = wanted[1:-1] if last else wanted[2:]
-    padding = padding_of(site, wanted, window, strides, dilation, last)
-    extra = _extra(site, x, wanted, window, strides, dilation, padding)
+    padding = window.padding(site, wanted)
     made = conv.conv_transpose(
         x,
         transpose(w, perm=(w.rank - 1, w.rank - 2, *range(w.rank - 2))),
-        strides=strides,
+        strides=window.strides,
         padding=padding,
-        dilation=dilation,
-        output_padding=extra,
+        dilation=window.dilation,
+        output_padding=_rest(site, x, wanted, window, padding),
         groups=1,
     )
     return back(made, last)
 
 
-def _told_sizes(
-    site: Site, x: Value, window: Sequence[int], strides: Sequence[int], dilation: Sequence[int]
-) -> tuple[Dim, ...]:
-    """The result's sizes where they come at run time: those that a layer computes (keras, deconv_output_length)."""
+def _sizes_of_layer(site: Site, x: Value, window: Window) -> tuple[Dim, ...]:
+    """The sizes that a layer computes for its result (keras, deconv_output_length), where they come at run time."""
     sizes: list[Dim] = []
     is_same = site.text("padding") == "SAME"
-    for size, extent, stride, gap in zip(x.shape[2:], window, strides, dilation, strict=True):
+    for size, extent, stride, gap in zip(x.shape[2:], window.extents, window.strides, window.dilation, strict=True):
         more = max((extent - 1) * gap + 1 - stride, 0)
         sizes.append(size * stride + (0 if is_same else more))
     return tuple(sizes)
 
 
-def _extra(
-    site: Site,
-    x: Value,
-    wanted: Sequence[Dim],
-    window: Sequence[int],
-    strides: Sequence[int],
-    dilation: Sequence[int],
-    padding: Sequence[tuple[Dim, Dim]],
+def _rest(
+    site: Site, x: Value, wanted: Sequence[Dim], window: Window, padding: Sequence[tuple[Dim, Dim]]
 ) -> tuple[int, ...]:
     """Rows that the result has beyond what the windows reach: fewer than a step, or there would be one more window."""
     found: list[int] = []
     for size, want, extent, stride, gap, (low, high) in zip(
-        x.shape[2:], wanted, window, strides, dilation, padding, strict=True
+        x.shape[2:], wanted, window.extents, window.strides, window.dilation, padding, strict=True
     ):
         rest = want - ((size - 1) * stride + (extent - 1) * gap + 1 - low - high)
         if not isinstance(rest, int) or not 0 <= rest < stride:
@@ -157,22 +143,23 @@ def pooled(site: Site, x: Value) -> Value:
     """Pooling; an average counts the elements that are there (avgpooling_op.cc)."""
     last = is_last(site)
     x = first(x, last)
-    window = spatial(site, site.integers("ksize"), last)
-    strides = spatial(site, site.integers("strides"), last)
-    ones = (1,) * len(window)
-    padding = padding_of(site, x.shape[2:], window, strides, ones, last)
+    window = pool_window(site, site.integers("ksize"), site.integers("strides"), last)
     if site.node.kind.startswith("Max"):
-        made = max_pool(x, window=window, strides=strides, padding=padding, dilation=ones)
-    else:
-        made = average_pool(
-            x,
-            window=window,
-            strides=strides,
-            padding=padding,
-            counted_padding=((0, 0),) * len(window),
-            dilation=ones,
-        )
+        return back(_largest(site, x, window), last)
+    made = average_pool(
+        x,
+        window=window.extents,
+        strides=window.strides,
+        padding=window.padding(site, x.shape[2:]),
+        counted_padding=((0, 0),) * len(window.extents),
+        dilation=window.dilation,
+    )
     return back(made, last)
+
+
+def _largest(site: Site, x: Value, window: Window) -> Value:
+    padding = window.padding(site, x.shape[2:])
+    return max_pool(x, window=window.extents, strides=window.strides, padding=padding, dilation=window.dilation)
 
 
 @handlers.layer("MatMul")
@@ -237,8 +224,6 @@ def cross_entropy(site: Site, x: Value, labels: Value) -> Sequence[Value]:
 @handlers.layer("SparseSoftmaxCrossEntropyWithLogits")
 def sparse_cross_entropy(site: Site, x: Value, labels: Value) -> Sequence[Value]:
     """The loss of each example with a class number as its label, and its gradient."""
-    from xir.ops.index import one_hot
-
     chosen = one_hot(labels, depth=x.shape[1], axis=1, dtype=x.dtype)
     loss = neg(reduce_sum(mul(chosen, norm.log_softmax(x, axis=1)), axes=(1,), keep_dims=False))
     return loss, sub(norm.softmax(x, axis=1), chosen)
@@ -257,10 +242,11 @@ def local_response(site: Site, x: Value) -> Value:
 def pooled_with_places(site: Site, x: Value) -> Sequence[Value]:
     """MaxPool, and where each maximum lies: row-major among [H, W, C], with the example before them if asked for."""
     data = first(x, True)
-    window = spatial(site, site.integers("ksize"), True)
-    strides = spatial(site, site.integers("strides"), True)
-    padding = padding_of(site, data.shape[2:], window, strides, (1, 1))
-    made, places = max_pool_with_indices(data, window=window, strides=strides, padding=padding, dilation=(1, 1))
+    window = pool_window(site, site.integers("ksize"), site.integers("strides"), True)
+    padding = window.padding(site, data.shape[2:])
+    made, places = max_pool_with_indices(
+        data, window=window.extents, strides=window.strides, padding=padding, dilation=window.dilation
+    )
     channels = x.shape[3]
     number = iota(shape=places.shape, axis=1, dtype=DType.INT64)
     flat = add(mul(places, broadcast(size_value(channels, DType.INT64), shape=places.shape)), number)
@@ -275,11 +261,8 @@ def pooled_by_operands(site: Site, x: Value, ksize: Value, steps: Value) -> Valu
     """MaxPool whose window is an operand."""
     last = is_last(site)
     data = first(x, last)
-    window = spatial(site, site.numbers(ksize, "a window"), last)
-    strides = spatial(site, site.numbers(steps, "steps"), last)
-    ones = (1,) * len(window)
-    padding = padding_of(site, data.shape[2:], window, strides, ones, last)
-    return back(max_pool(data, window=window, strides=strides, padding=padding, dilation=ones), last)
+    window = pool_window(site, site.numbers(ksize, "a window"), site.numbers(steps, "steps"), last)
+    return back(_largest(site, data, window), last)
 
 
 @handlers.layer("Einsum")

@@ -18,7 +18,7 @@ from xir.ops._build import scalar_like
 from xir.ops._targets import size_value
 from xir.ops.compare import greater
 from xir.ops.constant import constant
-from xir.ops.elementwise import add, clip, floor, minimum, mul, sub
+from xir.ops.elementwise import add, clip, div, floor, log, minimum, mul, sign, sqrt, sub
 from xir.ops.index import gather
 from xir.ops.norm import softmax
 from xir.ops.reduce import reduce_sum, top_k
@@ -74,8 +74,6 @@ def truncated_normal(site: Site, sizes: Value) -> Value:
 
 def _normal_quantile(p: Value) -> Value:
     """Where the normal distribution has summed up to p, within 2e-4 for |y| < 2 (Winitzki 2008, inverse of erf)."""
-    from xir.ops.elementwise import div, log, sign, sqrt
-
     z = sub(mul(p, scalar_like(p, 2.0)), scalar_like(p, 1.0))
     a = 0.147
     line = log(sub(scalar_like(z, 1.0), mul(z, z)))

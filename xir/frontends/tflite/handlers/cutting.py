@@ -6,12 +6,19 @@ from typing import Literal
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tflite.handlers.shape import length_of
-from xir.frontends.tflite.site import Handler, Site, unknown_sizes, whole
+from xir.frontends.tflite.site import Handler, Site, literal, unknown_sizes, whole
 from xir.ir.dims import Dim, Shape, Symbol, bounds, floor_divide, maximum, minimum
 from xir.ir.node import Value
-from xir.ops.elementwise import add
+from xir.ir.types import DType
+from xir.ops import compare
+from xir.ops._build import scalar_like
+from xir.ops.elementwise import add, select, sub
+from xir.ops.elementwise import maximum as larger
+from xir.ops.elementwise import minimum as smaller
+from xir.ops.index import gather
 from xir.ops.late import slice_late
-from xir.ops.shape import concat, pad, reshape, reverse, slice_, split, transpose
+from xir.ops.places import scatter_nd
+from xir.ops.shape import broadcast, concat, iota, pad, reshape, reverse, shape_of, slice_, split, transpose
 
 handlers: Handlers[Handler] = Handlers("tflite")
 moving: Handlers[Handler] = Handlers("tflite")
@@ -49,11 +56,6 @@ def _cut_late(
     x: Value, begin: Value, size: Value, starts: Shape | None, sizes: Shape | None, axes: tuple[int, ...]
 ) -> Value:
     """A part of which the run tells how large it is; -1 is all that is left."""
-    from xir.ops import compare
-    from xir.ops._build import scalar_like
-    from xir.ops.elementwise import select
-    from xir.ops.shape import shape_of
-
     is_rest = compare.less(size, scalar_like(size, 0))
     last = select(is_rest, shape_of(x), add(begin, size))
     spans = tuple(Symbol(maximum=bounds(extent)[1]) for extent in x.shape)
@@ -175,8 +177,6 @@ def _strided_late(site: Site, x: Value, begin: Value, end: Value, steps: tuple[i
         if spec.has("begin", entry) and spec.has("end", entry) and steps[entry] == 1:
             continue
         if shrinks:
-            from xir.ops.index import gather
-
             result = gather(result, start, axis=axis)
             continue
         size = result.shape[axis]
@@ -184,8 +184,6 @@ def _strided_late(site: Site, x: Value, begin: Value, end: Value, steps: tuple[i
         if spec.has("begin", entry):
             result = slice_(result, None, stop, axes=(axis,), starts=(0,), stops=(span,), steps=(steps[entry],))
         elif spec.has("end", entry):
-            from xir.ops.shape import shape_of
-
             stop = _entry(shape_of(result), axis)
             first = Symbol()
             result = slice_(
@@ -364,17 +362,12 @@ def updated(site: Site, x: Value, update: Value, starts: Value) -> Value:
         around = [(0, 0)] * x.rank
         around[axis] = (start, room - start)
         result = pad(result, padding=tuple(around))
-    from xir.ops.elementwise import select
-
     return select(_covered(x, update, known), result, x)
 
 
 def _covered(x: Value, update: Value, starts: tuple[int, ...]) -> Value:
     """Which elements an update at known starts covers."""
     import numpy as np
-
-    from xir.frontends.tflite.site import literal
-    from xir.ir.types import DType
 
     shape = tuple(size for size in x.shape if isinstance(size, int))
     extent = tuple(size for size in update.shape if isinstance(size, int))
@@ -386,14 +379,6 @@ def _covered(x: Value, update: Value, starts: tuple[int, ...]) -> Value:
 
 def _updated_late(x: Value, update: Value, starts: Value) -> Value:
     """An update whose start only the run tells: as many rows of coordinates as it has elements."""
-    from xir.ir.types import DType
-    from xir.ops._build import scalar_like
-    from xir.ops.elementwise import maximum as larger
-    from xir.ops.elementwise import minimum as smaller
-    from xir.ops.elementwise import sub
-    from xir.ops.places import scatter_nd
-    from xir.ops.shape import broadcast, iota, shape_of
-
     room = sub(shape_of(x), shape_of(update))
     first = whole(starts)
     first = smaller(larger(first, scalar_like(first, 0)), room)

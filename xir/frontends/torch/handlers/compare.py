@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.handlers._numbers import compared, is_finite
+from xir.frontends.torch.handlers.reduce import every
 from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Number
@@ -280,8 +281,6 @@ def masked_fill(call: Call, x: Value, mask: Value, value: Value | Number) -> Val
 )
 def equal(call: Call, x: Value, other: Value) -> object:
     """Whether two tensors have one shape and the same elements: a bool that only the run knows."""
-    from xir.frontends.torch.handlers.reduce import every
-
     if x.rank != other.rank or any(
         isinstance(m, int) and isinstance(n, int) and m != n for m, n in zip(x.shape, other.shape, strict=True)
     ):
