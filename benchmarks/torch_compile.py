@@ -45,7 +45,8 @@ _LANGUAGE = """
 bert roberta electra distilbert gpt2 llama mistral qwen2 gemma t5 bart whisper mamba vit swin clip_vision
 """
 _TRAINED = """
-nn.perceptron nn.lenet nn.unet nn.autoencoder nn.wavenet nn.masked_encoder nn.translator nn.recommender
+nn.perceptron nn.lenet nn.unet nn.autoencoder nn.wavenet nn.words_lstm nn.words_gru nn.masked_encoder
+nn.translator nn.recommender
 torchvision.squeezenet1_1 torchvision.resnet18 torchvision.mobilenet_v2 torchvision.convnext_tiny
 transformers.bert transformers.gpt2 transformers.llama transformers.mistral transformers.t5 transformers.vit
 transformers.swin transformers.clip_vision

@@ -80,7 +80,11 @@ def _wide(x: torch.Tensor) -> tuple[object, ...]:
     return x.double() * 2, x.to(torch.bfloat16) + 1, x.half(), x.to(torch.int32)
 
 
-@pytest.mark.parametrize("rule", [_several, _written, _broken, _sized, _wide])
+def _empty(x: torch.Tensor) -> tuple[object, ...]:
+    return torch.zeros_like(x, dtype=torch.int32), torch.zeros_like(x.t()) + x.t()
+
+
+@pytest.mark.parametrize("rule", [_several, _written, _broken, _sized, _wide, _empty])
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_functions_equal_eager(rule: object, dynamic: bool) -> None:
     run = torch.compile(rule, backend=backend, dynamic=dynamic, options={"strict": True})
@@ -93,8 +97,8 @@ def test_functions_equal_eager(rule: object, dynamic: bool) -> None:
 
 def test_results_lie_as_eager_has_them() -> None:
     x = torch.randn(3, 4)
-    made, same = torch.compile(lambda x: (x.t() * 2, x), backend=backend)(x)
-    assert made.stride() == (1, 4)
+    made, same, zeros = torch.compile(lambda x: (x.t() * 2, x, torch.zeros_like(x.t())), backend=backend)(x)
+    assert made.stride() == zeros.stride() == (1, 4)
     assert same.data_ptr() == x.data_ptr()
 
 

@@ -88,8 +88,11 @@ class _Layer:
         """The outputs [T, N, H] of all steps, and the last states, for the inputs [T, N, I] and the first states."""
         torch = torch_module()
         x = x.flip(0) if self.is_reversed else x
-        from_input = torch.nn.functional.linear(x, self.weights[0], *self.weights[2:3])
-        of_state = [self.weights[1].mT, *self.weights[3:]]
+        w, r, *biases = self.weights
+        if self.step is not _gru_step:  # the others add both products, so that both biases may join the first one
+            biases = [sum(biases[1:], biases[0])] if biases else []
+        from_input = torch.nn.functional.linear(x, w, *biases[:1])
+        of_state = [r.mT.contiguous(), *biases[1:]]
         count = len(states)
 
         def step(*given: Elements) -> list[Elements]:

@@ -122,6 +122,14 @@ class Elements(Protocol):
         """Whether gradients flow back to it."""
         ...
 
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in row-major order."""
+        ...
+
+    def contiguous(self) -> Elements:
+        """The elements in row-major order."""
+        ...
+
     def numel(self) -> int:
         """How many elements there are."""
         ...
@@ -135,6 +143,7 @@ def rules() -> dict[object, object]:
     return {
         **found,
         aten.native_dropout.default: dropout,
+        aten.zeros_like.default: zeros_like,
         aten._scaled_dot_product_flash_attention_for_cpu_backward.default: attention_gradient,
         aten._embedding_bag_backward.default: bag_gradient,
     }
@@ -144,6 +153,12 @@ def _is_known(operator: str) -> bool:
     namespace, _, name = operator.partition(".")
     table = OPERATORS.get(namespace)
     return table is not None and table.operator(name) is not None
+
+
+def zeros_like(x: Elements, *, dtype: object = None, **_: object) -> object:
+    """Zeros that depend on sizes alone, so that no graph hands them to the one backwards."""
+    torch = torch_module()
+    return torch.zeros(x.shape, dtype=dtype or x.dtype) if x.is_contiguous() else NotImplemented
 
 
 def dropout(x: Elements, dropped: float, is_training: bool | None) -> tuple[Elements, Elements]:
