@@ -13,6 +13,7 @@ from xir.ir.types import DType
 R = Draws(41)
 Q, K, V, MASK = R(2, 3, 5, 8), R(2, 3, 7, 8), R(2, 3, 7, 8), R(2, 1, 5, 7)
 FLASH = "_scaled_dot_product_flash_attention_for_cpu"
+IMAGE, FILTERS = np.ones((1, 2, 5, 5), np.float32), np.ones((3, 2, 3, 3), np.float32)
 X, W, WHOLE = R(3, 4), R.whole(-9, 9, 5, 4).astype(np.int8), R.whole(-9, 9, 4, 5).astype(np.int8)
 
 
@@ -78,6 +79,15 @@ def test_a_convolution_with_time_first():
         ("cov", (X, {"fweights": X}), "weighted observations"),
         ("fft_fftfreq", (0,), "a spectrum of 0 points"),
         ("istft", (X.astype(np.complex64), 4, 0), "the signal of frames of 4 points"),
+        ("stft", (X, 4, None, 9), "windows of 9 in frames of 4"),
+        ("conv2d", (X, FILTERS), "do not go with"),
+        ("conv2d.padding", (IMAGE, FILTERS, None, [1], "reflect"), "expected 'valid' or 'same'"),
+        ("conv2d.padding", (IMAGE, FILTERS, None, [2], "same"), "is for strides of 1"),
+        ("max_pool2d", (X, [2]), "a tensor of rank 3 or 4 is needed"),
+        ("avg_pool2d", (IMAGE, [2], [], [0], False, True, 0), "divisor_override is 0"),
+        ("scaled_dot_product_attention", (Q, K, V, None, 0.5), "dropout in attention"),
+        ("scaled_dot_product_attention", (Q, K, V, MASK, 0.0, True), "beside a mask"),
+        ("embedding_bag", (X, np.array([0]), np.array([0]), False, 7), "mode 7"),
     ],
 )
 def test_calls_that_are_refused(kind, items, words):
@@ -90,3 +100,8 @@ def test_matrices_of_no_rows_are_solved():
     none = np.zeros((2, 0, 0), np.float32)
     assert [each.shape for each in results("linalg_lu_factor", none)] == [(2, 0, 0), (2, 0)]
     assert results("inverse", none)[0].shape == (2, 0, 0)
+
+
+def test_a_factor_of_one_axis_says_nothing_of_sizes_that_are_not_known():
+    with pytest.raises(XirError, match="factors of some axes"):
+        run(call("upsample_bilinear2d", IMAGE, [9, 8], False, 1.9, None), symbolic=True)
