@@ -23,6 +23,7 @@ from xir.ops import activation, elementwise
 from xir.ops import shape as shapes
 from xir.ops.constant import constant
 from xir.ops.matmul import gemm, matmul
+from xir.ops.rnn import gru
 from xir.reference import run
 
 ONE_OF_EACH: dict[str, Case] = {}
@@ -103,6 +104,41 @@ def test_what_has_no_form_is_told_at_once() -> None:
         plan_tensorflow(Net().graph(text))
 
 
+@pytest.mark.parametrize("name", ["if", "scan", "loop"])
+def test_branches_and_loops_are_functions(name: str, tmp_path: Path) -> None:
+    """Those that stack the results of a loop's steps, and numbers that TFLite has not, are refused."""
+    written = 0
+    for case in (each for each in all_cases() if each.op.name == name):
+        graph, feeds = graph_of(case)
+        try:
+            nodes = plan_tensorflow(graph)
+        except UnsupportedError:
+            continue
+        written += 1
+        assert {"StatelessIf", "StatelessWhile"} & {node.op for node in nodes.nodes}
+        same(graph, write(graph, tmp_path), feeds)
+    assert written == {"if": 10, "scan": 9, "loop": 1}[name]
+
+
+def test_a_body_whose_steps_only_the_run_tells(tmp_path: Path) -> None:
+    """What is stacked has as many places as the sequence has steps."""
+    steps, batch = Symbol("T"), Symbol("N")
+    x = image(steps, batch, 3)
+    net = Net(x)
+    functions = (("sigmoid", 0.0, 0.0), ("tanh", 0.0, 0.0))
+    weights = (net.weight(1, 12, 3), net.weight(1, 12, 4), net.weight(1, 24))
+    made = gru(x, *weights, direction="forward", functions=functions, clip=None, linear_before_reset=True)
+    graph = net.graph(*made)
+    same(graph, write(graph, tmp_path), dict(xir.random_inputs(graph, seed=2)))
+
+
+def write(graph: Graph, folder: Path) -> Path:
+    """Writes a SavedModel into a folder that is made with it."""
+    path = folder / "made" / "for it" / "saved_model.pb"
+    export_tensorflow(graph, path)
+    return path
+
+
 def test_an_example_of_each_operator(tmp_path: Path) -> None:
     written = 0
     for case in ONE_OF_EACH.values():
@@ -114,4 +150,4 @@ def test_an_example_of_each_operator(tmp_path: Path) -> None:
             continue
         written += 1
         same(graph, path, feeds)
-    assert written == 95
+    assert written == 97

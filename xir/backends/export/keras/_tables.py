@@ -7,9 +7,9 @@ from xir.backends.export.keras import conv, elementwise, image, index, norm, poo
 from xir.backends.export.keras._form import Form, decomposed
 from xir.backends.export.tflite import _tables as tflite
 from xir.backends.export.tflite import control, quantize
-from xir.backends.export.tflite._form import Answer, Refusal, Said
+from xir.backends.export.tflite._form import Answer, Refusal
 from xir.backends.export.tflite._types import BITS, checked
-from xir.ir.node import Node, Value
+from xir.ir.node import Node
 from xir.ops.blocks import depth_to_space, space_to_depth
 from xir.ops.norm import lrn
 
@@ -36,13 +36,4 @@ def answer(node: Node) -> Answer:
     if name in quantize.forms.names() or (form is None and tflite.FORMS.get(name) is None):
         return decomposed(node)
     wide = checked(node) if form is not None else None
-    said = tflite.answer(node) if form is None else form(node) if wide is None else wide
-    return Refusal(said.reason.replace("TFLite", "Keras")) if isinstance(said, Refusal) else said
-
-
-def said_of(node: Node) -> Said:
-    """The form of a node of a legal graph; raises TypeError where it has none."""
-    said = answer(node)
-    if isinstance(said, Refusal | Value | tuple):
-        raise TypeError(f"{node.op.name} has no form after legalisation")
-    return said
+    return tflite.told_of("Keras", tflite.answer(node) if form is None else form(node) if wide is None else wide)

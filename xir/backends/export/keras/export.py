@@ -10,7 +10,7 @@ from xir.backends.export.keras._archive import write_archive
 from xir.backends.export.keras._layers import Layers
 from xir.backends.export.keras._order import in_order
 from xir.backends.export.keras._rules import write
-from xir.backends.export.keras._tables import answer, said_of
+from xir.backends.export.keras._tables import answer
 from xir.backends.export.legal import legalize
 from xir.backends.export.report import ExportReport
 from xir.backends.export.tflite._plan import Plan, Record
@@ -38,7 +38,7 @@ def plan_keras(graph: Graph, tidy: Callable[[Graph], Graph] | None = None) -> La
         UnsupportedError: operators or element types that have no form there; all of them are listed.
     """
     check_boundary(graph, "Keras", lambda dtype: dtype in _TYPES)
-    plan = Plan(legalize(graph, answer, "Keras", partial(_folded, tidy)), say=said_of)
+    plan = Plan(legalize(graph, answer, "Keras", partial(_folded, tidy)), answer=answer)
     plan.build()
     layers = Layers(plan)
     for number, name in zip(plan.inputs, plan.graph.input_names, strict=True):

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 
-from xir.backends.export.tensorflow._nodes import Attribute, Node
+from xir.backends.export.tensorflow._functions import Function
+from xir.backends.export.tensorflow._nodes import Attribute, FunctionName, Node, Types
 from xir.backends.export.wire import data, integer, single, text, varint
 from xir.ir.constant import Constant
 from xir.ir.dims import Shape
@@ -63,6 +64,10 @@ def _value(value: Attribute) -> bytes:
             return text(2, value)
         case DType():
             return integer(6, TYPES[value])
+        case Types():
+            return data(1, data(6, b"".join(varint(TYPES[each]) for each in value.types)))
+        case FunctionName():
+            return data(10, text(1, value.name))
         case Constant():
             return data(8, _tensor(value))
         case _:
@@ -91,10 +96,22 @@ def placeholder(name: str, type: TensorType) -> bytes:
     )
 
 
-def graph_def(placeholders: Iterable[bytes], nodes: Iterable[Node]) -> bytes:
+def graph_def(placeholders: Iterable[bytes], nodes: Iterable[Node], functions: Sequence[Function]) -> bytes:
     """A GraphDef."""
     body = b"".join(data(1, each) for each in placeholders) + b"".join(data(1, _node(each)) for each in nodes)
-    return body + data(4, integer(1, _PRODUCER))
+    library = b"".join(data(1, _function(each)) for each in functions)
+    return body + (data(2, library) if functions else b"") + data(4, integer(1, _PRODUCER))
+
+
+def _function(function: Function) -> bytes:
+    """A FunctionDef (function.proto)."""
+    signature = text(1, function.name) + b"".join(
+        data(number, text(1, name) + integer(3, TYPES[type]))
+        for number, arguments in ((2, function.inputs), (3, function.outputs))
+        for name, type in arguments
+    )
+    results = b"".join(data(4, text(1, name) + text(2, source)) for name, source in function.results)
+    return data(1, signature) + b"".join(data(3, _node(node)) for node in function.nodes) + results
 
 
 def _info(name: str, type: TensorType) -> bytes:

@@ -14,8 +14,23 @@ from xir.flatbuffer.write import Content
 from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.types import DType
 
-Attribute: TypeAlias = "int | bool | float | str | DType | Sequence[int] | Constant"
-"""What a node is told: a number, a word, a type, numbers, or elements."""
+
+@dataclass(frozen=True, slots=True)
+class FunctionName:
+    """A function that a node calls."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Types:
+    """The types of operands or results."""
+
+    types: tuple[DType, ...]
+
+
+Attribute: TypeAlias = "int | bool | float | str | DType | Types | FunctionName | Sequence[int] | Constant"
+"""What a node is told: a number, a word, types, a function, numbers, or elements."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +73,11 @@ class Nodes:
         while name.lower() in self._taken:
             name, number = f"{base}_{number}", number + 1
         self._taken.add(name.lower())
+        return name
+
+    def reserved(self, name: str) -> str:
+        """A name that nothing else takes."""
+        self._taken.add(name)
         return name
 
     def tensor(self, number: int) -> Tensor:

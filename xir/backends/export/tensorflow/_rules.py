@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import sqrt
 
-from xir.backends.export.tensorflow._nodes import Nodes, Rule, fields_of, number_in, real_in
+from xir.backends.export.tensorflow._functions import function_name
+from xir.backends.export.tensorflow._nodes import FunctionName, Nodes, Rule, Types, fields_of, number_in, real_in
 from xir.backends.export.tflite._plan import Record
+from xir.ir.dims import Dim
 from xir.ir.types import DType
 
 _F32, _I32 = DType.FLOAT32, DType.INT32
@@ -178,6 +180,68 @@ def _where(nodes: Nodes, record: Record) -> str:
     return nodes.node("Where", (nodes.read(record.inputs[0]),), T=_type(nodes, record))
 
 
+def _branch(nodes: Nodes, record: Record) -> tuple[str, ...]:
+    """StatelessIf."""
+    operands = record.inputs[1:]
+    made = nodes.node(
+        "StatelessIf",
+        [nodes.read(number) for number in record.inputs],
+        Tcond=DType.BOOL,
+        Tin=_types(nodes, operands),
+        Tout=_types(nodes, record.outputs),
+        then_branch=_called(record, "then"),
+        else_branch=_called(record, "else"),
+    )
+    return _results(made, record)
+
+
+def _repeated(nodes: Nodes, record: Record) -> tuple[str, ...]:
+    """StatelessWhile."""
+    made = nodes.node(
+        "StatelessWhile",
+        [nodes.read(number) for number in record.inputs],
+        T=_types(nodes, record.inputs),
+        cond=_called(record, "cond"),
+        body=_called(record, "body"),
+    )
+    return _results(made, record)
+
+
+def _types(nodes: Nodes, numbers: Sequence[int]) -> Types:
+    return Types(tuple(nodes.tensor(number).dtype for number in numbers))
+
+
+def _called(record: Record, what: str) -> FunctionName:
+    return FunctionName(function_name(number_in(record, f"{what}_subgraph_index")))
+
+
+def _results(name: str, record: Record) -> tuple[str, ...]:
+    return (name, *(f"{name}:{index}" for index in range(1, len(record.outputs))))
+
+
+def _put(nodes: Nodes, record: Record) -> str:
+    """A piece of one place along an axis, put where it begins: each place asks whether it is that one."""
+    x, piece, start = record.inputs
+    sizes, pieces = nodes.tensor(x).shape, nodes.tensor(piece).shape
+    axis = next((axis for axis, size in enumerate(pieces) if size == 1 != sizes[axis]), 0)
+    length: Dim = sizes[axis]
+    spread = [-1 if place == axis else 1 for place in range(len(sizes))]
+    if isinstance(length, int):
+        limit = nodes.number(length, _I32)
+    else:
+        shape = nodes.node("Shape", (nodes.read(x),), T=_type(nodes, record), out_type=_I32)
+        limit = _picked(nodes, shape, axis)
+    places = nodes.node("Range", (nodes.number(0, _I32), limit, nodes.number(1, _I32)), Tidx=_I32)
+    here = nodes.node("Equal", (places, _picked(nodes, nodes.read(start), axis)), T=_I32)
+    chosen = nodes.node("Reshape", (here, nodes.numbers(spread)), T=DType.BOOL, Tshape=_I32)
+    return nodes.node("SelectV2", (chosen, nodes.read(piece), nodes.read(x)), T=_type(nodes, record))
+
+
+def _picked(nodes: Nodes, vector: str, place: int) -> str:
+    inputs = (vector, nodes.number(place, _I32), nodes.number(0, _I32))
+    return nodes.node("GatherV2", inputs, Tparams=_I32, Tindices=_I32, Taxis=_I32)
+
+
 RULES: Mapping[str, Rule] = {
     **{
         kind: _same(op)
@@ -227,6 +291,9 @@ RULES: Mapping[str, Rule] = {
     "ARG_MAX": _place("ArgMax"),
     "ARG_MIN": _place("ArgMin"),
     "TOPK_V2": _top_k,
+    "IF": _branch,
+    "WHILE": _repeated,
+    "DYNAMIC_UPDATE_SLICE": _put,
     "WHERE": _where,
 }
 """{operator of the plan: its nodes}; those of images and products stand in `_images`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from xir.backends.export.legal import legalize
 from xir.backends.export.report import ExportReport
 from xir.backends.export.tensorflow._encode import TYPES, Border, graph_def, placeholder, saved_model
+from xir.backends.export.tensorflow._functions import Function, function_name, function_of, input_name
 from xir.backends.export.tensorflow._images import IMAGES
 from xir.backends.export.tensorflow._nodes import Nodes
 from xir.backends.export.tensorflow._rules import RULES
@@ -28,18 +29,35 @@ def plan_tensorflow(graph: Graph, tidy: Callable[[Graph], Graph] | None = None) 
         UnsupportedError: operators or element types that have no form there; all of them are listed.
     """
     check_boundary(graph, "TensorFlow", lambda dtype: dtype in TYPES)
-    plan = Plan(legalize(graph, answer_for_tensorflow, "TensorFlow", tidy))
+    plan = Plan(legalize(graph, answer_for_tensorflow, "TensorFlow", tidy), answer=answer_for_tensorflow)
     plan.build()
     nodes = Nodes(plan)
     for number, name in zip(plan.inputs, plan.graph.input_names, strict=True):
         nodes.names[number] = nodes.node("Placeholder", (), name)
-    for record in plan.records:
-        rule = RULES.get(record.kind) or IMAGES[record.kind]
-        made = rule(nodes, record)
-        nodes.names.update(zip(record.outputs, (made,) if isinstance(made, str) else made, strict=True))
+    _write(nodes)
     for number, name in zip(plan.outputs, plan.graph.output_names, strict=True):
         nodes.names[number] = nodes.node("Identity", (nodes.names[number],), name, T=plan.tensors[number].dtype)
     return nodes
+
+
+def functions_of(plan: Plan) -> list[Function]:
+    """The bodies of branches and loops."""
+    found: list[Function] = []
+    for index, body in enumerate(plan.module[1:], 1):
+        nodes = Nodes(body)
+        for place, number in enumerate(body.inputs):
+            nodes.names[number] = nodes.reserved(input_name(place))
+        _write(nodes)
+        found.append(function_of(function_name(index), nodes))
+    return found
+
+
+def _write(nodes: Nodes) -> None:
+    """Makes the nodes of all operators."""
+    for record in nodes.plan.records:
+        rule = RULES.get(record.kind) or IMAGES[record.kind]
+        made = rule(nodes, record)
+        nodes.names.update(zip(record.outputs, (made,) if isinstance(made, str) else made, strict=True))
 
 
 def export_tensorflow(
@@ -66,6 +84,8 @@ def export_tensorflow(
     inputs = _border(nodes, graph.input_names, plan.inputs, graph.inputs)
     outputs = _border(nodes, graph.output_names, plan.outputs, graph.outputs)
     written = _encoded(nodes, inputs, outputs, wrapped)
+    if wrapped:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with atomic_write(path) as file:
         file.write(written)
     operators: dict[str, int] = {}
@@ -92,5 +112,5 @@ def _border(nodes: Nodes, names: Sequence[str], numbers: Sequence[int], values: 
 
 def _encoded(nodes: Nodes, inputs: Border, outputs: Border, wrapped: bool) -> bytes:
     placeholders = [placeholder(name, type) for _, name, type in inputs]
-    body = graph_def(placeholders, [node for node in nodes.nodes if node.op != "Placeholder"])
+    body = graph_def(placeholders, [node for node in nodes.nodes if node.op != "Placeholder"], functions_of(nodes.plan))
     return saved_model(body, inputs, outputs) if wrapped else body

@@ -99,9 +99,7 @@ def _body_of(node: Node, name: str) -> Graph:
 
 
 def _subgraph(plan: Plan, graph: Graph) -> Plan:
-    from xir.backends.export.tflite._tables import answer
-
-    made = type(plan)(legalize(graph, answer, "TFLite"), module=plan.module)
+    made = type(plan)(legalize(graph, plan.answer, "TFLite"), module=plan.module, answer=plan.answer)
     plan.module.append(made)
     made.build()
     return made

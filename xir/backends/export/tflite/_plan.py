@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from xir.backends.export.tflite._form import (
+    Answer,
     Call,
     Fixed,
     Flow,
@@ -25,7 +26,7 @@ from xir.backends.export.tflite._form import (
     literal_of,
     ordered,
 )
-from xir.backends.export.tflite._tables import said_of
+from xir.backends.export.tflite._tables import answer, said_of
 from xir.errors import UnsupportedError, XirError
 from xir.flatbuffer.write import Content
 from xir.ir.constant import Constant, constant_of
@@ -83,7 +84,7 @@ class Plan:
         inputs: the tensors of the graph's inputs.
         outputs: the tensors of its outputs.
         module: the plans of all subgraphs of the file, the main one first.
-        say: how a node is said.
+        answer: what the format's tables say of a node.
     """
 
     graph: Graph
@@ -92,7 +93,7 @@ class Plan:
     inputs: list[int] = field(default_factory=list[int])
     outputs: list[int] = field(default_factory=list[int])
     module: list[Plan] = field(default_factory=list["Plan"])
-    say: Callable[[Node], Said] = said_of
+    answer: Callable[[Node], Answer] = answer
     _held: dict[Value, dict[Permutation, int]] = field(default_factory=dict[Value, dict[Permutation, int]])
     _aliases: dict[Value, tuple[Value, Permutation]] = field(default_factory=dict[Value, tuple[Value, Permutation]])
     _fixed: dict[Value, Constant] = field(default_factory=dict[Value, Constant])
@@ -111,7 +112,7 @@ class Plan:
             self._held[value] = {identity_of(value.rank): self.inputs[-1]}
         for node in self.graph.nodes:
             try:
-                self._say(node, self.say(node))
+                self._say(node, said_of(node, self.answer))
             except XirError as error:
                 raise error.located(node.source[0].where) if node.source else error from None
         self.outputs = [self._output(value) for value in self.graph.outputs]

@@ -64,15 +64,19 @@ def _answer_without_scales(node: Node) -> Answer:
 
 
 def answer_for_tensorflow(node: Node) -> Answer:
-    """The same for a format that has no integers of real numbers, which are computed, and no subgraphs."""
-    if node.op.name in control.forms.names():
-        return Refusal("a branch or loop")
-    return decomposed(node) if node.op.name in quantize.forms.names() else answer(node)
+    """The same for a format that has no integers of real numbers, which are computed."""
+    said = decomposed(node) if node.op.name in quantize.forms.names() else answer(node)
+    return told_of("TensorFlow", said)
 
 
-def said_of(node: Node) -> Said:
-    """The form of a node of a legal graph; raises TypeError where it has none."""
-    said = answer(node)
+def told_of(target: str, said: Answer) -> Answer:
+    """The same, a refusal in the words of another format that takes TFLite's operators."""
+    return Refusal(said.reason.replace("TFLite", target)) if isinstance(said, Refusal) else said
+
+
+def said_of(node: Node, tables: Callable[[Node], Answer] = answer) -> Said:
+    """The form of a node of a graph that `tables` have made legal; raises TypeError where it has none."""
+    said = tables(node)
     if isinstance(said, Refusal | Value | tuple):
         raise TypeError(f"{node.op.name} has no form after legalisation")
     return said
