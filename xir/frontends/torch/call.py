@@ -66,7 +66,7 @@ class Scope:
         left_out: assertions that no graph can make, as the program words them.
         parts: the real and imaginary parts of complex tensors.
         known: what was found of small tensors before the run.
-        found: the coordinates of what is not 0 in a tensor: one node for all that ask, so that their sizes are one.
+        nonzeros: the coordinates of what is not 0 in a tensor: one node for all that ask, so that they have one size.
         draws: how many seeds were given out.
         ragged: tensors that stand for sequences of lengths of their own, as wide as the longest may be: the lengths,
             i64 [N] (packed ones, [T, N, ...]) or where elements are kept, bool [N, T] (nested ones, [N, T, ...]).
@@ -78,7 +78,7 @@ class Scope:
     left_out: list[str] = field(default_factory=list[str])
     parts: dict[Value, tuple[Value, Value]] = field(default_factory=dict[Value, tuple[Value, Value]])
     known: dict[Value, Constant | None] = field(default_factory=dict["Value", "Constant | None"])
-    found: dict[Value, Value] = field(default_factory=dict[Value, Value])
+    nonzeros: dict[Value, Value] = field(default_factory=dict[Value, Value])
     draws: int = 0
     ragged: dict[Value, Value] = field(default_factory=dict[Value, Value])
 
@@ -111,9 +111,9 @@ class Scope:
 
     def nonzero(self, value: Value) -> Value:
         """The coordinates of what is not 0, i64 [axes, how many]."""
-        if value not in self.found:
-            self.found[value] = nonzero(value)
-        return self.found[value]
+        if value not in self.nonzeros:
+            self.nonzeros[value] = nonzero(value)
+        return self.nonzeros[value]
 
     def constant_of(self, value: Value) -> Constant | None:
         """The elements of a weight or literal, or of a small tensor that depends on such alone; None for others."""
