@@ -2,7 +2,7 @@
 
     python benchmarks/torch_compile.py                          # what is not measured yet, xir first
     python benchmarks/torch_compile.py torchvision.resnet18 --sides xir --again
-    python benchmarks/torch_compile.py --table docs/pytorch_live.md
+    python benchmarks/torch_compile.py --jobs 2 --table docs/pytorch_live.md
 
 Each network, kind (inference or training) and side (xir or inductor) is a process (torch_compile_child.py) with a time
 limit; its line of JSON is added to `torch_compile.jsonl`, so that a run that was stopped goes on where it was.
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,16 +106,20 @@ def wrong(answer: Answer) -> str:
     return f"it differs from eager by {error:.1e}" if error > TOLERANCE or exact > EXACT else ""
 
 
-def rows(keys: Sequence[Key], path: Path, *, again: bool) -> Iterator[Answer]:
-    """The answers; what the file does not hold is measured and written there."""
+def rows(keys: Sequence[Key], path: Path, *, again: bool, jobs: int = 1) -> Iterator[Answer]:
+    """The answers; what the file does not hold is measured and written there, `jobs` at a time."""
     found = {} if again else results(path)
-    for key in keys:
-        answer = found.get(key)
-        if answer is None:
-            answer = measured(key)
-            with path.open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(answer) + "\n")
-        yield answer
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        begun = {key: pool.submit(measured, key) for key in keys if key not in found}
+        for key in keys:
+            if key in begun:
+                found[key] = begun[key].result()
+                with path.open("a", encoding="utf-8") as lines:
+                    lines.write(json.dumps(found[key]) + "\n")
+            yield found[key]
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def mean(quotients: Sequence[float]) -> float:
@@ -226,6 +231,7 @@ def main() -> int:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--sides", default=",".join(SIDES))
     parser.add_argument("--results", type=Path, default=MEASURED, help="lines of JSON, added to")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at a time; at most as many as there are cores")
     parser.add_argument("--again", action="store_true", help="also what --results holds already")
     parser.add_argument("--table", type=Path, help="writes the tables of all results into this Markdown file")
     chosen = parser.parse_args()
@@ -236,7 +242,7 @@ def main() -> int:
         for name in chosen.names or chosen_networks(kind)
     ]
     failed = 0
-    for answer in rows(keys, chosen.results, again=chosen.again):
+    for answer in rows(keys, chosen.results, again=chosen.again, jobs=chosen.jobs):
         told = wrong(answer)
         failed += bool(told) and answer["side"] == "xir"
         quotient = f"{answer['seconds'] / answer['eager']:.2f}" if "seconds" in answer else ""
