@@ -34,7 +34,7 @@ FAMILIES = {
     "names, storages and states": "set_ storage _version is_ _copy_from resize data retain get_device record_stream"
     " _has_ _token from_file _debug output_nr _conj _neg_view to_mkl _to_cpu requires_grad",
 }
-"""{family: parts of its operators' names; prim's and quantized's have their namespace before them}: the first counts."""
+"""{family: parts of its operators' names, after the namespace of prim and quantized}; the first that fits counts."""
 
 
 def schemas() -> Iterator[tuple[str, str, str]]:
