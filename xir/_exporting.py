@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xir.backends.export.report import ExportReport
 from xir.errors import UsageError
+from xir.files import file_error
 from xir.ir.constant import Constant
 from xir.ir.graph import Graph
 from xir.text import save_xir
@@ -84,6 +85,7 @@ def export_tidied(
     if chosen in ("saved_model", "tensorflow"):
         from xir.backends.export.tensorflow import export_tensorflow
 
+        make_folder(name, chosen)
         return export_tensorflow(graph, name, wrapped=chosen == "saved_model", tidy=tidy)
     if chosen == "keras_archive":
         from xir.backends.export.keras import export_keras
@@ -175,12 +177,32 @@ def export_format(path: str, format: str | None = None) -> str:
     ending = os.path.splitext(path)[1].lstrip(".")
     if os.path.basename(path) == "saved_model.pb":
         ending = "saved_model"
-    chosen = (format or _ENDINGS.get(ending, ending)).lower()
+    said = (format or ending).lower()
+    chosen = _ENDINGS.get(said, said)
     if not chosen:
         raise UsageError(f"the name {path!r} has no ending that tells the format", hint=_HINT)
     if chosen not in EXPORTS:
         raise UsageError(f"{chosen!r} is no format that xir writes", hint=_HINT)
     return chosen
+
+
+def ending_of(format: str) -> str:
+    """How files of a format end, without the dot."""
+    return next((ending for ending, named in _ENDINGS.items() if named == format), format)
+
+
+def make_folder(path: str, format: str) -> None:
+    """Makes the folder that is the model itself, as a SavedModel's is; others must be there.
+
+    Raises:
+        FileError: the operating system refuses.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if format == "saved_model" and not os.path.isdir(folder):
+        try:
+            os.makedirs(folder)
+        except OSError as error:
+            raise file_error(error, folder, "make the folder") from error
 
 
 def _xir_report(graph: Graph, path: str) -> ExportReport:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
-from xir._exporting import check_versions, export_format, export_tidied
+from xir._exporting import check_versions, export_format, export_tidied, make_folder
 from xir._loading import Progress, silent
 from xir.backends.export.report import PIP_TORCH, ExportReport
 from xir.errors import MismatchError
@@ -157,6 +157,7 @@ class Job:
             report = self.export(graph, self.path, self.tidy, metadata=loaded.metadata, state=state)
             self._stop("export")
             return ConversionReport(loaded, loaded.notes, report, None, self.seconds, transposes=found)
+        make_folder(self.path, self.format)
         with staged_write(self.path) as staged:
             report = self.export(graph, staged, self.tidy, metadata=loaded.metadata, state=state)
             self._stop("export")

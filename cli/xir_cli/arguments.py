@@ -23,6 +23,9 @@ F = TypeVar("F", bound=Callable[..., object])
 ROUNDS = 3
 """Made-up inputs that a verification compares."""
 
+WRITTEN = ("keras", "onnx", "pb", "pt2", "py", "saved_model", "tflite", "xir")
+"""What `--to` takes: the endings of files, and what is a folder."""
+
 
 def reading_options(function: F) -> F:
     """The options that say how a model is to be read; the command gets them as `options: LoadOptions`."""
@@ -229,9 +232,7 @@ def writing_options(function: F) -> F:
 
 
 _WRITING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] = (
-    click.option(
-        "--to", "format", type=click.Choice(["onnx", "xir"]), help="The format; else the file's ending decides."
-    ),
+    click.option("--to", "format", type=click.Choice(WRITTEN), help="The format; else the file's ending decides."),
     click.option("--opset", type=int, metavar="N", help="ONNX: the operator set (21, or what the target takes)."),
     click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino, ..."),
     click.option("--ir-version", type=int, metavar="N", help="ONNX: the file format's version (that of the opset)."),

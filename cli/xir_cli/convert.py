@@ -171,11 +171,13 @@ def _as_one_model(sources: Sequence[str], out: str) -> str | None:
 
 def _targets(sources: Sequence[str], folder: str, format: str) -> Iterator[tuple[str, str]]:
     """Each model and the file that it becomes: its own name with the format's ending."""
+    from xir._exporting import ending_of
+
     taken: dict[str, str] = {}
     for source in sources:
         name = os.path.basename(source)
         stem = name.removesuffix(".h5").rpartition(".")[0] or name
-        path = os.path.join(folder, f"{stem}.{format}")
+        path = os.path.join(folder, f"{stem}.{ending_of(format)}")
         if path in taken:
             raise UsageError(f"{taken[path]} and {source} would both become {path}", hint="convert them one by one")
         taken[path] = source

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import click
 
+from xir_cli.arguments import WRITTEN
+
 if TYPE_CHECKING:
     from xir.api import ConversionReport
     from xir.ir.graph import Graph
@@ -45,9 +47,7 @@ def target_options(function: F) -> F:
     for option in (
         click.option("--target", metavar="RUNTIME", help="ONNX: the runtime that shall read it: ort==1.31, openvino."),
         click.option("--opset", type=int, metavar="N", help="ONNX: the operator set (21, or what the target takes)."),
-        click.option(
-            "--to", "format", type=click.Choice(["onnx", "xir"]), help="The format; else the file's ending decides."
-        ),
+        click.option("--to", "format", type=click.Choice(WRITTEN), help="The format; else the file's ending decides."),
     ):
         decorated = option(decorated)
     return cast("F", decorated)

@@ -371,3 +371,11 @@ def test_metadata_is_kept(tmp_path, capsys, words):
 def test_metadata_that_has_no_place_is_named(tmp_path, capsys):
     done = call(capsys, "convert", told(tmp_path), "-o", tmp_path / "b.xir")
     assert "the model's metadata (names, stride) has no place in a .xir file" in done.err
+
+
+@pytest.mark.parametrize(("word", "name"), [("pb", "net.pb"), ("tflite", "net.tflite"), ("py", "net.py")])
+def test_a_format_is_told_by_its_ending(capsys, tmp_path, word, name):
+    small(tmp_path, name="net.prototxt")
+    done = call(capsys, "convert", tmp_path / "*.prototxt", "--to", word, "--out-dir", tmp_path / "out", "-q")
+    assert done.code == 0
+    assert name in os.listdir(tmp_path / "out")

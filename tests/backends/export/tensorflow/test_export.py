@@ -56,7 +56,7 @@ def test_a_network_is_read_back(name: str, format: str, tmp_path: Path) -> None:
 
 def test_conversion_verifies_what_it_wrote(tmp_path: Path) -> None:
     xir.export(small_network(), tmp_path / "net.xir")
-    report = xir.convert(tmp_path / "net.xir", tmp_path / "saved_model.pb")
+    report = xir.convert(tmp_path / "net.xir", tmp_path / "new" / "saved_model.pb")
     assert report.certificate is not None
     assert report.certificate.passed
 
@@ -135,7 +135,7 @@ def test_a_body_whose_steps_only_the_run_tells(tmp_path: Path) -> None:
 def write(graph: Graph, folder: Path) -> Path:
     """Writes a SavedModel into a folder that is made with it."""
     path = folder / "made" / "for it" / "saved_model.pb"
-    export_tensorflow(graph, path)
+    xir.export(graph, path)
     return path
 
 

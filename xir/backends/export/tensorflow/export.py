@@ -84,8 +84,6 @@ def export_tensorflow(
     inputs = _border(nodes, graph.input_names, plan.inputs, graph.inputs)
     outputs = _border(nodes, graph.output_names, plan.outputs, graph.outputs)
     written = _encoded(nodes, inputs, outputs, wrapped)
-    if wrapped:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     with atomic_write(path) as file:
         file.write(written)
     operators: dict[str, int] = {}
