@@ -12,13 +12,13 @@ from xir.backends.codegen.compile import compile_graph
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.activation import relu
-from xir.ops.elementwise import cast, exp, neg
+from xir.ops.elementwise import add, cast, div, exp, maximum, mul, neg, sub
 from xir.ops.finding import nonzero
 from xir.ops.matmul import matmul
 from xir.ops.padding import pad
 from xir.ops.reduce import reduce_sum
 from xir.ops.running import cumprod
-from xir.ops.shape import concat, transpose
+from xir.ops.shape import concat, reshape, slice_, transpose
 from xir.reference import run
 
 
@@ -53,6 +53,7 @@ CASES: dict[str, tuple[Callable[[Value], Value | tuple[Value, ...]], tuple[str, 
     "cut is not padded": (lambda x: padded(product(x), before=-1), ()),
     "an input, padded": (lambda x: padded(x), ()),
     "made from two places": (lambda x: _twice(cumprod(x, axis=0)), ()),
+    "made before what it reads besides": (lambda x: _running(x), ()),
 }
 
 
@@ -66,6 +67,18 @@ def _and_others(p: Value) -> tuple[Value, ...]:
 
 def _output_too(p: Value) -> tuple[Value, ...]:
     return p, concat(exp(p), p, axis=0)
+
+
+def _running(x: Value) -> Value:
+    """Two steps of a largest number so far (RWKV): the first one's difference is made beside it, and read in a part."""
+    before, first, second = (slice_(x, axes=(0,), starts=(at,), stops=(at + 2,), steps=(1,)) for at in (0, 2, 4))
+    one = maximum(before, first)
+    two = maximum(one, second)
+    gap = sub(before, one)
+    step = add(mul(sub(one, two), gap), sub(second, two))
+    made = concat(*(reshape(each, shape=(2, 1, 40)) for each in (before, step, first)), axis=1)
+    rest = slice_(made, axes=(1,), starts=(0,), stops=(2,), steps=(1,))
+    return concat(rest, reshape(div(mul(gap, one), add(gap, two)), shape=(2, 1, 40)), axis=1)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -116,8 +116,8 @@ def _with_maker(
     slot = slot_of(load.buffer)
     makers = [place for place, item in enumerate(done) if isinstance(item, Stage) and slot in item.writes]
     maker = done[makers[0]] if len(makers) == 1 else None
-    if not isinstance(maker, Stage):
-        return None
+    if not isinstance(maker, Stage) or not {*maker.writes}.isdisjoint({*part.reads} - {slot}):
+        return None  # what else the maker makes may not be there yet, and a kernel is not given what it makes
     others = [item for item in (*done, *later) if isinstance(item, Stage) and slot in item.reads]
     fused = _both(maker, part, loops, store, load, keep=slot in kept or bool(others))
     if fused is None or not _may_move(part, done[makers[0] + 1 :]):
