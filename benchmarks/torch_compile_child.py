@@ -147,8 +147,8 @@ def _for_training(network: Network, kind: torch.dtype, *, is_round: bool = False
     for each in [*module.modules()]:
         if isinstance(each, nn.Dropout) or type(each).__name__ == "StochasticDepth":
             each.p = 0.0
-        elif isinstance(each, nn.MultiheadAttention | nn.RNNBase):
-            each.dropout = 0.0
+        for name in [name for name, held in vars(each).items() if "drop" in name and isinstance(held, float)]:
+            setattr(each, name, 0.0)  # layers that call dropout as a function
         for name, child in [*each.named_children()] if is_round else ():
             if isinstance(child, nn.ReLU | nn.ReLU6):
                 setattr(each, name, nn.Softplus())
