@@ -164,6 +164,11 @@ def operation(kind, *args, **config):
 T = tensor("x")
 
 
+def number(dtype, value):
+    """An array that stands in a call."""
+    return {"class_name": "__numpy__", "config": {"value": value, "dtype": dtype}}
+
+
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
@@ -181,6 +186,10 @@ T = tensor("x")
         (operation("GetItem", T, [0, {"class_name": "__slice__", "config": {"step": -1}}]), "not positive"),
         (operation("Argmax", T, axis=3), "axis 3"),
         (operation("Softmax", T, T), "called with 2 tensors"),
+        (operation("Round", T, decimals=2), "rounding to decimals"),
+        (operation("Cumsum", T, axis=1, dtype="float64"), "another type"),
+        (operation("Pad", T, T, pad_width=[[0, 0], [1, 1]], mode="constant"), "elements that are computed"),
+        (operation("BitwiseAnd", T, number("int32", 1)), "operands of|whole numbers|integer"),
     ],
 )
 def test_operations_that_do_not_fit(model, expected, tmp_path):
@@ -198,6 +207,12 @@ def test_operations_that_do_not_fit(model, expected, tmp_path):
         (operation("OnesLike", T, dtype="int32"), [[1, 1, 1]]),
         (operation("ZerosLike", T), [[0.0, 0.0, 0.0]]),
         (operation("Sum", T, axis=None), 3.0),
+        (operation("Cumsum", T), [0.0, 1.0, 3.0]),
+        (operation("Pad", T, 7.0, pad_width=[0, 1]), [[7.0, 0.0, 1.0, 2.0, 7.0]]),
+        (operation("Matmul", T, number("float32", [1.0, 2.0, 3.0])), [8.0]),
+        (operation("Matmul", number("float32", [2.0]), T), [0.0, 2.0, 4.0]),
+        (operation("FloorDivide", number("int32", [[-3]]), number("int32", 2)), [[-2]]),
+        (operation("TakeAlongAxis", T, number("int32", [[2, -1]]), axis=1), [[2.0, 2.0]]),
     ],
 )
 def test_operations_without_axes(model, expected, tmp_path):

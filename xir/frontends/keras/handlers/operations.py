@@ -317,10 +317,13 @@ def rounded(site: Site, x: Value) -> Value:
 def product(site: Site, *operands: Value) -> Value:
     """Matmul; one vector is a row or a column, axes in front of matrices are repeated as elements are."""
     x, y = (slot for slot in slots_of(site, operands) if isinstance(slot, Value))
-    if min(x.rank, y.rank) < _MATRIX:
-        return matmul(x, y)
+    row, column = x.rank < _MATRIX, y.rank < _MATRIX
+    x = reshape(x, shape=(1, *x.shape)) if row else x
+    y = reshape(y, shape=(*y.shape, 1)) if column else y
     batch = join([x.shape[:-2], y.shape[:-2]])
-    return matmul(*(site.repeated(value, (*batch, *value.shape[-2:])) for value in (x, y)))
+    made = matmul(*(site.repeated(value, (*batch, *value.shape[-2:])) for value in (x, y)))
+    kept = (*batch, *(() if row else made.shape[-2:-1]), *(() if column else made.shape[-1:]))
+    return reshape(made, shape=kept) if row or column else made
 
 
 @handlers.layer(OPERATION + "Einsum")
