@@ -67,6 +67,18 @@ def test_causes_are_told_first() -> None:
         _made(wrapped)
 
 
+def test_what_torch_does_not_save_leaves_no_file(tmp_path: Path) -> None:
+    from tests.frontends.torch.networks.ways import NotMade, _saved
+
+    def half(path: Path) -> None:
+        path.write_text("half")
+        raise RuntimeError("no more")
+
+    with pytest.raises(NotMade, match="no more"):
+        _saved(half, tmp_path / "model.pt")
+    assert not (tmp_path / "model.pt").exists()
+
+
 def test_what_was_measured_names_networks_and_keeps_no_traces() -> None:
     names = {network.name for network in networks()}
     found = table.results(table.MEASURED)

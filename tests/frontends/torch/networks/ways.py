@@ -154,8 +154,17 @@ def _archive(subject: Subject, symbolic: bool) -> Path:
             _made(lambda given=inputs: subject.torch(given, program.module()))
         arrays.save(folder / f"inputs_{number}", fed(program, (), inputs))
         arrays.save(folder / f"outputs_{number}", subject.torch(inputs))
-    _made(lambda: torch.export.save(program, folder / "model.pt2"))
+    _saved(lambda path: torch.export.save(program, path), folder / "model.pt2")
     return folder
+
+
+def _saved(save: Callable[[Path], object], path: Path) -> None:
+    """Saves a file; what torch leaves of one that it cannot save is no archive."""
+    try:
+        _made(lambda: save(path))
+    except NotMade:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _read(subject: Subject, folder: Path, ways: list[str]) -> Answer:
