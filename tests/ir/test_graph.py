@@ -115,6 +115,12 @@ def test_an_output_may_stand_twice_under_two_names() -> None:
     assert repr(graph) == "<graph 'g' (x: f32[2]) -> (a: f32[2], b: f32[2]), 0 nodes>"
 
 
+def test_outputs_without_names_get_different_ones_where_a_value_stands_again() -> None:
+    x, y = Value(tensor(2)), Value(tensor(2))
+    graph = Graph("g", (x, y), (x, y, x, x), names={x: "x", y: "x.2"})
+    assert graph.output_names == ("x", "x.2", "x.3", "x.4")
+
+
 def test_names_and_outputs_must_be_as_many() -> None:
     x = Value(tensor(2))
     with pytest.raises(InvalidModelError, match="1 outputs have 2 names"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TypeAlias
 
 from xir.errors import InvalidModelError
@@ -58,14 +59,14 @@ class Graph:
     _constants: dict[Value, Constant] = field(default_factory=dict[Value, Constant], init=False)
 
     def __post_init__(self) -> None:
-        """Names outputs that have none after their values.
+        """Names outputs that have none after their values; one that stands again is numbered.
 
         Raises:
             InvalidModelError: if names and outputs differ in number.
         """
         self._constants.update((parameter.value, parameter.constant) for parameter in self.parameters)
         if not self.output_names:
-            object.__setattr__(self, "output_names", tuple(self.name_of(value) for value in self.outputs))
+            object.__setattr__(self, "output_names", _distinct([self.name_of(value) for value in self.outputs]))
         if len(self.output_names) != len(self.outputs):
             raise InvalidModelError(f"{len(self.outputs)} outputs have {len(self.output_names)} names")
 
@@ -143,3 +144,13 @@ class Graph:
             f"{name}: {value.type!r}" for name, value in zip(self.output_names, self.outputs, strict=True)
         )
         return f"<graph {self.name!r} ({inputs}) -> ({outputs}), {len(self.nodes)} nodes>"
+
+
+def _distinct(names: Sequence[str]) -> tuple[str, ...]:
+    """The names in their order; one that stands again is followed by its place, or the first free number after it."""
+    given, found = set(names), dict[str, None]()
+    for place, name in enumerate(names):
+        numbered = (f"{name}.{number}" for number in count(place))
+        again = name in found
+        found[next(each for each in numbered if each not in given and each not in found) if again else name] = None
+    return tuple(found)
