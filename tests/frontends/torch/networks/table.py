@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,9 +30,13 @@ def results(path: Path) -> Results:
     return {(answer["network"], answer["way"]): answer for answer in map(json.loads, lines)}
 
 
+_FOLDERS = re.compile(r"(?<![\w.])/(?:[^\s/:\"]+/)*(?=[^\s/:\"]+/[^\s/:\"]+)")
+"""The folders of a file but the last, where its name is that of a whole path."""
+
+
 def kept(answer: Answer) -> Answer:
-    """What of an answer is written down: of what is told the first line."""
-    told = str(answer.get("told", "")).partition("\n")[0][:300]
+    """What of an answer is written down: of what is told the first line, of files their last two names."""
+    told = _FOLDERS.sub("", str(answer.get("told", "")).partition("\n")[0])[:300]
     return {key: answer[key] for key in KEPT if key in answer} | ({"told": told} if told else {})
 
 

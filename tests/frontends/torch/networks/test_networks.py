@@ -85,6 +85,7 @@ def test_what_was_measured_names_networks_and_keeps_no_traces() -> None:
     assert {name for name, _ in found} <= names
     assert all(set(answer) <= {*table.KEPT, "told"} for answer in found.values())
     assert table.kept({"network": "a", "way": "pt2", "folder": "b", "told": "one\ntwo"})["told"] == "one"
+    assert table.kept({"told": "h//8 of /a/b/c/model.pt failed"})["told"] == "h//8 of c/model.pt failed"
 
 
 def test_the_table_counts_and_names(tmp_path: Path) -> None:
