@@ -9,7 +9,6 @@ import pytest
 
 import xir
 from tests.backends.export.tflite.test_export import Net, image, kinds, round_trip
-from xir.backends.export.tensorflow import plan_tensorflow
 from xir.backends.export.tflite import export_tflite, plan_tflite
 from xir.errors import UnsupportedError
 from xir.ir.constant import Array, constant_of
@@ -106,5 +105,3 @@ def test_a_loop_ends_by_its_condition_or_its_count(tmp_path: Path) -> None:
 def test_what_loops_cannot_do_is_told() -> None:
     with pytest.raises(UnsupportedError, match="stacks the results of its steps"):
         plan_tflite(looped(True))
-    with pytest.raises(UnsupportedError, match="a branch or loop"):
-        plan_tensorflow(looped(False))
