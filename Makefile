@@ -74,8 +74,9 @@ matrix: ## networks of PyTorch's libraries in every way in and out, hours; MATRI
 	@$(PYTHON) tools/environment.py .venv-torch --extras dev,matrix --editable
 	@$(TEST_SETTINGS) .venv-torch/bin/python -m tests.frontends.torch.networks $(MATRIX)
 
-applications: environment ## networks of keras.applications in and out, an hour; NETWORKS="VGG16 Xception" for some
-	@$(PYTHON) -m venv .venv-keras && .venv-keras/bin/python -m pip install -q keras==3.15.1 tensorflow-cpu==2.21.0
+applications: environment ## networks of keras.applications in and out, hours; NETWORKS="VGG16 Xception" for some
+	@$(PYTHON) -m venv .venv-keras && .venv-keras/bin/python -m pip install -q \
+		ai-edge-litert==2.3.0 keras==3.15.1 tensorflow-cpu==2.21.0 tf2onnx==1.17.0
 	@$(TEST_SETTINGS) $(DEV)/python -m tests.frontends.keras.applications --keras .venv-keras/bin/python \
 		--table docs/keras_networks.md $(NETWORKS)
 

@@ -1,0 +1,112 @@
+"""What needs Keras, TensorFlow or LiteRT, and nothing of xir; run by an interpreter that has them.
+
+- `python foreign.py make NAME SIZE FOLDER`: a network with random weights, saved in three formats, and what it computes
+- `python foreign.py tflite FOLDER`: its SavedModel to `converter.tflite`, by TensorFlow's converter
+- `python foreign.py integers FOLDER`: the same in integers, to `int8.tflite`, and what LiteRT computes with it
+- `python foreign.py run MODEL FOLDER`: what LiteRT computes with a TFLite file; its operators: a line of JSON
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def make(name: str, size: str, folder: str) -> None:
+    """Writes `model.keras`, `model.h5`, `saved/`, and two random images with the network's answer (`io.npz`)."""
+    keras: Any = import_module("keras")
+    side = int(size)
+    build = getattr(keras.applications, name)
+    model = build(weights=None, input_shape=(side, side, 3), classes=10, classifier_activation=None)
+    generator = np.random.default_rng(0)
+    for weight in model.weights:  # else normalisations do nothing, and biases are none
+        if weight.path.endswith(("gamma", "variance")):
+            weight.assign(generator.uniform(0.7, 1.3, weight.shape))
+        elif weight.path.endswith(("beta", "mean", "bias")):
+            weight.assign(generator.normal(0, 0.1, weight.shape))
+    model.save(f"{folder}/model.keras")
+    model.save(f"{folder}/model.h5")
+    model.export(f"{folder}/saved", verbose=False)
+    x = generator.uniform(0, 1, (2, side, side, 3)).astype(np.float32)
+    np.savez(f"{folder}/io.npz", x=x, y=np.asarray(model(x, training=False)), layers=len(model.layers))
+
+
+def tflite(folder: str) -> None:
+    """The SavedModel in TFLite, as TensorFlow's own converter writes it."""
+    tensorflow: Any = import_module("tensorflow")
+    written = tensorflow.lite.TFLiteConverter.from_saved_model(f"{folder}/saved").convert()
+    Path(f"{folder}/converter.tflite").write_bytes(written)
+
+
+def integers(folder: str) -> None:
+    """The SavedModel in integers; `int8.npz` holds x, and the answers of LiteRT's reference kernels and fast ones."""
+    tensorflow: Any = import_module("tensorflow")
+    kernels = _litert("interpreter").OpResolverType
+    with np.load(f"{folder}/io.npz") as held:
+        x = held["x"]
+    samples = np.random.default_rng(1).uniform(0, 1, (16, 1, *x.shape[1:])).astype(np.float32)
+    converter = tensorflow.lite.TFLiteConverter.from_saved_model(f"{folder}/saved")
+    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+    converter.representative_dataset = lambda: ([sample] for sample in samples)
+    converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    converter.inference_input_type = converter.inference_output_type = tensorflow.int8
+    path = f"{folder}/int8.tflite"
+    Path(path).write_bytes(converter.convert())
+    quantization: tuple[float, int] = _interpreter(path).get_input_details()[0]["quantization"]
+    scale, zero = quantization
+    given: np.ndarray = np.array(np.round(x / scale + zero).clip(-128, 127), np.int8)
+    true = _answer(path, given, kernels.BUILTIN_REF)
+    np.savez(f"{folder}/int8.npz", x=given, y=true, fast=_answer(path, given))
+
+
+def run(model: str, folder: str) -> None:
+    """Prints how far a TFLite file's answer in LiteRT is from Keras's, and its operators."""
+    schema = _litert("schema_py_generated")
+    with np.load(f"{folder}/io.npz") as held:
+        x, wanted = held["x"], held["y"]
+    found = _answer(model, x)
+    told = f"{found.shape} for {wanted.shape}" if found.shape != wanted.shape else ""
+    error = 0.0 if told else float(np.abs(found - wanted).max() / np.abs(wanted).max())
+    root = schema.Model.GetRootAs(Path(model).read_bytes(), 0)
+    codes = [root.OperatorCodes(index).BuiltinCode() for index in range(root.OperatorCodesLength())]
+    kinds: list[int] = []
+    for number in range(root.SubgraphsLength()):
+        graph = root.Subgraphs(number)
+        kinds += [codes[graph.Operators(index).OpcodeIndex()] for index in range(graph.OperatorsLength())]
+    transposes = kinds.count(schema.BuiltinOperator.TRANSPOSE)
+    answer = {"error": error, "nodes": len(kinds), "transposes": transposes, "bytes": Path(model).stat().st_size}
+    print(json.dumps(answer | ({"told": told} if told else {})))
+
+
+def _litert(module: str) -> Any:
+    return import_module(f"ai_edge_litert.{module}")
+
+
+def _interpreter(path: str, *kernels: Any) -> Any:
+    return _litert("interpreter").Interpreter(
+        path, **({"experimental_op_resolver_type": kernels[0]} if kernels else {})
+    )
+
+
+def _answer(path: str, x: np.ndarray, *kernels: Any) -> np.ndarray:
+    """The one result of a file; `kernels`: an `OpResolverType`, where it is not the default one."""
+    interpreter = _interpreter(path, *kernels)
+    place = interpreter.get_input_details()[0]["index"]
+    interpreter.resize_tensor_input(place, x.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(place, x)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+COMMANDS = {"make": make, "tflite": tflite, "integers": integers, "run": run}
+
+if __name__ == "__main__":
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,73 @@
+"""How far a file of a network is from Keras, by xir or onnxruntime; a line of JSON. No TensorFlow is installed here.
+
+`python -m tests.frontends.keras.applications.judge`, and then
+
+- `read MODEL FOLDER`: read and compiled by xir
+- `steps MODEL FOLDER`: the same of a model in integers
+- `onnx MODEL FOLDER`: in onnxruntime; nodes and transposes
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+
+def compared(found: np.ndarray, wanted: np.ndarray) -> dict[str, object]:
+    """The largest difference, relative to the largest element; in words where the shapes differ."""
+    if found.shape != wanted.shape:
+        return {"error": 0.0, "told": f"{found.shape} for {wanted.shape}"}
+    return {"error": float(np.abs(found - wanted).max() / np.abs(wanted).max())}
+
+
+def read(model: str, folder: str) -> dict[str, object]:
+    """A file's compiled results beside Keras's."""
+    with np.load(f"{folder}/io.npz") as held:
+        return compared(_compiled(model, held["x"]), held["y"])
+
+
+def steps(model: str, folder: str) -> dict[str, object]:
+    """How many steps of the output's scale the compiled integers are from those of LiteRT's reference kernels, at most.
+
+    `own` says the same of LiteRT's fast kernels, `exact` how many integers of all are the same.
+    """
+    with np.load(f"{folder}/int8.npz") as held:
+        x, wanted, fast = held["x"], held["y"].astype(int), held["fast"].astype(int)
+    found = _compiled(model, x).astype(int)
+    own = int(np.abs(fast - wanted).max())
+    return {"steps": int(np.abs(found - wanted).max()), "own": own, "exact": [int((found == wanted).sum()), found.size]}
+
+
+def onnx(model: str, folder: str) -> dict[str, object]:
+    """A file's results in onnxruntime beside Keras's; its nodes, and how many are transposes."""
+    import onnx
+    import onnxruntime
+
+    with np.load(f"{folder}/io.npz") as held:
+        x, wanted = held["x"], held["y"]
+    kinds = [node.op_type for node in onnx.ModelProto.FromString(Path(model).read_bytes()).graph.node]
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    (found,) = session.run(None, {session.get_inputs()[0].name: x})
+    counts = {"nodes": len(kinds), "transposes": kinds.count("Transpose"), "bytes": Path(model).stat().st_size}
+    return compared(found, wanted) | counts
+
+
+def _compiled(model: str, x: np.ndarray) -> np.ndarray:
+    import xir
+
+    (found,) = xir.compile(xir.optimize(xir.load(model)))(x)
+    return found
+
+
+COMMANDS = {"read": read, "steps": steps, "onnx": onnx}
+
+if __name__ == "__main__":
+    if importlib.util.find_spec("tensorflow") is not None:
+        sys.exit("TensorFlow is installed here: that xir needs none would not be shown")
+    warnings.simplefilter("ignore")
+    print(json.dumps(COMMANDS[sys.argv[1]](*sys.argv[2:])))

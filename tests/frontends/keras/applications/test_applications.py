@@ -1,0 +1,165 @@
+"""The command `make applications`: what it runs is bounded, what it finds is judged and told."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.frontends.keras.applications import judge, table, ways
+from tests.frontends.keras.applications.architectures import INTEGERS, SIZES, TIMED
+
+EQUAL = {"status": "equal", "error": 2e-6}
+
+
+def written(nodes: int, transposes: int, *seconds: float, **more: object) -> dict[str, object]:
+    times = {"seconds": list(seconds), "cpu": [2 * each for each in seconds]}
+    return EQUAL | {"nodes": nodes, "transposes": transposes, "bytes": 3_000_000} | times | more
+
+
+def test_networks_are_known_once() -> None:
+    assert len(SIZES) == 31
+    assert {*TIMED, *INTEGERS} <= set(SIZES)
+    assert {way for name in SIZES for way in ways.ways_of(name)} == set(ways.WAYS) == set(table.SAID)
+    assert [way for way in ways.WAYS if way not in ways.ways_of("NASNetMobile")] == ["int8"]
+
+
+def test_what_was_measured_is_of_networks_and_ways() -> None:
+    found = table.results(table.MEASURED)
+    assert all(way in ways.ways_of(name) for name, way in found)
+    assert not any("/tmp" in answer.get("told", "") for answer in found.values())
+
+
+def test_a_process_says_its_last_line_and_times() -> None:
+    answer, last = ways.ran([sys.executable, "-c", "print('one\\n{}')"])
+    assert last == "{}"
+    assert answer["seconds"] > 0 <= answer["cpu"]
+    assert "status" not in answer
+
+
+def test_a_process_that_fails_says_why() -> None:
+    answer, _ = ways.ran([sys.executable, "-c", "raise ValueError('no such layer')"])
+    assert answer["status"] == "failed"
+    assert "ValueError: no such layer" in answer["told"]
+    silent, _ = ways.ran([sys.executable, "-c", "raise SystemExit(3)"])
+    assert (silent["status"], silent["told"]) == ("failed", "ended with 3")
+
+
+def test_a_process_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    greedy, _ = ways.ran([sys.executable, "-c", f"bytearray({ways.MEMORY})"])
+    assert (greedy["status"], "MemoryError" in greedy["told"]) == ("failed", True)
+    monkeypatch.setattr(ways, "SECONDS", 0.2)
+    late, _ = ways.ran([sys.executable, "-c", "import time; time.sleep(60)"])
+    assert (late["status"], late["told"]) == ("late", "longer than 0.2 s")
+
+
+@pytest.mark.parametrize(
+    ("found", "status"),
+    [
+        ({"error": 1e-5}, "equal"),
+        ({"error": 2e-4}, "different"),
+        ({"error": 0.0, "told": "(1, 2) for (2, 1)"}, "different"),
+        ({"steps": 1, "own": 0}, "equal"),
+        ({"steps": 2, "own": 0}, "different"),
+    ],
+)
+def test_answers_are_judged(found: dict[str, object], status: str) -> None:
+    assert ways.judged(({}, json.dumps(found)))["status"] == status
+    assert ways.judged(({"status": "late"}, ""))["status"] == "late"
+
+
+def test_differences_are_relative_and_shapes_count() -> None:
+    assert judge.compared(np.array([1.0, 4.5]), np.array([1.0, 5.0])) == {"error": pytest.approx(0.1)}
+    assert judge.compared(np.zeros((1, 2)), np.zeros((2, 1)))["told"] == "(1, 2) for (2, 1)"
+
+
+def test_an_archive_and_what_it_becomes_are_judged(tmp_path: Path) -> None:
+    """A small model of known results, which the network is said to miss by 1 %."""
+    pytest.importorskip("llvmlite")
+    pytest.importorskip("onnxruntime")
+    import xir
+
+    files: Any = import_module("tests.frontends.keras.files")
+    kernel = np.arange(6, dtype=np.float32).reshape(3, 2)
+    known = {"module": "keras.layers"}
+    layers: list[Any] = [
+        files.layer("InputLayer", "x", batch_shape=[None, 3]) | known,
+        files.layer("Dense", "y", units=2, use_bias=False) | known,
+    ]
+    config: Any = files.sequential(*layers) | {"config": {"name": "m", "layers": layers}}
+    model = files.archive(tmp_path / "model.keras", config, files.keras3_weights({"layers/dense": [kernel]}))
+    x = np.ones((2, 3), np.float32)
+    np.savez(tmp_path / "io.npz", x=x, y=x @ kernel * np.float32(1.01))
+    assert judge.read(str(model), str(tmp_path))["error"] == pytest.approx(0.01, rel=0.1)
+    xir.export(xir.load(model), tmp_path / "a.onnx")
+    answer = judge.onnx(str(tmp_path / "a.onnx"), str(tmp_path))
+    assert (answer["error"], answer["transposes"]) == (pytest.approx(0.01, rel=0.1), 0)
+    np.savez(tmp_path / "int8.npz", x=x, y=x @ kernel + [0, 2], fast=x @ kernel + [3, 2])
+    assert judge.steps(str(model), str(tmp_path)) == {"steps": 2, "own": 3, "exact": [2, 4]}
+
+
+def test_converters_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def conversion(self: ways.Measured, conversion: ways.Conversion) -> ways.Answer:
+        started.append(conversion.written)
+        failed = {"status": "failed", "told": "why"} if conversion.written == "c.onnx" else {}
+        return {"seconds": len(started), "cpu": 1} | failed
+
+    monkeypatch.setattr(ways.Measured, "_conversion", conversion)
+    times = ways.Measured("VGG16", "python", tmp_path).converted(["onnx", "tf2onnx"])
+    assert started == ["a.onnx", "c.onnx", "a.onnx", "a.onnx"]
+    assert times["onnx"] == {"seconds": [1, 3, 4], "cpu": [1, 1, 1]}
+    assert times["tf2onnx"]["status"] == "failed"
+
+
+def test_the_table_counts_and_compares(tmp_path: Path) -> None:
+    found = {
+        ("VGG16", "keras"): EQUAL,
+        ("VGG16", "int8"): {"status": "equal", "steps": 1, "own": 2, "exact": [19, 20]},
+        ("VGG16", "onnx"): written(10, 1, 1.0, 5.0, 2.0),
+        ("VGG16", "tf2onnx"): written(12, 1, 8.0, 8.0, 9.0),
+        ("VGG16", "to-tflite"): written(7, 0, 1.0, bytes=2_000_000),
+        ("VGG16", "converter"): written(7, 0, 2.0),
+        ("VGG19", "onnx"): written(11, 2, 1.0),
+        ("VGG19", "tf2onnx"): written(10, 1, 1.0),
+        ("ResNet50", "onnx"): written(100, 9, 1.0),
+        ("ResNet50", "tf2onnx"): {"status": "failed", "told": "no such operator", "seconds": [1.0], "cpu": [2.0]},
+    }
+    path = tmp_path / "table.md"
+    path.write_text(f"# Before\n{table.MARK}\nfirst table\n")
+    table.write(path, found, ["VGG16", "VGG19", "ResNet50", "Xception"])
+    text = path.read_text()
+    assert text.startswith("# Before\n")
+    assert "first table" not in text
+    assert "| .keras, read | 1 | 1 | 2e-06 |" in text
+    assert "| TFLite of integers, read | 1 | 1 | 1 steps |" in text
+    assert "| tf2onnx: SavedModel to ONNX | 3 | 2 | 2e-06 |" in text
+    assert "where both are equal (2): 21 nodes beside 22, 3 transposes beside 2, more of either in 1;" in text
+    assert "takes 2.0 times as long, 2.0 times the processor's time" in text
+    assert "10 / 12 | 1 / 1 | 4.0 (3 turns) | 2e-06 | 2e-06 | 7 / 7 | 0 / 0 | 2.0 / 3.0 | 2.0 |" in text
+    assert "| ResNet50 |  |  |  |  |  | 2e-06 |  | failed | 100 / - | 9 / - |  |" in text
+    assert "- ResNet50, tf2onnx: SavedModel to ONNX: failed, no such operator" in text
+    assert text.endswith("Not measured yet: Xception.\n")
+
+
+def test_results_are_kept_without_folders(tmp_path: Path) -> None:
+    told = "FileNotFoundError: '/tmp/abc/saved/a.pb' is not there" + 300 * "."
+    kept = table.kept("VGG16", "saved", {"status": "failed", "told": told})
+    assert kept["told"].startswith("FileNotFoundError: 'a.pb' is not there")
+    assert len(kept["told"]) == 300
+    path = tmp_path / "measured.jsonl"
+    path.write_text(json.dumps(kept | {"status": "late"}) + "\n" + json.dumps(kept) + "\n")
+    assert table.results(path) == {("VGG16", "saved"): kept}
+    assert table.results(tmp_path / "none") == {}
+
+
+def test_the_peers_failures_are_not_ours() -> None:
+    assert not table.wrong("tf2onnx", {"status": "failed"})
+    assert table.wrong("onnx", {"status": "different"})
+    assert not table.wrong("onnx", {"status": "equal"})
