@@ -36,6 +36,7 @@ def reading_options(function: F) -> F:
         inputs: tuple[str, ...],
         outputs: tuple[str, ...],
         method: str | None,
+        weights_file: str | None,
         prototxt: str | None,
         phase: str,
         stages: tuple[str, ...],
@@ -57,6 +58,7 @@ def reading_options(function: F) -> F:
             numbers=numbers,
             outputs=outputs or None,
             method=method,
+            weights=weights_file,
             prototxt=prototxt,
             phase="TRAIN" if phase.upper() == "TRAIN" else "TEST",
             stages=stages,
@@ -84,6 +86,7 @@ _READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
     ),
     click.option("--output", "outputs", multiple=True, metavar="NAME", help="Compute this value; may be repeated."),
     click.option("--method", metavar="NAME", help="TorchScript: the method; TFLite, SavedModel: the signature."),
+    click.option("--weights-file", metavar="FILE", help="Keras: the weights of a configuration (.json)."),
     click.option("--prototxt", metavar="FILE", help="Caffe: the net's description."),
     click.option(
         "--phase", type=click.Choice(["TRAIN", "TEST"], case_sensitive=False), default="TEST", help="Caffe: the phase."

@@ -26,6 +26,7 @@ class Format:
         recognize: whether a file, from its content, may be of this format.
         load: reads one.
         takes_numbers: whether its models have inputs that are numbers of the program, no tensors.
+        takes_weights: whether a person may name the file with the weights.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Format:
     recognize: Callable[[MappedFile], bool]
     load: Callable[[str, LoadOptions], Loaded]
     takes_numbers: bool = False
+    takes_weights: bool = False
 
 
 def formats() -> tuple[Format, ...]:
@@ -47,9 +49,12 @@ def formats() -> tuple[Format, ...]:
         Format("saved_model", "a SavedModel of TensorFlow", ("saved_model.pb",), _is_saved_model, _load_saved_model),
         Format("meta_graph", "a MetaGraph of TensorFlow", (".meta",), _is_meta_graph, _load_meta_graph),
         Format("tfjs", "a graph model of TensorFlow.js", (".json",), _is_tfjs, _load_tfjs),
+        Format("tfjs_layers", "a layers model of TensorFlow.js", (".json",), _is_tfjs_layers, _load_tfjs_layers),
         Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
         Format("keras_archive", "a model of Keras 3", (".keras",), _is_keras_archive, _load_keras_archive),
-        Format("keras_json", "a configuration of Keras", (".json",), _is_keras_json, _load_keras_json),
+        Format(
+            "keras_json", "a configuration of Keras", (".json",), _is_keras_json, _load_keras_json, takes_weights=True
+        ),
         Format("keras", "a whole model of Keras", (".h5", ".hdf5"), _is_keras_hdf5, _load_keras_hdf5),
         Format("caffe", "Caffe", (".caffemodel", ".prototxt", ".caffemodel.h5"), _is_caffe, _load_caffe),
     )
@@ -76,6 +81,8 @@ def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
             file=path,
             hint=f"type it: --input {name}=i64[]",
         )
+    if chosen.weights is not None and not format.takes_weights:
+        raise UsageError(f"{format.title} takes no file with weights of a person's choice", file=path)
     try:
         loaded = format.load(path, chosen)
     except InvalidModelError as error:
@@ -280,6 +287,18 @@ def _load_tfjs(path: str, options: LoadOptions) -> Loaded:
     from xir.frontends.tensorflow.load import load_tfjs
 
     return load_tfjs(path, options)
+
+
+def _is_tfjs_layers(file: MappedFile) -> bool:
+    from xir.frontends.keras.tfjs import looks_like_layers_model
+
+    return looks_like_layers_model(file)
+
+
+def _load_tfjs_layers(path: str, options: LoadOptions) -> Loaded:
+    from xir.frontends.keras.load import load_tfjs_layers
+
+    return load_tfjs_layers(path, options)
 
 
 def _is_tflite(file: MappedFile) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ import pytest
 h5py = pytest.importorskip("h5py", reason="Keras keeps weights in HDF5")
 
 
-def whole_model(path, model, weights=None, *, version="2.2.4", backend=None, training=None):
+def whole_model(
+    path: Any, model: Any, weights: Any = None, *, version: Any = "2.2.4", backend: Any = None, training: Any = None
+) -> Any:
     """A whole-model file: weights are {layer: {name: array, or a link}}."""
     with h5py.File(path, "w") as file:
         if version is not None:
@@ -28,7 +31,7 @@ def whole_model(path, model, weights=None, *, version="2.2.4", backend=None, tra
     return path
 
 
-def put_weights(group, weights):
+def put_weights(group: Any, weights: Any) -> None:
     """The weights of layers in a group, as Keras 1 and 2 lay them out."""
     group.attrs["layer_names"] = np.array([name.encode() for name in weights] or np.zeros(0, "S1"))
     for name, held in weights.items():
@@ -41,7 +44,7 @@ def put_weights(group, weights):
                 layer[each] = value
 
 
-def keras3_weights(weights, data=None):
+def keras3_weights(weights: Any, data: Any = None) -> Any:
     """model.weights.h5 of Keras 3: {group: [arrays]}."""
     held = io.BytesIO()
     with h5py.File(held, "w") as file:
@@ -54,9 +57,17 @@ def keras3_weights(weights, data=None):
     return held.getvalue()
 
 
-def archive(path, config, weights, *, metadata='{"keras_version": "3.15.1"}', deflate=False, more=None):
+def archive(
+    path: Any,
+    config: Any,
+    weights: Any,
+    *,
+    metadata: Any = '{"keras_version": "3.15.1"}',
+    deflate: Any = False,
+    more: Any = None,
+) -> Any:
     """A `.keras` file; members are left out where they are None."""
-    members = {
+    members: dict[str, Any] = {
         "metadata.json": metadata,
         "config.json": config if isinstance(config, str | bytes) else json.dumps(config),
         "model.weights.h5": weights,
@@ -69,16 +80,16 @@ def archive(path, config, weights, *, metadata='{"keras_version": "3.15.1"}', de
     return path
 
 
-def layer(kind, name, calls=None, **config):
+def layer(kind: Any, name: Any, calls: Any = None, **config: Any) -> Any:
     """A layer of Keras 1 or 2: calls are lists of tensors, or names."""
-    nodes = None
+    nodes: Any = None
     if calls is not None:
         nodes = [[[each, 0, 0, {}] if isinstance(each, str) else each for each in call] for call in calls]
     held = {"class_name": kind, "name": name, "config": {"name": name, **config}}
     return held if nodes is None else {**held, "inbound_nodes": nodes}
 
 
-def functional(*layers, inputs=("x",), outputs=("y",), kind="Model"):
+def functional(*layers: Any, inputs: Any = ("x",), outputs: Any = ("y",), kind: Any = "Model") -> Any:
     """A functional model."""
     ends = [[[name, 0, 0] if isinstance(name, str) else name for name in names] for names in (inputs, outputs)]
     return {
@@ -87,11 +98,11 @@ def functional(*layers, inputs=("x",), outputs=("y",), kind="Model"):
     }
 
 
-def entry(name, *shape, **config):
+def entry(name: Any, *shape: Any, **config: Any) -> Any:
     """An InputLayer."""
     return layer("InputLayer", name, [], batch_input_shape=[None, *shape], **config)
 
 
-def sequential(*layers):
+def sequential(*layers: Any) -> Any:
     """A Sequential model of Keras 1 or 2."""
     return {"class_name": "Sequential", "config": list(layers)}

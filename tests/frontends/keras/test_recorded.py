@@ -1,6 +1,7 @@
 """Files that Keras wrote: what xir makes of them against what Keras computed (tests/frontends/keras/record.py)."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,15 +21,15 @@ NAMES = [
 ]
 
 
-def arrays(held, name, letter):
+def arrays(held: Any, name: Any, letter: Any) -> Any:
     """The recorded arrays x0, x1, ... or y0, y1, ..."""
-    found = []
+    found: list[Any] = []
     while f"{name}/{letter}{len(found)}" in held.files:
         found.append(held[f"{name}/{letter}{len(found)}"])
     return found
 
 
-def loaded(generation, name, folder):
+def loaded(generation: Any, name: str, folder: Path) -> Any:
     """The graph of a case, what it is fed and what Keras computed."""
     held = RECORDED[generation]
     path = folder / f"model{SUFFIXES[generation]}"
@@ -40,18 +41,19 @@ def loaded(generation, name, folder):
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", [name for generation, name in NAMES if generation == 3])
-def test_compiled_they_give_the_same(name, tmp_path):
+def test_compiled_they_give_the_same(name: str, tmp_path: Path) -> None:
     pytest.importorskip("llvmlite")
     graph, feeds, expected = loaded(3, name, tmp_path)
-    for found, wanted in zip(xir.compile(xir.optimize(graph))(*feeds.values()), expected, strict=True):
+    results: Any = xir.compile(xir.optimize(graph))(*feeds.values())
+    for found, wanted in zip(results, expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(("generation", "name"), NAMES, ids=[f"{name}-{generation}" for generation, name in NAMES])
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_the_results_are_those_of_keras(generation, name, tmp_path):
+def test_the_results_are_those_of_keras(generation: int, name: str, tmp_path: Path) -> None:
     graph, feeds, expected = loaded(generation, name, tmp_path)
-    results = xir.run(graph, feeds)
+    results: Any = xir.run(graph, feeds)
     assert len(expected) == len(graph.output_names)
     for output, wanted in zip(graph.output_names, expected, strict=True):
         assert results[output].shape == wanted.shape

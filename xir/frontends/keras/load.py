@@ -8,6 +8,7 @@ from xir.frontends.keras.configured import read_configured
 from xir.frontends.keras.hdf5 import read_model
 from xir.frontends.keras.importer import build
 from xir.frontends.keras.model import KerasModel
+from xir.frontends.keras.tfjs import read_layers_model
 from xir.frontends.options import Loaded, LoadOptions
 
 
@@ -37,6 +38,15 @@ def load_keras_json(path: str, options: LoadOptions) -> Loaded:
             `build`.
     """
     return _loaded(read_configured(path, options.weights), options)
+
+
+def load_tfjs_layers(path: str, options: LoadOptions) -> Loaded:
+    """The graph of a layers model of TensorFlow.js.
+
+    Raises:
+        FormatError, UnsupportedError, InvalidModelError, UnsafeError, FileError: as `read_layers_model` and `build`.
+    """
+    return _loaded(read_layers_model(path, trust_links=options.trust_links), options)
 
 
 def _loaded(model: KerasModel, options: LoadOptions) -> Loaded:

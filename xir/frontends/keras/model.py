@@ -9,6 +9,9 @@ from xir.ir.constant import Constant
 from xir.ir.node import Value
 from xir.keras_layout import Json as Json
 
+TFJS = "tfjs-layers "
+"""How the version of a model that TensorFlow.js itself wrote begins; its layers are those of Keras 2."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tensor:

@@ -35,15 +35,38 @@ def weights_of_layers(network: Network, weights: Weights) -> dict[str, Weights]:
 
 
 def _by_names(network: Network, weights: Weights) -> dict[str, Weights]:
+    """Weights by the layers that their names tell, `dense/kernel:0`, those of layers of inner models too."""
+    owners = _owners(network)
     found: dict[str, list[Variable]] = {layer.name: [] for layer in network.layers}
     for variable in weights.variables:
-        steps = variable.name.split("/")[:-1] or [variable.name]
-        owner = next((step for step in reversed(steps) if step in found), None)
-        if owner is None:
-            owner = next((name for step in reversed(steps) if (name := step.rpartition("_")[0]) in found), None)
-        if owner is None:
-            owner = max((name for name in found if variable.name.startswith(f"{name}_")), key=len, default=None)
-        if owner is None:
-            raise InvalidModelError(f"the weight {variable.name!r} is of no layer of {network.name!r}")
-        found[owner].append(variable)
+        found[_owner(variable.name, owners, network)].append(variable)
     return {name: Weights(tuple(held)) for name, held in found.items()}
+
+
+def _owners(network: Network) -> dict[str, frozenset[str]]:
+    """{layer, of inner models too: the outermost layers that it stands in}."""
+    found: dict[str, frozenset[str]] = {}
+    for outer in network.layers:
+        inner = () if outer.network is None else outer.network.all_layers()
+        for name in {outer.name, *(layer.name for layer in inner)}:
+            found[name] = found.get(name, frozenset()) | {outer.name}
+    return found
+
+
+def _owner(name: str, owners: Mapping[str, frozenset[str]], network: Network) -> str:
+    """The outermost layer that a weight is of."""
+    steps = name.split("/")[:-1] or [name]
+    known = [owners[step] for step in steps if step in owners]
+    if not known:
+        known = [owners[word] for step in steps if (word := step.rpartition("_")[0]) in owners]
+    if not known:
+        longest = max((each for each in owners if name.startswith(f"{each}_")), key=len, default=None)
+        known = [] if longest is None else [owners[longest]]
+    if not known:
+        raise InvalidModelError(f"the weight {name!r} is of no layer of {network.name!r}")
+    chosen = known[0]
+    for each in known[1:]:
+        chosen = chosen & each or chosen
+    if len(chosen) > 1:
+        raise InvalidModelError(f"the weight {name!r} may be of the layers {sorted(chosen)} of {network.name!r}")
+    return next(iter(chosen))

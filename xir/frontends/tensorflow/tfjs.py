@@ -1,43 +1,23 @@
-"""Graph models of TensorFlow.js: a graph as JSON, its constants in shards beside it.
-
-Source: TensorFlow.js, tfjs-core/src/io/types.ts (ModelJSON, WeightsManifestConfig), io_utils.ts (decodeWeights: which
-bytes of the shards, one behind another, are which weight) and tfjs-converter (write_weights.py, quantization.py).
-"""
+"""Graph models of TensorFlow.js: a graph as JSON, its constants in shards beside it (`xir.frontends._tfjs`)."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
-
-from xir.files import FileSlice, MappedFile, open_beneath, open_mapped
-from xir.frontends._json import MAX_JSON_BYTES, Json, parse_json
+from xir.files import MappedFile, open_mapped
+from xir.frontends._json import Json, parse_json
+from xir.frontends._tfjs import kind_of, read_weights
 from xir.frontends.tensorflow.lookups import Tables
 from xir.frontends.tensorflow.model import TfGraph
 from xir.frontends.tensorflow.proto.json_form import message_of
 from xir.frontends.tensorflow.reader import graph_of
 from xir.frontends.tensorflow.saved_model import SavedModel, Signature, signature_of
 from xir.frontends.tensorflow.variables import Variables
-from xir.ir.constant import Constant, constant_of
-from xir.ir.types import DType, TensorType
-from xir.limits import MAX_MESSAGE_BYTES, check_size, element_count
-
-_TYPES = {
-    "float32": DType.FLOAT32, "int32": DType.INT32, "bool": DType.BOOL, "complex64": DType.COMPLEX64,
-    "string": DType.STRING, "float16": DType.FLOAT16, "uint8": DType.UINT8, "uint16": DType.UINT16,
-}  # fmt: skip
-_LENGTH = 4
-"""Bytes in front of each string that say how long it is (io_utils.ts, decodeWeights)."""
 
 
 def looks_like_graph_model(file: MappedFile) -> bool:
     """Whether a file is JSON with a graph of nodes and a manifest of weights."""
-    if file.size > MAX_JSON_BYTES or file.read_at(0, min(file.size, 64)).lstrip()[:1] != b"{":
-        return False
-    text = file.read_at(0, file.size)
-    return b'"modelTopology"' in text and b'"node"' in text and b'"weightsManifest"' in text
+    return kind_of(file) == "graph"
 
 
 def read_graph_model(path: str, *, trust_links: bool = False) -> SavedModel:
@@ -55,11 +35,10 @@ def read_graph_model(path: str, *, trust_links: bool = False) -> SavedModel:
     found = parse_json(file.read_at(0, file.size), what="the model", file=path)
     told = found.maybe("signature")
     graph = graph_of(message_of(found.field("modelTopology"), "GraphDef"), path)
-    shards = _Shards(os.path.dirname(os.path.realpath(path)), trust_links)
-    held = {name: made for group in found.field("weightsManifest").items() for name, made in shards.weights(group)}
-    graph = replace(graph, held=held)
+    weights = read_weights(found.field("weightsManifest"), trust_links=trust_links)
+    graph = replace(graph, held=weights.held)
     signature = None if told is None or not told.maybe("outputs") else _signature(told, graph, path)
-    return SavedModel(path, graph, "", signature, (), Variables(None, {}), Tables(graph), shards=tuple(shards.paths))
+    return SavedModel(path, graph, "", signature, (), Variables(None, {}), Tables(graph), shards=weights.files)
 
 
 def _signature(told: Json, graph: TfGraph, path: str) -> Signature:
@@ -67,106 +46,3 @@ def _signature(told: Json, graph: TfGraph, path: str) -> Signature:
     parts = {name: told.field(name).value for name in ("inputs", "outputs") if told.maybe(name) is not None}
     found = signature_of(message_of(Json(parts, "signature", path), "SignatureDef"), path)
     return Signature({name: fed for name, fed in found.inputs.items() if fed[0].node in graph.nodes}, found.outputs)
-
-
-class _Shards:
-    """Reads groups of weights.
-
-    Attributes:
-        paths: the files that were read.
-    """
-
-    def __init__(self, folder: str, trust_links: bool) -> None:
-        """Shards in the folder of the model."""
-        self.folder = folder
-        self.trust_links = trust_links
-        self.paths: list[str] = []
-
-    def weights(self, group: Json) -> Iterator[tuple[str, Constant]]:
-        """The weights of a group, whose shards are one stream of bytes."""
-        files = [open_beneath(self.folder, each.text(), trust_links=self.trust_links) for each in
-                 group.field("paths").items()]  # fmt: skip
-        self.paths += [file.path for file in files]
-        stream = _Stream(files, 0)
-        for weight in group.field("weights").items():
-            yield weight.field("name").text(), _weight(weight, stream)
-        if stream.at != stream.size:
-            group.invalid(f"the weights take {stream.at} bytes, the shards have {stream.size}")
-
-
-@dataclass(slots=True)
-class _Stream:
-    """Shards one behind another, read from the front."""
-
-    files: list[MappedFile]
-    at: int
-
-    @property
-    def size(self) -> int:
-        return sum(file.size for file in self.files)
-
-    def take(self, count: int, place: Json) -> bytes | FileSlice:
-        """The next bytes: where they lie, if that is one shard."""
-        if count > self.size - self.at:
-            place.invalid(f"needs {count} bytes, {self.size - self.at} are left in the shards")
-        pieces: list[FileSlice] = []
-        start, self.at = self.at, self.at + count
-        for file in self.files:
-            low, high = max(start, 0), min(start + count, file.size)
-            if low < high:
-                pieces.append(FileSlice(file, low, high - low))
-            start -= file.size
-        if len(pieces) == 1:
-            return pieces[0]
-        return b"".join(piece.file.read_at(piece.offset, piece.length) for piece in pieces)
-
-
-def _weight(weight: Json, stream: _Stream) -> Constant:
-    dtype = _dtype(weight.field("dtype"))
-    sizes = tuple(each.integer() for each in weight.field("shape").items())
-    count = element_count(sizes, what="a weight")
-    quantized = weight.maybe("quantization")
-    if dtype is DType.STRING:
-        return constant_of(_texts(weight, stream, count).reshape(sizes))
-    kept = dtype if quantized is None else _dtype(quantized.field("dtype"))
-    data = stream.take(count * kept.dtype.itemsize, weight)
-    if quantized is None:
-        return Constant(TensorType(dtype, sizes), data) if isinstance(data, FileSlice) else _array(data, dtype, sizes)
-    check_size(count * dtype.dtype.itemsize, MAX_MESSAGE_BYTES, what="a quantised weight", file=weight.file)
-    numbers = _array(data.file.read_at(data.offset, data.length) if isinstance(data, FileSlice) else data, kept, sizes)
-    return constant_of(_restored(quantized, numbers, dtype))
-
-
-def _dtype(place: Json) -> DType:
-    name = place.text()
-    return _TYPES[name] if name in _TYPES else place.refuse(f"no type of elements: {name[:40]!r}")
-
-
-def _array(data: bytes, dtype: DType, sizes: tuple[int, ...]) -> Constant:
-    return constant_of(np.frombuffer(data, dtype.dtype).reshape(sizes))
-
-
-def _restored(quantized: Json, numbers: Constant, dtype: DType) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    """What quantised numbers stand for: number * scale + min, of whole numbers rounded (io_utils.ts)."""
-    array = numbers.array()
-    if numbers.dtype is DType.FLOAT16:
-        return np.asarray(array, dtype.dtype)
-    if numbers.dtype not in (DType.UINT8, DType.UINT16):
-        quantized.refuse(f"weights that are kept as {numbers.dtype}")
-    reals = array.astype(np.float64) * quantized.field("scale").number() + quantized.field("min").number()
-    return np.asarray(reals if dtype.is_floating else np.floor(reals + 0.5)).astype(dtype.dtype)
-
-
-def _texts(weight: Json, stream: _Stream, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    if count > (stream.size - stream.at) // _LENGTH:
-        weight.invalid(f"{count} strings do not fit into the shards")
-    made = np.empty(count, object)
-    for place in range(count):
-        length = int.from_bytes(_read(stream, _LENGTH, weight), "little")
-        made[place] = _read(stream, length, weight).decode("utf-8", "surrogateescape")
-    return made
-
-
-def _read(stream: _Stream, count: int, weight: Json) -> bytes:
-    data = stream.take(count, weight)
-    return data if isinstance(data, bytes) else data.file.read_at(data.offset, data.length)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from xir.frontends._handlers import Handlers
-from xir.frontends.keras.model import Json, Layer, Network, Weights
+from xir.frontends.keras.model import TFJS, Json, Layer, Network, Weights
 from xir.frontends.keras.networks import read_layer
 from xir.frontends.keras.owners import weights_of_layers
 from xir.frontends.keras.site import Cursor, Handler, Site
@@ -91,11 +91,12 @@ def _turned(layer: Layer) -> Layer:
 def _shown(site: Site, layer: Layer) -> Layer:
     """The layer with zeros for steps that do not count, as the Bidirectional of tf.keras and Keras 3 makes its layers.
 
-    bidirectional.py, `force_zero_output_for_mask`; Keras 2 itself, whose versions end at 2.3, did not.
+    bidirectional.py, `force_zero_output_for_mask`; Keras 2 itself, whose versions end at 2.3, did not, nor does
+    TensorFlow.js (tfjs-layers/src/layers/wrappers.ts).
     """
     version = site.scope.model.version
     is_itself = site.generation == 1 or (version.startswith(("2.0.", "2.1.", "2.2.", "2.3.")) and "tf" not in version)
-    if is_itself:
+    if is_itself or version.startswith(TFJS):
         return layer
     return replace(layer, config={**layer.config, "zero_output_for_mask": layer.config.get("return_sequences", False)})
 
@@ -153,7 +154,10 @@ def over_cells(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
     site.config.ignore("unroll", "return_sequences", "return_state")
     if site.config.flag("time_major"):
         site.refuse("sequences with time before the batch")
-    cells = _cells(site, read_layer(site.config.raw("cell"), site.generation))
+    cell = read_layer(site.config.raw("cell"), site.generation)
+    told = site.layer.config
+    site.config.ignore(*(name for name in cell.config if told.get(name) == cell.config[name]))  # TensorFlow.js, twice
+    cells = _cells(site, cell)
     given = [*states, *site.named.pop("initial_state", ())]
     ends: list[Value] = []
     for place, (cell, cursor) in enumerate(cells):
