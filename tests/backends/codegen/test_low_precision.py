@@ -212,6 +212,34 @@ def test_layers_between_dequantised_operands_are_within_a_step(case: str, bias: 
     np.testing.assert_allclose(made[1], known[1], atol=0.0501)
 
 
+@pytest.mark.parametrize("activated", [False, True])
+@pytest.mark.parametrize("bias", ["floats", "steps", "none"])
+def test_layers_that_are_quantised_again_are_scaled_once(bias: str, activated: bool) -> None:
+    """Every other sum lies in the middle of two steps: scaled twice, many would be rounded to the other one."""
+    making, x = Making(), Image(channels=16, window=(1, 1), padding=0).operand()
+    step, scales = np.float32(0.1), making.rng.uniform(0.001, 0.01, 20).astype(np.float32)
+    scales[:] = scales[0]
+    array, zero = making.bytes_(I8, 20, 16, 1, 1), making.weight(np.asarray(100, np.uint8))
+    array = (array // 16).astype(np.int8)
+    steps = (1 << making.rng.integers(0, 7, 20)).astype(np.int32)  # whose products with a scale are exact
+    real = dequantize(x, making.weight(step), zero, dtype=F32)
+    weights = dequantize(making.weight(array), making.weight(scales), None, dtype=F32, axis=0)
+    given = {
+        "none": None,
+        "floats": making.weight(steps.astype(np.float32) * (step * scales)),
+        "steps": dequantize(making.weight(steps), making.weight(step * scales), None, dtype=F32, axis=0),
+    }[bias]
+    y = conv(real, weights, given, input_dilation=(1, 1), **Image(padding=0).words)  # type: ignore[arg-type]
+    out = making.weight(np.float32(2) * (step * scales[0])), making.weight(np.asarray(90, np.uint8))
+    graph = making.graph(x, quantize(relu(y) if activated else y, *out, dtype=U8))
+    fed_with = fed(graph)
+    sums = np.einsum("nchw,oc->nohw", fed_with.astype(np.int64) - 100, array[:, :, 0, 0].astype(np.int64))
+    halves = (sums + (0 if given is None else steps[:, None, None])) / 2
+    known = np.clip(np.rint(np.maximum(halves, 0) if activated else halves) + 90, 0, 255)
+    assert (known % 255 > 0).mean() > 0.1
+    np.testing.assert_array_equal(compile_graph(graph)(fed_with)[0], known)
+
+
 def test_wide_vectors_without_products_of_bytes_are_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     found = replace(host(), features=host().features.replace("+avx512vnni", "-avx512vnni"))
     monkeypatch.setattr("xir.backends.codegen.compile.host", lambda: found)

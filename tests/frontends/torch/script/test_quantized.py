@@ -22,6 +22,15 @@ def rounded(x, scale=SCALE, zero=ZERO, least=0, most=255):
 
 
 Q = rounded(X)
+ODD = np.float32(0.015)
+NUMBERS = np.clip(np.rint(X / ODD) + 101, 0, 255)
+
+
+def averaged(steps):
+    """What steps of the scale stand for: halves go to even steps."""
+    return (np.rint(steps) * ODD).astype(np.float32)
+
+
 EYE = "torch.reshape(torch.tensor([1., 0., 0., 1.]), [2, 2, 1, 1])"
 EYE = f"torch.quantize_per_channel({EYE}, torch.tensor([0.1, 0.1]), torch.tensor([0, 0]), 0, 12)"
 EYE = f"ops.quantized.conv2d_prepack({EYE}, None, [1, 1], [0, 0], [1, 1], 1)"
@@ -40,6 +49,11 @@ CASES = {
     "torch.select(q, 1, 0)": Q[:, 0],
     "torch.split(q, 1, 1)[1]": Q[:, 1:],
     "torch.mean(torch.slice(q, 2, 0, 3), [2])": rounded(Q[:, :, :3].mean(2)),
+    "torch.mean(odd, [2, 3])": averaged(NUMBERS.mean((2, 3)) - 101),
+    "torch.avg_pool2d(odd, [2, 2], [2, 2], [1, 1])": averaged(
+        np.pad(NUMBERS - 101, ((0, 0), (0, 0), (1, 1), (1, 1))).reshape(1, 2, 3, 2, 3, 2).mean((3, 5))
+    ),
+    "torch.adaptive_avg_pool2d(odd, [2, 2])": averaged(NUMBERS.reshape(1, 2, 2, 2, 2, 2).mean((3, 5))) - ODD * 101,
     "torch.hardtanh(q, -0.3, 0.3)": rounded(np.clip(Q, -0.3, 0.3)),
     "torch.hardtanh_(q, -0.3, 0.3)": rounded(np.clip(Q, -0.3, 0.3)),
     "torch.sigmoid(q)": rounded(1 / (1 + np.exp(-Q)), 1 / 256, 0),
@@ -87,6 +101,7 @@ CASES = {
 def body(expression):
     return f"""
         q = torch.quantize_per_tensor(x, {SCALE}, {ZERO}, 13)
+        odd = torch.quantize_per_tensor(x, {SCALE}, 101, 13)
         return torch.dequantize({expression})
     """
 

@@ -446,7 +446,8 @@ class Interpreter:
         kind = f"aten.{rest}" if head == "torch" else rest
         quantized.check(self, name, items)
         with self.sourced(kind):
-            made = quantized.wrapped(self, name, items, self._caller.call(kind, items, named))
+            given = quantized.entered(self, name, items)
+            made = quantized.wrapped(self, name, items, self._caller.call(kind, given, named))
         for each in made if is_sequence(made) else (made,):
             if isinstance(each, Tensor):
                 self.scope.note_axes(each.value)

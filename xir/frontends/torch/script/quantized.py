@@ -3,7 +3,8 @@
 A quantised tensor is followed as the real numbers that it stands for, each written as ONNX writes them: quantised to
 whole numbers and back. What a layer makes is computed in f32 and quantised once, as the definition of the layer says
 (torch/ao/nn/quantized/reference); PyTorch's kernels, which sum whole numbers, differ by one step at most where a sum
-falls next to the middle of two (aten/src/ATen/native/quantized/cpu).
+falls next to the middle of two (aten/src/ATen/native/quantized/cpu). Averages are taken of the whole numbers, as those
+kernels do: every other average of two numbers lies in the middle of two steps.
 """
 
 from __future__ import annotations
@@ -44,10 +45,17 @@ _KEEPS = frozenset(
 )
 """Operators whose results hold elements of the operand, or its zero."""
 
-_ROUNDS = frozenset(
+_AVERAGES = frozenset(
     (
-        *("mean", "avg_pool1d", "avg_pool2d", "avg_pool3d", "adaptive_avg_pool1d", "adaptive_avg_pool2d"),
-        *("adaptive_avg_pool3d", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
+        *("mean", "avg_pool1d", "avg_pool2d", "avg_pool3d"),
+        *("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
+    )
+)
+"""Operators whose results are averages of the operand, quantised as it is (qadaptive_avg_pool2d_nhwc_kernel)."""
+
+_ROUNDS = _AVERAGES | frozenset(
+    (
+        *("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
         *("upsample_bilinear2d", "hardtanh", "hardtanh_", "clamp", "clamp_", "relu6", "relu6_", "leaky_relu"),
         *("leaky_relu_", "elu", "elu_", "celu", "threshold", "cat", "stack", "constant_pad_nd", "pad"),
         *("reflection_pad1d", "reflection_pad2d", "masked_fill", "roi_align"),
@@ -130,14 +138,18 @@ class Weight:
         return elementwise.mul(elementwise.sub(call.cast(self.numbers, DType.FLOAT32), zero), scale)
 
 
-def rounded(interpreter: Interpreter, value: Value, form: Form) -> Quantized:
-    """The value in quantised numbers."""
+def rounded(interpreter: Interpreter, value: Value, form: Form, *, steps_from: int | None = None) -> Quantized:
+    """The value in quantised numbers; with `steps_from` it is in steps of the scale, counted from that number."""
     dtype = DTYPES.get(form.code)
     if dtype is None:
         interpreter.refuse(f"quantised elements of type number {form.code}")
     call = interpreter.call
     scale, zero = call.literal(form.scale, DType.FLOAT32), call.literal(form.zero_point, dtype)
-    numbers = quantize(value, scale, zero, dtype=dtype)
+    if steps_from is None:
+        numbers = quantize(value, scale, zero, dtype=dtype)
+    else:
+        one, first = call.literal(1.0, DType.FLOAT32), call.literal(steps_from, dtype)
+        numbers = quantize(value, one, first, dtype=dtype)
     return Quantized(dequantize(numbers, scale, zero, dtype=DType.FLOAT32), form)
 
 
@@ -152,6 +164,28 @@ def check(interpreter: Interpreter, name: str, items: Sequence[object]) -> None:
     others = name.startswith("ops.") and not name.startswith("ops.torchvision.")
     if _forms(items) and (others or short not in _KEEPS | _ROUNDS | _ASKS):
         interpreter.refuse(f"{short} of quantised tensors", hint="dequantize() them before it")
+
+
+def _counted_from(short: str, form: Form) -> int | None:
+    """The whole number from which an average counts steps; None where the operator takes none.
+
+    It says what is rounded: adaptive pools round the average of the numbers themselves, others how far that is from
+    the zero point, which is what padding holds.
+    """
+    return None if short not in _AVERAGES else 0 if short.startswith("adaptive") else form.zero_point
+
+
+def entered(interpreter: Interpreter, name: str, items: Sequence[object]) -> Items:
+    """What an operator is called with: averages are taken of steps of the scale, whose sums are exact."""
+    if not items or not isinstance(items[0], Quantized):
+        return list(items)
+    call, form = interpreter.call, items[0].form
+    first = _counted_from(name.rpartition(".")[2], form)
+    if first is None:
+        return list(items)
+    one, zero = call.literal(1.0, DType.FLOAT32), call.literal(first, DTYPES[form.code])
+    steps = dequantize(_numbers(interpreter, items[0]), one, zero, dtype=DType.FLOAT32)
+    return [Tensor(steps), *items[1:]]
 
 
 def wrapped(interpreter: Interpreter, name: str, items: Sequence[object], made: object) -> object:
@@ -169,7 +203,7 @@ def _as(interpreter: Interpreter, short: str, made: object, form: Form) -> objec
     if not isinstance(made, Tensor):
         return made
     if short in _ROUNDS:
-        held = rounded(interpreter, made.value, form)
+        held = rounded(interpreter, made.value, form, steps_from=_counted_from(short, form))
         if not short.endswith("_"):
             return held
         made.write(held.value)
@@ -264,11 +298,15 @@ def _whole(interpreter: Interpreter, items: Items, named: Named) -> object:
     """`torch.int_repr(x)`: the whole numbers."""
     if isinstance(items[0], Weight):
         return Tensor(items[0].numbers)
-    value, form = real_of(items[0]), form_of(items[0])
-    call, dtype = interpreter.call, DTYPES[form.code]
     with interpreter.sourced("aten.int_repr"):
-        scale, zero = call.literal(form.scale, DType.FLOAT32), call.literal(form.zero_point, dtype)
-        return Tensor(quantize(value, scale, zero, dtype=dtype))
+        return Tensor(_numbers(interpreter, held(items[0])))
+
+
+def _numbers(interpreter: Interpreter, item: Quantized) -> Value:
+    """The whole numbers of a quantised tensor."""
+    call, dtype = interpreter.call, DTYPES[item.form.code]
+    scale, zero = call.literal(item.form.scale, DType.FLOAT32), call.literal(item.form.zero_point, dtype)
+    return quantize(item.value, scale, zero, dtype=dtype)
 
 
 def _asked(name: str) -> Rule:

@@ -3,8 +3,13 @@
     conv(dequantize(x), dequantize(w), dequantize(b))  ==  (conv_integer(x, w) + b) * (scale of x * scale of w)
 
 The left side rounds each product and each sum, the right side the result alone: they differ by what the left side
-loses. So where nothing may differ, layers stay as they are. What follows (activations, sums of branches, quantize)
-stays what it is; fusion computes it where the sum is made.
+loses. So where nothing may differ, layers stay as they are. A layer that is quantised again is scaled once, by what a
+step of its sum is in steps of the result, as libraries of such layers do (fbgemm, include/fbgemm/QuantUtilsAvx2.h,
+requantizeOutputProcessingAvx2; onnxruntime, core/mlas/lib/quantize.cpp, MlasRequantizeOutput):
+
+    quantize(relu(conv(...)), s)  ==  round(relu((conv_integer(x, w) + b) * (scale of x * scale of w / s)))
+
+Else what follows (sums of branches, averages, quantize) stays what it is; fusion computes it where the sum is made.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ from xir.ir.types import DType
 from xir.ops import elementwise
 from xir.ops._quantized import is_single, rounded, spread
 from xir.ops._windows import window_attributes
+from xir.ops.activation import relu
 from xir.ops.quantize_product import conv_integer, matmul_integer
 from xir.ops.shape import broadcast, reshape, transpose
 
@@ -58,12 +64,31 @@ class _Bytes:
     axis: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """What a layer makes: (total + bias) * factor, activated or not.
+
+    Attributes:
+        total: the sum of products, a bias in steps of it added, in i32.
+        axis: the axis of the result that the factor and the bias lie along.
+        factor: what one step of the sum means, one number or one for each place.
+        bias: what is added besides, in steps of the sum.
+        activated: whether a relu follows.
+    """
+
+    total: Value
+    axis: int
+    factor: NDArray[np.float32]
+    bias: NDArray[np.float32] | None
+    activated: bool = False
+
+
 class _Recognizer:
-    """One pass over a graph; it knows which values depend on a layer that it changed."""
+    """One pass over a graph; it knows what the layers that it changed make."""
 
     def __init__(self) -> None:
         """Starts with none."""
-        self.changed: set[Value] = set()
+        self.scaled: dict[Value, _Scaled] = {}
 
     def run(self, graph: Graph) -> Graph:
         """The graph after the pass."""
@@ -72,36 +97,37 @@ class _Recognizer:
     def replace(self, node: Node, rewriter: Rewriter) -> Sequence[Value] | None:
         made: Value | None = None
         if node.op.name in LAYERS:
-            made = _layer(node, rewriter)
+            made = self._layer(node, rewriter)
             if made is None and node.op.name == "matmul":
                 made = packed(node, rewriter)
-        elif any(value in self.changed for value in node.inputs if value is not None):
-            made = _quantized(node, rewriter) if node.op.name == "quantize" else None
-            self.changed.update(node.outputs)
-        if made is None:
+        elif node.inputs and node.inputs[0] in self.scaled:
+            before = self.scaled[node.inputs[0]]
+            if node.op.name == "relu":
+                self.scaled[node.outputs[0]] = replace(before, activated=True)
+            elif node.op.name == "quantize":
+                made = _quantized(node, before, rewriter)
+        return None if made is None else (made,)
+
+    def _layer(self, node: Node, rewriter: Rewriter) -> Value | None:
+        x, w = (None if value is None else _dequantized(value, rewriter) for value in node.inputs[:2])
+        held = None if w is None else rewriter.constant_of(w.value)
+        if x is None or w is None or held is None or not is_single(x.scale):
             return None
-        self.changed.add(made)
-        return (made,)
-
-
-def _layer(node: Node, rewriter: Rewriter) -> Value | None:
-    x, w = (None if value is None else _dequantized(value, rewriter) for value in node.inputs[:2])
-    held = None if w is None else rewriter.constant_of(w.value)
-    if x is None or w is None or held is None or not is_single(x.scale):
-        return None
-    if node.op.name == "conv":
-        total = _convolution(node, x, w)
-        columns, axis, length = 0, 1, prod(held.shape[1:])
-    else:
-        turned = node.op.name == "gemm" and bool(node.attributes["transpose_b"])
-        columns, axis = (w.value.rank - 2 if turned else w.value.rank - 1), node.outputs[0].rank - 1
-        length = held.shape[w.value.rank - 1 if turned else w.value.rank - 2]
-        total = _product(node, x, w, rewriter)
-    scaled = is_single(w.scale) or w.axis == columns
-    if total is None or not scaled or 2 * length * 255 * 255 > LARGEST_SUM:
-        return None
-    factor = _factor(x, w, total, axis, rewriter)
-    return _biased(node, total, factor, axis, rewriter)
+        if node.op.name == "conv":
+            total = _convolution(node, x, w)
+            columns, axis, length = 0, 1, prod(held.shape[1:])
+        else:
+            turned = node.op.name == "gemm" and bool(node.attributes["transpose_b"])
+            columns, axis = (w.value.rank - 2 if turned else w.value.rank - 1), node.outputs[0].rank - 1
+            length = held.shape[w.value.rank - 1 if turned else w.value.rank - 2]
+            total = _product(node, x, w, rewriter)
+        single = is_single(w.scale) or w.axis == columns
+        if total is None or not single or 2 * length * 255 * 255 > LARGEST_SUM:
+            return None
+        made, scaled = _biased(node, total, _factor(x, w, total, axis, rewriter), axis, rewriter)
+        if scaled is not None:
+            self.scaled[made] = scaled
+        return made
 
 
 def _dequantized(value: Value, rewriter: Rewriter) -> _Bytes | None:
@@ -172,17 +198,26 @@ def _factor(x: _Bytes, w: _Bytes, total: Value, axis: int, rewriter: Rewriter) -
     return spread(scale, total, axis, 0)
 
 
-def _biased(node: Node, total: Value, factor: Value, axis: int, rewriter: Rewriter) -> Value:
-    """The sum and the bias, times the scale: a bias in steps of the scale is added to the sum."""
-    bias = node.inputs[2] if len(node.inputs) > 2 else None
-    if bias is None:
-        return elementwise.mul(elementwise.cast(total, dtype=DType.FLOAT32), factor)
-    steps = _steps(bias, factor, rewriter)
+def _biased(node: Node, total: Value, factor: Value, axis: int, rewriter: Rewriter) -> tuple[Value, _Scaled | None]:
+    """The sum and the bias, times the scale: a bias in steps of the scale is added to the sum.
+
+    Returns:
+        The result, and what it is made of where that is known.
+    """
+    bias, known = node.inputs[2] if len(node.inputs) > 2 else None, _known_factor(factor, rewriter)
+    steps = None if bias is None else _steps(bias, factor, rewriter)
     if steps is not None:
         total = elementwise.add(total, broadcast(_along(steps, total, axis), shape=total.shape))
-        return elementwise.mul(elementwise.cast(total, dtype=DType.FLOAT32), factor)
     made = elementwise.mul(elementwise.cast(total, dtype=DType.FLOAT32), factor)
-    return elementwise.add(made, broadcast(_along(bias, total, axis), shape=total.shape))
+    if bias is None or steps is not None:
+        return made, None if known is None else _Scaled(total, axis, known, None)
+    made = elementwise.add(made, broadcast(_along(bias, total, axis), shape=total.shape))
+    held = rewriter.constant_of(bias)
+    if known is None or held is None or bias.rank != 1 or bias.dtype is not DType.FLOAT32:
+        return made, None
+    with np.errstate(all="ignore"):
+        moved = cast("NDArray[np.float32]", held.array()) / known
+    return made, _Scaled(total, axis, known, moved)
 
 
 def _along(value: Value, total: Value, axis: int) -> Value:
@@ -222,19 +257,28 @@ def _known_factor(factor: Value, rewriter: Rewriter) -> NDArray[np.float32] | No
     return None if held is None else cast("NDArray[np.float32]", held.array()).reshape(-1)
 
 
-def _quantized(node: Node, rewriter: Rewriter) -> Value | None:
-    """A quantize by one known scale, as a product with its reciprocal."""
+def _quantized(node: Node, made: _Scaled, rewriter: Rewriter) -> Value | None:
+    """What a layer makes, quantised by one known scale: its sum times what a step of it is in steps of the result."""
     x, scale, zero_point = node.inputs
     held = None if scale is None else rewriter.constant_of(scale)
     dtype = cast("DType", node.attributes["dtype"])
     if x is None or scale is None or held is None or not is_single(scale) or node.attributes["precision"] is not None:
         return None
-    if x.dtype is not DType.FLOAT32 or scale.dtype is not DType.FLOAT32 or dtype.is_floating:
+    if scale.dtype is not DType.FLOAT32 or dtype.is_floating:
         return None
     with np.errstate(all="ignore"):
-        reciprocal = np.float32(1) / held.array().reshape(()).astype(np.float32)
-    if not np.isfinite(reciprocal):
+        factor = np.asarray(made.factor / held.array().reshape(()).astype(np.float32))
+    known = factor if made.bias is None else np.stack(np.broadcast_arrays(factor, made.bias))
+    if not np.isfinite(known).all() or (factor <= 0).any():
         return None
-    factor = rewriter.parameter(constant_of(np.asarray(reciprocal, np.float32)), "scale", trainable=False)
-    moved = None if zero_point is None else spread(zero_point, x, 0, 0)
-    return rounded(elementwise.mul(x, spread(factor, x, 0, 0)), moved, dtype, True)
+    total = elementwise.cast(made.total, dtype=DType.FLOAT32)
+    if made.bias is not None:
+        total = elementwise.add(total, _laid(made.bias, total, made.axis, "bias", rewriter))
+    if made.activated:
+        total = relu(total)
+    quotient = elementwise.mul(total, _laid(factor, total, made.axis, "scale", rewriter))
+    return rounded(quotient, None if zero_point is None else spread(zero_point, x, 0, 0), dtype, True)
+
+
+def _laid(numbers: NDArray[np.float32], total: Value, axis: int, name: str, rewriter: Rewriter) -> Value:
+    return spread(rewriter.parameter(constant_of(numbers), name, trainable=False), total, axis, 0)
