@@ -2,31 +2,45 @@
 
 All states of the expression's program are followed at once, so that nothing is ever tried twice (K. Thompson, 'Regular
 expression search algorithm', 1968; R. Cox, 'Regular expression matching: the virtual machine approach', 2009). For a
-match of the whole text it does not matter what is greedy and what is captured; nor for the longest match.
+match of the whole text it does not matter what is greedy and what is captured; nor for the longest match. A search for
+what backtracking would find first keeps the states in the order in which backtracking would try them.
 """
 
 from __future__ import annotations
 
 from xir.errors import UnsafeError
 from xir.ops._regex_classes import is_word
-from xir.ops._regex_parser import MAX_PROGRAM, Branch, Character, Check, Condition, Parser
+from xir.ops._regex_parser import MAX_PROGRAM, Branch, Character, Check, Condition, Mark, Parser
 
 _CACHE = 2_000
 """States of the automaton that are remembered."""
 
+Marks = tuple[int, ...]
+"""Where group 0, the match, begins and ends, then group 1 ..., -1 where a group has no part in it."""
+
+_Threads = dict[int, Marks]
+"""{state: marks on the way to it}, the preferred one first."""
+
 
 class Pattern:
-    """A regular expression that is ready to match."""
+    """A regular expression that is ready to match.
 
-    def __init__(self, pattern: str) -> None:
-        r"""Reads the expression.
+    Attributes:
+        groups: how many groups it has that capture.
+    """
+
+    def __init__(self, pattern: str, groups: int = 0) -> None:
+        r"""Reads the expression; `search` tells the places of its first `groups` groups.
 
         Raises:
             InvalidModelError: it is no expression of RE2.
             UnsupportedError: it uses scripts of Unicode (`\p{Greek}`) or single bytes (`\C`).
             UnsafeError: its repetitions multiply to more than `MAX_PROGRAM` steps.
         """
-        self._code = Parser(pattern).program()
+        parser = Parser(pattern, groups)
+        self._code = parser.program()
+        self.groups = parser.captured
+        self._marks = (-1,) * (2 * groups + 1)
         if len(self._code) > MAX_PROGRAM:
             raise UnsafeError(f"the pattern {pattern[:60]!r} becomes more than {MAX_PROGRAM} steps")
         self._known: dict[tuple[frozenset[int], str], frozenset[int]] = {}
@@ -39,7 +53,7 @@ class Pattern:
             states = self._next(states, text, place, character)
             if not states:
                 return False
-        return len(self._code) in self._reached(states, text, len(text))
+        return len(self._code) in self._followed(dict.fromkeys(states, ()), text, len(text))
 
     def find(self, text: str, start: int) -> tuple[int, int] | None:
         r"""Where the leftmost match from `start` on begins and ends, the longest one that begins there; or None.
@@ -47,64 +61,77 @@ class Pattern:
         What is looked at before and behind the match (`^`, `\b`) is the whole text.
         """
         best: tuple[int, int] | None = None
-        threads: dict[int, int] = {}
+        threads: _Threads = {}
         for place in range(start, len(text) + 1):
             if best is None:
-                threads.setdefault(0, place)
-            found = self._spread(threads, text, place)
-            begin = found.get(len(self._code))
-            if begin is not None and (best is None or begin <= best[0]):
+                threads.setdefault(0, (place,))
+            found = self._followed(threads, text, place)
+            begin = found.get(len(self._code), (place + 1,))[0]
+            if begin <= (place if best is None else best[0]):
                 best = (begin, place)
-            threads = {}
-            for state, origin in found.items():
-                step = self._code[state] if state < len(self._code) and place < len(text) else None
-                if (best is None or origin <= best[0]) and isinstance(step, Character) and step.test(text[place]):
-                    threads.setdefault(state + 1, origin)
+            threads = {
+                state: marks
+                for state, marks in self._taken(found, text, place).items()
+                if best is None or marks[0] <= best[0]
+            }
             if best is not None and not threads:
                 break
         return best
 
-    def _spread(self, threads: dict[int, int], text: str, place: int) -> dict[int, int]:
-        """{state: where its match began} with all states that steps which take no character lead to.
+    def search(self, text: str, start: int) -> Marks | None:
+        """The leftmost match from `start` on, the one that backtracking would find first, and its groups; or None."""
+        best: Marks | None = None
+        threads: _Threads = {}
+        for place in range(start, len(text) + 1):
+            if best is None:
+                threads.setdefault(0, (place, *self._marks))
+            found = self._followed(threads, text, place)
+            ended = found.get(len(self._code))
+            if ended is not None:
+                best = (ended[0], place, *ended[2:])
+                ahead = list(found)[: list(found).index(len(self._code))]
+                found = {state: found[state] for state in ahead}
+            threads = self._taken(found, text, place)
+            if best is not None and not threads:
+                break
+        return best
 
-        Threads stand in the order in which their matches began; the earliest one takes a state.
-        """
-        found: dict[int, int] = {}
-        for first, origin in threads.items():
-            for state in sorted(self._reached(frozenset((first,)), text, place)):
-                found.setdefault(state, origin)
-        return found
+    def _taken(self, threads: _Threads, text: str, place: int) -> _Threads:
+        """The threads that are left behind the character at `place`."""
+        after: _Threads = {}
+        for state, marks in threads.items():
+            step = self._code[state] if state < len(self._code) and place < len(text) else None
+            if isinstance(step, Character) and step.test(text[place]):
+                after.setdefault(state + 1, marks)
+        return after
 
     def _next(self, states: frozenset[int], text: str, place: int, character: str) -> frozenset[int]:
         """The states after one more character, before steps that take none."""
         key = (states, character)
         if self._local and key in self._known:
             return self._known[key]
-        after: set[int] = set()
-        for state in sorted(self._reached(states, text, place)):
-            step = self._code[state] if state < len(self._code) else None
-            if isinstance(step, Character) and step.test(character):
-                after.add(state + 1)
-        result = frozenset(after)
+        result = frozenset(self._taken(self._followed(dict.fromkeys(states, ()), text, place), text, place))
         if self._local and len(self._known) < _CACHE:
             self._known[key] = result
         return result
 
-    def _reached(self, states: frozenset[int], text: str, place: int) -> set[int]:
-        """All states that steps which take no character lead to."""
-        found: set[int] = set()
-        stack = sorted(states)
+    def _followed(self, threads: _Threads, text: str, place: int) -> _Threads:
+        """All states that steps which take no character lead to; the preferred thread takes a state."""
+        found: _Threads = {}
+        stack = list(reversed(threads.items()))
         while stack:
-            state = stack.pop()
+            state, marks = stack.pop()
             if state in found:
                 continue
-            found.add(state)
+            found[state] = marks
             step = self._code[state] if state < len(self._code) else None
             match step:
                 case Branch(first, second):
-                    stack += (state + first, state + second)
+                    stack += ((state + second, marks), (state + first, marks))
                 case Check(condition) if _holds(condition, text, place):
-                    stack.append(state + 1)
+                    stack.append((state + 1, marks))
+                case Mark(slot):
+                    stack.append((state + 1, (*marks[:slot], place, *marks[slot + 1 :])))
                 case _:
                     pass
         return found

@@ -56,7 +56,7 @@ class Character:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Goes on at both places, which are counted from this step."""
+    """Goes on at both places, which are counted from this step; the first one is preferred."""
 
     first: int
     second: int
@@ -69,26 +69,35 @@ class Check:
     condition: Condition
 
 
-Step = Character | Branch | Check
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Notes the place in the text: group n begins in slot 2 * n and ends in slot 2 * n + 1."""
+
+    slot: int
+
+
+Step = Character | Branch | Check | Mark
 Code = list[Step]
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What `(?ims)` sets."""
+    """What `(?imsU)` sets."""
 
     fold: bool = False
     lines: bool = False
     dot_all: bool = False
+    lazy: bool = False
 
 
 @dataclass(slots=True)
 class _Group:
-    """A group on its way: what stands before it, its finished alternatives, and the parts of the one at hand."""
+    """A group on its way: the flags before it, its finished alternatives, the parts of the one at hand, its number."""
 
     flags: Flags
     alternatives: list[Code]
     parts: list[Code]
+    number: int = 0
 
 
 class Parser:
@@ -99,16 +108,19 @@ class Parser:
         at: the place of the next character.
         flags: those in force.
         groups: those that are open, the whole expression first.
+        captured: how many groups have a number.
+        marked: of how many of them the places are noted.
         repeated: whether the item before was a repetition, which cannot be repeated without a group around it.
         work: steps copied so far.
     """
 
-    def __init__(self, pattern: str) -> None:
-        """Starts before the first character."""
+    def __init__(self, pattern: str, groups: int = 0) -> None:
+        """Starts before the first character; the places of the first `groups` groups are noted."""
         self.pattern = pattern
         self.at = 0
         self.flags = Flags()
         self.groups = [_Group(self.flags, [], [])]
+        self.captured, self.marked = 0, groups
         self.repeated = False
         self.work = 0
 
@@ -251,12 +263,13 @@ class Parser:
         elif self.accept("?"):
             self.extension()
             return
-        self.groups.append(_Group(self.flags, [], []))
+        self.captured += 1
+        self.groups.append(_Group(self.flags, [], [], self.captured))
 
     def extension(self) -> None:
         """What stands after `(?`: flags for the rest of the group at hand, or a group with flags of its own."""
         on = True
-        values = {"i": self.flags.fold, "m": self.flags.lines, "s": self.flags.dot_all, "U": False}
+        values = {"i": self.flags.fold, "m": self.flags.lines, "s": self.flags.dot_all, "U": self.flags.lazy}
         while True:
             match self.take():
                 case "-" if on:
@@ -264,7 +277,7 @@ class Parser:
                 case ":" | ")" as end:
                     if end == ":":
                         self.groups.append(_Group(self.flags, [], []))
-                    self.flags = Flags(values["i"], values["m"], values["s"])
+                    self.flags = Flags(values["i"], values["m"], values["s"], values["U"])
                     return
                 case flag if flag in values:
                     values[flag] = on
@@ -277,7 +290,9 @@ class Parser:
             raise self.fail("a group ends that has not begun")
         group = self.groups.pop()
         self.flags = group.flags
-        self.add(self.joined(group))
+        code = self.joined(group)
+        is_marked = 0 < group.number <= self.marked
+        self.add([Mark(2 * group.number), *code, Mark(2 * group.number + 1)] if is_marked else code)
 
     def counts(self) -> tuple[int, int | None] | None:
         """The numbers of `{n}`, `{n,}` and `{n,m}`, or None where the brace is a plain character."""
@@ -293,22 +308,23 @@ class Parser:
         return least, most
 
     def repeat(self, low: int, high: int | None) -> None:
-        """Repeats the last part; whether as often as it can or not changes nothing here."""
+        """Repeats the last part, as often as it can, or with `?` behind it as seldom."""
         group = self.groups[-1]
         if not group.parts:
             raise self.fail("nothing to repeat")
-        self.accept("?")
+        lazy = self.accept("?") != self.flags.lazy
         self.repeated = True
         part = group.parts.pop()
         length = len(part) + 1
         if (length + 1) * max(low, high or 0, 1) > MAX_PROGRAM:
             raise self.too_large()
-        code = part * low
+        code = part * (low if high is not None else low - 1)
         if high is None:
-            code += (Branch(1, length + 1), *part, Branch(-length, -length))
+            code += () if low else (_choice(1, length + 1, lazy),)
+            code += (*part, _choice(1 - length, 1, lazy))
         else:
             for left in range(high - low, 0, -1):
-                code += (Branch(1, length * left), *part)
+                code += (_choice(1, length * left, lazy), *part)
         self.add(code)
 
     def bracket(self) -> Test:
@@ -413,6 +429,11 @@ class Parser:
             raise self.unsupported(f"the script {name[:60]!r}")
         test = self.cased(anything if name == "Any" else in_category(name))
         return negated(test) if negative else test
+
+
+def _choice(again: int, on: int, lazy: bool) -> Branch:
+    """Repeats once more or goes on; the one before the other."""
+    return Branch(on, again) if lazy else Branch(again, on)
 
 
 def _is_number(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -15,27 +14,12 @@ from xir.ir.types import DType, TensorType
 from xir.ops._checks import require_dtype, require_rank, require_same_type, require_size
 from xir.ops._define import op
 from xir.ops._regex import Pattern
+from xir.ops._texts import filled, joined, texts, words
 
 _HOST = "text has no kernels"
 _NO_GRADIENT = "text has no slope"
 
 Case = Literal["none", "lower", "upper"]
-
-
-def words(array: Array) -> list[str]:
-    """The elements, in row-major order."""
-    return [item.decode("utf-8", "surrogateescape") if isinstance(item, bytes) else str(item) for item in _items(array)]
-
-
-def _items(array: Array) -> list[object]:
-    flat: list[object] = array.reshape(-1).tolist()
-    return flat
-
-
-def _texts(items: Sequence[str], shape: tuple[int, ...]) -> Array:
-    made = np.empty(len(items), object)
-    made[:] = items
-    return made.reshape(shape)
 
 
 @op
@@ -50,7 +34,7 @@ def string_concat(x: Value, y: Value) -> TensorType:
 
 @string_concat.reference
 def _string_concat_reference(x: Array, y: Array) -> Array:
-    return _texts([a + b for a, b in zip(words(x), words(y), strict=True)], x.shape)
+    return texts([joined(pair) for pair in zip(words(x), words(y), strict=True)], x.shape)
 
 
 string_concat.host(_HOST)
@@ -78,11 +62,7 @@ def _pieces(text: str, delimiter: str, limit: int | None) -> list[str]:
 
 @string_split.reference
 def _string_split_reference(x: Array, *, delimiter: str, limit: int | None) -> tuple[Array, ...]:
-    split = [_pieces(text, delimiter, limit) for text in words(x)]
-    counts = np.asarray([len(pieces) for pieces in split], np.int64).reshape(x.shape)
-    most = int(counts.max(initial=0))
-    filled = [piece for pieces in split for piece in (*pieces, *[""] * (most - len(pieces)))]
-    return _texts(filled, (*x.shape, most)), counts
+    return filled([_pieces(text, delimiter, limit) for text in words(x)], x.shape)
 
 
 string_split.host(_HOST)
@@ -120,7 +100,7 @@ def _string_normalize_reference(x: Array, *, stopwords: tuple[str, ...], case_se
     made = [_cased(text, case) for text in kept]
     if not made and (stopwords or not x.size):
         made = [""]
-    return _texts(made, (*x.shape[:-1], len(made)))
+    return texts(made, (*x.shape[:-1], len(made)))
 
 
 string_normalize.host(_HOST)
@@ -206,12 +186,9 @@ def _tokenize_reference(
         rows = [[text] for text in words(x)]
         for each in expressions:
             rows = [[piece for text in row for piece in _between(text, each, shortest)] for row in rows]
-    most = max(map(len, rows), default=0)
-    if marked and most:
+    if marked and any(rows):
         rows = [[TEXT_BEGINS, *row, TEXT_ENDS] for row in rows]
-        most += 2
-    filled = [piece for row in rows for piece in (*row, *[fill] * (most - len(row)))]
-    return _texts(filled, (*x.shape, most))
+    return filled(rows, x.shape, fill)[0]
 
 
 tokenize.host(_HOST)
@@ -237,3 +214,70 @@ def _regex_full_match_reference(x: Array, *, pattern: str) -> Array:
 
 regex_full_match.host(_HOST)
 regex_full_match.no_gradient(_NO_GRADIENT)
+
+
+Rewrite = list[str | int]
+"""Texts, and the numbers of groups whose texts stand between them."""
+
+
+def _rewrite(rewrite: str, pattern: str) -> tuple[Rewrite, Pattern]:
+    """The parts of a rewrite, and the pattern with the groups that it names."""
+    parts: Rewrite = []
+    plain, escape, rest = rewrite.partition("\\")
+    while escape:
+        sign = rest[:1]
+        if sign not in {"\\", *"0123456789"}:
+            raise InvalidModelError(f"the rewrite {rewrite[:60]!r} has a backslash before {sign!r}: expected a digit")
+        parts += [plain, "\\" if sign == "\\" else int(sign)]
+        plain, escape, rest = rest[1:].partition("\\")
+    parts.append(plain)
+    groups = max((part for part in parts if isinstance(part, int)), default=0)
+    expression = Pattern(pattern, groups)
+    if groups > expression.groups:
+        raise InvalidModelError(f"the rewrite {rewrite[:60]!r} names group {groups}, there are {expression.groups}")
+    return parts, expression
+
+
+def _replaced(text: str, expression: Pattern, parts: Rewrite, everywhere: bool) -> str:
+    """The text with its matches rewritten; one of nothing right behind another is none (re2/re2.cc, GlobalReplace)."""
+    made: list[str] = []
+    start, ended = 0, -1
+    while start <= len(text):
+        found = expression.search(text, start)
+        if found is None:
+            break
+        made.append(text[start : found[0]])
+        if found[0] == found[1] == ended:
+            made.append(text[start : start + 1])
+            start += 1
+            continue
+        for part in parts:
+            made.append(part if isinstance(part, str) else text[found[2 * part] : found[2 * part + 1]])
+        start = ended = found[1]
+        if not everywhere:
+            break
+    return joined((*made, text[start:]))
+
+
+@op
+def regex_replace(x: Value, *, pattern: str, rewrite: str, everywhere: bool) -> TensorType:
+    r"""The texts with the matches of a regular expression rewritten (TensorFlow RegexReplace).
+
+    x: str of any shape; result: str, that shape. pattern: in RE2's syntax; matches are those that backtracking would
+    find first: the leftmost one or, `everywhere`, one behind the other. rewrite: `\0` stands for the match, `\1` to
+    `\9` for its groups, `\\` for a backslash. A search takes time linear in the text and in the pattern, which is
+    at most `MAX_PROGRAM` steps; there are as many searches as matches. (re2/re2.cc, Replace, GlobalReplace)
+    """
+    require_dtype(x, DType.STRING)
+    _rewrite(rewrite, pattern)
+    return x.tensor
+
+
+@regex_replace.reference
+def _regex_replace_reference(x: Array, *, pattern: str, rewrite: str, everywhere: bool) -> Array:
+    parts, expression = _rewrite(rewrite, pattern)
+    return texts([_replaced(text, expression, parts, everywhere) for text in words(x)], x.shape)
+
+
+regex_replace.host(_HOST)
+regex_replace.no_gradient(_NO_GRADIENT)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.frontends.tensorflow.cases import Case, Fixed, fixed, real, text, whole
+from tests.frontends.tensorflow.cases import Case, Fixed, fixed, real, whole
 
 
 def _layers() -> Iterator[Case]:
@@ -232,16 +232,6 @@ def _quantised() -> Iterator[Case]:
         yield Case(kind, kind, (real(9), *ends), {"range_given": True, "num_bits": 5})
 
 
-def _text() -> Iterator[Case]:
-    yield Case("StringJoin", "StringJoin", (text("a", "b"), text("c", "d")), {"separator": "-"})
-    yield Case("StringJoin bare", "StringJoin", (text("a", "b"), text("c", "d")))
-    yield Case("StringLower", "StringLower", (text("Ab", "C"),))
-    yield Case("StringUpper", "StringUpper", (text("Ab", "C"),))
-    yield Case("StringToNumber", "StringToNumber", (text("1.5", "-2"),))
-    yield Case("AsString", "AsString", (whole(3),))
-    yield Case("StaticRegexFullMatch", "StaticRegexFullMatch", (text("aab", "c"),), {"pattern": "a+b"})
-
-
 def cases_layers() -> Iterator[Case]:
     """All of them."""
     for family in (
@@ -254,6 +244,5 @@ def cases_layers() -> Iterator[Case]:
         _cells,
         _images,
         _quantised,
-        _text,
     ):
         yield from family()

@@ -1,4 +1,4 @@
-"""Cases of sparse and ragged tensors, of colours and of strings in pieces."""
+"""Cases of sparse and ragged tensors, of colours and of boxes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.frontends.tensorflow.cases import Case, fixed, real, text, whole
+from tests.frontends.tensorflow.cases import Case, fixed, real, whole
 
 
 def _segments() -> Iterator[Case]:
@@ -59,13 +59,6 @@ def _ragged() -> Iterator[Case]:
             yield Case(f"RaggedTensorToTensor{name} {tail}", "RaggedTensorToTensor", dense, more)
 
 
-def _text() -> Iterator[Case]:
-    lines = text("a,b,,c", "", "d", "e f,g h")
-    for name, separator, most in (("", ",", -1), (" some", ",", 1), (" space", "", -1)):
-        operands = (lines, fixed(separator, "object"))
-        yield Case(f"StringSplitV2{name}", "StringSplitV2", operands, {"maxsplit": most}, (0, 1, 2))
-
-
 def _colours() -> Iterator[Case]:
     grey = np.array([[[0, 0, 0], [0.5, 0.5, 0.5], [1, 0, 0]]], np.float32)
     x = np.concatenate((real(1, 7, 3, low=0, high=1), grey), 1)
@@ -89,5 +82,5 @@ def _boxes() -> Iterator[Case]:
 
 def cases_sparse() -> Iterator[Case]:
     """All of them."""
-    for family in (_segments, _sparse, _ragged, _text, _colours, _boxes):
+    for family in (_segments, _sparse, _ragged, _colours, _boxes):
         yield from family()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -19,7 +21,7 @@ WINDOWS = {"ksizes": [1, 2, 2, 1], "strides": [1, 1, 1, 1], "rates": [1, 1, 1, 1
 BOXES, SCORES = real(3, 4), real(3)
 
 
-def case(kind, *operands, **attributes):
+def case(kind: str, *operands: np.ndarray | Fixed, **attributes: object) -> Case:
     return Case(kind, kind, operands, attributes)
 
 
@@ -66,8 +68,11 @@ def of_layers() -> list[tuple[str, Case]]:
         ("range that the elements decide", case("QuantizeAndDequantizeV2", real(3), *ENDS)),
         ("bins that is computed", case("Bincount", whole(3), np.array(3, np.int32), NONE)),
         ("counts of rows", case("DenseBincount", whole(3), fixed(3), NONE, binary_output=True)),
-        ("encoding that is none", case("StringLower", text("a"), encoding="latin")),
-        ("tables of strings", case("StringLower", np.array([["a"]], object), encoding="")),
+        ("expected one of", case("StringLower", text("a"), encoding="latin")),
+        ("into no pieces", case("StringSplitV2", text("a"), fixed(",", "object"), maxsplit=0)),
+        ("into single bytes", case("StringSplit", text("a"), fixed("", "object"))),
+        ("a pattern that is computed", case("RegexReplace", text("a"), np.array("a", object), fixed("", "object"))),
+        ("no regular expression", case("StaticRegexReplace", text("a"), pattern="(", rewrite="")),
         ("those of whole numbers", case("AsString", real(3))),
         ("100000 steps", case("BlockLSTM", fixed(1, "int64"), np.zeros((100_000, 1, 1), np.float32),
                               *(real(1, 1),) * 2, real(2, 4), *(real(1),) * 3, real(4))),
@@ -94,7 +99,7 @@ def of_layers() -> list[tuple[str, Case]]:
 @pytest.mark.parametrize(
     ("told", "case"), of_arrays() + of_layers(), ids=lambda each: each if isinstance(each, str) else each.kind
 )
-def test_refused(told: str, case: Case, tmp_path):
+def test_refused(told: str, case: Case, tmp_path: Path) -> None:
     with pytest.raises(XirError) as error:
         xir.load(write(tmp_path, *case.graph()), outputs=case.names())
     problems = [problem.reason for problem in getattr(error.value, "problems", ())]

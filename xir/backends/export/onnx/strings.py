@@ -7,6 +7,7 @@ from xir.backends.export.onnx.ml_encoders import entries
 from xir.ir.constant import Constant
 from xir.ir.node import Node
 from xir.ir.types import DType
+from xir.ops.letters import string_case
 from xir.ops.ngrams import count_ngrams
 from xir.ops.strings import regex_full_match, string_concat, string_normalize, string_split
 
@@ -39,6 +40,18 @@ def _string_normalize(node: Node, opset: int) -> Answer:
     if node.attributes["stopwords"]:
         attributes["stopwords"] = onnx_value(node, "stopwords")
     return Call("StringNormalizer", node.inputs, attributes)
+
+
+@forms.of(string_case)
+def _string_case(node: Node, opset: int) -> Answer:
+    """StringNormalizer, of a line of texts."""
+    x = node.inputs[0]
+    if node.attributes["ascii"] or x is None or x.rank != 1 or x.shape[0] == 0:
+        return Refusal("letters that change in ASCII alone, or in a table of texts")
+    case = str(node.attributes["case"]).upper()
+    return Call(
+        "StringNormalizer", node.inputs, {"case_change_action": case, "is_case_sensitive": 1, "locale": _LOCALE}
+    )
 
 
 @forms.of(count_ngrams)

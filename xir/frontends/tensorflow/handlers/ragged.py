@@ -19,6 +19,7 @@ from xir.ops.constant import constant
 from xir.ops.elementwise import add, cast, div, maximum, mul, sign, sub
 from xir.ops.finding import nonzero
 from xir.ops.index import gather, gather_nd
+from xir.ops.letters import string_pieces
 from xir.ops.places import scatter_nd
 from xir.ops.reduce import reduce_max, reduce_sum
 from xir.ops.running import cumsum
@@ -119,10 +120,28 @@ def to_dense(site: Site, shape: Value, values: Value, default: Value, *partition
 
 @handlers.layer("StringSplitV2")
 def cut(site: Site, x: Value, separator: Value) -> Sequence[Value]:
-    """The pieces of strings [N] between separators, as a sparse tensor [N, most pieces]."""
-    found, limit = site.array(separator, "a separator"), site.integer("maxsplit")
+    """The pieces of strings [N] between separators, or between white space (string_split_op.cc)."""
+    found, most = site.array(separator, "a separator"), site.integer("maxsplit")
     delimiter = str(found.reshape(-1)[0]) if found.size else ""
-    pieces, counts = string_split(x, delimiter=delimiter, limit=None if limit < 0 else limit)
+    if most == 0:
+        site.refuse("strings that are cut into no pieces (maxsplit = 0)")
+    limit = most if most > 0 else None
+    if delimiter:
+        return _sparse(*string_split(x, delimiter=delimiter, limit=limit))
+    return _sparse(*string_pieces(x, at="spaces", signs="", keep_empty=True, limit=limit))
+
+
+@handlers.layer("StringSplit")
+def cut_at_signs(site: Site, x: Value, signs: Value) -> Sequence[Value]:
+    """The pieces of strings [N] between any of some characters."""
+    found = str(site.array(signs, "separators").reshape(-1)[0])
+    if not found or not found.isascii():
+        site.refuse("strings that are cut into single bytes")
+    return _sparse(*string_pieces(x, at="signs", signs=found, keep_empty=not site.flag("skip_empty"), limit=None))
+
+
+def _sparse(pieces: Value, counts: Value) -> Sequence[Value]:
+    """Places, values and sizes of pieces [N, most pieces] of which `counts` [N] are there."""
     line = iota(shape=pieces.shape, axis=1, dtype=DType.INT64)
     is_there = compare.less(line, broadcast(reshape(counts, shape=(*counts.shape, 1)), shape=pieces.shape))
     places = transpose(nonzero(is_there), perm=(1, 0))
