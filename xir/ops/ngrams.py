@@ -13,7 +13,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops._checks import require_dtype, require_rank
 from xir.ops._define import op
-from xir.ops.strings import words
+from xir.ops._texts import words
 
 Weighting = Literal["tf", "idf", "tfidf"]
 Item = str | int

@@ -124,7 +124,8 @@ def _pairs() -> Iterator[Case]:
     yield Case(
         "MulNoNan zero", "MulNoNan", (np.array([np.inf, np.nan, 2], np.float32), np.array([0, 0, 3], np.float32))
     )
-    yield Case("Atan2 axes", "Atan2", (np.array([0, 0, 1, -1, 0], np.float32), np.array([1, -1, 0, 0, 0], np.float32)))
+    edges = np.array([0.0, -0.0, 1, -1, np.inf, -np.inf, np.nan], np.float32)
+    yield Case("Atan2 axes", "Atan2", (np.repeat(edges, 7), np.tile(edges, 7)))
     yield Case("ApproximateEqual", "ApproximateEqual", (real(4), real(4) + np.float32(1e-6)), {"tolerance": 1e-3})
     yield Case("AddN", "AddN", (real(3), real(3, seed=2), real(3, seed=3)))
     yield Case("AccumulateNV2", "AccumulateNV2", (real(3), real(3, seed=2)), {"shape": (3,)})

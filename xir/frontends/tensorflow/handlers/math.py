@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -13,6 +12,7 @@ from xir.ir.constant import constant_of
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import activation, bitwise, compare, elementwise
+from xir.ops._angle import atan2
 from xir.ops._build import scalar_like
 from xir.ops.constant import constant
 from xir.ops.elementwise import add, clip, div, exp, log, maximum, minimum, mod, mul, reciprocal, select, sqrt, sub
@@ -123,18 +123,6 @@ def xlogy(x: Value, y: Value) -> Value:
 def xlog1py(x: Value, y: Value) -> Value:
     """X log(1 + y)."""
     return mul(x, log1p(y))
-
-
-def atan2(y: Value, x: Value) -> Value:
-    """The angle of the point (x, y), between -pi and pi."""
-    zero = scalar_like(x, 0)
-    is_left, is_below = compare.less(x, zero), compare.less(y, zero)
-    is_upright = compare.equal(x, zero)
-    angle = elementwise.atan(div(y, select(is_upright, scalar_like(x, 1), x)))
-    turn = select(is_below, scalar_like(x, -math.pi), scalar_like(x, math.pi))
-    upright = select(is_below, scalar_like(x, -math.pi / 2), scalar_like(x, math.pi / 2))
-    on_axis = select(compare.equal(y, zero), zero, upright)
-    return select(is_upright, on_axis, select(is_left, add(angle, turn), angle))
 
 
 for _kind, _operator in (

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._handles import ComplexPair, Operand
 from xir.frontends.tensorflow._site import Handler, Site
-from xir.frontends.tensorflow.handlers.math import atan2
 from xir.ir.node import Value
+from xir.ops._angle import atan2
 from xir.ops.elementwise import mul, neg, sqrt
 from xir.ops.reduce import reduce_sum
 from xir.ops.shape import concat, reshape, slice_
@@ -63,7 +63,7 @@ def length(site: Site, x: Operand) -> Operand:
 
 @handlers.layer("Angle")
 def angle(site: Site, x: Operand) -> Operand:
-    """The angle of the number, between -pi and pi."""
+    """The angle of the number, from -pi to pi."""
     pairs = _pairs(site, x)
     return atan2(_part(pairs, 1), _part(pairs, 0))
 

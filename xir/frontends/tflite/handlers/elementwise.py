@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 from xir.frontends._handlers import Handlers
@@ -11,6 +10,7 @@ from xir.frontends.tflite.tensors import dtype_of
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import bitwise, compare, elementwise, trigonometry
+from xir.ops._angle import atan2
 from xir.ops._build import scalar_like
 from xir.ops.cast import bit_cast
 from xir.ops.shape import broadcast, reshape
@@ -59,18 +59,6 @@ def _floor_mod(x: Value, y: Value) -> Value:
     return elementwise.mod(x, y, floored=True)
 
 
-def _angle(y: Value, x: Value) -> Value:
-    """The angle of the point (x, y): the arc tangent of the quotient, turned where x is below 0 (C's atan2)."""
-    zero = scalar_like(x, 0.0)
-    is_left, is_below = compare.less(x, zero), compare.less(y, zero)
-    half = elementwise.select(is_below, scalar_like(x, -math.pi / 2), scalar_like(x, math.pi / 2))
-    turn = elementwise.select(is_below, scalar_like(x, -math.pi), scalar_like(x, math.pi))
-    plain = trigonometry.atan(elementwise.div(y, x))
-    turned = elementwise.select(is_left, elementwise.add(plain, turn), plain)
-    upright = elementwise.select(compare.equal(y, zero), zero, half)
-    return elementwise.select(compare.equal(x, zero), upright, turned)
-
-
 def _reciprocal_root(x: Value) -> Value:
     return elementwise.reciprocal(elementwise.sqrt(x))
 
@@ -94,7 +82,7 @@ _BINARY: dict[str, Binary] = {
     "SQUARED_DIFFERENCE": _squared_difference,
     "FLOOR_DIV": _floor_div,
     "FLOOR_MOD": _floor_mod,
-    "ATAN2": _angle,
+    "ATAN2": atan2,
     "EQUAL": compare.equal,
     "NOT_EQUAL": compare.not_equal,
     "LESS": compare.less,

@@ -11,7 +11,7 @@ from xir.frontends.torch.operators import Operators
 from xir.frontends.torch.tensor import Number
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops import activation, compare, elementwise
+from xir.ops import _angle, activation, compare, elementwise
 from xir.ops._build import scalar_like
 
 operators = Operators("aten")
@@ -191,22 +191,8 @@ def round_decimals(call: Call, x: Value, decimals: int) -> Value:
     "arctan2(Tensor self, Tensor other) -> Tensor",
 )
 def atan2(call: Call, y: Value, x: Value) -> Value:
-    """The angle of the point (x, y), in (-pi, pi]; C's atan2, signed zeros and infinities too."""
-    y, x = call.promoted(y, x, floating=True)
-    dtype = y.dtype
-    if dtype in _SINGLE:
-        y, x = call.cast(y, DType.FLOAT32), call.cast(x, DType.FLOAT32)
-    high, wide = elementwise.abs_(y), elementwise.abs_(x)
-    larger, smaller = elementwise.maximum(high, wide), elementwise.minimum(high, wide)
-    one, zero = scalar_like(x, 1), scalar_like(x, 0)
-    even = compare.logical_and(compare.equal(larger, smaller), compare.greater(larger, zero))
-    nothing = compare.equal(larger, zero)
-    ratio = elementwise.div(smaller, elementwise.select(nothing, one, larger))
-    angle = elementwise.atan(elementwise.select(even, one, ratio))
-    steep = compare.greater(high, wide)
-    angle = elementwise.select(steep, elementwise.sub(scalar_like(x, math.pi / 2), angle), angle)
-    angle = elementwise.select(is_negative(x), elementwise.sub(scalar_like(x, math.pi), angle), angle)
-    return call.cast(with_sign(angle, y), dtype)
+    """The angle of the point (x, y), from -pi to pi."""
+    return _angle.atan2(*call.promoted(y, x, floating=True))
 
 
 @operators.op(
