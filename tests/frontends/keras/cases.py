@@ -222,4 +222,24 @@ CASES = {
     "auto_contrast": one("AutoContrast", (5, 4, 2), only=(3,), value_range=[0.0, 1.0]),
     "random_flip": one("RandomFlip", (5, 4, 2)),
     "random_rotation": one("RandomRotation", (5, 4, 2), factor=0.2),
-}
+    "mel": one("MelSpectrogram", (300,), only=(3,), fft_length=64, sequence_stride=20, num_mel_bins=12),
+    "mel_plain": one(
+        "MelSpectrogram", (300,), only=(3,), fft_length=64, sequence_length=50, sequence_stride=20, num_mel_bins=12,
+        window="hamming", power_to_db=False, mag_exp=1.0, max_freq=6000, sampling_rate=22050,
+    ),
+    **{
+        f"stft_{mode}": one(
+            "STFTSpectrogram", (60, 2), only=(3,), mode=mode, frame_length=16, frame_step=5,
+            padding="same" if mode == "log" else "valid", expand_dims=mode in ("log", "psd"),
+        )
+        for mode in ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
+    },
+    "clahe": one(
+        "ContrastLimitedAdaptiveHistogramEqualization", (13, 18, 3), only=(3,), tile_grid_size=(3, 4),
+        value_range=(-2, 2),
+    ),
+    "clahe_unlimited": one(
+        "ContrastLimitedAdaptiveHistogramEqualization", (8, 8, 1), only=(3,), tile_grid_size=(2, 2),
+        value_range=(0, 255), clip_limit=0,
+    ),
+}  # fmt: skip

@@ -272,6 +272,30 @@ def one_step(keras):
     return keras.Model([x, h, c], [y, *states])
 
 
+def stacked_step(keras):
+    """Cells on top of each other by themselves."""
+    x, h, c, state = _of(keras, (3,), (2,), (2,), (4,))
+    layers = keras.layers
+    y, ((new_h, new_c), new) = layers.StackedRNNCells([layers.LSTMCell(2), layers.GRUCell(4)])(x, [[h, c], state])
+    return keras.Model([x, h, c, state], [y, new_h, new_c, new])
+
+
+def mixed(keras, policy):
+    """Layers that compute with fewer bits than their weights have, and one behind them that has all."""
+    layers = keras.layers
+    x, y = _of(keras, (6, 6, 2), (5, 3))
+    image = layers.Conv2D(4, 3, activation="relu", dtype=policy)(x)
+    image = layers.BatchNormalization(dtype=policy)(image)
+    image = layers.SeparableConv2D(4, 2, dtype=policy)(layers.Rescaling(0.5, 1.0, dtype=policy)(image))
+    flat = layers.LayerNormalization(dtype=policy)(layers.Flatten(dtype=policy)(image))
+    steps = layers.Masking(dtype=policy)(y)
+    steps = layers.Bidirectional(layers.LSTM(2, return_sequences=True, dtype=policy), dtype=policy)(steps)
+    steps = layers.MultiHeadAttention(2, 2, dtype=policy)(steps, steps)
+    steps = layers.Attention(dtype=policy)([steps, steps])
+    last = layers.Concatenate(dtype=policy)([flat, layers.GRU(3, dtype=policy)(steps)])
+    return keras.Model([x, y], layers.Dense(3, activation="softmax", dtype="float32")(last))
+
+
 def spectral(keras):
     """A layer whose weights are normalised in training."""
     (x,) = _of(keras, (4, 3))
@@ -354,6 +378,9 @@ NETWORKS = {
     "masked_softmax": (masked_softmax, (3,)),
     "cells": (cells, (2, 3)),
     "one_step": (one_step, (3,)),
+    "stacked_step": (stacked_step, (3,)),
+    "mixed_float16": (lambda keras: mixed(keras, "mixed_float16"), (2, 3)),
+    "mixed_bfloat16": (lambda keras: mixed(keras, "mixed_bfloat16"), (2, 3)),
     "spectral": (spectral, (3,)),
     "back": (back, (3,)),
     "categories": (categories, (3,)),

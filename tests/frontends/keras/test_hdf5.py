@@ -52,7 +52,7 @@ def test_a_model_of_one_layer(tmp_path):
         ({"model": changed(activation="mine")}, "'mine'"),
         ({"model": changed(activation=3)}, "no name"),
         ({"model": changed(activation={"class_name": 3, "config": {}})}, "neither a name nor a layer"),
-        ({"model": changed(dtype="float16")}, "float16"),
+        ({"model": changed(dtype="float8")}, "float8"),
         ({"model": changed(dtype={"class_name": "Policy", "config": 3})}, "numbers of the type"),
         ({"model": changed(dtype={"class_name": "Quantized", "config": {"name": "int8"}})}, "'Quantized'"),
         ({"model": changed(lora_rank=3)}, "LoRA"),

@@ -13,6 +13,8 @@ pytest.importorskip("h5py", reason="Keras keeps weights in HDF5")
 HERE = Path(__file__).parent
 SUFFIXES = {2: ".h5", 3: ".keras", "3_h5": ".h5"}
 RECORDED = {generation: np.load(HERE / f"recorded{generation}.npz") for generation in SUFFIXES}
+ROUNDED = {"mixed_float16": 2e-3, "mixed_bfloat16": 16e-3}
+"""How far results may be where steps round to 11 or 8 bits: a few of them for numbers near 1."""
 NAMES = [
     (generation, key.removesuffix("/file"))
     for generation, held in RECORDED.items()
@@ -46,7 +48,7 @@ def test_compiled_they_give_the_same(name: str, tmp_path: Path) -> None:
     graph, feeds, expected = loaded(3, name, tmp_path)
     results: Any = xir.compile(xir.optimize(graph))(*feeds.values())
     for found, wanted in zip(results, expected, strict=True):
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=ROUNDED.get(name, 1e-4))
 
 
 @pytest.mark.parametrize(("generation", "name"), NAMES, ids=[f"{name}-{generation}" for generation, name in NAMES])
@@ -57,4 +59,4 @@ def test_the_results_are_those_of_keras(generation: int, name: str, tmp_path: Pa
     assert len(expected) == len(graph.output_names)
     for output, wanted in zip(graph.output_names, expected, strict=True):
         assert results[output].shape == wanted.shape
-        np.testing.assert_allclose(results[output], wanted, rtol=1e-4, atol=1e-5)  # f32, sums in another order
+        np.testing.assert_allclose(results[output], wanted, rtol=1e-4, atol=ROUNDED.get(name, 1e-5))

@@ -1,31 +1,24 @@
-"""Every handler against what LiteRT, or JAX, makes of small models (`record.py`, `regions.py`)."""
+"""Every handler against what LiteRT makes of small models (`record.py`)."""
 
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import xir
 from tests.frontends.tflite.cases import cases
-from tests.frontends.tflite.models import Case
 from tests.frontends.tflite.record import EXPECTED
-from tests.frontends.tflite.regions import EXPECTED as EXPECTED_OF_REGIONS
-from tests.frontends.tflite.regions import REGIONS
 from tests.frontends.tflite.test_stablehlo import CASES as STABLEHLO
 from xir.frontends.load import load_model
 from xir.frontends.tflite.handlers import HANDLERS
-from xir.frontends.tflite.model import TfliteModel
 from xir.frontends.tflite.reader import read_tflite
 
 CASES = cases()
-OF_REGIONS = tuple(each.case for each in REGIONS)
 
 
-def read_written(data: bytes) -> TfliteModel:
+def read_written(data):
     """A file in memory, read."""
     with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
         file.write(data)
@@ -34,13 +27,13 @@ def read_written(data: bytes) -> TfliteModel:
 
 
 @pytest.fixture(scope="module")
-def expected() -> dict[str, Any]:
-    """{case/result: array}, of LiteRT and of JAX."""
-    with np.load(EXPECTED) as held, np.load(EXPECTED_OF_REGIONS) as of_regions:
-        return {**held, **of_regions}
+def expected():
+    """{case/result: array}."""
+    with np.load(EXPECTED) as held:
+        return dict(held)
 
 
-def close(got: Any, want: Any, case: Case) -> None:
+def close(got, want, case):
     """Compares one result: shape and type, then the elements within the case's tolerance."""
     if got.dtype == object:
         got = np.array([text.encode() for text in got.reshape(-1)], want.dtype).reshape(got.shape)
@@ -54,8 +47,8 @@ def close(got: Any, want: Any, case: Case) -> None:
         np.testing.assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("case", [*CASES, *OF_REGIONS], ids=lambda case: case.name.replace(" ", "-"))
-def test_the_results_are_those_of_litert_or_jax(case: Case, expected: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
+def test_the_results_are_those_of_litert(case, expected, tmp_path):
     path = tmp_path / "m.tflite"
     path.write_bytes(case.data)
     loaded = load_model(str(path))
@@ -77,9 +70,9 @@ OWN = {
 """Operators without a case of LiteRT's, and why."""
 
 
-def test_every_handler_has_a_case() -> None:
+def test_every_handler_has_a_case():
     seen = set(OWN) | {f"STABLEHLO_{name}" for name in STABLEHLO}
-    for case in (*CASES, *OF_REGIONS):
+    for case in CASES:
         for subgraph in read_written(case.data).subgraphs:
             seen |= {operator.kind for operator in subgraph.operators}
     assert sorted(set(HANDLERS) - seen) == []

@@ -225,17 +225,17 @@ class _Importer:
         handler = handler_of(layer)
         given = site.named.pop("mask", None)
         site.masks = tuple(self.scope.masks.get(value) for value in operands) if given is None else tuple(given)
-        site.check_policy()
         if not _fits(handler, len(operands)):
             raise InvalidModelError(f"{layer.name!r} ({layer.kind}) is called with {len(operands)} tensors")
-        made = _handled(handler, site, operands)
+        site.named.update({name: [site.take(value) for value in held] for name, held in site.named.items()})
+        made = _handled(handler, site, [site.take(value) for value in operands])
         site.check_arguments()
         unknown = site.unasked()
         if unknown:
             raise UnsupportedError("the settings " + ", ".join(repr(name) for name in unknown))
         if site.cursor.left:
             raise InvalidModelError(f"{site.cursor.left} of its weights are not those of a layer {layer.kind}")
-        results = (made,) if isinstance(made, Value) else tuple(made)
+        results = tuple(site.give(value) for value in ((made,) if isinstance(made, Value) else made))
         mask = site.mask if site.result_mask is None and layer.kind in PASSING else site.result_mask
         if mask is not None and results:
             self.scope.masks[results[0]] = mask

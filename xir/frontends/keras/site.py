@@ -11,11 +11,12 @@ from xir.frontends._contents import Contents
 from xir.frontends._operands import Knowledge, Operands
 from xir.frontends.keras.config import Config
 from xir.frontends.keras.model import Json, KerasModel, Layer, Variable, Weights
-from xir.frontends.keras.owners import OPERATION
+from xir.frontends.keras.policy import policy_of
 from xir.ir.constant import Constant
 from xir.ir.dims import Shape, equal
 from xir.ir.node import Value
-from xir.ir.types import TensorType
+from xir.ir.types import DType, TensorType
+from xir.ops.elementwise import cast
 
 Results: TypeAlias = "Value | Sequence[Value]"
 Handler: TypeAlias = Callable[..., Results]
@@ -39,11 +40,6 @@ _COMMON = (
     "ragged",
 )
 """Settings that every layer may have and that change nothing in the result."""
-
-_OF_NUMBERS = frozenset({"StringLookup", "IntegerLookup", "Discretization", "CategoryEncoding"})
-"""Layers whose type is that of their results, which are numbers of categories."""
-
-_REAL = ("float32", None)
 
 
 class Cursor:
@@ -157,9 +153,10 @@ class Site(Operands):
         cursor: its weights.
         masks: which steps of each input count (bool [N, T]), or None.
         result_mask: the same of the result; handlers set it, the importer keeps it.
+        policy: with which real numbers it computes; None for what takes any.
     """
 
-    __slots__ = ("arguments", "config", "cursor", "layer", "masks", "named", "result_mask", "scope")
+    __slots__ = ("arguments", "config", "cursor", "layer", "masks", "named", "policy", "result_mask", "scope")
 
     def __init__(
         self,
@@ -179,6 +176,7 @@ class Site(Operands):
         self.cursor = cursor
         self.masks: tuple[Value | None, ...] = ()
         self.result_mask: Value | None = None
+        self.policy = policy_of(layer)
 
     @property
     def mask(self) -> Value | None:
@@ -240,6 +238,7 @@ class Site(Operands):
         if variable is None:
             self.invalid(f"the file lacks its weight {what!r}")
         value = self.scope.builder.parameter(variable, self.layer.name)
+        value = value if self.policy is None else self._real(value, self.policy.within)
         if shape is not None:
             fits = len(shape) == value.rank and all(
                 equal(a, b) is not False for a, b in zip(shape, value.shape, strict=True)
@@ -265,16 +264,26 @@ class Site(Operands):
                 found.append(name)
         return tuple(found)
 
-    def check_policy(self) -> None:
-        """Refuses layers that compute with other numbers than f32."""
-        if self.layer.kind.startswith(OPERATION) or self.layer.kind in _OF_NUMBERS:
-            return
-        held = self.layer.config.get("dtype")
-        name: Json = held
-        if isinstance(held, dict):
-            inner = held.get("config")
-            name = inner.get("name") if isinstance(inner, dict) else "?"
-            if held.get("class_name") not in ("DTypePolicy", "Policy"):
-                self.refuse(f"the policy {held.get('class_name')!r} of its numbers", "save the model in float32")
-        if name not in _REAL:
-            self.refuse(f"numbers of the type {name!r}", "save the model in float32")
+    @property
+    def dtype(self) -> DType:
+        """The real numbers that the layer computes with."""
+        return DType.FLOAT32 if self.policy is None else self.policy.within
+
+    def take(self, value: Value) -> Value:
+        """What the layer is called with, in the numbers that it computes with."""
+        if self.policy is None:
+            return value
+        found = self._real(self._real(value, self.policy.given), self.policy.within)
+        if found is not value and value in self.scope.masks:
+            self.scope.masks[found] = self.scope.masks[value]
+        return found
+
+    def give(self, value: Value) -> Value:
+        """A result in the numbers that the layer gives."""
+        return value if self.policy is None else self._real(value, self.policy.result)
+
+    def _real(self, value: Value, dtype: DType | None) -> Value:
+        """Real numbers in another type; all other values as they are."""
+        if dtype is None or not isinstance(value.type, TensorType) or not value.dtype.is_floating:
+            return value
+        return value if value.dtype is dtype else cast(value, dtype=dtype)

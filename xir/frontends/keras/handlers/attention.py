@@ -20,11 +20,11 @@ from xir.ops.shape import iota, reshape, transpose
 
 handlers: Handlers[Handler] = Handlers("keras")
 
-_MASKED = 1e9
-"""What `Attention` takes off the scores of keys that do not count (attention.py, `_apply_scores`)."""
+_MASKED = {DType.FLOAT16: 65504.0}
+"""What `Attention` takes off the scores of keys that do not count (attention.py, `_apply_scores`); else 1e9."""
 
-_FAR = -0.7 * float(np.finfo(np.float32).max)
-"""Scores of keys that do not count (keras/src/backend/tensorflow/nn.py, `_get_large_negative`)."""
+_FAR = {DType.FLOAT16: -0.7 * 65500.0}
+"""Scores of keys that do not count (keras/src/backend/tensorflow/nn.py, `_get_large_negative`); else -0.7 * 3.38e38."""
 
 
 def _causal(x: Value, y: Value) -> Value:
@@ -65,7 +65,7 @@ def scored(site: Site, query: Value, value: Value, key: Value | None = None) -> 
     if site.argument("use_causal_mask") or site.config.flag("causal"):
         kept = _both(site, kept, _causal(query, key))
     if kept is not None:
-        far = elementwise.sub(scores, scalar_like(scores, _MASKED))
+        far = elementwise.sub(scores, scalar_like(scores, _MASKED.get(scores.dtype, 1e9)))
         scores = elementwise.select(site.repeated(kept, scores.shape), scores, far)
     weights = norm.softmax(scores, axis=2)
     result = matmul(weights, value)
@@ -120,8 +120,9 @@ def _seen(site: Site, query: Value, value: Value, key: Value) -> Value | None:
 
 
 def _added(site: Site, seen: Value) -> Value:
-    """0 for keys that are seen and a huge negative number for others, f32: queries that see nothing see all alike."""
-    zero, far = (constant(value=constant_of(np.asarray(number, np.float32))) for number in (0.0, _FAR))
+    """0 for keys that are seen, a huge negative number for others: queries that see nothing see all alike."""
+    numbers = (0.0, _FAR.get(site.dtype, -0.7 * 3.38e38))
+    zero, far = (constant(value=constant_of(np.asarray(number, site.dtype.dtype))) for number in numbers)
     return elementwise.select(seen, site.repeated(zero, seen.shape), site.repeated(far, seen.shape))
 
 

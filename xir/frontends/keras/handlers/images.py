@@ -6,7 +6,6 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.keras.handlers._images import on_channels_second
 from xir.frontends.keras.site import Handler, Site
 from xir.ir.node import Value
-from xir.ir.types import DType
 from xir.ops import elementwise
 from xir.ops._build import scalar_like
 from xir.ops.reduce import reduce_max, reduce_min
@@ -51,15 +50,15 @@ _TRAINING = (
 """Layers that give what they get but in training (keras/src/layers/preprocessing/image_preprocessing)."""
 
 
-def _real(x: Value) -> Value:
-    return x if x.dtype.is_floating else elementwise.cast(x, dtype=DType.FLOAT32)
+def _real(site: Site, x: Value) -> Value:
+    return x if x.dtype.is_floating else elementwise.cast(x, dtype=site.dtype)
 
 
 @handlers.layer(*_TRAINING)
 def unchanged(site: Site, x: Value) -> Value:
     """Layers that change nothing but in training."""
     site.config.ignore(*site.layer.config)
-    return _real(x)
+    return _real(site, x)
 
 
 def _resized(image: Value, height: int, width: int, how: str) -> Value:
@@ -93,7 +92,7 @@ def resized(site: Site, x: Value) -> Value:
     def compute(image: Value) -> Value:
         return _resized(_cropped(site, image, height, width) if keeps else image, height, width, how)
 
-    return on_channels_second(site, _real(x), compute)
+    return on_channels_second(site, _real(site, x), compute)
 
 
 def _sides(site: Site, image: Value) -> tuple[int, int]:
@@ -130,7 +129,7 @@ def centre(site: Site, x: Value) -> Value:
 
     if x.rank != 4:
         site.refuse(f"a crop of {x.type!r}, which is no batch of images")
-    return on_channels_second(site, _real(x), compute)
+    return on_channels_second(site, _real(site, x), compute)
 
 
 @handlers.layer("AutoContrast")
@@ -138,7 +137,7 @@ def stretched(site: Site, x: Value) -> Value:
     """AutoContrast: the darkest and brightest numbers of each channel become the ends of the range."""
     low, high = (float(str(end)) for end in site.config.listed("value_range"))
     site.config.ignore("data_format")
-    image = _real(x)
+    image = _real(site, x)
     darkest, brightest = (
         broadcast(function(image, axes=(1, 2), keep_dims=True), shape=image.shape)
         for function in (reduce_min, reduce_max)

@@ -10,7 +10,6 @@ from xir.frontends.keras.site import Handler, Site
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim
 from xir.ir.node import Value
-from xir.ir.types import DType
 from xir.ops import elementwise, norm
 from xir.ops._build import channelwise, scalar_like
 from xir.ops.constant import constant
@@ -119,7 +118,7 @@ def unit(site: Site, x: Value) -> Value:
 @handlers.layer("Rescaling")
 def rescaled(site: Site, x: Value) -> Value:
     """Rescaling: x * scale + offset, each a number or one for each channel."""
-    image = elementwise.cast(x, dtype=_real(x)) if not x.dtype.is_floating else x
+    image = elementwise.cast(x, dtype=site.dtype) if not x.dtype.is_floating else x
     scaled = elementwise.mul(image, _channels(site, image, "scale"))
     return elementwise.add(scaled, _channels(site, image, "offset"))
 
@@ -129,7 +128,7 @@ def normalized(site: Site, x: Value) -> Value:
     """Normalization: (x - mean) / max(sqrt(variance), 1e-7), both given or kept (keras/src/layers/preprocessing)."""
     config = site.config
     axes = site.axes([whole(axis, "axis") for axis in config.listed("axis")], x.rank)
-    image = elementwise.cast(x, dtype=_real(x)) if not x.dtype.is_floating else x
+    image = elementwise.cast(x, dtype=site.dtype) if not x.dtype.is_floating else x
     if config.raw("mean") is not None:
         mean, variance = _channels(site, image, "mean"), _channels(site, image, "variance")
     else:
@@ -142,10 +141,6 @@ def normalized(site: Site, x: Value) -> Value:
     if config.flag("invert"):
         return elementwise.add(mean, elementwise.mul(image, deviation))
     return elementwise.div(elementwise.sub(image, mean), deviation)
-
-
-def _real(x: Value) -> DType:
-    return DType.FLOAT32 if not x.dtype.is_floating else x.dtype
 
 
 def _channels(site: Site, like: Value, name: str) -> Value:

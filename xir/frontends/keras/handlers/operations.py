@@ -281,6 +281,15 @@ def cast(site: Site, x: Value) -> Value:
     return elementwise.cast(x, dtype=DTYPES[site.config.word("dtype", "float32", *DTYPES)])
 
 
+@handlers.layer(OPERATION + "ConvertToTensor")
+def converted(site: Site, x: Value) -> Value:
+    """ConvertToTensor: in another type where one is said."""
+    if site.config.flag("sparse") or site.config.flag("ragged"):
+        site.refuse("a conversion to a sparse or ragged tensor")
+    word = site.config.raw("dtype")
+    return x if word is None else elementwise.cast(x, dtype=DTYPES[site.config.word("dtype", "float32", *DTYPES)])
+
+
 @handlers.layer(OPERATION + "ZerosLike", OPERATION + "OnesLike")
 def filled(site: Site, x: Value) -> Value:
     """ZerosLike, OnesLike."""

@@ -11,7 +11,7 @@ from xir.frontends.keras.handlers._sequences import Compact, compacted, spread
 from xir.frontends.keras.site import Handler, Site
 from xir.ir.dims import Dim
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import TensorType
 from xir.ops import elementwise
 from xir.ops.lstm import lstm
 from xir.ops.rnn import gru, rnn
@@ -159,7 +159,7 @@ def _kept(site: Site, batch: Dim, units: int, count: int) -> list[Value]:
             "the batch has no known size"
         )
         return []
-    type = TensorType(DType.FLOAT32, (batch, units))
+    type = TensorType(site.dtype, (batch, units))
     return [site.scope.builder.state(f"{site.layer.name}/state_{place}", type) for place in range(count)]
 
 

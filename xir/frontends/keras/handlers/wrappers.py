@@ -177,14 +177,21 @@ def over_cells(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
     return (x, *ends) if site.config.flag("return_state") else (x,)
 
 
-@handlers.layer("LSTMCell", "GRUCell", "SimpleRNNCell")
+@handlers.layer("LSTMCell", "GRUCell", "SimpleRNNCell", "StackedRNNCells")
 def one_step(site: Site, x: Value, *states: Value) -> tuple[Value, ...]:
-    """A cell called by itself: [N, I] and its states, as one step of the layer that runs it."""
+    """Cells called by themselves: [N, I] and the states of each, as one step of the layers that run them."""
     given = [*states, *site.named.pop("states", ())]
-    layer = _layer_of(site, site.layer, return_state=True)
     site.config.ignore(*site.layer.config)
-    parts = None if site.cursor.weights.parts is None else {"cell": site.cursor.weights}
-    cursor = site.cursor.rest() if parts is None else Cursor(Weights((), parts))
+    if site.cursor.weights.parts is not None:
+        site.cursor = Cursor(Weights((), {"cell": site.cursor.weights}))
+    ends: list[Value] = []
+    for cell, cursor in _cells(site, site.layer):
+        layer = _layer_of(site, cell, return_state=True)
+        count = 2 if layer.kind == "LSTM" else 1
+        sequence = reshape(x, shape=(x.shape[0], 1, x.shape[1]))
+        held = cursor if cursor.weights.parts is not None else cursor.rest()
+        x, *more = site.scope.builder.inner(site, layer, held, (sequence, *given[:count]))
+        given = given[count:]
+        ends += more
     site.cursor = Cursor(Weights())
-    sequence = reshape(x, shape=(x.shape[0], 1, x.shape[1]))
-    return site.scope.builder.inner(site, layer, cursor, (sequence, *given))
+    return (x, *ends)
