@@ -12,7 +12,7 @@ from tests.backends.export.tflite.test_export import Net, image, kinds, round_tr
 from xir.backends.export.tflite import export_tflite, plan_tflite
 from xir.errors import UnsupportedError
 from xir.ir.constant import Array, constant_of
-from xir.ir.dims import Symbol
+from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
@@ -80,28 +80,34 @@ def test_a_branch_has_two_subgraphs(value: float, tmp_path: Path) -> None:
     same(again["y0"], run(graph, feeds)["y0"])
 
 
-def looped(stacks: bool) -> Graph:
-    """X doubled until its sum passes a hundred, at most twelve times."""
-    x = image(2)
-    step, going, held = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ())), image(2)
+def looped(stacks: bool, rows: Dim = 2) -> Graph:
+    """X doubled until its sum passes a hundred, as often as is fed at most."""
+    x, count = image(rows), Value(TensorType(DType.INT64, ()))
+    step, going, held = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ())), image(rows)
     new = elementwise.add(held, held)
     limit = constant(value=constant_of(np.array(100.0, np.float32)))
     more = less(reduce_sum(new, axes=(0,), keep_dims=False), limit)
     results = (more, new, new) if stacks else (more, new)
-    count = constant(value=constant_of(np.array(12, np.int64)))
     made = control.loop(count, None, x, body=body((step, going, held), *results), carried=1)
-    return Net(x).graph(*made)
+    return Net(x, count).graph(*made)
 
 
-def test_a_loop_ends_by_its_condition_or_its_count(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stacks", [False, True])
+@pytest.mark.parametrize(("start", "count", "steps"), [(0.001, 12, 12), (7.0, 12, 3), (7.0, 2, 2), (7.0, 0, 0)])
+def test_a_loop_ends_by_its_condition_or_its_count(
+    stacks: bool, start: float, count: int, steps: int, tmp_path: Path
+) -> None:
+    """What is stacked has a row for each step, none where there was none."""
     path = tmp_path / "net.tflite"
-    export_tflite(looped(False), path)
-    for start in (0.001, 7.0):
-        feeds = {"x0": np.array([start, start], np.float32)}
-        again = run(xir.load(path), feeds)
-        same(again["y0"], run(looped(False), feeds)["y0"])
+    export_tflite(looped(stacks), path)
+    feeds = {"x0": np.array([start, start], np.float32), "x1": np.array(count, np.int64)}
+    again, wanted = run(xir.load(path), feeds), run(looped(stacks), feeds)
+    assert wanted["y0"][0] == np.float32(start) * 2.0**steps
+    assert [each.shape for each in again.values()] == ([(2,), (steps, 2)] if stacks else [(2,)])
+    for name, array in wanted.items():
+        same(again[name], array)
 
 
 def test_what_loops_cannot_do_is_told() -> None:
-    with pytest.raises(UnsupportedError, match="stacks the results of its steps"):
-        plan_tflite(looped(True))
+    with pytest.raises(UnsupportedError, match="stacks results whose sizes are not known"):
+        plan_tflite(looped(True, Symbol("N")))

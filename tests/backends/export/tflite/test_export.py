@@ -15,7 +15,7 @@ from xir.backends.export.tflite._versions import runtime_of, version_of
 from xir.errors import UnsupportedError
 from xir.frontends.tflite.reader import read_tflite
 from xir.ir.constant import constant_of
-from xir.ir.dims import Symbol
+from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
@@ -63,7 +63,7 @@ class Net:
         return Graph("net", self.inputs, outputs, labels, tuple(self.weights), names)
 
 
-def image(*sizes: int | Symbol) -> Value:
+def image(*sizes: Dim) -> Value:
     return Value(TensorType(DType.FLOAT32, sizes))
 
 

@@ -16,7 +16,7 @@ from xir.backends.export.legal import legalize
 from xir.backends.export.tflite._form import Flow, whole
 from xir.errors import UnsupportedError
 from xir.ir.constant import Constant, constant_of
-from xir.ir.dims import Dim
+from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter
@@ -128,27 +128,36 @@ def _write_if(plan: Plan, node: Node) -> None:
 
 def _write_while(
     plan: Plan, node: Node, parts: tuple[Plan, Plan], inputs: list[int], results: Sequence[Value | TensorType]
-) -> None:
-    """WHILE; `results` are ours where they are values."""
+) -> list[int]:
+    """WHILE; `results` are ours where they are values. The numbers of all."""
     fields = {
         f"{name}_subgraph_index": plan.module.index(part) for name, part in zip(("cond", "body"), parts, strict=True)
     }
-    plan.finish(node, "WHILE", inputs, ("WhileOptions", fields), results)
+    return plan.finish(node, "WHILE", inputs, ("WhileOptions", fields), results)
 
 
 def _write_loop(plan: Plan, node: Node) -> None:
-    """The step and the condition are handed on, then the states, then what the body reads besides."""
+    """The step and the condition are handed on, then the states, what is stacked, what the body reads besides.
+
+    What is stacked grows by a row in each step: how many there will be is not known. It begins with a row of zeros,
+    since LiteRT's loops take no tensor without elements; the row is cut off behind the loop.
+    """
     count, going, *values = node.inputs
     carried, body = whole(node, "carried"), _Body(plan)
     states = [value for value in values if value is not None]
     step, test = Value(TensorType(DType.INT64, ())), Value(TensorType(DType.BOOL, ()))
     held = [Value(value.type) for value in states[:carried]]
+    stacked = [Value(value.tensor.with_shape((Symbol(), *value.shape[1:]))) for value in node.outputs[carried:]]
     rest = [body.take(value) for value in states[carried:]]
     limit = None if count is None else body.take(count)
-    made = body.inline(_body_of(node, "body"), (step, test, *held, *rest))
-    inputs = (step, test, *held, *body.inputs)
+    turn = body.inline(_body_of(node, "body"), (step, test, *held, *rest))
+    inputs = (step, test, *held, *stacked, *body.inputs)
     one = constant(value=constant_of(np.array(1, np.int64)))
-    outputs = (add(step, one), _scalar(made[0]), *made[1 : 1 + carried], *body.inputs)
+    grown = (
+        concat(above, reshape(row, shape=(1, *row.shape)), axis=0)
+        for above, row in zip(stacked, turn[1 + carried :], strict=True)
+    )
+    outputs = (add(step, one), _scalar(turn[0]), *turn[1 : 1 + carried], *grown, *body.inputs)
     again = test if limit is None else logical_and(test, less(step, _scalar(limit)))
     parts = (
         _subgraph(plan, body.graph("condition", inputs, (again,))),
@@ -158,14 +167,36 @@ def _write_loop(plan: Plan, node: Node) -> None:
     begun = plan.literal(constant_of(np.array(True))) if going is None else plan.read(going)
     if going is not None and going.rank:
         begun = plan.reshaped(begun, (), DType.BOOL)
-    given = [first, begun, *map(plan.read, (*states[:carried], *body.outer))]
+    rows = [_blank(plan, value.tensor.with_shape((1, *value.shape[1:]))) for value in stacked]
+    given = [first, begun, *map(plan.read, states[:carried]), *rows, *map(plan.read, body.outer)]
     results: tuple[Value | TensorType, ...] = (
         step.tensor,
         test.tensor,
-        *node.outputs,
-        *(value.tensor for value in body.inputs),
+        *node.outputs[:carried],
+        *(value.tensor for value in (*stacked, *body.inputs)),
     )
-    _write_while(plan, node, parts, given, results)
+    made = _write_while(plan, node, parts, given, results)
+    for value, whole_ in zip(node.outputs[carried:], made[2 + carried :], strict=False):
+        plan.hold(value, _behind_first(plan, whole_, value.tensor))
+
+
+def _behind_first(plan: Plan, made: int, type: TensorType) -> int:
+    """All rows of a tensor but the first."""
+    rank = len(type.shape)
+    first, none, one = (
+        plan.literal(constant_of(np.array(numbers, np.int32)))
+        for numbers in ([1] + [0] * (rank - 1), [0] * rank, [1] * rank)
+    )
+    mask = (1 << rank) - 1
+    operands = [made, first, none, one]
+    return plan.add("STRIDED_SLICE", operands, type.shape, type.dtype, "StridedSliceOptions", end_mask=mask)
+
+
+def _blank(plan: Plan, type: TensorType) -> int:
+    """A tensor of zeros."""
+    nothing: Constant = constant_of(np.zeros((1,) * len(type.shape)), type.dtype)
+    operands = [plan.literal(nothing), plan.sizes(type.shape)]
+    return plan.add("BROADCAST_TO", operands, type.shape, type.dtype, "BroadcastToOptions")
 
 
 def _write_scan(plan: Plan, node: Node) -> None:
@@ -245,13 +276,8 @@ class _Scan:
         plan = self.plan
         zero = plan.literal(constant_of(np.array(0, np.int32)))
         steps = plan.reshaped(plan.sizes((self.length,)), (), DType.INT32)
-        begun = [self._blank(value.tensor) for value in self.stacked]
+        begun = [_blank(plan, value.tensor) for value in self.stacked]
         return [zero, steps, *map(plan.read, self.first), *begun, *map(plan.read, (*self.cut, *self.body.outer))]
-
-    def _blank(self, type: TensorType) -> int:
-        nothing: Constant = constant_of(np.zeros((1,) * len(type.shape)), type.dtype)
-        operands = [self.plan.literal(nothing), self.plan.sizes(type.shape)]
-        return self.plan.add("BROADCAST_TO", operands, type.shape, type.dtype, "BroadcastToOptions")
 
     def results(self) -> tuple[Value | TensorType, ...]:
         """What the loop ends with."""

@@ -224,15 +224,20 @@ class Plan:
         inputs: list[int],
         options: tuple[str, Mapping[str, Content]],
         results: Sequence[Value | TensorType],
-    ) -> None:
-        """An operator with results of which those that are values are the node's own."""
+    ) -> list[int]:
+        """An operator with results of which those that are values are the node's own; the numbers of all."""
         outputs: list[int] = []
         for result in results:
             type = result if isinstance(result, TensorType) else result.tensor
             outputs.append(self._new(type.dtype, type.shape))
             if isinstance(result, Value):
-                self._held[result] = {identity_of(result.rank): outputs[-1]}
+                self.hold(result, outputs[-1])
         self.records.append(Record(kind, inputs, outputs, options, node.source))
+        return outputs
+
+    def hold(self, value: Value, made: int) -> None:
+        """Lets a tensor of the file be a value of ours, in our order of axes."""
+        self._held[value] = {identity_of(value.rank): made}
 
     def _ref(self, operand: Operand) -> int:
         match operand:

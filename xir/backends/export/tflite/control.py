@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xir.backends.export.tflite._form import Answer, Flow, Forms, Refusal, whole
+from xir.ir.dims import Shape
 from xir.ir.graph import Graph
 from xir.ir.node import Node
 from xir.ir.types import TensorType
@@ -16,6 +17,10 @@ def _tensors(node: Node) -> Refusal | None:
     values = [*node.inputs, *node.outputs, *(value for body in bodies for value in (*body.inputs, *body.outputs))]
     odd = any(value is not None and not isinstance(value.type, TensorType) for value in values)
     return Refusal("a body with a value that is no tensor of known rank") if odd else None
+
+
+def _is_known(shape: Shape) -> bool:
+    return all(isinstance(size, int) for size in shape)
 
 
 @forms.of(control.if_)
@@ -32,7 +37,8 @@ def _scan(node: Node) -> Answer:
 
 @forms.of(control.loop)
 def _loop(node: Node) -> Answer:
-    """WHILE, where nothing is stacked: how many steps there are is not known before."""
-    if len(node.outputs) > whole(node, "carried"):
-        return Refusal("a loop that stacks the results of its steps")
+    """WHILE; what is stacked grows from step to step."""
+    stacked = node.outputs[whole(node, "carried") :]
+    if any(isinstance(value.type, TensorType) and not _is_known(value.shape[1:]) for value in stacked):
+        return Refusal("a loop that stacks results whose sizes are not known before the run")
     return _tensors(node) or Flow("LOOP")
