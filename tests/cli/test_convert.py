@@ -79,7 +79,7 @@ def test_the_document_keeps_its_shape(tmp_path, capsys):
         "certificate.version", "certificate.a", "certificate.b",
         "certificate.runtimes", "certificate.passed", "certificate.seeds", "certificate.rtol", "certificate.atol",
         "certificate.outputs", "certificate.layers", "certificate.unpaired", "certificate.first_divergence",
-        "certificate.constant_outputs", "certificate.random_weights",
+        "certificate.constant_outputs", "certificate.random_outputs", "certificate.random_weights",
         "certificate.versions",
     }  # fmt: skip
     assert {"python", "numpy", "onnx", "onnxruntime"} <= document["certificate"]["versions"].keys()

@@ -33,6 +33,10 @@ _ONE_STREAM = "its numbers are one stream in row-major order, which no target ha
 _NO_SLOPE = "the numbers do not depend on the operand"
 
 
+DRAWING = frozenset(("random_uniform", "random_normal", "bernoulli", "multinomial", "dropout"))
+"""The operators that draw random numbers."""
+
+
 def generator(seed: int) -> np.random.RandomState:
     """The stream of a seed: of 32 bits as `init_genrand` takes it, of 64 bits as two words for `init_by_array`."""
     return np.random.RandomState(seed if seed <= _WORD else [seed & _WORD, seed >> 32])

@@ -56,6 +56,7 @@ class Certificate:
         versions: the versions of what took part.
         constant: outputs that were one number, or empty, on all inputs: agreeing on them shows little.
         twin: the comparison of the same structure with random weights, where the model's own are made up and constant.
+        drawn: outputs that random numbers decide, of which each runtime drew others: their shapes alone are compared.
     """
 
     a: str
@@ -70,6 +71,7 @@ class Certificate:
     versions: tuple[tuple[str, str], ...] = ()
     constant: tuple[str, ...] = ()
     twin: Certificate | None = None
+    drawn: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -119,6 +121,7 @@ class Certificate:
             "first_divergence": first.to_dict() if first else None,
             "versions": dict(self.versions),
             "constant_outputs": list(self.constant),
+            "random_outputs": list(self.drawn),
             "random_weights": None if self.twin is None else self.twin.to_dict(),
         }
 
@@ -132,16 +135,27 @@ class Certificate:
         state = "verified on" if self.passed else "DIFFERS on"
         weights = "" if self.twin is None else ", also with random weights"
         shown = self if self.twin is None else self.twin
-        said = f"; {_listed(shown.constant)}: this shows little" if shown.constant else ""
+        said = f"; {_listed(shown.constant, _DULL)}: this shows little" if shown.constant else ""
+        between = f"({self.runtimes[0]} vs {self.runtimes[1]})"
+        if self.drawn and self.passed:
+            said += (
+                f"; {_listed(self.drawn, _DRAWN)}, which each runtime draws its own way: the shapes alone are compared"
+            )
+            if len(self.drawn) == len(self.outputs):
+                return f"nothing but shapes verified on {inputs}  {between}{said}"
         return (
             f"{state} {inputs}{weights}: max |d| {self.max_absolute:.1e}, max rel {self.max_relative:.1e}  "
-            f"({self.runtimes[0]} vs {self.runtimes[1]}){said}"
+            f"{between}{said}"
         )
 
 
-def _listed(names: tuple[str, ...]) -> str:
+_DULL = ("is constant or empty", "are constant or empty")
+_DRAWN = ("is decided by random numbers", "are decided by random numbers")
+
+
+def _listed(names: tuple[str, ...], what: tuple[str, str]) -> str:
     some = ", ".join(map(repr, names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
-    return f"output {some} is constant or empty" if len(names) == 1 else f"outputs {some} are constant or empty"
+    return f"output {some} {what[0]}" if len(names) == 1 else f"outputs {some} {what[1]}"
 
 
 def versions(extra: Mapping[str, str] | None = None) -> tuple[tuple[str, str], ...]:

@@ -16,6 +16,7 @@ from xir.reference import made_up_inputs, random_inputs
 from xir.verification.causes import likely_cause
 from xir.verification.certificate import Certificate, LayerDifference, versions, worst
 from xir.verification.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compare, compare_boxes, tensors_of
+from xir.verification.drawn import drawn_outputs, drawn_values
 from xir.verification.layers import Pair, pair_layers, values_of
 from xir.verification.memory import check_held, check_memory
 from xir.verification.runners import ReferenceRunner, Runner
@@ -64,6 +65,7 @@ def verify_runners(
     align = _checked_align(a, align or {})
     layers = None if layers_of is None else _Layers(a, layers_of, (rtol, atol))
     found = _Found(outputs, _box_outputs(a), align, (rtol, atol))
+    found.free = frozenset() if b.draws_alike else drawn_outputs(a)
     for given in _rounds(a, layers_of, feeds, seeds, progress, state or {}):
         other = {inputs.get(name, name): _aligned(array, align.get(name)) for name, array in given.items()}
         _check_shapes(b, other, names, {partner: name for name, partner in inputs.items()})
@@ -83,11 +85,17 @@ def verify_runners(
         tuple(layers.unpaired) if layers is not None else (),
         versions(),
         tuple(name for name, seen in found.dull.items() if seen.constant),
+        drawn=tuple(name for name in outputs if name in found.drawn),
     )
 
 
 class _Found:
-    """What was found of each output so far."""
+    """What was found of each output so far.
+
+    Attributes:
+        free: outputs that random numbers decide, which the other side draws its own way.
+        drawn: those of them that differ.
+    """
 
     def __init__(
         self, outputs: Mapping[str, str], boxes: set[str], align: Align, tolerance: tuple[float, float]
@@ -96,6 +104,8 @@ class _Found:
         self.rtol, self.atol = tolerance
         self.differences: dict[str, list[Difference]] = {name: [] for name in outputs}
         self.dull = {name: _Dull() for name in outputs}
+        self.free: frozenset[str] = frozenset()
+        self.drawn: set[str] = set()
 
     def add(self, expected: Mapping[str, Array], actual: Mapping[str, Array]) -> None:
         """Compares the results of one more run."""
@@ -103,7 +113,11 @@ class _Found:
             self.dull[name].add(expected[name])
             want = _aligned(expected[name], self.align.get(name))
             how = compare_boxes if name in self.boxes else compare
-            self.differences[name].append(how(name, want, actual[partner], rtol=self.rtol, atol=self.atol))
+            difference = how(name, want, actual[partner], rtol=self.rtol, atol=self.atol)
+            if name in self.free and difference.reason is None and not difference.equal:
+                self.drawn.add(name)
+                difference = Difference(name, difference.shape)
+            self.differences[name].append(difference)
 
 
 class _Dull:
@@ -165,7 +179,10 @@ class _Layers:
     def __init__(self, a: Graph, b: Graph, tolerance: tuple[float, float]) -> None:
         self.a, self.b = a, b
         self.rtol, self.atol = tolerance
-        self.pairs, self.unpaired = pair_layers(a, b)
+        pairs, self.unpaired = pair_layers(a, b)
+        drawn = drawn_values(a)
+        self.pairs = [pair for pair in pairs if pair.a not in drawn]
+        self.unpaired += [pair.name for pair in pairs if pair.a in drawn]
         self.differences: list[list[Difference]] = [[] for _ in self.pairs]
         self.atols: dict[Pair, float] = {}
         check_held([pair.a for pair in self.pairs], [pair.b for pair in self.pairs])

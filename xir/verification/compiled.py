@@ -14,6 +14,7 @@ class CompiledRunner:
     """A graph compiled for this machine's processor."""
 
     runtime = "xir cpu"
+    draws_alike = True
 
     def __init__(self, graph: Graph) -> None:
         """Compiles `graph`.

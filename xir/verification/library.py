@@ -28,6 +28,8 @@ class LibraryRunner:
         refused: the code that `init` answered, 0 for none; a model that was not made does not run.
     """
 
+    draws_alike = True
+
     def __init__(self, graph: Graph, report: AheadReport, library: str, cpu: str) -> None:
         """Opens the library.
 

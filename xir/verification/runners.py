@@ -30,6 +30,7 @@ class Runner(Protocol):
         input_names: the names to feed, in order.
         input_shapes: their shapes; None for a size that is not fixed, and for a whole shape that is not told.
         output_names: the names of the results, in order.
+        draws_alike: whether its random numbers must be the reference's.
     """
 
     @property
@@ -52,6 +53,11 @@ class Runner(Protocol):
         """The names of the results, in order."""
         ...
 
+    @property
+    def draws_alike(self) -> bool:
+        """Whether its random numbers must be the reference's."""
+        ...
+
     def run(self, feeds: Mapping[str, Array], *, peer_seconds: float = 0.0) -> Mapping[str, Array]:
         """The results by name; `peer_seconds` is what the other side needed, for a limit on this one's time."""
         ...
@@ -61,6 +67,7 @@ class ReferenceRunner:
     """A graph run by the reference."""
 
     runtime = "reference"
+    draws_alike = False  # a graph that was written and read again may have other seeds
 
     def __init__(self, graph: Graph) -> None:
         """Runs `graph`."""
@@ -79,6 +86,8 @@ class _ForeignRunner:
 
     A model that kills the runtime does not kill us, and one that keeps it busy without end is ended.
     """
+
+    draws_alike = False
 
     def __init__(self, name: str, module: str, path: str | bytes, seconds: float | None) -> None:
         """Opens the file at `path`, or the model that the bytes hold.

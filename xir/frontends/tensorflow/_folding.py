@@ -10,6 +10,7 @@ from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Node, Value
 from xir.ir.types import DType, TensorType
 from xir.ops import definition
+from xir.ops.random import DRAWING
 from xir.reference.execute import run
 
 MAX_NODES = 5_000
@@ -17,8 +18,6 @@ MAX_NODES = 5_000
 
 MAX_ELEMENTS = 1 << 22
 """Elements of any value on the way."""
-
-_RANDOM = frozenset(("random_uniform", "random_normal", "bernoulli", "multinomial", "dropout"))
 
 
 def folded(knowledge: Knowledge, value: Value) -> Constant | None:
@@ -75,7 +74,7 @@ def _sized(knowledge: Knowledge, value: Value) -> Constant | None:
 
 
 def _is_computable(node: Node) -> bool:
-    if node.op.has_effect or node.op.name in _RANDOM or definition(node).kept_reason is not None:
+    if node.op.has_effect or node.op.name in DRAWING or definition(node).kept_reason is not None:
         return False
     for output in node.outputs:
         elements = product(output.shape) if isinstance(output.type, TensorType) else 0
