@@ -32,8 +32,7 @@ def test_what_draws_is_found_in_bodies_too() -> None:
     condition, x = Value(TensorType(DType.BOOL, ())), Value(TYPE)
     inner, other = noisy(plain=False), Value(TYPE)
     same = Graph("h", (other,), (other,), ("y",))
-    made = if_(condition, x, then_body=inner, else_body=same)
-    (chosen,) = made if isinstance(made, tuple) else (made,)
+    (chosen,) = if_(condition, x, then_body=inner, else_body=same)
     outer = Graph("g", (condition, x), (chosen, add(x, x)), ("a", "b"), names={condition: "c", x: "x"})
     assert drawn_outputs(outer) == {"a"}
 

@@ -57,15 +57,13 @@ def verify_runners(
 
     Raises:
         UsageError: if they do not have as many inputs or outputs, `align` names none, or `a` fails on made-up inputs.
-        UnsafeError: if made-up inputs would need more memory than `MAX_RUN_BYTES`, or the second model does not end
-            (see `xir.limits.FOREIGN_SECONDS`).
+        UnsafeError: if made-up inputs need more than `MAX_RUN_BYTES`, or `b` does not end (`FOREIGN_SECONDS`).
     """
     inputs = _pair_names("inputs", a.input_names, b.input_names)
     outputs = _pair_names("outputs", a.output_names, b.output_names)
     align = _checked_align(a, align or {})
     layers = None if layers_of is None else _Layers(a, layers_of, (rtol, atol))
-    found = _Found(outputs, _box_outputs(a), align, (rtol, atol))
-    found.free = frozenset() if b.draws_alike else drawn_outputs(a)
+    found = _Found(outputs, (_box_outputs(a), _free_outputs(a, b)), align, (rtol, atol))
     for given in _rounds(a, layers_of, feeds, seeds, progress, state or {}):
         other = {inputs.get(name, name): _aligned(array, align.get(name)) for name, array in given.items()}
         _check_shapes(b, other, names, {partner: name for name, partner in inputs.items()})
@@ -85,7 +83,7 @@ def verify_runners(
         tuple(layers.unpaired) if layers is not None else (),
         versions(),
         tuple(name for name, seen in found.dull.items() if seen.constant),
-        drawn=tuple(name for name in outputs if name in found.drawn),
+        drawn=tuple(sorted(found.drawn)),
     )
 
 
@@ -93,18 +91,24 @@ class _Found:
     """What was found of each output so far.
 
     Attributes:
+        boxes: outputs that are sets of boxes.
         free: outputs that random numbers decide, which the other side draws its own way.
         drawn: those of them that differ.
     """
 
     def __init__(
-        self, outputs: Mapping[str, str], boxes: set[str], align: Align, tolerance: tuple[float, float]
+        self,
+        outputs: Mapping[str, str],
+        kinds: tuple[set[str], frozenset[str]],
+        align: Align,
+        tolerance: tuple[float, float],
     ) -> None:
-        self.outputs, self.boxes, self.align = outputs, boxes, align
+        """Nothing is found yet; `kinds`: the outputs that are boxes, and those that are free."""
+        self.outputs, self.align = outputs, align
+        self.boxes, self.free = kinds
         self.rtol, self.atol = tolerance
         self.differences: dict[str, list[Difference]] = {name: [] for name in outputs}
         self.dull = {name: _Dull() for name in outputs}
-        self.free: frozenset[str] = frozenset()
         self.drawn: set[str] = set()
 
     def add(self, expected: Mapping[str, Array], actual: Mapping[str, Array]) -> None:
@@ -283,6 +287,10 @@ def _checked_align(a: Graph, align: Align) -> Align:
 
 def _aligned(array: Array, perm: tuple[int, ...] | None) -> Array:
     return array if perm is None else np.ascontiguousarray(array.transpose(perm))
+
+
+def _free_outputs(a: Graph, b: Runner) -> frozenset[str]:
+    return frozenset() if b.draws_alike else drawn_outputs(a)
 
 
 def _box_outputs(graph: Graph) -> set[str]:

@@ -46,6 +46,16 @@ def test_an_unranked_placeholder_takes_the_type_that_is_told(tmp_path):
         xir.load(path, inputs={"z": "f32[2]"})
 
 
+def test_an_unranked_placeholder_is_named_where_its_rank_is_needed(tmp_path):
+    axes = literal("axes", [0], (1,), "DT_INT32")
+    told = node("Placeholder", "data", dtype=F)
+    path = write(tmp_path, told, axes, node("Max", "y", "data", "axes", T=F))
+    with pytest.raises(InvalidModelError, match="known rank") as error:
+        xir.load(path)
+    assert error.value.hint is not None
+    assert "how many axes 'data' has: tell all sizes with --input data=f32[...]" in error.value.hint
+
+
 def test_all_missing_operators_are_told_at_once(tmp_path):
     path = write(
         tmp_path,

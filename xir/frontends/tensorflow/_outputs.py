@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from xir.errors import XirError
 from xir.frontends._contents import Contents
 from xir.frontends._operands import Knowledge
 from xir.frontends.tensorflow._site import Site
 from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode
 from xir.frontends.tensorflow.op_defs import operator
+from xir.ir.node import UNKNOWN_RANK, Value
+from xir.ir.types import UnrankedType
 
 PLACEHOLDERS = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
 """Nodes that are inputs of the model."""
@@ -41,6 +44,15 @@ def found_outputs(graph: TfGraph) -> tuple[Edge, ...]:
     read.update(name for node in graph.nodes.values() for name in node.controls)
     ends = [node for node in graph.nodes.values() if node.name not in read and node.kind not in _NO_RESULTS]
     return tuple(Edge(node.name, "", index) for node in ends for index in range(_results(node)))
+
+
+def untold_ranks(error: XirError, inputs: Mapping[str, Value]) -> str | None:
+    """What to do about an error of a tensor whose rank is not known, where the file does not tell that of inputs."""
+    types = {name: value.type.dtype for name, value in inputs.items() if isinstance(value.type, UnrankedType)}
+    if error.code != f"XIR-E{UNKNOWN_RANK}" or not types:
+        return None
+    told = " ".join(f"--input {name}={dtype}[...]" for name, dtype in types.items())
+    return f"the file does not tell how many axes {', '.join(map(repr, types))} has: tell all sizes with {told}"
 
 
 def _results(node: TfNode) -> int:

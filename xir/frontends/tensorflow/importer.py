@@ -16,7 +16,7 @@ from xir.frontends._problems import Problems
 from xir.frontends.tensorflow._control import Control
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, Frames
 from xir.frontends.tensorflow._handles import Handle, Operand, TableHandle, VariableHandle
-from xir.frontends.tensorflow._outputs import PLACEHOLDERS, found_outputs, unsafe_nodes
+from xir.frontends.tensorflow._outputs import PLACEHOLDERS, found_outputs, unsafe_nodes, untold_ranks
 from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._site import Handler, Site
@@ -358,6 +358,7 @@ class Importer:
             self.problems.note(node.kind, error.message, error.hint, label)
             results = None
         except XirError as error:
+            error.hint = untold_ranks(error, self.inputs) or error.hint
             if error.source.layer is None or scope.parent is None:
                 error.source = type(error.source)(self.file, label, node.kind)
             raise
