@@ -267,7 +267,8 @@ def _quantized(node: Node, made: _Scaled, rewriter: Rewriter) -> Value | None:
     if scale.dtype is not DType.FLOAT32 or dtype.is_floating:
         return None
     with np.errstate(all="ignore"):
-        factor = np.asarray(made.factor / held.array().reshape(()).astype(np.float32))
+        step = cast("NDArray[np.float32]", held.array().reshape(()).astype(np.float32))
+        factor = np.asarray(made.factor / step, np.float32)
     known = factor if made.bias is None else np.stack(np.broadcast_arrays(factor, made.bias))
     if not np.isfinite(known).all() or (factor <= 0).any():
         return None
