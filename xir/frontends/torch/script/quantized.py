@@ -3,8 +3,9 @@
 A quantised tensor is followed as the real numbers that it stands for, each written as ONNX writes them: quantised to
 whole numbers and back. What a layer makes is computed in f32 and quantised once, as the definition of the layer says
 (torch/ao/nn/quantized/reference); PyTorch's kernels, which sum whole numbers, differ by one step at most where a sum
-falls next to the middle of two (aten/src/ATen/native/quantized/cpu). Averages are taken of the whole numbers, as those
-kernels do: every other average of two numbers lies in the middle of two steps.
+falls next to the middle of two (aten/src/ATen/native/quantized/cpu). Pools take averages of the whole numbers, as those
+kernels do: every other average of two numbers lies in the middle of two steps. `mean` takes them of the real ones
+(ReduceOps.cpp there).
 """
 
 from __future__ import annotations
@@ -47,15 +48,15 @@ _KEEPS = frozenset(
 
 _AVERAGES = frozenset(
     (
-        *("mean", "avg_pool1d", "avg_pool2d", "avg_pool3d"),
+        *("avg_pool1d", "avg_pool2d", "avg_pool3d"),
         *("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"),
     )
 )
-"""Operators whose results are averages of the operand, quantised as it is (qadaptive_avg_pool2d_nhwc_kernel)."""
+"""Pools whose results are averages of the operand, quantised as it is (kernels/QuantizedOpKernels.cpp)."""
 
 _ROUNDS = _AVERAGES | frozenset(
     (
-        *("upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
+        *("mean", "upsample_nearest1d", "upsample_nearest2d", "upsample_nearest3d"),
         *("upsample_bilinear2d", "hardtanh", "hardtanh_", "clamp", "clamp_", "relu6", "relu6_", "leaky_relu"),
         *("leaky_relu_", "elu", "elu_", "celu", "threshold", "cat", "stack", "constant_pad_nd", "pad"),
         *("reflection_pad1d", "reflection_pad2d", "masked_fill", "roi_align"),
@@ -176,7 +177,7 @@ def _counted_from(short: str, form: Form) -> int | None:
 
 
 def entered(interpreter: Interpreter, name: str, items: Sequence[object]) -> Items:
-    """What an operator is called with: averages are taken of steps of the scale, whose sums are exact."""
+    """What an operator is called with: pools average steps of the scale, whose sums are exact."""
     if not items or not isinstance(items[0], Quantized):
         return list(items)
     call, form = interpreter.call, items[0].form

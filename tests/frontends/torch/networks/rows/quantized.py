@@ -38,6 +38,7 @@ def _image(given: Mapping[str, int]) -> dict[str, Any]:
 
 
 def rows() -> Iterator[Network]:
-    """The networks; sums that fall next to the middle of two steps may go to either, layer after layer."""
+    """The networks; means that fall next to the middle of two steps may go to either, in the last layer but one."""
     for name in NAMES.split():
-        yield Network(f"torchvision.quantized.{name}", _built(name), _image, tolerance=0.05)
+        tolerance = 0.05 if name.startswith("shufflenet") else 1e-4
+        yield Network(f"torchvision.quantized.{name}", _built(name), _image, tolerance=tolerance)
