@@ -1,6 +1,6 @@
 """Convolutions of 3 x 3 cells by minimal filtering: a quarter of the products, or half of them.
 
-Sums are rounded otherwise than one product after another: within 5e-5 of the largest result for numbers of like size,
+Sums are rounded otherwise than one product after another: within 2e-5 of the largest result for numbers of like size,
 where the direct sum is within 1e-5. A caller who wants the direct sum asks for `exact`.
 """
 

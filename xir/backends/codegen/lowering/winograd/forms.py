@@ -24,6 +24,11 @@ CELLS = 3
 """Cells of the window along each axis."""
 
 
+def _steps(row: Sequence[float]) -> int:
+    """Instructions of a sum of multiples: the first is free where it is not multiplied."""
+    return sum(factor != 0 for factor in row) - (1 in row)
+
+
 @dataclass(frozen=True, slots=True)
 class Form:
     """A way to filter.
@@ -54,9 +59,9 @@ class Form:
     def work(self) -> tuple[int, int]:
         """Instructions that turn the elements of one tile and channel, and the products back: loads and stores too."""
         lines, rest = self.elements, self.elements - 2
-        factors = [sum(factor != 0 for row in matrix for factor in row) for matrix in (self.before, self.after)]
-        before = 2 * lines * (factors[0] - lines + rest) + 2 * self.products
-        after = (lines + self.results) * (factors[1] - self.results + rest) + self.products + self.results**2
+        sums = [sum(_steps(row) for row in matrix) for matrix in (self.before, self.after)]
+        before = 2 * lines * (sums[0] + rest) + 2 * self.products
+        after = (lines + self.results) * (sums[1] + rest) + self.products + self.results**2
         return before, after
 
 
@@ -71,24 +76,35 @@ SMALL = Form(
 LARGE = Form(
     4,
     (
-        (4, 0, -5, 0, 1, 0),
-        (0, 0, -4, 0, 1, 0),
-        (0, -4, 0, 1, 0, 0),
-        (0, 0, -1, 0, 1, 0),
-        (0, -2, 0, 2, 0, 0),
-        (0, 4, 0, -5, 0, 1),
+        (225 / 256, 0, -169 / 64, 0, 1, 0),
+        (0, 0, -9 / 4, 0, 1, 0),
+        (0, -45 / 32, 0, 5 / 8, 0, 0),
+        (0, 0, -25 / 64, 0, 1, 0),
+        (0, -75 / 128, 0, 3 / 2, 0, 0),
+        (0, 225 / 256, 0, -169 / 64, 0, 1),
     ),
-    ((1, 1, 0, 1, 0, 0), (0, 0, 1, 0, 2, 0), (0, 1, 0, 4, 0, 0), (0, 0, 1, 0, 8, 1)),
     (
-        (1 / 4, 0, 0),
-        (-1 / 6, -1 / 6, -1 / 6),
-        (-1 / 6, 1 / 6, -1 / 6),
-        (1 / 24, 1 / 12, 1 / 6),
-        (1 / 24, -1 / 12, 1 / 6),
+        (1, 1, 0, 1, 0, 0),
+        (0, 0, 5 / 8, 0, 3 / 2, 0),
+        (0, 25 / 64, 0, 9 / 4, 0, 0),
+        (0, 0, 125 / 512, 0, 27 / 8, 1),
+    ),
+    (
+        (256 / 225, 0, 0),
+        (-2048 / 2975, -256 / 595, -32 / 119),
+        (-2048 / 2975, 256 / 595, -32 / 119),
+        (128 / 1071, 64 / 357, 32 / 119),
+        (128 / 1071, -64 / 357, 32 / 119),
         (0, 0, 1),
     ),
 )
-"""F(4 x 4, 3 x 3): 36 products where 144 would be."""
+"""F(4 x 4, 3 x 3): 36 products where 144 would be.
+
+Its points are 0, 5/8, -5/8, 3/2, -3/2 and infinity: of the pairs of eighths those that round the least. On normal
+numbers of 64 channels the error is 1.9 times that of the direct sum in f32, where the usual 0, 1, -1, 2, -2 have 4.4,
+for one product more in nine. (Barabasz, Anderson, Soodhalter, Gregg 2020, "Error Analysis and Improving the Accuracy of
+Winograd Convolution for Deep Neural Networks", section 5, on the choice of points.)
+"""
 
 Named = Callable[[Scalar], Scalar]
 """Gives a value a name, so that it is computed once."""
