@@ -328,6 +328,53 @@ def categories(keras):
     return keras.Model([x, y], found)
 
 
+def text(keras):
+    """Texts as numbers of their words, as counts, and hashed; the last vocabulary was learnt."""
+    layers = keras.layers
+    x, n = layers.Input((1,), name="x", dtype="string"), layers.Input((3,), name="n", dtype="int64")
+    words = ["the", "fox", "quick", "over", "the quick", "fox fox", "q"]
+    settings = (
+        {},
+        {"output_sequence_length": 4, "standardize": "lower"},
+        {"output_mode": "multi_hot", "standardize": "strip_punctuation"},
+        {"output_mode": "count", "pad_to_max_tokens": True, "max_tokens": 10, "ngrams": (1, 2)},
+        {"output_mode": "tf_idf", "idf_weights": [0.5, 1.0, 2.0, 0.25, 3.0, 1.5, 0.125]},
+        {"split": "character", "output_sequence_length": 12},
+        {"split": None, "standardize": None},
+        {"ngrams": 2, "output_sequence_length": 9},
+    )
+    learnt = layers.TextVectorization(max_tokens=6, output_mode="tf_idf")
+    learnt.adapt([["The quick fox"], ["a fox, the fox"], ["over there"]])
+    counted = {"output_mode": "count", "salt": 5}
+    buckets = ({}, {"salt": [133, 7]}, {"mask_value": ""}, {"output_mode": "one_hot"}, counted)
+    found = [
+        *(layers.TextVectorization(vocabulary=words, **each)(x) for each in settings),
+        learnt(x),
+        *(layers.Hashing(7, **each)(x) for each in buckets),
+        layers.Hashing(11, mask_value=7, dtype="int32")(n),
+    ]
+    return keras.Model([x, n], found)
+
+
+def adapted(keras):
+    """Layers that were trained by LoRA: their files hold the products of its weights with the kernels' sums."""
+    layers = keras.layers
+    x, n = layers.Input((4, 4, 2), name="x"), layers.Input((5,), name="n", dtype="int32")
+    held = [
+        layers.Conv2D(3, 2),
+        layers.Dense(3),
+        layers.EinsumDense("abcd,de->abce", (3, 3, 2)),
+        layers.Embedding(7, 3),
+    ]
+    y = x
+    for layer in held[:3]:
+        y = layer(y)
+    found = [y, held[3](n)]
+    for layer in held:
+        layer.enable_lora(2)
+    return keras.Model([x, n], found)
+
+
 NETWORKS = {
     "shared": (shared, (2, 3)),
     "nested": (nested, (2, 3)),
@@ -381,6 +428,8 @@ NETWORKS = {
     "stacked_step": (stacked_step, (3,)),
     "mixed_float16": (lambda keras: mixed(keras, "mixed_float16"), (2, 3)),
     "mixed_bfloat16": (lambda keras: mixed(keras, "mixed_bfloat16"), (2, 3)),
+    "adapted": (adapted, (3,)),
+    "text": (text, (3,)),
     "spectral": (spectral, (3,)),
     "back": (back, (3,)),
     "categories": (categories, (3,)),

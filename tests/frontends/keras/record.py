@@ -22,6 +22,8 @@ HERE = Path(__file__).parent
 IN_HDF5 = {"numbers", "nested", "heads", "cells", "both_ways", "sequential", "outputs", "shared", "each_step_model"}
 """Cases that Keras 3 writes into HDF5 too."""
 
+TEXTS = ("The quick, brown FOX!", "jumps  over é the lazy-dog; q", "", "fox fox Fox the")
+
 
 def _layer(keras, kind, settings):
     return getattr(keras.layers, kind)(**settings)
@@ -42,11 +44,15 @@ def model_of(keras, case):
 def feeds_of(generator, model, numbers):
     """Inputs; every third step of sequences is 0, as masks need it."""
     found = []
+    count = len(TEXTS) if any(str(value.dtype) == "string" for value in model.inputs) else 2
     for value in model.inputs:
-        shape = [2 if axis == 0 else 5 if size is None else size for axis, size in enumerate(value.shape)]
+        shape = [count if axis == 0 else 5 if size is None else size for axis, size in enumerate(value.shape)]
+        if str(value.dtype) == "string":
+            found.append(np.resize(np.array(TEXTS), (len(TEXTS), *shape[1:])))
+            continue
         whole = "int" in str(value.dtype)
         array = generator.integers(0, numbers or 7, shape) if whole else generator.normal(size=shape)
-        array = array.astype(np.int32 if whole else np.float32)
+        array = array.astype(str(value.dtype) if whole else np.float32)
         if array.ndim == 3 and not whole:
             array[0, ::3] = 0
         found.append(array)
@@ -91,7 +97,8 @@ def recorded(keras, generation, suffix, wanted):
             found[f"{name}/file"] = np.frombuffer(path.read_bytes(), np.uint8)
             with contextlib.suppress(ValueError, TypeError):  # Keras does not load every file that it writes
                 model = keras.models.load_model(path, compile=False)
-        results = model(feeds if len(feeds) > 1 else feeds[0], training=False)
+        given = [keras.ops.convert_to_tensor(each) for each in feeds] if generation == 3 else feeds
+        results = model(given if len(given) > 1 else given[0], training=False)
         results = results if isinstance(results, list | tuple) else [results]
         for index, array in enumerate(feeds):
             found[f"{name}/x{index}"] = array

@@ -17,6 +17,10 @@ def lookup(**settings):
     return node("StringLookup", "y", tensor("x"), oov_token="[UNK]", dtype="int64", **settings)
 
 
+def text(**settings):
+    return node("TextVectorization", "y", tensor("x"), **{"vocabulary": ["a"], "standardize": None, **settings})
+
+
 def run(path, x):
     return xir.run(xir.load(path), {"x": x})["y"].tolist()
 
@@ -58,15 +62,32 @@ def test_words_of_numbers(tmp_path):
     [
         (lookup(vocabulary=None), "does not hold"),
         (lookup(vocabulary=["a"], num_oov_indices=2), "by a hash"),
-        (lookup(vocabulary=["a"], output_mode="tf_idf"), "tf_idf"),
+        (lookup(vocabulary=["a"], output_mode="tf_idf"), "lacks its weight 'idf_weights'"),
+        (lookup(vocabulary=["a"], output_mode="tf_idf", num_oov_indices=0), "tf_idf"),
+        (lookup(vocabulary=["a"], output_mode="tf_idf", idf_weights=[1.0, 2.0]), "2 weights of words"),
         (lookup(vocabulary=["a"], sparse=True), "sparse"),
         (node("Discretization", "y", tensor("x"), bin_boundaries=None), "before `adapt`"),
-        (node("TextVectorization", "y", tensor("x")), "no handler"),
+        (text(), "one in a row"),
+        (text(split=None, ngrams=2), "given apart"),
+        (text(split=None, ngrams=[0]), "1 to 64"),
+        (text(split={"class_name": "function"}), "cuts"),
+        (text(standardize={"class_name": "function"}), "standardizes"),
+        (text(split=None, ragged=True), "ragged"),
+        (text(split=None, sparse=True), "sparse"),
+        (text(split=None, vocabulary=[1]), "more than texts"),
+        (node("Hashing", "y", tensor("x"), num_bins=3, mask_value=7), "no text"),
+        (node("Hashing", "y", tensor("x"), num_bins=3, output_mode="count", sparse=True), "sparse"),
+        (node("HashedCrossing", "y", tensor("x"), num_bins=3), "SparseCrossHashed"),
     ],
 )
 def test_what_is_refused(held, expected, tmp_path):
     with pytest.raises(xir.XirError, match=expected):
         xir.load(archive(tmp_path / "m.keras", functional(TEXT, held), WEIGHTS))
+
+
+def test_texts_are_needed(tmp_path):
+    with pytest.raises(xir.XirError, match="as texts"):
+        xir.load(archive(tmp_path / "m.keras", functional(PLACES, text()), WEIGHTS))
 
 
 def test_rows_are_needed_for_counts(tmp_path):

@@ -27,7 +27,8 @@ def arrays(held: Any, name: Any, letter: Any) -> Any:
     """The recorded arrays x0, x1, ... or y0, y1, ..."""
     found: list[Any] = []
     while f"{name}/{letter}{len(found)}" in held.files:
-        found.append(held[f"{name}/{letter}{len(found)}"])
+        array = held[f"{name}/{letter}{len(found)}"]
+        found.append(array.astype(object) if array.dtype.kind == "U" else array)
     return found
 
 

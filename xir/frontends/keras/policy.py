@@ -11,7 +11,16 @@ from xir.frontends.keras.model import Json, Layer
 from xir.frontends.keras.owners import OPERATION
 from xir.ir.types import DType
 
-_OF_NUMBERS = frozenset({"StringLookup", "IntegerLookup", "Discretization", "CategoryEncoding"})
+_OF_NUMBERS = frozenset(
+    {
+        "CategoryEncoding",
+        "Discretization",
+        "Hashing",
+        "IntegerLookup",
+        "StringLookup",
+        "TextVectorization",
+    }
+)
 """Layers whose type is that of their results, which are numbers of categories."""
 
 _WIDE = frozenset({"BatchNormalization", "SyncBatchNormalization", "GroupNormalization", "LayerNormalization"})

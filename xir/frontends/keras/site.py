@@ -247,6 +247,17 @@ class Site(Operands):
                 self.invalid(f"its weight {what!r} has the shape {list(value.shape)}, expected {list(shape)}")
         return value
 
+    def check_plain(self) -> None:
+        """Refuses quantised weights; those of LoRA (Hu et al. 2021) are part of the kernels that Keras stores.
+
+        keras/src/layers/core/dense.py, `_get_kernel_with_merged_lora`; the other layers do alike.
+        """
+        if self.config.raw("quantization_config") is not None:
+            self.refuse("weights that are quantised", "save the model with plain weights")
+        if self.config.raw("lora_rank") is not None:
+            self.note("what LoRA trained is part of the kernels in the file")
+        self.config.ignore("lora_alpha")
+
     def unasked(self) -> tuple[str, ...]:
         """Settings that the layer has and nobody asked for."""
         left = [name for name in self.config.unasked() if name not in _COMMON]

@@ -23,6 +23,7 @@ from xir.frontends.keras.handlers import (
     pooling,
     recurrent,
     reshaping,
+    text,
     wrappers,
 )
 from xir.frontends.keras.site import Handler
@@ -45,6 +46,7 @@ HANDLERS: Handlers[Handler] = Handlers(
     pooling.handlers,
     recurrent.handlers,
     reshaping.handlers,
+    text.handlers,
     wrappers.handlers,
 )
 """All handlers."""
@@ -59,6 +61,7 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "JaxLayer": _FOREIGN,
         "TorchModuleWrapper": _FOREIGN,
         "TFSMLayer": _FOREIGN,
+        "HashedCrossing": "crosses hashes as TensorFlow's SparseCrossHashed does, which xir has no operator for",
     }
 )
 """Classes that are refused by name, and why."""

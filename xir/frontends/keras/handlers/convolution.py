@@ -45,7 +45,7 @@ def convolution(site: Site, x: Value) -> Value:
     outputs, groups = site.config.integer("filters"), site.config.integer("groups", 1)
     window = site.config.positive("kernel_size", axes)
     strides, dilation = site.config.positive("strides", axes, 1), site.config.positive("dilation_rate", axes, 1)
-    _no_lora(site)
+    site.check_plain()
 
     def compute(image: Value) -> Value:
         channels = _groups(site, image)
@@ -66,12 +66,6 @@ def convolution(site: Site, x: Value) -> Value:
     return activated(site, on_channels_second(site, x, compute), site.config.raw("activation"))
 
 
-def _no_lora(site: Site) -> None:
-    if site.config.raw("lora_rank") is not None or site.config.raw("quantization_config") is not None:
-        site.refuse("weights that are changed by LoRA or quantised", "save the model with plain weights")
-    site.config.ignore("lora_alpha")
-
-
 @handlers.layer("Conv1DTranspose", "Conv2DTranspose", "Conv3DTranspose")
 def transposed(site: Site, x: Value) -> Value:
     """Conv1DTranspose and its kin; kernel [window..., O, I] (keras/src/backend/common/backend_utils.py)."""
@@ -83,7 +77,7 @@ def transposed(site: Site, x: Value) -> Value:
     strides, dilation = site.config.positive("strides", axes, 1), site.config.positive("dilation_rate", axes, 1)
     extra = None if site.config.raw("output_padding") is None else site.config.integers("output_padding", axes)
     mode = site.config.word("padding", "valid", "valid", "same")
-    _no_lora(site)
+    site.check_plain()
     if site.config.integer("groups", 1) != 1:
         site.refuse("a transposed convolution in groups")
 

@@ -23,17 +23,11 @@ from xir.ops.shape import broadcast, reshape, transpose
 handlers: Handlers[Handler] = Handlers("keras")
 
 
-def _plain_weights(site: Site) -> None:
-    if site.config.raw("lora_rank") is not None or site.config.raw("quantization_config") is not None:
-        site.refuse("weights that are changed by LoRA or quantised", "save the model with plain weights")
-    site.config.ignore("lora_alpha")
-
-
 @handlers.layer("Dense")
 def dense(site: Site, x: Value) -> Value:
     """Dense: `x @ kernel + bias` along the last axis (keras/src/layers/core/dense.py)."""
     units = site.config.integer("units")
-    _plain_weights(site)
+    site.check_plain()
     kernel = site.weight("kernel", (x.shape[-1], units))
     flat = x if x.rank == 2 else reshape(x, shape=(product_of(x.shape[:-1]), x.shape[-1]))
     result = matmul(flat, kernel)
@@ -47,7 +41,7 @@ def dense(site: Site, x: Value) -> Value:
 @handlers.layer("EinsumDense")
 def equation(site: Site, x: Value) -> Value:
     """EinsumDense: a product with the kernel as an equation describes it (keras/src/layers/core/einsum_dense.py)."""
-    _plain_weights(site)
+    site.check_plain()
     site.config.ignore("output_shape")
     axes = site.config.raw("bias_axes")
     result = with_equation(site, x, site.config.text("equation"), axes if isinstance(axes, str) else "")
@@ -141,7 +135,7 @@ def embedded(site: Site, x: Value) -> Value:
     """
     rows = site.config.optional_integer("input_dim")
     width = site.config.integer("output_dim")
-    _plain_weights(site)
+    site.check_plain()
     site.config.ignore("dropout", "weights")
     reverse = bool(site.argument("reverse"))
     tied, cap = site.config.flag("tie_weights", True), site.config.optional_number("logit_soft_cap")
