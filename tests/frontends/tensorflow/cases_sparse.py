@@ -80,7 +80,32 @@ def _boxes() -> Iterator[Case]:
         yield Case(f"NonMaxSuppressionV5 {pad}", "NonMaxSuppressionV5", operands, flags, (0, 1, 2))
 
 
+def _combined() -> Iterator[Case]:
+    kind = "CombinedNonMaxSuppression"
+    counts = (fixed(2), fixed(5), fixed(0.3, "float32"), fixed(0.2, "float32"))
+    for classes in (1, 3):
+        corners = real(2, 6, classes, 4, low=-0.1, high=0.6) + np.array([0, 0, 0.5, 0.5], np.float32)
+        scores = real(2, 6, 3, low=0, high=1, seed=5)
+        for flags in ({}, {"pad_per_class": True, "clip_boxes": False}):
+            yield Case(f"{kind} {classes} {len(flags)}", kind, (corners, scores, *counts), flags, (0, 1, 2, 3))
+    few = (real(1, 2, 1, 4, low=0, high=1), real(1, 2, 1, low=0, high=1), fixed(2), fixed(4), *counts[2:])
+    yield Case(f"{kind} few", kind, few, {}, (0, 1, 2, 3))
+
+
+def _decoded() -> Iterator[Case]:
+    x, kind = np.round(real(7, 3, 4), 2), "CTCGreedyDecoder"
+    for name, rules in (("", {}), (" merged", {"merge_repeated": True}), (" first", {"blank_index": 0})):
+        yield Case(f"{kind}{name}", kind, (np.repeat(x, 2, 0), np.array([14, 5, 0], np.int32)), rules, (0, 1, 2, 3))
+
+
+def _areas() -> Iterator[Case]:
+    for size in ([3, 4], [10, 7], [1, 9]):
+        for corners in (False, True):
+            name = f"ResizeArea {size} {corners}"
+            yield Case(name, "ResizeArea", (real(2, 5, 9, 3), fixed(size)), {"align_corners": corners})
+
+
 def cases_sparse() -> Iterator[Case]:
     """All of them."""
-    for family in (_segments, _sparse, _ragged, _colours, _boxes):
+    for family in (_segments, _sparse, _ragged, _colours, _boxes, _combined, _decoded, _areas):
         yield from family()

@@ -92,6 +92,13 @@ def of_layers() -> list[tuple[str, Case]]:
          case("NonMaxSuppressionV5", BOXES, SCORES, fixed(2), ENDS[1], ENDS[0], fixed(0.5, "float32"))),
         ("joined with 'Cube'", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["Cube"])),
         ("too few operands", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["BiasAdd"])),
+        ("data come out of it", case("IteratorV2", output_types=["DT_FLOAT"], output_shapes=[(1,)])),
+        ("parses serialized examples", case("ParseExample", text("a"), text("b"), Nsparse=0, Ndense=0)),
+        ("packed as cuDNN alone", case("CudnnRNN", *(real(1, 1, 1),) * 3, real(8))),
+        ("no sets of rows", case("DenseToDenseSetOperation", real(1, 2), real(1, 2), set_operation="union")),
+        ("boxes of 2 kinds for 3 classes", case("CombinedNonMaxSuppression", real(1, 2, 2, 4), real(1, 2, 3), fixed(2),
+                                                fixed(2), *ENDS)),
+        ("size that is computed", case("ResizeArea", PICTURE, np.array([3, 3], np.int32))),
         ("shifts that are computed", case("Roll", real(3), np.array(1, np.int32), fixed(0))),
     ]  # fmt: skip
 

@@ -28,6 +28,22 @@ UNSAFE = {
 }
 """Operators that no model may have, and why."""
 
+_FED = "data come out of it that are not in the graph: freeze the graph without it"
+_EXAMPLES = "it parses serialized examples: serve the graph behind it, whose inputs are the features"
+_NESTED = "ragged tensors are taken apart into rows and values, not handed on whole"
+REFUSED: Mapping[str, str] = {
+    **dict.fromkeys(("IteratorV2", "IteratorGetNext", "OneShotIterator", "FIFOQueueV2"), _FED),
+    **dict.fromkeys(("QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2"), _FED),
+    **dict.fromkeys(("ParseExample", "ParseExampleV2", "ParseSingleExample"), _EXAMPLES),
+    **dict.fromkeys(("RaggedGather", "RaggedTensorFromVariant", "RaggedTensorToVariant"), _NESTED),
+    **dict.fromkeys(
+        ("SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2"), "it cuts out at random what a network trains on"
+    ),
+    "CudnnRNN": "its weights are packed as cuDNN alone tells: build the layer without it",
+    "DenseToDenseSetOperation": "xir has no sets of rows",
+}
+"""Operators that are not read, and why."""
+
 
 def unsafe_nodes(graph: TfGraph) -> Iterator[tuple[TfNode, str]]:
     """The nodes that touch files or run code, with the reason why that is refused, wherever they stand."""

@@ -16,7 +16,7 @@ from xir.frontends._problems import Problems
 from xir.frontends.tensorflow._control import Control
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, Frames
 from xir.frontends.tensorflow._handles import Handle, Operand, TableHandle, VariableHandle
-from xir.frontends.tensorflow._outputs import PLACEHOLDERS, found_outputs, unsafe_nodes, untold_ranks
+from xir.frontends.tensorflow._outputs import PLACEHOLDERS, REFUSED, found_outputs, unsafe_nodes, untold_ranks
 from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._site import Handler, Site
@@ -390,7 +390,7 @@ class Importer:
         self.written.check(node, scope, self.frames(scope))
         handler = HANDLERS.get(node.kind) or STATE_HANDLERS.get(node.kind)
         if declared is None or handler is None:
-            known = "xir has no handler for it"
+            known = REFUSED.get(node.kind, "xir has no handler for it")
             raise UnsupportedError(known if declared is not None else "TensorFlow has no such operator")
         operands = [self.operand(edge, scope) for edge in node.inputs]
         return self._handled(node, declared, handler, operands)

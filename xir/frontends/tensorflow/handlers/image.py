@@ -14,11 +14,13 @@ from xir.ir.constant import constant_of
 from xir.ir.dims import Shape, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
+from xir.limits import check_size
 from xir.ops._build import scalar_like
 from xir.ops._targets import size_value
 from xir.ops.compare import less
 from xir.ops.constant import constant
 from xir.ops.detection import non_max_suppression
+from xir.ops.einsum import einsum
 from xir.ops.elementwise import add, maximum, mul, select, sub
 from xir.ops.index import gather
 from xir.ops.reduce import reduce_mean
@@ -27,6 +29,9 @@ from xir.ops.resize import Coordinates, Rounding, resize
 from xir.ops.shape import broadcast, concat, iota, pad, reshape, shape_of, slice_
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
+
+MAX_AREA = 1 << 24
+"""Weights along one axis of a resized image: those of 4096 pixels from 4096."""
 
 
 def _sizes(site: Site, operand: Value) -> Shape:
@@ -131,6 +136,35 @@ def _filled_up(places: Value, most: Value, count: Shape) -> Value:
 
 def _zero(dtype: DType) -> Value:
     return constant(value=constant_of(np.zeros((), dtype.dtype)))
+
+
+def _area(size: int, wanted: int, corners: bool) -> Value:
+    """How much of each of `size` pixels lies in each of `wanted`: f32 [wanted, size], the rows add up to 1.
+
+    What lies behind the last pixel counts as that one (resize_area_op.cc).
+    """
+    step = (size - 1) / (wanted - 1) if corners and wanted > 1 else size / wanted
+    made = np.zeros((wanted, size), np.float64)
+    for place in range(wanted):
+        begin, end = place * step, (place + 1) * step
+        for pixel in range(int(np.floor(begin)), int(np.ceil(end))):
+            made[place, min(pixel, size - 1)] += min(pixel + 1, end) - max(pixel, begin)
+    return constant(value=constant_of((made / step).astype(np.float32)))
+
+
+@handlers.layer("ResizeArea")
+def averaged(site: Site, x: Value, size: Value) -> Value:
+    """The mean of all pixels that lie in a new one, by how much of them does."""
+    corners = site.flag("align_corners")
+    old, new = x.shape[1:3], _sizes(site, size)
+    sizes = [each for each in (*old, *new) if isinstance(each, int)]
+    if len(sizes) < 4 or not all(each > 0 for each in sizes):
+        site.refuse("a size that is computed at run time", "type the inputs: --input")
+    for before, after in zip(sizes[:2], sizes[2:], strict=True):
+        check_size(before * after, MAX_AREA, what="the weights of ResizeArea")
+    rows, columns = (_area(*pair, corners) for pair in zip(sizes[:2], sizes[2:], strict=True))
+    tall = einsum(rows, site.cast(x, DType.FLOAT32), equation="ah,nhwc->nawc")
+    return einsum(columns, tall, equation="bw,nawc->nabc")
 
 
 @handlers.layer("CropAndResize")

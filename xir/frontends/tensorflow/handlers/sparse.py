@@ -16,15 +16,16 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import compare
 from xir.ops._build import scalar_like
+from xir.ops._targets import size_value
 from xir.ops.constant import constant
-from xir.ops.elementwise import add, div, mod, mul, select
+from xir.ops.elementwise import add, div, maximum, mod, mul, neg, select
 from xir.ops.finding import nonzero
-from xir.ops.index import gather
+from xir.ops.index import gather, gather_nd
 from xir.ops.matmul import matmul
 from xir.ops.places import scatter_nd
-from xir.ops.reduce import reduce_prod, reduce_sum, top_k
+from xir.ops.reduce import arg_max, reduce_max, reduce_prod, reduce_sum, top_k
 from xir.ops.running import cumprod, cumsum
-from xir.ops.shape import broadcast, concat, iota, reshape, slice_, transpose
+from xir.ops.shape import broadcast, concat, iota, pad, reshape, slice_, transpose
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
@@ -108,3 +109,37 @@ def _rows_of(rows: Value, places: Value) -> Value:
     rest = places.shape[1] - 1
     zero = constant(value=constant_of(np.zeros((), np.int64)))
     return concat(head, broadcast(zero, shape=(rows.shape[0], rest)), axis=1) if rest != 0 else head
+
+
+@handlers.layer("CTCGreedyDecoder")
+def decoded(site: Site, x: Value, lengths: Value) -> Sequence[Value]:
+    """The likeliest class of each step [T, N, C], without blanks and repetitions: sparse [N, most], and -sum of scores.
+
+    (tensorflow/core/util/ctc/ctc_decoder.h, CTCGreedyDecoder)
+    """
+    steps, rows, classes = x.shape
+    if not isinstance(classes, int):
+        site.refuse("classes whose number only the run tells", "type the inputs: --input")
+    given = site.integer("blank_index")
+    blank = given if given >= 0 else classes + given
+    scores = transpose(x, perm=(1, 0, 2))
+    best = arg_max(scores, axis=2, keep_dims=False)
+    line = iota(shape=(rows, steps), axis=1, dtype=DType.INT64)
+    ends = reshape(site.cast(lengths, DType.INT64), shape=(rows, 1))
+    is_heard = compare.less(line, broadcast(ends, shape=best.shape))
+    is_kept = compare.logical_and(is_heard, compare.not_equal(best, scalar_like(best, blank)))
+    if site.flag("merge_repeated"):
+        before = pad(slice_(best, axes=(1,), starts=(0,), stops=(steps - 1,), steps=(1,)), padding=((0, 0), (1, 0)))
+        is_new = compare.not_equal(best, before)
+        is_first = compare.equal(line, scalar_like(line, 0))
+        is_kept = compare.logical_and(is_kept, compare.logical_or(is_new, is_first))
+    counted = site.cast(is_kept, DType.INT64)
+    found = transpose(nonzero(is_kept), perm=(1, 0))
+    order = gather_nd(cumsum(counted, axis=1, exclusive=True), found)
+    row = reshape(column(found, 0), shape=(found.shape[0], 1))
+    places = concat(row, reshape(order, shape=(found.shape[0], 1)), axis=1)
+    most = reduce_max(reduce_sum(counted, axes=(1,), keep_dims=False), axes=(0,), keep_dims=True)
+    sizes = concat(reshape(size_value(rows, DType.INT64), shape=(1,)), maximum(most, scalar_like(most, 0)), axis=0)
+    highest = reduce_max(scores, axes=(2,), keep_dims=False)
+    total = reduce_sum(select(is_heard, highest, scalar_like(highest, 0)), axes=(1,), keep_dims=True)
+    return places, gather_nd(best, found), sizes, neg(total)
