@@ -1,24 +1,31 @@
-"""Every handler against what LiteRT makes of small models (`record.py`)."""
+"""Every handler against what LiteRT, or JAX, makes of small models (`record.py`, `regions.py`)."""
 
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import xir
 from tests.frontends.tflite.cases import cases
+from tests.frontends.tflite.models import Case
 from tests.frontends.tflite.record import EXPECTED
+from tests.frontends.tflite.regions import EXPECTED as EXPECTED_OF_REGIONS
+from tests.frontends.tflite.regions import REGIONS
 from tests.frontends.tflite.test_stablehlo import CASES as STABLEHLO
 from xir.frontends.load import load_model
 from xir.frontends.tflite.handlers import HANDLERS
+from xir.frontends.tflite.model import TfliteModel
 from xir.frontends.tflite.reader import read_tflite
 
 CASES = cases()
+OF_REGIONS = tuple(each.case for each in REGIONS)
 
 
-def read_written(data):
+def read_written(data: bytes) -> TfliteModel:
     """A file in memory, read."""
     with tempfile.NamedTemporaryFile(suffix=".tflite") as file:
         file.write(data)
@@ -27,13 +34,13 @@ def read_written(data):
 
 
 @pytest.fixture(scope="module")
-def expected():
-    """{case/result: array}."""
-    with np.load(EXPECTED) as held:
-        return dict(held)
+def expected() -> dict[str, Any]:
+    """{case/result: array}, of LiteRT and of JAX."""
+    with np.load(EXPECTED) as held, np.load(EXPECTED_OF_REGIONS) as of_regions:
+        return {**held, **of_regions}
 
 
-def close(got, want, case):
+def close(got: Any, want: Any, case: Case) -> None:
     """Compares one result: shape and type, then the elements within the case's tolerance."""
     if got.dtype == object:
         got = np.array([text.encode() for text in got.reshape(-1)], want.dtype).reshape(got.shape)
@@ -47,8 +54,8 @@ def close(got, want, case):
         np.testing.assert_array_equal(got, want)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name.replace(" ", "-"))
-def test_the_results_are_those_of_litert(case, expected, tmp_path):
+@pytest.mark.parametrize("case", [*CASES, *OF_REGIONS], ids=lambda case: case.name.replace(" ", "-"))
+def test_the_results_are_those_of_litert_or_jax(case: Case, expected: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "m.tflite"
     path.write_bytes(case.data)
     loaded = load_model(str(path))
@@ -70,9 +77,9 @@ OWN = {
 """Operators without a case of LiteRT's, and why."""
 
 
-def test_every_handler_has_a_case():
+def test_every_handler_has_a_case() -> None:
     seen = set(OWN) | {f"STABLEHLO_{name}" for name in STABLEHLO}
-    for case in CASES:
+    for case in (*CASES, *OF_REGIONS):
         for subgraph in read_written(case.data).subgraphs:
             seen |= {operator.kind for operator in subgraph.operators}
     assert sorted(set(HANDLERS) - seen) == []

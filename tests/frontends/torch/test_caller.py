@@ -68,7 +68,6 @@ def test_the_result_is_written_to_out():
     ("kind", "items", "named", "error", "told"),
     [
         ("aten.nothing.default", [], {}, UnsupportedError, "does not know"),
-        ("aten.add.Tensor", [1, 2], {}, InvalidModelError, "takes a tensor, got numbers alone"),
         ("aten.relu.default", [1], {}, InvalidModelError, "argument 'self' is int 1, expected Tensor"),
         ("aten.relu.default", [], {}, InvalidModelError, "argument 'self' is missing"),
         ("aten.relu.default", [1, 2], {}, InvalidModelError, "by place"),
@@ -80,6 +79,25 @@ def test_calls_that_are_refused(
 ):
     with pytest.raises(error, match=told):
         caller().call(kind, items, named)
+
+
+@pytest.mark.parametrize(
+    ("kind", "items", "named", "wanted"),
+    [
+        ("aten.div.Tensor_mode", [-7, 2], {"rounding_mode": "trunc"}, np.int64(-3)),
+        ("aten.div.Tensor", [7, 2], {}, np.float32(3.5)),
+        ("aten.add.Tensor", [1.5, 2], {"alpha": 3}, np.float32(7.5)),
+        ("aten.mul.Tensor", [True, True], {}, np.bool_(True)),
+    ],
+)
+def test_numbers_alone_make_a_tensor_without_axes(
+    kind: str, items: list[object], named: dict[str, object], wanted: np.generic
+):
+    """As in torch 2.13: `torch.div(x.size(1), 2, rounding_mode="trunc")` stands in exported programs."""
+    made = caller().call(kind, items, named)
+    assert isinstance(made, Tensor)
+    (found,) = xir.run(Graph("g", (), (made.value,)), {}).values()
+    assert (found, found.dtype, found.shape) == (wanted, wanted.dtype, ())
 
 
 def test_a_number_of_the_run_where_it_must_be_known_is_refused():

@@ -196,8 +196,9 @@ class _Importer:
             operands = [None if index < 0 else self._operand(frame, index) for index in operator.inputs]
             read = tuple(None if index < 0 else tensors[index] for index in operator.inputs)
             made = tuple(None if index < 0 else tensors[index] for index in operator.outputs)
+            between = tuple(tensors[index] for index in operator.intermediates)
             with sourced(source):
-                results = called(entry, Site(operator, read, made, self.knowledge, self), operands)
+                results = called(entry, Site(operator, read, made, self.knowledge, self, between), operands)
         except LostError:
             frame.lost.update(operator.outputs)
             return

@@ -78,6 +78,7 @@ class TfliteOperator:
         options: the table of its options, or None.
         custom: the bytes of a custom operator's options.
         order: its place in the subgraph.
+        intermediates: numbers of tensors that say how what it computes on the way is quantised.
     """
 
     kind: str
@@ -86,6 +87,7 @@ class TfliteOperator:
     options: Table | None
     custom: bytes
     order: int
+    intermediates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

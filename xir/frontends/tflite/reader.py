@@ -191,6 +191,7 @@ class _Reader:
             options,
             self._custom(table),
             order,
+            self._indices(table, "intermediates", count, 0),
         )
 
     def _custom(self, table: Table) -> bytes:

@@ -83,9 +83,10 @@ class Site(Operands):
         operands: the file's tensors that it reads, None where one is left out.
         results: the file's tensors that it makes.
         flow: runs subgraphs and keeps state; for the operators that do.
+        intermediates: the file's tensors that say how what it computes on the way is quantised.
     """
 
-    __slots__ = ("_asked", "flow", "operands", "operator", "results")
+    __slots__ = ("_asked", "flow", "intermediates", "operands", "operator", "results")
 
     def __init__(
         self,
@@ -94,6 +95,7 @@ class Site(Operands):
         results: tuple[TfliteTensor | None, ...],
         knowledge: Knowledge,
         flow: Flow,
+        intermediates: tuple[TfliteTensor, ...] = (),
     ) -> None:
         """The site of an operator."""
         super().__init__(knowledge)
@@ -101,6 +103,7 @@ class Site(Operands):
         self.operands = operands
         self.results = results
         self.flow = flow
+        self.intermediates = intermediates
         self._asked: set[str] = set()
 
     def integer(self, name: str, default: int = 0) -> int:
@@ -159,6 +162,10 @@ class Site(Operands):
     def result_quantization(self, index: int = 0) -> Quantization | None:
         """How the integers of a result stand for real numbers, or None."""
         return quantization_of(self.results[index] if index < len(self.results) else None)
+
+    def intermediate_quantization(self, index: int) -> Quantization | None:
+        """How the integers of what is computed on the way stand for real numbers, or None."""
+        return quantization_of(self.intermediates[index] if index < len(self.intermediates) else None)
 
     def known(self, value: Value) -> tuple[int, ...] | None:
         """The elements of an operand when all of them are known numbers, else None."""

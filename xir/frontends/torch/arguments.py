@@ -82,11 +82,6 @@ def bind(operator: Operator, items: Sequence[object], named: Mapping[str, object
                 raise InvalidModelError(f"argument {argument.name!r} is missing")
             held[argument.name] = _repeated(argument, argument.default)
     _check_layout(held)
-    places = [
-        held[argument.name] for argument in schema.arguments if argument.kind == "Tensor" and not argument.is_list
-    ]
-    if schema.name in _TAKING_NUMBERS and places and not any(isinstance(item, Tensor) for item in places):
-        raise InvalidModelError("takes a tensor, got numbers alone")
     return Bound(operator, held)
 
 

@@ -114,6 +114,30 @@ def test_an_image_with_channels_last_has_no_transpose() -> None:
     assert kinds(plan) == ["CONV_2D"]
 
 
+def flattened(*, known: bool, twice: bool = False) -> Graph:
+    """A convolution, all of whose elements are multiplied; weights may be known to the run alone."""
+    x, given = image(2, 3, 6, 6), image(5, 64)
+    net = Net(x) if known else Net(x, given)
+    row = shapes.reshape(net.conv(x, 4, 3), shape=(2, 64))
+    weights = net.weight(5, 64) if known else given
+    made = gemm(row, weights, net.weight(2, 5), alpha=1.0, beta=1.0, transpose_a=False, transpose_b=True)
+    other = [matmul(row, net.weight(64, 7)), row] if twice else []
+    return net.graph(made, *other)
+
+
+def test_an_image_in_one_row_is_multiplied_as_it_stands(tmp_path: Path) -> None:
+    """The weights' columns take the order of the channels last."""
+    assert kinds(plan_tflite(flattened(known=True))) == ["TRANSPOSE", "CONV_2D", "RESHAPE", "FULLY_CONNECTED", "ADD"]
+    round_trip(flattened(known=True), tmp_path / "net.tflite")
+
+
+def test_an_image_in_one_row_stands_in_our_order_for_other_readers(tmp_path: Path) -> None:
+    assert kinds(plan_tflite(flattened(known=False))).count("TRANSPOSE") == 2
+    round_trip(flattened(known=False), tmp_path / "given.tflite")
+    assert kinds(plan_tflite(flattened(known=True, twice=True))).count("TRANSPOSE") == 2
+    round_trip(flattened(known=True, twice=True), tmp_path / "twice.tflite")
+
+
 def test_the_signature_names_the_tensors_of_the_file(tmp_path: Path) -> None:
     """Fused activations leave tensors that are not written, which the signature must not count."""
     path = tmp_path / "net.tflite"

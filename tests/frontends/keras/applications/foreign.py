@@ -60,7 +60,7 @@ def integers(folder: str) -> None:
     Path(path).write_bytes(converter.convert())
     quantization: tuple[float, int] = _interpreter(path).get_input_details()[0]["quantization"]
     scale, zero = quantization
-    given: np.ndarray = np.array(np.round(x / scale + zero).clip(-128, 127), np.int8)
+    given = np.array(np.minimum(np.maximum(np.round(x / scale + zero), -128), 127), np.int8)
     true = _answer(path, given, kernels.BUILTIN_REF)
     np.savez(f"{folder}/int8.npz", x=given, y=true, fast=_answer(path, given))
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from itertools import chain
 
-from tests.frontends.tflite.cases import elementwise, flow, images, late, layers, moving, quantized, stablehlo
+from tests.frontends.tflite.cases import (
+    elementwise,
+    flow,
+    images,
+    late,
+    layers,
+    moving,
+    quantized,
+    recurrent_integer,
+    stablehlo,
+)
 from tests.frontends.tflite.models import Case
 
 
@@ -19,6 +29,7 @@ def cases() -> tuple[Case, ...]:
             images.CASES,
             moving.CASES,
             quantized.CASES,
+            recurrent_integer.CASES,
             stablehlo.CASES,
         )
     )

@@ -98,6 +98,7 @@ class Plan:
     _aliases: dict[Value, tuple[Value, Permutation]] = field(default_factory=dict[Value, tuple[Value, Permutation]])
     _fixed: dict[Value, Constant] = field(default_factory=dict[Value, Constant])
     _late: dict[Value, tuple[Node, Late]] = field(default_factory=dict[Value, tuple[Node, Late]])
+    _flat: dict[Value, Laid] = field(default_factory=dict[Value, Laid])
     _literals: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
     _sizes: dict[Dim, int] = field(default_factory=dict[Dim, int])
 
@@ -188,7 +189,7 @@ class Plan:
         return held if perm == identity_of(value.rank) else constant_of(held.array().transpose(perm), held.dtype)
 
     def _write(self, node: Node, call: Call) -> None:
-        inputs = [self._ref(operand) for operand in call.inputs]
+        inputs = self._flattened(call) or [self._ref(operand) for operand in call.inputs]
         outputs: list[int] = []
         casts: list[tuple[int, int]] = []
         for index, value in enumerate(node.outputs):
@@ -271,6 +272,16 @@ class Plan:
             perm = tuple(before[axis] for axis in perm)
         return value, perm
 
+    def _operand(self, operand: Operand) -> tuple[Value | None, Permutation]:
+        """The value behind an operand and the order of its axes; None where it is none of the graph."""
+        match operand:
+            case Value():
+                return self._seen(operand, identity_of(operand.rank))
+            case Laid(value, perm):
+                return self._seen(value, perm)
+            case _:
+                return None, ()
+
     def _layouts(self, value: Value) -> list[Permutation]:
         """The orders of axes in which a value is there already."""
         root, seen = self._seen(value, identity_of(value.rank))
@@ -297,6 +308,9 @@ class Plan:
             node, late = self._late.pop(value)
             if late.call is not None:
                 self._write(node, late.call.make(perm))
+        if value in self._flat and value not in self._held:
+            made = self.reshaped(self.read(self._flat[value].value), value.shape, value.dtype)
+            self._held[value] = {identity_of(value.rank): made}
         held = self._held[value]
         if perm not in held:
             before, tensor = next(iter(held.items()))
@@ -326,8 +340,29 @@ class Plan:
                 made = self.reshaped(tensor, ordered(order, result.shape), result.dtype)
                 self._held[result] = {order: made}
                 return
+        there = self._layouts(x)
+        if there and identity_of(x.rank) not in there and _flattens(there[0], x.shape, result.shape):
+            self._flat[result] = Laid(x, there[0])
+            return
         made = self.reshaped(self.read(x), result.shape, result.dtype)
         self._held[result] = {identity_of(result.rank): made}
+
+    def _flattened(self, call: Call) -> list[int] | None:
+        """The operands of a product with an image in one row, which stays in the order in which it is there.
+
+        The columns of the known weights, which belong to the elements of the row, take that order, too.
+        """
+        if call.kind != "FULLY_CONNECTED":
+            return None
+        (row, turned), (weights, order) = map(self._operand, call.inputs[:2])
+        image = None if row is None else self._flat.get(row)
+        if row is None or image is None or turned != (0, 1) or weights not in self._fixed:
+            return None
+        held = self._fixed[weights].array().transpose(order)
+        sizes = [size for size in image.value.shape[1:] if isinstance(size, int)]
+        moved = held.reshape(-1, *sizes).transpose(image.perm).reshape(held.shape)
+        flat = self.reshaped(self._ref(image), row.shape, row.dtype)
+        return [flat, self.literal(constant_of(moved)), *(self._ref(each) for each in call.inputs[2:])]
 
     def reshaped(self, tensor: int, shape: Shape, dtype: DType) -> int:
         """A tensor in another shape."""
@@ -425,6 +460,11 @@ def _order_after(perm: Permutation, old: Shape, new: Shape) -> Permutation | Non
     ones = [axis for axis, size in enumerate(new) if size == 1]
     order = [moved[axis] for axis in perm if axis in moved]
     return (*(axis for axis in ones if axis == 0), *order, *(axis for axis in ones if axis != 0))
+
+
+def _flattens(perm: Permutation, old: Shape, new: Shape) -> bool:
+    """Whether a reshape puts all axes but the first together, and knows their sizes; `perm` leaves the first."""
+    return perm[0] == 0 and len(new) == 2 and old[0] == new[0] and all(isinstance(size, int) for size in old[1:])
 
 
 def _moved(quantization: Scales | None, step: Permutation) -> Scales | None:

@@ -6,21 +6,16 @@ from collections.abc import Sequence
 
 from xir.frontends._bodies import Body, captured_by, settled
 from xir.frontends._handlers import Handlers
-from xir.frontends.tflite.site import Argument, Handle, Handler, Site
+from xir.frontends.tflite.handlers.regions import tensors
+from xir.frontends.tflite.site import Argument, Handle, Handler, Site, whole
 from xir.frontends.tflite.tensors import dtype_of
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, Type
-from xir.ops import control
+from xir.ops import compare, control, elementwise
+from xir.ops._build import scalar_like
 from xir.ops.shape import reshape
 
 raw: Handlers[Handler] = Handlers("tflite")
-
-
-def _values(site: Site, made: Sequence[Argument]) -> tuple[Value, ...]:
-    found = tuple(each for each in made if isinstance(each, Value))
-    if len(found) != len(made):
-        site.refuse("a branch or loop that makes resources")
-    return found
 
 
 def _scalar(value: Value) -> Value:
@@ -36,7 +31,7 @@ def branch(site: Site, condition: Value, *operands: Argument) -> tuple[Argument,
         return site.flow.run(then if known[0] else other, operands)
 
     def body(subgraph: int) -> Body:
-        return site.flow.body((), lambda: _values(site, site.flow.run(subgraph, operands)))
+        return site.flow.body((), lambda: tensors(site, site.flow.run(subgraph, operands)))
 
     bodies = (body(then), body(other))
     captured = captured_by(*bodies)
@@ -44,7 +39,34 @@ def branch(site: Site, condition: Value, *operands: Argument) -> tuple[Argument,
     return control.if_(_scalar(condition), *captured, then_body=first, else_body=second)
 
 
-@raw.layer("WHILE")
+@raw.layer("STABLEHLO_CASE")
+def case(site: Site, index: Value, *operands: Argument) -> tuple[Argument, ...]:
+    """STABLEHLO_CASE: the subgraph that the index names; the last one for any other index (stablehlo_case.cc)."""
+    branches = site.integers("branch_subgraph_indices")
+    if not branches:
+        site.invalid("no branch is given")
+    place = reshape(whole(index), shape=())
+    last = len(branches) - 1
+    is_other = compare.logical_or(
+        compare.less(place, scalar_like(place, 0)), compare.greater(place, scalar_like(place, last))
+    )
+    place = elementwise.select(is_other, scalar_like(place, last), place)
+
+    def chosen(first: int, end: int) -> tuple[Value, ...]:
+        """One of the branches from `first` to `end`, halved until one is left."""
+        if end - first == 1:
+            return tensors(site, site.flow.run(branches[first], operands))
+        middle = (first + end) // 2
+        bodies = (site.flow.body((), lambda: chosen(first, middle)), site.flow.body((), lambda: chosen(middle, end)))
+        captured = captured_by(*bodies)
+        then, other = (body.taking(captured) for body in bodies)
+        is_first = compare.less(place, scalar_like(place, middle))
+        return control.if_(is_first, *captured, then_body=then, else_body=other)
+
+    return chosen(0, len(branches))
+
+
+@raw.layer("WHILE", "STABLEHLO_WHILE")
 def loop(site: Site, *operands: Argument) -> tuple[Argument, ...]:
     """WHILE: the subgraph of the condition is computed before the loop and at the end of each step."""
     condition, step = site.integer("cond_subgraph_index"), site.integer("body_subgraph_index")
@@ -59,7 +81,7 @@ def loop(site: Site, *operands: Argument) -> tuple[Argument, ...]:
         return held
 
     def holds(values: Sequence[Argument]) -> Value:
-        (truth,) = _values(site, site.flow.run(condition, values))
+        (truth,) = tensors(site, site.flow.run(condition, values))
         return _scalar(truth)
 
     def built(types: Sequence[Type]) -> Body:
@@ -69,7 +91,7 @@ def loop(site: Site, *operands: Argument) -> tuple[Argument, ...]:
             made = site.flow.run(step, filled(inputs[2:]))
             if len(made) != len(operands):
                 site.invalid(f"the body makes {len(made)} values of {len(operands)}")
-            return [holds(made), *_values(site, [made[index] for index in carried])]
+            return [holds(made), *tensors(site, [made[index] for index in carried])]
 
         return site.flow.body(inputs, results)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from xir.frontends._handlers import Handlers
+from xir.frontends.tflite._quantized import real
+from xir.frontends.tflite.handlers.recurrent_integer import integer_filter, integer_lstm
 from xir.frontends.tflite.site import Handler, Operand, Site, activated
 from xir.ir.node import Value
 from xir.ops import elementwise
@@ -16,6 +18,7 @@ from xir.ops.rnn import rnn
 from xir.ops.shape import broadcast, concat, reshape, slice_, transpose
 
 handlers: Handlers[Handler] = Handlers("tflite")
+raw: Handlers[Handler] = Handlers("tflite")
 
 _SIGMOID: GateFunction = ("sigmoid", 0.0, 0.0)
 _FUNCTIONS: dict[str, GateFunction] = {"TANH": ("tanh", 0.0, 0.0), "RELU": ("relu", 0.0, 0.0)}
@@ -102,12 +105,17 @@ def _lstm(site: Site, x: Value, parts: Sequence[Operand], state: tuple[int, Valu
 
 def _check(site: Site, rest: Sequence[Operand]) -> None:
     """Refuses what these layers may have besides."""
-    if site.operand_quantization(0) is not None:
-        site.refuse("an LSTM of integers")
     if site.number("cell_clip") or site.number("proj_clip"):
         site.refuse("an LSTM that clips its cells")
     if any(each is not None for each in rest):
         site.refuse("an LSTM with layer normalisation, or auxiliary inputs")
+    site.ignore("asymmetric_quantize_inputs", "diagonal_recurrent_tensors")
+
+
+def _check_integer(site: Site) -> None:
+    """Integers are made for tanh alone; how weights alone would be quantised says nothing then."""
+    if site.word("fused_activation_function", "TANH") != "TANH":
+        site.refuse("an LSTM of integers with another activation than TANH")
     site.ignore("asymmetric_quantize_inputs", "diagonal_recurrent_tensors")
 
 
@@ -119,12 +127,31 @@ def _needed(site: Site, parts: Sequence[Operand], places: Sequence[int]) -> list
     return held
 
 
-@handlers.layer("UNIDIRECTIONAL_SEQUENCE_LSTM")
+def _reals(site: Site, *operands: Operand) -> tuple[Operand, ...]:
+    """The operands as real numbers; weights alone may be integers."""
+    quantizations = map(site.operand_quantization, range(len(operands)))
+    return tuple(
+        None if each is None else real(each, quantization)
+        for each, quantization in zip(operands, quantizations, strict=True)
+    )
+
+
+def _is_integer(site: Site) -> bool:
+    """Whether the layer computes with integers alone."""
+    return site.operand_quantization(0) is not None
+
+
+@raw.layer("UNIDIRECTIONAL_SEQUENCE_LSTM")
 def sequence_lstm(site: Site, x: Value, *parts: Operand) -> Value:
     """UNIDIRECTIONAL_SEQUENCE_LSTM (unidirectional_sequence_lstm.cc): its gates are input, forget, cell, output."""
+    is_time_major = site.flag("time_major")
+    if _is_integer(site):
+        _check_integer(site)
+        y = integer_lstm(site, _time_first(site, x, is_time_major), (x, *parts, *(None,) * (24 - len(parts))))
+        return y if is_time_major else transpose(y, perm=(1, 0, 2))
+    parts = _reals(site, x, *parts)[1:]
     _check(site, parts[_LAYER + 2 :])
     h, c = _needed(site, parts, (_LAYER, _LAYER + 1))
-    is_time_major = site.flag("time_major")
     steps = _time_first(site, x, is_time_major)
     y = _lstm(site, steps, parts[:_LAYER], (_LAYER + 1, h, _LAYER + 2, c), False)
     return _as_given(y, is_time_major)
@@ -147,11 +174,16 @@ def both_lstms(site: Site, x: Value, *parts: Operand) -> tuple[Value, ...]:
     return (concat(*results, axis=2),) if site.flag("merge_outputs") else tuple(results)
 
 
-@handlers.layer("LSTM")
+@raw.layer("LSTM")
 def lstm_step(site: Site, x: Value, *parts: Operand) -> Value:
     """LSTM: one step of the full kernel (lstm.cc); the basic one has other operands."""
     if site.word("kernel_type", "FULL") != "FULL":
         site.refuse("the basic kernel of LSTM")
+    if _is_integer(site):
+        _check_integer(site)
+        y = integer_lstm(site, reshape(x, shape=(1, *x.shape)), (x, *parts, *(None,) * (24 - len(parts))))
+        return reshape(y, shape=y.shape[1:])
+    parts = _reals(site, x, *parts)[1:]
     _check(site, parts[_LAYER + 2 :])
     h, c = _needed(site, parts, (_LAYER, _LAYER + 1))
     step = reshape(x, shape=(1, *x.shape))
@@ -209,14 +241,19 @@ def both_rnns(site: Site, x: Value, *parts: Operand) -> tuple[Value, ...]:
     return (concat(*results, axis=2),) if site.flag("merge_outputs") else tuple(results)
 
 
-@handlers.layer("SVDF")
-def low_rank_filter(site: Site, x: Value, feature: Value, time: Value, bias: Operand, state: Value) -> Value:
+@raw.layer("SVDF")
+def low_rank_filter(
+    site: Site, x: Value, feature: Value, time: Value, bias: Operand = None, state: Operand = None
+) -> Value:
     """SVDF: each filter's last products with the input, weighted over time, summed by rank (reference/svdf.h).
 
     x: [N, I]; feature: [F, I]; time: [F, M]; state: [N, F * M], the oldest product first; result: [N, F / rank].
     """
-    if site.operand_quantization(0) is not None:
-        site.refuse("SVDF of integers")
+    if state is None:
+        site.invalid("a state is left out that must be there")
+    if _is_integer(site):
+        return integer_filter(site, x, feature, time, bias, state)
+    feature, time = (real(each, site.operand_quantization(place)) for place, each in ((1, feature), (2, time)))
     site.ignore("asymmetric_quantize_inputs")
     rank = site.integer("rank")
     filters, memory = time.shape

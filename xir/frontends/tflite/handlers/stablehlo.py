@@ -13,7 +13,8 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import activation, bitwise, compare, elementwise, trigonometry
 from xir.ops._build import scalar_like
-from xir.ops.shape import broadcast, concat, iota, pad, reshape, slice_, transpose
+from xir.ops.conv import conv
+from xir.ops.shape import broadcast, concat, iota, pad, reshape, reverse, slice_, transpose
 
 raw: Handlers[Handler] = Handlers("tflite")
 
@@ -192,3 +193,62 @@ def padded(site: Site, x: Value, value: Value) -> Value:
             site.invalid(f"gaps {list(between)} do not fit {x.type!r}")
         x = spaced(x, [gap + 1 for gap in between], fill)
     return pad(x, None, fill, padding=tuple(zip(before, after, strict=True)))
+
+
+@raw.layer("STABLEHLO_CONVOLUTION")
+def convolved(site: Site, x: Value, kernel: Value) -> Value:
+    """STABLEHLO_CONVOLUTION: any order of axes, groups of channels or of the batch, windows turned round.
+
+    With groups of the batch, the part g of it meets the part g of the kernels; so its parts stand side by side as
+    groups of channels.
+    """
+    site.ignore("precision_config")
+    axes = {
+        role: (
+            site.integer(f"{role}_{first}_dimension"),
+            site.integer(f"{role}_{second}_dimension"),
+            *site.integers(f"{role}_spatial_dimensions"),
+        )
+        for role, first, second in (
+            ("input", "batch", "feature"),
+            ("kernel", "output_feature", "input_feature"),
+            ("output", "batch", "feature"),
+        )
+    }
+    if any(sorted(axes[role]) != list(range(x.rank)) for role in axes) or kernel.rank != x.rank or x.rank < 3:
+        site.invalid(f"axes {axes} do not fit {x.type!r} and {kernel.type!r}")
+    spatial = x.rank - 2
+    strides, input_dilation, dilation = (
+        site.integers(name) or (1,) * spatial for name in ("window_strides", "lhs_dilation", "rhs_dilation")
+    )
+    flat = site.integers("padding") or (0,) * (2 * spatial)
+    turned = site.integers("window_reversal")
+    groups, batches = site.integer("feature_group_count", 1), site.integer("batch_group_count", 1)
+    image, weights = transpose(x, perm=axes["input"]), transpose(kernel, perm=axes["kernel"])
+    back = tuple(axes["output"].index(axis) for axis in range(x.rank))
+    if any(turned):
+        weights = reverse(weights, axes=tuple(2 + place for place, is_turned in enumerate(turned) if is_turned))
+    if groups < 1 or batches < 1 or (groups > 1 and batches > 1):
+        site.invalid(f"{groups} groups of channels and {batches} of the batch")
+    if batches > 1:
+        image = _side_by_side(site, image, batches)
+    made = conv(
+        image,
+        weights,
+        strides=strides,
+        padding=tuple(zip(flat[::2], flat[1::2], strict=True)),
+        dilation=dilation,
+        input_dilation=input_dilation,
+        groups=groups * batches,
+    )
+    return transpose(made, perm=back)
+
+
+def _side_by_side(site: Site, image: Value, parts: int) -> Value:
+    """Parts of the batch as parts of the channels: [parts * N, C, ...] to [N, parts * C, ...]."""
+    batch, channels, *sizes = image.shape
+    if not isinstance(batch, int) or batch % parts:
+        site.invalid(f"{parts} parts of a batch of {batch!r}")
+    split = reshape(image, shape=(parts, batch // parts, channels, *sizes))
+    moved = transpose(split, perm=(1, 0, *range(2, split.rank)))
+    return reshape(moved, shape=(batch // parts, channels * parts, *sizes))

@@ -68,21 +68,37 @@ def reduced(site: Site, x: Value, start: Value, window: Value, strides: Value, g
         site.refuse(f"the reduction {name}")
     reduce, combine = _FUNCTIONS[name]
     sizes, steps, spaces = (site.numbers(each, "a window") for each in (window, strides, gaps))
-    if not len(sizes) == len(steps) == len(spaces) == x.rank or min((*sizes, *steps, *spaces), default=1) < 1:
-        site.invalid(f"windows {list(sizes)}, {list(steps)}, {list(spaces)} do not fit {x.type!r}")
     is_truth = x.dtype is DType.BOOL
     data = elementwise.cast(x, dtype=DType.INT32) if is_truth else x
     first = elementwise.cast(start, dtype=DType.INT32) if is_truth else start
-    for axis, (size, step, space) in enumerate(zip(sizes, steps, spaces, strict=True)):
-        extent = data.shape[axis]
+    (data,) = windowed(
+        site, (data,), sizes, steps, spaces, lambda rows, axis: (reduce(rows[0], axes=(axis,), keep_dims=False),)
+    )
+    made = combine(broadcast(reshape(first, shape=()), shape=data.shape), data)
+    return compare.not_equal(made, broadcast(_zero(made), shape=made.shape)) if is_truth else made
+
+
+def windowed(
+    site: Site,
+    values: tuple[Value, ...],
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    spaces: Sequence[int],
+    reduce: Callable[[tuple[Value, ...], int], tuple[Value, ...]],
+) -> tuple[Value, ...]:
+    """The elements of each window of tensors of one shape, combined by `reduce` along one axis after the other."""
+    like = values[0]
+    if not len(sizes) == len(strides) == len(spaces) == like.rank or min((*sizes, *strides, *spaces), default=1) < 1:
+        site.invalid(f"windows {list(sizes)}, {list(strides)}, {list(spaces)} do not fit {like.type!r}")
+    for axis, (size, step, space) in reversed([*enumerate(zip(sizes, strides, spaces, strict=True))]):
+        extent = like.shape[axis]
         if not isinstance(extent, int):
             site.refuse("windows along an axis of unknown size", "type the inputs: --input")
         count = max((extent - (size - 1) * space - 1) // step + 1, 0)
         places = np.arange(count)[:, None] * step + np.arange(size) * space
-        rows = gather(data, constant(value=constant_of(places.astype(np.int64))), axis=axis)
-        data = reduce(rows, axes=(axis + 1,), keep_dims=False)
-    made = combine(broadcast(reshape(first, shape=()), shape=data.shape), data)
-    return compare.not_equal(made, broadcast(_zero(made), shape=made.shape)) if is_truth else made
+        held = constant(value=constant_of(places.astype(np.int64)))
+        values = reduce(tuple(gather(value, held, axis=axis) for value in values), axis + 1)
+    return values
 
 
 def _zero(like: Value) -> Value:
