@@ -150,4 +150,4 @@ def test_an_example_of_each_operator(tmp_path: Path) -> None:
             continue
         written += 1
         same(graph, path, feeds)
-    assert written == 98
+    assert written == 102

@@ -153,6 +153,11 @@ def _gather(nodes: Nodes, record: Record) -> str:
     return nodes.node("GatherV2", (*inputs, axis), **types)
 
 
+def _scatter(nodes: Nodes, record: Record) -> str:
+    inputs = [nodes.read(number) for number in record.inputs]
+    return nodes.node("ScatterNd", inputs, T=_type(nodes, record, 1), Tindices=_type(nodes, record))
+
+
 def _reduced(op: str) -> Rule:
     def rule(nodes: Nodes, record: Record) -> str:
         inputs = [nodes.read(number) for number in record.inputs]
@@ -283,6 +288,7 @@ RULES: Mapping[str, Rule] = {
     "SHAPE": _shape,
     "CUMSUM": _cumsum,
     "GATHER": _gather,
+    "SCATTER_ND": _scatter,
     "SUM": _reduced("Sum"),
     "MEAN": _reduced("Mean"),
     "REDUCE_MAX": _reduced("Max"),

@@ -28,6 +28,7 @@ TYPES: Mapping[str, frozenset[DType]] = MappingProxyType(
         **dict.fromkeys(("add", "sub", "mul", "mod", "neg", "abs", "minimum", "maximum", "clip", "sign"), _NUMBERS),
         **dict.fromkeys(("less", "less_equal", "greater", "greater_equal", "cumsum", "range"), _NUMBERS),
         **dict.fromkeys(("reduce_sum", "reduce_mean", "reduce_max", "reduce_min", "reduce_prod", "top_k"), _NUMBERS),
+        **dict.fromkeys(("scatter_nd", "scatter_elements"), _NUMBERS),
         **dict.fromkeys(("equal", "not_equal"), _NUMBERS | {DType.BOOL}),
         **dict.fromkeys(("div", "pow", "arg_max", "arg_min"), _SMALL),
         **dict.fromkeys(("logical_and", "logical_or", "logical_xor", "logical_not"), frozenset({DType.BOOL})),
@@ -97,6 +98,8 @@ def _judged(node: Node) -> list[Value]:
     match node.op.name:
         case "select":
             return values[1:]
+        case "scatter_nd" | "scatter_elements":
+            return [values[0], values[2]]
         case _ if node.op.name in _FIRST:
             return values[:1]
         case _:

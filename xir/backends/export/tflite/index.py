@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from xir.backends.export.tflite._form import Answer, Call, Forms, Refusal, bare, literal_of, operand, whole
+from xir.backends.export.tflite._form import Answer, Call, Forms, Refusal, Sizes, bare, literal_of, operand, whole
 from xir.backends.export.tflite.elementwise import like
 from xir.ir.constant import constant_of
+from xir.ir.dims import Shape
 from xir.ir.node import Node, Value
+from xir.ir.types import DType
 from xir.ops import elementwise
 from xir.ops import index as ops
-from xir.ops.compare import less
+from xir.ops.compare import equal, less, logical_and
 from xir.ops.constant import constant
-from xir.ops.shape import iota, reshape
+from xir.ops.index import Reduction
+from xir.ops.places import scatter_nd
+from xir.ops.reduce import reduce_sum
+from xir.ops.shape import broadcast, concat, iota, reshape
 
 forms = Forms()
 
@@ -87,3 +92,83 @@ def _gather_elements(node: Node) -> Answer:
     # Behind a select that changes nothing, which says that no place is negative.
     sure = elementwise.select(less(total, like(total, 0.0)), like(total, 0.0), total)
     return ops.gather(reshape(x, shape=(int(np.prod(shape, dtype=np.int64)),)), sure, axis=0)
+
+
+_MAX_WRITTEN = 4096
+"""Places that are compared with each other, to see which one is written last."""
+
+
+@forms.of(ops.scatter_elements)
+def _scatter_elements(node: Node) -> Answer:
+    """Each element at its coordinates."""
+    x, indices, updates = operand(node), operand(node, 1), operand(node, 2)
+    shape, axis = indices.shape, whole(node, "axis")
+    own = [
+        indices if each == axis else iota(shape=shape, axis=each, dtype=indices.dtype) for each in range(indices.rank)
+    ]
+    coordinates = concat(*(reshape(each, shape=(*shape, 1)) for each in own), axis=indices.rank)
+    return scatter_nd(x, coordinates, updates, reduction=_reduction(node))
+
+
+def _reduction(node: Node) -> Reduction:
+    held = node.attributes["reduction"]
+    return next(each for each in ("none", "add", "mul", "max", "min") if each == held)
+
+
+def _is_zero(value: Value) -> bool:
+    """Whether a value is nothing but zeros, as far as can be seen."""
+    node = value.node
+    if node is not None and node.op.name in ("broadcast", "reshape"):
+        return _is_zero(operand(node))
+    literal = literal_of(value)
+    return literal is not None and not literal.array().any()
+
+
+@forms.of(scatter_nd)
+def _scatter_nd(node: Node) -> Answer:
+    """SCATTER_ND, which sums what falls on one place, from zeros on (scatter_nd.cc); its places are i32 from the front.
+
+    What only replaces leaves out all but the last update of a place: each place is compared with those after it.
+    """
+    x, indices, updates = operand(node), operand(node, 1), operand(node, 2)
+    reduction, depth = _reduction(node), indices.shape[-1]
+    shape, places = x.tensor.static_shape, indices.tensor.static_shape
+    if reduction not in ("none", "add"):
+        return Refusal(f"TFLite scatters no {reduction}")
+    if reduction == "add" and _is_zero(x) and indices.dtype is DType.INT32 and from_front(indices):
+        return Call("SCATTER_ND", (indices, updates, Sizes(x.shape)), ("ScatterNdOptions", {}))
+    if shape is None or places is None or not isinstance(depth, int) or not depth:
+        return Refusal("places in sizes that are not known before the run")
+    small = elementwise.cast(indices, dtype=DType.INT32)
+    extents = constant(value=constant_of(np.array(shape[:depth], np.int32)))
+    front = counted(small, broadcast(extents, shape=small.shape))
+    if reduction == "add":
+        return elementwise.add(x, _summed(front, updates, x.shape))
+    count = int(np.prod(places[:-1], dtype=np.int64))
+    if count > _MAX_WRITTEN:
+        return Refusal(f"{count} places that are replaced: more than {_MAX_WRITTEN}")
+    last = _last(front, shape[:depth], count)
+    rest = (1,) * (x.rank - depth)
+    wide = broadcast(reshape(last, shape=(*places[:-1], *rest)), shape=updates.shape)
+    kept = elementwise.select(wide, updates, like(updates, 0.0))
+    hits = _summed(front, elementwise.cast(reshape(last, shape=places[:-1]), dtype=DType.INT32), shape[:depth])
+    is_hit = broadcast(reshape(less(like(hits, 0.0), hits), shape=(*shape[:depth], *rest)), shape=x.shape)
+    return elementwise.select(is_hit, _summed(front, kept, x.shape), x)
+
+
+def _summed(places: Value, updates: Value, shape: Shape) -> Value:
+    """The updates added to zeros."""
+    zeros = broadcast(constant(value=constant_of(np.zeros((), updates.dtype.dtype))), shape=shape)
+    return scatter_nd(zeros, places, updates, reduction="add")
+
+
+def _last(places: Value, shape: tuple[int, ...], count: int) -> Value:
+    """Of each update whether no later one falls on its place, in axes of this shape: bool [count]."""
+    steps = np.array([np.prod(shape[each + 1 :], dtype=np.int64) for each in range(len(shape))])
+    weights = broadcast(constant(value=constant_of(steps.astype(np.int32))), shape=places.shape)
+    flat = reduce_sum(elementwise.mul(places, weights), axes=(places.rank - 1,), keep_dims=False)
+    rows, columns = (broadcast(reshape(flat, shape=each), shape=(count, count)) for each in ((count, 1), (1, count)))
+    later = constant(value=constant_of(np.triu(np.ones((count, count), bool), 1)))
+    again = elementwise.cast(logical_and(equal(rows, columns), later), dtype=DType.INT32)
+    repeats = reduce_sum(again, axes=(1,), keep_dims=False)
+    return less(repeats, like(repeats, 1.0))
