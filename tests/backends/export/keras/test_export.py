@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import xir
-from tests.backends.export.tflite.test_export import Net, image, small_network
+from tests.backends.export.tflite.test_export import Net, flattened, image, small_network
 from xir.backends.export.forms import AnyOp
 from xir.backends.export.keras import export_keras, plan_keras
 from xir.backends.export.keras._layers import Entry
@@ -62,6 +62,11 @@ def test_a_network_is_read_back(tmp_path: Path) -> None:
     again = same(graph, path)
     assert again.input_names == ("x0",)
     assert again.output_names == ("y0",)
+
+
+def test_an_image_in_one_row_is_multiplied_as_it_stands(tmp_path: Path) -> None:
+    assert kinds(flattened(known=True)).count("Permute") == 1
+    same(flattened(known=True), tmp_path / "net.keras")
 
 
 def test_the_same_model_makes_the_same_bytes(tmp_path: Path) -> None:

@@ -18,5 +18,5 @@ TIMED = ("MobileNetV2", "ResNet50", "DenseNet121", "EfficientNetB0", "VGG16")
 TURNS = 3
 """How often those of `TIMED` are."""
 
-INTEGERS = ("MobileNet", "MobileNetV2", "MobileNetV3Small", "ResNet50", "DenseNet121", "EfficientNetB0", "VGG16")
+INTEGERS = ("MobileNet", "MobileNetV2", "MobileNetV3Small", "ResNet50", "EfficientNetB0", "VGG16")
 """Networks of which TensorFlow's converter makes one of integers, too."""

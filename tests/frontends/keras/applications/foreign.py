@@ -49,7 +49,7 @@ def integers(folder: str) -> None:
     tensorflow: Any = import_module("tensorflow")
     kernels = _litert("interpreter").OpResolverType
     with np.load(f"{folder}/io.npz") as held:
-        x = held["x"]
+        x: Any = held["x"]
     samples = np.random.default_rng(1).uniform(0, 1, (16, 1, *x.shape[1:])).astype(np.float32)
     converter = tensorflow.lite.TFLiteConverter.from_saved_model(f"{folder}/saved")
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
@@ -58,9 +58,8 @@ def integers(folder: str) -> None:
     converter.inference_input_type = converter.inference_output_type = tensorflow.int8
     path = f"{folder}/int8.tflite"
     Path(path).write_bytes(converter.convert())
-    quantization: tuple[float, int] = _interpreter(path).get_input_details()[0]["quantization"]
-    scale, zero = quantization
-    given = np.array(np.minimum(np.maximum(np.round(x / scale + zero), -128), 127), np.int8)
+    scale, zero = _interpreter(path).get_input_details()[0]["quantization"]
+    given = (x / scale + zero).round().clip(-128, 127).astype(np.int8)
     true = _answer(path, given, kernels.BUILTIN_REF)
     np.savez(f"{folder}/int8.npz", x=given, y=true, fast=_answer(path, given))
 

@@ -69,7 +69,7 @@ def lines_of(found: Results, names: Sequence[str]) -> list[str]:
     lines += [f"| {' | '.join(HEAD)} |", f"| --- |{' ---: |' * (len(HEAD) - 1)}"]
     lines += [f"| {' | '.join(_row(found, name))} |" for name in held]
     failed = [
-        f"- {name}, {SAID[way]}: {answer['status']}, {answer.get('told') or answer.get('error') or answer.get('steps')}"
+        f"- {name}, {SAID[way]}: {answer['status']}, {_why(answer)}"
         for (name, way), answer in found.items()
         if name in held and answer["status"] != "equal"
     ]
@@ -77,6 +77,12 @@ def lines_of(found: Results, names: Sequence[str]) -> list[str]:
         [f"Not measured yet: {', '.join(name for name in names if name not in held)}."] if held != [*names] else []
     )
     return [*lines, *(["", "Not equal:", "", *failed] if failed else []), *(["", *missing] if missing else [])]
+
+
+def _why(answer: Answer) -> str:
+    if "steps" in answer:
+        return f"{answer['steps']} steps; LiteRT's fast kernels are {answer['own']} from its reference kernels"
+    return str(answer.get("told") or answer["error"])
 
 
 def _agreeing(found: Results, held: Sequence[str]) -> Iterator[str]:
@@ -136,10 +142,10 @@ def _row(found: Results, name: str) -> Iterator[str]:
 def _cell(answer: Answer | None) -> str:
     if answer is None:
         return ""
-    if answer["status"] != "equal":
-        return str(answer["status"])
     if "steps" in answer:
         return f"{answer['steps']} ({answer['own']})"
+    if answer["status"] != "equal":
+        return str(answer["status"])
     return f"{answer['error']:.0e}"
 
 

@@ -100,7 +100,7 @@ def test_an_archive_and_what_it_becomes_are_judged(tmp_path: Path) -> None:
     answer = judge.onnx(str(tmp_path / "a.onnx"), str(tmp_path))
     assert (answer["error"], answer["transposes"]) == (pytest.approx(0.01, rel=0.1), 0)
     np.savez(tmp_path / "int8.npz", x=x, y=x @ kernel + [0, 2], fast=x @ kernel + [3, 2])
-    assert judge.steps(str(model), str(tmp_path)) == {"steps": 2, "own": 3, "exact": [2, 4]}
+    assert judge.steps(str(model), str(tmp_path)) == {"steps": 2, "fast": 3, "own": 3, "exact": [2, 4]}
 
 
 def test_converters_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,6 +126,7 @@ def test_the_table_counts_and_compares(tmp_path: Path) -> None:
         ("VGG16", "tf2onnx"): written(12, 1, 8.0, 8.0, 9.0),
         ("VGG16", "to-tflite"): written(7, 0, 1.0, bytes=2_000_000),
         ("VGG16", "converter"): written(7, 0, 2.0),
+        ("VGG19", "int8"): {"status": "different", "steps": 2, "own": 3, "exact": [1, 20]},
         ("VGG19", "onnx"): written(11, 2, 1.0),
         ("VGG19", "tf2onnx"): written(10, 1, 1.0),
         ("ResNet50", "onnx"): written(100, 9, 1.0),
@@ -138,7 +139,9 @@ def test_the_table_counts_and_compares(tmp_path: Path) -> None:
     assert text.startswith("# Before\n")
     assert "first table" not in text
     assert "| .keras, read | 1 | 1 | 2e-06 |" in text
-    assert "| TFLite of integers, read | 1 | 1 | 1 steps |" in text
+    assert "| TFLite of integers, read | 2 | 1 | 1 steps |" in text
+    assert "| VGG16 | 2e-06 |  |  |  | 1 (2) |" in text
+    assert "- VGG19, TFLite of integers, read: different, 2 steps; LiteRT's fast kernels are 3 from its" in text
     assert "| tf2onnx: SavedModel to ONNX | 3 | 2 | 2e-06 |" in text
     assert "where both are equal (2): 21 nodes beside 22, 3 transposes beside 2, more of either in 1;" in text
     assert "takes 2.0 times as long, 2.0 times the processor's time" in text
