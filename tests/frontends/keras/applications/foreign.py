@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from importlib import import_module
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+APART = 0.01
+"""How far the answers to the two images are from each other at least, relative to the largest element."""
 
 
 def make(name: str, size: str, folder: str) -> None:
@@ -25,16 +29,52 @@ def make(name: str, size: str, folder: str) -> None:
     build = getattr(keras.applications, name)
     model = build(weights=None, input_shape=(side, side, 3), classes=10, classifier_activation=None)
     generator = np.random.default_rng(0)
-    for weight in model.weights:  # else normalisations do nothing, and biases are none
+    prepares = any(type(layer).__name__ in ("Normalization", "Rescaling") for layer in model.layers)
+    x = generator.uniform(0, 255 if prepares else 1, (2, side, side, 3)).astype(np.float32)
+    _enliven(model, x, generator)
+    y = np.asarray(model(x, training=False))
+    apart = float(np.abs(y[0] - y[1]).max() / np.abs(y).max())
+    if not apart > APART:
+        sys.exit(f"the answers to two images differ by {apart:.0e} alone: whether they are right would not be shown")
+    np.savez(f"{folder}/io.npz", x=x, y=y)
+    model.save(f"{folder}/model.keras")
+    model.save(f"{folder}/model.h5")
+    model.export(f"{folder}/saved", verbose=False)
+    print(json.dumps({"apart": apart}))
+
+
+def _enliven(model: Any, x: np.ndarray, generator: np.random.Generator) -> None:
+    """Random weights with which the answer depends on the image.
+
+    Normalisations have the statistics of the images: with those that they begin with, the signal is lost on its way
+    through a deep network, and the answer is that of the biases. Without normalisations, weights of layers that end in
+    ReLU keep the signal's size if their variance is 2 over the number of operands (He et al. 2015, section 2.2).
+    """
+    kinds = {type(layer).__name__ for layer in model.layers}
+    plain = not kinds & {"BatchNormalization", "LayerNormalization"}
+    for weight in model.weights:
         if weight.path.endswith(("gamma", "variance")):
             weight.assign(generator.uniform(0.7, 1.3, weight.shape))
         elif weight.path.endswith(("beta", "mean", "bias")):
             weight.assign(generator.normal(0, 0.1, weight.shape))
-    model.save(f"{folder}/model.keras")
-    model.save(f"{folder}/model.h5")
-    model.export(f"{folder}/saved", verbose=False)
-    x = generator.uniform(0, 1, (2, side, side, 3)).astype(np.float32)
-    np.savez(f"{folder}/io.npz", x=x, y=np.asarray(model(x, training=False)), layers=len(model.layers))
+        elif plain and weight.path.endswith("kernel"):
+            weight.assign(generator.normal(0, math.sqrt(2 / math.prod(weight.shape[:-1])), weight.shape))
+    _measure(model, x)
+
+
+def _measure(model: Any, x: np.ndarray) -> None:
+    """Gives batch normalisations the statistics of the images."""
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # what Normalization computes of its weights
+            layer.finalize_state()
+    norms = [layer for layer in model.layers if type(layer).__name__ == "BatchNormalization"]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0
+    if norms:
+        model(x, training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def tflite(folder: str) -> None:
@@ -50,7 +90,7 @@ def integers(folder: str) -> None:
     kernels = _litert("interpreter").OpResolverType
     with np.load(f"{folder}/io.npz") as held:
         x: Any = held["x"]
-    samples = np.random.default_rng(1).uniform(0, 1, (16, 1, *x.shape[1:])).astype(np.float32)
+    samples = np.random.default_rng(1).uniform(0, x.max(), (16, 1, *x.shape[1:])).astype(np.float32)
     converter = tensorflow.lite.TFLiteConverter.from_saved_model(f"{folder}/saved")
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     converter.representative_dataset = lambda: ([sample] for sample in samples)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.frontends.keras.applications import judge, table, ways
+from tests.frontends.keras.applications import foreign, judge, table, ways
 from tests.frontends.keras.applications.architectures import INTEGERS, SIZES, TIMED
 
 EQUAL = {"status": "equal", "error": 2e-6}
@@ -101,6 +101,78 @@ def test_an_archive_and_what_it_becomes_are_judged(tmp_path: Path) -> None:
     assert (answer["error"], answer["transposes"]) == (pytest.approx(0.01, rel=0.1), 0)
     np.savez(tmp_path / "int8.npz", x=x, y=x @ kernel + [0, 2], fast=x @ kernel + [3, 2])
     assert judge.steps(str(model), str(tmp_path)) == {"steps": 2, "fast": 3, "own": 3, "exact": [2, 4]}
+
+
+class Layer:
+    """A layer of the network below, and its weight too; counts how often it computes its state."""
+
+    momentum = 0.99
+    shape = (4,)
+
+    def __init__(self, path: str) -> None:
+        self.path, self.finalized = path, 0
+
+    def assign(self, value: np.ndarray) -> None:
+        self.value = value
+
+    def finalize_state(self) -> None:
+        self.finalized += 1
+
+
+class BatchNormalization(Layer):
+    """What `foreign` knows by its name."""
+
+
+class Network:
+    """A model that adds a bias to so much of the image; says what is asked of it."""
+
+    def __init__(self, signal: float) -> None:
+        self.signal, self.asked = signal, list[tuple[str, float]]()
+        self.layers = self.weights = [BatchNormalization("bn/gamma"), Layer("dense/bias")]
+
+    def __call__(self, x: np.ndarray, *, training: bool) -> np.ndarray:
+        self.asked.append(("training" if training else "testing", self.layers[0].momentum))
+        return x.mean(axis=(1, 2)) * self.signal + self.weights[1].value[0]
+
+    def save(self, path: str) -> None:
+        self.asked.append((Path(path).name, 0))
+
+    def export(self, path: str, *, verbose: bool) -> None:
+        self.asked.append((Path(path).name, float(verbose)))
+
+
+@pytest.mark.parametrize(("signal", "told"), [(1.0, ""), (1e-6, "differ by")])
+def test_answers_depend_on_the_image(
+    signal: float, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Network(signal)
+
+    class Keras:
+        """The module."""
+
+        class applications:
+            """Its networks."""
+
+            @staticmethod
+            def Net(**_settings: object) -> Network:
+                """The network."""
+                return model
+
+    def found(_name: str) -> type[Keras]:
+        return Keras
+
+    monkeypatch.setattr(foreign, "import_module", found)
+    if told:
+        with pytest.raises(SystemExit, match=told):
+            foreign.make("Net", "8", str(tmp_path))
+        assert not list(tmp_path.iterdir())
+        return
+    foreign.make("Net", "8", str(tmp_path))
+    assert json.loads(capsys.readouterr().out)["apart"] > foreign.APART
+    assert model.asked == [("training", 0), ("testing", 0.99), ("model.keras", 0), ("model.h5", 0), ("saved", 0)]
+    assert [layer.finalized for layer in model.layers] == [1, 1]
+    with np.load(tmp_path / "io.npz") as held:
+        assert held["x"].shape == (2, 8, 8, 3)
 
 
 def test_converters_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
