@@ -74,6 +74,10 @@ class Examples:
             close(np.asarray(held), np.asarray(wanted), what)
         return True
 
+    def check_all(self, name: str, folder: Path) -> None:
+        """Every example of an operator: as many are written as the table says."""
+        assert self.counted(name, folder) == self.known().get(name, (0, len(CASES[name])))
+
     def check_one_of_each(self, folder: Path) -> None:
         """The last example of each operator of which all are written, or all are refused."""
         known = self.known()

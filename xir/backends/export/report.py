@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 PIP_TORCH = "pip install torch==2.13.0"
 """What brings PyTorch; the version whose operators the exporter was compared with."""
+
+
+def tally(kinds: Iterable[str]) -> dict[str, int]:
+    """{kind of node: how many}, in alphabetical order."""
+    return dict(sorted(Counter(kinds).items()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from xir.backends.export.keras._order import in_order
 from xir.backends.export.keras._rules import write
 from xir.backends.export.keras._tables import answer
 from xir.backends.export.legal import legalize
-from xir.backends.export.report import ExportReport
+from xir.backends.export.report import ExportReport, tally
 from xir.backends.export.tflite._plan import Plan, Record
 from xir.backends.export.tflite.export import check_boundary
 from xir.errors import Problem, UnsupportedError
@@ -103,17 +103,14 @@ def export_keras(graph: Graph, path: PathLike, *, tidy: Callable[[Graph], Graph]
     """
     layers = plan_keras(graph, tidy)
     size = write_archive(path, _model(layers), layers.entries)
-    operators: dict[str, int] = {}
-    for entry in layers.entries:
-        if entry.arguments is not None:
-            operators[entry.kind] = operators.get(entry.kind, 0) + 1
+    operators = tally(entry.kind for entry in layers.entries if entry.arguments is not None)
     names = zip(layers.plan.graph.input_names, layers.inputs, strict=True)
     return ExportReport(
         os.fspath(path),
         None,
         None,
         sum(operators.values()),
-        dict(sorted(operators.items())),
+        operators,
         sum(len(entry.weights) for entry in layers.entries),
         size,
         renamed={wanted: held for wanted, held in names if wanted != held},

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from xir.backends.export.legal import legalize
-from xir.backends.export.report import ExportReport
+from xir.backends.export.report import ExportReport, tally
 from xir.backends.export.tensorflow._encode import TYPES, Border, graph_def, placeholder, saved_model
 from xir.backends.export.tensorflow._functions import Function, function_name, function_of, input_name
 from xir.backends.export.tensorflow._images import IMAGES
@@ -86,16 +86,13 @@ def export_tensorflow(
     written = _encoded(nodes, inputs, outputs, wrapped)
     with atomic_write(path) as file:
         file.write(written)
-    operators: dict[str, int] = {}
-    for node in nodes.nodes:
-        if node.op not in ("Const", "Placeholder"):
-            operators[node.op] = operators.get(node.op, 0) + 1
+    operators = tally(node.op for node in nodes.nodes if node.op not in ("Const", "Placeholder"))
     return ExportReport(
         os.fspath(path),
         None,
         None,
         sum(operators.values()),
-        dict(sorted(operators.items())),
+        operators,
         len(plan.graph.parameters),
         len(written),
         format="saved_model" if wrapped else "tensorflow",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from xir.backends.export.legal import legalize
-from xir.backends.export.report import ExportReport
+from xir.backends.export.report import ExportReport, tally
 from xir.backends.export.tflite._encode import element_name, encoded
 from xir.backends.export.tflite._fuse import fuse_activations, undo_reshapes
 from xir.backends.export.tflite._integers import compute_in_integers
@@ -60,15 +60,13 @@ def export_tflite(
     name: str = os.fspath(path)
     with atomic_write(name) as file:
         file.write(data)
-    operators: dict[str, int] = {}
-    for record in (record for part in plan.module for record in part.records):
-        operators[record.kind] = operators.get(record.kind, 0) + 1
+    operators = tally(record.kind for part in plan.module for record in part.records)
     return ExportReport(
         name,
         None,
         None,
         sum(operators.values()),
-        dict(sorted(operators.items())),
+        operators,
         len(plan.graph.parameters),
         len(data),
         format="tflite",
