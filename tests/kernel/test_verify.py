@@ -115,6 +115,10 @@ BROKEN = [
     (loop(store(index(0))), r"K5: iterations of i \(parallel\) write the same element of y"),
     (loop(loop(store(L), axis=J)), r"K5: iterations of j \(parallel\) write the same element of y"),
     (loop(Accumulate(Y, (index(0),), "add", ONE)), r"K5: iterations of i \(parallel\)"),
+    (
+        loop(store(L, value=Load(Y, (index(0),)))),
+        r"K9: iterations of i \(parallel\) write and read the same element of y",
+    ),
     (If(TRUE, (Barrier(),)), "K6: a barrier stands in an If"),
     (Prefetch(REGISTER, (index(0),)), "K1: r is neither passed nor allocated"),
     (loop(Prefetch(X, (L,)), extent=5), "K4: an index of x along axis 0 reaches from 0 to 4, the size is 4"),

@@ -11,6 +11,8 @@ Rules:
     K6  a barrier stands in no If, and each AsyncCopy is followed by a Wait for its group.
     K7  regions have a start and a size an axis; tiles are matrices that fit together.
     K8  scalars and statements are nested at most MAX_DEPTH deep; a scalar has at most MAX_PARTS parts.
+    K9  iterations that run at once do not read what another one writes: an index of every unguarded Load of an output
+        moves with each such loop around it.
 """
 
 from __future__ import annotations
@@ -164,10 +166,16 @@ def _write(statement: Store | Accumulate, scope: _Scope) -> None:
         _check(statement.width in WIDTHS, f"K3: a store cannot be {statement.width} wide, only {WIDTHS}")
     atomic = isinstance(statement, Accumulate) and statement.atomic
     if not atomic and not scope.guarded and statement.mask is None:
-        _check_races(buffer, statement.indices, scope)
+        _check_races("K5", "write", buffer, statement.indices, scope)
 
 
-def _check_races(buffer: Buffer, indices: tuple[Scalar, ...], scope: _Scope) -> None:
+def _read(load: Load, scope: _Scope) -> None:
+    _access(load.buffer, load.indices, load.mask, scope)
+    if load.buffer.name in scope.outputs and load.mask is None and not scope.guarded:
+        _check_races("K9", "write and read", load.buffer, load.indices, scope)
+
+
+def _check_races(rule: str, done: str, buffer: Buffer, indices: tuple[Scalar, ...], scope: _Scope) -> None:
     used = {axis.name for index in indices for axis in _axes(index)}
     named = any(isinstance(part, Variable) for index in indices for part in _parts(index))
     if any(loop.extent == 0 for loop in scope.axes.values()):
@@ -176,7 +184,8 @@ def _check_races(buffer: Buffer, indices: tuple[Scalar, ...], scope: _Scope) -> 
         together = loop.kind not in SEQUENTIAL and loop.extent != 1
         outside = scope.made_at.get(buffer.name, 0) <= place
         if together and outside and name not in used and not named:
-            raise InvalidModelError(f"K5: iterations of {name} ({loop.kind}) write the same element of {buffer.name}")
+            told = f"iterations of {name} ({loop.kind}) {done} the same element of {buffer.name}"
+            raise InvalidModelError(f"{rule}: {told}")
 
 
 def _access(buffer: Buffer, indices: tuple[Scalar, ...], mask: Scalar | None, scope: _Scope) -> None:
@@ -274,8 +283,8 @@ def _typed(scalar: Scalar, scope: _Scope) -> DType:
             _check(name in scope.axes, f"K2: axis {name} is not bound")
         case Variable(name, dtype):
             _check(scope.variables.get(name) is dtype, f"K2: no {dtype} is bound to {name}")
-        case Load(buffer, indices, mask):
-            _access(buffer, indices, mask, scope)
+        case Load():
+            _read(scalar, scope)
         case Apply(function, arguments):
             _check(function in FUNCTIONS, f"K3: there is no function {function!r}")
             types = [_typed(argument, scope) for argument in arguments]
