@@ -85,7 +85,7 @@ def recorded(keras, generation, suffix, wanted):
                 generator.normal(size=held.shape).astype(np.float32) ** 2 / 2 + 0.1
                 if "variance" in str(getattr(weight, "path", weight.name))
                 else held
-                if held.dtype.kind != "f"
+                if held.dtype.kind != "f" or str(getattr(weight, "name", "")).endswith(("_scale", "g_idx"))
                 else generator.normal(size=held.shape) * 0.5
                 for weight, held in zip(model.weights, model.get_weights(), strict=True)
             ]

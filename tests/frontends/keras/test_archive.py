@@ -220,6 +220,52 @@ def test_operations_without_axes(model, expected, tmp_path):
     assert xir.run(graph, {"x": np.arange(3, dtype=np.float32)[None]})["y"].tolist() == expected
 
 
+def kept(mode, kind="QuantizedDTypePolicy", **settings):
+    """A layer whose weights are quantised."""
+    policy = {"class_name": kind, "config": {"mode": mode, "source_name": "float32"}}
+    return node("Dense", "y", tensor("x"), units=2, use_bias=False, dtype=policy, **settings)
+
+
+def rounding(**settings):
+    return {"quantization_config": {"config": {"activation_quantizer": settings}}}
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [
+        (kept("float8"), "float8"),
+        (kept("int8", "GPTQDTypePolicy"), "GPTQDTypePolicy"),
+        (kept("int8"), "holds f32, expected int8"),
+        ({**kept("int8"), "class_name": "EinsumDense"}, "quantised weights of a layer EinsumDense"),
+    ],
+)
+def test_weights_that_are_quantised_otherwise(held, expected, tmp_path):
+    with pytest.raises(xir.XirError, match=expected):
+        xir.load(archive(tmp_path / "m.keras", functional(X, held), WEIGHTS))
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (rounding(class_name="Mine", config={"value_range": [-127, 127]}), "'Mine' quantises"),
+        (rounding(class_name="AbsMaxQuantizer", config={"value_range": [-8, 7]}), "quantises"),
+        (rounding(class_name="AbsMaxQuantizer"), "a way of their own"),
+    ],
+)
+def test_inputs_that_are_rounded_otherwise(settings, expected, tmp_path):
+    weights = keras3_weights({"layers/dense": [np.zeros((3, 2), np.int8), np.ones(2, np.float32)]})
+    with pytest.raises(xir.XirError, match=expected):
+        xir.load(archive(tmp_path / "m.keras", functional(X, kept("int8", **settings)), weights))
+
+
+def test_rows_of_inputs_become_8_bits_where_nothing_else_is_said(tmp_path):
+    kernel = np.array([[10, 0], [0, 20], [0, 0]], np.int8)
+    weights = keras3_weights({"layers/dense": [kernel, np.array([10, 20], np.float32)]})
+    graph = xir.load(archive(tmp_path / "m.keras", functional(X, kept("int8")), weights))
+    found = xir.run(graph, {"x": np.array([[1.0, 0.5, 0.0]], np.float32)})["y"]
+    np.testing.assert_allclose(found, [[1.0, 63 / 127]], rtol=1e-6)  # 1e-7 more than the largest
+
+
 def test_other_archives_are_none_of_keras(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.keras", "w") as file:
         file.writestr("other", "x")

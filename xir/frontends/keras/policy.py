@@ -29,6 +29,12 @@ _WIDE = frozenset({"BatchNormalization", "SyncBatchNormalization", "GroupNormali
 _UNTOUCHED = frozenset({"GroupNormalization", "LayerNormalization"})
 """Those of them that take what they are called with as it is (`autocast = False`)."""
 
+_QUANTIZED = frozenset({"Dense", "Embedding"})
+"""Layers whose quantised weights are read."""
+
+_MODES = ("QuantizedDTypePolicy", "Int4DTypePolicy")
+"""Policies that say how weights are quantised, and of which numbers they were before."""
+
 _COMPUTED: Mapping[Json, DType] = MappingProxyType(
     {
         None: DType.FLOAT32,
@@ -50,11 +56,13 @@ class Policy:
         given: to what it rounds what it is called with; None leaves it.
         within: with what it computes, its weights too.
         result: of what its result is.
+        quantized: how its weights are kept (`int8`, `int4`), or None.
     """
 
     given: DType | None
     within: DType
     result: DType
+    quantized: str | None = None
 
 
 def policy_of(layer: Layer) -> Policy | None:
@@ -65,20 +73,26 @@ def policy_of(layer: Layer) -> Policy | None:
     """
     if layer.kind.startswith(OPERATION) or layer.kind in _OF_NUMBERS or layer.kind == "InputLayer":
         return None
-    result = _computed(layer.config.get("dtype"))
+    result, quantized = _computed(layer.config.get("dtype"))
+    if quantized is not None and layer.kind not in _QUANTIZED:
+        raise UnsupportedError(
+            f"the quantised weights of a layer {layer.kind}", hint="quantise Dense and Embedding alone"
+        )
     within = DType.FLOAT32 if layer.kind in _WIDE and result.bits < 32 else result
-    return Policy(None if layer.kind in _UNTOUCHED else result, within, result)
+    return Policy(None if layer.kind in _UNTOUCHED else result, within, result, quantized)
 
 
-def _computed(held: Json) -> DType:
-    name = held
+def _computed(held: Json) -> tuple[DType, str | None]:
+    """With what a policy computes, and how weights of it are quantised."""
+    name, mode = held, None
     if isinstance(held, dict):
-        inner = held.get("config")
-        name = inner.get("name") if isinstance(inner, dict) else "?"
-        if held.get("class_name") not in ("DTypePolicy", "FloatDTypePolicy", "Policy"):
-            raise UnsupportedError(
-                f"the policy {held.get('class_name')!r} of its numbers", hint="save the model in float32"
-            )
-    if isinstance(name, dict | list) or name not in _COMPUTED:
-        raise UnsupportedError(f"numbers of the type {name!r}", hint="save the model in float32")
-    return _COMPUTED[name]
+        inner, kind = held.get("config"), held.get("class_name")
+        settings = inner if isinstance(inner, dict) else {}
+        if kind not in ("DTypePolicy", "FloatDTypePolicy", "Policy", *_MODES):
+            raise UnsupportedError(f"the policy {kind!r} of its numbers", hint="save the model in float32")
+        name = settings.get("source_name" if kind in _MODES else "name", "?")
+        mode = str(settings.get("mode")).split("/")[0] if kind in _MODES else None
+    if isinstance(name, dict | list) or name not in _COMPUTED or mode not in (None, "int8", "int4"):
+        told = name if mode is None else mode
+        raise UnsupportedError(f"numbers of the type {told!r}", hint="save the model in float32")
+    return _COMPUTED[name], mode

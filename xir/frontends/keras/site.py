@@ -276,6 +276,11 @@ class Site(Operands):
         return tuple(found)
 
     @property
+    def quantized(self) -> str | None:
+        """How its weights are quantised (`int8`, `int4`), or None."""
+        return None if self.policy is None else self.policy.quantized
+
+    @property
     def dtype(self) -> DType:
         """The real numbers that the layer computes with."""
         return DType.FLOAT32 if self.policy is None else self.policy.within

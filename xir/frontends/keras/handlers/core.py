@@ -5,6 +5,7 @@ from __future__ import annotations
 from xir.frontends._handlers import Handlers
 from xir.frontends._operands import product_of
 from xir.frontends.keras.config import whole
+from xir.frontends.keras.handlers import _quantized
 from xir.frontends.keras.handlers._activations import activated
 from xir.frontends.keras.handlers._einsum import with_equation
 from xir.frontends.keras.site import Handler, Site
@@ -27,15 +28,19 @@ handlers: Handlers[Handler] = Handlers("keras")
 def dense(site: Site, x: Value) -> Value:
     """Dense: `x @ kernel + bias` along the last axis (keras/src/layers/core/dense.py)."""
     units = site.config.integer("units")
-    site.check_plain()
-    kernel = site.weight("kernel", (x.shape[-1], units))
     flat = x if x.rank == 2 else reshape(x, shape=(product_of(x.shape[:-1]), x.shape[-1]))
-    result = matmul(flat, kernel)
-    if site.config.flag("use_bias", True):
-        result = elementwise.add(result, channelwise(site.weight("bias", (units,)), result, 1))
+    result = (_product if site.quantized is None else _quantized.product)(site, flat, units)
     if x.rank != 2:
         result = reshape(result, shape=(*x.shape[:-1], units))
     return activated(site, result, site.config.raw("activation"))
+
+
+def _product(site: Site, x: Value, units: int) -> Value:
+    site.check_plain()
+    result = matmul(x, site.weight("kernel", (x.shape[-1], units)))
+    if not site.config.flag("use_bias", True):
+        return result
+    return elementwise.add(result, channelwise(site.weight("bias", (units,)), result, 1))
 
 
 @handlers.layer("EinsumDense")
@@ -135,8 +140,10 @@ def embedded(site: Site, x: Value) -> Value:
     """
     rows = site.config.optional_integer("input_dim")
     width = site.config.integer("output_dim")
-    site.check_plain()
     site.config.ignore("dropout", "weights")
+    if site.quantized is not None:
+        return _quantized.rows(site, _indices(site, x), rows, width)
+    site.check_plain()
     reverse = bool(site.argument("reverse"))
     tied, cap = site.config.flag("tie_weights", True), site.config.optional_number("logit_soft_cap")
     table = site.weight("embeddings", None if rows is None else (rows, width))
@@ -145,10 +152,14 @@ def embedded(site: Site, x: Value) -> Value:
         site.config.ignore("mask_zero", "reverse_dtype")
         if reverse:
             return _capped(einsum(x, back, equation="...a,ab->...b"), cap)
+    return embedding(_indices(site, x), table)
+
+
+def _indices(site: Site, x: Value) -> Value:
     indices = x if x.dtype in (DType.INT32, DType.INT64) else elementwise.cast(x, dtype=DType.INT32)
     if site.config.flag("mask_zero"):
         site.result_mask = compare.not_equal(indices, scalar_like(indices, 0))
-    return embedding(indices, table)
+    return indices
 
 
 def _capped(x: Value, cap: float | None) -> Value:
