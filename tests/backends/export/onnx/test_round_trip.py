@@ -49,6 +49,7 @@ DIFFERS_BY_DESIGN = {
     "unchanged': the importer puts it there",
     "broadcast_late(": "onnx.defs, Expand: 'It is possible that the output.shape is not equal to shape, when some "
     "dimensions in shape is equal to 1': the importer joins it with the operand's",
+    "string_case": "StringNormalizer without stopwords comes back as what it is called in ONNX",
     "max_pool_with_indices": "ONNX counts indices through the whole tensor: a remainder is taken behind it",
 }
 
