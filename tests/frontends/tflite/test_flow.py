@@ -149,14 +149,6 @@ def test_complex_numbers_are_refused_where_they_are_no_pairs(written):
         xir.load(written(model.data()))
 
 
-def test_what_an_lstm_may_have_besides_is_refused(written):
-    from tests.frontends.tflite.cases.layers import recurrent_with
-
-    for told, data in recurrent_with().items():
-        with pytest.raises(UnsupportedError, match=told):
-            xir.load(written(data))
-
-
 def test_weights_of_8_bits_are_widened_where_the_activations_are_real(written):
     weights = np.array([[10, -20, 30], [5, 0, -128]], np.int8)
     case = single("FULLY_CONNECTED", Fed(X[None]), Held(weights, Q((0.1, 0.2), 0, 0)),

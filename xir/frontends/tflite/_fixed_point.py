@@ -66,6 +66,25 @@ def saturated(x: Value, dtype: DType) -> Value:
     return as_dtype(elementwise.minimum(elementwise.maximum(x, _like(x, low)), _like(x, high)), dtype)
 
 
+def wide(*values: Value) -> list[Value]:
+    """Integers in i64."""
+    return [as_dtype(value, DType.INT64) for value in values]
+
+
+def sum16(first: Value, second: Value) -> Value:
+    """The sum of integers within i16, in i16."""
+    return saturated(elementwise.add(*wide(first, second)), DType.INT16)
+
+
+def doubled_product(first: Value, second: Value) -> Value:
+    """The upper half of a doubled product of 16 bits, halves up, in i64 (SaturatingRoundingDoublingHighMul).
+
+    Of -1 with -1 it is 1, where the kernels have the largest number below; no table of sigmoids has -1.
+    """
+    product = elementwise.mul(*wide(first, second))
+    return _down(elementwise.add(product, _like(product, 1 << 14)), 15)
+
+
 def looked_up(x: Value, table: Integers) -> Value:
     """What a table of 65,536 results says of i16."""
     place = as_dtype(x, DType.INT64)

@@ -13,6 +13,7 @@ from tests.frontends.tflite.cases import (
     moving,
     quantized,
     recurrent_integer,
+    recurrent_steps,
     stablehlo,
 )
 from tests.frontends.tflite.models import Case
@@ -30,6 +31,7 @@ def cases() -> tuple[Case, ...]:
             moving.CASES,
             quantized.CASES,
             recurrent_integer.CASES,
+            recurrent_steps.CASES,
             stablehlo.CASES,
         )
     )

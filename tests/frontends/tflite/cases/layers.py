@@ -13,7 +13,7 @@ N, T, H = 2, 3, 5
 WIDTH = 4
 
 
-def _layer(kind: str, parts: list[Any], words: dict[str, Any], x: Any, name: str, results: int = 1) -> Case:
+def recurrent_layer(kind: str, parts: list[Any], words: dict[str, Any], x: Any, name: str, results: int = 1) -> Case:
     """A recurrent layer: arrays are constants, shapes state, None is left out."""
     model = Model()
     graph = model.subgraph()
@@ -29,7 +29,8 @@ def _layer(kind: str, parts: list[Any], words: dict[str, Any], x: Any, name: str
     return Case(f"{kind} {name}", model.data(), (x,), tolerance=1e-5)
 
 
-def _lstm_parts(seed: int, coupled: bool, peephole: bool) -> list[Any]:
+def lstm_parts(seed: int, coupled: bool, peephole: bool) -> list[Any]:
+    """The 17 operands of one direction of an LSTM before its states."""
     parts: list[Any] = [spread(H, WIDTH, seed=seed + gate) * 0.5 for gate in range(4)]
     parts += [spread(H, H, seed=seed + 4 + gate) * 0.5 for gate in range(4)]
     parts += [spread(H, seed=seed + 8 + gate) if peephole else None for gate in range(3)]
@@ -50,14 +51,14 @@ def _recurrent() -> list[Case]:
         ("peephole time major", False, True, True),
     ):
         words = {"UnidirectionalSequenceLSTMOptions": {"fused_activation_function": "TANH", "time_major": major}}
-        parts = _lstm_parts(0, coupled, peephole)
+        parts = lstm_parts(0, coupled, peephole)
         shaped = x.transpose(1, 0, 2).copy() if major else x
-        made.append(_layer("UNIDIRECTIONAL_SEQUENCE_LSTM", parts + state, words, shaped, name))
+        made.append(recurrent_layer("UNIDIRECTIONAL_SEQUENCE_LSTM", parts + state, words, shaped, name))
     for merged in (False, True):
         words = {"fused_activation_function": "TANH", "time_major": merged, "merge_outputs": merged}
-        parts = _lstm_parts(0, False, False) + _lstm_parts(20, False, False) + state * 2 + [None] * 9
+        parts = lstm_parts(0, False, False) + lstm_parts(20, False, False) + state * 2 + [None] * 9
         made.append(
-            _layer(
+            recurrent_layer(
                 "BIDIRECTIONAL_SEQUENCE_LSTM",
                 parts,
                 {"BidirectionalSequenceLSTMOptions": words},
@@ -66,38 +67,22 @@ def _recurrent() -> list[Case]:
                 1 if merged else 2,
             )
         )
-    parts = _lstm_parts(0, False, False) + state
-    made.append(_layer("LSTM", parts, {"LSTMOptions": {"fused_activation_function": "TANH"}}, spread(N, WIDTH), "step"))
+    parts = lstm_parts(0, False, False) + state
+    made.append(
+        recurrent_layer("LSTM", parts, {"LSTMOptions": {"fused_activation_function": "TANH"}}, spread(N, WIDTH), "step")
+    )
     rnn = [spread(H, WIDTH, seed=1), spread(H, H, seed=2) * 0.3, spread(H, seed=3), (N, H)]
-    made.append(_layer("RNN", rnn, {"RNNOptions": {"fused_activation_function": "RELU"}}, spread(N, WIDTH), "step"))
+    made.append(
+        recurrent_layer("RNN", rnn, {"RNNOptions": {"fused_activation_function": "RELU"}}, spread(N, WIDTH), "step")
+    )
     words = {"time_major": False, "fused_activation_function": "TANH"}
-    made.append(_layer("UNIDIRECTIONAL_SEQUENCE_RNN", rnn, {"SequenceRNNOptions": words}, x, "plain"))
+    made.append(recurrent_layer("UNIDIRECTIONAL_SEQUENCE_RNN", rnn, {"SequenceRNNOptions": words}, x, "plain"))
     both = {"BidirectionalSequenceRNNOptions": {**words, "merge_outputs": False}}
-    made.append(_layer("BIDIRECTIONAL_SEQUENCE_RNN", rnn * 2 + [None] * 3, both, x, "plain", 2))
+    made.append(recurrent_layer("BIDIRECTIONAL_SEQUENCE_RNN", rnn * 2 + [None] * 3, both, x, "plain", 2))
     svdf = [spread(6, WIDTH, seed=1), spread(6, 4, seed=2), spread(3, seed=3), (N, 24)]
     words = {"SVDFOptions": {"rank": 2, "fused_activation_function": "RELU"}}
-    made.append(_layer("SVDF", svdf, words, spread(N, WIDTH), "plain"))
+    made.append(recurrent_layer("SVDF", svdf, words, spread(N, WIDTH), "plain"))
     return made
-
-
-def recurrent_with() -> dict[str, bytes]:
-    """{the reason: an LSTM that is refused}."""
-    state: list[Any] = [(N, H), (N, H)]
-    plain = _lstm_parts(0, False, False)
-    words = {"fused_activation_function": "TANH", "time_major": False}
-    x = spread(N, T, WIDTH)
-
-    def layer(parts: list[Any], **more: Any) -> bytes:
-        options = {"UnidirectionalSequenceLSTMOptions": {**words, **more}}
-        return _layer("UNIDIRECTIONAL_SEQUENCE_LSTM", parts, options, x, "refused").data
-
-    projection: list[Any] = [*plain[:-2], spread(H, H), None]
-    return {
-        "clips its cells": layer(plain + state, cell_clip=3.0),
-        "projection": layer(projection + state),
-        "layer normalisation": layer(plain + state + [spread(H)] * 4),
-        "activation SIGN_BIT": layer(plain + state, fused_activation_function="SIGN_BIT"),
-    }
 
 
 def _spectra() -> list[Case]:

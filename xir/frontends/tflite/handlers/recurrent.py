@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tflite._quantized import real
+from xir.frontends.tflite.handlers.recurrent_basic import basic_lstm
 from xir.frontends.tflite.handlers.recurrent_integer import integer_filter, integer_lstm
+from xir.frontends.tflite.handlers.recurrent_steps import Layer, layer_of, stepped_lstm
 from xir.frontends.tflite.site import Handler, Operand, Site, activated
 from xir.ir.node import Value
 from xir.ops import elementwise
@@ -41,9 +43,13 @@ def _time_first(site: Site, x: Value, is_time_major: bool) -> Value:
 
 
 def _as_given(y: Value, is_time_major: bool) -> Value:
-    """The outputs [T, 1, N, H] of one direction as [T, N, H], or [N, T, H]."""
-    flat = reshape(y, shape=(y.shape[0], y.shape[2], y.shape[3]))
-    return flat if is_time_major else transpose(flat, perm=(1, 0, 2))
+    """The outputs [T, N, H] of one direction as they are, or [N, T, H]."""
+    return y if is_time_major else transpose(y, perm=(1, 0, 2))
+
+
+def _one_way(y: Value) -> Value:
+    """The outputs [T, 1, N, H] of our layers of one direction as [T, N, H]."""
+    return reshape(y, shape=(y.shape[0], *y.shape[2:]))
 
 
 def _stacked(parts: Sequence[Value]) -> Value:
@@ -67,49 +73,46 @@ def _gates(site: Site, parts: Sequence[Operand], is_coupled: bool) -> list[Value
     return [first, output, forget, cell]
 
 
-def _lstm(site: Site, x: Value, parts: Sequence[Operand], state: tuple[int, Value, int, Value], turned: bool) -> Value:
-    """One direction over x [T, N, I]: its outputs [T, 1, N, H]; its state is kept."""
-    weights, recurrent, peepholes, biases, projection = parts[:4], parts[4:8], parts[8:11], parts[11:15], parts[15:17]
-    if any(each is not None for each in projection):
-        site.refuse("an LSTM with a projection")
-    is_coupled = weights[0] is None
+def _lstm(site: Site, x: Value, layer: Layer, places: tuple[int, int], states: tuple[Value, Value]) -> Value:
+    """One direction over x [T, N, I]: its outputs [T, N, O]; its states, operands at these places, are kept."""
+    site.ignore("asymmetric_quantize_inputs", "diagonal_recurrent_tensors")
+    is_plain = layer.is_plain() and site.number("cell_clip") <= 0
+    is_plain = is_plain and site.word("fused_activation_function", "TANH") in _FUNCTIONS
+    site.ignore("proj_clip")  # a projection's alone
+    y, h, c = _whole_lstm(site, x, layer, *states) if is_plain else stepped_lstm(site, x, layer, *states)
+    site.flow.update(site.operator, places[0], h)
+    site.flow.update(site.operator, places[1], c)
+    return y
+
+
+def _whole_lstm(site: Site, x: Value, layer: Layer, h: Value, c: Value) -> tuple[Value, Value, Value]:
+    """A layer that one operator of ours says: its outputs [T, N, H], the last h and c [N, H]."""
+    is_coupled = layer.weights[0] is None
     held: Value | None = None
-    if any(each is not None for each in peepholes):
-        first, forget, output = peepholes
+    if any(each is not None for each in layer.peepholes):
+        first, forget, output = layer.peepholes
         if is_coupled and forget is not None:
             first = elementwise.neg(forget)
         if first is None or forget is None or output is None:
             site.invalid("a peephole is left out that must be there")
         held = _stacked([first, output, forget])
-    bias = _stacked(_gates(site, biases, is_coupled))
+    bias = _stacked(_gates(site, layer.biases, is_coupled))
     zeros = elementwise.sub(bias, bias)
-    place, h, cell_place, c = state
     y, last_h, last_c = lstm(
         x,
-        _stacked(_gates(site, weights, is_coupled)),
-        _stacked(_gates(site, recurrent, is_coupled)),
+        _stacked(_gates(site, layer.weights, is_coupled)),
+        _stacked(_gates(site, layer.recurrent, is_coupled)),
         concat(bias, zeros, axis=1),
         None,
         reshape(h, shape=(1, *h.shape)),
         reshape(c, shape=(1, *c.shape)),
         held,
-        direction="reverse" if turned else "forward",
+        direction="reverse" if layer.turned else "forward",
         functions=(_SIGMOID, _function(site), _function(site)),
         clip=None,
         coupled=False,
     )
-    site.flow.update(site.operator, place, reshape(last_h, shape=h.shape))
-    site.flow.update(site.operator, cell_place, reshape(last_c, shape=c.shape))
-    return y
-
-
-def _check(site: Site, rest: Sequence[Operand]) -> None:
-    """Refuses what these layers may have besides."""
-    if site.number("cell_clip") or site.number("proj_clip"):
-        site.refuse("an LSTM that clips its cells")
-    if any(each is not None for each in rest):
-        site.refuse("an LSTM with layer normalisation, or auxiliary inputs")
-    site.ignore("asymmetric_quantize_inputs", "diagonal_recurrent_tensors")
+    return _one_way(y), reshape(last_h, shape=h.shape), reshape(last_c, shape=c.shape)
 
 
 def _check_integer(site: Site) -> None:
@@ -127,6 +130,11 @@ def _needed(site: Site, parts: Sequence[Operand], places: Sequence[int]) -> list
     return held
 
 
+def _four(parts: Sequence[Operand], place: int) -> tuple[Operand, ...]:
+    """Four operands from a place on, which may all be left out."""
+    return tuple((*parts[place : place + 4], None, None, None, None)[:4])
+
+
 def _reals(site: Site, *operands: Operand) -> tuple[Operand, ...]:
     """The operands as real numbers; weights alone may be integers."""
     quantizations = map(site.operand_quantization, range(len(operands)))
@@ -141,54 +149,56 @@ def _is_integer(site: Site) -> bool:
     return site.operand_quantization(0) is not None
 
 
+def _single_lstm(site: Site, steps: Value, operands: Sequence[Operand]) -> Value:
+    """The layer of one direction whose operands are these, over steps [T, N, I]: [T, N, O]."""
+    if _is_integer(site):
+        _check_integer(site)
+        return integer_lstm(site, steps, (*operands, *(None,) * (24 - len(operands))))
+    parts = _reals(site, *operands)[1:]
+    h, c = _needed(site, parts, (_LAYER, _LAYER + 1))
+    layer = layer_of(parts[:_LAYER], norms=_four(parts, _LAYER + 2))
+    return _lstm(site, steps, layer, (_LAYER + 1, _LAYER + 2), (h, c))
+
+
 @raw.layer("UNIDIRECTIONAL_SEQUENCE_LSTM")
 def sequence_lstm(site: Site, x: Value, *parts: Operand) -> Value:
     """UNIDIRECTIONAL_SEQUENCE_LSTM (unidirectional_sequence_lstm.cc): its gates are input, forget, cell, output."""
     is_time_major = site.flag("time_major")
-    if _is_integer(site):
-        _check_integer(site)
-        y = integer_lstm(site, _time_first(site, x, is_time_major), (x, *parts, *(None,) * (24 - len(parts))))
-        return y if is_time_major else transpose(y, perm=(1, 0, 2))
-    parts = _reals(site, x, *parts)[1:]
-    _check(site, parts[_LAYER + 2 :])
-    h, c = _needed(site, parts, (_LAYER, _LAYER + 1))
-    steps = _time_first(site, x, is_time_major)
-    y = _lstm(site, steps, parts[:_LAYER], (_LAYER + 1, h, _LAYER + 2, c), False)
-    return _as_given(y, is_time_major)
+    return _as_given(_single_lstm(site, _time_first(site, x, is_time_major), (x, *parts)), is_time_major)
 
 
 @handlers.layer("BIDIRECTIONAL_SEQUENCE_LSTM")
 def both_lstms(site: Site, x: Value, *parts: Operand) -> tuple[Value, ...]:
-    """BIDIRECTIONAL_SEQUENCE_LSTM (bidirectional_sequence_lstm.cc): forward, then backward, each with its state."""
+    """BIDIRECTIONAL_SEQUENCE_LSTM (bidirectional_sequence_lstm.cc): forward, then backward, each with its state.
+
+    An auxiliary input without weights of its own is what the backward direction reads instead of the first one.
+    """
     first = 2 * _LAYER
-    _check(site, parts[first + 4 :])
     states = _needed(site, parts, range(first, first + 4))
     is_time_major = site.flag("time_major")
     steps = _time_first(site, x, is_time_major)
+    other = parts[first + 4] if len(parts) > first + 4 else None
+    auxiliary = steps if other is None else _time_first(site, other, is_time_major)
     results: list[Value] = []
     for way in range(2):
+        weights = _four(parts, first + 5 + 4 * way)
+        second = (auxiliary, weights) if any(each is not None for each in weights) else None
+        own = auxiliary if way and second is None else steps
+        layer = layer_of(parts[way * _LAYER : (way + 1) * _LAYER], second=second, turned=bool(way))
         place = first + 1 + 2 * way
-        state = (place, states[2 * way], place + 1, states[2 * way + 1])
-        y = _lstm(site, steps, parts[way * _LAYER : (way + 1) * _LAYER], state, bool(way))
+        y = _lstm(site, own, layer, (place, place + 1), (states[2 * way], states[2 * way + 1]))
         results.append(_as_given(y, is_time_major))
     return (concat(*results, axis=2),) if site.flag("merge_outputs") else tuple(results)
 
 
 @raw.layer("LSTM")
-def lstm_step(site: Site, x: Value, *parts: Operand) -> Value:
-    """LSTM: one step of the full kernel (lstm.cc); the basic one has other operands."""
-    if site.word("kernel_type", "FULL") != "FULL":
-        site.refuse("the basic kernel of LSTM")
-    if _is_integer(site):
-        _check_integer(site)
-        y = integer_lstm(site, reshape(x, shape=(1, *x.shape)), (x, *parts, *(None,) * (24 - len(parts))))
-        return reshape(y, shape=y.shape[1:])
-    parts = _reals(site, x, *parts)[1:]
-    _check(site, parts[_LAYER + 2 :])
-    h, c = _needed(site, parts, (_LAYER, _LAYER + 1))
-    step = reshape(x, shape=(1, *x.shape))
-    y = _lstm(site, step, parts[:_LAYER], (_LAYER + 1, h, _LAYER + 2, c), False)
-    return reshape(y, shape=y.shape[2:])
+def lstm_step(site: Site, x: Value, *parts: Operand) -> tuple[Value, ...]:
+    """LSTM: one step of the full kernel (lstm.cc), or of the basic one, which has other operands and results."""
+    if site.word("kernel_type", "FULL") == "BASIC":
+        site.ignore("fused_activation_function", "cell_clip", "proj_clip", "asymmetric_quantize_inputs")
+        return basic_lstm(site, x, *_needed(site, parts, range(4)))
+    y = _single_lstm(site, reshape(x, shape=(1, *x.shape)), (x, *parts))
+    return (reshape(y, shape=y.shape[1:]),)
 
 
 def _rnn(site: Site, x: Value, operands: Sequence[Value], place: int, turned: bool) -> Value:
@@ -205,7 +215,7 @@ def _rnn(site: Site, x: Value, operands: Sequence[Value], place: int, turned: bo
         clip=None,
     )
     site.flow.update(site.operator, place, reshape(last, shape=h.shape))
-    return y
+    return _one_way(y)
 
 
 @handlers.layer("UNIDIRECTIONAL_SEQUENCE_RNN")
@@ -222,7 +232,7 @@ def rnn_step(site: Site, x: Value, weights: Value, recurrent: Value, bias: Value
     """RNN: one step."""
     site.ignore("asymmetric_quantize_inputs")
     y = _rnn(site, reshape(x, shape=(1, *x.shape)), (weights, recurrent, bias, h), 4, False)
-    return reshape(y, shape=y.shape[2:])
+    return reshape(y, shape=y.shape[1:])
 
 
 @handlers.layer("BIDIRECTIONAL_SEQUENCE_RNN")

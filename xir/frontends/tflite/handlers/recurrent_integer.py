@@ -20,7 +20,9 @@ from xir.frontends.tflite._fixed_point import (
     rounded_down,
     saturated,
     sigmoid_table,
+    sum16,
     tanh_table,
+    wide,
 )
 from xir.frontends.tflite.model import Quantization
 from xir.frontends.tflite.site import Operand, Site, as_dtype, literal
@@ -84,16 +86,8 @@ def _product(x: Value, w: Value, point: int, bias: Value | None) -> Value:
     return made if bias is None else elementwise.add(made, broadcast(bias, shape=made.shape))
 
 
-def _wide(*values: Value) -> list[Value]:
-    return [as_dtype(value, DType.INT64) for value in values]
-
-
-def _sum16(first: Value, second: Value) -> Value:
-    return saturated(elementwise.add(*_wide(first, second)), DType.INT16)
-
-
 def _product16(first: Value, second: Value, places: int) -> Value:
-    return as_dtype(rounded_down(elementwise.mul(*_wide(first, second)), places), DType.INT16)
+    return as_dtype(rounded_down(elementwise.mul(*wide(first, second)), places), DType.INT16)
 
 
 def _gate(site: Site, steps: Value, operands: Sequence[Operand], number: int, layer: _Layer) -> _Gate | None:
@@ -186,12 +180,12 @@ def _body(
         forget, new = activated(1 - is_coupled, c), activated(2 - is_coupled, c)
         kept = broadcast(scalar_like(forget, 32767), shape=forget.shape)
         taken = elementwise.sub(kept, forget) if is_coupled else activated(0, c)
-        cell = _sum16(_product16(forget, c, 15), _product16(taken, new, 15 + layer.cell_bits))
+        cell = sum16(_product16(forget, c, 15), _product16(taken, new, 15 + layer.cell_bits))
         if layer.cell_clip:
             cell = elementwise.clip(cell, minimum=-layer.cell_clip, maximum=layer.cell_clip)
         output = activated(3 - is_coupled, cell)
         size = looked_up(cell, tanh_table(layer.cell_bits))
-        hidden = rescaled(elementwise.mul(*_wide(output, size)), float(np.float32(2.0**-30 / layer.hidden.scales[0])))
+        hidden = rescaled(elementwise.mul(*wide(output, size)), float(np.float32(2.0**-30 / layer.hidden.scales[0])))
         made = _projected(site, _shifted(hidden, layer.hidden.zero_points[0]), operands, layer)
         return [made, cell, made]
 
