@@ -29,6 +29,36 @@ def test_the_file_takes_its_place_when_the_block_ends_well(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["a.data", "a.onnx"]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_folders_beside_the_file_are_filled(tmp_path, there):
+    if there:
+        (tmp_path / "variables").mkdir()
+        (tmp_path / "variables" / "kept").write_bytes(b"kept")
+        (tmp_path / "variables" / "index").write_bytes(b"old")
+    with staged_write(tmp_path / "model.pb") as staged:
+        folder = os.path.join(os.path.dirname(staged), "variables")
+        os.mkdir(folder)
+        for path in (staged, os.path.join(folder, "index")):
+            with open(path, "wb") as file:
+                file.write(b"new")
+    assert (tmp_path / "variables" / "index").read_bytes() == b"new"
+    assert sorted(os.listdir(tmp_path / "variables")) == (["index", "kept"] if there else ["index"])
+
+
+def test_a_folder_is_not_moved_into_a_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "variables").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(FileError), staged_write(tmp_path / "model.pb") as staged:
+        os.mkdir(os.path.join(os.path.dirname(staged), "variables"))
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_an_error_names_a_file_in_a_folder_as_it_will_stand(tmp_path):
+    with pytest.raises(FileError) as caught, staged_write(tmp_path / "model.pb") as staged:
+        raise FileError("no", file=os.path.join(os.path.dirname(staged), "variables", "index"))
+    assert caught.value.source.file == str(tmp_path / "variables" / "index")
+
+
 def write_and_fail(path, error):
     with staged_write(path) as staged:
         with open(staged, "wb") as file:

@@ -114,6 +114,66 @@ def test_data_names_stay_in_the_folder(folder, name):
     assert contents(folder) == {"model": b"old"}
 
 
+def tree(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_data_stands_in_a_folder_of_the_models(folder, temporary, there):
+    if there:
+        (folder / "variables").mkdir()
+        (folder / "variables" / "index").write_bytes(b"old")
+    with atomic_group(folder / "model") as group:
+        for name in ("data", "index"):
+            file = group.data()
+            file.write(name.encode())
+            group.name(file, name, "variables")
+        group.model.write(b"new")
+    assert tree(folder) == {"model": b"new", "variables/data": b"data", "variables/index": b"index"}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_folder_is_taken_back_with_its_data(folder, temporary, monkeypatch, there):
+    if there:
+        (folder / "variables").mkdir()
+    real = os.rename
+    monkeypatch.setattr(
+        writing.os,
+        "rename",
+        lambda source, target, **more: fail_with(errno.EIO)() if target == "model" else real(source, target, **more),
+    )
+    with pytest.raises(FileError, match="Input/output error"), atomic_group(folder / "model") as group:
+        group.name(group.data(), "data", "variables")
+    assert tree(folder) == {"model": b"old"}
+    assert (folder / "variables").exists() is there
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_folder_of_data_is_one(folder, tmp_path, link):
+    if link:
+        (tmp_path / "elsewhere").mkdir()
+        (folder / "variables").symlink_to(tmp_path / "elsewhere")
+    else:
+        (folder / "variables").write_bytes(b"")
+    with pytest.raises(FileError, match="no folder"), atomic_group(folder / "model") as group:
+        group.name(group.data(), "data", "variables")
+    assert (folder / "model").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("call", ["mkdir", "open"])
+def test_a_folder_that_the_system_refuses(folder, temporary, monkeypatch, call):
+    with pytest.raises(FileError, match="variables"), atomic_group(folder / "model") as group:
+        group.name(group.data(), "data", "variables")
+        monkeypatch.setattr(writing.os, call, fail_with(errno.EACCES))
+    monkeypatch.undo()
+    assert tree(folder) == {"model": b"old"}
+
+
+def test_names_of_folders_are_bare(folder):
+    with pytest.raises(UnsafeError, match="bare"), atomic_group(folder / "model") as group:
+        group.name(group.data(), "data", "a/b")
+
+
 def test_data_names_differ(folder):
     with pytest.raises(UnsafeError, match="two files"), atomic_group(folder / "model") as group:
         group.name(group.data(), "data")

@@ -37,15 +37,13 @@ def staged_write(path: PathLike) -> Generator[str]:
         try:
             yield staged
         except XirError as error:
-            if error.source.file is not None and os.path.dirname(error.source.file) == stage:
-                error.source = replace(error.source, file=_asked(path, os.path.basename(error.source.file)))
+            if error.source.file is not None and error.source.file.startswith(stage + os.sep):
+                error.source = replace(error.source, file=_asked(path, os.path.relpath(error.source.file, stage)))
             raise
         try:
             if os.path.isfile(target):
                 os.chmod(staged, os.stat(target).st_mode & 0o777)
-            for other in sorted(os.listdir(stage), key=lambda entry: (entry == name, entry)):
-                os.replace(os.path.join(stage, other), os.path.join(folder, other))
-            _sync(folder)
+            _move(stage, folder, last=name)
         except OSError as error:
             raise file_error(error, path, "write") from error
 
@@ -150,6 +148,19 @@ def _check_replaceable(target: str, path: PathLike) -> None:
         )
     if not os.access(target, os.W_OK):
         raise file_error(OSError(errno.EACCES, ""), path, "replace the file")
+
+
+def _move(stage: str, folder: str, last: str = "") -> None:
+    """Moves everything to where it belongs, what folders hold into the folder of the same name, which may be there."""
+    for entry in sorted(os.listdir(stage), key=lambda entry: (entry == last, entry)):
+        source, target = os.path.join(stage, entry), os.path.join(folder, entry)
+        if not os.path.isdir(source):
+            os.replace(source, target)
+            continue
+        if os.path.islink(target) or not os.path.isdir(target):
+            os.mkdir(target)  # raises where something else is called so
+        _move(source, target)
+    _sync(folder)
 
 
 def _sync(folder: str) -> None:

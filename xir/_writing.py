@@ -166,7 +166,8 @@ class AtomicGroup:
     """A model file and the data files beside it, which appear together.
 
     The data files get their names first and the model last: whoever sees the new model sees its data too. Name a
-    data file by the hash of its content, so that an old model's data is never overwritten with other bytes.
+    data file by the hash of its content, so that an old model's data is never overwritten with other bytes. Where the
+    format says the name, a kill between the renames leaves the old model with new data.
 
     Attributes:
         model: the model file, to be written like any other.
@@ -188,15 +189,22 @@ class AtomicGroup:
         self._files.append((output, None))
         return output
 
-    def name(self, output: OutputFile, name: str) -> None:
+    def name(self, output: OutputFile, name: str, within: str | None = None) -> None:
         """Names a data file; `name` is a bare file name in the model's folder.
 
+        Args:
+            output: the data file.
+            name: what it is called.
+            within: a folder in the model's folder where it stands instead; it is made where it is not there.
+
         Raises:
-            UnsafeError: the name is no bare file name, or is the model's own or another data file's.
+            UnsafeError: a name is no bare file name, or is the model's own or another data file's.
             ValueError: `output` is no data file of this group.
         """
-        if name in ("", ".", "..") or "/" in name or "\\" in name or "\0" in name:
-            raise UnsafeError(f"{name!r} is no bare file name", file=self.model.path)
+        for part in (name,) if within is None else (within, name):
+            if part in ("", ".", "..") or "/" in part or "\\" in part or "\0" in part:
+                raise UnsafeError(f"{part!r} is no bare file name", file=self.model.path)
+        name = name if within is None else f"{within}/{name}"
         if name == self._name or any(other == name for _, other in self._files):
             raise UnsafeError(f"two files of one model would be called {name!r}", file=self.model.path)
         for position, (candidate, _) in enumerate(self._files):
@@ -215,13 +223,49 @@ class AtomicGroup:
             named.append((output, name))
         for output in [*(output for output, _ in named), self.model]:
             output.finish()
+        folders = sorted({os.path.dirname(name) for _, name in named} - {""})
         with ExitStack() as undo:
+            for within in folders:
+                self._make(within, undo)
             for output, name in named:
                 if not _exists(name, self._folder):
                     undo.callback(self._take_back, name)
                 output.publish(name)
+            for within in folders:
+                self._sync(within)
             self.model.publish(self._name)
             undo.pop_all()
+
+    def _make(self, within: str, undo: ExitStack) -> None:
+        """Makes a folder in the model's folder; one that is there must be one itself, no link to another."""
+        try:
+            os.mkdir(within, dir_fd=self._folder)
+            undo.callback(self._take_back_folder, within)
+        except FileExistsError:
+            status = os.stat(within, dir_fd=self._folder, follow_symlinks=False)
+            if not stat.S_ISDIR(status.st_mode):
+                path = os.path.join(self._parent, within)
+                raise FileError("is no folder; data files stand there", number=902, file=path, hint="move it") from None
+        except OSError as error:
+            raise file_error(error, os.path.join(self._parent, within), "make the folder") from error
+
+    def _sync(self, within: str) -> None:
+        """Waits until the names in a folder of the model's folder are on the disk."""
+        path = os.path.join(self._parent, within)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            descriptor = os.open(within, flags, dir_fd=self._folder)
+        except OSError as error:
+            raise file_error(error, path, "write the folder to the disk") from error
+        try:
+            _sync_folder(descriptor, path)
+        finally:
+            os.close(descriptor)
+
+    def _take_back_folder(self, within: str) -> None:
+        """Removes a folder that was made, unless the model's data files stay in it."""
+        with suppress(OSError):
+            os.rmdir(within, dir_fd=self._folder)
 
     def _take_back(self, name: str) -> None:
         """Removes a data file whose model did not get its name (Ctrl-C can come between that and its return)."""

@@ -16,6 +16,11 @@ def tally(kinds: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(kinds).items()))
 
 
+def _beneath(file: str, model: str) -> str:
+    """The path of a data file from the model's folder on."""
+    return os.path.relpath(os.path.realpath(file), os.path.dirname(os.path.realpath(model)))
+
+
 @dataclass(frozen=True, slots=True)
 class ExportReport:
     """What an export did.
@@ -58,7 +63,7 @@ class ExportReport:
     def moved(self, path: str) -> ExportReport:
         """The report of a staged file that stands at `path` now."""
         held = self.data_file
-        beside = None if held is None else os.path.join(os.path.dirname(path), os.path.basename(held))
+        beside = None if held is None else os.path.join(os.path.dirname(path), _beneath(held, self.path))
         return replace(self, path=path, data_file=beside)
 
     def to_dict(self) -> dict[str, object]:

@@ -35,9 +35,19 @@ def single(number: int, value: float) -> bytes:
     return varint(number << 3 | 5) + struct.pack("<f", value)
 
 
+def begun(number: int, length: int) -> bytes:
+    """What stands before the `length` bytes of field `number`, which are bytes or a message (wire type 2)."""
+    return varint(number << 3 | 2) + varint(length)
+
+
 def data(number: int, value: bytes) -> bytes:
     """Field `number` with bytes or an encoded message (wire type 2)."""
-    return varint(number << 3 | 2) + varint(len(value)) + value
+    return begun(number, len(value)) + value
+
+
+def fixed32(number: int, value: int) -> bytes:
+    """Field `number` with 32 bits (wire type 5)."""
+    return varint(number << 3 | 5) + value.to_bytes(4, "little")
 
 
 def text(number: int, value: str) -> bytes:

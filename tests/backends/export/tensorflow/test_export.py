@@ -13,10 +13,12 @@ from tests.ops.cases import Case, all_cases
 from tests.ops.test_table import graph_of
 from xir.backends.export.tensorflow import export_tensorflow, plan_tensorflow
 from xir.errors import UnsupportedError
+from xir.files import open_mapped, staged_write
 from xir.frontends.load import recognize
+from xir.frontends.tensorflow.bundle.checkpoint import open_checkpoint
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol
-from xir.ir.graph import Graph
+from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
 from xir.ops import activation, elementwise
@@ -52,6 +54,65 @@ def test_a_network_is_read_back(name: str, format: str, tmp_path: Path) -> None:
     assert again.input_names == ("x0",)
     assert again.output_names == ("y0",)
     same(graph, path, dict(xir.random_inputs(graph, seed=1)))
+
+
+@pytest.mark.parametrize(("most", "left"), [(0, 0), (200, 7)])
+def test_weights_beyond_the_limit_are_variables(most: int, left: int, tmp_path: Path) -> None:
+    """Bytes below the limit for one weight stay in the graph, and what was there before goes."""
+    graph, path = small_network(), tmp_path / "saved_model.pb"
+    export_tensorflow(graph, path, most=0)
+    report = export_tensorflow(graph, path, most=most)
+    files = sorted(each.name for each in (tmp_path / "variables").iterdir())
+    assert files == ["variables.data-00000-of-00001", "variables.index"]
+    data = tmp_path / "variables" / files[0]
+    assert (report.data_file, report.data_size) == (str(data), data.stat().st_size)
+    assert (report.operators["Conv2D"], report.operators.get("SaveV2")) == (2, None)
+    nodes = plan_tensorflow(graph, most=most).nodes
+    assert sum(node.op == "Const" for node in nodes) == left
+    assert sum(node.op == "ReadVariableOp" for node in nodes) == 11 - left
+    again = xir.load(path)
+    assert again.input_names == ("x0",)
+    same(graph, path, dict(xir.random_inputs(graph, seed=1)))
+
+
+def test_variables_have_the_names_of_weights(tmp_path: Path) -> None:
+    weight = constant_of(np.arange(12, dtype=np.float32).reshape(3, 4))
+    x, w = image(3, 4), Value(TensorType(DType.FLOAT32, (3, 4)))
+    graph = Graph(
+        "net", (x,), (elementwise.add(x, w),), ("y",), (Parameter(w, weight, trainable=True),), {w: "dense/kernel"}
+    )
+    export_tensorflow(graph, tmp_path / "saved_model.pb", most=0)
+    (held,) = xir.load(tmp_path / "saved_model.pb").parameters
+    np.testing.assert_array_equal(held.constant.array(), weight.array())
+    assert "dense/kernel" in open_checkpoint(open_mapped(tmp_path / "variables" / "variables.index")).names
+
+
+def test_a_staged_model_is_moved_with_its_variables(tmp_path: Path) -> None:
+    graph, path = small_network(), tmp_path / "saved_model.pb"
+    with staged_write(path) as staged:
+        report = export_tensorflow(graph, staged, most=0)
+    data = report.moved(str(path)).data_file or ""
+    assert data == str(tmp_path / "variables" / "variables.data-00000-of-00001")
+    assert Path(data).is_file()
+    same(graph, path, dict(xir.random_inputs(graph, seed=1)))
+
+
+def test_what_one_message_does_not_hold_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="do not fit into one message") as caught:
+        export_tensorflow(small_network(), tmp_path / "net.pb", wrapped=False, most=1000)
+    assert "write a SavedModel" in (caught.value.hint or "")
+    with pytest.raises(UnsupportedError, match="in branches and loops"):
+        export_tensorflow(steps_of_the_run(), tmp_path / "saved_model.pb", most=0)
+    assert not list(tmp_path.iterdir())
+
+
+def steps_of_the_run() -> Graph:
+    """A recurrent layer over as many steps as the run says, which is a loop."""
+    x = image(Symbol("T"), Symbol("N"), 3)
+    net = Net(x)
+    functions = (("sigmoid", 0.0, 0.0), ("tanh", 0.0, 0.0))
+    weights = (net.weight(1, 12, 3), net.weight(1, 12, 4), net.weight(1, 24))
+    return net.graph(*gru(x, *weights, direction="forward", functions=functions, clip=None, linear_before_reset=True))
 
 
 def test_conversion_verifies_what_it_wrote(tmp_path: Path) -> None:
@@ -122,13 +183,7 @@ def test_branches_and_loops_are_functions(name: str, tmp_path: Path) -> None:
 
 def test_a_body_whose_steps_only_the_run_tells(tmp_path: Path) -> None:
     """What is stacked has as many places as the sequence has steps."""
-    steps, batch = Symbol("T"), Symbol("N")
-    x = image(steps, batch, 3)
-    net = Net(x)
-    functions = (("sigmoid", 0.0, 0.0), ("tanh", 0.0, 0.0))
-    weights = (net.weight(1, 12, 3), net.weight(1, 12, 4), net.weight(1, 24))
-    made = gru(x, *weights, direction="forward", functions=functions, clip=None, linear_before_reset=True)
-    graph = net.graph(*made)
+    graph = steps_of_the_run()
     same(graph, write(graph, tmp_path), dict(xir.random_inputs(graph, seed=2)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from xir.frontends.tensorflow.bundle.checksum import masked_crc32c
+from xir.crc32c import masked_crc32c
 
 MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 

@@ -10,10 +10,10 @@ import pytest
 
 from tests.frontends.tensorflow.bundle.tables import number, of
 from tests.frontends.tensorflow.saved import numbers, unpack
+from xir.crc32c import masked_crc32c
 from xir.errors import FormatError, InvalidModelError, UnsupportedError, XirError
 from xir.files import open_mapped
 from xir.frontends.tensorflow.bundle.checkpoint import open_checkpoint
-from xir.frontends.tensorflow.bundle.checksum import masked_crc32c
 from xir.frontends.tensorflow.bundle.keys import part_key
 from xir.frontends.weights import load_weights
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from xir.backends.export.onnx._tensor import Payload
+from xir.backends.export.wire import begun
 from xir.backends.export.wire import data as data
 from xir.backends.export.wire import entry as entry
 from xir.backends.export.wire import integer as integer
@@ -28,4 +29,4 @@ def size_of(pieces: Iterable[Piece]) -> int:
 
 def nested(number: int, pieces: list[Piece]) -> list[Piece]:
     """Field `number` with a message that is given in pieces."""
-    return [varint(number << 3 | 2) + varint(size_of(pieces)), *pieces]
+    return [begun(number, size_of(pieces)), *pieces]

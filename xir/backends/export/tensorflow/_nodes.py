@@ -29,8 +29,33 @@ class Types:
     types: tuple[DType, ...]
 
 
-Attribute: TypeAlias = "int | bool | float | str | DType | Types | FunctionName | Sequence[int] | Constant"
-"""What a node is told: a number, a word, types, a function, numbers, or elements."""
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """A shape."""
+
+    sizes: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """Elements that are texts: a vector of them, or one text alone."""
+
+    texts: tuple[str, ...] | str
+
+
+Attribute: TypeAlias = (
+    "int | bool | float | str | DType | Types | Sizes | Texts | FunctionName | Sequence[int] | Constant"
+)
+"""What a node is told: a number, a word, types, a shape, a function, numbers, or elements."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Variable:
+    """Known elements that lie in a checkpoint: the names of the nodes of the handle and of what is read of it."""
+
+    name: str
+    read: str
+    constant: Constant
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,12 +74,16 @@ class Nodes:
 
     Attributes:
         plan: the operators, in TFLite's words.
+        variables_from: bytes from which known elements are variables; None where all are constants.
         nodes: those that were made.
+        variables: what lies in a checkpoint.
         names: {tensor of the plan: what it is called here}.
     """
 
     plan: Plan
+    variables_from: int | None = None
     nodes: list[Node] = field(default_factory=list[Node])
+    variables: list[Variable] = field(default_factory=list[Variable])
     names: dict[int, str] = field(default_factory=dict[int, str])
     _taken: set[str] = field(default_factory=set[str])
     _held: dict[tuple[object, ...], str] = field(default_factory=dict[tuple[object, ...], str])
@@ -103,9 +132,18 @@ class Nodes:
         if key not in self._held:
             held = constant
             if order != identity_of(len(constant.shape)):
-                held = constant_of(np.ascontiguousarray(constant.array().transpose(order)), constant.dtype)
-            self._held[key] = self.node("Const", (), name or "Const", dtype=held.dtype, value=held)
+                held = constant_of(constant.array().transpose(order), constant.dtype)
+            self._held[key] = self._known(held, name)
         return self._held[key]
+
+    def _known(self, held: Constant, name: str) -> str:
+        if self.variables_from is None or held.nbytes < self.variables_from:
+            return self.node("Const", (), name or "Const", dtype=held.dtype, value=held)
+        handle = self._fresh(name or "Variable")
+        told: dict[str, Attribute] = {"dtype": held.dtype, "shape": Sizes(held.shape), "shared_name": handle}
+        self.nodes.append(Node(handle, "VarHandleOp", (), told))
+        self.variables.append(Variable(handle, self.node("ReadVariableOp", (handle,), dtype=held.dtype), held))
+        return self.variables[-1].read
 
     def numbers(self, numbers: Sequence[int]) -> str:
         """A vector of i32."""

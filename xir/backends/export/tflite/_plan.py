@@ -100,6 +100,7 @@ class Plan:
     _late: dict[Value, tuple[Node, Late]] = field(default_factory=dict[Value, tuple[Node, Late]])
     _flat: dict[Value, Laid] = field(default_factory=dict[Value, Laid])
     _literals: dict[tuple[object, ...], int] = field(default_factory=dict[tuple[object, ...], int])
+    _known: dict[int, Value] = field(default_factory=dict[int, Value])
     _sizes: dict[Dim, int] = field(default_factory=dict[Dim, int])
 
     def build(self) -> None:
@@ -303,7 +304,9 @@ class Plan:
         """The tensor of a value with its axes in an order; one that is not there yet is transposed."""
         value, perm = self._seen(value, identity_of(value.rank) if perm is None else perm)
         if value in self._fixed:
-            return self.literal(self._fixed[value], perm)
+            number = self.literal(self._fixed[value], perm)
+            self._known.setdefault(number, value)
+            return number
         if value in self._late:
             node, late = self._late.pop(value)
             if late.call is not None:
@@ -406,6 +409,7 @@ class Plan:
                 for value, held in self._held.items()
                 for tensor in held.values()
             ),
+            ((number, self.graph.names.get(value, "")) for number, value in self._known.items()),
             enumerate(["tensor"] * len(self.tensors)),
         )
         for group in groups:

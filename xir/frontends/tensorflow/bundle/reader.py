@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from xir.crc32c import masked_crc32c
 from xir.errors import FormatError, InvalidModelError, UnsupportedError
 from xir.files import FileSlice, MappedFile, open_beneath
 from xir.frontends._wire import Wire
-from xir.frontends.tensorflow.bundle.checksum import masked_crc32c
 from xir.frontends.tensorflow.bundle.keys import Extent, part_key
 from xir.frontends.tensorflow.bundle.parts import cut, extents_of, joined
 from xir.frontends.tensorflow.bundle.table import Table

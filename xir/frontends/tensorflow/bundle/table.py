@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NoReturn
 
+from xir.crc32c import masked_crc32c
 from xir.errors import FormatError, UnsafeError
 from xir.files import MappedFile
 from xir.frontends._wire import Span
-from xir.frontends.tensorflow.bundle.checksum import masked_crc32c
 from xir.frontends.tensorflow.bundle.snappy import unpacked
 from xir.limits import MAX_NAME_BYTES, MEBI
 

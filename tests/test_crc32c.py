@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xir.frontends.tensorflow.bundle.checksum import crc32c, masked_crc32c
+from xir.crc32c import crc32c, masked_crc32c
 
 # RFC 3720, appendix B.4, and the check value of the CRC catalogue
 KNOWN = ((b"", 0), (b"123456789", 0xE3069283), (bytes(32), 0x8A9136AA), (b"\xff" * 32, 0x62A8AB43))
@@ -33,6 +33,12 @@ def test_lanes_agree_with_bytes(size: int) -> None:
 
 def test_pieces_of_the_largest_size() -> None:
     assert crc32c(bytes(9_000_001)) == 0x23A9550B
+
+
+@pytest.mark.parametrize("cut", [0, 1, 300, 5_000])
+def test_pieces_one_after_another(cut: int) -> None:
+    data = bytes(range(256)) * 20
+    assert crc32c(data[cut:], crc32c(data[:cut])) == crc32c(data)
 
 
 def test_mask_is_that_of_leveldb() -> None:

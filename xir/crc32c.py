@@ -23,13 +23,17 @@ Words = NDArray[np.uint32]
 
 def masked_crc32c(data: memoryview | bytes) -> int:
     """The checksum of `data` as files hold it."""
-    crc = crc32c(data)
+    return masked(crc32c(data))
+
+
+def masked(crc: int) -> int:
+    """A CRC32C as files hold it."""
     return ((crc >> 15 | crc << 17) + _MASK) & _ONES
 
 
-def crc32c(data: memoryview | bytes) -> int:
-    """The CRC32C of `data`."""
-    state, position = _ONES, 0
+def crc32c(data: memoryview | bytes, before: int = 0) -> int:
+    """The CRC32C of `data`, or of what has the CRC32C `before` with `data` behind it."""
+    state, position = before ^ _ONES, 0
     while position < len(data):
         size = _piece(len(data) - position)
         state = _advanced(state, np.frombuffer(data, np.uint8, size, position))
