@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import xir
+from tests.backends.export.tflite.integer_cases import CASES, Case, Made, literal, stored, through
+from tests.backends.export.tflite.record_integers import EXPECTED
 from tests.backends.export.tflite.test_export import Net, image, kinds, small_network
-from xir.backends.export.tflite import export_tflite, plan_tflite
+from xir.backends.export.tflite import _fuse, _integers, export_tflite, plan_tflite
 from xir.backends.export.tflite._versions import version_of
 from xir.ir.constant import Array, constant_of
 from xir.ir.graph import Graph, Parameter
@@ -73,19 +76,13 @@ def test_weights_alone_stay_integers_in_the_file(tmp_path: Path) -> None:
     assert steps_apart(graph, tmp_path / "net.tflite", 1e-4).max() <= 1
 
 
-def there_and_back(x: Value, scale: float, zero: int = 0) -> Value:
-    step = constant(value=constant_of(np.array(scale, np.float32)))
-    point = constant(value=constant_of(np.array(zero, np.int8)))
-    return dequantize(into_integers(x, step, point, dtype=DType.INT8), step, point, dtype=DType.FLOAT32)
-
-
 def test_moved_elements_are_integers_and_odd_scales_stay_real(tmp_path: Path) -> None:
     x = image(1, 2, 6, 6)
-    held = there_and_back(x, 0.05, 3)
+    held = through(x, 0.05, 3)
     padded = pool.max_pool(held, window=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1)), dilation=(1, 1))
     moved = shapes.reshape(padded, shape=(2, 9))
-    odd = there_and_back(activation.sigmoid(moved), 0.01)
-    fitting = there_and_back(activation.sigmoid(moved), 1 / 256, -128)
+    odd = through(activation.sigmoid(moved), 0.0001, 0)
+    fitting = through(activation.sigmoid(moved), 1 / 256, -128)
     graph = Net(x).graph(odd, fitting, elementwise.mul(moved, moved))
     plan = plan_tflite(graph)
     made = [plan.tensors[record.outputs[0]].dtype for record in plan.records if record.kind == "LOGISTIC"]
@@ -104,3 +101,83 @@ def test_integers_at_the_borders_keep_their_type(tmp_path: Path) -> None:
     plan = plan_tflite(graph)
     assert plan.tensors[plan.outputs[0]].dtype is DType.UINT8
     assert steps_apart(graph, tmp_path / "net.tflite", 1.0).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def expected() -> dict[str, Array]:
+    """{case: what LiteRT's sets of kernels make of it}."""
+    with np.load(EXPECTED) as held:
+        return {**held}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.label.replace(" ", "-"))
+def test_an_operator_takes_integers_and_litert_is_one_step_from_the_graph(
+    case: Case, expected: dict[str, Array], tmp_path: Path
+) -> None:
+    graph, feeds = case.graph(), case.feeds()
+    plan = plan_tflite(graph)
+    computing = [record for record in plan.records if record.kind not in ("QUANTIZE", "DEQUANTIZE")]
+    assert case.kind in [record.kind for record in computing]
+    read = [plan.tensors[number] for record in computing for number in record.inputs]
+    assert DType.FLOAT32 not in {tensor.dtype for tensor in read}
+    (wanted,) = (np.asarray(each, np.int64) for each in run(graph, feeds).values())
+    found = expected[case.label]
+    assert found[0].shape == wanted.shape
+    assert np.abs(found - wanted).max() <= 1
+    export_tflite(graph, tmp_path / "m.tflite")
+    (again,) = run(xir.load(tmp_path / "m.tflite"), feeds).values()
+    assert np.abs(np.asarray(again, np.int64) - wanted).max() <= 1
+
+
+def test_the_manual_lists_what_is_written_in_integers() -> None:
+    text = Path(__file__).parents[4].joinpath("docs", "to_tensorflow.md").read_text("utf-8")
+    table = [line for line in text.splitlines() if line.startswith("| `")]
+    told = {name for line in table for name in line.split("|")[1].replace("`", "").replace(",", " ").split()}
+    groups = (_integers.MOVING, _integers.CHOOSING, _integers.BEHIND, _integers.WEIGHTED, _integers.PAIRED)
+    groups = (*groups, _integers.SINGLE, _integers.SAME, _integers.RESULTS, _fuse.ACTIVATIONS, ("PRELU",))
+    assert told == {name for group in groups for name in group}
+    assert told - {case.kind for case in CASES} == {"RELU_N1_TO_1"}
+
+
+def kinds_of(build: Callable[[Made, Value], Value], scale: float = 0.03, zero: int = -9) -> list[str]:
+    """The operators of a graph of one operator between integers."""
+    return kinds(plan_tflite(Case("", lambda made, x, _: build(made, x), scale, zero).graph()))
+
+
+def test_what_integers_cannot_hold_stays_real() -> None:
+    def sloped(made: Made, x: Value) -> Value:
+        slopes = made.held(np.array([90.0, 0.3, 0.1, 0.7], np.float32).reshape(1, 4, 1, 1))
+        return activation.prelu(x, shapes.broadcast(slopes, shape=x.shape))
+
+    def padded(made: Made, x: Value) -> Value:
+        return shapes.pad(x, padding=((0, 0), (0, 0), (1, 1), (0, 0)), mode="constant", value=0.3333)
+
+    for build in (sloped, padded):
+        names = kinds_of(build)
+        assert names.index("DEQUANTIZE") < min(names.index(each) for each in ("PRELU", "PADV2") if each in names)
+    fitting = kinds_of(lambda made, x: shapes.pad(x, padding=((0, 0),) * 3 + ((1, 1),), mode="constant", value=-np.inf))
+    assert fitting.count("QUANTIZE") == 1
+    assert "DEQUANTIZE" not in fitting
+
+
+def test_a_slope_that_is_stored_is_taken_and_a_slope_of_nothing_too() -> None:
+    def sloped(made: Made, slopes: Value, x: Value) -> Value:
+        return activation.prelu(x, shapes.broadcast(slopes, shape=x.shape))
+
+    whole = np.array([3, 100, -20, 7], np.int8).reshape(1, 4, 1, 1)
+    step = literal(0.004)
+    names = kinds_of(
+        lambda made, x: sloped(made, dequantize(made.held(whole, DType.INT8), step, dtype=DType.FLOAT32), x)
+    )
+    assert "DEQUANTIZE" not in names
+    zeros = np.zeros((1, 4, 1, 1), np.float32)
+    assert "DEQUANTIZE" not in kinds_of(lambda made, x: sloped(made, made.held(zeros), x))
+
+
+def test_a_maximum_that_is_read_as_real_numbers_too_is_computed_so() -> None:
+    x = image(1, 2, 6, 6)
+    held = through(x, 0.05, 3)
+    most = elementwise.maximum(held, through(elementwise.neg(x), 0.02, 0))
+    plan = plan_tflite(Net(x).graph(stored(most, 0.05, 3), most))
+    record = next(record for record in plan.records if record.kind == "MAXIMUM")
+    assert plan.tensors[record.inputs[0]].dtype is DType.FLOAT32

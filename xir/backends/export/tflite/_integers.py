@@ -9,36 +9,69 @@ What does not fit them stays in f32, with its operands dequantised.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from xir.backends.export.tflite._fuse import ACTIVATIONS
 from xir.backends.export.tflite._plan import Plan, Record, Scales, Tensor
-from xir.ir.constant import constant_of
+from xir.ir.constant import Constant, constant_of
 from xir.ir.types import DType
 
-_MOVING = frozenset(("RESHAPE", "TRANSPOSE", "STRIDED_SLICE", "REVERSE_V2", "TILE", "GATHER", "PAD", "PADV2"))
+MOVING = frozenset(
+    (
+        *("RESHAPE", "TRANSPOSE", "STRIDED_SLICE", "REVERSE_V2", "TILE", "GATHER", "PAD", "PADV2", "MIRROR_PAD"),
+        *("SPLIT_V", "BROADCAST_TO", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE"),
+    )
+)
 """Operators that move their first operand's elements, whatever they stand for."""
 
-_CHOOSING = frozenset(("MAX_POOL_2D", "REDUCE_MAX", "REDUCE_MIN", "RESIZE_NEAREST_NEIGHBOR"))
+CHOOSING = frozenset(
+    (
+        *("MAX_POOL_2D", "REDUCE_MAX", "REDUCE_MIN", "RESIZE_NEAREST_NEIGHBOR"),
+        *("TOPK_V2", "ARG_MAX", "ARG_MIN"),
+    )
+)
 """Operators that pick elements by their order, which integers have too."""
 
-_WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0}
-"""{operator with weights and a bias: the axis of the weights along which scales may go}."""
+BEHIND = frozenset(("CONCATENATION", "MAXIMUM", "MINIMUM"))
+"""Operators that quantising commutes with, for it keeps the order: their operands have the result's scale."""
 
-_FREE = frozenset(("ADD", "SUB", "MUL", "MEAN", "LEAKY_RELU", "HARD_SWISH", "BATCH_MATMUL"))
-"""Operators whose operands and result have any scales."""
+WEIGHTED: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"CONV_2D": (0, 0), "DEPTHWISE_CONV_2D": (0, 3), "FULLY_CONNECTED": (0, 0), "TRANSPOSE_CONV": (2, 0)}
+)
+"""{operator with weights, its second operand, and a bias behind: the place of the image, the axis of the weights along
+which scales may go}."""
 
-_SAME = frozenset(("AVERAGE_POOL_2D", "RESIZE_BILINEAR"))
+PAIRED = frozenset(("ADD", "SUB", "MUL", "BATCH_MATMUL"))
+"""Operators of two operands of any scales, and a result of any."""
+
+SINGLE = frozenset(("MEAN", "SUM", "LEAKY_RELU", "HARD_SWISH", "ABS", "EXP", "ELU", "GELU"))
+"""Operators whose first operand and result have any scales."""
+
+SAME = frozenset(("AVERAGE_POOL_2D", "RESIZE_BILINEAR"))
 """Operators whose result has the operand's scale."""
 
-_RESULTS = {"LOGISTIC": (1 / 256, -128), "SOFTMAX": (1 / 256, -128), "TANH": (1 / 128, 0)}
-"""{operator: the scale and zero point that its result must have} (reference_integer_ops)."""
+RESULTS: Mapping[str, tuple[float, int]] = MappingProxyType(
+    {
+        "LOGISTIC": (1 / 256, -128),
+        "SOFTMAX": (1 / 256, -128),
+        "LOG_SOFTMAX": (1 / 16, 127),
+        "TANH": (1 / 128, 0),
+    }
+)
+"""{operator: the scale and zero point that its kernel gives its result} (kernels/activations.cc)."""
 
-_LOWEST = -128
+_COARSEST = 1.9
+"""How many steps of the wanted scale one step of such a result may be: below two, rounding twice is one step off."""
+
 _TO_SIGNED = 128
-"""What is taken off u8 and its zero point to make the same numbers of i8."""
+"""What is taken off u8 and its zero point to make the same numbers of i8, whose least is as far below 0."""
+
+_EXACT = 1e-3
+"""How far from a whole number, in steps, a real number may be that counts as one."""
 
 
 def compute_in_integers(plan: Plan) -> None:
@@ -46,6 +79,7 @@ def compute_in_integers(plan: Plan) -> None:
     if any(record.kind == "QUANTIZE" for record in plan.records):
         folding = _Folding(plan)
         folding.sign()
+        folding.hoist()
         folding.walk()
     _drop_unread(plan)
 
@@ -83,6 +117,54 @@ class _Folding:
                 tensor.dtype = DType.INT8
                 tensor.quantization = scales, tuple(point - _TO_SIGNED for point in points), axis
 
+    def hoist(self) -> None:
+        """Quantises what an operator of `BEHIND` takes instead of what it makes, where nothing else reads that."""
+        plan = self.plan
+        makers = {record.outputs[0]: record for record in plan.records if record.kind in BEHIND}
+        readers = Counter(number for record in plan.records for number in record.inputs)
+        readers.update(plan.outputs)
+        kept: list[Record] = []
+        behind: dict[int, Record] = {}
+
+        def keep(record: Record) -> None:
+            source = record.inputs[0] if record.kind == "QUANTIZE" else -1
+            if source in makers and readers[source] == 1 and self._scales(record.outputs[0]) is not None:
+                behind[source] = record
+            else:
+                kept.append(record)
+
+        for record in reversed(plan.records):
+            after = behind.pop(record.outputs[0], None)
+            if after is None:
+                keep(record)
+                continue
+            made = [self._quantized(number, after) for number in record.inputs]
+            numbers = [each if isinstance(each, int) else each.outputs[0] for each in made]
+            kept.append(replace(record, inputs=numbers, outputs=after.outputs, source=(*record.source, *after.source)))
+            for each in made:
+                if isinstance(each, Record):
+                    keep(each)
+        plan.records = kept[::-1]
+
+    def _quantized(self, number: int, after: Record) -> int | Record:
+        """What a record makes of its operand, of another tensor: known integers, or how they are made."""
+        tensor, scales = self.plan.tensors[number], self.plan.tensors[after.outputs[0]].quantization
+        if scales is None:
+            raise TypeError(f"{after.outputs[0]} is made by QUANTIZE without scales")
+        if tensor.constant is not None:
+            return self._known(tensor.constant, scales)
+        made = self._new(tensor, DType.INT8, scales)
+        return replace(after, inputs=[number], outputs=[made])
+
+    def _known(self, held: Constant, scales: Scales) -> int:
+        """The integers that known real numbers are at a scale, saturated."""
+        (step,), (point,), _ = scales
+        numbers = np.rint(held.array().astype(np.float64) / step) + point
+        made = constant_of(np.clip(numbers, -_TO_SIGNED, _TO_SIGNED - 1).astype(np.int8))
+        literal = self.plan.literal(made, None, scales)
+        self.plan.tensors[literal].quantization = scales
+        return literal
+
     def walk(self) -> None:
         """Every record once, in order."""
         plan = self.plan
@@ -103,10 +185,10 @@ class _Folding:
                 self.records.append(record)
             elif record.kind == "QUANTIZE":
                 self._requantize(record)
-            elif self._moved(record):
-                pass
             elif after is not None and self._folded(record, after):
                 done.add(after)
+            elif self._moved(record):
+                pass
             else:
                 self.records.append(record)
         plan.records = self.records
@@ -141,90 +223,109 @@ class _Folding:
 
     def _moved(self, record: Record) -> bool:
         """Elements moved or chosen as integers, dequantised behind that."""
-        source = self.stored.get(record.inputs[0]) if record.kind in _MOVING | _CHOOSING else None
+        source = self.stored.get(record.inputs[0])
         scales = None if source is None else self._scales(source)
-        if source is None or scales is None:
+        inputs = None if scales is None else self._moving(record, scales)
+        if scales is None or inputs is None:
             return False
+        outputs = list(record.outputs)
+        self.records.append(replace(record, inputs=inputs, outputs=outputs))
+        for place, number in enumerate(record.outputs):
+            tensor = self.plan.tensors[number]
+            if tensor.dtype is DType.FLOAT32:
+                outputs[place] = self.stored[number] = self._new(tensor, DType.INT8, scales)
+                real = Record("DEQUANTIZE", [outputs[place]], [number], ("DequantizeOptions", {}), record.source)
+                self.records.append(real)
+        return True
+
+    def _moving(self, record: Record, scales: Scales) -> list[int] | None:
+        """The operands where elements with these scales move or are chosen as integers, which keep the scales."""
+        if record.kind not in MOVING | CHOOSING:
+            return None
         if record.options is not None and record.options[1].get("fused_activation_function"):
-            return False
-        inputs = [source, *record.inputs[1:]]
+            return None
+        inputs = [self.stored[record.inputs[0]], *record.inputs[1:]]
         if record.kind == "PADV2":
             fill = self.plan.tensors[inputs[2]].constant
-            if fill is None or not np.isneginf(fill.array().astype(np.float64)).all():
-                return False
-            lowest = self.plan.literal(constant_of(np.array([_LOWEST], np.int8)), None, scales)
-            self.plan.tensors[lowest].quantization = scales
-            inputs[2] = lowest
-        made = self._new(self.plan.tensors[record.outputs[0]], DType.INT8, scales)
-        self.records.append(replace(record, inputs=inputs, outputs=[made]))
-        self.records.append(Record("DEQUANTIZE", [made], [record.outputs[0]], ("DequantizeOptions", {}), record.source))
-        self.stored[record.outputs[0]] = made
-        return True
+            if fill is None or not _is_exact(fill, scales):
+                return None
+            inputs[2] = self._known(fill, scales)
+        return inputs
 
     def _folded(self, record: Record, after: Record) -> bool:
         """The operator in integers, making what `after` does, or False where its kernel does not fit."""
         made = after.outputs[0]
         scales = self._scales(made)
-        if scales is None:
+        if scales is None or len(record.outputs) > 1:
             return False
         inputs = self._operands(record, scales)
         if inputs is None:
             return False
-        self.records.append(replace(record, inputs=inputs, outputs=[made], source=(*record.source, *after.source)))
+        source = (*record.source, *after.source)
+        fixed = RESULTS.get(record.kind)
+        if fixed is not None and not (scales[1][0] == fixed[1] and np.isclose(scales[0][0], fixed[0], rtol=1e-6)):
+            again = self._new(self.plan.tensors[made], DType.INT8, ((fixed[0],), (fixed[1],), 0))
+            self.records.append(replace(record, inputs=inputs, outputs=[again], source=source))
+            self.records.append(replace(after, inputs=[again], source=source))
+        else:
+            self.records.append(replace(record, inputs=inputs, outputs=[made], source=source))
         return True
 
     def _operands(self, record: Record, scales: Scales) -> list[int] | None:
+        """The operands in integers, for a result with these scales; None where the kernel takes none such."""
         kind = record.kind
-        if kind in _WEIGHTED:
+        if kind in WEIGHTED:
             return self._weighted(record)
         sources = [self.stored.get(number) for number in record.inputs]
         first = sources[0]
         given = None if first is None else self._scales(first)
         if first is None or given is None:
             return None
-        if kind in _RESULTS:
-            scale, point = _RESULTS[kind]
-            fits = np.isclose(scales[0][0], scale, rtol=1e-6) and scales[1][0] == point
-            return [first] if fits else None
-        if kind in _SAME or kind in ACTIVATIONS:
-            return [first, *record.inputs[1:]] if given == scales or kind in ACTIVATIONS else None
-        if kind == "CONCATENATION":
-            return self._joined(record, scales)
-        if kind not in _FREE:
-            return None
-        if kind in ("MEAN", "LEAKY_RELU", "HARD_SWISH"):
-            return [first, *record.inputs[1:]]
-        found = [number for number in sources if number is not None and self._scales(number) is not None]
-        return found if len(found) == len(sources) else None
+        if given == scales and kind in MOVING | CHOOSING:
+            return self._moving(record, scales)
+        if kind == "PRELU":
+            slope = self._slope(record.inputs[1], given, scales)
+            return None if slope is None else [first, slope]
+        if kind in PAIRED:
+            found = [number for number in sources if number is not None and self._scales(number) is not None]
+            return found if len(found) == len(sources) else None
+        fits = kind in SINGLE or kind in ACTIVATIONS or (kind in SAME and given == scales)
+        if kind in RESULTS:
+            fits = RESULTS[kind][0] <= _COARSEST * scales[0][0]
+        return [first, *record.inputs[1:]] if fits else None
 
-    def _joined(self, record: Record, scales: Scales) -> list[int] | None:
-        """The operands of a join, all at the result's scale (concatenation.cc)."""
-        made: list[int] = []
-        for number in record.inputs:
-            source = self.stored.get(number)
-            if source is None or self._scales(source) is None:
-                return None
-            if self.plan.tensors[source].quantization != scales:
-                again = self._new(self.plan.tensors[source], DType.INT8, scales)
-                self.records.append(Record("QUANTIZE", [source], [again], ("QuantizeOptions", {}), record.source))
-                source = again
-            made.append(source)
-        return made
+    def _slope(self, number: int, given: Scales, scales: Scales) -> int | None:
+        """A slope of PRELU as integers around 0, if rounding it moves no result by half a step."""
+        stored = self.stored.get(number)
+        if stored is not None and self._scales(stored) is not None:
+            return stored
+        held = self.plan.tensors[number].constant
+        if held is None:
+            return None
+        numbers = held.array().astype(np.float64)
+        step = max(float(np.abs(numbers).max(initial=0)) / (_TO_SIGNED - 1), float(np.finfo(np.float32).tiny))
+        farthest = given[0][0] * (given[1][0] + _TO_SIGNED)
+        off = float(np.abs(np.rint(numbers / step) * step - numbers).max(initial=0)) * farthest
+        return self._known(held, ((float(np.float32(step)),), (0,), 0)) if 2 * off <= scales[0][0] else None
 
     def _weighted(self, record: Record) -> list[int] | None:
         """Image, weights and bias; the bias in steps of the product of the scales."""
-        x, w = self.stored.get(record.inputs[0]), self.stored.get(record.inputs[1])
+        place, across = WEIGHTED[record.kind]
+        x, w = self.stored.get(record.inputs[place]), self.stored.get(record.inputs[1])
         if x is None or w is None:
             return None
         given, weights = self._scales(x), self.plan.tensors[w]
         if given is None or weights.constant is None or weights.dtype is not DType.INT8 or weights.quantization is None:
             return None
         steps, points, axis = weights.quantization
-        if any(points) or (len(steps) > 1 and axis != _WEIGHTED[record.kind]):
+        if any(points) or (len(steps) > 1 and axis != across):
             return None
-        if len(record.inputs) == 2:
-            return [x, w]
-        bias = self.plan.tensors[record.inputs[2]].constant
+        inputs = [*record.inputs]
+        inputs[place], inputs[1] = x, w
+        last = max(place, 1) + 1
+        if len(inputs) == last:
+            return inputs
+        bias = self.plan.tensors[inputs[last]].constant
         if bias is None:
             return None
         products = np.asarray(given[0], np.float64) * np.asarray(steps, np.float64)
@@ -235,8 +336,18 @@ class _Folding:
         held = self.plan.literal(constant_of(numbers.astype(np.int32)), None, scales)
         self.plan.tensors[held].quantization = scales
         if not self.plan.tensors[held].name:
-            self.plan.tensors[held].name = f"{self.plan.tensors[record.inputs[2]].name}_quantized"
-        return [x, w, held]
+            self.plan.tensors[held].name = f"{self.plan.tensors[inputs[last]].name}_quantized"
+        inputs[last] = held
+        return inputs
+
+
+def _is_exact(held: Constant, scales: Scales) -> bool:
+    """Whether known real numbers are integers of 8 bits at a scale, or below all of them."""
+    (step,), (point,), _ = scales
+    numbers = held.array().astype(np.float64)
+    quotients = numbers[~np.isneginf(numbers)] / step + point
+    near = np.abs(quotients - np.rint(np.clip(quotients, -_TO_SIGNED, _TO_SIGNED - 1))) < _EXACT
+    return bool(near.all())
 
 
 def _drop_unread(plan: Plan) -> None:
