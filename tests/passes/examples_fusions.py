@@ -11,7 +11,7 @@ from xir.ir.dims import Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.activation import hard_sigmoid, relu, sigmoid, softplus, tanh
-from xir.ops.elementwise import abs_, add, clip, div, erf, exp, log, mul, pow_, reciprocal, sqrt, sub
+from xir.ops.elementwise import abs_, add, clip, div, erf, exp, log, mul, neg, pow_, reciprocal, sqrt, sub
 from xir.ops.lstm import lstm
 from xir.ops.matmul import gemm, matmul
 from xir.ops.norm import layer_norm, softmax
@@ -48,6 +48,10 @@ def by_erf(x: Value, root: float = math.sqrt(2)) -> Value:
     return plus(erf(div(x, number(x, root))), 1.0)
 
 
+def by_erfc(x: Value, less: float = 1.0) -> Value:
+    return sub(number(x, less), erf(times(x, math.sqrt(0.5))))
+
+
 def inner_tanh(x: Value, cube: Value, factor: float = math.sqrt(2 / math.pi)) -> Value:
     return plus(tanh(times(add(x, times(cube, 0.044715)), factor)), 1.0)
 
@@ -77,6 +81,11 @@ ACTIVATIONS = [
     fused("gelu_by_erf", lambda net: of(net, lambda x: mul(x, times(by_erf(x), 0.5))), "gelu", label="half last"),
     fused("gelu_by_erf", read_twice, None, READ),
     fused("gelu_by_erf", lambda net: of(net, lambda x: times(mul(x, by_erf(x, 1.5)), 0.5)), None, label="another root"),
+    fused("gelu_by_erf", lambda net: of(net, lambda x: mul(times(x, 0.5), by_erfc(neg(x)))), "gelu", label="erfc"),
+    fused("gelu_by_erf", lambda net: of(net, lambda x: mul(times(x, 0.5), by_erfc(x))), None, label="erfc upwards"),
+    fused(
+        "gelu_by_erf", lambda net: of(net, lambda x: mul(times(x, 0.5), by_erfc(neg(x), 2.0))), None, label="two less"
+    ),
     fused("gelu_by_erf", lambda net: of(net, lambda x: mul(x, by_erf(x))), None, label="no half"),
     fused("gelu_by_erf", lambda net: of(net, lambda x: mul(x, plus(erf(x), 2.0))), None, label="two more"),
     fused("gelu_by_tanh", lambda net: of(net, lambda x: times(mul(x, inner_tanh(x, mul(x, mul(x, x)))), 0.5)), "gelu"),

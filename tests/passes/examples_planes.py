@@ -10,7 +10,7 @@ from xir.ir.dims import Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops.activation import relu
-from xir.ops.elementwise import add, exp, mul, reciprocal, sqrt, sub
+from xir.ops.elementwise import add, exp, mul, neg, reciprocal, sqrt, sub
 from xir.ops.norm import group_norm, instance_norm, layer_norm
 from xir.ops.shape import reshape
 from xir.passes.planes import NOT_CONSTANT
@@ -84,6 +84,20 @@ def moments(
     return (whole, relu(d)) if read else (whole,)
 
 
+def negated(net: Net, *, scaled: bool = True, shifted: bool = True, wrong: str = "") -> Value:
+    """What Keras 3 makes of a layer normalization for TensorFlow: x * r + (-mean * r + b)."""
+    x = net.input(2, 3, 4)
+    middle = mean(x, 2)
+    d = sub(x, spread(middle, x))
+    factor = spread(reciprocal(_root(mean(mul(d, d), 2))), x)
+    if scaled:
+        factor = mul(factor, spread(net.weight(1, 1, 4), x))
+    moved = mul(spread(middle if wrong == "sign" else neg(middle), x), exp(x) if wrong == "factor" else factor)
+    if not shifted:
+        return add(moved, mul(x, factor))
+    return add(mul(x, factor), add(moved, spread(net.weight(1, 1, 4), x)))
+
+
 def _root(variance: Value) -> Value:
     return sqrt(plus(variance, 1e-5))
 
@@ -142,4 +156,9 @@ EXAMPLES: tuple[Example, ...] = (
     fused("layer_norm_of_moments", lambda net: moments(net, 2, wrong="another mean"), None, label="another mean"),
     fused("layer_norm_of_moments", lambda net: moments(net, 2, wrong="another factor"), None, label="another factor"),
     fused("layer_norm_of_moments", lambda net: moments(net, 2, dtype=DType.FLOAT16), None, label="f16"),
+    fused("layer_norm_of_moments", negated, "layer_norm broadcast mul broadcast add", label="a negated mean"),
+    fused("layer_norm_of_moments", lambda net: negated(net, scaled=False, shifted=False), "layer_norm",
+          label="a negated mean alone"),
+    fused("layer_norm_of_moments", lambda net: negated(net, wrong="sign"), None, label="a mean added"),
+    fused("layer_norm_of_moments", lambda net: negated(net, wrong="factor"), None, label="another factor of a mean"),
 )  # fmt: skip

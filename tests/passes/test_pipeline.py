@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.passes.examples_fusions import mean, plus, spread
 from tests.passes.helpers import Example, Net, convolved, literal, operators
 from tests.passes.test_laws import EXAMPLES
 from xir.api import load
@@ -18,7 +19,7 @@ from xir.ir.rewrite import Rewriter
 from xir.ir.verify import verify
 from xir.ops.activation import gelu, relu
 from xir.ops.constant import identity
-from xir.ops.elementwise import abs_, add, mul, neg, sub
+from xir.ops.elementwise import abs_, add, mul, neg, reciprocal, sqrt, sub
 from xir.ops.norm import batch_norm
 from xir.ops.shape import broadcast, concat, transpose
 from xir.passes import Pass, Trace, optimize, passes
@@ -82,6 +83,15 @@ def test_an_unknown_pass_is_refused_and_all_are_named() -> None:
     with pytest.raises(UsageError, match="no pass 'speed'") as caught:
         optimize(chain(4), passes=["speed"])
     assert all(each.name in str(caught.value.hint) for each in passes())
+
+
+def test_a_layer_norm_with_channels_last_is_seen_before_its_sums_take_the_layout_of_a_convolution() -> None:
+    net = Net()
+    x = transpose(convolved(net.input(1, 4, 5, 6), net.weight(3, 4, 1, 1)), perm=(0, 2, 3, 1))
+    d = sub(x, spread(mean(x, 3), x))
+    y = mul(d, spread(reciprocal(sqrt(plus(mean(mul(d, d), 3), 1e-5))), x))
+    after = optimize(net.graph(y))
+    assert operators(after) == ["conv", "transpose", "layer_norm"]
 
 
 def test_names_of_passes_are_unique_and_each_has_a_law() -> None:

@@ -69,6 +69,8 @@ def passes() -> tuple[Pass, ...]:
         unread.STATISTICS,
         *rules_pass("axes", "axes that are known before the run become attributes", late.RULES),
         *rules_pass("sizes", "sizes that are known before the run become attributes", sizes.RULES),
+        *rules_pass("activations", "formulas that are an activation become it", activations.RULES, level=2),
+        *rules_pass("normalization", "formulas that are a normalization become it", normalization.RULES, level=2),
         *layout.PASSES,
         *rules_pass("algebra", "operators that only move elements are joined or left out", algebra.RULES),
         *rules_pass("joins", "neighbours become one operator, and repeat what they made later", joins.RULES),
@@ -81,8 +83,6 @@ def passes() -> tuple[Pass, ...]:
             "before_layer", "scales and shifts go into the weights of their reader", before_layer.RULES, level=2
         ),
         *rules_pass("products", "matrix products add, recurrent layers begin with 0", products.RULES, level=2),
-        *rules_pass("activations", "formulas that are an activation become it", activations.RULES, level=2),
-        *rules_pass("normalization", "formulas that are a normalization become it", normalization.RULES, level=2),
         *rules_pass(
             "planes", "normalizations of planes and groups take the numbers of channels", planes.RULES, level=2
         ),

@@ -63,7 +63,7 @@ class Product:
     Attributes:
         values: the values that are no constants, in order.
         factor: the product of all constants.
-        nodes: the multiplications and divisions.
+        nodes: the multiplications, divisions and negations.
     """
 
     values: list[Value] = field(default_factory=list[Value])
@@ -72,7 +72,7 @@ class Product:
 
 
 def product_of(value: Value, rewriter: Rewriter, *, root: bool = False) -> Product:
-    """`value` as a product: multiplications that nothing else reads, and divisions by constants, taken apart.
+    """`value` as a product: multiplications and negations that nothing else reads, divisions by constants, taken apart.
 
     Args:
         value: the result.
@@ -83,7 +83,7 @@ def product_of(value: Value, rewriter: Rewriter, *, root: bool = False) -> Produ
     waiting = [value]
     while waiting:
         current = waiting.pop(0)
-        node = made_by(current, "mul", "div")
+        node = made_by(current, "mul", "div", "neg")
         single = rewriter.uses(current) == 1 or (root and current is value)
         if node is None or not single or len(found.nodes) == MAX_FACTORS or not _take(node, found, waiting, rewriter):
             found.values.append(current)
@@ -91,6 +91,11 @@ def product_of(value: Value, rewriter: Rewriter, *, root: bool = False) -> Produ
 
 
 def _take(node: Node, found: Product, waiting: list[Value], rewriter: Rewriter) -> bool:
+    if node.op.name == "neg":
+        found.factor = -found.factor
+        found.nodes.append(node)
+        waiting[:0] = [cast("Value", node.inputs[0])]
+        return True
     first, second = (cast("Value", each) for each in node.inputs)
     numbers = (scalar(first, rewriter), scalar(second, rewriter))
     if node.op.name == "div":

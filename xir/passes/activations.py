@@ -16,7 +16,7 @@ from typing import cast
 from xir.ir.node import Node, Value
 from xir.ir.rewrite import Rewriter
 from xir.ops.activation import gelu, hard_sigmoid, hard_swish, mish, softplus, swish
-from xir.passes._chains import Product, close, made_by, private, product_of, same_values, with_number
+from xir.passes._chains import Product, close, made_by, private, product_of, same_values, scalar, with_number
 from xir.passes._pattern import Match, NodeRule, node_rule
 
 Made = tuple[list[Node], Callable[[], Value]]
@@ -55,56 +55,59 @@ def _whole(node: Node, rewriter: Rewriter) -> Product:
     return product_of(node.outputs[0], rewriter, root=True)
 
 
-def _gated(node: Node, rewriter: Rewriter, kind: str) -> tuple[Product, Value, Node] | None:
-    """`node` as a product of some x, of a result of the operator `kind`, and of a number."""
+def _gated(node: Node, rewriter: Rewriter, *kinds: str) -> tuple[Product, Value, Node] | None:
+    """`node` as a product of some x, of a result of an operator of `kinds`, and of a number."""
     product = _whole(node, rewriter)
     if len(product.values) != 2:
         return None
     for x, gate in (product.values, product.values[::-1]):
-        made = made_by(gate, kind)
+        made = made_by(gate, *kinds)
         if made is not None:
             return product, x, made
     return None
 
 
-def _one_more(product: Product, x: Value, gate: Node, kind: str, rewriter: Rewriter) -> Node | None:
-    """The operand `kind(u)` of `gate`, which is 1 + kind(u), where the number before the product is a half."""
-    held = with_number(gate.outputs[0], "add", rewriter)
-    inner = None if held is None else made_by(held[1], kind)
-    if held is None or inner is None or held[2] != 1 or not close(product.factor, 0.5, x.dtype):
+def _half_gated(node: Node, kind: str, rewriter: Rewriter) -> tuple[Value, list[Node], Product] | None:
+    """Some x, the nodes, and u, where `node` is x / 2 * (1 + kind(u)); kind(-u) is -kind(u)."""
+    held = _gated(node, rewriter, "add", "sub")
+    if held is None or not close(held[0].factor, 0.5, held[1].dtype):
         return None
-    return inner
+    product, x, gate = held
+    if gate.op.name == "add":
+        one = with_number(gate.outputs[0], "add", rewriter)
+        number, other = (None, None) if one is None else (one[2], one[1])
+    else:
+        number, other = scalar(gate.inputs[0], rewriter), gate.inputs[1]
+    inner = made_by(other, kind)
+    if inner is None or number != 1:
+        return None
+    argument = product_of(cast("Value", inner.inputs[0]), rewriter)
+    if gate.op.name == "sub":
+        argument.factor = -argument.factor
+    return x, [*product.nodes, gate, inner, *argument.nodes], argument
 
 
 def gelu_by_erf(node: Node, rewriter: Rewriter) -> Made | None:
-    """X / 2 * (1 + erf(x / sqrt(2))) == gelu(x)"""
-    held = _gated(node, rewriter, "add")
+    """X / 2 * (1 + erf(x / sqrt(2))) == gelu(x), and so with 1 - erf(-x / sqrt(2)), TensorFlow's erfc (nn_ops.py)"""
+    held = _half_gated(node, "erf", rewriter)
     if held is None:
         return None
-    product, x, gate = held
-    inner = _one_more(product, x, gate, "erf", rewriter)
-    if inner is None:
-        return None
-    argument = product_of(cast("Value", inner.inputs[0]), rewriter)
+    x, nodes, argument = held
     if not same_values(argument.values, [x]) or not close(argument.factor, math.sqrt(0.5), x.dtype):
         return None
-    return [*product.nodes, gate, inner, *argument.nodes], lambda: gelu(x, approximation="none")
+    return nodes, lambda: gelu(x, approximation="none")
 
 
 def gelu_by_tanh(node: Node, rewriter: Rewriter) -> Made | None:
     """X / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x^3))) == gelu(x) {approximation=tanh}"""
-    held = _gated(node, rewriter, "add")
+    held = _half_gated(node, "tanh", rewriter)
     if held is None:
         return None
-    product, x, gate = held
-    inner = _one_more(product, x, gate, "tanh", rewriter)
-    argument = None if inner is None else product_of(cast("Value", inner.inputs[0]), rewriter)
-    if inner is None or argument is None or not close(argument.factor, math.sqrt(2 / math.pi), x.dtype):
-        return None
+    x, nodes, argument = held
     cubic = _cubic(argument.values, x, rewriter)
-    if cubic is None:
+    if cubic is None or not close(argument.factor, math.sqrt(2 / math.pi), x.dtype):
         return None
-    return [*product.nodes, gate, inner, *argument.nodes, *cubic], lambda: gelu(x, approximation="tanh")
+    return [*nodes, *cubic], lambda: gelu(x, approximation="tanh")
 
 
 def _cubic(values: Sequence[Value], x: Value, rewriter: Rewriter) -> list[Node] | None:

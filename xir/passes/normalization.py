@@ -170,12 +170,9 @@ class _Moments:
 def _moments(node: Node, rewriter: Rewriter) -> _Moments | None:
     """What `node` adds up, where it is x * r + (shift - mean * r) with r = scale / sqrt(variance + epsilon)."""
     for first, second in ((0, 1), (1, 0)):
-        if (
-            made_by(node.inputs[first], "mul") is None
-            or made_by(bare(cast("Value", node.inputs[second])), "sub") is None
-        ):
+        product = made_by(node.inputs[first], "mul")
+        if product is None or made_by(bare(cast("Value", node.inputs[second])), "sub", "add", "mul") is None:
             continue
-        product = cast("Node", cast("Value", node.inputs[first]).node)
         for place in (0, 1):
             found = _Moments([node, product], cast("Value", product.inputs[place]))
             if _taken_apart(found, product.inputs[1 - place], node.inputs[second], rewriter):
@@ -186,20 +183,40 @@ def _moments(node: Node, rewriter: Rewriter) -> _Moments | None:
 def _taken_apart(found: _Moments, factor: Value | None, rest: Value | None, rewriter: Rewriter) -> bool:
     """Notes the parts of the formula, whether or not it is one."""
     factor = found.bare(factor)
-    difference = found.made(rest, "sub")
-    moved = None if difference is None else found.made(difference.inputs[1], "mul")
-    if difference is None or moved is None:
-        return False
-    operands = [found.bare(value) for value in moved.inputs]
-    if factor not in operands:
-        return False
-    mean = made_by(operands[1 - operands.index(factor)], "reduce_mean")
+    mean = _subtracted(found, found.bare(rest), factor)
     turned = _turned(found, factor)
     if mean is None or turned is None or mean.inputs[0] is not found.x:
         return False
     found.nodes.append(mean)
-    found.shift = found.bare(difference.inputs[0])
     return _is_variance(found, turned.inputs[0], mean, rewriter)
+
+
+def _subtracted(found: _Moments, rest: Value, factor: Value) -> Node | None:
+    """The mean where `rest` is shift - mean * factor, or -mean * factor + shift, or -mean * factor alone."""
+    total = made_by(rest, "sub", "add")
+    parts = [rest]
+    if total is not None:
+        found.nodes.append(total)
+        parts = [found.bare(value) for value in total.inputs]
+    taken = parts[1:] if total is not None and total.op.name == "sub" else parts
+    moved = next((value for value in taken if _is_times(value, factor)), None)
+    product = None if moved is None else found.made(moved, "mul")
+    if product is None:
+        return None
+    found.shift = next((value for value in parts if value is not moved), None)
+    operands = [found.bare(value) for value in product.inputs]
+    mean = operands[1 - operands.index(factor)]
+    if total is None or total.op.name == "add":
+        negated = found.made(mean, "neg")
+        if negated is None:
+            return None
+        mean = found.bare(negated.inputs[0])
+    return made_by(mean, "reduce_mean")
+
+
+def _is_times(value: Value, factor: Value) -> bool:
+    made = made_by(value, "mul")
+    return made is not None and any(bare(cast("Value", each)) is factor for each in made.inputs)
 
 
 def _turned(found: _Moments, factor: Value) -> Node | None:
@@ -239,6 +256,7 @@ def layer_norm_of_moments(node: Node, rewriter: Rewriter) -> Sequence[Node] | st
     """X * r + (b - mean * r) == layer_norm(x) * s + b where r = s / sqrt(variance + epsilon), over the last axes
 
     As TensorFlow writes it (nn_impl.py, batch_normalization after moments): Keras's layer and group normalizations.
+    Keras 3 writes x * r + (-mean * r + b), without b where a layer has none (keras/src/ops/nn.py, layer_normalization).
     """
     found = _moments(node, rewriter)
     if found is None or found.x.dtype not in WIDE:
@@ -253,7 +271,7 @@ def _(match: Match) -> Value:
     made = layer_norm(found.x, axis=found.axis, epsilon=found.epsilon)
     if found.scale is not None:
         made = mul(made, broadcast(found.scale, shape=made.shape))
-    return add(made, broadcast(cast("Value", found.shift), shape=made.shape))
+    return made if found.shift is None else add(made, broadcast(found.shift, shape=made.shape))
 
 
 def _parameter(match: Match) -> Value | None:
