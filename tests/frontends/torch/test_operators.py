@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
 
 from xir.frontends.torch.call import Call, Scope
 from xir.frontends.torch.caller import Caller
+from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.operators import Operators
 
 
@@ -21,7 +26,7 @@ def called(text: str, *items: object, **named: object) -> object:
     """What a handler gets that takes a span and does not get `seed`."""
     operators = Operators("aten")
 
-    @operators.op(text, records=(Span,), unused=("seed",))
+    @operators.op(text, "seed(int start, int seed) -> int", records=(Span,), unused=("seed",))
     def handler(call: Call, *arguments: object) -> object:
         return arguments
 
@@ -43,3 +48,24 @@ def test_a_record_stands_where_its_first_argument_stands(text: str, items: tuple
 def test_a_record_needs_its_arguments():
     with pytest.raises(TypeError, match=r"Span needs \['start'\], the schema has \['stop'\]"):
         called("span(int stop) -> int")
+
+
+def test_what_is_not_used_is_an_argument():
+    with pytest.raises(TypeError, match=r"no schema has \['speed'\]"):
+        Operators("aten").op("span(int start, int stop) -> int", unused=("speed",))
+
+
+def shape(handler: Callable[..., object]) -> tuple[int, set[str]]:
+    """How many parameters a handler has, and those besides the call that it does not read."""
+    (function,) = ast.parse(textwrap.dedent(inspect.getsource(handler))).body
+    read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    names = [*inspect.signature(handler).parameters]
+    return len(names), set(names[1:]) - read
+
+
+def test_handlers_read_what_they_take():
+    """What has no meaning here is named in `unused`, arguments that belong together are a record."""
+    handlers = {handler for table in OPERATORS.values() for _, handler in table.items()}
+    shapes = {f"{handler.__module__}.{handler.__qualname__}": shape(handler) for handler in handlers}
+    assert {name: count for name, (count, _) in shapes.items() if count > 7} == {}
+    assert {name: unread for name, (_, unread) in shapes.items() if unread} == {}

@@ -146,13 +146,17 @@ class Operators(Handlers[Handler]):
             unused: arguments that it does not get, for its results do not depend on them.
 
         Raises:
-            TypeError: one of them has a handler already, or lacks an argument that a record must have.
+            TypeError: one of them has a handler already, or lacks an argument that a record must have; or none of them
+                has an argument that is not to be used.
             ValueError: a text is no schema.
         """
+        parsed = [parse(text) for text in schemas]
+        known = {argument.name for schema in parsed for argument in schema.arguments}
+        if not known.issuperset(unused):
+            raise TypeError(f"no schema has {sorted(set(unused) - known)}, which are not to be used")
 
         def enter(handler: F) -> F:
-            for text in schemas:
-                schema = parse(text)
+            for schema in parsed:
                 self.add(schema.full_name, handler)
                 passed = tuple(name for name in _passed(schema) if name not in unused)
                 written = (argument.name for argument in schema.arguments if argument.is_written)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.frontends.torch.handlers.answer import built
 from tests.frontends.torch.handlers.call import Example, call, fixed, real, whole
 from xir.errors import InvalidModelError, UnsupportedError, XirError
+from xir.ir.types import DType
+
+Q = "quantized_decomposed"
+BYTES = whole(3).astype(np.int8)
+I16 = (-128, 127, DType.INT16)
 
 REFUSED = (
     (fixed("nextafter", whole(3), whole(3)), InvalidModelError, "the number next to one of i64"),
@@ -14,6 +20,15 @@ REFUSED = (
     (fixed("quantile.scalar", real(3), 0.5, interpolation="best"), InvalidModelError, "interpolation='best'"),
     (fixed("segment_reduce", real(3), "middle", lengths=whole(2)), UnsupportedError, "segments by 'middle'"),
     (fixed("segment_reduce", real(3), "sum", lengths=whole(2, 2)), UnsupportedError, "segments of several axes"),
+    (fixed("segment_reduce", real(3), "sum"), UnsupportedError, "such segments"),
+    (fixed(f"{Q}.dequantize_per_tensor.default", BYTES, 0.1, 3, 0, 255, DType.UINT8), InvalidModelError, "of u8"),
+    (fixed(f"{Q}.dequantize_per_channel.default", BYTES, real(3), None, 0, *I16), InvalidModelError, "of i16"),
+    (
+        fixed(f"{Q}.quantize_per_tensor.default", real(3), 0.1, 3, 0, 255, DType.INT8),
+        InvalidModelError,
+        "255 is beyond",
+    ),
+    (fixed(f"{Q}.choose_qparams.tensor", real(3), -1, 255, 0.1, DType.UINT8), InvalidModelError, "-1 is beyond u8"),
     (fixed("polygamma", -1, real(3)), InvalidModelError, "derivative number -1"),
     (fixed("linalg_matrix_norm", real(3, 3), 5), InvalidModelError, "the norm 5 of a matrix"),
 )

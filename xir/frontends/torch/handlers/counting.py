@@ -126,11 +126,13 @@ def running_log_sum(call: Call, x: Value, axis: int) -> Value:
 @operators.op(
     "unique_consecutive(Tensor self, bool return_inverse=False, bool return_counts=False, int? dim=None) -> "
     "(Tensor, Tensor, Tensor)",
+    unused=("return_inverse", "return_counts"),
 )
-def unique_consecutive(
-    call: Call, x: Value, with_inverse: bool, with_counts: bool, axis: int | None
-) -> tuple[Value, Value, Value]:
-    """The first of each run of equal elements, or slices; which run each belongs to; how long each is."""
+def unique_consecutive(call: Call, x: Value, axis: int | None) -> tuple[Value, Value, Value]:
+    """The first of each run of equal elements, or slices; which run each belongs to; how long each is.
+
+    All three are there whether they are asked for or not: what nobody reads is no part of a graph.
+    """
     if axis is None:
         found, inverse, counts = _runs(call, reshape(x, shape=(x.tensor.elements,)), 0)
         return found, call.flat_to(inverse, x.shape), counts
@@ -140,8 +142,9 @@ def unique_consecutive(
 @operators.op(
     "unique_dim_consecutive(Tensor self, int dim, bool return_inverse=False, bool return_counts=False) -> "
     "(Tensor, Tensor, Tensor)",
+    unused=("return_inverse", "return_counts"),
 )
-def unique_slices(call: Call, x: Value, axis: int, with_inverse: bool, with_counts: bool) -> tuple[Value, Value, Value]:
+def unique_slices(call: Call, x: Value, axis: int) -> tuple[Value, Value, Value]:
     """The same of slices along an axis."""
     return _runs(call, x, call.axis(axis, x.rank))
 

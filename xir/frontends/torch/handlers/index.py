@@ -196,12 +196,14 @@ def masked_select(call: Call, x: Value, mask: Value) -> Value:
     "_unique(Tensor self, bool sorted=True, bool return_inverse=False) -> (Tensor, Tensor)",
     "unique_dim(Tensor self, int dim, bool sorted=True, bool return_inverse=False, bool return_counts=False) -> "
     "(Tensor, Tensor, Tensor)",
+    unused=("sorted", "return_inverse", "return_counts"),
 )
-def unique(call: Call, x: Value, *rest: object) -> tuple[Value, ...]:
-    """The elements that differ, or the slices of an axis that do, in order; which one each is; how often each comes."""
-    axis = None
-    if call.kind.startswith("aten.unique_dim") and isinstance(rest[0], int):
-        axis = call.axis(rest[0], x.rank)
+def unique(call: Call, x: Value, along: int | None = None) -> tuple[Value, ...]:
+    """The elements that differ, or the slices of an axis that do, in order; which one each is; how often each comes.
+
+    They are always in order and all there, whether they are asked for or not.
+    """
+    axis = None if along is None else call.axis(along, x.rank)
     elements, _, inverse, counts = finding.unique(x, axis=axis, sorted=True)
     if axis is None:
         inverse = call.flat_to(inverse, x.shape)

@@ -1,7 +1,7 @@
 """Factors of matrices and what they solve (aten/src/ATen/native/BatchLinearAlgebra.cpp, LinearAlgebra.cpp).
 
 Factors are found a column a step, by masks, so that a step is the same for all: small matrices get their steps written
-down, larger ones a loop. A matrix for which PyTorch raises gives numbers that are none.
+down, larger ones a loop. A matrix for which PyTorch raises gives numbers that are none, `check_errors` or not.
 """
 
 from __future__ import annotations
@@ -184,8 +184,10 @@ def inverse(call: Call, x: Value) -> Value:
     return _solved(call, x, _identity(call, x), True)
 
 
-@operators.op("linalg_inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)")
-def inverse_checked(call: Call, x: Value, checked: bool) -> tuple[Value, Value]:
+@operators.op(
+    "linalg_inv_ex(Tensor A, *, bool check_errors=False) -> (Tensor inverse, Tensor info)", unused=("check_errors",)
+)
+def inverse_checked(call: Call, x: Value) -> tuple[Value, Value]:
     """The inverse, and that it was found."""
     return inverse(call, x), _info(call, x)
 
@@ -197,18 +199,20 @@ def solve(call: Call, a: Value, b: Value, left: bool) -> Value:
 
 
 @operators.op(
-    "linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)"
+    "linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False) -> (Tensor result, Tensor info)",
+    unused=("check_errors",),
 )
-def solve_checked(call: Call, a: Value, b: Value, left: bool, checked: bool) -> tuple[Value, Value]:
+def solve_checked(call: Call, a: Value, b: Value, left: bool) -> tuple[Value, Value]:
     """The same, and that it was found."""
     return _solved(call, a, b, left), _info(call, a)
 
 
 @operators.op(
     "_linalg_solve_ex(Tensor A, Tensor B, *, bool left=True, bool check_errors=False)"
-    " -> (Tensor result, Tensor LU, Tensor pivots, Tensor info)"
+    " -> (Tensor result, Tensor LU, Tensor pivots, Tensor info)",
+    unused=("check_errors",),
 )
-def solve_factored(call: Call, a: Value, b: Value, left: bool, checked: bool) -> tuple[Value, ...]:
+def solve_factored(call: Call, a: Value, b: Value, left: bool) -> tuple[Value, ...]:
     """The same with the factors."""
     return _solved(call, a, b, left), *factors(call, a, True), _info(call, a)
 
@@ -226,9 +230,10 @@ def factors(call: Call, x: Value, pivoted: bool) -> tuple[Value, Value]:
 
 @operators.op(
     "linalg_lu_factor_ex(Tensor A, *, bool pivot=True, bool check_errors=False)"
-    " -> (Tensor LU, Tensor pivots, Tensor info)"
+    " -> (Tensor LU, Tensor pivots, Tensor info)",
+    unused=("check_errors",),
 )
-def factors_checked(call: Call, x: Value, pivoted: bool, checked: bool) -> tuple[Value, ...]:
+def factors_checked(call: Call, x: Value, pivoted: bool) -> tuple[Value, ...]:
     """The same, and that they were found."""
     return *factors(call, x, pivoted), _info(call, x)
 
@@ -319,9 +324,10 @@ def cholesky(call: Call, x: Value, upper: bool) -> Value:
 
 
 @operators.op(
-    "linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)"
+    "linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)",
+    unused=("check_errors",),
 )
-def cholesky_checked(call: Call, x: Value, upper: bool, checked: bool) -> tuple[Value, Value]:
+def cholesky_checked(call: Call, x: Value, upper: bool) -> tuple[Value, Value]:
     """The same, and that it was found."""
     return cholesky(call, x, upper), _info(call, x)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -337,19 +338,39 @@ def length(call: Call, x: Value, p: float, axis: int, keep: bool) -> Value:
     return pow_(powers, like(call, 1 / p, powers))
 
 
+@dataclass(frozen=True, slots=True)
+class _Margin:
+    """How far triplets are to be apart, in PyTorch's words.
+
+    Attributes:
+        margin: by how much the far one is to be farther away.
+        p: the norm.
+        eps: is added to differences.
+        swap: whether the far one may be measured from the near one.
+    """
+
+    margin: float
+    p: float
+    eps: float
+    swap: bool
+
+    def distance(self, call: Call, x: Value, y: Value) -> Value:
+        """How far the rows of two tensors are apart."""
+        return pairwise(call, x, y, self.p, self.eps, False)
+
+
 @operators.op(
     "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1., float p=2.,"
-    " float eps=1e-06, bool swap=False, int reduction=1) -> Tensor"
+    " float eps=1e-06, bool swap=False, int reduction=1) -> Tensor",
+    records=(_Margin,),
 )
-def triplet(
-    call: Call, x: Value, near: Value, far: Value, margin: float, p: float, epsilon: float, swap: bool, reduction: int
-) -> Value:
+def triplet(call: Call, x: Value, near: Value, far: Value, given: _Margin, reduction: int) -> Value:
     """`max(0, d(x, near) - d(x, far) + margin)` (Schroff et al. 2015); with swap the nearer of both is far."""
-    close, wide = (pairwise(call, x, other, p, epsilon, False) for other in (near, far))
-    if swap:
-        other = pairwise(call, near, far, p, epsilon, False)
+    close, wide = (given.distance(call, x, other) for other in (near, far))
+    if given.swap:
+        other = given.distance(call, near, far)
         wide = select(less(other, wide), other, wide)
-    each = add(sub(close, wide), like(call, margin, close))
+    each = add(sub(close, wide), like(call, given.margin, close))
     return reduced(call, clip(each, minimum=0.0, maximum=None), reduction)
 
 

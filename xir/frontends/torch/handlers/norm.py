@@ -188,22 +188,30 @@ def batch_norm_functional(
     return *made, new_mean.value, new_variance.value
 
 
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """By which statistics a batch was normalized, in PyTorch's words: the running ones, in training its own."""
+
+    running_mean: Value | None
+    running_var: Value | None
+    train: bool
+
+    @property
+    def running(self) -> tuple[Value, ...]:
+        """The running mean and variance; nothing where the batch had its own."""
+        mean, variance = self.running_mean, self.running_var
+        return () if self.train or mean is None or variance is None else (mean, variance)
+
+
 @operators.op(
     "native_batch_norm_backward(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean,"
     " Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask)"
     " -> (Tensor, Tensor, Tensor)",
-    records=(Affine,),
+    records=(Affine, _Basis),
     unused=("save_mean", "save_invstd"),
 )
 def batch_norm_backward(
-    call: Call,
-    dy: Value,
-    x: Value,
-    affine: Affine,
-    mean: Value | None,
-    variance: Value | None,
-    training: bool,
-    wanted: Sequence[bool],
+    call: Call, dy: Value, x: Value, affine: Affine, basis: _Basis, wanted: Sequence[bool]
 ) -> tuple[Value | None, ...]:
     """The derivatives by the input, the scale and the shift; None for those that are not wanted."""
 
@@ -213,8 +221,7 @@ def batch_norm_backward(
             return _normalized(call, data, given, *statistics)
         return _trained(call, data, given, _Running(None, None, 0))[0]
 
-    running = () if training or mean is None or variance is None else (mean, variance)
-    found = pullback(build, (x, *affine.vectors(call, x.shape[1], x.dtype), *running), dy)
+    found = pullback(build, (x, *affine.vectors(call, x.shape[1], x.dtype), *basis.running), dy)
     return tuple(each if want else None for each, want in zip(found[:3], wanted, strict=True))
 
 
@@ -272,25 +279,39 @@ def native_layer_norm(call: Call, x: Value, sizes: Sequence[Dim], affine: Affine
     return call.cast(y, x.dtype), *(call.cast(each, told) for each in statistics)
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a normalization found and had, in PyTorch's words.
+
+    Attributes:
+        mean: of each row or group.
+        rstd: the inverse of its deviation.
+        weight: what scaled the result, or None.
+        bias: what shifted it, or None.
+    """
+
+    mean: Value
+    rstd: Value
+    weight: Value | None
+    bias: Value | None = None
+
+    def statistics(self, call: Call, dtype: DType) -> tuple[Value, Value]:
+        """The means and the inverse deviations in a type."""
+        return call.cast(self.mean, dtype), call.cast(self.rstd, dtype)
+
+
 @operators.op(
     "native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd,"
-    " Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)"
+    " Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    records=(_Found,),
 )
 def layer_norm_backward(
-    call: Call,
-    dy: Value,
-    x: Value,
-    sizes: Sequence[Dim],
-    mean: Value,
-    inverse: Value,
-    scale: Value | None,
-    shift: Value | None,
-    wanted: Sequence[bool],
+    call: Call, dy: Value, x: Value, sizes: Sequence[Dim], found: _Found, wanted: Sequence[bool]
 ) -> tuple[Value | None, ...]:
     """The derivatives by the input, the scale and the shift; None for those that are not wanted."""
-    axis = _first_axis(call, x, sizes)
+    axis, scale, shift = _first_axis(call, x, sizes), found.weight, found.bias
     wide_x, wide_dy = _wide(call, x), _wide(call, dy)
-    mean, inverse = (call.cast(each, wide_x.dtype) for each in (mean, inverse))
+    mean, inverse = found.statistics(call, wide_x.dtype)
     centred = mul(sub(wide_x, call.repeated(mean, x.shape)), call.repeated(inverse, x.shape))
     dx = _normalized_backward(call, wide_dy, centred, inverse, scale, tuple(range(axis, x.rank)))
     outer = tuple(range(axis))
@@ -344,29 +365,23 @@ def native_group_norm(call: Call, x: Value, affine: Affine, groups: int) -> tupl
 @operators.op(
     "native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N,"
     " SymInt C, SymInt HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor)",
+    records=(_Found,),
     unused=("N", "C", "HxW"),
 )
 def group_norm_backward(
-    call: Call,
-    dy: Value,
-    x: Value,
-    mean: Value,
-    inverse: Value,
-    scale: Value | None,
-    groups: int,
-    wanted: Sequence[bool],
+    call: Call, dy: Value, x: Value, found: _Found, groups: int, wanted: Sequence[bool]
 ) -> tuple[Value | None, ...]:
     """The derivatives by the input, the scale and the shift; None for those that are not wanted."""
     batch, count = x.shape[0], x.shape[1]
     cut = (batch, groups, count // groups, product(x.shape[2:]))
     data, g = (_wide(call, reshape(each, shape=cut)) for each in (x, dy))
-    columns = [call.cast(reshape(each, shape=(batch, groups, 1, 1)), data.dtype) for each in (mean, inverse)]
+    columns = [reshape(each, shape=(batch, groups, 1, 1)) for each in found.statistics(call, data.dtype)]
     centred = mul(sub(data, call.repeated(columns[0], cut)), call.repeated(columns[1], cut))
-    weight = None if scale is None else reshape(scale, shape=(groups, count // groups, 1))
+    weight = None if found.weight is None else reshape(found.weight, shape=(groups, count // groups, 1))
     dx = _normalized_backward(call, g, centred, columns[1], weight, (2, 3))
     sums = [reshape(reduce_sum(each, axes=(0, 3), keep_dims=False), shape=(count,)) for each in (mul(g, centred), g)]
-    found = (reshape(dx, shape=x.shape), *sums)
-    return tuple(call.cast(each, x.dtype) if want else None for each, want in zip(found, wanted, strict=True))
+    made = (reshape(dx, shape=x.shape), *sums)
+    return tuple(call.cast(each, x.dtype) if want else None for each, want in zip(made, wanted, strict=True))
 
 
 def _least(epsilon: float | None, x: Value) -> float:

@@ -54,8 +54,8 @@ def strides(call: Call, x: Value) -> tuple[Dim, ...]:
     return tuple(product(x.shape[axis + 1 :]) for axis in range(x.rank))
 
 
-@operators.op("sym_storage_offset(Tensor self) -> SymInt", "storage_offset(Tensor self) -> int")
-def storage_offset(call: Call, x: Value) -> Dim:
+@operators.op("sym_storage_offset(Tensor self) -> SymInt", "storage_offset(Tensor self) -> int", unused=("self",))
+def storage_offset(call: Call) -> Dim:
     """Where the first element stands: tensors of a graph share no memory."""
     return 0
 
@@ -121,10 +121,9 @@ def assume(call: Call, condition: Comparison, message: str) -> None:
     "_assert_async(Tensor self) -> ()",
     "_assert_async.msg(Tensor self, str assert_msg) -> ()",
     "_functional_assert_async.msg(Tensor self, str assert_msg, Tensor dep_token) -> Tensor",
+    unused=("self",),
 )
-def assert_async(
-    call: Call, condition: Value, message: str = "an assertion of elements", token: Value | None = None
-) -> Value | None:
+def assert_async(call: Call, message: str = "an assertion of elements", token: Value | None = None) -> Value | None:
     """An assertion of elements: left out."""
     call.scope.left_out.append(message)
     return token
@@ -133,18 +132,18 @@ def assert_async(
 @operators.op(
     "sym_constrain_range(Scalar size, *, int? min=None, int? max=None) -> ()",
     "sym_constrain_range_for_size(Scalar size, *, int? min=None, int? max=None) -> ()",
+    unused=("size", "min", "max"),
 )
-def constrain(call: Call, number: Number, least: int | None, most: int | None) -> None:
+def constrain(call: Call) -> None:
     """Tells torch's own inference in which range a number lies; the program says it again among its ranges."""
 
 
 @operators.op(
     "_assert_tensor_metadata(Tensor a, SymInt[]? size=None, SymInt[]? stride=None, ScalarType? dtype=None, *, "
-    "Device? device=None, Layout? layout=None) -> ()"
+    "Device? device=None, Layout? layout=None) -> ()",
+    unused=("stride",),
 )
-def assert_metadata(
-    call: Call, x: Value, sizes: Sequence[Dim] | None, strides: Sequence[Dim] | None, dtype: DType | None
-) -> None:
+def assert_metadata(call: Call, x: Value, sizes: Sequence[Dim] | None, dtype: DType | None) -> None:
     """A tensor must be of this type and shape; how it lies in memory is nothing that a graph has."""
     if dtype is not None and dtype is not x.dtype:
         call.invalid(f"asserts elements of {dtype}, got {x.type!r}")
@@ -162,8 +161,9 @@ def assert_metadata(
     "is_contiguous(Tensor self) -> bool",
     "is_contiguous.memory_format(Tensor self, MemoryFormat memory_format) -> bool",
     "is_non_overlapping_and_dense(Tensor self) -> bool",
+    unused=("self",),
 )
-def is_contiguous(call: Call, x: Value) -> bool:
+def is_contiguous(call: Call) -> bool:
     """True: tensors of a graph lie in order."""
     return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 from xir.frontends.torch.call import Call
@@ -254,27 +255,28 @@ def weight_matmul(call: Call, x: Value, w: Value, scales: Value) -> Value:
     return mul(*call.promoted(matmul(call, x, turned(call.cast(w, x.dtype))), scales))
 
 
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """What the matrices of a product are multiplied with, and its result where that has 8 bits."""
+
+    scale_a: Value
+    scale_b: Value
+    scale_result: Value | None
+
+
 @operators.op(
     "_scaled_mm(Tensor self, Tensor mat2, Tensor scale_a, Tensor scale_b, Tensor? bias=None,"
     " Tensor? scale_result=None, ScalarType? out_dtype=None, bool use_fast_accum=False) -> Tensor",
+    records=(_Scales,),
     unused=("use_fast_accum",),
 )
-def scaled_matmul(
-    call: Call,
-    x: Value,
-    y: Value,
-    scale: Value,
-    other: Value,
-    bias: Value | None,
-    made_scale: Value | None,
-    dtype: DType | None,
-) -> Value:
+def scaled_matmul(call: Call, x: Value, y: Value, scales: _Scales, bias: Value | None, dtype: DType | None) -> Value:
     """The product of f8 matrices times a scale of each, or of each row and column, in f32."""
     z = matmul_in(call, x, y, DType.FLOAT32)
-    for factor in (scale, other):
+    for factor in (scales.scale_a, scales.scale_b):
         z = mul(*call.promoted(z, factor))
     z = z if bias is None else add(*call.promoted(z, call.cast(bias, z.dtype)))
     dtype = dtype or x.dtype
-    if made_scale is not None and dtype.bits == 8:
-        z = mul(*call.promoted(z, made_scale))
+    if scales.scale_result is not None and dtype.bits == 8:
+        z = mul(*call.promoted(z, scales.scale_result))
     return call.cast(z, dtype)

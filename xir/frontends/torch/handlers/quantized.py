@@ -6,6 +6,8 @@ so that no number falls to the other side of a half than in PyTorch.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
 from xir.frontends.torch.call import Call
@@ -26,11 +28,6 @@ _LEAST_SCALE = float(np.finfo(np.float32).eps)
 def _wide(call: Call, x: Value) -> Value:
     """Half precision as f32."""
     return call.cast(x, DType.FLOAT32) if x.dtype in (DType.FLOAT16, DType.BFLOAT16) else x
-
-
-def _clamped(call: Call, x: Value, low: Value | Number, high: Value | Number, dtype: DType) -> Value:
-    x, least, most = call.aligned(x, call.tensor(low, x.dtype), call.tensor(high, x.dtype))
-    return call.cast(elementwise.minimum(elementwise.maximum(x, least), most), dtype)
 
 
 def _times(call: Call, x: Value, y: Value | Number) -> Value:
@@ -56,51 +53,88 @@ def _number(call: Call, value: Value | Number, dtype: DType) -> Value:
     return call.cast(value if not value.rank else reshape(value, shape=()), dtype)
 
 
-_QUANTIZE = "int quant_min, int quant_max, ScalarType dtype"
-_BOUNDS = "Tensor quant_min, Tensor quant_max, ScalarType dtype"
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """The integers, or f8, that numbers are quantised to, in PyTorch's words: their type, the least and the largest."""
+
+    quant_min: Value | Number
+    quant_max: Value | Number
+    dtype: DType
+
+    def clamped(self, call: Call, x: Value) -> Value:
+        """The numbers within the bounds, as such integers.
+
+        Raises:
+            InvalidModelError: a bound is beyond the type.
+        """
+        self._check(call)
+        x, least, most = call.aligned(x, *(call.tensor(bound, x.dtype) for bound in (self.quant_min, self.quant_max)))
+        return call.cast(elementwise.minimum(elementwise.maximum(x, least), most), self.dtype)
+
+    def ends(self, call: Call) -> tuple[int, int]:
+        """The bounds as numbers.
+
+        Raises:
+            InvalidModelError: a bound is beyond the type.
+            UnsupportedError: they are computed in the run.
+        """
+        self._check(call)
+        low, high = self.quant_min, self.quant_max
+        if not (isinstance(low, int) and isinstance(high, int)):
+            call.refuse("bounds of integers that are computed in the run")
+        return low, high
+
+    def _check(self, call: Call) -> None:
+        """Bounds that are known lie within the type (`_quant_min_max_bounds_check`)."""
+        if not self.dtype.is_integer:
+            return
+        bits = self.dtype.bits - self.dtype.is_signed
+        least = -(1 << bits) if self.dtype.is_signed else 0
+        for bound in (self.quant_min, self.quant_max):
+            if isinstance(bound, int) and not least <= bound < 1 << bits:
+                call.invalid(f"{bound} is beyond {self.dtype}")
+
+
+_BOUNDS = "int quant_min, int quant_max, ScalarType dtype"
+_TENSORS = "Tensor quant_min, Tensor quant_max, ScalarType dtype"
+_FORMER = ("quant_min", "quant_max")
+"""What quantising was bounded by means nothing on the way back: PyTorch passes it on for those who match patterns."""
 
 
 @operators.op(
-    f"quantize_per_tensor(Tensor input, float scale, int zero_point, {_QUANTIZE}) -> Tensor",
-    f"quantize_per_tensor.tensor(Tensor input, Tensor scale, Tensor zero_point, {_QUANTIZE}) -> Tensor",
-    f"quantize_per_tensor.tensor2(Tensor input, Tensor scale, Tensor zero_point, {_BOUNDS}) -> Tensor",
+    f"quantize_per_tensor(Tensor input, float scale, int zero_point, {_BOUNDS}) -> Tensor",
+    f"quantize_per_tensor.tensor(Tensor input, Tensor scale, Tensor zero_point, {_BOUNDS}) -> Tensor",
+    f"quantize_per_tensor.tensor2(Tensor input, Tensor scale, Tensor zero_point, {_TENSORS}) -> Tensor",
+    records=(_Whole,),
 )
-def quantize_tensor(
-    call: Call,
-    x: Value,
-    scale: Value | Number,
-    zero: Value | Number,
-    low: Value | Number,
-    high: Value | Number,
-    dtype: DType,
-) -> Value:
+def quantize_tensor(call: Call, x: Value, scale: Value | Number, zero: Value | Number, whole: _Whole) -> Value:
     """`round(x / scale) + zero`, kept within bounds."""
     x = _wide(call, x)
     inverse = call.cast(_inverse(call, _number(call, scale, DType.FLOAT64)), x.dtype)
     scaled = elementwise.round_(_times(call, x, inverse))
-    moved = elementwise.add(*call.aligned(scaled, _number(call, zero, x.dtype)))
-    return _clamped(call, moved, low, high, dtype)
+    return whole.clamped(call, elementwise.add(*call.aligned(scaled, _number(call, zero, x.dtype))))
+
+
+def _check_type(call: Call, x: Value, dtype: DType) -> None:
+    """PyTorch asserts that what is taken back is of the type that the call names."""
+    if x.dtype is not dtype:
+        call.invalid(f"elements of {dtype} are to be taken back, got {x.type!r}")
 
 
 @operators.op(
-    f"dequantize_per_tensor(Tensor input, float scale, int zero_point, {_QUANTIZE}, *, ScalarType? out_dtype=None)"
+    f"dequantize_per_tensor(Tensor input, float scale, int zero_point, {_BOUNDS}, *, ScalarType? out_dtype=None)"
     " -> Tensor",
-    f"dequantize_per_tensor.tensor(Tensor input, Tensor scale, Tensor zero_point, {_QUANTIZE}, *,"
+    f"dequantize_per_tensor.tensor(Tensor input, Tensor scale, Tensor zero_point, {_BOUNDS}, *,"
     " ScalarType? out_dtype=None) -> Tensor",
-    f"dequantize_per_tensor.tensor2(Tensor input, Tensor scale, Tensor zero_point, {_BOUNDS}, *,"
+    f"dequantize_per_tensor.tensor2(Tensor input, Tensor scale, Tensor zero_point, {_TENSORS}, *,"
     " ScalarType? out_dtype=None) -> Tensor",
+    unused=_FORMER,
 )
 def dequantize_tensor(
-    call: Call,
-    x: Value,
-    scale: Value | Number,
-    zero: Value | Number,
-    low: Value | Number,
-    high: Value | Number,
-    dtype: DType,
-    made: DType | None,
+    call: Call, x: Value, scale: Value | Number, zero: Value | Number, dtype: DType, made: DType | None
 ) -> Value:
     """`(x - zero) * scale` in `made`, f32 where it is not said."""
+    _check_type(call, x, dtype)
     x = call.cast(x, made or DType.FLOAT32)
     x, offset, factor = call.aligned(x, _number(call, zero, x.dtype), _number(call, scale, x.dtype))
     return elementwise.mul(elementwise.sub(x, offset), factor)
@@ -112,51 +146,46 @@ def _along(call: Call, numbers: Value, x: Value, axis: int) -> Value:
     return reshape(numbers, shape=tuple(numbers.shape[0] if place == axis else 1 for place in range(x.rank)))
 
 
-@operators.op(f"quantize_per_channel(Tensor input, Tensor scales, Tensor zero_points, int axis, {_QUANTIZE}) -> Tensor")
-def quantize_channel(
-    call: Call, x: Value, scales: Value, zeros: Value, axis: int, low: int, high: int, dtype: DType
-) -> Value:
+@operators.op(
+    f"quantize_per_channel(Tensor input, Tensor scales, Tensor zero_points, int axis, {_BOUNDS}) -> Tensor",
+    records=(_Whole,),
+)
+def quantize_channel(call: Call, x: Value, scales: Value, zeros: Value, axis: int, whole: _Whole) -> Value:
     """The same with a scale and a zero point for each place of an axis."""
     x = _wide(call, x)
     scaled = elementwise.round_(_times(call, x, _inverse(call, _along(call, scales, x, axis))))
-    return _clamped(call, _plus(call, scaled, _along(call, zeros, x, axis)), low, high, dtype)
+    return whole.clamped(call, _plus(call, scaled, _along(call, zeros, x, axis)))
 
 
 @operators.op(
-    f"dequantize_per_channel(Tensor input, Tensor scales, Tensor? zero_points, int axis, {_QUANTIZE}, *,"
-    " ScalarType? out_dtype=None) -> Tensor"
+    f"dequantize_per_channel(Tensor input, Tensor scales, Tensor? zero_points, int axis, {_BOUNDS}, *,"
+    " ScalarType? out_dtype=None) -> Tensor",
+    unused=_FORMER,
 )
 def dequantize_channel(
-    call: Call,
-    x: Value,
-    scales: Value,
-    zeros: Value | None,
-    axis: int,
-    low: int,
-    high: int,
-    dtype: DType,
-    made: DType | None,
+    call: Call, x: Value, scales: Value, zeros: Value | None, axis: int, dtype: DType, made: DType | None
 ) -> Value:
     """The same back."""
+    _check_type(call, x, dtype)
     moved = x if zeros is None else _minus(call, x, _along(call, zeros, x, axis))
     return call.cast(_times(call, moved, _along(call, scales, x, axis)), made or DType.FLOAT32)
 
 
-@operators.op(f"quantize_per_token(Tensor input, Tensor scales, Tensor zero_points, {_QUANTIZE}) -> Tensor")
-def quantize_token(call: Call, x: Value, scales: Value, zeros: Value, low: int, high: int, dtype: DType) -> Value:
+@operators.op(
+    f"quantize_per_token(Tensor input, Tensor scales, Tensor zero_points, {_BOUNDS}) -> Tensor", records=(_Whole,)
+)
+def quantize_token(call: Call, x: Value, scales: Value, zeros: Value, whole: _Whole) -> Value:
     """`round(x / scale + zero)`: a scale and a zero point for each line of the last axis."""
-    moved = _plus(call, _times(call, x, _inverse(call, scales)), zeros)
-    return _clamped(call, elementwise.round_(moved), low, high, dtype)
+    return whole.clamped(call, elementwise.round_(_plus(call, _times(call, x, _inverse(call, scales)), zeros)))
 
 
 @operators.op(
-    f"dequantize_per_token(Tensor input, Tensor scales, Tensor zero_points, {_QUANTIZE}, ScalarType output_dtype)"
-    " -> Tensor"
+    f"dequantize_per_token(Tensor input, Tensor scales, Tensor zero_points, {_BOUNDS}, ScalarType output_dtype)"
+    " -> Tensor",
+    unused=(*_FORMER, "dtype"),
 )
-def dequantize_token(
-    call: Call, x: Value, scales: Value, zeros: Value, low: int, high: int, dtype: DType, made: DType
-) -> Value:
-    """The same back."""
+def dequantize_token(call: Call, x: Value, scales: Value, zeros: Value, made: DType) -> Value:
+    """The same back, of elements of any type."""
     return call.cast(_times(call, _minus(call, x, zeros), scales), made)
 
 
@@ -172,33 +201,22 @@ def _column(numbers: Value) -> Value:
 
 
 @operators.op(
-    f"quantize_per_channel_group(Tensor input, Tensor scales, Tensor zero_points, {_QUANTIZE}, int group_size)"
-    " -> Tensor"
+    f"quantize_per_channel_group(Tensor input, Tensor scales, Tensor zero_points, {_BOUNDS}, int group_size) -> Tensor",
+    records=(_Whole,),
 )
-def quantize_group(
-    call: Call, x: Value, scales: Value, zeros: Value, low: int, high: int, dtype: DType, size: int
-) -> Value:
+def quantize_group(call: Call, x: Value, scales: Value, zeros: Value, whole: _Whole, size: int) -> Value:
     """As for tokens, with a scale and a zero point for each group of neighbours in a row."""
-    made = quantize_token(call, _grouped(call, x, size), _column(scales), _column(zeros), low, high, dtype)
+    made = quantize_token(call, _grouped(call, x, size), _column(scales), _column(zeros), whole)
     return reshape(made, shape=x.shape)
 
 
 @operators.op(
-    f"dequantize_per_channel_group(Tensor input, Tensor scales, Tensor? zero_points, {_QUANTIZE}, int group_size,"
-    " ScalarType output_dtype) -> Tensor"
+    f"dequantize_per_channel_group(Tensor input, Tensor scales, Tensor? zero_points, {_BOUNDS}, int group_size,"
+    " ScalarType output_dtype) -> Tensor",
+    unused=(*_FORMER, "dtype"),
 )
-def dequantize_group(
-    call: Call,
-    x: Value,
-    scales: Value,
-    zeros: Value | None,
-    low: int,
-    high: int,
-    dtype: DType,
-    size: int,
-    made: DType,
-) -> Value:
-    """The same back."""
+def dequantize_group(call: Call, x: Value, scales: Value, zeros: Value | None, size: int, made: DType) -> Value:
+    """The same back, of elements of any type."""
     if scales.shape[-1] == 1:
         size = min(size, call.known_integer(x.shape[-1], "the length of a row"))
     given = _grouped(call, x, size)
@@ -223,29 +241,34 @@ def _as_parameters(call: Call, scale: Value, zero: Value) -> tuple[Value, Value]
 
 
 @operators.op(
-    "choose_qparams.tensor(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype) -> (Tensor, Tensor)"
+    "choose_qparams.tensor(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype)"
+    " -> (Tensor, Tensor)",
+    records=(_Whole,),
 )
-def choose(call: Call, x: Value, low: int, high: int, least: float, dtype: DType) -> tuple[Value, Value]:
+def choose(call: Call, x: Value, whole: _Whole, least: float) -> tuple[Value, Value]:
     """The scale and zero point that take the range of a tensor to that of integers (`determine_qparams`)."""
+    low, high = whole.ends(call)
     first, last = _range(call, x)
     span = elementwise.div(elementwise.sub(last, first), call.filled(high - low, x.dtype, ()))
     scale = elementwise.maximum(*call.promoted(span, call.filled(least, DType.FLOAT32, ())))
     zero = elementwise.round_(elementwise.div(*call.promoted(first, scale)))
     moved = elementwise.sub(call.filled(low, zero.dtype, ()), zero)
-    return _as_parameters(call, scale, _clamped(call, moved, low, high, DType.INT64))
+    return _as_parameters(call, scale, replace(whole, dtype=DType.INT64).clamped(call, moved))
 
 
 @operators.op(
     "choose_qparams_symmetric.tensor(Tensor input, int quant_min, int quant_max, float eps, ScalarType dtype)"
-    " -> (Tensor, Tensor)"
+    " -> (Tensor, Tensor)",
+    records=(_Whole,),
 )
-def choose_symmetric(call: Call, x: Value, low: int, high: int, least: float, dtype: DType) -> tuple[Value, Value]:
+def choose_symmetric(call: Call, x: Value, whole: _Whole, least: float) -> tuple[Value, Value]:
     """The scale of a range around 0; its zero point is 0, of u8 128."""
+    low, high = whole.ends(call)
     first, last = _range(call, x)
     most = elementwise.maximum(elementwise.neg(first), last)
     span = elementwise.div(most, call.filled((high - low) / 2, x.dtype, ()))
     scale = elementwise.maximum(*call.promoted(span, call.filled(least, DType.FLOAT32, ())))
-    return _as_parameters(call, scale, call.scalar(128 if dtype is DType.UINT8 else 0, DType.INT64))
+    return _as_parameters(call, scale, call.scalar(128 if whole.dtype is DType.UINT8 else 0, DType.INT64))
 
 
 @operators.op("choose_qparams_per_token(Tensor input, ScalarType dtype) -> (Tensor, Tensor)")
@@ -263,9 +286,13 @@ def choose_token(call: Call, x: Value, dtype: DType) -> tuple[Value, Value]:
 @operators.op(
     "choose_qparams_per_token_asymmetric(Tensor input, ScalarType dtype) -> (Tensor, Tensor)",
     "_choose_qparams_per_token_asymmetric_impl(Tensor input, ScalarType dtype) -> (Tensor, Tensor)",
+    unused=("dtype",),
 )
-def choose_token_asymmetric(call: Call, x: Value, dtype: DType) -> tuple[Value, Value]:
-    """The scale and zero point of each line in i8, from the end of the range at which the error is smaller."""
+def choose_token_asymmetric(call: Call, x: Value) -> tuple[Value, Value]:
+    """The scale and zero point of each line, from the end of the range at which the error is smaller.
+
+    They are those of i8, whatever type the call names.
+    """
     axes, low, high = (x.rank - 1,), -128, 127
     shape = (*x.shape[:-1], 1)
     none = call.filled(0, x.dtype, shape)

@@ -54,9 +54,10 @@ def pack(call: Call, x: Value, lengths: Value, batch_first: bool) -> tuple[Value
 
 @operators.op(
     "_pad_packed_sequence(Tensor data, Tensor batch_sizes, bool batch_first, Scalar padding_value, int total_length)"
-    " -> (Tensor, Tensor)"
+    " -> (Tensor, Tensor)",
+    unused=("batch_sizes",),
 )
-def unpack(call: Call, x: Value, counts: Value, batch_first: bool, padding: float, total: Dim) -> tuple[Value, Value]:
+def unpack(call: Call, x: Value, batch_first: bool, padding: float, total: Dim) -> tuple[Value, Value]:
     """The padded sequences as long as the longest, or as `total`; and their lengths."""
     lengths = call.scope.ragged.get(x)
     if lengths is None:
@@ -69,8 +70,8 @@ def unpack(call: Call, x: Value, counts: Value, batch_first: bool, padding: floa
     return transpose(padded, perm=(1, 0, *range(2, x.rank))) if batch_first else padded, lengths
 
 
-@operators.op("_nested_tensor_from_mask_left_aligned(Tensor t, Tensor mask) -> bool")
-def is_left_aligned(call: Call, x: Value, kept: Value) -> bool:
+@operators.op("_nested_tensor_from_mask_left_aligned(Tensor t, Tensor mask) -> bool", unused=("t", "mask"))
+def is_left_aligned(call: Call) -> bool:
     """Always: what PyTorch computes with padding where a mask has gaps, nested tensors compute here too (`_shown`).
 
     torch.nn.TransformerEncoder asks before it nests, and pads where the answer is no.
@@ -78,9 +79,9 @@ def is_left_aligned(call: Call, x: Value, kept: Value) -> bool:
     return True
 
 
-@operators.op("_nested_tensor_from_mask(Tensor t, Tensor mask, bool mask_check=True) -> Tensor")
-def nested(call: Call, x: Value, kept: Value, checks: bool) -> Value:
-    """The sequences [N, T, E] without the places that the mask [N, T] leaves out."""
+@operators.op("_nested_tensor_from_mask(Tensor t, Tensor mask, bool mask_check=True) -> Tensor", unused=("mask_check",))
+def nested(call: Call, x: Value, kept: Value) -> Value:
+    """The sequences [N, T, E] without the places that the mask [N, T] leaves out; with gaps nothing (`_shown`)."""
     if x.rank != 3 or kept.rank != 2:
         call.invalid(f"sequences {x.type!r} with a mask {kept.type!r}")
     kept = call.cast(kept, DType.BOOL)

@@ -179,31 +179,50 @@ _LSTM_MODE = 2
 """What torch/_decomp/decompositions_for_rnn.py passes for an LSTM."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """One layer in one direction, in oneDNN's words (aten/src/ATen/native/mkldnn/RNN.cpp).
+
+    Attributes:
+        weight0: of what goes in.
+        weight1: of the states.
+        weight2: a bias of the former.
+        weight3: a bias of the latter.
+        reverse: whether it goes from the end to the beginning.
+        batch_sizes: of packed sequences.
+        mode: which kind of layer it is.
+    """
+
+    weight0: Value
+    weight1: Value
+    weight2: Value
+    weight3: Value
+    reverse: bool
+    batch_sizes: Sequence[Number]
+    mode: int
+
+    def layer(self, call: Call, stack: _Stack) -> _Layer:
+        """Its weights as ours.
+
+        Raises:
+            UnsupportedError: it is no plain LSTM of padded sequences.
+        """
+        if self.mode != _LSTM_MODE or stack.num_layers != 1 or stack.bidirectional or stack.train or self.batch_sizes:
+            call.refuse("a recurrent layer of oneDNN that is no plain LSTM")
+        biases = (self.weight2, self.weight3) if stack.has_biases else ()
+        return stack.layers(call, (self.weight0, self.weight1, *biases), _LSTM_ROWS)[0]
+
+
 @operators.op(
     "mkldnn_rnn_layer(Tensor input, Tensor weight0, Tensor weight1, Tensor weight2, Tensor weight3, Tensor hx_, Tensor"
     " cx_, bool reverse, int[] batch_sizes, int mode, int hidden_size, int num_layers, bool has_biases, bool"
     " bidirectional, bool batch_first, bool train) -> (Tensor, Tensor, Tensor, Tensor)",
-    records=(_Stack,),
+    records=(_Single, _Stack),
     unused=("hidden_size",),
 )
-def one_lstm(
-    call: Call,
-    x: Value,
-    w: Value,
-    r: Value,
-    b: Value,
-    rb: Value,
-    h: Value,
-    c: Value,
-    reverse: bool,
-    packed: Sequence[Number],
-    mode: int,
-    stack: _Stack,
-) -> tuple[Value, ...]:
+def one_lstm(call: Call, x: Value, single: _Single, h: Value, c: Value, stack: _Stack) -> tuple[Value, ...]:
     """One layer of LSTM in one direction, as torch.compile has it in inference; of its workspace there is nothing."""
-    if mode != _LSTM_MODE or stack.num_layers != 1 or stack.bidirectional or stack.train or packed:
-        call.refuse("a recurrent layer of oneDNN that is no plain LSTM")
-    layer = stack.layers(call, (w, r, b, rb) if stack.has_biases else (w, r), _LSTM_ROWS)[0]
+    layer = single.layer(call, stack)
     made, last, cell = lstm_of(
         stack.time_first(x),
         layer.w,
@@ -212,7 +231,7 @@ def one_lstm(
         None,
         h,
         c,
-        direction="reverse" if reverse else "forward",
+        direction="reverse" if single.reverse else "forward",
         functions=(_SIGMOID, _TANH, _TANH),
         clip=None,
         coupled=False,

@@ -35,11 +35,12 @@ _REDUCTIONS: dict[str, Reduction] = {
     "_unsafe_index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor",
     "index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",
     "_unsafe_index_put.hacked_twin(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",
+    unused=("unsafe",),
 )
-def index_put(call: Call, x: Value, indices: Indices, values: Value, accumulate: bool, unsafe: bool = False) -> Value:
+def index_put(call: Call, x: Value, indices: Indices, values: Value, accumulate: bool) -> Value:
     """`x` with values put at, or added to, the places that index tensors name."""
     values = call.cast(values, x.dtype)
-    mask = _only_mask(x, indices)
+    mask = _only_mask(indices)
     if mask is not None and values.tensor.elements == 1 and not accumulate:
         wide = reshape(mask, shape=(*mask.shape, *(1,) * (x.rank - mask.rank)))
         number = call.repeated(reshape(values, shape=()), x.shape)
@@ -66,8 +67,8 @@ def _restored(call: Call, whole: Value, found: Indexed, updates: Value, accumula
     return permuted(made, [found.front.index(axis) for axis in range(made.rank)])
 
 
-def _only_mask(x: Value, indices: Indices) -> Value | None:
-    """The mask that is the only index, over the first axes of `x`, or None."""
+def _only_mask(indices: Indices) -> Value | None:
+    """The mask that is the only index, over the first axes of what is indexed, or None."""
     if len(indices) != 1 or indices[0] is None or indices[0].dtype is not DType.BOOL:
         return None
     return indices[0]

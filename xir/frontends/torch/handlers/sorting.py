@@ -163,34 +163,22 @@ def ordered(call: Call, x: Value, axis: int, largest: bool, count: Dim | None = 
 
 @operators.op(
     "sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
+    "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
+    unused=("stable",),
 )
 def sort(call: Call, x: Value, axis: int, descending: bool) -> Pair:
-    """The elements in order along an axis, and their places."""
-    return ordered(call, x, axis, descending)
-
-
-@operators.op(
-    "sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)",
-)
-def sort_stable(call: Call, x: Value, stable: bool | None, axis: int, descending: bool) -> Pair:
-    """The same, which is always stable."""
+    """The elements in order along an axis, and their places; always stable."""
     return ordered(call, x, axis, descending)
 
 
 @operators.op(
     "argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor",
+    "argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
+    unused=("stable",),
 )
 def argsort(call: Call, x: Value, axis: int, descending: bool) -> Value:
-    """The places of the elements in order along an axis."""
-    return ordered(call, x, axis, descending)[1]
-
-
-@operators.op(
-    "argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor",
-)
-def argsort_stable(call: Call, x: Value, stable: bool, axis: int, descending: bool) -> Value:
-    """The same, which is always stable."""
-    return ordered(call, x, axis, descending)[1]
+    """The places of the elements in order along an axis; always stable."""
+    return sort(call, x, axis, descending)[1]
 
 
 @operators.op(
@@ -203,8 +191,9 @@ def msort(call: Call, x: Value) -> Value:
 
 @operators.op(
     "topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)",
+    unused=("sorted",),
 )
-def topk(call: Call, x: Value, count: Number, axis: int, largest: bool, in_order: bool) -> Pair:
+def topk(call: Call, x: Value, count: Number, axis: int, largest: bool) -> Pair:
     """The largest or smallest elements of an axis and their places, always in order."""
     (size,) = call.known_shape((count,))
     return ordered(call, x, axis, largest, size)

@@ -49,12 +49,11 @@ def eigenvalues(call: Call, x: Value, triangle: str) -> Value:
     "linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)",
     "_linalg_svd(Tensor A, bool full_matrices=False, bool compute_uv=True, *, str? driver=None)"
     " -> (Tensor U, Tensor S, Tensor Vh)",
+    unused=("driver",),
 )
-def decomposed(
-    call: Call, x: Value, full: bool, vectors: bool | str | None = True, driver: str | None = None
-) -> tuple[Value, Value, Value]:
+def decomposed(call: Call, x: Value, full: bool, vectors: bool = True) -> tuple[Value, Value, Value]:
     """Singular values from large to small, with their vectors as columns at the left and rows at the right."""
-    if vectors is False:
+    if not vectors:
         none = call.filled(0, x.dtype, (0,))
         return none, singular_values(x), none
     u, s, vh = svd(x, full=full)
@@ -72,8 +71,8 @@ def decomposed_old(call: Call, x: Value, some: bool, vectors: bool) -> tuple[Val
     return next(zeros), singular_values(x), next(zeros)
 
 
-@operators.op("linalg_svdvals(Tensor A, *, str? driver=None) -> Tensor")
-def only_values(call: Call, x: Value, driver: str | None) -> Value:
+@operators.op("linalg_svdvals(Tensor A, *, str? driver=None) -> Tensor", unused=("driver",))
+def only_values(call: Call, x: Value) -> Value:
     """The singular values."""
     return singular_values(x)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -178,32 +179,44 @@ def histogram_of_points(
 _NEUTRAL = {"sum": 0.0, "mean": 0.0, "max": -math.inf, "min": math.inf, "prod": 1.0}
 
 
+@dataclass(frozen=True, slots=True)
+class _Segments:
+    """Runs of rows, in PyTorch's words: how long each is, or where each begins and the last one ends."""
+
+    lengths: Value | None
+    indices: Value | None
+    offsets: Value | None
+    axis: int
+
+    def bounds(self, call: Call) -> Pair:
+        """Where each begins and ends, i64 [runs].
+
+        Raises:
+            UnsupportedError: they are said in another way, or are runs of several axes.
+        """
+        lengths, given = self.lengths, self.offsets if self.lengths is None else self.lengths
+        if self.axis or self.indices is not None or given is None or (lengths is not None and self.offsets is not None):
+            call.refuse("such segments", "give lengths or offsets of segments of the first axis")
+        if given.rank != 1:
+            call.refuse("segments of several axes")
+        wide = call.cast(given, DType.INT64)
+        if lengths is None:
+            return _cut(wide, 0, 0, 1), _cut(wide, 0, 1, 0)
+        ends = cumsum(wide, axis=0)
+        return sub(ends, wide), ends
+
+
 @operators.op(
     "segment_reduce(Tensor data, str reduce, *, Tensor? lengths=None, Tensor? indices=None, Tensor? offsets=None,"
-    " int axis=0, bool unsafe=False, Scalar? initial=None) -> Tensor"
+    " int axis=0, bool unsafe=False, Scalar? initial=None) -> Tensor",
+    records=(_Segments,),
+    unused=("unsafe",),
 )
-def segments(
-    call: Call,
-    x: Value,
-    kind: str,
-    lengths: Value | None,
-    indices: Value | None,
-    offsets: Value | None,
-    axis: int,
-    unchecked: bool,
-    initial: Number | None,
-) -> Value:
+def segments(call: Call, x: Value, kind: str, given: _Segments, initial: Number | None) -> Value:
     """What is made of each of several runs of rows, whose lengths or ends are given."""
-    if kind not in _NEUTRAL or axis or indices is not None or (lengths is None) is (offsets is None):
-        call.refuse(f"segments by {kind!r} along axis {axis}", "give lengths or offsets of segments of the first axis")
-    bounds = lengths if lengths is not None else offsets
-    if bounds is None or bounds.rank != 1:
-        call.refuse("segments of several axes")
-    if lengths is not None:
-        ends = cumsum(call.cast(bounds, DType.INT64), axis=0)
-        starts = sub(ends, call.cast(bounds, DType.INT64))
-    else:
-        starts, ends = (_cut(call.cast(bounds, DType.INT64), 0, *cut) for cut in ((0, 1), (1, 0)))
+    if kind not in _NEUTRAL:
+        call.refuse(f"segments by {kind!r}")
+    starts, ends = given.bounds(call)
     shape = (ends.shape[0], *x.shape)
     places = iota(shape=shape, axis=1, dtype=DType.INT64)
     low, high = (broadcast(reshape(each, shape=(shape[0], *(1,) * x.rank)), shape=shape) for each in (starts, ends))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,50 +39,78 @@ def suppression(call: Call, boxes: Value, scores: Value, threshold: float) -> Va
     return reshape(column, shape=kept.shape[:1])
 
 
-def _cells(call: Call, height: Dim, width: Dim) -> tuple[int, int]:
-    return call.known_integer(height, "the height of the cells"), call.known_integer(width, "the width of the cells")
-
-
 def _images(rois: Value) -> Value:
     """The number of the image of each region."""
     return cast(column(rois, 0), dtype=DType.INT64)
 
 
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """The cells that each region is cut into, in torchvision's words.
+
+    Attributes:
+        spatial_scale: what coordinates of regions are multiplied with.
+        pooled_height: how many rows of cells there are.
+        pooled_width: how many columns.
+        sampling_ratio: how many samples an axis of a cell has; 0 or less: as many as elements.
+        aligned: whether the centres of elements lie half way between whole numbers.
+    """
+
+    spatial_scale: float
+    pooled_height: Dim
+    pooled_width: Dim
+    sampling_ratio: int = 0
+    aligned: bool = True
+
+    def counts(self, call: Call) -> tuple[int, int]:
+        """How many rows and columns there are.
+
+        Raises:
+            UnsupportedError: only the run knows it.
+        """
+        height = call.known_integer(self.pooled_height, "the height of the cells")
+        return height, call.known_integer(self.pooled_width, "the width of the cells")
+
+    def averages(self, call: Call, x: Value, rois: Value) -> Value:
+        """The average of bilinear samples in each cell of all channels: [R, C, height, width]."""
+        return roi.roi_align(
+            x,
+            slice_(rois, axes=(1,), starts=(1,), stops=(5,), steps=(1,)),
+            _images(rois),
+            pooled=self.counts(call),
+            spatial_scale=self.spatial_scale,
+            sampling_ratio=max(self.sampling_ratio, 0),
+            mode="avg",
+            half_pixel=self.aligned,
+        )
+
+
 @operators.op(
     "roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width,"
-    " int sampling_ratio, bool aligned) -> Tensor"
+    " int sampling_ratio, bool aligned) -> Tensor",
+    records=(_Cells,),
 )
-def aligned(
-    call: Call, x: Value, rois: Value, scale: float, height: Dim, width: Dim, ratio: int, half_pixel: bool
-) -> Value:
+def aligned(call: Call, x: Value, rois: Value, cells: _Cells) -> Value:
     """The average of bilinear samples in each cell; a ratio of 0 or less takes as many as elements (roi_align)."""
-    return roi.roi_align(
-        x,
-        slice_(rois, axes=(1,), starts=(1,), stops=(5,), steps=(1,)),
-        _images(rois),
-        pooled=_cells(call, height, width),
-        spatial_scale=scale,
-        sampling_ratio=max(ratio, 0),
-        mode="avg",
-        half_pixel=half_pixel,
-    )
+    return cells.averages(call, x, rois)
 
 
 @operators.op(
     "roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width)"
-    " -> (Tensor, Tensor)"
+    " -> (Tensor, Tensor)",
+    records=(_Cells,),
 )
-def pooled(call: Call, x: Value, rois: Value, scale: float, height: Dim, width: Dim) -> tuple[Value, None]:
+def pooled(call: Call, x: Value, rois: Value, cells: _Cells) -> tuple[Value, None]:
     """The maximum of each cell; where it stands, which gradients need, is not made (roi_pool_kernel.cpp)."""
-    return roi.roi_pool(x, rois, pooled=_cells(call, height, width), spatial_scale=scale), None
+    return roi.roi_pool(x, rois, pooled=cells.counts(call), spatial_scale=cells.spatial_scale), None
 
 
-def _channels(call: Call, x: Value, cells: tuple[int, int]) -> int:
+def _channels(call: Call, x: Value, counts: tuple[int, int]) -> int:
     """How many channels a result has whose cells have channels of their own."""
     count = call.known_integer(x.shape[1], "the number of channels")
-    if count % (cells[0] * cells[1]):
-        call.invalid(f"{count} channels do not go to {cells[0]} times {cells[1]} cells each")
-    return count // (cells[0] * cells[1])
+    if count % (counts[0] * counts[1]):
+        call.invalid(f"{count} channels do not go to {counts[0]} times {counts[1]} cells each")
+    return count // (counts[0] * counts[1])
 
 
 def _mapping(call: Call, result: Value) -> Value:
@@ -92,44 +121,33 @@ def _mapping(call: Call, result: Value) -> Value:
 
 @operators.op(
     "ps_roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width,"
-    " int sampling_ratio) -> (Tensor, Tensor)"
+    " int sampling_ratio) -> (Tensor, Tensor)",
+    records=(_Cells,),
 )
-def aligned_by_position(
-    call: Call, x: Value, rois: Value, scale: float, height: Dim, width: Dim, ratio: int
-) -> tuple[Value, Value]:
+def aligned_by_position(call: Call, x: Value, rois: Value, cells: _Cells) -> tuple[Value, Value]:
     """`roi_align` of all channels, of which each cell takes its own (ps_roi_align_kernel.cpp)."""
-    cells = _cells(call, height, width)
-    channels, count = _channels(call, x, cells), cells[0] * cells[1]
-    corners = slice_(rois, axes=(1,), starts=(1,), stops=(5,), steps=(1,))
-    every = roi.roi_align(
-        x,
-        corners,
-        _images(rois),
-        pooled=cells,
-        spatial_scale=scale,
-        sampling_ratio=max(ratio, 0),
-        mode="avg",
-        half_pixel=True,
-    )
-    lines = reshape(every, shape=(rois.shape[0], channels, count * count))
+    counts = cells.counts(call)
+    channels, count = _channels(call, x, counts), counts[0] * counts[1]
+    lines = reshape(cells.averages(call, x, rois), shape=(rois.shape[0], channels, count * count))
     own = gather(lines, call.literal(np.arange(count) * (count + 1), DType.INT64), axis=2)
-    result = reshape(own, shape=(rois.shape[0], channels, *cells))
+    result = reshape(own, shape=(rois.shape[0], channels, *counts))
     return result, _mapping(call, result)
 
 
 @operators.op(
     "ps_roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width)"
-    " -> (Tensor, Tensor)"
+    " -> (Tensor, Tensor)",
+    records=(_Cells,),
 )
-def pooled_by_position(call: Call, x: Value, rois: Value, scale: float, height: Dim, width: Dim) -> tuple[Value, Value]:
+def pooled_by_position(call: Call, x: Value, rois: Value, cells: _Cells) -> tuple[Value, Value]:
     """The average of each cell in channels of its own; the last row and column count to none (ps_roi_pool_kernel.cpp).
 
     Corners are rounded, halves away from zero; a region is at least 1 wide and high.
     """
-    cells = _cells(call, height, width)
-    first, last = ([_rounded(rois, place, scale) for place in places] for places in ((2, 1), (4, 3)))
-    sides = [_bounds(call, *each) for each in zip(first, last, cells, x.shape[2:], strict=True)]
-    result = cell_averages(x, _images(rois), *sides, output_channels=_channels(call, x, cells), cells=cells)
+    counts = cells.counts(call)
+    first, last = ([_rounded(rois, place, cells.spatial_scale) for place in places] for places in ((2, 1), (4, 3)))
+    sides = [_bounds(call, *each) for each in zip(first, last, counts, x.shape[2:], strict=True)]
+    result = cell_averages(x, _images(rois), *sides, output_channels=_channels(call, x, counts), cells=counts)
     return result, _mapping(call, result)
 
 
@@ -153,46 +171,54 @@ def _bounds(call: Call, first: Value, last: Value, cells: int, size: Dim) -> tup
     return within(call.literal(index, first.dtype), floor), within(call.literal(index + 1, first.dtype), ceil)
 
 
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """How a window with offsets moves, in torchvision's words.
+
+    Attributes:
+        stride_h: its step along the rows.
+        stride_w: its step along the columns.
+        pad_h: rows of padding at either end.
+        pad_w: columns of padding at either end.
+        dilation_h: how far its rows stand apart.
+        dilation_w: how far its columns stand apart.
+        groups: how many groups of channels there are.
+        offset_groups: how many groups of channels have offsets of their own.
+        use_mask: whether each element is multiplied with one of the mask.
+    """
+
+    stride_h: Dim
+    stride_w: Dim
+    pad_h: Dim
+    pad_w: Dim
+    dilation_h: Dim
+    dilation_w: Dim
+    groups: Dim
+    offset_groups: Dim
+    use_mask: bool
+
+
 @operators.op(
     "deform_conv2d(Tensor input, Tensor weight, Tensor offset, Tensor mask, Tensor bias, SymInt stride_h,"
     " SymInt stride_w, SymInt pad_h, SymInt pad_w, SymInt dilation_h, SymInt dilation_w, SymInt groups,"
-    " SymInt offset_groups, bool use_mask) -> Tensor"
+    " SymInt offset_groups, bool use_mask) -> Tensor",
+    records=(_Window,),
 )
-def deformed(
-    call: Call,
-    x: Value,
-    w: Value,
-    offset: Value,
-    mask: Value,
-    bias: Value,
-    stride_h: Dim,
-    stride_w: Dim,
-    pad_h: Dim,
-    pad_w: Dim,
-    dilation_h: Dim,
-    dilation_w: Dim,
-    groups: Dim,
-    offset_groups: Dim,
-    use_mask: bool,
-) -> Value:
+def deformed(call: Call, x: Value, w: Value, offset: Value, mask: Value, bias: Value, window: _Window) -> Value:
     """A convolution that reads each cell of its window at an offset (deform_conv2d_kernel.cpp)."""
-    steps, pads, gaps = (
-        (call.known_integer(h, what), call.known_integer(w_, what))
-        for h, w_, what in (
-            (stride_h, stride_w, "stride"),
-            (pad_h, pad_w, "padding"),
-            (dilation_h, dilation_w, "dilation"),
-        )
-    )
+
+    def known(rows: Dim, columns: Dim, what: str) -> tuple[int, int]:
+        return call.known_integer(rows, what), call.known_integer(columns, what)
+
     return deform_conv(
         x,
         w,
         offset,
         bias,
-        mask if use_mask else None,
-        strides=steps,
-        padding=tuple((pad, pad) for pad in pads),
-        dilation=gaps,
-        groups=call.known_integer(groups, "groups"),
-        offset_groups=call.known_integer(offset_groups, "offset_groups"),
+        mask if window.use_mask else None,
+        strides=known(window.stride_h, window.stride_w, "stride"),
+        padding=tuple((pad, pad) for pad in known(window.pad_h, window.pad_w, "padding")),
+        dilation=known(window.dilation_h, window.dilation_w, "dilation"),
+        groups=call.known_integer(window.groups, "groups"),
+        offset_groups=call.known_integer(window.offset_groups, "offset_groups"),
     )
