@@ -10,6 +10,7 @@ from xir.frontends.torch import guards
 from xir.frontends.torch._builder import Builder, Shared
 from xir.frontends.torch._imported import Imported, until_stable
 from xir.frontends.torch._names import NameTable, output_names, unique
+from xir.frontends.torch._shown import shown
 from xir.frontends.torch._size_operands import with_size_operands
 from xir.frontends.torch.call import COMPLEX, Call, Scope
 from xir.frontends.torch.formulas import Sizes, parse_formula
@@ -233,14 +234,10 @@ class _Importer:
         """The value of an output; None for what no tensor is."""
         made = self.builder.resolved(output.argument)
         if isinstance(made, Tensor):
-            return self._shown(made)
+            return shown(self.scope, made.value)
         if isinstance(made, bool | int | float | SymbolicDim | Computed):
             return Call("output", self.scope).number(made)
         return None
-
-    def _shown(self, place: Tensor) -> Value:
-        """The elements of what leaves the graph; complex ones as their parts along a last axis of 2."""
-        return Call("output", self.scope).paired(place.value) if place.value.dtype in COMPLEX else place.value
 
     def _changes(self) -> Iterable[tuple[str, Value]]:
         """The new elements of what the program changes, with their names."""
@@ -253,11 +250,11 @@ class _Importer:
         for target in self.state:
             made = by_name.get(target, self.weights[target])
             if isinstance(made, Tensor):
-                yield f"{target}.new", self._shown(made)
+                yield f"{target}.new", shown(self.scope, made.value)
         for name, place in self.users.items():
             made = told.get(("input", name), place if place.writes else None)
             if isinstance(made, Tensor):
-                yield f"{name}.new", self._shown(made)
+                yield f"{name}.new", shown(self.scope, made.value)
 
 
 def _divisors(program: Program, told: guards.Guards) -> dict[str, int]:

@@ -7,6 +7,7 @@ import pytest
 
 import xir
 from xir.errors import InvalidModelError, UnsupportedError
+from xir.frontends.torch._shown import shown
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
@@ -146,6 +147,19 @@ def test_only_operators_that_know_the_lengths_take_such_tensors():
     ):
         with pytest.raises(InvalidModelError, match="sequences"):
             caller.call(f"aten.{name}", arguments, {})
+
+
+def test_what_leaves_a_graph():
+    caller, x, lengths = Caller(OPERATORS, Scope()), place(3, STEPS, IN), place(3, dtype=DType.INT64)
+    data, _ = caller.call("aten._pack_padded_sequence.default", [x, lengths, True], {})
+    given, scope = RANDOM((3, STEPS, IN)), caller.scope
+    rows, plain = made([x, lengths], [Tensor(shown(scope, each.value)) for each in (data, x)], [given, LENGTHS])
+    kept = np.arange(STEPS)[:, None] < LENGTHS
+    np.testing.assert_array_equal(rows, given.swapaxes(0, 1)[kept])
+    np.testing.assert_array_equal(plain, given)
+    nested = caller.call("aten._nested_tensor_from_mask.default", [x, place(3, STEPS, dtype=DType.BOOL)], {})
+    with pytest.raises(UnsupportedError, match="a nested tensor that leaves the graph"):
+        shown(scope, nested.value)
 
 
 def test_padded_to_the_longest():

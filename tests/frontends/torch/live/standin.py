@@ -74,6 +74,12 @@ class Tensor:
     def untyped_storage(self):
         return SimpleNamespace(data_ptr=lambda: self.array.__array_interface__["data"][0])
 
+    def data_ptr(self):
+        return self.untyped_storage().data_ptr()
+
+    def size(self, axis):
+        return self.array.shape[axis]
+
     def view(self, dtype):
         return SimpleNamespace(viewed=dtype)
 
@@ -185,6 +191,12 @@ class Mode:
 def call(operator: Operator, *items, **named):
     """A call of an operator while modes watch."""
     return MODES[0].__torch_dispatch__(operator, (), items, named)
+
+
+def ask(func, *items):
+    """A call of a function of torch while modes watch."""
+    mode = next(each for each in MODES if hasattr(each, "__torch_function__"))
+    return mode.__torch_function__(func, (), items)
 
 
 def leaves(tree: object) -> list[object]:

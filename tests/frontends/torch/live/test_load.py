@@ -189,6 +189,35 @@ def test_a_run_of_many_calls_is_followed() -> None:
     np.testing.assert_allclose(made, Steps()(torch.ones(3)), rtol=1e-6)
 
 
+class Packs(torch.nn.Module):
+    """Sequences of several lengths, sorted by PyTorch's own code; torch.export and torch.jit.script refuse them."""
+
+    def __init__(self, kind: str, is_longest: bool) -> None:
+        super().__init__()
+        self.layers = getattr(torch.nn, kind)(4, 5, num_layers=2, bidirectional=True, batch_first=True)
+        self.is_longest = is_longest
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> tuple[object, ...]:
+        torch.ones(1).numpy()
+        rnn = torch.nn.utils.rnn
+        made, states = self.layers(rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        length = None if self.is_longest else x.shape[1]
+        return *rnn.pad_packed_sequence(made, batch_first=True, padding_value=7.0, total_length=length), states
+
+
+@pytest.mark.parametrize("is_longest", [False, True])
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+def test_packed_sequences_are_followed(kind: str, is_longest: bool) -> None:
+    torch.manual_seed(0)
+    module, x = Packs(kind, is_longest).eval(), torch.randn(3, 6, 4)
+    with pytest.warns(UserWarning, match="one run of the module"):
+        graph = xir.load(module, example_inputs=(x, torch.tensor([3, 6, 4])))
+    for lengths in (torch.tensor([3, 6, 4]), torch.tensor([2, 1, 5])):
+        made = xir.run(graph, {"x": x.numpy(), "lengths": lengths.numpy()}).values()
+        for array, wanted in zip(made, torch.utils._pytree.tree_leaves(module(x, lengths)), strict=True):
+            np.testing.assert_allclose(array, wanted.detach().numpy(), rtol=1e-5, atol=1e-6)
+
+
 class Asked(torch.nn.Module):
     """Asks an operator that answers a bool of Python, and is not marked as one that reads elements."""
 

@@ -396,3 +396,9 @@ def test_whether_a_mask_is_the_causal_one_is_a_hint(tmp_path, said, wanted):
     graph = xir.load(path, inputs={"x": "f32[2]"})
     assert "if" not in {node.op.name for node in graph.nodes}
     np.testing.assert_array_equal(xir.run(graph, {"x": np.ones(2, np.float32)})["output"], [wanted] * 2)
+
+
+def test_complex_results_are_their_parts(tmp_path):
+    path = write(tmp_path, net("return torch.view_as_complex(x)"))
+    x = np.arange(6, dtype=np.float32).reshape(3, 2)
+    np.testing.assert_array_equal(xir.run(xir.load(path, inputs={"x": "f32[3,2]"}), {"x": x})["output"], x)

@@ -18,6 +18,7 @@ from xir.ir.types import DType
 from xir.ops.arithmetic import select
 from xir.ops.compare import greater, less, logical_and, logical_not, logical_or
 from xir.ops.elementwise import cast
+from xir.ops.index import gather_nd
 from xir.ops.reduce import reduce_max, reduce_sum
 from xir.ops.shape import concat, iota, reshape, transpose
 
@@ -68,6 +69,20 @@ def unpack(call: Call, x: Value, batch_first: bool, padding: float, total: Dim) 
     elif total != x.shape[0]:
         call.refuse(f"a total length of {total!r} for {x.shape[0]!r} steps")
     return transpose(padded, perm=(1, 0, *range(2, x.rank))) if batch_first else padded, lengths
+
+
+def rows(call: Call, x: Value) -> Value:
+    """Packed sequences as PyTorch has them: [rows, ...], the first step of each one, then the second, ...
+
+    What is not packed is as it is.
+    """
+    lengths = call.scope.ragged.get(x)
+    if lengths is None:
+        return x
+    if lengths.rank != 1:
+        call.refuse("a nested tensor that leaves the graph", "pad it in the model")
+    places = call.scope.nonzero(_kept(call, x, lengths))
+    return gather_nd(x, transpose(places, perm=(1, 0)))
 
 
 @operators.op("_nested_tensor_from_mask_left_aligned(Tensor t, Tensor mask) -> bool", unused=("t", "mask"))

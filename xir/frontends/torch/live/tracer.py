@@ -11,12 +11,14 @@ import inspect
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from typing import NoReturn, cast
+from types import FrameType
+from typing import NoReturn, TypeAlias, cast
 
 from xir.errors import UnsupportedError
 from xir.frontends.torch._trace import line_of
 from xir.frontends.torch.live.arguments import ArgumentReader
 from xir.frontends.torch.live.objects import LiveModule, LiveTensor, torch_module
+from xir.frontends.torch.live.packed import Longest, Packs, memory_of
 from xir.frontends.torch.live.tensors import constant_of, info_of
 from xir.frontends.torch.program import (
     Argument,
@@ -52,30 +54,33 @@ def trace(module: LiveModule, items: Sequence[object], named: Mapping[str, objec
     with torch.no_grad():
         kept = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
         given, shown = tree.tree_map(recorder.copied, (tuple(items), dict(named))), _names(module, items, named)
-        recorder.enter(shown, cast("Sequence[object]", tree.tree_leaves(given)), module)
+        recorder.enter(shown, _leaves(given), module)
         try:
             with recorder.watching():
                 made: object = module.forward(*given[0], **given[1])
         finally:
             for buffer, elements in kept:
                 buffer.copy_(elements)
-    return recorder.program(cast("Sequence[object]", tree.tree_leaves(made)), str(torch.__version__))
+    return recorder.program(_leaves(made), str(torch.__version__))
 
 
 def _names(module: LiveModule, items: Sequence[object], named: Mapping[str, object]) -> list[str]:
     """What the leaves of the arguments are called."""
-    tree = torch_module("torch.utils._pytree")
     bound = inspect.signature(module.forward).bind(*items, **named)
     found: list[str] = []
     for name, item in bound.arguments.items():
-        count = len(tree.tree_leaves(item))
+        count = len(_leaves(item))
         found += [name] if count == 1 else [f"{name}_{place}" for place in range(count)]
     return found
 
 
-def _memory(tensor: object) -> int:
-    """Where the memory of a tensor and all its views begins."""
-    return cast("LiveTensor", tensor).untyped_storage().data_ptr()
+_Arguments: TypeAlias = tuple[tuple[Argument, ...], Mapping[str, Argument]]
+"""What a call is given by place and by name."""
+
+
+def _leaves(items: object) -> Sequence[object]:
+    """What stands in lists, tuples and dictionaries."""
+    return cast("Sequence[object]", torch_module("torch.utils._pytree").tree_leaves(items))
 
 
 class _Recorder:
@@ -90,6 +95,8 @@ class _Recorder:
         self._names: dict[int, str] = {}
         self._alive: list[object] = []
         self._fed: set[int] = set()  # memory, for what is written through one view shows in all
+        self._packs = Packs()
+        self._is_whole = False  # inside of a call whose parts are not kept
         self._inputs: list[Input] = []
         self._weights: dict[str, Weight] = {}
         self._tensors: dict[str, TensorInfo] = {}
@@ -104,7 +111,7 @@ class _Recorder:
         for name, leaf in zip(names, leaves, strict=True):
             if isinstance(leaf, self._tensor):
                 self._know(leaf, name)
-                self._fed.add(_memory(leaf))
+                self._fed.add(memory_of(leaf))
                 self._inputs.append(Input(name, "user"))
             else:
                 self._inputs.append(Input(name, "user", "", (self._argument(leaf),)))
@@ -113,10 +120,11 @@ class _Recorder:
         for target, tensor in module.named_buffers():
             self._weigh(tensor, target, "buffer")
 
-    def _know(self, tensor: object, name: str) -> None:
+    def _know(self, tensor: object, name: str, *, is_packed: bool = False) -> None:
         self._names[id(tensor)] = name
         self._alive.append(tensor)  # or its address could become another's
-        self._tensors[name] = info_of(cast("LiveTensor", tensor))
+        if not is_packed:
+            self._tensors[name] = info_of(cast("LiveTensor", tensor))
 
     def _weigh(self, tensor: LiveTensor, target: str, role: str) -> str:
         name = f"{role}:{target}"
@@ -143,9 +151,8 @@ class _Recorder:
 
         def called(_: object, func: Callable[..., object], types: object, args: Sequence[object] = (),
                    kwargs: Mapping[str, object] | None = None) -> object:  # fmt: skip
-            if getattr(func, "__name__", "") in _ESCAPES and recorder.is_fed(args):
-                recorder.refuse()
-            return func(*args, **(kwargs or {}))
+            here = inspect.currentframe()
+            return recorder.function(func, args, kwargs or {}, None if here is None else here.f_back)
 
         below = cast("type[object]", torch_module("torch.utils._python_dispatch").TorchDispatchMode)
         above = cast("type[object]", torch_module("torch.overrides").TorchFunctionMode)
@@ -159,8 +166,10 @@ class _Recorder:
 
     def is_fed(self, items: object) -> bool:
         """Whether a tensor among these depends on what is fed."""
-        leaves = cast("Sequence[object]", torch_module("torch.utils._pytree").tree_leaves(items))
-        return any(isinstance(leaf, self._tensor) and _memory(leaf) in self._fed for leaf in leaves)
+        return any(memory_of(each) in self._fed for each in self._tensors_in(items))
+
+    def _tensors_in(self, items: object) -> list[object]:
+        return [leaf for leaf in _leaves(items) if isinstance(leaf, self._tensor)]
 
     def refuse(self) -> NoReturn:
         """Raises UnsupportedError for the line of the model that is being run."""
@@ -170,30 +179,72 @@ class _Recorder:
             hint="write the branch as torch.where or torch.cond, or leave it to torch.compile(backend='xir')",
         )
 
+    def function(
+        self, func: Callable[..., object], items: Sequence[object], named: Mapping[str, object], frame: FrameType | None
+    ) -> object:
+        """Does a call of a function or method, before it becomes calls of operators; `frame` calls it."""
+        if getattr(func, "__name__", "") in _ESCAPES and self.is_fed(items):
+            self.refuse()
+        kind = self._packs.whole(func, items, named)
+        if kind is not None:
+            return self._packed(kind, func, items, named)
+        made = func(*items, **named)
+        if not self._packs.tells_size(func, items):
+            return made
+        if not (isinstance(made, int) and self._packs.is_padding(items, frame)):
+            self.refuse()
+        return Longest(made)
+
+    def _packed(
+        self, kind: str, func: Callable[..., object], items: Sequence[object], named: Mapping[str, object]
+    ) -> object:
+        """Does a call on packed sequences and keeps it whole."""
+        fed, arguments = self.is_fed((items, named)), self._read(self._packs.arguments(items), named)
+        self._is_whole = True
+        try:
+            made = func(*items, **named)
+        finally:
+            self._is_whole = False
+        tensors = self._tensors_in(made)
+        self._keep(kind, arguments, made, self._packs.note(kind, tensors))
+        if fed:
+            self._fed.update(map(memory_of, tensors))
+        return made
+
     def call(self, func: Callable[..., object], items: Sequence[object], named: Mapping[str, object]) -> object:
-        """Does a call and keeps it."""
-        tree, tags = torch_module("torch.utils._pytree"), cast("Sequence[object]", getattr(func, "tags", ()))
-        fed = self.is_fed((items, named))
+        """Does a call of an operator and keeps it."""
+        if self._is_whole:
+            return func(*items, **named)
+        tags, kind = cast("Sequence[object]", getattr(func, "tags", ())), str(func)
+        fed = self.is_fed((items, named)) and not self._packs.is_number_of_sequences(kind, items)
         if fed and (self._tags.data_dependent_output in tags or self._has_open_sizes(tags, items)):
             self.refuse()
-        arguments = tuple(self._argument(item) for item in items)
-        by_name = {name: self._argument(item) for name, item in named.items()}
+        arguments, read = self._read(items, named), self._tensors_in((items, named))
         made = func(*items, **named)
-        if len(self._nodes) >= MAX_INLINED_NODES:
-            raise UnsupportedError(f"a run makes more than {MAX_INLINED_NODES} calls", hint="unroll less")
-        name = f"{str(func).split('.')[1]}_{len(self._nodes)}"
-        leaves = cast("Sequence[object]", tree.tree_leaves(made))
-        if fed and any(isinstance(leaf, bool | int | float) for leaf in leaves):
+        if fed and any(isinstance(leaf, bool | int | float) for leaf in _leaves(made)):
             self.refuse()
-        results = tuple(self._result(leaf, name, place) for place, leaf in enumerate(leaves))
+        self._keep(kind, arguments, made)
+        tensors = self._tensors_in(made)
+        self._packs.spread(read, tensors)
         if fed:
             is_writing = bool(getattr(getattr(func, "_schema", None), "is_mutable", False))
-            reached = [*leaves, *cast("Sequence[object]", tree.tree_leaves((items, named)) if is_writing else ())]
-            self._fed.update(_memory(leaf) for leaf in reached if isinstance(leaf, self._tensor))
+            self._fed.update(map(memory_of, [*tensors, *(read if is_writing else ())]))
+        return made
+
+    def _read(self, items: Sequence[object], named: Mapping[str, object]) -> _Arguments:
+        """What a call is given, before it writes."""
+        by_name = {name: self._argument(item) for name, item in named.items()}
+        return tuple(self._argument(item) for item in items), by_name
+
+    def _keep(self, kind: str, arguments: _Arguments, made: object, packed: int = 0) -> None:
+        """Keeps a call and what it made; of so many results no run but this one has the sizes."""
+        if len(self._nodes) >= MAX_INLINED_NODES:
+            raise UnsupportedError(f"a run makes more than {MAX_INLINED_NODES} calls", hint="unroll less")
+        name = f"{kind.split('.')[1]}_{len(self._nodes)}"
+        results = tuple(self._result(leaf, name, place, place < packed) for place, leaf in enumerate(_leaves(made)))
         lines = "".join(traceback.format_stack()[:-2]).replace(__file__, "torch/")
         several = isinstance(made, tuple | list)
-        self._nodes.append(Node(name, str(func), arguments, by_name, results if several else results[0], (), lines))
-        return made
+        self._nodes.append(Node(name, kind, *arguments, results if several else results[0], (), lines))
 
     def _has_open_sizes(self, tags: Sequence[object], items: Sequence[object]) -> bool:
         """Whether the sizes of what a call makes depend on elements; those of an index only where it is a mask."""
@@ -203,11 +254,11 @@ class _Recorder:
         masks = ("torch.bool", "torch.uint8")
         return indices is None or any(str(getattr(index, "dtype", "")) in masks for index in indices)
 
-    def _result(self, leaf: object, name: str, place: int) -> Names:
+    def _result(self, leaf: object, name: str, place: int, is_packed: bool) -> Names:
         if not isinstance(leaf, self._tensor) or id(leaf) in self._names:  # it was written in place
             return None
         own = f"{name}.{place}" if place else name
-        self._know(leaf, own)
+        self._know(leaf, own, is_packed=is_packed)
         return own
 
     def program(self, leaves: Sequence[object], version: str) -> Program:

@@ -12,6 +12,7 @@ from xir.errors import InvalidModelError, UnsafeError, UnsupportedError, UsageEr
 from xir.frontends._problems import LostError
 from xir.frontends.torch._imported import Imported, until_stable
 from xir.frontends.torch._names import NameTable, unique
+from xir.frontends.torch._shown import shown
 from xir.frontends.torch._size_operands import with_size_operands
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.pickles.numpy_names import NumpyArray
@@ -353,7 +354,9 @@ class _Importer:
             )
 
     def _output(self, result: object) -> Value:
-        return result.value if isinstance(result, Tensor) else self.interpreter.call.number(result)
+        if isinstance(result, Tensor):
+            return shown(self.scope, result.value)
+        return self.interpreter.call.number(result)
 
     def _changes(self) -> Iterable[tuple[str, Value]]:
         """The new values of what the code has changed, with the names of what it is."""
