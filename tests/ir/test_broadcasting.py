@@ -6,9 +6,11 @@ import pytest
 
 from xir.errors import InvalidModelError
 from xir.ir.broadcasting import join, needs_broadcast
-from xir.ir.dims import Shape, Symbol
+from xir.ir.dims import Shape, Symbol, maximum
 
 N, M = Symbol("n"), Symbol("m")
+LAST = N - maximum(0, N - 1)
+"""The size of `x[-1:]`."""
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,9 @@ N, M = Symbol("n"), Symbol("m")
         ([(N,), (3,)], (3,)),
         ([(3,), (N,)], (3,)),
         ([(N,), (M,)], (N,)),
+        ([(N,), (LAST,)], (N,)),
+        ([(LAST,), (N,)], (N,)),
+        ([(LAST,), (M,)], (LAST,)),
         ([], ()),
         ([(0,), (1,)], (0,)),
     ],
@@ -41,6 +46,8 @@ def test_sizes_that_differ() -> None:
         ((1, 3), (2, 3), True),
         ((N,), (3,), True),
         ((N,), (M,), False),
+        ((LAST,), (N,), True),
+        ((LAST,), (M,), False),
         ((1,), (N,), True),
     ],
 )

@@ -167,3 +167,12 @@ def test_what_no_result_depends_on_is_no_state(tmp_path):
     assert loaded.graph.output_names == ("output", "calls.new")
     assert list(loaded.state) == ["calls"]
     assert any("'has_warned' is left out" in note for note in loaded.notes)
+
+
+def test_the_last_row_of_open_sizes_goes_with_all_of_them(tmp_path):
+    """A size of 1, where there is a row: `x[-1:]` (timm's Fourier embedding of positions)."""
+    graph = xir.load(write(tmp_path, net("return torch.div(x, torch.slice(x, 0, -1))")), inputs={"x": "f32[n,3]"})
+    for x in (X, X[:1], np.tile(X, (3, 1))):
+        for run in (xir.run, lambda graph, feeds: dict(enumerate(xir.compile(graph).run(None, feeds)))):
+            (made,) = run(graph, {"x": x}).values()
+            np.testing.assert_array_equal(made, x / x[-1:])
