@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.frontends.keras.networks_quantized import QUANTIZED
+
 
 def shared(keras):
     """One layer called twice."""
@@ -163,6 +165,20 @@ def shapes(keras):
         ops.squeeze(x[:, :1, :1]),
     ]
     return keras.Model(x, found)
+
+
+def places(keras):
+    """What is written at places: zeros, tensors and numbers with others in them; several may fall on one."""
+    ops, layers = keras.ops, keras.layers
+    n, v = layers.Input((3, 2), name="n", dtype="int32"), layers.Input((3,), name="v")
+    table = ops.matmul(ops.transpose(v), v)
+    numbers = [[0, 1], [2, 0]]
+    found = [ops.scatter(n, v, (7, 7)), ops.scatter_update(table, numbers, [0.5, 2.0])]
+    for reduction in (None, "add", "max", "min"):
+        wide = ops.pad(table, [[0, 4], [0, 4]])
+        found.append(ops.scatter_update(wide, n, v, reduction=reduction))
+    found.append(ops.scatter_update(table, [[0, 1], [2, 0], [0, 1]], ops.sum(v, axis=0), reduction="mul"))
+    return keras.Model([n, v], found)
 
 
 def products(keras):
@@ -356,18 +372,6 @@ def text(keras):
     return keras.Model([x, n], found)
 
 
-def quantized(keras, mode, block=None):
-    """Products and rows of tables whose weights are whole numbers of few bits."""
-    layers = keras.layers
-    x, n = layers.Input((6,), name="x"), layers.Input((5,), name="n", dtype="int32")
-    rows = layers.Dense(4, activation="tanh")(layers.Embedding(9, 5, mask_zero=True)(n))
-    model = keras.Model([x, n], [layers.Dense(3, use_bias=False)(layers.Dense(7)(x)), rows])
-    kind = keras.quantizers.Int8QuantizationConfig if mode == "int8" else keras.quantizers.Int4QuantizationConfig
-    settings = {"activation_quantizer": None} if mode == "int8" else {"block_size": block}
-    model.quantize(config=kind(**settings)) if block else model.quantize(mode)
-    return model
-
-
 def adapted(keras):
     """Layers that were trained by LoRA: their files hold the products of its weights with the kernels' sums."""
     layers = keras.layers
@@ -409,6 +413,7 @@ NETWORKS = {
     "functions": (functions, (3,)),
     "reductions": (reductions, (3,)),
     "shapes": (shapes, (3,)),
+    "places": (places, (3,)),
     "products": (products, (3,)),
     "heads": (heads, (2, 3)),
     "heads_masked": (lambda keras: heads(keras, True), (2, 3)),
@@ -440,10 +445,7 @@ NETWORKS = {
     "stacked_step": (stacked_step, (3,)),
     "mixed_float16": (lambda keras: mixed(keras, "mixed_float16"), (2, 3)),
     "mixed_bfloat16": (lambda keras: mixed(keras, "mixed_bfloat16"), (2, 3)),
-    "quantized_int8": (lambda keras: quantized(keras, "int8"), (3,)),
-    "quantized_int8_weights": (lambda keras: quantized(keras, "int8", 1), (3,)),
-    "quantized_int4": (lambda keras: quantized(keras, "int4", 2), (3,)),
-    "quantized_int4_rows": (lambda keras: quantized(keras, "int4", -1), (3,)),
+    **QUANTIZED,
     "adapted": (adapted, (3,)),
     "text": (text, (3,)),
     "spectral": (spectral, (3,)),

@@ -185,6 +185,8 @@ def number(dtype, value):
         (operation("GetItem", T, {"class_name": "__slice__"}), "no configuration"),
         (operation("GetItem", T, [0, {"class_name": "__slice__", "config": {"step": -1}}]), "not positive"),
         (operation("Argmax", T, axis=3), "axis 3"),
+        (operation("Scatter", T, shape=[3]), "2 operands are needed, got 1"),
+        (operation("ScatterUpdate", T, [[0, 1]], [1.0], reduction="xor"), "the reduction 'xor'"),
         (operation("Softmax", T, T), "called with 2 tensors"),
         (operation("Round", T, decimals=2), "rounding to decimals"),
         (operation("Cumsum", T, axis=1, dtype="float64"), "another type"),
@@ -213,6 +215,9 @@ def test_operations_that_do_not_fit(model, expected, tmp_path):
         (operation("Matmul", number("float32", [2.0]), T), [0.0, 2.0, 4.0]),
         (operation("FloorDivide", number("int32", [[-3]]), number("int32", 2)), [[-2]]),
         (operation("TakeAlongAxis", T, number("int32", [[2, -1]]), axis=1), [[2.0, 2.0]]),
+        (operation("Scatter", [[1], [1]], [2.0, 3.0], shape=[3]), [0.0, 5.0, 0.0]),
+        (operation("ScatterUpdate", [8, 9], number("int32", [[0]]), number("int64", [7])), [7, 9]),
+        (operation("ScatterUpdate", T, [[0, 1]], [4.0], reduction="mul"), [[0.0, 4.0, 2.0]]),
     ],
 )
 def test_operations_without_axes(model, expected, tmp_path):

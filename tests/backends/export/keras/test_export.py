@@ -116,6 +116,19 @@ def test_convolutions_over_one_two_and_three_axes(tmp_path: Path) -> None:
         same(graph, tmp_path / "net.keras")
 
 
+@pytest.mark.parametrize(("padding", "extra"), [((0, -1), 0), ((-1, 1), 0), ((1, 1), 1), ((0, 0), 1)])
+def test_places_that_a_transposed_convolution_grows_by_have_its_bias(
+    padding: tuple[int, int], extra: int, tmp_path: Path
+) -> None:
+    net = Net(image(2, 4, 7, 6))
+    made = conv_transpose(
+        net.inputs[0], net.weight(4, 3, 3, 2), net.weight(3), strides=(2, 3), padding=(padding, (0, 0)),
+        dilation=(1, 1), output_padding=(extra, 0), groups=1,
+    )  # fmt: skip
+    assert "Conv2DTranspose" in kinds(net.graph(made))
+    same(net.graph(made), tmp_path / "net.keras")
+
+
 def test_pools(tmp_path: Path) -> None:
     for sizes in ((9,), (9, 8), (5, 6, 7)):
         x, axes = image(2, 4, *sizes), len(sizes)

@@ -42,7 +42,7 @@ def test_one_example_of_each_operator_is_written(tmp_path: Path) -> None:
 RULED = (
     *("arg_max", "average_pool", "bitwise_not", "celu", "clip", "conv", "conv_transpose", "cumsum", "div", "elu"),
     *("gather", "gather_elements", "gelu", "gemm", "gru", "leaky_relu", "log_softmax", "lstm", "matmul", "max_pool"),
-    *("pad", "prelu", "reduce_mean", "resize", "reverse", "rnn", "split", "swish", "tile", "top_k"),
+    *("pad", "prelu", "reduce_mean", "resize", "reverse", "rnn", "scatter_nd", "split", "swish", "tile", "top_k"),
 )
 """Operators whose layers have rules of their own."""
 

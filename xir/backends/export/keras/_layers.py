@@ -19,7 +19,7 @@ from xir.keras_layout import Json
 
 _MODULES: Mapping[str, str] = MappingProxyType(
     {
-        **dict.fromkeys(("Cast",), "core"),
+        **dict.fromkeys(("Cast", "ScatterUpdate"), "core"),
         **dict.fromkeys(("Erf", "Logsumexp", "Rsqrt", "TopK"), "math"),
         **dict.fromkeys(("Celu", "Elu", "Gelu", "HardSigmoid", "HardSilu", "LogSoftmax", "Relu", "Relu6"), "nn"),
         **dict.fromkeys(("Selu", "Sigmoid", "Silu", "Softmax", "Softplus", "Softsign"), "nn"),

@@ -10,6 +10,7 @@ from xir.backends.export.tflite import control, quantize
 from xir.backends.export.tflite._form import Answer, Refusal
 from xir.backends.export.tflite._types import BITS, checked
 from xir.ir.node import Node
+from xir.ir.types import DType
 from xir.ops.blocks import depth_to_space, space_to_depth
 from xir.ops.norm import lrn
 
@@ -23,15 +24,18 @@ FORMS = Table[Form](
 )
 """Operator -> form."""
 
+_WIDE = frozenset({DType.INT32, DType.INT64})
+
 
 def answer(node: Node) -> Answer:
     """What the tables say of one node: a form, simpler operators, or a refusal."""
     name = node.op.name
     if name in control.forms.names():
         return Refusal("a branch or loop")
-    bits = index.bits.get(name)
-    if bits is not None and node.outputs[0].dtype in BITS:
-        return bits(node)
+    for table, types in ((index.bits, BITS), (index.wide, _WIDE)):
+        own = table.get(name)
+        if own is not None and node.outputs[0].dtype in types:
+            return own(node)
     form = FORMS.get(name)
     if name in quantize.forms.names() or (form is None and tflite.FORMS.get(name) is None):
         return decomposed(node)

@@ -8,9 +8,11 @@ from xir.backends.export.nodes import with_gaps
 from xir.backends.export.tflite._form import Answer, Laid, Refusal, again, channels_last, ints, operand, pairs, whole
 from xir.backends.export.tflite.conv import scheme
 from xir.flatbuffer.write import Content
+from xir.ir.dims import Dim
 from xir.ir.node import Node, Value
 from xir.ops.conv import conv, conv_transpose
-from xir.ops.shape import pad, slice_
+from xir.ops.elementwise import add
+from xir.ops.shape import broadcast, pad, reshape, slice_
 
 forms = Table[Form]()
 
@@ -77,7 +79,7 @@ def _thinned(node: Node) -> Value:
 
 @forms.of(conv_transpose)
 def _conv_transpose(node: Node) -> Answer:
-    """Conv1DTranspose, Conv2DTranspose, Conv3DTranspose: the whole result, which is cut behind it."""
+    """Conv1DTranspose, Conv2DTranspose, Conv3DTranspose: the whole result, cut; what it grows by is the bias."""
     x, w, bias = operand(node), operand(node, 1), node.inputs[2]
     sizes, axes, strides = w.tensor.static_shape, x.rank - 2, ints(node, "strides")
     plain = whole(node, "groups") == 1 and set(ints(node, "dilation")) == {1}
@@ -85,11 +87,16 @@ def _conv_transpose(node: Node) -> Answer:
         return decomposed(node)
     extra, padding = ints(node, "output_padding"), pairs(node)
     if any(extra) or any(pair != (0, 0) for pair in padding):
-        (complete,) = again(node, node.inputs, padding=((0, 0),) * axes, output_padding=(0,) * axes)
-        ends = ((-before, more - after) for (before, after), more in zip(padding, extra, strict=True))
-        if bias is None or not any(extra):
-            return pad(complete, padding=((0, 0), (0, 0), *ends))
-        return decomposed(node)
+        ends: list[tuple[Dim, Dim]] = []
+        for (before, after), more in zip(padding, extra, strict=True):
+            ends.append((-before, more - after))
+        grown = any(not isinstance(end, int) or end > 0 for pair in ends for end in pair)
+        operands = x, w, None if grown else bias
+        (complete,) = again(node, operands, padding=((0, 0),) * axes, output_padding=(0,) * axes)
+        found = pad(complete, padding=((0, 0), (0, 0), *ends))
+        if bias is None or not grown:
+            return found
+        return add(found, broadcast(reshape(bias, shape=(1, *bias.shape, *(1,) * axes)), shape=found.shape))
     config: dict[str, Content] = {"kernel_size": sizes[2:], "strides": strides, "filters": sizes[1]}
     if any(stride > window for stride, window in zip(strides, sizes[2:], strict=True)):
         config["output_padding"] = (0,) * axes

@@ -107,10 +107,11 @@ def _scatter_elements(node: Node) -> Answer:
         indices if each == axis else iota(shape=shape, axis=each, dtype=indices.dtype) for each in range(indices.rank)
     ]
     coordinates = concat(*(reshape(each, shape=(*shape, 1)) for each in own), axis=indices.rank)
-    return scatter_nd(x, coordinates, updates, reduction=_reduction(node))
+    return scatter_nd(x, coordinates, updates, reduction=reduction_of(node))
 
 
-def _reduction(node: Node) -> Reduction:
+def reduction_of(node: Node) -> Reduction:
+    """How a node combines what falls on one place."""
     held = node.attributes["reduction"]
     return next(each for each in ("none", "add", "mul", "max", "min") if each == held)
 
@@ -131,7 +132,7 @@ def _scatter_nd(node: Node) -> Answer:
     What only replaces leaves out all but the last update of a place: each place is compared with those after it.
     """
     x, indices, updates = operand(node), operand(node, 1), operand(node, 2)
-    reduction, depth = _reduction(node), indices.shape[-1]
+    reduction, depth = reduction_of(node), indices.shape[-1]
     shape, places = x.tensor.static_shape, indices.tensor.static_shape
     if reduction not in ("none", "add"):
         return Refusal(f"TFLite scatters no {reduction}")
