@@ -36,6 +36,8 @@ class Interpreter:
     def __init__(self, *, model_path: str, experimental_op_resolver_type: object) -> None:
         if model_path == "damaged":
             raise ValueError("no flatbuffer")
+        if model_path == "elu" and experimental_op_resolver_type == Resolver.BUILTIN_REF:
+            raise ValueError("Didn't find op for builtin opcode 'ELU'")
         self.tensors: dict[int, Array] = {}
         self.sizes: dict[int, list[int]] = {}
 
@@ -71,6 +73,7 @@ class Interpreter:
 
 class Resolver:
     BUILTIN_REF = "reference kernels"
+    BUILTIN_WITHOUT_DEFAULT_DELEGATES = "kernels for the processor"
 
 
 @pytest.fixture
@@ -107,6 +110,12 @@ def test_what_litert_says_is_told(litert: None) -> None:
     (told, _), (refused, _) = asked("model.tflite", {"x": np.ones((3, 2))})
     assert str(told["runtime"]).startswith("LiteRT")
     assert refused["error"] == "Cannot set tensor"
+
+
+def test_a_file_that_the_reference_kernels_do_not_take_is_run_by_the_others(litert: None) -> None:
+    x = np.ones((3, 2), np.float32)
+    _, (_, (found,)) = asked("elu", {"x": x})
+    np.testing.assert_array_equal(cast("Array", found), x + x)
 
 
 def test_a_refused_file_is_told(litert: None) -> None:

@@ -1,6 +1,7 @@
 """LiteRT (TensorFlow Lite) in a process of its own: `python -P -m xir.verification._litert`.
 
-The frames are those of `_child`. The reference kernels run, whatever the processor has.
+The frames are those of `_child`. The reference kernels run, whatever the processor has, or, where these lack an operator
+of the file (ELU), those for the processor.
 """
 
 from __future__ import annotations
@@ -53,6 +54,17 @@ def _version() -> str:
         return "?"
 
 
+def _opened(path: str) -> Interpreter:
+    """The file at `path`; raises ValueError with LiteRT's words where no kernels of it take the file."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    try:
+        return Interpreter(model_path=path, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
+    except ValueError:
+        others = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        return Interpreter(model_path=path, experimental_op_resolver_type=others)
+
+
 class _Model:
     """A file that LiteRT has opened.
 
@@ -64,10 +76,8 @@ class _Model:
 
     def __init__(self, path: str) -> None:
         """Opens the file at `path`."""
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        made = Interpreter(model_path=path, experimental_op_resolver_type=OpResolverType.BUILTIN_REF)
-        self._interpreter: Interpreter = made
+        made = _opened(path)
+        self._interpreter = made
         inputs, outputs = made.get_input_details(), made.get_output_details()
         self.inputs = {str(each["name"]): int(str(each["index"])) for each in inputs}
         self.outputs = {str(each["name"]): int(str(each["index"])) for each in outputs}
