@@ -1,7 +1,7 @@
 """LiteRT (TensorFlow Lite) in a process of its own: `python -P -m xir.verification._litert`.
 
-The frames are those of `_child`. The reference kernels run, whatever the processor has, or, where these lack an operator
-of the file (ELU), those for the processor.
+The frames are those of `_child`. The reference kernels run, whatever the processor has; where these lack an operator of
+the file (ELU), those for the processor.
 """
 
 from __future__ import annotations

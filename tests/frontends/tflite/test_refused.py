@@ -79,7 +79,6 @@ CASES: dict[str, tuple[Case, str]] = {
     "too many entries": (single("STRIDED_SLICE", Fed(X), ints([0] * 4), ints([1] * 4), ints([1] * 4)), "too many"),
     "backwards": (single("STRIDED_SLICE", Fed(X), late([0]), ints([1]), ints([-1])), "backward"),
     "parts": (single("SPLIT", ints(0), Fed(X), options={"SplitOptions": {"num_splits": 3}}), "3 parts"),
-    "late parts": (single("SPLIT_V", Fed(X), late([1, 1]), ints(0), results=[Out(), Out()]), "run time"),
     "late axes": (single("TRANSPOSE", Fed(X), late([0, 1, 2])), "run time"),
     "amounts": (single("PAD", Fed(X), ints([[1, 1]])), "2 amounts"),
     "late mirrors": (
@@ -100,7 +99,17 @@ CASES: dict[str, tuple[Case, str]] = {
         single("GATHER", Fed(X), ints([0]), options={"GatherOptions": {"axis": 0, "batch_dims": 1}}), "batch axes"
     ),
     "late segments": (single("SEGMENT_SUM", Fed(X), late([0, 1])), "run time"),
-    "negative segments": (single("UNSORTED_SEGMENT_SUM", Fed(X), ints([0, -1]), ints(2)), "negative"),
+    "late number of segments": (single("UNSORTED_SEGMENT_SUM", Fed(X), late([0, 1]), late([2])), "run time"),
+    "late number of boxes": (
+        single(
+            "NON_MAX_SUPPRESSION_V4",
+            *(Fed(np.ones(sizes, np.float32)) for sizes in ((3, 4), (3,))),
+            late(2),
+            *(Held(np.float32(0.5)) for _ in range(2)),
+            results=[Out("int32"), Out("int32")],
+        ),
+        "a number of boxes",
+    ),
     "one axis": (
         single("REVERSE_SEQUENCE", Fed(X), ints([1, 1]), options={"ReverseSequenceOptions": {}}), "both axis"
     ),

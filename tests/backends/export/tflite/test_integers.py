@@ -10,7 +10,7 @@ import pytest
 
 import xir
 from tests.backends.export.tflite.integer_cases import CASES, Case, Made, literal, stored, through
-from tests.backends.export.tflite.record_integers import EXPECTED
+from tests.backends.export.tflite.record import INTEGERS
 from tests.backends.export.tflite.test_export import Net, image, kinds, small_network
 from xir.backends.export.tflite import _fuse, _integers, export_tflite, plan_tflite
 from xir.backends.export.tflite._versions import version_of
@@ -106,7 +106,7 @@ def test_integers_at_the_borders_keep_their_type(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Array]:
     """{case: what LiteRT's sets of kernels make of it}."""
-    with np.load(EXPECTED) as held:
+    with np.load(INTEGERS) as held:
         return {**held}
 
 

@@ -34,6 +34,15 @@ def _strided() -> list[Case]:
 
 CASES = (
     *_strided(),
+    single("STRIDED_SLICE", Fed(BLOCK), fed(0, -2, 1), fed(2, 9, 4), ints([1, 1, 2]),
+           options={"StridedSliceOptions": {}}, name="late by steps"),
+    single("SPLIT_V", Fed(BLOCK), fed(1, 2), ints(1), results=[Out(), Out()],
+           options={"SplitVOptions": {"num_splits": 2}}, name="late"),
+    *(
+        single(f"UNSORTED_SEGMENT_{kind}", Fed(BLOCK[0]), segments, ints(4), name=name)
+        for kind in ("SUM", "PROD", "MAX", "MIN")
+        for name, segments in (("late", fed(2, -1, 0)), ("negative", ints([2, -1, 2])))
+    ),
     single("SLICE", Fed(BLOCK), fed(0, 1, 2), fed(2, -1, 1), name="late sizes"),
     single("SLICE", Fed(BLOCK), ints([0, 1, 2]), fed(2, -1, 1), name="late sizes alone"),
     single("TILE", Fed(BLOCK), fed(1, 2, 3), name="late"),

@@ -49,7 +49,9 @@ def _both(name: str, auxiliary: list[Any], outputs: int = H, **more: Any) -> Cas
     operands = parts(0) + parts(20) + states + auxiliary
     table = {"BidirectionalSequenceLSTMOptions": words}
     merged = words["merge_outputs"]
-    return recurrent_layer("BIDIRECTIONAL_SEQUENCE_LSTM", operands, table, spread(N, T, WIDTH), name, 2 - merged)
+    # LiteRT reads beyond its states where outputs are merged and the batch comes first (lstm_eval.cc, EvalFloat).
+    x = spread(T, N, WIDTH) if words["time_major"] else spread(N, T, WIDTH)
+    return recurrent_layer("BIDIRECTIONAL_SEQUENCE_LSTM", operands, table, x, name, 2 - merged)
 
 
 def _auxiliary(has_weights: bool) -> list[Any]:
@@ -120,7 +122,7 @@ CASES = (
     _sequence("normalised, coupled", _projected(0, True, True), OUTPUTS, _norms(True), time_major=True),
     _sequence("RELU6", lstm_parts(0, False, False), fused_activation_function="RELU6"),
     _sequence("diagonal", _diagonal(), diagonal_recurrent_tensors=True),
-    _both("projection", [None] * 9, OUTPUTS, merge_outputs=True, cell_clip=0.6),
+    _both("projection", [None] * 9, OUTPUTS, merge_outputs=True, time_major=True, cell_clip=0.6),
     _both("another input backward", _auxiliary(False)),
     _both("auxiliary input", _auxiliary(True)),
     _step("normalised", _projected(0, False, True), OUTPUTS, _norms(False), proj_clip=0.4),

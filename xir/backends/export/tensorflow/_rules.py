@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import sqrt
 
+import numpy as np
+
 from xir.backends.export.tensorflow._functions import function_name
 from xir.backends.export.tensorflow._nodes import FunctionName, Nodes, Rule, Types, fields_of, number_in, real_in
 from xir.backends.export.tflite._plan import Record
@@ -158,6 +160,28 @@ def _scatter(nodes: Nodes, record: Record) -> str:
     return nodes.node("ScatterNd", inputs, T=_type(nodes, record, 1), Tindices=_type(nodes, record))
 
 
+def _segments(op: str) -> Rule:
+    """The rows that fall on one place, combined."""
+
+    def rule(nodes: Nodes, record: Record) -> str:
+        inputs = [nodes.read(number) for number in record.inputs]
+        return nodes.node(op, inputs, T=_type(nodes, record), Tindices=_I32, Tnumsegments=_I32)
+
+    return rule
+
+
+def _suppressed(nodes: Nodes, record: Record) -> tuple[str, ...]:
+    """NonMaxSuppressionV4, which drops what overlaps by more than its limit; TFLite's drops what does by it, too."""
+    boxes, scores, most, overlap, least = record.inputs
+    limit = nodes.tensor(overlap).constant
+    if limit is None:
+        raise TypeError("the plan's limit of overlaps is known")
+    below = float(np.nextafter(np.float32(limit.array()), np.float32(-np.inf)))
+    inputs = (*map(nodes.read, (boxes, scores, most)), nodes.number(below, _F32), nodes.read(least))
+    types = {"T": _F32, "T_threshold": _F32}
+    return _results(nodes.node("NonMaxSuppressionV4", inputs, pad_to_max_output_size=True, **types), record)
+
+
 def _reduced(op: str) -> Rule:
     def rule(nodes: Nodes, record: Record) -> str:
         inputs = [nodes.read(number) for number in record.inputs]
@@ -289,6 +313,9 @@ RULES: Mapping[str, Rule] = {
     "CUMSUM": _cumsum,
     "GATHER": _gather,
     "SCATTER_ND": _scatter,
+    "UNSORTED_SEGMENT_PROD": _segments("UnsortedSegmentProd"),
+    "UNSORTED_SEGMENT_MAX": _segments("UnsortedSegmentMax"),
+    "UNSORTED_SEGMENT_MIN": _segments("UnsortedSegmentMin"),
     "SUM": _reduced("Sum"),
     "MEAN": _reduced("Mean"),
     "REDUCE_MAX": _reduced("Max"),
@@ -301,5 +328,6 @@ RULES: Mapping[str, Rule] = {
     "WHILE": _repeated,
     "DYNAMIC_UPDATE_SLICE": _put,
     "WHERE": _where,
+    "NON_MAX_SUPPRESSION_V4": _suppressed,
 }
 """{operator of the plan: its nodes}; those of images and products stand in `_images`."""

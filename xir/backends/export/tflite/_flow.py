@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from xir.backends.export.legal import legalize
-from xir.backends.export.tflite._form import Flow, whole
+from xir.backends.export.tflite._form import whole
 from xir.errors import UnsupportedError
 from xir.ir.constant import Constant, constant_of
 from xir.ir.dims import Dim, Symbol
@@ -80,17 +80,6 @@ def _numbered(outputs: Sequence[Value]) -> tuple[str, ...]:
     return tuple(f"result_{index}" for index in range(len(outputs)))
 
 
-def write_flow(plan: Plan, node: Node, said: Flow) -> None:
-    """The operator of a branch or loop, and its subgraphs."""
-    match said.kind:
-        case "IF":
-            _write_if(plan, node)
-        case "SCAN":
-            _write_scan(plan, node)
-        case _:
-            _write_loop(plan, node)
-
-
 def _body_of(node: Node, name: str) -> Graph:
     body = node.attributes[name]
     if not isinstance(body, Graph):
@@ -109,7 +98,8 @@ def _scalar(value: Value) -> Value:
     return reshape(value, shape=()) if value.rank else value
 
 
-def _write_if(plan: Plan, node: Node) -> None:
+def write_if(plan: Plan, node: Node) -> None:
+    """IF, the branches being subgraphs."""
     condition, *captured = (value for value in node.inputs if value is not None)
     numbers: list[int] = []
     operands: list[Value] = []
@@ -136,8 +126,8 @@ def _write_while(
     return plan.finish(node, "WHILE", inputs, ("WhileOptions", fields), results)
 
 
-def _write_loop(plan: Plan, node: Node) -> None:
-    """The step and the condition are handed on, then the states, what is stacked, what the body reads besides.
+def write_loop(plan: Plan, node: Node) -> None:
+    """WHILE: the step and the condition are handed on, then the states, what is stacked, what the body reads besides.
 
     What is stacked grows by a row in each step: how many there will be is not known. It begins with a row of zeros,
     since LiteRT's loops take no tensor without elements; the row is cut off behind the loop.
@@ -199,8 +189,8 @@ def _blank(plan: Plan, type: TensorType) -> int:
     return plan.add("BROADCAST_TO", operands, type.shape, type.dtype, "BroadcastToOptions")
 
 
-def _write_scan(plan: Plan, node: Node) -> None:
-    """The step, the number of steps, the states, what is stacked, what is cut, and what the body reads besides."""
+def write_scan(plan: Plan, node: Node) -> None:
+    """WHILE: the step, their number, the states, what is stacked, what is cut, and what the body reads besides."""
     scan = _Scan(plan, node)
     parts = (scan.condition(), scan.step())
     _write_while(plan, node, parts, scan.given(), scan.results())

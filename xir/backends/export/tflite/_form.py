@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from xir.ir.constant import Array, Constant
 from xir.ir.dims import Dim, Shape, equal
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
+
+if TYPE_CHECKING:
+    from xir.backends.export.tflite._plan import Plan
 
 Permutation: TypeAlias = tuple[int, ...]
 """An order of axes: axis i of the file's tensor is axis p[i] of ours."""
@@ -133,13 +136,13 @@ class Scaled:
 
 
 @dataclass(frozen=True, slots=True)
-class Flow:
-    """A branch or loop: IF, SCAN or LOOP."""
+class Steps:
+    """Several operators, subgraphs among them, that the form writes into the plan itself."""
 
-    kind: str
+    write: Callable[[Plan, Node], None]
 
 
-Said: TypeAlias = Call | Free | Reordered | Reshaped | Late | Scaled | Flow
+Said: TypeAlias = Call | Free | Reordered | Reshaped | Late | Scaled | Steps
 Answer: TypeAlias = Said | Refusal | Value | tuple[Value, ...]
 Form: TypeAlias = Callable[[Node], Answer]
 

@@ -11,7 +11,6 @@ from xir.backends.export.tflite._form import (
     Answer,
     Call,
     Fixed,
-    Flow,
     Free,
     Laid,
     Late,
@@ -22,6 +21,7 @@ from xir.backends.export.tflite._form import (
     Said,
     Scaled,
     Sizes,
+    Steps,
     identity_of,
     literal_of,
     ordered,
@@ -138,10 +138,8 @@ class Plan:
                 self._write(node, said.make(self._order(said.leads)))
             case Call():
                 self._write(node, said)
-            case Flow():
-                from xir.backends.export.tflite._flow import write_flow
-
-                write_flow(self, node, said)
+            case Steps(write):
+                write(self, node)
 
     def _scale(self, node: Node, said: Scaled) -> None:
         """QUANTIZE and DEQUANTIZE in the order of axes that is there; known integers are written where they are read.

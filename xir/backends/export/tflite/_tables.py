@@ -8,6 +8,7 @@ from xir.backends.export.tflite import (
     activation,
     control,
     conv,
+    detection,
     elementwise,
     image,
     index,
@@ -35,6 +36,7 @@ FORMS = Forms(
     image.forms,
     quantize.forms,
     control.forms,
+    detection.forms,
 )
 """Operator -> form."""
 

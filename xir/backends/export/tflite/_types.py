@@ -37,7 +37,7 @@ TYPES: Mapping[str, frozenset[DType]] = MappingProxyType(
             (
                 *("select", "concat", "slice", "pad", "split", "tile", "gather", "gather_elements", "reverse"),
                 *("reshape", "broadcast"),
-                *("transpose", "nonzero", "shape_of"),
+                *("transpose", "nonzero", "shape_of", "assume_shape"),
             ),
             _MOVED,
         ),
@@ -100,6 +100,8 @@ def _judged(node: Node) -> list[Value]:
             return values[1:]
         case "scatter_nd" | "scatter_elements":
             return [values[0], values[2]]
+        case "non_max_suppression":
+            return values[:2]
         case _ if node.op.name in _FIRST:
             return values[:1]
         case _:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from xir.backends.export.tflite._form import Answer, Flow, Forms, Refusal, whole
+from xir.backends.export.tflite._flow import write_if, write_loop, write_scan
+from xir.backends.export.tflite._form import Answer, Forms, Refusal, Steps, whole
 from xir.ir.dims import Shape
 from xir.ir.graph import Graph
 from xir.ir.node import Node
@@ -26,13 +27,13 @@ def _is_known(shape: Shape) -> bool:
 @forms.of(control.if_)
 def _if(node: Node) -> Answer:
     """IF."""
-    return _tensors(node) or Flow("IF")
+    return _tensors(node) or Steps(write_if)
 
 
 @forms.of(control.scan)
 def _scan(node: Node) -> Answer:
     """WHILE over the places of what is scanned."""
-    return _tensors(node) or Flow("SCAN")
+    return _tensors(node) or Steps(write_scan)
 
 
 @forms.of(control.loop)
@@ -41,4 +42,4 @@ def _loop(node: Node) -> Answer:
     stacked = node.outputs[whole(node, "carried") :]
     if any(isinstance(value.type, TensorType) and not _is_known(value.shape[1:]) for value in stacked):
         return Refusal("a loop that stacks results whose sizes are not known before the run")
-    return _tensors(node) or Flow("LOOP")
+    return _tensors(node) or Steps(write_loop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import pi
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from xir.backends.export.tflite._form import (
     Free,
     Laid,
     Refusal,
+    Steps,
     free,
     literal_of,
     loose,
@@ -30,7 +32,10 @@ from xir.ops import bitwise, compare
 from xir.ops import elementwise as ops
 from xir.ops.activation import sigmoid, tanh
 from xir.ops.constant import constant
-from xir.ops.shape import broadcast
+from xir.ops.shape import broadcast, reshape, shape_of, slice_
+
+if TYPE_CHECKING:
+    from xir.backends.export.tflite._plan import Plan
 
 forms = Forms()
 
@@ -89,6 +94,16 @@ def like(x: Value, number: float) -> Value:
     """A number in the type and shape of `x`."""
     one = constant(value=constant_of(np.full((1,) * x.rank, number), x.dtype))
     return one if x.rank == 0 else broadcast(one, shape=x.shape)
+
+
+def size_like(indices: Value, x: Value, axis: int) -> Value:
+    """The size of an axis of `x`, which may be known only to the run, in the type and shape of `indices`."""
+    size = x.shape[axis]
+    if isinstance(size, int):
+        return like(indices, size)
+    held = slice_(shape_of(x), axes=(0,), starts=(axis,), stops=(axis + 1,), steps=(1,))
+    one = ops.cast(reshape(held, shape=(1,) * indices.rank), dtype=indices.dtype)
+    return broadcast(one, shape=indices.shape) if indices.rank else one
 
 
 @forms.of(bitwise.bitwise_xor)
@@ -228,12 +243,23 @@ def _atan(node: Node) -> Answer:
     x = operand(node)
     sizes = x.tensor.static_shape
     if sizes is None:
-        return Refusal("an arc tangent of sizes that are not known before the run")
+        return Steps(_write_atan)
     ones = np.ones(sizes, np.float32)
     return Free(
         (x,),
         lambda perm: Call("ATAN2", (Laid(x, perm), Fixed(ones.transpose(perm))), ("ATan2Options", {}), perm),
     )
+
+
+def _write_atan(plan: Plan, node: Node) -> None:
+    """The same, the ones repeated when the sizes are known."""
+    x = operand(node)
+    one = plan.literal(constant_of(np.ones((1,) * x.rank, np.float32)))
+    operands = [
+        plan.read(x),
+        plan.add("BROADCAST_TO", [one, plan.sizes(x.shape)], x.shape, x.dtype, "BroadcastToOptions"),
+    ]
+    plan.finish(node, "ATAN2", operands, ("ATan2Options", {}), node.outputs)
 
 
 @forms.of(ops.asin)

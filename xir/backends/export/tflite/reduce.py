@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from xir.backends.export.tflite._amounts import write_top_k
 from xir.backends.export.tflite._form import (
     Answer,
     Call,
@@ -11,6 +12,7 @@ from xir.backends.export.tflite._form import (
     Laid,
     Permutation,
     Refusal,
+    Steps,
     again,
     ints,
     operand,
@@ -19,12 +21,13 @@ from xir.backends.export.tflite._form import (
     vector,
     whole,
 )
+from xir.backends.export.tflite.elementwise import like, size_like
 from xir.ir.node import Node
 from xir.ir.types import DType
 from xir.ops import reduce as ops
 from xir.ops.elementwise import neg, sub
 from xir.ops.finding import nonzero
-from xir.ops.shape import reshape, reverse
+from xir.ops.shape import reshape, reverse, transpose
 
 forms = Forms()
 
@@ -71,13 +74,8 @@ def _place(kind: str, options: str) -> Form:
             (made,) = again(node, (x,), keep_dims=False)
             return reshape(made, shape=node.outputs[0].shape)
         if whole(node, "last"):
-            size = x.shape[axis]
-            if not isinstance(size, int):
-                return Refusal("the last of equal elements of a size that is not known before the run")
             (made,) = again(node, (reverse(x, axes=(axis,)),), last=False)
-            from xir.backends.export.tflite.elementwise import like
-
-            return sub(like(made, size - 1), made)
+            return sub(sub(size_like(made, x, axis), like(made, 1)), made)
 
         def make(perm: Permutation) -> Call:
             operands = (Laid(x, perm), scalar(perm.index(axis)))
@@ -96,14 +94,20 @@ forms.of(ops.arg_min)(_place("ARG_MIN", "ArgMinOptions"))
 def _top_k(node: Node) -> Answer:
     """TOPK_V2 along the last axis of the file; the smallest are the largest of the negatives."""
     x, axis, k = operand(node), whole(node, "axis"), node.attributes["k"]
-    if node.inputs[1] is not None or not isinstance(k, int):
-        return Refusal("a number of elements that is computed at run time")
     if not whole(node, "largest"):
         if x.dtype.is_integer:
             return Refusal("the smallest of integers")
-        values, indices = again(node, (neg(x), None), largest=True)
+        values, indices = again(node, (neg(x), node.inputs[1]), largest=True)
         return neg(values), indices
     last = (*(each for each in range(x.rank) if each != axis), axis)
+    if node.inputs[1] is not None and axis == x.rank - 1:
+        return Steps(write_top_k)
+    if node.inputs[1] is not None:
+        back = tuple(last.index(each) for each in range(x.rank))
+        made = again(node, (transpose(x, perm=last), node.inputs[1]), axis=x.rank - 1)
+        return tuple(transpose(each, perm=back) for each in made)
+    if not isinstance(k, int):
+        return Refusal("a number of elements that is not known before the run")
     return Call("TOPK_V2", (Laid(x, last), scalar(k)), ("TopKV2Options", {}), last, {1: DType.INT32})
 
 

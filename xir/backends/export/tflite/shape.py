@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xir.backends.export.tflite._amounts import write_broadcast, write_pad, write_slice, write_split, write_tile
 from xir.backends.export.tflite._form import (
     Answer,
     Call,
@@ -20,6 +21,7 @@ from xir.backends.export.tflite._form import (
     Reordered,
     Reshaped,
     Sizes,
+    Steps,
     again,
     identity_of,
     ints,
@@ -80,10 +82,11 @@ def _reshape(node: Node) -> Answer:
 def _broadcast(node: Node) -> Answer:
     """BROADCAST_TO, written where something reads the repeated elements themselves."""
     x, shape = operand(node), node.outputs[0].shape
-    if node.inputs[1] is not None:
-        return Refusal("a broadcast to a shape that is computed at run time")
     if x.rank < len(shape):
-        return ops.broadcast(ops.reshape(x, shape=(*(1,) * (len(shape) - x.rank), *x.shape)), shape=shape)
+        wide = ops.reshape(x, shape=(*(1,) * (len(shape) - x.rank), *x.shape))
+        return again(node, (wide, node.inputs[1]))
+    if node.inputs[1] is not None:
+        return Steps(write_broadcast)
     if x.shape == shape:
         return x
     return Late(
@@ -122,7 +125,7 @@ def _slice(node: Node) -> Answer:
     if x.rank > _SLICED:
         return Refusal(f"a slice of {x.rank} axes: TFLite takes {_SLICED}")
     if node.inputs[1] is not None or node.inputs[2] is not None:
-        return Refusal("a slice whose bounds are computed at run time")
+        return Steps(write_slice)
     axes, steps = ints(node, "axes"), ints(node, "steps")
     cuts = dict(zip(axes, zip(shape_in(node, "starts"), shape_in(node, "stops"), strict=True), strict=True))
     bounds: list[tuple[Dim, Dim]] = [cuts.get(axis, (0, size)) for axis, size in enumerate(x.shape)]
@@ -144,7 +147,9 @@ def _pad(node: Node) -> Answer:
     """PAD and PADV2, MIRROR_PAD; negative amounts are cut off first, edges are gathered."""
     x, mode = operand(node), str(node.attributes["mode"])
     if any(value is not None for value in node.inputs[1:]):
-        return Refusal("amounts of padding that are computed at run time")
+        if mode not in ("constant", "reflect") or node.inputs[1] is None or node.inputs[3] is not None:
+            return Refusal(f"padding by {mode}, or of axes, that are computed at run time")
+        return Steps(write_pad) if x.rank <= _SLICED else Refusal(f"padding of {x.rank} axes: TFLite takes {_SLICED}")
     known = [(a, b) for a, b in pairs(node) if isinstance(a, int) and isinstance(b, int)]
     if len(known) != x.rank:
         return _padded_late(node, x, mode)
@@ -217,7 +222,7 @@ def _picked(x: Value, padding: list[tuple[int, int]], mode: str) -> Answer:
 def _tile(node: Node) -> Answer:
     x = operand(node)
     if node.inputs[1] is not None:
-        return Refusal("repeats that are computed at run time")
+        return Steps(write_tile)
     repeats = shape_in(node, "repeats")
     return Free(
         (x,), lambda perm: Call("TILE", (Laid(x, perm), Sizes(ordered(perm, repeats))), ("TileOptions", {}), perm)
@@ -229,7 +234,7 @@ def _split(node: Node) -> Answer:
     """SPLIT_V."""
     x, axis = operand(node), whole(node, "axis")
     if node.inputs[1] is not None:
-        return Refusal("pieces of sizes that only the run tells")
+        return Steps(write_split)
     sizes: Shape = shape_in(node, "sizes")
 
     def make(perm: Permutation) -> Call:

@@ -192,7 +192,8 @@ def _strided_late(site: Site, x: Value, begin: Value, end: Value, steps: tuple[i
         else:
             result = slice_late(result, start, stop, None, None, axes=(axis,))
             if steps[entry] != 1:
-                site.refuse("steps between places that are not known before the run")
+                size = result.shape[axis]
+                result = slice_(result, axes=(axis,), starts=(0,), stops=(size,), steps=(steps[entry],))
     sizes = tuple(1 if axis is None else result.shape[axis] for axis in spec.shape)
     return result if sizes == result.shape else reshape(result, shape=sizes)
 
@@ -219,7 +220,7 @@ def parts_of(site: Site, x: Value, sizes: Value, axis: Value) -> tuple[Value, ..
     site.ignore("num_splits")
     known = site.sizes(sizes)
     if known is None:
-        site.refuse("sizes of parts that are computed at run time")
+        return split(x, sizes, axis=place, sizes=unknown_sizes(len(site.results)))
     pieces = list(known)
     if -1 in pieces:
         rest: Dim = x.shape[place]

@@ -31,13 +31,13 @@ def _number(site: Site, value: Value, what: str) -> float:
     return float(number)
 
 
-def _filled(values: Value, count: int) -> Value:
+def _filled(values: Value, count: Dim) -> Value:
     """The first `count` rows, zeros where there are fewer."""
     zeros = broadcast(literal(0, values.dtype), shape=(count, *values.shape[1:]))
     return slice_(concat(values, zeros, axis=0), axes=(0,), starts=(0,), stops=(count,), steps=(1,))
 
 
-def _kept(boxes: Value, scores: Value, most: int, overlap: float, score: float | None) -> Value:
+def _kept(boxes: Value, scores: Value, most: Dim, overlap: float, score: float) -> Value:
     """Rows (class, box) of the boxes [B, 4] that stay, of scores [C, B]; i64[K, 2]."""
     rows = non_max_suppression(
         reshape(boxes, shape=(1, *boxes.shape)),
@@ -50,21 +50,23 @@ def _kept(boxes: Value, scores: Value, most: int, overlap: float, score: float |
     return slice_(rows, axes=(1,), starts=(1,), stops=(3,), steps=(1,))
 
 
-def _count(rows: Value, most: int) -> Value:
-    """How many rows there are, at most `most`; i64[]."""
-    size = reshape(slice_(shape_of(rows), axes=(0,), starts=(0,), stops=(1,), steps=(1,)), shape=())
-    return elementwise.minimum(size, literal(most, DType.INT64))
+def _count(rows: Value) -> Value:
+    """How many rows there are; i64[]."""
+    return reshape(slice_(shape_of(rows), axes=(0,), starts=(0,), stops=(1,), steps=(1,)), shape=())
 
 
 def _suppressed(site: Site, boxes: Value, scores: Value, limits: tuple[Value, Value, Value]) -> tuple[Value, Value]:
     """The places of the boxes that stay, filled with zeros, and how many they are (non_max_suppression.h)."""
-    (most,) = site.numbers(limits[0], "a number of boxes")
+    held = site.sizes(limits[0])
+    if held is None or len(held) != 1:
+        site.refuse("a number of boxes that is computed at run time", "fold it into a constant first")
+    (most,) = held
     overlap = _number(site, limits[1], "a limit of the overlap")
     least = _number(site, limits[2], "a limit of the scores")
     one = reshape(scores, shape=(1, *scores.shape))
-    rows = _kept(boxes, one, most, _below(overlap), least if math.isfinite(least) else None)
+    rows = _kept(boxes, one, most, _below(overlap), least)
     places = reshape(slice_(rows, axes=(1,), starts=(1,), stops=(2,), steps=(1,)), shape=rows.shape[:1])
-    return _filled(places, most), _count(rows, most)
+    return _filled(places, most), _count(rows)
 
 
 @handlers.layer("NON_MAX_SUPPRESSION_V4")
@@ -156,7 +158,7 @@ def _by_best_class(boxes: Value, scores: Value, most: int, overlap: float, score
     rows = _kept(boxes, reshape(best, shape=(1, *best.shape)), most, overlap, score)
     places = reshape(slice_(rows, axes=(1,), starts=(1,), stops=(2,), steps=(1,)), shape=rows.shape[:1])
     parts = (_filled(index.gather(each, places, axis=0), most) for each in (boxes, kind, best))
-    return (*parts, _count(rows, most))
+    return (*parts, _count(rows))
 
 
 def _by_class(boxes: Value, scores: Value, most: tuple[int, int], overlap: float, score: float) -> tuple[Value, ...]:
@@ -177,7 +179,7 @@ def _by_class(boxes: Value, scores: Value, most: tuple[int, int], overlap: float
     from xir.ops.compare import less
 
     is_none = less(kept, scalar_like(kept, -1e38))
-    count = elementwise.minimum(_count(held, total), literal(total, DType.INT64))
+    count = elementwise.minimum(_count(held), literal(total, DType.INT64))
     wide = broadcast(reshape(is_none, shape=(total, 1)), shape=(total, 4))
     corners = index.gather(boxes, place, axis=0)
     return (

@@ -13,7 +13,7 @@ from xir.ops._build import scalar_like
 from xir.ops.compare import less
 from xir.ops.finding import nonzero, unique
 from xir.ops.places import reverse_sequence, scatter_nd
-from xir.ops.shape import broadcast, concat, range_, reshape, transpose
+from xir.ops.shape import broadcast, concat, range_, reshape, slice_, transpose
 from xir.ops.triangle import eye_like
 
 handlers: Handlers[Handler] = Handlers("tflite")
@@ -205,8 +205,14 @@ def segment_sum(site: Site, x: Value, segments: Value) -> Value:
 @handlers.layer("UNSORTED_SEGMENT_SUM", "UNSORTED_SEGMENT_PROD", "UNSORTED_SEGMENT_MAX", "UNSORTED_SEGMENT_MIN")
 def unsorted_segments(site: Site, x: Value, segments: Value, count: Value) -> Value:
     """UNSORTED_SEGMENT_SUM, _PROD, _MAX and _MIN; rows of negative segments are dropped."""
-    held = site.known(segments)
-    if held is None or min(held, default=0) < 0:
-        site.refuse("segments that are computed at run time, or negative")
     kinds = {"SUM": "add", "PROD": "mul", "MAX": "max", "MIN": "min"}
-    return _segments(site, x, segments, count, kinds[site.operator.kind.rpartition("_")[2]])
+    kind = kinds[site.operator.kind.rpartition("_")[2]]
+    held = site.known(segments)
+    if held is not None and min(held, default=0) >= 0:
+        return _segments(site, x, segments, count, kind)
+    # What is dropped falls into one segment more, which is cut off again.
+    (size,) = site.numbers(count, "a number of segments")
+    more, least = (broadcast(literal(number, segments.dtype), shape=segments.shape) for number in (size, -1))
+    places = elementwise.select(less(least, segments), segments, more)
+    made = _segments(site, x, places, literal([size + 1], DType.INT64), kind)
+    return slice_(made, axes=(0,), starts=(0,), stops=(size,), steps=(1,))
