@@ -7,7 +7,7 @@ from xir.backends.export.keras import conv, elementwise, image, index, norm, poo
 from xir.backends.export.keras._form import Form, decomposed
 from xir.backends.export.tflite import _tables as tflite
 from xir.backends.export.tflite import control, quantize
-from xir.backends.export.tflite._form import Answer, Refusal
+from xir.backends.export.tflite._form import Answer, Refusal, Steps
 from xir.backends.export.tflite._types import BITS, checked
 from xir.ir.node import Node
 from xir.ir.types import DType
@@ -40,4 +40,7 @@ def answer(node: Node) -> Answer:
     if name in quantize.forms.names() or (form is None and tflite.FORMS.get(name) is None):
         return decomposed(node)
     wide = checked(node) if form is not None else None
-    return tflite.told_of("Keras", tflite.answer(node) if form is None else form(node) if wide is None else wide)
+    said = tflite.answer(node) if form is None else form(node) if wide is None else wide
+    if isinstance(said, Steps):
+        return Refusal("bounds, counts, amounts or places that Keras takes as numbers alone")
+    return tflite.told_of("Keras", said)

@@ -189,7 +189,7 @@ def _scatter_nd(node: Node) -> Answer:
 def _write_segments(plan: Plan, node: Node) -> None:
     """UNSORTED_SEGMENT_PROD, _MAX or _MIN: rows [U, ...] with their places [U, 1], from segments without rows on."""
     x, indices, updates = operand(node), operand(node, 1), operand(node, 2)
-    kind = _SEGMENTS[_reduction(node)]
+    kind = _SEGMENTS[reduction_of(node)]
     places = plan.reshaped(plan.read(indices), indices.shape[:1], indices.dtype)
     count = plan.reshaped(plan.sizes(x.shape[:1]), (), DType.INT32)
     name = "".join(word.capitalize() for word in kind.split("_"))
