@@ -14,7 +14,7 @@ from xir.ops.activation import hard_sigmoid, relu, sigmoid, softplus, tanh
 from xir.ops.elementwise import abs_, add, clip, div, erf, exp, log, mul, neg, pow_, reciprocal, sqrt, sub
 from xir.ops.lstm import lstm
 from xir.ops.matmul import gemm, matmul
-from xir.ops.norm import layer_norm, softmax
+from xir.ops.norm import layer_norm, mean_variance_normalize, softmax
 from xir.ops.norm_length import rms_norm
 from xir.ops.reduce import reduce_mean, reduce_sum, reduce_sum_square
 from xir.ops.rnn import gru
@@ -42,6 +42,11 @@ def plus(x: Value, value: float) -> Value:
 def fused(rule: str, build: object, left: str | None, reason: str = "", label: str = "") -> Example:
     assert callable(build)
     return Example(rule, build, left, reason, label, bound=BOUND)
+
+
+def standardized(net: Net, *axes: int, outside: bool = False, scaled: bool = True) -> Value:
+    x = net.input(2, 3, 4)
+    return mean_variance_normalize(x, axes=axes, normalize_variance=scaled, epsilon=1e-5, outside=outside)
 
 
 def by_erf(x: Value, root: float = math.sqrt(2)) -> Value:
@@ -244,6 +249,10 @@ def shifted(net: Net, *shape: int) -> Value:
 
 
 NORMS = [
+    fused("layer_norm_of_standardized", lambda net: standardized(net, 2, 1), "layer_norm"),
+    fused("layer_norm_of_standardized", lambda net: standardized(net, 1), None, label="an axis between"),
+    fused("layer_norm_of_standardized", lambda net: standardized(net, 2, outside=True), None, label="outside"),
+    fused("layer_norm_of_standardized", lambda net: standardized(net, 2, scaled=False), None, label="means alone"),
     fused("layer_norm_of_means", lambda net: standard(net, 2), "layer_norm"),
     fused("layer_norm_of_means", lambda net: standard(net, 1, 2, power=True, dtype=F64), "layer_norm", label="pow"),
     fused("layer_norm_of_means", standard_by_reciprocal, "layer_norm", label="reciprocal"),

@@ -274,6 +274,21 @@ def _(match: Match) -> Value:
     return made if found.shift is None else add(made, broadcast(found.shift, shape=made.shape))
 
 
+@node_rule("mean_variance_normalize", exact=False)
+def layer_norm_of_standardized(node: Node, rewriter: Rewriter) -> Sequence[Node] | str | None:
+    """mean_variance_normalize(x) == layer_norm(x) over the last axes, epsilon under the root"""
+    x, axes = cast("Value", node.inputs[0]), sorted(cast("tuple[int, ...]", node.attributes["axes"]))
+    plain = node.attributes["normalize_variance"] and not node.attributes["outside"]
+    return (node,) if plain and axes and axes == list(range(x.rank - len(axes), x.rank)) else None
+
+
+@layer_norm_of_standardized.build
+def _(match: Match) -> Value:
+    (node,) = match.nodes
+    axes, epsilon = cast("tuple[int, ...]", node.attributes["axes"]), cast("float", node.attributes["epsilon"])
+    return layer_norm(cast("Value", node.inputs[0]), axis=min(axes), epsilon=epsilon)
+
+
 def _parameter(match: Match) -> Value | None:
     """The matched `c` in the shape of the normalised axes of the second node, or None where it has another."""
     node, c = match.nodes[1], match.values["c"]
@@ -321,4 +336,11 @@ def _(x: Value, s: Value, axis: int, epsilon: float, match: Match, **_: object) 
     return layer_norm(x, s, _parameter(match), axis=axis, epsilon=epsilon)
 
 
-RULES = (layer_norm_of_means, layer_norm_of_moments, rms_norm_of_mean, scale_into_norm, shift_into_layer_norm)
+RULES = (
+    layer_norm_of_means,
+    layer_norm_of_moments,
+    layer_norm_of_standardized,
+    rms_norm_of_mean,
+    scale_into_norm,
+    shift_into_layer_norm,
+)

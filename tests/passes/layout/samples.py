@@ -12,7 +12,7 @@ from xir.ir.types import DType
 from xir.ops import arithmetic, bitwise, compare, gating, quantize, reduce
 from xir.ops.activation import prelu
 from xir.ops.index import gather
-from xir.ops.norm import l2_normalize, log_softmax, softmax
+from xir.ops.norm import l2_normalize, log_softmax, mean_variance_normalize, softmax
 from xir.ops.running import cumprod, cumsum
 from xir.ops.shape import broadcast, concat, iota, pad, reshape, reverse, slice_, split, tile
 from xir.passes._elementwise import BINARY, UNARY
@@ -135,6 +135,9 @@ SAMPLES: dict[str, Make] = {
     "reshape at run time": lambda net: reshape(_x(net), net.held(np.array([2, 12, 5])), shape=(2, 12, 5)),
     "softmax": lambda net: softmax(_x(net), axis=3),
     "log_softmax": lambda net: log_softmax(_x(net), axis=1),
+    "mean_variance_normalize": lambda net: mean_variance_normalize(
+        _x(net), axes=(1, 3), normalize_variance=True, epsilon=1e-3, outside=False
+    ),
     "l2_normalize": lambda net: l2_normalize(_x(net), axes=(1, 3), epsilon=1e-6, floor=True),
 }
 """What it is, and how it is made."""

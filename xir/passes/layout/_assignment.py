@@ -133,8 +133,10 @@ def _expand(web: Web, proposed: Field) -> bool:
     cut = _Cut(web, proposed)
     for value in values:
         cut.add(value)
+    for node in proposed:
+        cut.add_toll(node)
     chosen = cut.chosen()
-    if not chosen or web.bill(values, chosen) >= web.bill(values):
+    if not chosen or web.bill(values, proposed, chosen) >= web.bill(values, proposed):
         return False
     web.states.update(chosen)
     return True
@@ -170,6 +172,12 @@ class _Cut:
             self._when_any(wish, min(prices))
             if maker is not None and prices[0] != prices[1]:
                 self._unless(maker, wish, max(prices) - min(prices), moved=prices[1] < prices[0])
+
+    def add_toll(self, node: Node) -> None:
+        """The pipe for what one layout of a node costs more than the other."""
+        more = self.web.toll(node, self.proposed) - self.web.toll(node)
+        if more:
+            self._pipe(self.numbers[node], int(more > 0), abs(more))
 
     def _wishes(self, value: Value) -> Mapping[Perm, _Wish]:
         found: dict[Perm, _Wish] = {}

@@ -8,7 +8,7 @@ cannot. Operators without a rule work in one layout alone: convolutions, pools, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from xir.ir.dims import Shape, product
@@ -40,12 +40,14 @@ class Laid:
         results: how each result is stored.
         changed: attributes that are others then.
         shapes: {operand: shape that it gets by a reshape after all that}.
+        more: how many operators more than in its best layout it takes that go over all elements.
     """
 
     operands: tuple[Perm | None, ...]
     results: tuple[Perm, ...]
     changed: Mapping[str, Attribute] = field(default_factory=dict[str, Attribute], compare=False)
     shapes: Mapping[int, Shape] = field(default_factory=dict[int, Shape], compare=False)
+    more: int = field(default=0, compare=False)
 
 
 Ask = Callable[[Node, int, Perm], "Laid | None"]
@@ -148,6 +150,13 @@ def _reduce_one(node: Node, place: int, perm: Perm) -> Laid | None:
 
 def _normalized(node: Node, place: int, perm: Perm) -> Laid:
     return _first(node, perm, axes=tuple(sorted(perm.index(axis) for axis in _axes(node))))
+
+
+def _standardized(node: Node, place: int, perm: Perm) -> Laid:
+    """Over the last axes it is a layer norm, one operator; elsewhere two means, a difference and a square more."""
+    laid = _normalized(node, place, perm)
+    axes = cast("Perm", laid.changed["axes"])
+    return laid if axes == tuple(range(len(perm) - len(axes), len(perm))) else replace(laid, more=4)
 
 
 def _quantized(node: Node, place: int, perm: Perm) -> Laid | None:
@@ -274,6 +283,7 @@ INEXACT: Mapping[str, Ask] = {
     **_named(_reduce, "reduce_sum_square", "reduce_log_sum", "reduce_log_sum_exp"),
     **_named(_along_axis, "softmax", "log_softmax"),
     "l2_normalize": _normalized,
+    "mean_variance_normalize": _standardized,
 }
 """Operators that add or multiply in the order of the layout, and so round otherwise in another."""
 

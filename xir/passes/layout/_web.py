@@ -13,7 +13,7 @@ from xir.ir.types import TensorType
 from xir.limits import MAX_FOLDED_BYTES
 from xir.passes.folding import SMALL_BYTES
 from xir.passes.layout._perms import Perm, compose, identity, moves_nothing
-from xir.passes.layout._rules import Ask, Laid
+from xir.passes.layout._rules import RESULT, Ask, Laid
 
 SYMBOL_SIZE = 16
 """What a symbolic size counts as when it is weighed what a transpose moves."""
@@ -131,9 +131,13 @@ class Web:
         """What one transpose of a value costs: the bits moved, and of those that move as many, the later is cheaper."""
         if value not in self._costs:
             early = self._deepest - self._depth.get(value, 0)
-            moved = _count(value) * value.dtype.bits + START_BITS
-            self._costs[value] = moved * (self._deepest + 1) * (len(self.readers) + 1) + early
+            self._costs[value] = self._weight(value, 1) + early
         return self._costs[value]
+
+    def _weight(self, value: Value, kernels: int) -> int:
+        """What it costs to move a value, and to start kernels; one bit is more than all that `_cost` adds besides."""
+        bits = _count(value) * value.dtype.bits + kernels * START_BITS
+        return bits * (self._deepest + 1) * (len(self.readers) + 1)
 
     def price(self, value: Value, held: Perm, wanted: Perm) -> int:
         """What it costs that a value is stored in one way and wanted in another; next to nothing for a reshape."""
@@ -141,9 +145,16 @@ class Web:
             return 0
         return 1 if moves_nothing(*_between(value, held, wanted)) else self._cost(value)
 
-    def bill(self, values: Iterable[Value], states: Mapping[Node, Laid] | None = None) -> int:
-        """What all transposes of the values cost."""
-        total = 0
+    def toll(self, node: Node, states: Mapping[Node, Laid] | None = None) -> int:
+        """What a node costs more than in its best layout: as much as a transpose, and the operators; see `stored`."""
+        laid = (states or self.states).get(node) or self.states.get(node)
+        if laid is None:
+            laid = self.rules[node.op.name](node, RESULT, identity(node.outputs[0].rank))
+        return 0 if laid is None or not laid.more else self._weight(node.outputs[0], laid.more)
+
+    def bill(self, values: Iterable[Value], nodes: Iterable[Node], states: Mapping[Node, Laid] | None = None) -> int:
+        """What all transposes of the values cost, and the layouts of the nodes."""
+        total = sum(self.toll(node, states) for node in nodes)
         for value in values:
             held = self.stored(value, states)
             wishes = {self.wanted(reader, states) for reader in self.readers.get(value, ())}
