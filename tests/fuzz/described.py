@@ -56,7 +56,8 @@ def described(node: Node, operands: Mapping[str, object]) -> str:
     literals = [held.array() for each in _within(node) if isinstance(held := each.attributes.get("value"), Constant)]
     finite = all(map(is_finite, operands.values())) and all(map(is_finite, literals))
     given = ", ".join(f"{name}={shown(array)}" for name, array in operands.items())
-    body = f" with {inner}"[:1200] if inner else ""
+    texts = "".join(f"; {shown(array)}" for array in literals if inner and array.dtype == object)
+    body = f" with {inner[:1200]}{texts[:600]}" if inner else ""
     return f"{'' if finite else NOT_FINITE}{node.op.name} {_words(node)}{body} ({given})"[:3000]
 
 

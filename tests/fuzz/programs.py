@@ -49,8 +49,6 @@ GENERATORS = frozenset(("random_normal", "random_uniform", "bernoulli", "multino
 
 EXCLUDED: Mapping[str, str] = {
     "image_decoder": "needs a decoder that not every environment has",
-    "string_case": "onnx's reference drops empty texts and accents (op_string_normalizer), also inside bodies, where "
-    "an explanation does not see the texts",
     "svd": "vectors of equal values, and those of none, are any that span the same space",
     "symmetric_eigen": "vectors of equal values are any that span the same space",
 }
