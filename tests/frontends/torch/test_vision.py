@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 import xir
+from xir.errors import InvalidModelError
 from xir.frontends.torch.call import Scope
 from xir.frontends.torch.caller import Caller
 from xir.frontends.torch.handlers import OPERATORS
 from xir.frontends.torch.tensor import Tensor
 from xir.ir.graph import Graph
 from xir.ir.node import Value
-from xir.ir.types import DType, TensorType
+from xir.ir.types import DType, TensorType, dtype_from_numpy
 
 SCALE, HIGH, WIDE = np.float32(0.4), 3, 2
 X = np.random.default_rng(0).standard_normal((2, 12, 9, 11)).astype(np.float32)
@@ -93,6 +94,62 @@ def aligned_by_position(rois, ratio):
         ]
         made[place] = np.mean([[sample(X[image, channel], y, x) for x in points[1]] for y in points[0]])
     return made
+
+
+def aligned_in_steps(x, rois, scale, zeros, ratio):
+    """quantized/cpu/qroi_align_kernel.cpp, which knows one image."""
+    corners = (rois.astype(np.float32) - zeros[1])[:, 1:] * np.float32(scale) * SCALE - 0.5
+    made = np.zeros((len(rois), x.shape[1], HIGH, WIDE), np.float32)
+    for n, (left, top, right, bottom) in enumerate(corners):
+        rows, columns = (
+            (first + (np.arange(count * ratio) + 0.5) * (last - first) / count / ratio).reshape(count, ratio)
+            for first, last, count in ((top, bottom, HIGH), (left, right, WIDE))
+        )
+        for c, i, j in np.ndindex(*made.shape[1:]):
+            plane = x[0, c].astype(np.float32) - zeros[0]
+            made[n, c, i, j] = np.mean([[sample(plane, y, at) for at in columns[j]] for y in rows[i]])
+    return np.clip(np.round(made) + zeros[0], *((0, 255) if x.dtype == np.uint8 else (-128, 127))).astype(x.dtype)
+
+
+def called(name, arrays, *items):
+    """The result of an operator of these tensors, by the reference and compiled."""
+    values = [Value(TensorType(dtype_from_numpy(array.dtype), array.shape)) for array in arrays]
+    made = Caller(OPERATORS, Scope()).call(f"torchvision.{name}", [*map(Tensor, values), *items], {})
+    graph = Graph("g", tuple(values), (made.value,))
+    feeds = dict(zip(graph.input_names, arrays, strict=True))
+    return next(iter(xir.run(graph, feeds).values())), np.asarray(xir.compile(graph).run(None, feeds)[0])
+
+
+@pytest.mark.parametrize(("dtype", "zeros"), [(np.uint8, (100, 20)), (np.int8, (-3, -100))])
+def test_regions_of_quantised_images(dtype, zeros):
+    r, low = np.random.default_rng(2), -128 if dtype is np.int8 else 0
+    x = r.integers(low, low + 256, (1, 3, 9, 11)).astype(dtype)
+    first = r.integers(0, 60, (6, 2))
+    rois = np.concatenate([r.integers(0, 9, (6, 1)), first, first + r.integers(1, 50, (6, 2))], 1) + zeros[1] - 5
+    rois, rest = rois.astype(dtype), (0.7, zeros[0], 0.5, zeros[1], float(SCALE), HIGH, WIDE, 2, True)
+    for made in called("qroi_align", [x, rois], *rest):
+        assert made.dtype == dtype
+        wanted = aligned_in_steps(x, rois, 0.5, zeros, 2)
+        assert np.abs(made.astype(int) - wanted).max() <= 1  # a sum near the middle of two steps
+        assert (made == wanted).mean() > 0.99
+    with pytest.raises(InvalidModelError, match="of one image"):
+        called("qroi_align", [np.repeat(x, 2, 0), rois], *rest)
+
+
+def test_quantised_boxes_are_suppressed_by_their_whole_numbers():
+    r = np.random.default_rng(3)
+    first = r.integers(0, 60, (40, 2))
+    boxes = np.concatenate([first, first + r.integers(5, 60, (40, 2))], 1).astype(np.uint8)
+    scores, kept = r.permutation(200)[:40].astype(np.uint8), []
+    for place in np.argsort(-scores.astype(int)):
+        shared = [np.maximum(0, np.minimum(boxes[place, 2:], boxes[k, 2:]).astype(int)
+                             - np.maximum(boxes[place, :2], boxes[k, :2])).prod() for k in kept]  # fmt: skip
+        sizes = (boxes[:, 2:].astype(int) - boxes[:, :2]).prod(1)
+        if all(s / (sizes[place] + sizes[k] - s) <= 0.3 for s, k in zip(shared, kept, strict=True)):
+            kept.append(int(place))
+    for made in called("qnms", [boxes, scores], 0.3):
+        assert made.tolist() == kept
+    assert 3 < len(kept) < 40
 
 
 CASES = {

@@ -21,8 +21,8 @@ qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor
 box_iou_rotated(Tensor boxes1, Tensor boxes2) -> Tensor
 roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio,
  bool aligned) -> Tensor
-qroi_align(Tensor input, Tensor rois, float spatial_scale, int pooled_height, int pooled_width, int sampling_ratio,
- bool aligned) -> Tensor
+qroi_align(Tensor input, Tensor rois, float input_scale, int input_zero_point, float rois_scale, int rois_zero_point,
+ float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio, bool aligned) -> Tensor
 roi_pool(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width) -> (Tensor, Tensor)
 ps_roi_align(Tensor input, Tensor rois, float spatial_scale, SymInt pooled_height, SymInt pooled_width,
  int sampling_ratio) -> (Tensor, Tensor)

@@ -94,6 +94,7 @@ CASES = {
     "torch.mul(x, ops.prim.dtype(q))": X * 13,
     "torch.mul(x, torch.size(q, 1))": X * 2,
     "torch.dequantize([q, x])[1]": X,
+    f"torch._make_per_tensor_quantized_tensor(torch.int_repr(q), scale={SCALE}, zero_point={ZERO})": Q,
 }
 
 
@@ -123,6 +124,7 @@ def test_code(tmp_path, expression):
             UnsupportedError,
             "an embedding of which rows were left out",
         ),
+        ("torch._make_per_tensor_quantized_tensor(x, 0.1, 1)", UnsupportedError, "quantised elements of"),
         ("torch.q_scale(x)", InvalidModelError, "a quantised tensor is needed"),
         ("torch.sigmoid(torch.quantize_per_tensor(x, 0.1, 1, 12))", UnsupportedError, "that are not quint8"),
         ("torch.quantize_per_tensor(x, 0.1, 1, [])", InvalidModelError, "in place of an element type"),

@@ -9,14 +9,14 @@ import numpy as np
 
 from xir.frontends.torch.call import Call
 from xir.frontends.torch.operators import Operators
-from xir.ir.dims import Dim
+from xir.ir.dims import Dim, equal
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import roi
 from xir.ops._rows import column, rounded_half_away, scaled
 from xir.ops.deform import deform_conv
 from xir.ops.detection import non_max_suppression
-from xir.ops.elementwise import add, cast, ceil, div, floor, maximum, minimum, mul, sub
+from xir.ops.elementwise import add, cast, ceil, clip, div, floor, maximum, minimum, mul, round_, sub
 from xir.ops.index import gather
 from xir.ops.psroi import cell_averages
 from xir.ops.shape import reshape, slice_
@@ -37,6 +37,12 @@ def suppression(call: Call, boxes: Value, scores: Value, threshold: float) -> Va
     )
     column = slice_(kept, axes=(1,), starts=(2,), stops=(3,), steps=(1,))
     return reshape(column, shape=kept.shape[:1])
+
+
+@operators.op("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+def suppression_in_steps(call: Call, boxes: Value, scores: Value, threshold: float) -> Value:
+    """The same of quantised boxes, by their whole numbers: scales cancel out (quantized/cpu/qnms_kernel.cpp)."""
+    return suppression(call, call.cast(boxes, DType.FLOAT32), call.cast(scores, DType.FLOAT32), threshold)
 
 
 def _images(rois: Value) -> Value:
@@ -71,12 +77,12 @@ class _Cells:
         height = call.known_integer(self.pooled_height, "the height of the cells")
         return height, call.known_integer(self.pooled_width, "the width of the cells")
 
-    def averages(self, call: Call, x: Value, rois: Value) -> Value:
+    def averages(self, call: Call, x: Value, rois: Value, images: Value) -> Value:
         """The average of bilinear samples in each cell of all channels: [R, C, height, width]."""
         return roi.roi_align(
             x,
             slice_(rois, axes=(1,), starts=(1,), stops=(5,), steps=(1,)),
-            _images(rois),
+            images,
             pooled=self.counts(call),
             spatial_scale=self.spatial_scale,
             sampling_ratio=max(self.sampling_ratio, 0),
@@ -92,7 +98,41 @@ class _Cells:
 )
 def aligned(call: Call, x: Value, rois: Value, cells: _Cells) -> Value:
     """The average of bilinear samples in each cell; a ratio of 0 or less takes as many as elements (roi_align)."""
-    return cells.averages(call, x, rois)
+    return cells.averages(call, x, rois, _images(rois))
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """What the whole numbers of an image and of its regions mean, in torchvision's words."""
+
+    input_scale: float
+    input_zero_point: int
+    rois_scale: float
+    rois_zero_point: int
+
+
+@operators.op(
+    "qroi_align(Tensor input, Tensor rois, float input_scale, int input_zero_point, float rois_scale,"
+    " int rois_zero_point, float spatial_scale, SymInt pooled_height, SymInt pooled_width, int sampling_ratio,"
+    " bool aligned) -> Tensor",
+    records=(_Steps, _Cells),
+)
+def aligned_in_steps(call: Call, x: Value, rois: Value, steps: _Steps, cells: _Cells) -> Value:
+    """`roi_align` of one quantised image, quantised as it is; regions name no image (qroi_align_kernel.cpp)."""
+    if equal(x.shape[0], 1) is False:
+        call.invalid(f"regions of one image are taken, got {x.type!r}")
+    numbers, corners = (
+        sub(wide, call.filled(zero, DType.FLOAT32, wide.shape))
+        for wide, zero in (
+            (call.cast(x, DType.FLOAT32), steps.input_zero_point),
+            (call.cast(rois, DType.FLOAT32), steps.rois_zero_point),
+        )
+    )
+    images = call.filled(0, DType.INT64, rois.shape[:1])
+    made = cells.averages(call, numbers, scaled(corners, steps.rois_scale), images)
+    zero = call.filled(steps.input_zero_point, DType.FLOAT32, made.shape)
+    low, high = (-128, 127) if x.dtype is DType.INT8 else (0, 255)
+    return call.cast(clip(add(round_(made), zero), minimum=low, maximum=high), x.dtype)
 
 
 @operators.op(
@@ -128,7 +168,7 @@ def aligned_by_position(call: Call, x: Value, rois: Value, cells: _Cells) -> tup
     """`roi_align` of all channels, of which each cell takes its own (ps_roi_align_kernel.cpp)."""
     counts = cells.counts(call)
     channels, count = _channels(call, x, counts), counts[0] * counts[1]
-    lines = reshape(cells.averages(call, x, rois), shape=(rois.shape[0], channels, count * count))
+    lines = reshape(cells.averages(call, x, rois, _images(rois)), shape=(rois.shape[0], channels, count * count))
     own = gather(lines, call.literal(np.arange(count) * (count + 1), DType.INT64), axis=2)
     result = reshape(own, shape=(rois.shape[0], channels, *counts))
     return result, _mapping(call, result)

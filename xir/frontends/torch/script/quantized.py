@@ -151,6 +151,12 @@ def rounded(interpreter: Interpreter, value: Value, form: Form, *, steps_from: i
     else:
         one, first = call.literal(1.0, DType.FLOAT32), call.literal(steps_from, dtype)
         numbers = quantize(value, one, first, dtype=dtype)
+    return _quantized(call, numbers, form)
+
+
+def _quantized(call: Call, numbers: Value, form: Form) -> Quantized:
+    """What whole numbers stand for."""
+    scale, zero = call.literal(form.scale, DType.FLOAT32), call.literal(form.zero_point, numbers.dtype)
     return Quantized(dequantize(numbers, scale, zero, dtype=DType.FLOAT32), form)
 
 
@@ -286,6 +292,20 @@ def _quantize_places(interpreter: Interpreter, items: Items, named: Named) -> ob
         return Weight(quantize(value, *parts, dtype=dtype, axis=place), scale, zero, place)
 
 
+_CODES = {dtype: code for code, dtype in DTYPES.items()}
+
+
+def _made_of(interpreter: Interpreter, items: Items, named: Named) -> object:
+    """`torch._make_per_tensor_quantized_tensor(x, scale, zero_point)`: whole numbers, with what they mean."""
+    x, scale, zero = bound(items, named, "input", "scale", "zero_point")
+    code = _CODES.get(x.value.dtype) if isinstance(x, Tensor) else None
+    if not isinstance(x, Tensor) or code is None:
+        interpreter.refuse(f"quantised elements of {told(x)}")
+    form = form_from(interpreter, scale, zero, code)
+    with interpreter.sourced("aten._make_per_tensor_quantized_tensor"):
+        return _quantized(interpreter.call, x.value, form)
+
+
 def _dequantize(interpreter: Interpreter, items: Items, named: Named) -> object:
     """The real numbers; of a list of tensors those of each."""
     if is_sequence(items[0]):
@@ -347,6 +367,7 @@ def _fixed(operator: str, scale: float, zero: int) -> Rule:
 FUNCTIONS: Mapping[str, Rule] = {
     "torch.quantize_per_tensor": _quantize,
     "torch.quantize_per_channel": _quantize_places,
+    "torch._make_per_tensor_quantized_tensor": _made_of,
     "torch.dequantize": _dequantize,
     "torch.int_repr": _whole,
     "torch.q_scale": _asked("q_scale"),
