@@ -13,6 +13,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from xir.errors import UnsupportedError
+from xir.frontends.tflite._quantized import checked
+from xir.frontends.tflite.model import Quantization
 from xir.frontends.tflite.site import as_dtype, literal
 from xir.ir.node import Value
 from xir.ir.types import DType
@@ -45,6 +48,20 @@ def rescaled(x: Value, scale: float) -> Value:
     return rounded_down(_down(elementwise.add(wide, _like(wide, 1 << 30)), 31), max(-shift, 0))
 
 
+def requantized(x: Value, given: Quantization, wanted: Quantization, dtype: DType) -> Value:
+    """Integers as those of another scale and type (kernels/quantize.cc and reference/requantize.h, Requantize).
+
+    Raises:
+        UnsupportedError: one of both has several scales, or a zero point other than 0.
+        InvalidModelError: a scale is not positive.
+    """
+    for quantization in (given, wanted):
+        checked(x, quantization)
+        if len(quantization.scales) > 1 or any(quantization.zero_points):
+            raise UnsupportedError(f"{x.dtype} as {dtype} with several scales or a zero point")
+    return saturated(rescaled(x, given.scales[0] / wanted.scales[0]), dtype)
+
+
 def rounded_down(x: Value, places: int) -> Value:
     """i64 divided by 2 ** places, to the nearest, halves away from 0 (gemmlowp's RoundingDivideByPOT)."""
     if not places:
@@ -61,7 +78,7 @@ def _like(x: Value, number: int) -> Value:
 
 
 def saturated(x: Value, dtype: DType) -> Value:
-    """i64 within the range of a type of 8 or 16 bits, and of that type."""
+    """i64 within the range of a type of at most 32 bits, and of that type."""
     low, high = -(1 << (dtype.bits - 1)), (1 << (dtype.bits - 1)) - 1
     return as_dtype(elementwise.minimum(elementwise.maximum(x, _like(x, low)), _like(x, high)), dtype)
 

@@ -55,7 +55,7 @@ def _within(
     return points.reshape(()) if points.size == 1 else points
 
 
-def _checked(value: Value, quantization: Quantization) -> int:
+def checked(value: Value, quantization: Quantization) -> int:
     """The axis of the scales; raises InvalidModelError where they do not go with the value."""
     scales = np.asarray(quantization.scales)
     if not (np.isfinite(scales).all() and (scales > 0).all()):
@@ -72,26 +72,31 @@ def real(value: Value, quantization: Quantization | None) -> Value:
     """The real numbers (f32) that a value's integers stand for; the value itself where they stand for themselves."""
     if quantization is None:
         return value
-    axis = _checked(value, quantization)
+    axis = checked(value, quantization)
     scale = scale_of(quantization)
     if value.dtype in _WIDE:
-        if any(quantization.zero_points):
-            raise UnsupportedError(f"{value.dtype} with a zero point")
+        _symmetric(quantization, value.dtype)
         wide = elementwise.cast(value, dtype=DType.FLOAT32)
         return elementwise.mul(wide, _spread(scale, wide, axis))
     return quantize.dequantize(value, scale, zero_of(quantization, value.dtype), dtype=DType.FLOAT32, axis=axis)
 
 
 def stored(value: Value, quantization: Quantization | None, dtype: DType) -> Value:
-    """The integers of a type that stand for real numbers, halves away from nothing: to the nearest, ties to even."""
+    """The integers of a type that stand for real numbers: to the nearest, halves to the even one."""
     if quantization is None:
         return value
-    axis = _checked(value, quantization)
+    axis = checked(value, quantization)
     scale = scale_of(quantization)
     if dtype in _WIDE:
+        _symmetric(quantization, dtype)
         quotient = elementwise.div(value, _spread(scale, value, axis))
         return elementwise.cast(elementwise.round_(quotient), dtype=dtype)
     return quantize.quantize(value, scale, zero_of(quantization, dtype), dtype=dtype, axis=axis)
+
+
+def _symmetric(quantization: Quantization, dtype: DType) -> None:
+    if any(quantization.zero_points):
+        raise UnsupportedError(f"{dtype} with a zero point")
 
 
 def _spread(scale: Value, like: Value, axis: int) -> Value:

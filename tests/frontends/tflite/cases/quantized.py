@@ -207,10 +207,19 @@ def _transposed(dtype: str) -> list[Case]:
     return [made, moved]
 
 
-CASES = tuple(
-    case
-    for dtype in ("int8", "uint8", "int16")
-    for part in ((_elementwise, _products) if dtype == "int16" else (_elementwise, _narrow, _products))
-    for case in part(dtype)
-) + tuple(case for dtype in ("int8", "int16") for case in _transposed(dtype))
+def _widened() -> Case:
+    every = Fed(np.arange(-32768, 32768, 17, dtype=np.int16), Q(0.0004943124))
+    return single("QUANTIZE", every, results=[Out("int32", Q(1.4901161e-07))], name="int16 as int32")
+
+
+CASES = (
+    tuple(
+        case
+        for dtype in ("int8", "uint8", "int16")
+        for part in ((_elementwise, _products) if dtype == "int16" else (_elementwise, _narrow, _products))
+        for case in part(dtype)
+    )
+    + tuple(case for dtype in ("int8", "int16") for case in _transposed(dtype))
+    + (_widened(),)
+)
 """The cases of this family."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
 from xir.frontends._images import channels_last, channels_second
+from xir.frontends.tflite._fixed_point import requantized
+from xir.frontends.tflite._quantized import real, stored
 from xir.frontends.tflite.site import Handler, Site, literal, unknown_sizes, whole
 from xir.frontends.tflite.tensors import dtype_of
 from xir.ir.broadcasting import join
@@ -173,20 +175,22 @@ def densified(site: Site, x: Value) -> Value:
 
 @raw.layer("QUANTIZE")
 def quantized(site: Site, x: Value) -> Value:
-    """QUANTIZE: real numbers as integers, or integers as those of another scale."""
-    from xir.frontends.tflite._quantized import real, stored
+    """QUANTIZE: real numbers as integers, or integers as those of another scale.
 
-    tensor = site.results[0]
-    if tensor is None or site.result_quantization() is None:
+    16 bits as 32 are computed in integers, of which f32 would not hold all bits.
+    """
+    tensor, given, wanted = site.results[0], site.operand_quantization(0), site.result_quantization()
+    if tensor is None or wanted is None:
         site.invalid("the result is not quantised")
-    return stored(real(x, site.operand_quantization(0)), site.result_quantization(), dtype_of(tensor))
+    dtype = dtype_of(tensor)
+    if given is not None and (x.dtype, dtype) == (DType.INT16, DType.INT32):
+        return requantized(x, given, wanted, dtype)
+    return stored(real(x, given), wanted, dtype)
 
 
 @raw.layer("DEQUANTIZE")
 def dequantized(site: Site, x: Value) -> Value:
     """DEQUANTIZE: integers, or floats of 16 bits, as f32."""
-    from xir.frontends.tflite._quantized import real
-
     if x.dtype.is_floating:
         return elementwise.cast(x, dtype=DType.FLOAT32)
     if site.operand_quantization(0) is None:
