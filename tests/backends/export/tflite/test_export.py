@@ -14,7 +14,7 @@ from xir.backends.export.tflite._plan import Plan
 from xir.backends.export.tflite._versions import runtime_of, version_of
 from xir.errors import UnsupportedError
 from xir.frontends.tflite.reader import read_tflite
-from xir.ir.constant import constant_of
+from xir.ir.constant import Array, constant_of
 from xir.ir.dims import Dim, Symbol
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
@@ -23,8 +23,9 @@ from xir.ops import activation, elementwise, pool
 from xir.ops import shape as shapes
 from xir.ops.conv import conv, conv_transpose
 from xir.ops.matmul import gemm, matmul
+from xir.ops.norm import batch_norm
 from xir.ops.reduce import reduce_mean
-from xir.passes import optimize
+from xir.passes import optimize, tidied
 from xir.reference import run
 
 
@@ -37,7 +38,10 @@ class Net:
         self.generator = np.random.default_rng(7)
 
     def weight(self, *sizes: int) -> Value:
-        made = constant_of(self.generator.standard_normal(sizes).astype(np.float32))
+        return self.held(self.generator.standard_normal(sizes).astype(np.float32))
+
+    def held(self, array: Array) -> Value:
+        made = constant_of(array)
         self.weights.append(Parameter(Value(made.type), made))
         return self.weights[-1].value
 
@@ -104,6 +108,20 @@ def test_a_network_has_one_transpose_and_fused_activations(tmp_path: Path) -> No
     assert fused.count("RELU") == 2
     assert fused.count("RELU6") == 1
     round_trip(small_network(), tmp_path / "net.tflite")
+
+
+def test_a_batch_norm_before_its_layer_is_a_product_and_a_sum_that_takes_the_activation(tmp_path: Path) -> None:
+    x = image(1, 3, 6, 6)
+    net = Net(x)
+    variance = net.held(np.array([0.5, 1.0, 2.0], np.float32))
+    normed = batch_norm(x, net.weight(3), net.weight(3), net.weight(3), variance, epsilon=1e-3)
+    graph = net.graph(net.conv(activation.relu(normed), 4, 3, pad=1))
+    assert all(each.trainable for each in graph.parameters)
+    plan = plan_tflite(graph, tidied)
+    assert [kind for kind in kinds(plan) if kind not in ("TRANSPOSE", "PAD")] == ["MUL", "ADD", "CONV_2D"]
+    added = next(record for record in plan.records if record.kind == "ADD")
+    assert added.options == ("AddOptions", {"fused_activation_function": "RELU"})
+    round_trip(graph, tmp_path / "net.tflite")
 
 
 def test_an_image_with_channels_last_has_no_transpose() -> None:

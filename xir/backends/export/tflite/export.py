@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from xir.backends.export.legal import legalize
 from xir.backends.export.report import ExportReport, tally
@@ -27,13 +28,18 @@ def plan_tflite(graph: Graph, tidy: Callable[[Graph], Graph] | None = None) -> P
         UnsupportedError: operators or element types that have no form there; all of them are listed.
     """
     check_boundary(graph, "TFLite", lambda dtype: element_name(dtype) is not None)
-    plan = Plan(legalize(graph, answer_for(graph), "TFLite", tidy))
+    plan = Plan(legalize(_settled(graph), answer_for(graph), "TFLite", tidy))
     plan.build()
     for part in plan.module:
         undo_reshapes(part)
         fuse_activations(part)
         compute_in_integers(part)
     return plan
+
+
+def _settled(graph: Graph) -> Graph:
+    """The graph with weights that no training changes: the file says nothing of that, so that `tidy` may fold them."""
+    return replace(graph, parameters=tuple(replace(each, trainable=False) for each in graph.parameters))
 
 
 def export_tflite(
