@@ -1,6 +1,7 @@
 """Archives of Keras 3 that are damaged, hostile, or written in another way."""
 
 import io
+import sys
 import zipfile
 
 import numpy as np
@@ -231,6 +232,13 @@ def kept(mode, kind="QuantizedDTypePolicy", **settings):
     return node("Dense", "y", tensor("x"), units=2, use_bias=False, dtype=policy, **settings)
 
 
+def einsum(mode, equation, shape=(2,)):
+    """A product that an equation describes, its weights quantised."""
+    held = kept(mode)
+    config = {"name": "y", "equation": equation, "output_shape": list(shape), "dtype": held["config"]["dtype"]}
+    return {**held, "class_name": "EinsumDense", "config": config}
+
+
 def rounding(**settings):
     return {"quantization_config": {"config": {"activation_quantizer": settings}}}
 
@@ -238,15 +246,43 @@ def rounding(**settings):
 @pytest.mark.parametrize(
     ("held", "expected"),
     [
-        (kept("float8"), "float8"),
-        (kept("int8", "GPTQDTypePolicy"), "GPTQDTypePolicy"),
+        (kept("gptq/4/128", "GPTQDTypePolicy"), "the gptq weights of a layer Dense: Keras leaves their zeros out"),
+        (kept("awq/4/128", "AWQDTypePolicy"), "the awq weights"),
+        (kept("int8", "MineDTypePolicy"), "the policy 'MineDTypePolicy'"),
+        (kept("int2"), "the int2 weights of a layer Dense"),
         (kept("int8"), "holds f32, expected int8"),
-        ({**kept("int8"), "class_name": "EinsumDense"}, "quantised weights of a layer EinsumDense"),
+        ({**kept("int8"), "class_name": "Conv2D"}, "the int8 weights of a layer Conv2D"),
+        (einsum("int4", "ab,cd->ad"), "whose shape the configuration does not tell"),
+        (einsum("int4", "abc,cd->abd"), "does not fit an operand of 2 axes"),
+        (einsum("int4", "ab,bc->ac", [None]), "whose shape the configuration does not tell"),
+        (einsum("int8", "ab,bc->ac"), "lacks its weight 'kernel'"),
     ],
 )
 def test_weights_that_are_quantised_otherwise(held, expected, tmp_path):
     with pytest.raises(xir.XirError, match=expected):
         xir.load(archive(tmp_path / "m.keras", functional(X, held), WEIGHTS))
+
+
+def test_heads_whose_products_are_quantised(tmp_path):
+    """Keras 3.15 writes such files, and does not load them."""
+    x = node("InputLayer", "x", batch_shape=[None, 5, 3])
+    heads = node("MultiHeadAttention", "y", tensor("x", shape=[None, 5, 3]), tensor("x"), num_heads=1, key_dim=2)
+    held = [np.zeros((3, 1, 2), np.int8), np.zeros((1, 2), np.float32), np.ones((1, 1, 1, 2), np.float32)]
+    weights = keras3_weights({"layers/multi_head_attention/query_dense": held})
+    with pytest.raises(xir.XirError, match="quantised weights, which Keras does not read back"):
+        xir.load(archive(tmp_path / "m.keras", functional(x, heads), weights))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_more_layers_than_calls_may_be_nested(order, tmp_path):
+    """Each reads the one before, in whichever order they are told."""
+    count = sys.getrecursionlimit() + 500
+    layers = [
+        node("Activation", f"r{at}", tensor(f"r{at - 1}" if at else "x"), activation="relu") for at in range(count)
+    ]
+    model = functional(X, *layers[::order], outputs=(f"r{count - 1}",))
+    graph = xir.load(archive(tmp_path / "m.keras", model, keras3_weights({})))
+    assert len(graph.nodes) == count
 
 
 @pytest.mark.parametrize(

@@ -29,10 +29,24 @@ _WIDE = frozenset({"BatchNormalization", "SyncBatchNormalization", "GroupNormali
 _UNTOUCHED = frozenset({"GroupNormalization", "LayerNormalization"})
 """Those of them that take what they are called with as it is (`autocast = False`)."""
 
-_QUANTIZED = frozenset({"Dense", "Embedding"})
-"""Layers whose quantised weights are read."""
+_QUANTIZED: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("Dense", "EinsumDense"), frozenset({"int8", "int4", "float8"})),
+        "Embedding": frozenset({"int8", "int4"}),
+    }
+)
+"""{a layer whose quantised weights are read: how they may be kept}."""
 
-_MODES = ("QuantizedDTypePolicy", "Int4DTypePolicy")
+_WITHOUT_ZEROS = frozenset({"gptq", "awq"})
+"""Modes of which Keras 3.15 does not store `kernel_zero` (layers/core/dense.py, `save_own_variables`)."""
+
+_MODES = (
+    "QuantizedDTypePolicy",
+    "QuantizedFloat8DTypePolicy",
+    "Int4DTypePolicy",
+    "GPTQDTypePolicy",
+    "AWQDTypePolicy",
+)
 """Policies that say how weights are quantised, and of which numbers they were before."""
 
 _COMPUTED: Mapping[Json, DType] = MappingProxyType(
@@ -56,7 +70,7 @@ class Policy:
         given: to what it rounds what it is called with; None leaves it.
         within: with what it computes, its weights too.
         result: of what its result is.
-        quantized: how its weights are kept (`int8`, `int4`), or None.
+        quantized: how its weights are kept (`int8`, `int4`, `float8`), or None.
     """
 
     given: DType | None
@@ -74,16 +88,22 @@ def policy_of(layer: Layer) -> Policy | None:
     if layer.kind.startswith(OPERATION) or layer.kind in _OF_NUMBERS or layer.kind == "InputLayer":
         return None
     result, quantized = _computed(layer.config.get("dtype"))
-    if quantized is not None and layer.kind not in _QUANTIZED:
+    if quantized in _WITHOUT_ZEROS:
         raise UnsupportedError(
-            f"the quantised weights of a layer {layer.kind}", hint="quantise Dense and Embedding alone"
+            f"the {quantized} weights of a layer {layer.kind}: Keras leaves their zeros out of its files",
+            hint="save the model before it is quantised",
+        )
+    if quantized is not None and quantized not in _QUANTIZED.get(layer.kind, ()):
+        raise UnsupportedError(
+            f"the {quantized} weights of a layer {layer.kind}",
+            hint="quantise Dense, EinsumDense and, in int8 or int4, Embedding alone",
         )
     within = DType.FLOAT32 if layer.kind in _WIDE and result.bits < 32 else result
     return Policy(None if layer.kind in _UNTOUCHED else result, within, result, quantized)
 
 
 def _computed(held: Json) -> tuple[DType, str | None]:
-    """With what a policy computes, and how weights of it are quantised."""
+    """With what a policy computes, and how weights of it are quantised: a word, which a block's size may follow."""
     name, mode = held, None
     if isinstance(held, dict):
         inner, kind = held.get("config"), held.get("class_name")
@@ -92,7 +112,6 @@ def _computed(held: Json) -> tuple[DType, str | None]:
             raise UnsupportedError(f"the policy {kind!r} of its numbers", hint="save the model in float32")
         name = settings.get("source_name" if kind in _MODES else "name", "?")
         mode = str(settings.get("mode")).split("/")[0] if kind in _MODES else None
-    if isinstance(name, dict | list) or name not in _COMPUTED or mode not in (None, "int8", "int4"):
-        told = name if mode is None else mode
-        raise UnsupportedError(f"numbers of the type {told!r}", hint="save the model in float32")
+    if isinstance(name, dict | list) or name not in _COMPUTED:
+        raise UnsupportedError(f"numbers of the type {name!r}", hint="save the model in float32")
     return _COMPUTED[name], mode

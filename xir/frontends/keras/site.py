@@ -277,7 +277,7 @@ class Site(Operands):
 
     @property
     def quantized(self) -> str | None:
-        """How its weights are quantised (`int8`, `int4`), or None."""
+        """How its weights are quantised (`int8`, `int4`, `float8`), or None."""
         return None if self.policy is None else self.policy.quantized
 
     @property

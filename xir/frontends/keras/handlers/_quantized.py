@@ -1,36 +1,135 @@
-"""Weights that Keras quantised by `model.quantize("int8")` or "int4" (keras/src/quantizers/quantizers.py).
+"""Weights that Keras quantised by `model.quantize` (keras/src/quantizers/quantizers.py, keras/src/layers/core).
 
 A whole number q of a kernel stands for q / scale where one scale is for an output, and for (q - zero) * scale where
-there is one for a block of inputs. Two numbers of 4 bits stand in a byte, the first one in its lower half.
+there is one for a block of inputs. Two numbers of 4 bits stand in a byte, the first one in its lower half. Numbers of 8
+bits with a fraction (`float8`) are what inputs and kernels are rounded to; they are stored as real ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from math import prod
+from types import MappingProxyType
+from typing import TypeAlias
+
 from xir.frontends.keras.config import Config
+from xir.frontends.keras.handlers._einsum import DENSE, Equation
 from xir.frontends.keras.site import Site
-from xir.ir.dims import Dim, Symbol
+from xir.ir.dims import Dim, Shape, Symbol
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise
-from xir.ops._build import channelwise, scalar_like
+from xir.ops._build import scalar_like
+from xir.ops.einsum import einsum
 from xir.ops.index import embedding, gather
 from xir.ops.matmul import matmul
 from xir.ops.reduce import reduce_max
-from xir.ops.shape import concat, reshape, slice_
+from xir.ops.shape import concat, reshape, slice_, transpose
+
+Parts: TypeAlias = "tuple[Value, Value | None]"
+"""A product, and the bias that belongs to it."""
+
+_LARGEST = 448.0
+"""The largest number of `float8_e4m3fn` (Micikevicius et al. 2022)."""
 
 
-def product(site: Site, x: Value, units: int) -> Value:
-    """[N, I] times the layer's kernel, and its bias: [N, units] (keras/src/layers/core/dense.py)."""
-    kernel = _whole_numbers(site, "kernel", x.shape[-1], units)
-    bias = site.weight("bias", (units,)) if site.config.flag("use_bias", True) else None
+def product(site: Site, x: Value, equation: Equation, sizes: Shape | None, biased: bool) -> Parts:
+    """`x` times the layer's kernel, and its bias, which is not added yet (keras/src/layers/core/einsum_dense.py).
+
+    Args:
+        site: the layer's site.
+        x: what is multiplied.
+        equation: how.
+        sizes: the shape of the kernel as it was before; None where the configuration does not tell it.
+        biased: whether the layer has a bias.
+    """
+    site.config.ignore("lora_rank", "lora_alpha")
+    return _MODES[site.quantized or ""](site, x, equation, sizes, biased)
+
+
+_Mode: TypeAlias = "Callable[[Site, Value, Equation, Shape | None, bool], Parts]"
+
+
+def _multiplied(x: Value, kernel: Value, equation: Equation) -> Value:
+    return matmul(x, kernel) if equation == DENSE else einsum(x, kernel, equation=str(equation))
+
+
+def _in_8_bits(
+    site: Site, x: Value, equation: Equation, sizes: Shape | None, biased: bool
+) -> tuple[Value, Value | None]:
+    """Kernels of i8 with a scale for each output; inputs as i8, too, or as they are."""
+    kernel = _of_bytes(site, site.weight("kernel", sizes), "kernel")
+    bias = site.weight("bias") if biased else None
     scale, epsilon = site.weight("kernel_scale"), _rounded(site)
+    numbers, divisor = (x, None) if epsilon is None else _levels(site, x, equation, epsilon)
+    kept = site.dtype if epsilon is None else DType.INT32
+    exact = _multiplied(elementwise.cast(numbers, dtype=kept), elementwise.cast(kernel, dtype=kept), equation)
+    result = elementwise.cast(exact, dtype=site.dtype)
+    wide = [
+        size if letter in equation.kernel else 1 for letter, size in zip(equation.result, result.shape, strict=True)
+    ]
+    result = elementwise.div(*site.aligned(result, reshape(scale, shape=tuple(wide))))
+    return (result if divisor is None else elementwise.div(*site.aligned(result, divisor))), bias
+
+
+def _in_4_bits(
+    site: Site, x: Value, equation: Equation, sizes: Shape | None, biased: bool
+) -> tuple[Value, Value | None]:
+    """Kernels of 4 bits as matrices [what is summed, the rest], with a scale for each column or for blocks of rows."""
+    whole = _known(site, sizes)
+    summed = [letter in equation.summed for letter in equation.kernel]
+    rows = prod(size for size, inner in zip(whole, summed, strict=True) if inner)
+    columns = prod(size for size, inner in zip(whole, summed, strict=True) if not inner)
+    numbers = _whole_numbers(site, "kernel", rows, columns)
+    bias = site.weight("bias") if biased else None
+    scale = site.weight("kernel_scale")
+    if _rounded(site) is not None:
+        site.refuse("inputs that are quantised beside weights of 4 bits", "quantise the weights alone")
     if scale.rank == 2:
-        result = matmul(x, _from_blocks(site, kernel, scale, 0))
+        matrix = _from_blocks(site, numbers, scale, 0)
     else:
-        numbers, divisor = (x, None) if epsilon is None else _levels(site, x, epsilon)
-        result = elementwise.div(*site.aligned(_exact(numbers, kernel, site.dtype), scale))
-        result = result if divisor is None else elementwise.div(*site.aligned(result, divisor))
-    return result if bias is None else elementwise.add(result, channelwise(bias, result, 1))
+        matrix = elementwise.div(*site.aligned(elementwise.cast(numbers, dtype=site.dtype), scale))
+    return _multiplied(x, reshape(matrix, shape=whole), equation), bias
+
+
+def _of_float8(
+    site: Site, x: Value, equation: Equation, sizes: Shape | None, biased: bool
+) -> tuple[Value, Value | None]:
+    """Inputs and kernel rounded to numbers of 8 bits, by one scale each; a bias of f32 is rounded to bf16."""
+    kernel = site.weight("kernel", sizes)
+    bias = site.weight("bias") if biased else None
+    inputs_scale, _, kernel_scale = (site.weight(what) for what in ("inputs_scale", "amax_history", "kernel_scale"))
+    for what in ("kernel_amax_history", "outputs_grad_scale", "outputs_grad_amax_history"):
+        site.weight(what)  # for training alone
+    site.config.ignore("quantization_config")
+    result = _multiplied(_to_float8(site, x, inputs_scale), _to_float8(site, kernel, kernel_scale), equation)
+    if bias is not None and bias.dtype is DType.FLOAT32:
+        bias = elementwise.cast(elementwise.cast(bias, dtype=DType.BFLOAT16), dtype=DType.FLOAT32)
+    return result, bias
+
+
+def _to_float8(site: Site, x: Value, scale: Value) -> Value:
+    """What is left of `x` in `float8_e4m3fn` (quantizers.py, `quantize_and_dequantize`)."""
+    low = elementwise.clip(elementwise.div(*site.aligned(x, scale)), minimum=-_LARGEST, maximum=_LARGEST)
+    narrow = elementwise.cast(low, dtype=DType.FLOAT8E4M3FN)
+    return elementwise.mul(*site.aligned(elementwise.cast(narrow, dtype=x.dtype), scale))
+
+
+_MODES: Mapping[str, _Mode] = MappingProxyType(
+    {
+        "int8": _in_8_bits,
+        "int4": _in_4_bits,
+        "float8": _of_float8,
+    }
+)
+"""{how weights are kept: their product}."""
+
+
+def _known(site: Site, sizes: Shape | None) -> tuple[int, ...]:
+    found = tuple(size for size in sizes or () if isinstance(size, int))
+    if sizes is None or len(found) < len(sizes):
+        site.refuse("packed weights whose shape the configuration does not tell", "save the model with plain weights")
+    return found
 
 
 def rows(site: Site, indices: Value, count: int | None, width: int) -> Value:
@@ -62,19 +161,24 @@ def _rounded(site: Site) -> float | None:
     return config.number("epsilon", 1e-7)
 
 
-def _levels(site: Site, x: Value, epsilon: float) -> tuple[Value, Value]:
-    """Rows as whole numbers to 127, and what they were multiplied by [N, 1] (quantizers.py, `abs_max_quantize`)."""
-    largest = reduce_max(elementwise.abs_(x), axes=(1,), keep_dims=True)
+def _levels(site: Site, x: Value, equation: Equation, epsilon: float) -> tuple[Value, Value]:
+    """`x` as whole numbers to 127 for what is not summed, and what it was multiplied by in the result's axes."""
+    axes = tuple(place for place, letter in enumerate(equation.x) if letter not in equation.result)
+    largest = reduce_max(elementwise.abs_(x), axes=axes, keep_dims=True)
     above = elementwise.add(largest, scalar_like(largest, epsilon))
     scale = elementwise.div(scalar_like(above, 127.0), above)
     scaled = elementwise.round_(elementwise.mul(*site.aligned(x, scale)))
-    return elementwise.cast(elementwise.clip(scaled, minimum=-127.0, maximum=127.0), dtype=DType.INT8), scale
+    numbers = elementwise.cast(elementwise.clip(scaled, minimum=-127.0, maximum=127.0), dtype=DType.INT8)
+    order = sorted(range(x.rank), key=lambda place: equation.result.find(equation.x[place]))
+    turned = transpose(scale, perm=tuple(order))
+    sizes = dict(zip(equation.x, x.shape, strict=True))
+    return numbers, reshape(turned, shape=tuple(sizes.get(letter, 1) for letter in equation.result))
 
 
-def _exact(x: Value, kernel: Value, dtype: DType) -> Value:
-    """The product, of whole numbers exact."""
-    kept = dtype if x.dtype.is_floating else DType.INT32
-    return elementwise.cast(matmul(elementwise.cast(x, dtype=kept), elementwise.cast(kernel, dtype=kept)), dtype=dtype)
+def _of_bytes(site: Site, held: Value, what: str) -> Value:
+    if held.dtype is not DType.INT8:
+        site.invalid(f"its weight {what!r} holds {held.dtype}, expected int8")
+    return held
 
 
 def _whole_numbers(site: Site, what: str, count: Dim | None, width: int) -> Value:
@@ -82,10 +186,12 @@ def _whole_numbers(site: Site, what: str, count: Dim | None, width: int) -> Valu
     narrow = site.quantized == "int4"
     site.config.ignore("lora_rank", "lora_alpha")
     held = site.weight(what, (Symbol() if count is None else count, (width + 1) // 2 if narrow else width))
-    if held.dtype is not DType.INT8:
-        site.invalid(f"its weight {what!r} holds {held.dtype}, expected int8")
-    if not narrow:
-        return held
+    held = _of_bytes(site, held, what)
+    return _halves(held, width) if narrow else held
+
+
+def _halves(held: Value, width: int) -> Value:
+    """The numbers [count, width] of 4 bits in the bytes [count, (width + 1) // 2]."""
     both = elementwise.cast(held, dtype=DType.FLOAT32)
     upper = elementwise.floor(elementwise.mul(both, scalar_like(both, 1 / 16)))
     lower = elementwise.sub(both, elementwise.mul(upper, scalar_like(both, 16.0)))

@@ -7,7 +7,7 @@ from xir.frontends._operands import product_of
 from xir.frontends.keras.config import whole
 from xir.frontends.keras.handlers import _quantized
 from xir.frontends.keras.handlers._activations import activated
-from xir.frontends.keras.handlers._einsum import with_equation
+from xir.frontends.keras.handlers._einsum import DENSE, Equation, biased, equation_of, with_equation
 from xir.frontends.keras.site import Handler, Site
 from xir.ir.dims import Dim, floor_divide
 from xir.ir.node import Value
@@ -29,7 +29,7 @@ def dense(site: Site, x: Value) -> Value:
     """Dense: `x @ kernel + bias` along the last axis (keras/src/layers/core/dense.py)."""
     units = site.config.integer("units")
     flat = x if x.rank == 2 else reshape(x, shape=(product_of(x.shape[:-1]), x.shape[-1]))
-    result = (_product if site.quantized is None else _quantized.product)(site, flat, units)
+    result = (_product if site.quantized is None else _quantized_product)(site, flat, units)
     if x.rank != 2:
         result = reshape(result, shape=(*x.shape[:-1], units))
     return activated(site, result, site.config.raw("activation"))
@@ -43,14 +43,38 @@ def _product(site: Site, x: Value, units: int) -> Value:
     return elementwise.add(result, channelwise(site.weight("bias", (units,)), result, 1))
 
 
+def _quantized_product(site: Site, x: Value, units: int) -> Value:
+    has_bias = site.config.flag("use_bias", True)
+    result, bias = _quantized.product(site, x, DENSE, (x.shape[-1], units), has_bias)
+    return result if bias is None else elementwise.add(result, channelwise(bias, result, 1))
+
+
 @handlers.layer("EinsumDense")
 def equation(site: Site, x: Value) -> Value:
     """EinsumDense: a product with the kernel as an equation describes it (keras/src/layers/core/einsum_dense.py)."""
-    site.check_plain()
-    site.config.ignore("output_shape")
-    axes = site.config.raw("bias_axes")
-    result = with_equation(site, x, site.config.text("equation"), axes if isinstance(axes, str) else "")
+    held = site.config.raw("bias_axes")
+    axes, text = held if isinstance(held, str) else "", site.config.text("equation")
+    if site.quantized is None:
+        site.check_plain()
+        site.config.ignore("output_shape")
+        result = with_equation(site, x, text, axes)
+    else:
+        spelled = equation_of(site, text, x.rank)
+        sizes = spelled.sizes(x.shape, _last(site, spelled))
+        result, bias = _quantized.product(site, x, spelled, sizes, bool(axes))
+        result = result if bias is None else biased(site, result, spelled, axes, bias)
     return activated(site, result, site.config.raw("activation"))
+
+
+def _last(site: Site, spelled: Equation) -> tuple[int, ...]:
+    """The sizes of the result's last axes, as far as the configuration tells them behind the batch."""
+    told = site.config.listed("output_shape")[1 - len(spelled.result) :]
+    known: list[int] = []
+    for size in reversed(told):
+        if size is None:
+            break
+        known.insert(0, whole(size, "output_shape"))
+    return tuple(known)
 
 
 @handlers.layer("LayerScale")
