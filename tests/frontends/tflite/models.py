@@ -23,6 +23,7 @@ TYPES = {
     "int32": "INT32",
     "int64": "INT64",
     "uint32": "UINT32",
+    "uint64": "UINT64",
     "bool": "BOOL",
     "complex64": "COMPLEX64",
     "object": "STRING",

@@ -303,10 +303,19 @@ def _type_of(tensor: TfliteTensor) -> TensorType:
     return TensorType(dtype_of(tensor), tuple(Symbol() if size == -1 else size for size in sizes))
 
 
+_WITHOUT = "LiteRT has no kernel for it, and its result is said nowhere"
+_OLD = "an operator of the messages of 2017 (Smart Reply) that nothing writes any more"
+_UNREAD = {
+    **dict.fromkeys(("CALL", "CONCAT_EMBEDDINGS", "DELEGATE", "STABLEHLO_CUSTOM_CALL"), _WITHOUT),
+    **dict.fromkeys(("LSH_PROJECTION", "SKIP_GRAM"), _OLD),
+}
+"""{builtin operator without a handler: why}."""
+
+
 def _absent(kind: str) -> tuple[str, str | None]:
     """Why an operator has no handler, and what helps."""
     if not kind.startswith("CUSTOM:"):
-        return "xir has no handler for it", None
+        return _UNREAD.get(kind, "xir has no handler for it"), None
     name = kind.removeprefix("CUSTOM:")
     if name.startswith("Flex"):
         return f"the TensorFlow operator {name.removeprefix('Flex')!r} inside of TFLite", "load the TensorFlow model"

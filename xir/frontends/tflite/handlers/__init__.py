@@ -9,6 +9,8 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.tflite._calls import Entry, Storage
 from xir.frontends.tflite.handlers import (
     activation,
+    audio,
+    bits,
     control,
     convolution,
     cutting,
@@ -31,6 +33,7 @@ from xir.frontends.tflite.site import Handler
 
 _REAL = (
     activation.handlers,
+    audio.handlers,
     convolution.handlers,
     detection.handlers,
     elementwise.handlers,
@@ -42,6 +45,7 @@ _REAL = (
 )
 _MOVED = (cutting.moving, index.moving, pooling.moving, reduction.moving, resize.moving, shape.moving)
 _RAW = (
+    bits.raw,
     control.raw,
     convolution.raw,
     cutting.raw,

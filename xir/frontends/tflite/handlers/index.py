@@ -196,6 +196,34 @@ def _limits(dtype: DType) -> tuple[float, float]:
     return -(1 << (dtype.bits - 1)), (1 << (dtype.bits - 1)) - 1
 
 
+@handlers.layer("EMBEDDING_LOOKUP_SPARSE")
+def sparse_embedding(site: Site, ids: Value, places: Value, dense: Value, weights: Value, table: Value) -> Value:
+    """EMBEDDING_LOOKUP_SPARSE: rows of a table, combined by where a sparse tensor has their numbers.
+
+    ids, weights: [U]; places: [U, k], coordinates in the shape `dense`; table: [R, rest...]; result: dense[:-1], rest.
+    As LiteRT takes for granted, the entries of one place stand together (embedding_lookup_sparse.cc).
+    """
+    sizes = site.numbers(dense, "the shape of a sparse tensor")[:-1]
+    count, rest = ids.shape[0], table.shape[1:]
+    first = broadcast(literal(0, places.dtype), shape=(count, 1))
+    kept = slice_(places, axes=(1,), starts=(0,), stops=(len(sizes),), steps=(1,))
+    where = concat(first, kept, axis=1)
+    wide = broadcast(reshape(weights, shape=(count, *(1,) * len(rest))), shape=(count, *rest))
+
+    def summed(rows: Value) -> Value:
+        zeros = broadcast(literal(0, rows.dtype), shape=(1, *sizes, *rows.shape[1:]))
+        return reshape(scatter_nd(zeros, where, rows, reduction="add"), shape=(*sizes, *rows.shape[1:]))
+
+    made = summed(elementwise.mul(index.gather(table, ids, axis=0), wide))
+    combiner = site.word("combiner", "SUM")
+    if combiner == "SUM":
+        return made
+    total = summed(weights) if combiner == "MEAN" else elementwise.sqrt(summed(elementwise.mul(weights, weights)))
+    is_there = less(scalar_like(total, 0.0), summed(broadcast(literal(1, DType.FLOAT32), shape=(count,))))
+    divisor = elementwise.select(is_there, total, scalar_like(total, 1.0))
+    return elementwise.div(made, broadcast(reshape(divisor, shape=(*sizes, *(1,) * len(rest))), shape=made.shape))
+
+
 @handlers.layer("SEGMENT_SUM")
 def segment_sum(site: Site, x: Value, segments: Value) -> Value:
     """SEGMENT_SUM."""
