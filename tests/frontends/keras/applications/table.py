@@ -16,6 +16,9 @@ MARK = "<!-- make applications writes what follows -->"
 MEASURED = Path(__file__).with_name("measured.jsonl")
 """What was measured so far, a line of JSON a network and way; a run adds to it."""
 
+RIGHT = ("equal", "rounding")
+"""What is not wrong."""
+
 SAID = {
     "keras": ".keras, read",
     "h5": ".h5, read",
@@ -71,7 +74,7 @@ def lines_of(found: Results, names: Sequence[str]) -> list[str]:
     failed = [
         f"- {name}, {SAID[way]}: {answer['status']}, {_why(answer)}"
         for (name, way), answer in found.items()
-        if name in held and answer["status"] != "equal"
+        if name in held and answer["status"] not in RIGHT
     ]
     missing = (
         [f"Not measured yet: {', '.join(name for name in names if name not in held)}."] if held != [*names] else []
@@ -81,29 +84,39 @@ def lines_of(found: Results, names: Sequence[str]) -> list[str]:
 
 def _why(answer: Answer) -> str:
     if "steps" in answer:
-        return f"{answer['steps']} steps; LiteRT's fast kernels are {answer['own']} from its reference kernels"
-    return str(answer.get("told") or answer["error"])
+        return (
+            f"{answer['steps']} steps from LiteRT's reference kernels, {answer['fast']} from its fast ones, which are "
+            f"{answer['own']} from those"
+        )
+    if "told" in answer or "own" not in answer:
+        return str(answer.get("told") or answer["error"])
+    return f"{answer['error']:.0e}; from float64 {answer['exact']:.0e}, Keras's own float32 {answer['own']:.0e}"
 
 
 def _agreeing(found: Results, held: Sequence[str]) -> Iterator[str]:
-    yield "| way | networks | equal | largest error of those |"
-    yield "| --- | ---: | ---: | ---: |"
+    yield "| way | networks | equal | rounding | largest error of those equal |"
+    yield "| --- | ---: | ---: | ---: | ---: |"
     for way in WAYS:
         answers = [found[name, way] for name in held if (name, way) in found]
         equal = [answer for answer in answers if answer["status"] == "equal"]
-        key = "steps" if way == "int8" else "error"
-        largest = max((answer[key] for answer in equal), default=0)
+        rounded = sum(answer["status"] == "rounding" for answer in answers)
+        largest = max(map(_error, equal), default=0)
         told = f"{largest} steps" if way == "int8" else f"{largest:.0e}"
-        yield f"| {SAID[way]} | {len(answers)} | {len(equal)} | {told if equal else ''} |"
+        yield f"| {SAID[way]} | {len(answers)} | {len(equal)} | {rounded} | {told if equal else ''} |"
+
+
+def _error(answer: Answer) -> float:
+    """How far a result is from its peer's; in steps, from those of LiteRT's kernels that are nearer."""
+    return min(answer["steps"], answer["fast"]) if "steps" in answer else answer["error"]
 
 
 def _beside(found: Results, held: Sequence[str]) -> Iterator[str]:
-    """Sums beside the peers where both are right."""
+    """Sums beside the peers where both are equal or rounded."""
     for ours, theirs in PAIRS.items():
         both = [
             (found[name, ours], found[name, theirs])
             for name in held
-            if all(found.get((name, way), {}).get("status") == "equal" for way in (ours, theirs))
+            if all(found.get((name, way), {}).get("status") in RIGHT for way in (ours, theirs))
         ]
         if not both:
             continue
@@ -111,7 +124,7 @@ def _beside(found: Results, held: Sequence[str]) -> Iterator[str]:
         more = sum(a["nodes"] > b["nodes"] or a["transposes"] > b["transposes"] for a, b in both)
         clock, cpu = (_mean(ratio(a, b, key) for a, b in both) for key in ("seconds", "cpu"))
         yield (
-            f"- {SAID[ours]}, beside {SAID[theirs]}, where both are equal ({len(both)}): {sums[0]} nodes beside "
+            f"- {SAID[ours]}, beside {SAID[theirs]}, where both are right ({len(both)}): {sums[0]} nodes beside "
             f"{sums[1]}, {sums[2]} transposes beside {sums[3]}, more of either in {more}; the peer takes {clock:.1f} "
             f"times as long, {cpu:.1f} times the processor's time (geometric means)."
         )
@@ -143,10 +156,10 @@ def _cell(answer: Answer | None) -> str:
     if answer is None:
         return ""
     if "steps" in answer:
-        return f"{answer['steps']} ({answer['own']})"
-    if answer["status"] != "equal":
+        return f"{answer['steps']}, {answer['fast']} ({answer['own']})"
+    if answer["status"] not in RIGHT:
         return str(answer["status"])
-    return f"{answer['error']:.0e}"
+    return f"{answer['error']:.0e}" + (" (rounding)" if answer["status"] == "rounding" else "")
 
 
 def _pair(answers: dict[str, Answer], ours: str, told: Callable[[Answer], str]) -> str:
@@ -165,7 +178,7 @@ def _times(answers: dict[str, Answer], ours: str) -> str:
 
 def wrong(way: str, answer: Answer) -> bool:
     """Whether xir fails."""
-    return way not in PEERS and answer["status"] != "equal"
+    return way not in PEERS and answer["status"] not in RIGHT
 
 
 def write(path: Path, found: Results, names: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from tests.frontends.torch.networks.network import Network, random
+from tests.frontends.torch.networks.prepare import torchvision
 
 WORDS = 100
 """Words of each network."""
@@ -238,6 +239,7 @@ STEPS: dict[str, tuple[str, str, dict[str, Any], int]] = {
 
 def _built(network: str, configuration: str, settings: Mapping[str, Any]) -> Any:
     """The network with random weights."""
+    torchvision()  # transformers imports it where it is installed
     import transformers
 
     configured = getattr(transformers, configuration)(**settings)
