@@ -17,12 +17,19 @@ class ElementType:
         size: bytes of one element of a storage.
         dtype: xir's type of the elements as they are stored, or None where it has none.
         quantized: whether the elements are numbers of a scale and a zero point.
+        held: how many numbers an element of a storage holds, the first in its lowest bits.
     """
 
     name: str
     size: int
     dtype: DType | None
     quantized: bool = False
+    held: int = 1
+
+    @property
+    def bits(self) -> int:
+        """Bits of one number of a tensor."""
+        return self.size * 8 // self.held
 
 
 _PLAIN = {
@@ -35,7 +42,7 @@ _PLAIN = {
 }  # fmt: skip
 _QUANTIZED = {"qint8": DType.INT8, "quint8": DType.UINT8, "qint32": DType.INT32}
 _WITHOUT = {
-    "complex32": 4, "bits16": 2, "bits8": 1, "bits4x2": 1, "bits2x4": 1, "bits1x8": 1, "quint4x2": 1, "quint2x4": 1,
+    "complex32": 4, "bits16": 2, "bits8": 1, "bits4x2": 1, "bits2x4": 1, "bits1x8": 1, "quint2x4": 1,
     "float4_e2m1fn_x2": 1, **{f"{sign}int{bits}": 1 for sign in ("", "u") for bits in range(1, 8)},
 }  # fmt: skip
 """Bytes of the types that xir has no element type for: half complex, bits, several numbers in a byte."""
@@ -43,6 +50,7 @@ _WITHOUT = {
 ELEMENT_TYPES: Mapping[str, ElementType] = {
     **{name: ElementType(name, dtype.bits // 8, dtype) for name, dtype in _PLAIN.items()},
     **{name: ElementType(name, dtype.bits // 8, dtype, quantized=True) for name, dtype in _QUANTIZED.items()},
+    "quint4x2": ElementType("quint4x2", 1, DType.UINT4, quantized=True, held=2),
     **{name: ElementType(name, size, None, quantized=name.startswith("quint")) for name, size in _WITHOUT.items()},
 }
 """{name: element type} of every type of torch 2.13 (torch/csrc/utils/tensor_dtypes.cpp, c10/core/ScalarType.h)."""

@@ -7,12 +7,16 @@ import struct
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from tests.frontends.archives import torch_archive
 from tests.frontends.torch.pickles.written import call, name, whole, write
-from xir.frontends.torch.pickles.checkpoint import MAGIC, PROTOCOL
+from xir.files import open_mapped
+from xir.frontends.torch.pickles.checkpoint import MAGIC, PROTOCOL, read_checkpoint
+from xir.frontends.torch.pickles.flatten import flatten
+from xir.frontends.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -82,3 +86,14 @@ def tar_of(members: Mapping[str, bytes], kind: bytes = tarfile.REGTYPE) -> bytes
             info.size, info.mtime, info.type = len(data), 1.5, kind
             file.addfile(info, io.BytesIO(data))
     return pipe.getvalue()
+
+
+def read(folder: Path, data: bytes, title: str = "file.pth") -> Weights:
+    """What a file of these bytes holds."""
+    (folder / title).write_bytes(data)
+    return flatten(read_checkpoint(open_mapped(folder / title)), title)
+
+
+def arrays(weights: Weights) -> dict[str, object]:
+    """The elements by name."""
+    return {name: constant.array().tolist() for name, constant in weights.tensors.items()}

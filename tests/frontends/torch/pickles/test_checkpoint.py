@@ -12,8 +12,10 @@ import pytest
 from tests.frontends.archives import Member, archive_bytes, torch_archive
 from tests.frontends.torch.pickles.checkpoints import (
     Stored,
+    arrays,
     floats,
     pickle_bytes,
+    read,
     storage,
     tar_bytes,
     tar_of,
@@ -23,22 +25,12 @@ from tests.frontends.torch.pickles.checkpoints import (
 from tests.frontends.torch.pickles.written import BUILD, REDUCE, call, name, running, whole, write
 from xir.errors import FormatError, InvalidModelError, UnsafeError, UnsupportedError, XirError
 from xir.files import FileSlice, open_mapped
-from xir.frontends.torch.element_types import ELEMENT_TYPES, STORAGE_CLASSES
 from xir.frontends.torch.pickles.checkpoint import layout_of, read_checkpoint
 from xir.frontends.torch.pickles.flatten import flatten
 from xir.ir.types import DType
 
 SIX = floats(6)
 AT = storage("0", SIX)
-
-
-def read(folder, data, title="file.pth"):
-    (folder / title).write_bytes(data)
-    return flatten(read_checkpoint(open_mapped(folder / title)), title)
-
-
-def arrays(weights):
-    return {name: constant.array().tolist() for name, constant in weights.tensors.items()}
 
 
 LAYOUTS = {
@@ -124,33 +116,6 @@ def test_deflated_storages_are_held_once(tmp_path):
     assert arrays(weights) == {"0": [0, 1, 2, 3, 4, 5], "1": [4, 5], "2": []}
     first, other, _ = (np.asarray(constant.data) for constant in weights.tensors.values())
     assert np.shares_memory(first, other)
-
-
-@pytest.mark.parametrize("kind", [kind for kind, element in STORAGE_CLASSES.items() if element.dtype is not None])
-def test_every_class_of_storages(tmp_path, kind):
-    element = STORAGE_CLASSES[kind]
-    stored = Stored(kind, bytes(range(2 * element.size)), 2)
-    (constant,) = read(tmp_path, zip_bytes([tensor(storage("0", stored), (2,))], {"0": stored})).tensors.values()
-    assert (constant.dtype, constant.shape) == (element.dtype, (2,))
-    assert b"".join(constant.chunks()) == stored.data
-
-
-@pytest.mark.parametrize("kind", [kind for kind, element in ELEMENT_TYPES.items() if element.dtype is not None])
-def test_every_element_type_of_untyped_storages(tmp_path, kind):
-    element = ELEMENT_TYPES[kind]
-    stored = Stored("UntypedStorage", bytes(range(4 * element.size)), 4 * element.size)
-    arguments = (storage("0", stored), 1, (3,), (1,), False, call("collections", "OrderedDict"), name("torch", kind))
-    value = [call("torch._utils", "_rebuild_tensor_v3", *arguments)]
-    (constant,) = read(tmp_path, zip_bytes(value, {"0": stored})).tensors.values()
-    assert (constant.dtype, constant.shape) == (element.dtype, (3,))
-    assert b"".join(constant.chunks()) == stored.data[element.size :]
-
-
-def test_elements_without_a_type_here_are_told(tmp_path):
-    stored = Stored("QUInt4x2Storage", bytes(2), 2)
-    weights = read(tmp_path, zip_bytes({"a": tensor(storage("0", stored), (2,)), "b": 1}, {"0": stored}))
-    assert [problem.layers for problem in weights.problems] == [("a",)]
-    assert weights.tensors == {}
 
 
 def test_parameters_quantised_and_sparse_tensors(tmp_path):

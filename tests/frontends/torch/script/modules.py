@@ -245,3 +245,22 @@ class QuantizedLayers(nn.Module):
         activations = [one(y).dequantize() for one in (self.elu, self.leaky, self.swish, self.soft)]
         table = self.table(words) + bags[:1]
         return torch.cat([*norms, *activations]), line.dequantize(), table, self.narrow(x[..., :1].expand(2, 3, 6, 13))
+
+
+class NarrowTables(nn.Module):
+    """Embeddings whose weights become numbers of 4 bits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bag = nn.EmbeddingBag(10, 6, mode="sum", include_last_offset=True)
+
+    def forward(self, words: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+        table = self.bag._packed_params._packed_weight
+        return torch.ops.quantized.embedding_4bit(table, words), self.bag(words, offsets)
+
+
+def narrow_tables() -> nn.Module:
+    """Quantised embeddings of 4 bits."""
+    module = NarrowTables().eval()
+    module.qconfig = ao.float_qparams_weight_only_qconfig_4bit
+    return ao.convert(ao.prepare(module))

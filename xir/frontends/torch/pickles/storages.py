@@ -6,6 +6,7 @@ stays in the file; tensors of one storage share its bytes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -131,7 +132,7 @@ class StoredTensor:
             UnsafeError: the shape is past the limits.
         """
         check_rank(len(self.shape))
-        size = byte_count(self.shape, self.element.size * 8)
+        size = byte_count(self.shape, self.element.bits)
         if len(self.strides) != len(self.shape) or self.offset < 0 or any(stride < 0 for stride in self.strides):
             raise InvalidModelError(
                 f"a tensor of the shape {list(self.shape)} has the strides {list(self.strides)} and starts at element "
@@ -141,10 +142,10 @@ class StoredTensor:
         if self.storage is None or not size:
             return
         last = self.offset + sum((size - 1) * stride for size, stride in zip(self.shape, self.strides, strict=True))
-        if (last + 1) * self.element.size > self.storage.nbytes:
+        if (last + 1) * self.element.bits > self.storage.nbytes * 8:
             raise InvalidModelError(
                 f"a tensor reaches element {last} of storage {self.storage.key[:60]!r}, which has "
-                f"{self.storage.nbytes // self.element.size} of {self.element.name}",
+                f"{self.storage.nbytes * 8 // self.element.bits} of {self.element.name}",
                 number=504,
                 hint="the file is damaged or hostile: fetch it again",
             )
@@ -159,7 +160,7 @@ class StoredTensor:
     @property
     def nbytes(self) -> int:
         """Bytes of its elements."""
-        return byte_count(self.shape, self.element.size * 8)
+        return byte_count(self.shape, self.element.bits)
 
     @property
     def is_contiguous(self) -> bool:
@@ -185,6 +186,8 @@ class StoredTensor:
                 'the tensor was saved without its elements (on the device "meta")',
                 hint="load the weights before saving the model",
             )
+        if self.element.held > 1:
+            return Constant(type, self._taken_apart(self.storage).view(dtype.dtype))
         complex_ = dtype in (DType.COMPLEX64, DType.COMPLEX128)
         width = self.element.size // 2 if complex_ else self.element.size
         if self.is_contiguous:
@@ -197,6 +200,22 @@ class StoredTensor:
         flat = _array(data.view() if isinstance(data, FileSlice) else data, dtype)
         strides = tuple(stride * self.element.size for stride in self.strides)
         return Constant(type, np.lib.stride_tricks.as_strided(flat, self.shape, strides, writeable=False))
+
+    def _taken_apart(self, storage: Storage) -> Array:
+        """The numbers of which several lie in a byte, each in a byte of its own, u8.
+
+        Raises:
+            UnsupportedError: they are a part of a storage, or have another order there.
+        """
+        if self.offset or not self.is_contiguous:
+            raise UnsupportedError(
+                f"a part of a tensor of torch.{self.element.name}", hint="save it with its own elements"
+            )
+        data = storage.part(0, self.nbytes, 1)
+        bytes_ = np.frombuffer(data.view() if isinstance(data, FileSlice) else data, np.uint8)
+        shifts = np.arange(self.element.held, dtype=np.uint8) * np.uint8(self.element.bits)
+        numbers = (bytes_[:, None] >> shifts) & np.uint8((1 << self.element.bits) - 1)
+        return numbers.reshape(-1)[: math.prod(self.shape)].reshape(self.shape)
 
 
 def _array(data: memoryview, dtype: DType) -> Array:

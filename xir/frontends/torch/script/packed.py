@@ -29,6 +29,7 @@ from xir.frontends.torch.script.quantized import (
 from xir.frontends.torch.script.values import is_list, is_number, is_sequence, told
 from xir.frontends.torch.tensor import Tensor
 from xir.ir.node import Value
+from xir.ir.types import DType
 from xir.ops import compare, elementwise
 from xir.ops.reduce import reduce_max, reduce_min
 
@@ -347,21 +348,29 @@ def by_range(interpreter: Interpreter, x: Value, most: int) -> Value:
 
 
 def _embedded(interpreter: Interpreter, items: Items, named: Named) -> object:
-    """`embedding_byte(packed, indices)`: rows of a table, as real numbers."""
+    """`embedding_byte(packed, indices)` and `embedding_4bit`: rows of a table, as real numbers."""
     layer, indices = bound(items, named, "weight", "indices")[:2]
-    return interpreter.operator("torch.embedding", [_packed(layer).operands(interpreter)[0], indices], {})
+    return interpreter.operator("torch.embedding", [_table(interpreter, layer), indices], {})
+
+
+def _table(interpreter: Interpreter, layer: object) -> Tensor:
+    """The rows of an embedding; those of 4 bits have scales and offsets in f16 (qembeddingbag_prepack.cpp)."""
+    weight = _packed(layer).weight
+    if isinstance(weight, Tensor):
+        raise InvalidModelError("packed weights of an embedding are quantised")
+    return weight.halved(interpreter) if weight.numbers.dtype is DType.UINT4 else weight.real(interpreter)
 
 
 _BAG = ("weight", "indices", "offsets", "scale_grad_by_freq", "mode", "pruned_weights", "per_sample_weights")
 
 
 def _bag(interpreter: Interpreter, items: Items, named: Named) -> object:
-    """`embedding_bag_byte(packed, indices, offsets, ..., mode, ...)`: sums or means of rows, as real numbers."""
+    """`embedding_bag_byte(packed, indices, offsets, ..., mode, ...)` and `_4bit`: sums or means of rows, as reals."""
     given: Named = {"mode": 0, "offsets": None, "per_sample_weights": None, "include_last_offset": False}
     given |= dict(zip((*_BAG, "compressed_indices_mapping", "include_last_offset"), items, strict=False)) | named
     if given.get("compressed_indices_mapping") is not None:
         interpreter.refuse("an embedding of which rows were left out")
-    table = _packed(given["weight"]).operands(interpreter)[0]
+    table = _table(interpreter, given["weight"])
     more = given["per_sample_weights"], given["include_last_offset"]
     taken = [table, given["indices"], given["offsets"], False, given["mode"], False, *more]
     made = interpreter.operator("torch.embedding_bag", taken, {})
@@ -389,8 +398,8 @@ _LAYERS: Mapping[str, Rule] = {
     "linear_prepack_fp16": _prepared_half,
     "linear_dynamic_fp16": _half(),
     "linear_relu_dynamic_fp16": _half("torch.relu"),
-    "embedding_byte": _embedded,
-    "embedding_bag_byte": _bag,
+    **{f"embedding_{bits}": _embedded for bits in ("byte", "4bit")},
+    **{f"embedding_bag_{bits}": _bag for bits in ("byte", "4bit")},
 }
 _PAIRS: Mapping[str, Rule] = {
     **{

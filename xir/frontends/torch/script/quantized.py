@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+import numpy as np
+
 from xir.errors import InvalidModelError
 from xir.frontends.torch.script.values import is_sequence, told
 from xir.frontends.torch.tensor import Tensor
@@ -129,14 +131,26 @@ class Weight:
             zero = call.literal(self.zero_point, self.numbers.dtype)
             return Tensor(dequantize(self.numbers, scale, zero, dtype=DType.FLOAT32, axis=self.axis or 0))
 
+    def halved(self, interpreter: Interpreter) -> Tensor:
+        """`number * scale + offset` with both rounded to f16; the offset is `-zero_point * scale`."""
+        offsets = -self.zero_point.astype(np.float32) * self.scale.astype(np.float32)
+        with interpreter.sourced("dequantize"):
+            scale, offset = (
+                self._each(interpreter.call, held.astype(np.float16).astype(np.float32))
+                for held in (self.scale, offsets)
+            )
+            numbers = interpreter.call.cast(self.numbers, DType.FLOAT32)
+            return Tensor(elementwise.add(elementwise.mul(numbers, scale), offset))
+
     def _moved(self, call: Call) -> Value:
         """The same where zero points are real numbers."""
-        places = tuple(size if axis == self.axis else 1 for axis, size in enumerate(self.numbers.shape))
-        scale, zero = (
-            call.repeated(reshape(call.literal(held, DType.FLOAT32), shape=places), self.numbers.shape)
-            for held in (self.scale, self.zero_point)
-        )
+        scale, zero = (self._each(call, held) for held in (self.scale, self.zero_point))
         return elementwise.mul(elementwise.sub(call.cast(self.numbers, DType.FLOAT32), zero), scale)
+
+    def _each(self, call: Call, held: Array) -> Value:
+        """One number for all elements, or for each place of the axis, f32."""
+        places = tuple(size if axis == self.axis else 1 for axis, size in enumerate(self.numbers.shape))
+        return call.repeated(reshape(call.literal(held, DType.FLOAT32), shape=places), self.numbers.shape)
 
 
 def rounded(interpreter: Interpreter, value: Value, form: Form, *, steps_from: int | None = None) -> Quantized:
