@@ -24,7 +24,7 @@ from xir.ir.graph import Graph
 from xir.ir.node import Attribute, Value
 from xir.ir.types import DType, TensorType
 from xir.keras_layout import Json
-from xir.ops import activation, elementwise, pool
+from xir.ops import activation, compare, elementwise, pool
 from xir.ops import shape as shapes
 from xir.ops.constant import constant
 from xir.ops.conv import conv, conv_transpose
@@ -267,3 +267,31 @@ def test_sizes_that_the_run_tells(tmp_path: Path) -> None:
     open_sizes = shapes.reshape(x, shape=(batch * 4, side * 6))
     with pytest.raises(UnsupportedError, match="sizes that are computed at run time"):
         plan_keras(Net(x).graph(open_sizes))
+
+
+def test_repeats_to_sizes_that_the_run_tells(tmp_path: Path) -> None:
+    """Known sizes are tiled; along the batch zeros of its size are added, to truth values without changing them."""
+    batch, steps = Symbol("N"), Symbol("T")
+    x, y = image(batch, 1, 3), image(steps, 2)
+    row, cell = image(1, 1, 3), image(1, 1)
+    net = Net(x, y, row, cell)
+    truth = compare.less(row, elementwise.sub(row, row))
+    graph = net.graph(
+        shapes.broadcast(x, shape=(batch, 4, 3)),
+        shapes.broadcast(row, shape=(batch, 4, 3)),
+        shapes.broadcast(truth, shape=(batch, steps, 3)),
+        shapes.broadcast(cell, shape=(steps, 1)),
+        shapes.broadcast(cell, shape=(steps, 4, 1)),
+        shapes.broadcast(cell, shape=(batch, 1, 1)),
+    )
+    assert sorted(set(kinds(graph)) & {"BroadcastTo", "LogicalOr", "Tile"}) == ["LogicalOr", "Tile"]
+    same(graph, tmp_path / "net.keras")
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_repeats_to_sizes_that_no_input_has(empty: bool) -> None:
+    batch = Symbol("N")
+    x = image(batch, 0 if empty else 2)
+    row = image(1, 3)
+    with pytest.raises(UnsupportedError, match="sizes that are computed at run time"):
+        plan_keras(Net(x, row).graph(shapes.broadcast(row, shape=(batch if empty else batch * 2, 3))))

@@ -7,6 +7,7 @@ from typing import TypeAlias, cast
 
 from xir.backends.export.keras._form import LAYER, OPERATION
 from xir.backends.export.keras._layers import Layers
+from xir.backends.export.keras.broadcast import write_repeated
 from xir.backends.export.keras.recurrent import write_recurrent
 from xir.backends.export.tensorflow._nodes import fields_of, number_in, real_in
 from xir.backends.export.tflite._plan import Record
@@ -236,6 +237,14 @@ def _numbered(kind: str, name: str) -> Rule:
     return rule
 
 
+def _broadcast(layers: Layers, record: Record) -> None:
+    """BroadcastTo; what its shape is that only the run tells is repeated otherwise."""
+    if layers.is_known(record.inputs[1]):
+        _numbered("BroadcastTo", "shape")(layers, record)
+    else:
+        write_repeated(layers, record)
+
+
 def _split(layers: Layers, record: Record) -> None:
     """Split at places, which are the sums of the sizes."""
     sizes, (axis,) = layers.numbers(record.inputs[1]), layers.numbers(record.inputs[2])
@@ -389,7 +398,7 @@ RULES: Mapping[str, Rule] = {
     "PAD": _pad,
     "PADV2": _pad,
     "MIRROR_PAD": _mirror_pad,
-    "BROADCAST_TO": _numbered("BroadcastTo", "shape"),
+    "BROADCAST_TO": _broadcast,
     "TILE": _numbered("Tile", "repeats"),
     "REVERSE_V2": _numbered("Flip", "axis"),
     "SPLIT_V": _split,
