@@ -118,6 +118,19 @@ def test_a_file_that_the_reference_kernels_do_not_take_is_run_by_the_others(lite
     np.testing.assert_array_equal(cast("Array", found), x + x)
 
 
+def test_a_parent_that_is_gone_ends_it(litert: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(self: Interpreter) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Interpreter, "invoke", gone)
+    stream = io.BytesIO()
+    send(stream, {"path": "model.tflite"})
+    send(stream, {"feeds": ["x"]}, [np.ones((3, 2), np.float32)])
+    stream.seek(0)
+    with pytest.raises(BrokenPipeError):
+        serve(stream, io.BytesIO())
+
+
 def test_a_refused_file_is_told(litert: None) -> None:
     ((told, _),) = asked("damaged")
     assert told["error"] == "no flatbuffer"

@@ -58,6 +58,40 @@ def _halved(model: Model) -> None:
     inner.outputs += inner.op("STABLEHLO_COMPARE", pair, [Out("bool")], words)
 
 
+def _repeated(model: Model) -> None:
+    """A sum that does not look like one: an operand is repeated to a scalar."""
+    inner = model.subgraph("region")
+    pair = [inner.input("float32", ()), inner.input("float32", ())]
+    words = {"StablehloBroadcastInDimOptions": {"broadcast_dimensions": ()}}
+    inner.outputs += inner.op(
+        "STABLEHLO_ADD", [pair[0], *inner.op("STABLEHLO_BROADCAST_IN_DIM", pair[1:], [Out()], words)]
+    )
+
+
+def _variable() -> Case:
+    """A branch whose result is a variable."""
+    model = Model()
+    graph = model.subgraph()
+    options = {"IfOptions": {"then_subgraph_index": 1, "else_subgraph_index": 2}}
+    graph.outputs += graph.op("IF", [graph.input("bool", ())], [Out("RESOURCE", shape=(1,))], options)
+    for name in ("then", "else"):
+        branch = model.subgraph(name)
+        words = {"VarHandleOptions": {"shared_name": name}}
+        branch.outputs += branch.op("VAR_HANDLE", [], [Out("RESOURCE", shape=(1,))], words)
+    return Case("IF", model.data(), (np.bool_(True),))
+
+
+def _open() -> Case:
+    """A reduction by a region of its own along an axis whose size the run tells."""
+    model = Model()
+    graph = model.subgraph()
+    x = graph.input("float32", X.shape, None, shape_signature=(-1, X.shape[1]))
+    options = {"StablehloReduceOptions": {"dimensions": (0,), "body_subgraph_index": 1}}
+    graph.outputs += graph.op("STABLEHLO_REDUCE", [x, graph.constant(np.float32(0))], [Out()], options)
+    _repeated(model)
+    return Case("STABLEHLO_REDUCE", model.data(), (X,))
+
+
 def gather(**words: Any) -> Case:
     """Rows of X, some words changed."""
     fields = {"offset_dims": (1,), "collapsed_slice_dims": (0,), "start_index_map": (0,), "slice_sizes": (1, 5),
@@ -151,6 +185,8 @@ CASES: dict[str, tuple[Case, str]] = {
         _unknown(0, "STABLEHLO_SORT", "StablehloSortOptions", {"comparator_subgraph_index": 1}, _halved),
         "comparison of its own",
     ),
+    "a branch that makes a variable": (_variable(), "makes resources"),
+    "an unknown reduction": (_open(), "unknown size"),
     "no branch": (single("STABLEHLO_CASE", Fed(AT[0]), Fed(X), options={"StablehloCaseOptions": {}}), "no branch"),
     "axes of an image": (conv(input_feature_dimension=0), "do not fit"),
     "two kinds of groups": (conv(feature_group_count=2, batch_group_count=3), "groups of channels"),
@@ -190,3 +226,12 @@ def test_an_update_before_the_first_place_is_left_out(tmp_path: Path) -> None:
     want = X.copy()
     want[2] += X[1]
     np.testing.assert_array_equal(got, want)
+
+
+def test_a_scalar_that_is_repeated_in_a_region_is_itself(tmp_path: Path) -> None:
+    case = reduce(_repeated)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(case.data)
+    graph = xir.load(str(path))
+    (got,) = xir.run(graph, dict(zip(graph.input_names, case.feeds, strict=True))).values()
+    np.testing.assert_allclose(got, X.sum(1), rtol=1e-6)

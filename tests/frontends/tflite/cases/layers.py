@@ -78,6 +78,10 @@ def _recurrent() -> list[Case]:
     words = {"time_major": False, "fused_activation_function": "TANH"}
     made.append(recurrent_layer("UNIDIRECTIONAL_SEQUENCE_RNN", rnn, {"SequenceRNNOptions": words}, x, "plain"))
     both = {"BidirectionalSequenceRNNOptions": {**words, "merge_outputs": False}}
+    for name, weights in (("another input backward", None), ("auxiliary input", spread(H, WIDTH, seed=6))):
+        parts = [*rnn * 2, spread(T, N, WIDTH, seed=5), weights, weights]
+        turned = {"BidirectionalSequenceRNNOptions": {**words, "time_major": True, "merge_outputs": False}}
+        made.append(recurrent_layer("BIDIRECTIONAL_SEQUENCE_RNN", parts, turned, spread(T, N, WIDTH), name, 2))
     made.append(recurrent_layer("BIDIRECTIONAL_SEQUENCE_RNN", rnn * 2 + [None] * 3, both, x, "plain", 2))
     svdf = [spread(6, WIDTH, seed=1), spread(6, 4, seed=2), spread(3, seed=3), (N, 24)]
     words = {"SVDFOptions": {"rank": 2, "fused_activation_function": "RELU"}}

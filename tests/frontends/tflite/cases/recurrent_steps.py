@@ -95,6 +95,10 @@ def basic_integers(name: str = "basic integers", cell: float = 2.0**-11, dtype: 
     return Case(f"LSTM {name}", model.data(), (x, h, c))
 
 
+_RNN: list[Any] = [spread(H, WIDTH, seed=1), spread(H, H, seed=2), spread(H, seed=3), (N, H)]
+_FILTERS: list[Any] = [spread(6, 4, seed=1), spread(6, 4, seed=2)]
+
+
 def recurrent_with() -> dict[str, bytes]:
     """{the reason: an LSTM that is refused}."""
     plain = lstm_parts(0, False, False)
@@ -108,6 +112,30 @@ def recurrent_with() -> dict[str, bytes]:
         "a part of a gate is left out": _sequence("e", [*plain[:13], None, *plain[14:]], H, norms).data,
         "a peephole is left out": _sequence("f", [*peephole[:9], None, *peephole[10:]], H, norms).data,
         "a weight of the auxiliary input is left out": _both("g", [*_auxiliary(True)[:8], None]).data,
+        "a part of a gate is left out that": _sequence("h", [*plain[:13], None, *plain[14:]]).data,
+        "a part of the input gate": _sequence("i", [*plain[:11], None, *plain[12:]]).data,
+        "a peephole is left out that": _sequence("j", [*peephole[:9], None, *peephole[10:]]).data,
+        "where the batch comes first": recurrent_layer(
+            "BIDIRECTIONAL_SEQUENCE_RNN",
+            [*_RNN * 2, spread(N, T, WIDTH)],
+            {"BidirectionalSequenceRNNOptions": {"fused_activation_function": "TANH"}},
+            spread(N, T, WIDTH),
+            "p",
+            2,
+        ).data,
+        "an operand is left out": recurrent_layer(
+            "LSTM", plain, {"LSTMOptions": {"fused_activation_function": "TANH"}}, spread(N, WIDTH), "k"
+        ).data,
+        "of a recurrent layer": recurrent_layer(
+            "RNN", _RNN, {"RNNOptions": {"fused_activation_function": "RELU6"}}, spread(N, WIDTH), "l"
+        ).data,
+        "is needed, got": recurrent_layer(
+            "UNIDIRECTIONAL_SEQUENCE_RNN", _RNN, {"SequenceRNNOptions": {}}, spread(N, WIDTH), "m"
+        ).data,
+        "a state is left out": recurrent_layer("SVDF", _FILTERS, {"SVDFOptions": {"rank": 2}}, spread(N, 4), "n").data,
+        "6 filters of rank 4": recurrent_layer(
+            "SVDF", [*_FILTERS, None, (N, 24)], {"SVDFOptions": {"rank": 4}}, spread(N, 4), "o"
+        ).data,
         "2 \\*\\* -11": basic_integers("scale", cell=2.0**-12).data,
         "that are not u8": basic_integers("signed", dtype=np.int8).data,
     }
@@ -120,6 +148,7 @@ CASES = (
     _sequence("coupled, projection", _projected(0, True, True), OUTPUTS, cell_clip=0.7),
     _sequence("normalised", lstm_parts(0, False, False), H, _norms(False)),
     _sequence("normalised, coupled", _projected(0, True, True), OUTPUTS, _norms(True), time_major=True),
+    _sequence("coupled, peephole", lstm_parts(0, True, True)),
     _sequence("RELU6", lstm_parts(0, False, False), fused_activation_function="RELU6"),
     _sequence("diagonal", _diagonal(), diagonal_recurrent_tensors=True),
     _both("projection", [None] * 9, OUTPUTS, merge_outputs=True, time_major=True, cell_clip=0.6),

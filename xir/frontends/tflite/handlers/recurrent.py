@@ -237,17 +237,29 @@ def rnn_step(site: Site, x: Value, weights: Value, recurrent: Value, bias: Value
 
 @handlers.layer("BIDIRECTIONAL_SEQUENCE_RNN")
 def both_rnns(site: Site, x: Value, *parts: Operand) -> tuple[Value, ...]:
-    """BIDIRECTIONAL_SEQUENCE_RNN without auxiliary inputs."""
+    """BIDIRECTIONAL_SEQUENCE_RNN (bidirectional_sequence_rnn.cc): forward, then backward.
+
+    An auxiliary input without weights of its own is what the backward direction reads instead of the first one; where
+    the batch comes first LiteRT forgets it.
+    """
     site.ignore("asymmetric_quantize_inputs")
-    if any(each is not None for each in parts[8:]):
-        site.refuse("auxiliary inputs")
     operands = _needed(site, parts, range(8))
     is_time_major = site.flag("time_major")
     steps = _time_first(site, x, is_time_major)
-    results = [
-        _as_given(_rnn(site, steps, operands[4 * way : 4 * way + 4], 4 * (way + 1), bool(way)), is_time_major)
-        for way in range(2)
-    ]
+    other, *more = (*parts[8:], None, None, None)[:3]
+    auxiliary = None if other is None else _time_first(site, other, is_time_major)
+    results: list[Value] = []
+    for way, weight in enumerate(more):
+        weights, *rest = operands[4 * way : 4 * way + 4]
+        own = steps
+        if auxiliary is not None and weight is not None:
+            own, weights = concat(steps, auxiliary, axis=2), concat(weights, weight, axis=1)
+        elif auxiliary is not None and way:
+            if not is_time_major:
+                site.refuse("an auxiliary input without weights where the batch comes first")
+            own = auxiliary
+        y = _rnn(site, own, (weights, *rest), 4 * (way + 1), bool(way))
+        results.append(_as_given(y, is_time_major))
     return (concat(*results, axis=2),) if site.flag("merge_outputs") else tuple(results)
 
 
