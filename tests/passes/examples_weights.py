@@ -7,7 +7,7 @@ import numpy as np
 from tests.passes.helpers import F64, I32, Example, Net, convolved
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops.activation import relu
+from xir.ops.activation import hard_sigmoid, relu
 from xir.ops.conv import conv_transpose
 from xir.ops.elementwise import add, mul, neg
 from xir.ops.matmul import gemm
@@ -15,6 +15,8 @@ from xir.ops.norm import batch_norm
 from xir.ops.shape import broadcast
 
 F16 = DType.FLOAT16
+PRODUCTS = 64.0
+"""Halves of a unit in the last place of the largest result, as many as products are added at most."""
 NOT_FIXED = "the other operand is not one constant number a channel"
 
 
@@ -22,6 +24,10 @@ def layer(net: Net, *, bias: bool = True, groups: int = 1, dtype: DType = DType.
     x = net.input(2, 4, 5, 5, dtype=dtype)
     w = net.weight(6, 4 // groups, 3, 3, name="conv.weight", dtype=dtype)
     return convolved(x, w, net.weight(6, name="conv.bias", dtype=dtype) if bias else None, groups=groups)
+
+
+def gate(x: Value) -> Value:
+    return hard_sigmoid(x, alpha=1 / 64, beta=0.5)
 
 
 def up(net: Net, *, bias: bool = True, groups: int = 1) -> Value:
@@ -116,6 +122,13 @@ EXAMPLES: tuple[Example, ...] = (
     Example("neg_into_layer", lambda net: neg(layer(net)), "conv"),
     Example("neg_into_layer", lambda net: neg(up(net)), "conv_transpose", label="conv_transpose"),
     Example("neg_into_layer", lambda net: neg(unfixed(net)), None, "the weights of conv are not constant"),
+    Example("hard_sigmoid_into_layer", lambda net: gate(layer(net)), "conv clip", bound=PRODUCTS),
+    Example("hard_sigmoid_into_layer", lambda net: gate(layer(net, bias=False, groups=2)), "conv clip",
+            label="no bias", bound=PRODUCTS),
+    Example("hard_sigmoid_into_layer", lambda net: gate(up(net)), "conv_transpose clip", label="up", bound=PRODUCTS),
+    Example("hard_sigmoid_into_layer", lambda net: gate(product(net)), "broadcast gemm clip", label="gemm",
+            bound=PRODUCTS),
+    Example("hard_sigmoid_into_layer", lambda net: gate(unfixed(net)), None, "the weights of conv are not constant"),
     Example("factor_into_layer", lambda net: scaled(net, layer(net), 6, 1, 1), "conv"),
     Example("factor_into_layer", lambda net: scaled(net, layer(net, bias=False), 1, 6, 1, 1), "conv", label="no bias"),
     Example("factor_into_layer", lambda net: scaled(net, layer(net), 1), "conv", label="one number"),

@@ -9,13 +9,15 @@ the result by the rounding of one multiplication a term less than before. Exact 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 
 from xir.ir.builder import apply
 from xir.ir.constant import Constant, constant_of
 from xir.ir.node import Node, Value
-from xir.ops.elementwise import neg
+from xir.ops.activation import hard_sigmoid
+from xir.ops.elementwise import clip, neg
 from xir.ops.norm import batch_norm
 from xir.passes._affine import Affine, layer, of_addend, of_factor, of_statistics, plus_channel, times_channel
 from xir.passes._pattern import Match, Rule, rule_with
@@ -93,8 +95,10 @@ def _fixed_layer(match: Match, affine: Affine) -> str | None:
     return unfit(_peaks(node, held) * np.abs(affine.scale), _new_bias(node, match, affine), held.dtype)
 
 
-def _into_layer(rule: Rule, affine_of: Callable[[Match], Affine | str]) -> Rule:
-    """Gives a rule whose second node is a layer its condition and its result."""
+def _into_layer(
+    rule: Rule, affine_of: Callable[[Match], Affine | str], then: Callable[[Value], Value] | None = None
+) -> Rule:
+    """Gives a rule whose second node is a layer its condition and its result, and `then` behind that."""
 
     @rule.condition
     def _(match: Match) -> str | None:
@@ -103,7 +107,8 @@ def _into_layer(rule: Rule, affine_of: Callable[[Match], Affine | str]) -> Rule:
 
     @rule.build
     def _(match: Match, **_variables: object) -> Sequence[Value]:
-        return _weighted(match.nodes[1], match, _required(affine_of(match)))
+        made = _weighted(match.nodes[1], match, _required(affine_of(match)))
+        return made if then is None else tuple(map(then, made))
 
     return rule
 
@@ -191,13 +196,30 @@ def neg_into_layer(x: Value, w: Value, b: Value) -> Value:
 
 
 def _of_sign(match: Match) -> Affine | str:
-    channels = match.nodes[1].outputs[0].shape[1]
+    return _for_all(match.nodes[1], -1.0, 0.0)
+
+
+def _for_all(node: Node, scale: float, shift: float) -> Affine | str:
+    """One map for all channels of a layer."""
+    channels = node.outputs[0].shape[1]
     if not isinstance(channels, int):
         return "the number of channels is not known"
-    return Affine(np.full(channels, -1.0), np.zeros(channels))
+    return Affine(np.full(channels, scale), np.full(channels, shift))
+
+
+@rule_with(exact=False)
+def hard_sigmoid_into_layer(x: Value, w: Value, b: Value, alpha: float, beta: float) -> Value:
+    """hard_sigmoid(conv(x, w, b)) {alpha, beta} == clip(conv(x, alpha * w, alpha * b + beta), 0, 1)"""
+    return hard_sigmoid(layer(x, w, b), alpha=alpha, beta=beta)
+
+
+def _of_line(match: Match) -> Affine | str:
+    scale, shift = (cast("float", match.nodes[0].attributes[name]) for name in ("alpha", "beta"))
+    return _for_all(match.nodes[1], scale, shift)
 
 
 RULES: tuple[Rule, ...] = (
+    _into_layer(hard_sigmoid_into_layer, _of_line, lambda x: clip(x, minimum=0.0, maximum=1.0)),
     _into_layer(neg_into_layer, _of_sign),
     _into_layer(batch_norm_into_layer, of_statistics),
     _into_layer(factor_into_layer, of_factor),

@@ -54,6 +54,15 @@ def test_weights_that_the_command_names(capsys: pytest.CaptureFixture[str], tmp_
     assert call(capsys, "inspect", out, "--weights-file", weights).code == 2
 
 
+def test_a_relu_with_a_limit_is_one_clip(tmp_path: Path) -> None:
+    old_weights(tmp_path / "net.h5")
+    limited = sequential(DENSE, layer("ReLU", "r", max_value=6.0))
+    graph = xir.load(configured(tmp_path, limited | {"keras_version": "2.1.3", "backend": "tensorflow"}))
+    node = graph.nodes[-1]
+    assert (node.op.name, dict(node.attributes)) == ("clip", {"minimum": 0.0, "maximum": 6.0})
+    assert run(graph) == [[6.0, 6.0]]
+
+
 def test_weights_of_keras_3(tmp_path: Path) -> None:
     (tmp_path / "net.weights.h5").write_bytes(keras3_weights({"layers/dense": [KERNEL]}))
     assert run(xir.load(configured(tmp_path, MODEL | {"module": "keras"}))) == [[6.0, 9.0]]

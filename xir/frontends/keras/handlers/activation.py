@@ -27,8 +27,10 @@ def relu(site: Site, x: Value) -> Value:
     slope = site.config.number("negative_slope", 0.0) if site.config.raw("negative_slope") is not None else 0.0
     threshold = site.config.number("threshold", 0.0) if site.config.raw("threshold") is not None else 0.0
     if threshold == 0.0:
-        result = activation.leaky_relu(x, alpha=slope) if slope else activation.relu(x)
-        return result if limit is None else elementwise.clip(result, minimum=None, maximum=limit)
+        if limit is None:
+            return activation.leaky_relu(x, alpha=slope) if slope else activation.relu(x)
+        result = activation.leaky_relu(x, alpha=slope) if slope else x
+        return elementwise.clip(result, minimum=None if slope else 0.0, maximum=limit)
     kept = x if limit is None else elementwise.clip(x, minimum=None, maximum=limit)
     below = elementwise.mul(elementwise.sub(x, scalar_like(x, threshold)), scalar_like(x, slope))
     return elementwise.select(compare.greater_equal(x, scalar_like(x, threshold)), kept, below)
