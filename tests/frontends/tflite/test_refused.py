@@ -120,8 +120,9 @@ CASES: dict[str, tuple[Case, str]] = {
     "a bad scale": (single("DEQUANTIZE", Fed(X.astype(np.int8), Q(-1.0))), "not positive"),
     "a bad zero point": (single("DEQUANTIZE", Fed(X.astype(np.int8), Q(1.0, 300))), "zero point"),
     "a zero point of 32 bits": (single("QUANTIZE", Fed(X), results=[Out("int32", Q(1.0, 3))]), "i32 with a zero point"),
-    "a zero point of 16 bits": (
-        single("QUANTIZE", Fed(X.astype(np.int16), Q(1.0, 2)), results=[Out("int32", Q(1.0))]), "a zero point",
+    "scales of 16 bits": (
+        single("QUANTIZE", Fed(np.zeros((2, 2), np.int16), Q((1.0, 2.0), 0, 1)), results=[Out("int32", Q(1.0))]),
+        "several scales",
     ),
     "a bad scale of 32 bits": (
         single("QUANTIZE", Fed(X.astype(np.int16), Q(1.0)), results=[Out("int32", Q(-1.0))]), "not positive",

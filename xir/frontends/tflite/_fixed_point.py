@@ -49,17 +49,20 @@ def rescaled(x: Value, scale: float) -> Value:
 
 
 def requantized(x: Value, given: Quantization, wanted: Quantization, dtype: DType) -> Value:
-    """Integers as those of another scale and type (kernels/quantize.cc and reference/requantize.h, Requantize).
+    """Integers as those of another scale and type (kernels/internal/reference/requantize.h, Requantize).
 
     Raises:
-        UnsupportedError: one of both has several scales, or a zero point other than 0.
+        UnsupportedError: one of both has several scales.
         InvalidModelError: a scale is not positive.
     """
     for quantization in (given, wanted):
         checked(x, quantization)
-        if len(quantization.scales) > 1 or any(quantization.zero_points):
-            raise UnsupportedError(f"{x.dtype} as {dtype} with several scales or a zero point")
-    return saturated(rescaled(x, given.scales[0] / wanted.scales[0]), dtype)
+        if len(quantization.scales) > 1:
+            raise UnsupportedError(f"{x.dtype} as {dtype} with several scales")
+    before, after = given.zero_points[0], wanted.zero_points[0]
+    steps = as_dtype(x, DType.INT64)
+    made = rescaled(elementwise.sub(steps, _like(steps, before)), given.scales[0] / wanted.scales[0])
+    return saturated(elementwise.add(made, _like(made, after)), dtype)
 
 
 def rounded_down(x: Value, places: int) -> Value:

@@ -207,9 +207,21 @@ def _transposed(dtype: str) -> list[Case]:
     return [made, moved]
 
 
-def _widened() -> Case:
-    every = Fed(np.arange(-32768, 32768, 17, dtype=np.int16), Q(0.0004943124))
-    return single("QUANTIZE", every, results=[Out("int32", Q(1.4901161e-07))], name="int16 as int32")
+def _widened() -> list[Case]:
+    every = np.arange(-32768, 32768, 17, dtype=np.int16)
+    return [
+        single(
+            "QUANTIZE",
+            Fed(every, Q(scale, zero)),
+            results=[Out("int32", result)],
+            name=f"int16 as int32, {zero}, {result.zero}",
+        )
+        for scale, zero, result in (
+            (0.0004943124, 0, Q(1.4901161e-07)),
+            (1.5259022e-05, -32768, Q(3.051851e-05)),
+            (0.001, 7, Q(1e-05, -90)),
+        )
+    ]
 
 
 CASES = (
@@ -220,6 +232,6 @@ CASES = (
         for case in part(dtype)
     )
     + tuple(case for dtype in ("int8", "int16") for case in _transposed(dtype))
-    + (_widened(),)
+    + tuple(_widened())
 )
 """The cases of this family."""
