@@ -24,12 +24,14 @@ def lstm(name: str, kind: str = "UNIDIRECTIONAL_SEQUENCE_LSTM", **given: Any) ->
         name: the case's name.
         kind: the operator.
         given: `coupled`, `peephole`, `outputs` (of a projection), `time_major`, `bits` of the cell before the point,
-            `intermediates`, whether `norm` gives layer normalisation, `without`, the places of operands that are
+            `intermediates`, `norm`, the scale of the gates' sums that are normalised, `unscaled`, that they have none,
+            `without`, the places of operands that are
             left out, `weights`, how those of the input are quantised, and further options.
     """
     coupled, peephole, outputs = (given.pop(key, None) for key in ("coupled", "peephole", "outputs"))
     weights = given.pop("weights", None)
     bits, norm, cell = given.pop("bits", 4), given.pop("norm", None), given.pop("cell_scale", None)
+    unscaled = given.pop("unscaled", False)
     count, without, size = given.pop("intermediates", 5), given.pop("without", ()), outputs or H
     model = Model()
     graph = model.subgraph()
@@ -58,7 +60,8 @@ def lstm(name: str, kind: str = "UNIDIRECTIONAL_SEQUENCE_LSTM", **given: Any) ->
         operands.append(graph.constant(_whole((H,), 20000, 60 + place, np.int16), Q(1e-4)) if norm else None)
     operands = [None if place in without else index for place, index in enumerate(operands)]
     middle = MIDDLE_Q if outputs else H_Q
-    gates = [graph.tensor("int16", (), Q(2.0**-12)) for _ in range(4)]
+    sums = [Q(norm * (gate + 1)) if norm else Q(2.0**-12) for gate in range(4)]
+    gates = [graph.tensor("int16", (), None if unscaled else each) for each in sums]
     between = (*gates, graph.tensor("int8", (), middle))
     table = "LSTMOptions" if single else "UnidirectionalSequenceLSTMOptions"
     options = {table: {"fused_activation_function": "TANH", **given}}
@@ -111,7 +114,9 @@ def hybrid(kind: str) -> Case:
 def refused() -> dict[str, Case]:
     """{the reason: a layer that is refused}."""
     return {
-        "layer normalisation": lstm("normalised", norm=True),
+        "layer normalisation are left out": lstm("normalised", norm=0.0002, without=(22,)),
+        "forget gate is not quantised": lstm("unscaled", norm=0.0002, unscaled=True, coupled=True, without=(20,)),
+        "peepholes beside a projection": lstm("peephole, projection", peephole=True, outputs=3),
         "8 and 16 bits": lstm("bytes", intermediates=4),
         "a power of 2": lstm("cells", cell_scale=0.0003),
         "another activation": lstm("relu", fused_activation_function="RELU"),
@@ -132,6 +137,10 @@ CASES = (
     lstm("projection", outputs=3),
     lstm("clipped", outputs=3, cell_clip=0.6, proj_clip=0.2, bits=0),
     lstm("step", kind="LSTM", cell_clip=1.5),
+    lstm("normalised", norm=0.0003),
+    lstm("normalised, coupled", norm=0.00007, coupled=True, without=(20,), peephole=True),
+    lstm("normalised, projection", norm=0.00007, outputs=3),
+    lstm("normalised step", norm=0.1, kind="LSTM"),
     svdf(),
     svdf("integers without bias", plain=True),
     hybrid("SVDF"),

@@ -14,6 +14,7 @@ import numpy as np
 
 from xir.frontends._bodies import Body
 from xir.frontends._operands import product_of
+from xir.frontends.tflite._fixed_norm import normalized
 from xir.frontends.tflite._fixed_point import (
     looked_up,
     rescaled,
@@ -37,8 +38,8 @@ from xir.ops.shape import broadcast, concat, reshape, slice_, transpose
 _GATE_SCALE = 2.0**-12
 """What a step of a gate's sum stands for: 3 bits before the point."""
 
-_H, _C = 18, 19
-"""The places of the two states among the operands."""
+_H, _C, _NORM = 18, 19, 20
+"""The places of the two states and of the coefficients of layer normalisation among the operands."""
 
 GATES = ("input", "forget", "cell", "output")
 
@@ -52,6 +53,8 @@ class _Gate:
     scale: float
     peephole: Value | None
     peephole_scale: float
+    norm: tuple[Value, Value, float] | None
+    """Coefficients of layer normalisation [H], their bias, their scale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +103,39 @@ def _gate(site: Site, steps: Value, operands: Sequence[Operand], number: int, la
     x_q = site.operand_quantization(0)
     if x_q is None:
         site.invalid("an input that is not quantised")
-    scale = np.float32(_scale(site, 1 + number)) * np.float32(x_q.scales[0])
-    own = saturated(rescaled(_product(steps, w, x_q.zero_points[0], bias), float(scale) / _GATE_SCALE), DType.INT16)
+    norm = operands[_NORM + number]
+    unit = np.float32(_GATE_SCALE if norm is None else _sum_scale(site, number))
+    scale = np.float32(_scale(site, 1 + number)) * np.float32(x_q.scales[0]) / unit
+    product = _product(steps, w, x_q.zero_points[0], bias if norm is None else None)
+    own = saturated(rescaled(product, float(scale)), DType.INT16)
     place = {0: 9, 1: 10, 3: 11}.get(number)
     peephole = operands[place] if place is not None else None
-    across = np.float32(_scale(site, 5 + number)) * np.float32(layer.output.scales[0])
+    if peephole is not None and r.shape[0] != r.shape[1]:
+        # The kernel takes as many cells as there are results, whichever cells these are (lstm_eval.cc, n_output).
+        site.refuse("an LSTM of integers with peepholes beside a projection to another size")
+    across = np.float32(_scale(site, 5 + number)) * np.float32(layer.output.scales[0]) / unit
     held = 0.0 if peephole is None or place is None else 2.0 ** (layer.cell_bits - 15) * _scale(site, place)
-    return _Gate(own, r, float(across) / _GATE_SCALE, peephole, held / _GATE_SCALE)
+    coefficients = None if norm is None else (norm, bias, _scale(site, _NORM + number))
+    return _Gate(own, r, float(across), peephole, float(np.float32(held / float(unit))), coefficients)
+
+
+def _sum_scale(site: Site, number: int) -> float:
+    """What a step of a gate's sum stands for before it is normalised."""
+    quantization = site.intermediate_quantization(number)
+    if quantization is None:
+        site.invalid(f"the sum of the {GATES[number]} gate is not quantised")
+    return quantization.scales[0]
 
 
 def _summed(gate: _Gate, own: Value, h: Value, c: Value, point: int) -> Value:
     """What goes into a gate's function: i16 with 3 bits before the point."""
     across = rescaled(_product(h, gate.recurrent, point, None), gate.scale)
     made = saturated(elementwise.add(across, as_dtype(own, DType.INT64)), DType.INT16)
-    if gate.peephole is None:
-        return made
-    weight = broadcast(as_dtype(gate.peephole, DType.INT64), shape=c.shape)
-    held = rescaled(elementwise.mul(weight, as_dtype(c, DType.INT64)), gate.peephole_scale)
-    return saturated(elementwise.add(held, as_dtype(made, DType.INT64)), DType.INT16)
+    if gate.peephole is not None:
+        weight = broadcast(as_dtype(gate.peephole, DType.INT64), shape=c.shape)
+        held = rescaled(elementwise.mul(weight, as_dtype(c, DType.INT64)), gate.peephole_scale)
+        made = saturated(elementwise.add(held, as_dtype(made, DType.INT64)), DType.INT16)
+    return made if gate.norm is None else normalized(made, *gate.norm)
 
 
 def _layer(site: Site, operands: Sequence[Operand]) -> _Layer:
@@ -135,8 +153,9 @@ def _layer(site: Site, operands: Sequence[Operand]) -> _Layer:
 
 def integer_lstm(site: Site, steps: Value, operands: Sequence[Operand]) -> Value:
     """An LSTM over [T, N, I] in i8, its cells i16: what it makes of each step, [T, N, O]; its state is kept."""
-    if any(each is not None for each in operands[20:]):
-        site.refuse("an LSTM of integers with layer normalisation")
+    norms = operands[_NORM:]
+    if any(each is not None for each in norms) and any(each is None for each in norms[operands[1] is None :]):
+        site.invalid("coefficients of layer normalisation are left out that must be there")
     h, c = operands[_H], operands[_C]
     if h is None or c is None:
         site.invalid("a state is left out that must be there")
