@@ -8,11 +8,15 @@ from typing import NoReturn
 
 from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._contents import Contents
+from xir.frontends._folding import Folding
 from xir.ir.broadcasting import join, needs_broadcast
-from xir.ir.constant import Array, Constant
+from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.dims import Dim, Shape, equal
 from xir.ir.node import Value
 from xir.ops.shape import broadcast
+
+MAX_FOLDED = 1 << 22
+"""Elements of any value that is computed while a model is read."""
 
 
 @dataclass(slots=True)
@@ -27,6 +31,11 @@ class Knowledge:
     contents: Contents
     constants: dict[Value, Constant]
     _broadcasts: dict[tuple[Value, Shape], Value] = field(default_factory=dict[tuple[Value, Shape], Value], init=False)
+    _folding: Folding = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is folded yet."""
+        self._folding = Folding(self._told, MAX_FOLDED)
 
     def broadcast(self, value: Value, shape: Shape) -> Value:
         """`value` repeated to `shape`; one node for all that ask the same, itself where nothing is to repeat."""
@@ -43,6 +52,22 @@ class Knowledge:
             return self.constants.get(value)
         literal = value.node.attributes.get("value") if value.node.op.name == "constant" else None
         return literal if isinstance(literal, Constant) else None
+
+    def folded(self, value: Value) -> Constant | None:
+        """The elements of a value that depends on constants alone; None where inputs of the model decide them."""
+        found = self._folding.constant_of(value)
+        if found is not None and value.node is not None:
+            self.constants[value] = found
+        return found
+
+    def _told(self, value: Value) -> Constant | None:
+        """The elements of a constant, or sizes all of which are numbers."""
+        held = self.constant_of(value)
+        if held is not None or value.node is None or value.node.op.name != "shape_of":
+            return held
+        sizes = self.contents.of(value)
+        numbers = None if sizes is None else known(sizes)
+        return None if numbers is None else constant_of(list(numbers), value.dtype)
 
 
 class Operands:

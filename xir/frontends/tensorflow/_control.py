@@ -12,7 +12,6 @@ from xir.errors import InvalidModelError, UnsupportedError
 from xir.frontends._bodies import Body, captured_by, closed, settled
 from xir.frontends._problems import LostError
 from xir.frontends.tensorflow._arrays import begun
-from xir.frontends.tensorflow._folding import folded
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, NEXT, SWITCH, Frame
 from xir.frontends.tensorflow._handles import ArrayState, Handle, Operand, flattened, restored, types_of
 from xir.frontends.tensorflow._scope import Scope
@@ -166,7 +165,7 @@ class Control:
 
     def known(self, predicate: Value) -> bool | None:
         """Whether a truth value holds, where that is known before the run."""
-        found = folded(self.importer.knowledge, predicate)
+        found = self.importer.knowledge.folded(predicate)
         if found is not None and found.elements == 1:
             return bool(found.array().reshape(-1)[0])
         sizes = self.importer.knowledge.contents.of(predicate) if predicate.dtype is DType.BOOL else None

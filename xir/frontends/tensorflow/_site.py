@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from xir.errors import UnsafeError
 from xir.frontends._operands import Knowledge, Operands
-from xir.frontends.tensorflow._folding import folded
 from xir.frontends.tensorflow._handles import Handle, Operand
 from xir.frontends.tensorflow.model import TfNode
 from xir.frontends.tensorflow.op_defs import Operator
@@ -198,14 +197,14 @@ class Site(Operands):
         Raises:
             UnsupportedError: they are computed at run time.
         """
-        found = folded(self.knowledge, value)
+        found = self.knowledge.folded(value)
         if found is None:
             self.refuse(f"{what} that is computed at run time", "fold it into a constant first")
         return found.array()
 
     def known(self, value: Value) -> Array | None:
         """The elements of an operand where they are known before the run, else None."""
-        found = folded(self.knowledge, value)
+        found = self.knowledge.folded(value)
         return None if found is None else found.array()
 
     def sizes(self, value: Value) -> Shape | None:
@@ -213,7 +212,7 @@ class Site(Operands):
         found = self.knowledge.contents.of(value)
         if found is not None or not value.dtype.is_integer:
             return found
-        constant = folded(self.knowledge, value)
+        constant = self.knowledge.folded(value)
         return None if constant is None else tuple(int(item) for item in constant.array().reshape(-1).tolist())
 
     def cast(self, value: Value, dtype: DType) -> Value:

@@ -10,7 +10,7 @@ from typing import NoReturn, cast
 import numpy as np
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
-from xir.frontends.torch._folding import folded
+from xir.frontends._folding import Folding
 from xir.frontends.torch.promotion import result_type
 from xir.frontends.torch.tensor import Computed, Number
 from xir.ir.broadcasting import join, needs_broadcast
@@ -39,6 +39,8 @@ from xir.ops.shape import broadcast, concat, reshape, shape_of, slice_
 COMPLEX = {DType.COMPLEX64: DType.FLOAT32, DType.COMPLEX128: DType.FLOAT64}
 """{complex type: that of its parts}."""
 
+MAX_FOLDED = 1024
+"""Elements of a tensor that is followed before the run: numbers that decide how code goes on are few."""
 
 RAGGED = frozenset(
     (
@@ -65,7 +67,6 @@ class Scope:
         axes: tensors that have an axis of a size that only the run finds out, by the size: (tensor, axis).
         left_out: assertions that no graph can make, as the program words them.
         parts: the real and imaginary parts of complex tensors.
-        known: what was found of small tensors before the run.
         nonzeros: the coordinates of what is not 0 in a tensor: one node for all that ask, so that they have one size.
         draws: how many seeds were given out.
         ragged: tensors that stand for sequences of lengths of their own, as wide as the longest may be: the lengths,
@@ -77,10 +78,14 @@ class Scope:
     axes: dict[Symbol, tuple[Value, int]] = field(default_factory=dict["Symbol", "tuple[Value, int]"])
     left_out: list[str] = field(default_factory=list[str])
     parts: dict[Value, tuple[Value, Value]] = field(default_factory=dict[Value, tuple[Value, Value]])
-    known: dict[Value, Constant | None] = field(default_factory=dict["Value", "Constant | None"])
     nonzeros: dict[Value, Value] = field(default_factory=dict[Value, Value])
     draws: int = 0
     ragged: dict[Value, Value] = field(default_factory=dict[Value, Value])
+    _folding: Folding = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is folded yet."""
+        self._folding = Folding(self._given, MAX_FOLDED)
 
     def inside(self) -> Scope:
         """The scope of a body that reads the tensors of this one as they are."""
@@ -117,8 +122,7 @@ class Scope:
 
     def constant_of(self, value: Value) -> Constant | None:
         """The elements of a weight or literal, or of a small tensor that depends on such alone; None for others."""
-        given = self._given(value)
-        return folded(value, self._given, self.known) if given is None else given
+        return self._folding.constant_of(value)
 
     def _given(self, value: Value) -> Constant | None:
         if value.node is None:
