@@ -52,6 +52,12 @@ def _ragged() -> Iterator[Case]:
         yield Case(
             f"RaggedTensorToSparse{name}", "RaggedTensorToSparse", sparse, {"RAGGED_RANK": len(splits)}, (0, 1, 2)
         )
+        for shape in ((4,), (2, 3), (0,)):
+            indices = np.resize(np.array([1, 0, 2, 1, 1, 0]), shape).astype(np.int64) % (len(splits[0]) - 1)
+            ranks = {"PARAMS_RAGGED_RANK": len(splits), "OUTPUT_RAGGED_RANK": len(splits) + len(shape) - 1}
+            outputs = tuple(range(len(splits) + len(shape)))
+            told = {**ranks, "Tsplits": "DT_INT64"}
+            yield Case(f"RaggedGather{name} {shape}", "RaggedGather", (*splits, real(6, 2), indices), told, outputs)
         for tail in ((), (2,)):
             dense = (fixed(-1, "int64"), real(6, *tail), real(), *splits)
             kinds = {"row_partition_types": ["ROW_SPLITS"] * len(splits), "num_row_partition_tensors": len(splits)}

@@ -17,15 +17,16 @@ from xir.ops._texts import as_bytes, words
 
 UNRECORDED = frozenset(
     (
-        "Assign", "AssignAdd", "AssignSub", "BatchSelfAdjointEigV2", "BatchSvd", "FusedDepthwiseConv2dNative",
-        "Multinomial", "Prelu",
+        "Assign", "AssignAdd", "AssignSub", "BatchSelfAdjointEigV2", "BatchSvd", "CudnnRNN", "CudnnRNNV2",
+        "CudnnRNNV3", "FusedDepthwiseConv2dNative", "Multinomial", "Prelu",
         "RandomShuffle", "RandomStandardNormal", "RandomUniform", "RandomUniformInt",
         "ScatterAdd", "ScatterDiv", "ScatterMax", "ScatterMin", "ScatterMul", "ScatterNdAdd", "ScatterNdMax",
         "ScatterNdMin", "ScatterNdSub", "ScatterNdUpdate", "ScatterSub", "ScatterUpdate", "TopK", "TruncatedNormal",
     )
 )  # fmt: skip
-"""Operators of variables, which a graph of constants does not run in TensorFlow, of random numbers, of JavaScript; and
-names that TensorFlow gave up with version 13 of graphs (core/ops/linalg_ops.cc), whose new ones are recorded."""
+"""Operators of variables, which a graph of constants does not run in TensorFlow, of random numbers, of JavaScript, of
+cuDNN (test_cudnn.py); and names that TensorFlow gave up with version 13 of graphs (core/ops/linalg_ops.cc), whose new
+ones are recorded."""
 
 RECORDED = np.load(FIXTURE)
 

@@ -94,7 +94,6 @@ def of_layers() -> list[tuple[str, Case]]:
         ("too few operands", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["BiasAdd"])),
         ("data come out of it", case("IteratorV2", output_types=["DT_FLOAT"], output_shapes=[(1,)])),
         ("parses serialized examples", case("ParseExample", text("a"), text("b"), Nsparse=0, Ndense=0)),
-        ("packed as cuDNN alone", case("CudnnRNN", *(real(1, 1, 1),) * 3, real(8))),
         ("no sets of rows", case("DenseToDenseSetOperation", real(1, 2), real(1, 2), set_operation="union")),
         ("boxes of 2 kinds for 3 classes", case("CombinedNonMaxSuppression", real(1, 2, 2, 4), real(1, 2, 3), fixed(2),
                                                 fixed(2), *ENDS)),

@@ -35,11 +35,10 @@ REFUSED: Mapping[str, str] = {
     **dict.fromkeys(("IteratorV2", "IteratorGetNext", "OneShotIterator", "FIFOQueueV2"), _FED),
     **dict.fromkeys(("QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2"), _FED),
     **dict.fromkeys(("ParseExample", "ParseExampleV2", "ParseSingleExample"), _EXAMPLES),
-    **dict.fromkeys(("RaggedGather", "RaggedTensorFromVariant", "RaggedTensorToVariant"), _NESTED),
+    **dict.fromkeys(("RaggedTensorFromVariant", "RaggedTensorToVariant"), _NESTED),
     **dict.fromkeys(
         ("SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2"), "it cuts out at random what a network trains on"
     ),
-    "CudnnRNN": "its weights are packed as cuDNN alone tells: build the layer without it",
     "DenseToDenseSetOperation": "xir has no sets of rows",
 }
 """Operators that are not read, and why."""

@@ -10,6 +10,7 @@ from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow.handlers._sizes import unknown, whole
 from xir.ir.constant import constant_of
+from xir.ir.dims import Shape, product
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import compare
@@ -88,6 +89,29 @@ def _places(site: Site, splits: Sequence[Value], values: Value) -> tuple[Value, 
     rows = reshape(size_value(splits[0].shape[0] - 1, DType.INT64), shape=(1,))
     stacked = concat(*(reshape(each, shape=(size, 1)) for each in columns), axis=1)
     return stacked, concat(rows, *longest, axis=0)
+
+
+@handlers.layer("RaggedGather")
+def picked(site: Site, *operands: Value) -> Sequence[Value]:
+    """Rows of a ragged tensor, each with all that is in it (ragged_gather_op.cc)."""
+    *splits, values, indices = operands
+    made = [_even(indices.shape, axis) for axis in range(1, indices.rank)]
+    rows = reshape(whole(site, indices), shape=(product(indices.shape),))
+    for each in (whole(site, each) for each in splits):
+        starts = gather(each, rows, axis=0)
+        ends = gather(each, add(rows, scalar_like(rows, 1)), axis=0)
+        own = pad(cumsum(sub(ends, starts), axis=0), padding=((1, 0),))
+        made.append(own)
+        row = _row_of(own, _last(own))
+        inside = sub(iota(shape=row.shape, axis=0, dtype=DType.INT64), gather(own, row, axis=0))
+        rows = add(gather(starts, row, axis=0), inside)
+    return *(site.cast(each, site.dtype("Tsplits")) for each in made), gather(values, rows, axis=0)
+
+
+def _even(shape: Shape, axis: int) -> Value:
+    """Where rows end that are all as long as this axis of indices."""
+    line = iota(shape=(product(shape[:axis]) + 1,), axis=0, dtype=DType.INT64)
+    return mul(line, broadcast(size_value(shape[axis], DType.INT64), shape=line.shape))
 
 
 @handlers.layer("RaggedTensorToSparse")
