@@ -10,7 +10,7 @@ import pytest
 from tests.backends.export.onnx.shared import Net, by_onnxruntime, checked, meaning
 from xir.backends.export.onnx import legalize
 from xir.frontends.onnx import import_onnx
-from xir.ir.dims import Dim, Symbol, ceil_divide, floor_divide, maximum
+from xir.ir.dims import Dim, Symbol, ceil_divide, floor_divide, maximum, minimum
 from xir.ir.node import Value
 from xir.ops.conv import conv
 from xir.ops.pool import average_pool, lp_pool, max_pool
@@ -70,3 +70,58 @@ def test_other_padding_is_an_operator_of_its_own(kind: str, gap: int, tmp_path: 
     feeds = {"x": np.random.default_rng(0).normal(size=(1, 2, 8, 7)).astype(np.float32)}
     (have,) = by_onnxruntime(tmp_path / "m.onnx", feeds)
     np.testing.assert_allclose(have, run(graph, feeds)["y"], rtol=1e-4, atol=1e-5)
+
+
+def overhanging(extent: int, step: int, gap: int, cells: int) -> Padding:
+    """PyTorch's `ceil_mode` (aten/src/ATen/native/Pool.h): no window begins behind the elements."""
+    found: list[tuple[Dim, Dim]] = []
+    for size in (H, W):
+        room = size + 2 * cells - (extent - 1) * gap - 1
+        steps = minimum(ceil_divide(room, step), floor_divide(size + cells - 1, step))
+        found.append((cells, cells + maximum(steps * step - room, 0)))
+    return tuple(found)
+
+
+def fitting(extent: int, step: int, gap: int, cells: int) -> Padding:
+    """The same where the last window surely begins at an element."""
+    rooms = (size + 2 * cells - (extent - 1) * gap - 1 for size in (H, W))
+    return tuple((cells, cells + ceil_divide(room, step) * step - room) for room in rooms)
+
+
+def pooled(padding: Padding, extent: int, step: int, gap: int) -> tuple[Net, Value]:
+    net = Net()
+    x = net.input("x", 1, 2, H, W)
+    return net, max_pool(x, window=(extent,) * 2, strides=(step,) * 2, padding=padding, dilation=(gap,) * 2)
+
+
+CEILED = [(3, 2, 1, 0), (2, 2, 1, 0), (3, 2, 1, 1), (5, 3, 1, 2), (4, 3, 1, 1), (2, 3, 2, 0), (3, 4, 2, 0)]
+
+
+@pytest.mark.parametrize(("extent", "step", "gap", "cells"), CEILED)
+def test_a_maximum_over_windows_that_hang_over_the_end_is_one_operator(
+    extent: int, step: int, gap: int, cells: int, tmp_path: Path
+) -> None:
+    net, y = pooled(fitting(extent, step, gap, cells), extent, step, gap)
+    graph = net.graph(y=y)
+    assert checked(graph, tmp_path / "m.onnx").operators == {"MaxPool": 1}
+    assert meaning(import_onnx(tmp_path / "m.onnx")) == meaning(legalize(graph, 21))
+    for height, width in ((5, 6), (7, 8), (9, 13), (10, 11)):
+        feeds = {"x": np.random.default_rng(height).uniform(-2, -1, (1, 2, height, width)).astype(np.float32)}
+        (have,) = by_onnxruntime(tmp_path / "m.onnx", feeds)
+        np.testing.assert_array_equal(have, run(graph, feeds)["y"])
+
+
+UNLIKE = {
+    "a last window that may be dropped": (overhanging(2, 3, 1, 0), 2, 3, 1),
+    "gaps that may pass by all elements": (fitting(3, 2, 2, 1), 3, 2, 2),
+    "a front as long as the window": (((2, fitting(2, 1, 1, 2)[0][1]),) * 2, 2, 1, 1),
+    "one element more behind": (tuple((0, after + 3) for _, after in fitting(3, 2, 1, 0)), 3, 2, 1),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_other_overhangs_are_padding_of_their_own(name: str, tmp_path: Path) -> None:
+    padding, extent, step, gap = UNLIKE[name]
+    net, y = pooled(padding, extent, step, gap)
+    assert checked(net.graph(y=y), tmp_path / "m.onnx").operators["MaxPool"] == 1
+    assert checked(net.graph(y=y), tmp_path / "m.onnx").operators["Pad"] == 1

@@ -136,3 +136,30 @@ def inner_pads(x: Value, node: Node, padding: Padding) -> dict[str, OnnxAttribut
     if any(gap != 1 for gap in ints(node, "dilation")):
         return None
     return pads_attribute(x, node, ints(node, "window"), padding)
+
+
+def ceiled_pads(x: Value, node: Node, padding: Padding) -> dict[str, OnnxAttribute] | None:
+    """`pads` and `ceil_mode` where the padding is what that makes of them, whatever the sizes, else None.
+
+    With them the last window hangs over the end by less than a step. Only where it surely begins at an element or in
+    front of all: what becomes of one that begins behind them, runtimes see differently. So each covers an element
+    (without gaps the padding is shorter than a window), and onnxruntime, ONNX and PyTorch agree.
+    """
+    found: list[tuple[int, int]] = []
+    moves = zip(x.shape[2:], ints(node, "window"), ints(node, "strides"), ints(node, "dilation"), padding, strict=True)
+    for size, extent, step, gap, (before, after) in moves:
+        if not isinstance(before, int) or not 0 <= before < (extent if gap == 1 else 1):
+            return None
+        span = (extent - 1) * gap + 1
+        rooms = {behind: size + before + behind - span for behind in range(min(extent, span - step + 1))}
+        fits = (behind for behind, room in rooms.items() if equal(after, _overhang(behind, room, step)) is True)
+        chosen = next(fits, None)
+        if chosen is None:
+            return None
+        found.append((before, chosen))
+    return {"pads": flat_pads(tuple(found)), "ceil_mode": 1}
+
+
+def _overhang(behind: int, room: Dim, step: int) -> Dim:
+    """What lies behind the elements when the windows take more steps than there is room for, rounded up."""
+    return behind + ceil_divide(room, step) * step - room

@@ -1,7 +1,7 @@
 """ONNX forms of pooling: ONNX's own operator where it says exactly the same, else a pad of its own first.
 
-ONNX's `ceil_mode` is never used: a Caffe overhang is padding after the end (formats.md and onnxruntime's history show
-that runtimes disagree on ceil_mode with count_include_pad).
+ONNX's `ceil_mode` is used for a maximum alone, where sizes are not known: else an overhang is padding after the end
+(formats.md and onnxruntime's history show that runtimes disagree on ceil_mode with count_include_pad).
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from xir.backends.export.onnx._tensor import integer_limits
 from xir.backends.export.onnx._windows import (
     KnownPadding,
     Padding,
+    ceiled_pads,
     flat_pads,
     inner_pads,
     known_padding,
@@ -70,7 +71,7 @@ def _max_pool(node: Node, opset: int) -> Answer:
     own = shielded(x, None)
     if own is not None:
         return again(node, (own,))
-    pads = inner_pads(x, node, padding)
+    pads = inner_pads(x, node, padding) or ceiled_pads(x, node, padding)
     if pads is not None:
         return Call("MaxPool", (x,), _attributes(node, pads))
     return again(node, (padded(x, padding, _lowest(x)),), padding=none(padding))
