@@ -193,10 +193,10 @@ def call(operator: Operator, *items, **named):
     return MODES[0].__torch_dispatch__(operator, (), items, named)
 
 
-def ask(func, *items):
+def ask(func, *items, **named):
     """A call of a function of torch while modes watch."""
     mode = next(each for each in MODES if hasattr(each, "__torch_function__"))
-    return mode.__torch_function__(func, (), items)
+    return mode.__torch_function__(func, (), items, named)
 
 
 def leaves(tree: object) -> list[object]:

@@ -46,6 +46,10 @@ def asked_by_torch(counts: Tensor) -> int:
     return place["asked"](mode, Tensor.size, counts, 0)
 
 
+def numel(input: Tensor) -> int:
+    return input.array.size
+
+
 class Shape:
     """The property `shape`, whose function is `__get__` as a method of it."""
 
@@ -106,6 +110,7 @@ def test_they_are_kept_whole(monkeypatch: pytest.MonkeyPatch, to_longest: bool, 
         lambda data, counts: ask(Tensor.size, call(ADD, counts, counts), 0),
         lambda data, counts: asked_by_torch(data),
         lambda data, counts: ask(Shape().__get__, data),
+        lambda data, counts: ask(numel, input=counts),
     ],
 )
 def test_their_sizes_come_into_no_code_of_the_model(monkeypatch: pytest.MonkeyPatch, asks: Rule) -> None:

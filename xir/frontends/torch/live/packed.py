@@ -77,7 +77,7 @@ class Packs:
     def tells_size(self, func: Callable[..., object], items: Sequence[object]) -> bool:
         """Whether a call tells a size that depends on lengths."""
         name = _name(func)
-        if name not in _SIZES or not _rank(items[0]) or memory_of(items[0]) not in self._open:
+        if not self._open or name not in _SIZES or not _rank(items[0]) or memory_of(items[0]) not in self._open:
             return False
         axis = items[1] if name == "size" and len(items) > 1 else 0
         return not isinstance(axis, int) or axis % _rank(items[0]) == 0

@@ -189,9 +189,10 @@ class _Recorder:
         if kind is not None:
             return self._packed(kind, func, items, named)
         made = func(*items, **named)
-        if not self._packs.tells_size(func, items):
+        operands = (*items, *named.values())
+        if not self._packs.tells_size(func, operands):
             return made
-        if not (isinstance(made, int) and self._packs.is_padding(items, frame)):
+        if not (isinstance(made, int) and self._packs.is_padding(operands, frame)):
             self.refuse()
         return Longest(made)
 
