@@ -42,6 +42,12 @@ class Made:
         steps = literal(random.uniform(0.002, 0.006, shape[axis]))
         return quantize.dequantize(whole, steps, dtype=DType.FLOAT32, axis=axis)
 
+    @staticmethod
+    def spread(x: Value, numbers: object) -> Value:
+        """Known numbers, one or one for each channel, in the shape of an image."""
+        held = np.asarray(numbers, np.float32).reshape(1, -1, 1, 1)
+        return shapes.broadcast(literal(held), shape=x.shape)
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -179,6 +185,18 @@ CASES = (
     Case("RELU", lambda made, x, _: activation.relu(x), 0.02, -128),
     Case("RELU6", lambda made, x, _: elementwise.clip(x, minimum=0.0, maximum=6.0), 0.02, -128),
     Case("HARD_SWISH", lambda made, x, _: activation.hard_swish(x), 0.02, -100),
+    Case(
+        "ADD",
+        lambda made, x, _: activation.hard_sigmoid(x, alpha=1 / 6, beta=0.5),
+        1 / 255,
+        -128,
+        name="of a hard sigmoid",
+    ),
+    Case("ADD", lambda made, x, _: elementwise.add(Made.spread(x, -0.6), x), 0.03, 15, name="to a known number"),
+    Case("SUB", lambda made, x, _: elementwise.sub(x, Made.spread(x, 0.7)), 0.03, 5, name="of a known number"),
+    Case(
+        "MUL", lambda made, x, _: elementwise.mul(x, Made.spread(x, [1.27, 0.64, -0.32, 0.01])), name="of known numbers"
+    ),
     Case("LOGISTIC", lambda made, x, _: activation.sigmoid(x), 1 / 256, -128),
     Case("LOGISTIC", lambda made, x, _: _silu(x), 0.02, -100, name="of other scales"),
     Case("TANH", lambda made, x, _: activation.tanh(x), 1 / 127, 1),

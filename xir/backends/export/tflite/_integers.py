@@ -64,6 +64,9 @@ RESULTS: Mapping[str, tuple[float, int]] = MappingProxyType(
 )
 """{operator: the scale and zero point that its kernel gives its result} (kernels/activations.cc)."""
 
+_CLAMP = "RELU_0_TO_1"
+"""The clamp that no operator before it takes, as RELU and its kin are taken."""
+
 _COARSEST = 1.9
 """How many steps of the wanted scale one step of such a result may be: below two, rounding twice is one step off."""
 
@@ -118,9 +121,12 @@ class _Folding:
                 tensor.quantization = scales, tuple(point - _TO_SIGNED for point in points), axis
 
     def hoist(self) -> None:
-        """Quantises what an operator of `BEHIND` takes instead of what it makes, where nothing else reads that."""
+        """Quantises what an operator of `BEHIND` takes instead of what it makes, where nothing else reads that.
+
+        A clamp at whose bounds the integers end anyhow is left out.
+        """
         plan = self.plan
-        makers = {record.outputs[0]: record for record in plan.records if record.kind in BEHIND}
+        makers = {record.outputs[0]: record for record in plan.records if record.kind in BEHIND | {_CLAMP}}
         readers = Counter(number for record in plan.records for number in record.inputs)
         readers.update(plan.outputs)
         kept: list[Record] = []
@@ -128,7 +134,8 @@ class _Folding:
 
         def keep(record: Record) -> None:
             source = record.inputs[0] if record.kind == "QUANTIZE" else -1
-            if source in makers and readers[source] == 1 and self._scales(record.outputs[0]) is not None:
+            scales = self._scales(record.outputs[0]) if source in makers and readers[source] == 1 else None
+            if scales is not None and (makers[source].kind != _CLAMP or _ends_within(scales, 0.0, 1.0)):
                 behind[source] = record
             else:
                 kept.append(record)
@@ -137,6 +144,9 @@ class _Folding:
             after = behind.pop(record.outputs[0], None)
             if after is None:
                 keep(record)
+                continue
+            if record.kind == _CLAMP:
+                keep(replace(after, inputs=record.inputs, source=(*record.source, *after.source)))
                 continue
             made = [self._quantized(number, after) for number in record.inputs]
             numbers = [each if isinstance(each, int) else each.outputs[0] for each in made]
@@ -176,7 +186,7 @@ class _Folding:
         for record in plan.records:
             if record in done:
                 continue
-            record.inputs = [self.aliases.get(number, number) for number in record.inputs]
+            record.inputs = self._inputs(record)
             after = quantized.get(record.outputs[0])
             if after is not None and self.readers[record.outputs[0]] != 1:
                 after = None
@@ -187,11 +197,17 @@ class _Folding:
                 self._requantize(record)
             elif after is not None and self._folded(record, after):
                 done.add(after)
-            elif self._moved(record):
+            elif self._moved(record) or self._rescaled(record):
                 pass
             else:
                 self.records.append(record)
         plan.records = self.records
+
+    def _inputs(self, record: Record) -> list[int]:
+        """The operands, what is known of a sum or product behind the other."""
+        inputs = [self.aliases.get(number, number) for number in record.inputs]
+        turned = record.kind in ("ADD", "MUL") and self.plan.tensors[inputs[0]].constant is not None
+        return inputs[::-1] if turned else inputs
 
     def _scales(self, number: int) -> Scales | None:
         """The scales of integers of 8 bits with one zero point for all."""
@@ -209,13 +225,12 @@ class _Folding:
     def _requantize(self, record: Record) -> None:
         """Integers of what are integers already: the same ones, or at another scale."""
         source, made = self.stored.get(record.inputs[0]), record.outputs[0]
-        if source is None or made in self.plan.outputs:
-            self.records.append(record)
-            return
-        if self._same(source, made):
-            self.aliases[made] = source
-        else:
+        if source is not None and not self._same(source, made):
             self.records.append(replace(record, inputs=[source]))
+        elif source is None or made in self.plan.outputs:
+            self.records.append(record)
+        else:
+            self.aliases[made] = source
 
     def _same(self, first: int, second: int) -> bool:
         one, other = self.plan.tensors[first], self.plan.tensors[second]
@@ -228,14 +243,33 @@ class _Folding:
         inputs = None if scales is None else self._moving(record, scales)
         if scales is None or inputs is None:
             return False
+        self._dequantized(replace(record, inputs=inputs), scales)
+        return True
+
+    def _dequantized(self, record: Record, scales: Scales) -> None:
+        """The operator with integers of these scales for real results, and these made of them behind it."""
         outputs = list(record.outputs)
-        self.records.append(replace(record, inputs=inputs, outputs=outputs))
+        self.records.append(replace(record, outputs=outputs))
         for place, number in enumerate(record.outputs):
             tensor = self.plan.tensors[number]
             if tensor.dtype is DType.FLOAT32:
                 outputs[place] = self.stored[number] = self._new(tensor, DType.INT8, scales)
                 real = Record("DEQUANTIZE", [outputs[place]], [number], ("DequantizeOptions", {}), record.source)
                 self.records.append(real)
+
+    def _rescaled(self, record: Record) -> bool:
+        """A product with one positive number that no QUANTIZE follows: the same integers at another scale, exactly."""
+        if record.kind != "MUL" or (record.options and record.options[1].get("fused_activation_function")):
+            return False
+        source = self.stored.get(record.inputs[0])
+        given = None if source is None else self._scales(source)
+        held = self.plan.tensors[record.inputs[1]].constant
+        if source is None or given is None or held is None or held.elements != 1 or not held.array().item() > 0:
+            return False
+        factor = float(held.array().item())
+        scales: Scales = ((float(np.float32(given[0][0] * factor)),), given[1], 0)
+        one = self._known(held, ((factor,), (0,), 0))
+        self._dequantized(replace(record, inputs=[source, one]), scales)
         return True
 
     def _moving(self, record: Record, scales: Scales) -> list[int] | None:
@@ -284,27 +318,27 @@ class _Folding:
         if given == scales and kind in MOVING | CHOOSING:
             return self._moving(record, scales)
         if kind == "PRELU":
-            slope = self._slope(record.inputs[1], given, scales)
-            return None if slope is None else [first, slope]
+            stored, farthest = sources[1], given[0][0] * (_TO_SIGNED + given[1][0])
+            slope = self._near(record.inputs[1], farthest, scales) if stored is None else stored
+            return None if slope is None or self._scales(slope) is None else [first, slope]
         if kind in PAIRED:
-            found = [number for number in sources if number is not None and self._scales(number) is not None]
-            return found if len(found) == len(sources) else None
+            second = sources[1]
+            if second is None and kind != "BATCH_MATMUL":
+                farthest = given[0][0] * max(_TO_SIGNED + given[1][0], _TO_SIGNED - 1 - given[1][0])
+                second = self._near(record.inputs[1], farthest if kind == "MUL" else 1.0, scales)
+            return None if second is None or self._scales(second) is None else [first, second]
         fits = kind in SINGLE or kind in ACTIVATIONS or (kind in SAME and given == scales)
         if kind in RESULTS:
             fits = RESULTS[kind][0] <= _COARSEST * scales[0][0]
         return [first, *record.inputs[1:]] if fits else None
 
-    def _slope(self, number: int, given: Scales, scales: Scales) -> int | None:
-        """A slope of PRELU as integers around 0, if rounding it moves no result by half a step."""
-        stored = self.stored.get(number)
-        if stored is not None and self._scales(stored) is not None:
-            return stored
+    def _near(self, number: int, farthest: float, scales: Scales) -> int | None:
+        """Known numbers as integers around 0, if rounding them, times `farthest`, moves no result by half a step."""
         held = self.plan.tensors[number].constant
         if held is None:
             return None
         numbers = held.array().astype(np.float64)
         step = max(float(np.abs(numbers).max(initial=0)) / (_TO_SIGNED - 1), float(np.finfo(np.float32).tiny))
-        farthest = given[0][0] * (given[1][0] + _TO_SIGNED)
         off = float(np.abs(np.rint(numbers / step) * step - numbers).max(initial=0)) * farthest
         return self._known(held, ((float(np.float32(step)),), (0,), 0)) if 2 * off <= scales[0][0] else None
 
@@ -339,6 +373,12 @@ class _Folding:
             self.plan.tensors[held].name = f"{self.plan.tensors[inputs[last]].name}_quantized"
         inputs[last] = held
         return inputs
+
+
+def _ends_within(scales: Scales, low: float, high: float) -> bool:
+    """Whether integers of 8 bits at a scale end at these bounds or before them, up to half a step."""
+    (step,), (point,), _ = scales
+    return (-_TO_SIGNED - point + 0.5) * step >= low and (_TO_SIGNED - 1 - point - 0.5) * step <= high
 
 
 def _is_exact(held: Constant, scales: Scales) -> bool:
