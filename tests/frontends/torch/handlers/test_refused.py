@@ -20,7 +20,7 @@ REFUSED = (
     (fixed("quantile.scalar", real(3), 0.5, interpolation="best"), InvalidModelError, "interpolation='best'"),
     (fixed("segment_reduce", real(3), "middle", lengths=whole(2)), UnsupportedError, "segments by 'middle'"),
     (fixed("segment_reduce", real(3), "sum", lengths=whole(2, 2)), UnsupportedError, "segments of several axes"),
-    (fixed("segment_reduce", real(3), "sum"), UnsupportedError, "such segments"),
+    (fixed("segment_reduce", real(3), "sum"), UnsupportedError, "either lengths or offsets"),
     (fixed(f"{Q}.dequantize_per_tensor.default", BYTES, 0.1, 3, 0, 255, DType.UINT8), InvalidModelError, "of u8"),
     (fixed(f"{Q}.dequantize_per_channel.default", BYTES, real(3), None, 0, *I16), InvalidModelError, "of i16"),
     (

@@ -196,7 +196,7 @@ class _Segments:
         """
         lengths, given = self.lengths, self.offsets if self.lengths is None else self.lengths
         if self.axis or self.indices is not None or given is None or (lengths is not None and self.offsets is not None):
-            call.refuse("such segments", "give lengths or offsets of segments of the first axis")
+            call.refuse("segments not told by either lengths or offsets along the first axis", "give one of both")
         if given.rank != 1:
             call.refuse("segments of several axes")
         wide = call.cast(given, DType.INT64)
