@@ -42,7 +42,7 @@ def _flat(constant: Constant) -> Constant:
 def _held(site: Site, handle: Handle) -> tuple[Constant, Constant]:
     held = site.flow.tables().get(handle.name)
     if held is None:
-        site.invalid(f"{handle.name} is read before it is filled")
+        site.refuse(f"{handle.name}, which nothing that is read fills before")
     return held
 
 
