@@ -273,6 +273,42 @@ def test_heads_whose_products_are_quantised(tmp_path):
         xir.load(archive(tmp_path / "m.keras", functional(x, heads), weights))
 
 
+MEL = {"fft_length": 16, "sequence_stride": 8, "num_mel_bins": 4}
+
+
+def sound(kind="MelSpectrogram", shape=(None, 64), **settings):
+    return functional(
+        node("InputLayer", "x", batch_shape=list(shape)),
+        node(kind, "y", tensor("x", shape=list(shape)), **(MEL if kind[0] == "M" else {}) | settings),
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (sound(window=[1.0, 0.5]), "a window of 2 samples for frames of 16"),
+        (sound(window="bartlett"), "window"),
+        (sound(sequence_length=17), "frames of 17 samples are longer"),
+        (sound(shape=(None, 64, 2)), "a batch of sounds"),
+        (sound(min_power=0.0), "the least power is 0.0"),
+    ],
+)
+def test_sounds_that_do_not_fit(model, expected, tmp_path):
+    with pytest.raises(xir.XirError, match=expected):
+        xir.load(archive(tmp_path / "m.keras", model, keras3_weights({})))
+
+
+@pytest.mark.parametrize("window", [None, [1.0] * 16])
+def test_windows_of_ones(window, tmp_path):
+    """None is a window of ones, as is a list of them."""
+    held = archive(tmp_path / "m.keras", sound(window=window), keras3_weights({}))
+    plain = archive(tmp_path / "p.keras", sound(window="hann"), keras3_weights({}))
+    feeds = {"x": np.random.default_rng(1).standard_normal((1, 64)).astype(np.float32)}
+    found, other = (xir.run(xir.load(path), feeds)["y"] for path in (held, plain))
+    assert found.shape == other.shape
+    assert not np.allclose(found, other)
+
+
 @pytest.mark.parametrize("order", [1, -1])
 def test_more_layers_than_calls_may_be_nested(order, tmp_path):
     """Each reads the one before, in whichever order they are told."""

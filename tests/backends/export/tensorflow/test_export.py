@@ -205,4 +205,4 @@ def test_an_example_of_each_operator(tmp_path: Path) -> None:
             continue
         written += 1
         same(graph, path, feeds)
-    assert written == 102
+    assert written == 104

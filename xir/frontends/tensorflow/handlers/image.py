@@ -114,7 +114,7 @@ def best_boxes(
         reshape(scores, shape=(1, 1, *scores.shape)),
         max_per_class=count[0],
         iou_threshold=limit,
-        score_threshold=None if score is None or score < -1e30 else score,
+        score_threshold=score,
         center=False,
     )
     column = slice_(found, axes=(1,), starts=(2,), stops=(3,), steps=(1,))
