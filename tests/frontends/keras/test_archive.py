@@ -298,6 +298,14 @@ def test_sounds_that_do_not_fit(model, expected, tmp_path):
         xir.load(archive(tmp_path / "m.keras", model, keras3_weights({})))
 
 
+@pytest.mark.parametrize(("slopes", "shared"), [((4,), []), ((3, 1), [])])
+def test_slopes_that_do_not_fit(slopes, shared, tmp_path):
+    weights = keras3_weights({"layers/p_re_lu": [np.zeros(slopes, np.float32)]})
+    model = functional(X, node("PReLU", "y", T, shared_axes=shared))
+    with pytest.raises(xir.XirError, match="its slopes have the shape"):
+        xir.load(archive(tmp_path / "m.keras", model, weights))
+
+
 @pytest.mark.parametrize("window", [None, [1.0] * 16])
 def test_windows_of_ones(window, tmp_path):
     """None is a window of ones, as is a list of them."""

@@ -206,3 +206,32 @@ def test_an_example_of_each_operator(tmp_path: Path) -> None:
         written += 1
         same(graph, path, feeds)
     assert written == 104
+
+
+@pytest.mark.parametrize("name", ["arg_max", "cast", "conv", "gemm", "matmul", "scatter_nd", "top_k"])
+def test_examples_of_what_has_a_rule_of_its_own(name: str, tmp_path: Path) -> None:
+    written = 0
+    for case in (each for each in all_cases() if each.op.name == name):
+        graph, feeds = graph_of(case)
+        try:
+            export_tensorflow(graph, tmp_path / "saved_model.pb")
+        except UnsupportedError:
+            continue
+        written += 1
+        same(graph, tmp_path / "saved_model.pb", feeds)
+    assert written
+
+
+def test_weights_of_halves_matrices_and_mirrors(tmp_path: Path) -> None:
+    """Weights of f16 stay so; a product with a known matrix takes it turned around; what is mirrored is MirrorPad."""
+    x = image(2, 3, 4)
+    net = Net(x)
+    half = constant(value=constant_of(np.linspace(-1, 1, 12, dtype=np.float16).reshape(3, 4)))
+    wide = shapes.broadcast(elementwise.cast(half, dtype=DType.FLOAT32), shape=x.shape)
+    rows = shapes.broadcast(shapes.reshape(net.weight(4, 5), shape=(1, 4, 5)), shape=(2, 4, 5))
+    mirrored = shapes.pad(x, padding=((0, 0), (1, 0), (0, 2)), mode="reflect")
+    graph = net.graph(elementwise.add(x, wide), matmul(x, rows), mirrored)
+    path = tmp_path / "saved_model.pb"
+    report = export_tensorflow(graph, path)
+    assert {"BatchMatMulV2", "MirrorPad"} <= set(report.operators)
+    same(graph, path, dict(xir.random_inputs(graph, seed=4)))

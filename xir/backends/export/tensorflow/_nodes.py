@@ -11,7 +11,7 @@ import numpy as np
 from xir.backends.export.tflite._form import Permutation, identity_of
 from xir.backends.export.tflite._plan import Plan, Record, Tensor
 from xir.flatbuffer.write import Content
-from xir.ir.constant import Array, Constant, constant_of
+from xir.ir.constant import Constant, constant_of
 from xir.ir.types import DType
 
 
@@ -152,10 +152,6 @@ class Nodes:
     def number(self, number: float, dtype: DType) -> str:
         """One number."""
         return self.constant(constant_of(np.asarray(number), dtype))
-
-    def array(self, array: Array) -> str:
-        """Known elements."""
-        return self.constant(constant_of(array))
 
 
 Rule: TypeAlias = Callable[[Nodes, Record], "str | tuple[str, ...]"]
