@@ -210,6 +210,7 @@ def _images() -> Iterator[Case]:
     bare = (corners, scores, fixed(5), half, least)
     yield Case("NonMaxSuppressionV4 bare", "NonMaxSuppressionV4", bare, {}, (0, 1))
     none = np.where(scores < 0.7, -np.inf, scores).astype(np.float32)
+    yield Case("NonMaxSuppressionV2 below all", "NonMaxSuppressionV2", (corners, none, fixed(5), half))
     nothing = (corners, none, fixed(5), half, fixed(-np.inf, "float32"))
     yield Case("NonMaxSuppressionV4 below all", "NonMaxSuppressionV4", nothing, {}, (0, 1))
     yield Case("AdjustContrastv2", "AdjustContrastv2", (x, real(low=1)))

@@ -103,9 +103,12 @@ def best_with_scores(
 def best_boxes(
     site: Site, boxes: Value, scores: Value, most: Value, overlap: Value | None = None, least: Value | None = None
 ) -> Sequence[Value]:
-    """The boxes that no better one overlaps; V4 may fill up with 0 and says how many there are."""
+    """The boxes that no better one overlaps; V4 may fill up with 0 and says how many there are.
+
+    Scores must be above the limit, without one above the least number (non_max_suppression_op.cc, lowest).
+    """
     limit = site.real("iou_threshold") if overlap is None else site.scalar(overlap, "a threshold")
-    score = None if least is None else site.scalar(least, "a threshold")
+    score = float(np.finfo(np.float32).min) if least is None else site.scalar(least, "a threshold")
     count = site.sizes(most)
     if count is None:
         site.refuse("a number of boxes that is computed at run time")
