@@ -96,6 +96,9 @@ CASES: dict[str, Callable[[Net], Value]] = {
     "mean and variance with ONNX's own epsilon": lambda net: mean_variance_normalize(
         net.input("x", 2, 3, 4, 4), axes=(0, 2, 3), normalize_variance=True, epsilon=1e-9, outside=True
     ),
+    "mean and variance with epsilon under the root": lambda net: mean_variance_normalize(
+        net.input("x", 2, 3, 4, 4), axes=(1,), normalize_variance=True, epsilon=1e-3, outside=False
+    ),
     "scales that do not make the sizes": lambda net: resize(
         net.input("x", 1, 1, 5, 5), sizes=(9, 9), mode="linear", coordinates="half_pixel", scales=(1.9, 1.9)
     ),
@@ -134,6 +137,14 @@ def test_doubles_lose_nothing_to_attributes_of_32_bits() -> None:
     assert "leaky_relu" not in [node.op.name for node in legalize(net.graph(y=exact), 21).nodes]
     fitting = leaky_relu(net.inputs[0], alpha=0.25)
     assert [node.op.name for node in legalize(net.graph(y=fitting), 21).nodes] == ["leaky_relu"]
+
+
+def test_a_norm_over_channels_is_seven_operators(tmp_path: Path) -> None:
+    net = Net()
+    x = net.input("x", 2, 3, 4, 4)
+    graph = net.graph(y=mean_variance_normalize(x, axes=(1,), normalize_variance=True, epsilon=1e-3, outside=False))
+    made = checked(graph, tmp_path / "m.onnx").operators
+    assert made == {"ReduceMean": 2, "Sub": 1, "Mul": 1, "Add": 1, "Sqrt": 1, "Div": 1}
 
 
 def test_equal_broadcasts_become_one() -> None:

@@ -24,9 +24,9 @@ from xir.ir.dims import product
 from xir.ir.node import Node, Value
 from xir.ir.types import DType
 from xir.ops import norm
-from xir.ops._build import channelwise
+from xir.ops._build import channelwise, scalar_like
 from xir.ops.constant import constant
-from xir.ops.elementwise import add, mul
+from xir.ops.elementwise import add, div, mul, sqrt, sub
 from xir.ops.norm import (
     group_norm,
     instance_norm,
@@ -38,7 +38,8 @@ from xir.ops.norm import (
 )
 from xir.ops.norm_length import lp_normalize, rms_norm
 from xir.ops.norm_statistics import batch_norm_train, layer_norm_with_statistics
-from xir.ops.shape import reshape, transpose
+from xir.ops.reduce import reduce_mean
+from xir.ops.shape import broadcast, reshape, transpose
 
 forms = Forms()
 
@@ -99,11 +100,21 @@ _MVN_EPSILON = 1e-9
 """What MeanVarianceNormalization adds to the standard deviation (function body in onnx.defs, opset 9 and 13)."""
 
 
+def _standardized(x: Value, axes: tuple[int, ...], epsilon: float) -> Value:
+    """(x - mean) / sqrt(variance + epsilon) over the axes."""
+    centred = sub(x, broadcast(reduce_mean(x, axes=axes, keep_dims=True), shape=x.shape))
+    variance = reduce_mean(mul(centred, centred), axes=axes, keep_dims=True)
+    root = sqrt(add(variance, scalar_like(variance, epsilon)))
+    return div(centred, broadcast(root, shape=x.shape))
+
+
 @forms.of(mean_variance_normalize)
 def _mean_variance_normalize(node: Node, opset: int) -> Answer:
-    """MeanVarianceNormalization where epsilon is its own, else arithmetic."""
-    own = bool(whole(node, "normalize_variance")) and bool(whole(node, "outside"))
-    if not own or real(node, "epsilon") != _MVN_EPSILON:
+    """MeanVarianceNormalization where epsilon is its own, else arithmetic: by a quotient, one operator less."""
+    scaled, outside = bool(whole(node, "normalize_variance")), bool(whole(node, "outside"))
+    if scaled and not outside and operand(node).dtype.bits >= 32:
+        return _standardized(operand(node), ints(node, "axes"), real(node, "epsilon"))
+    if not (scaled and outside) or real(node, "epsilon") != _MVN_EPSILON:
         return Refusal("MeanVarianceNormalization has an epsilon of its own")
     return Call(
         "MeanVarianceNormalization", (operand(node),), {"axes": ints(node, "axes")}, precision=operand(node).dtype
