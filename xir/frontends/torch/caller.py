@@ -11,7 +11,7 @@ from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
 from xir.frontends.torch.arguments import Bound, bind, fits, several
 from xir.frontends.torch.call import COMPLEX, RAGGED, Call, Scope
 from xir.frontends.torch.operators import Handler, Operator, Operators
-from xir.frontends.torch.tensor import Computed, Lens, Tensor
+from xir.frontends.torch.tensor import WHOLE, Computed, Lens, Tensor
 from xir.ir.broadcasting import needs_broadcast
 from xir.ir.dims import SymbolicDim
 from xir.ir.node import Value
@@ -88,7 +88,9 @@ def _views(whole: Tensor, made: object, operator: Operator, call: Call, argument
     if results is not None:
         parts = [part for part in results if isinstance(part, Value)]
         return tuple(whole.view(part, _lens(operator, call, arguments, index)) for index, part in enumerate(parts))
-    return whole.view(made, _lens(operator, call, arguments, None)) if isinstance(made, Value) else made
+    if not isinstance(made, Value):
+        return made
+    return whole.view(made, WHOLE if made is whole.value else _lens(operator, call, arguments, None))
 
 
 def _lens(operator: Operator, call: Call, arguments: Sequence[object], index: int | None) -> Lens:

@@ -47,6 +47,9 @@ class Lens:
         return reshape(scatter_elements(*lines, axis=0, reduction="none"), shape=whole.shape)
 
 
+WHOLE = Lens(lambda whole: whole, lambda _, part: part)
+"""The lens of a view of all elements, each where it was."""
+
 Mark: TypeAlias = "tuple[Value, int, int, Tensor | None, Lens | None]"
 """What a place holds at one moment: its value, how often it was written, which writes it has seen, and what it is a
 view of, through which lens."""

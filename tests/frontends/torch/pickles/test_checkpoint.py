@@ -81,6 +81,11 @@ def test_strided_tensors_are_views_of_the_file(tmp_path):
     assert b"".join(weights.tensors["t"].chunks()) == np.float32([0, 3, 1, 4, 2, 5]).tobytes()
 
 
+def test_archives_of_2019_tell_that_a_storage_is_no_view(tmp_path):
+    weights = read(tmp_path, zip_bytes({"a": tensor(storage("0", SIX, view=None), (6,))}, {"0": SIX}))
+    assert arrays(weights) == {"a": [0, 1, 2, 3, 4, 5]}
+
+
 def test_names_of_the_same_elements_are_told(tmp_path):
     value = {"a": tensor(AT, (6,)), "b": tensor(AT, (6,)), "other": tensor(AT, (2, 3))}
     assert read(tmp_path, zip_bytes(value, {"0": SIX})).shared == {"b": "a"}
@@ -235,6 +240,7 @@ WRONG = {
     "a count that is negative": (tensor(storage("0", Stored("FloatStorage", b"", -1)), (0,)), InvalidModelError),
     "a count of text": (tensor(write(("storage", name("torch", "FloatStorage"), "0", "cpu", "6")) + b"Q", (6,)),
                         InvalidModelError),
+    "a view of a storage": (tensor(storage("0", SIX, view=("1", 0, 6)), (6,)), InvalidModelError),
     "a storage that is absent": (tensor(storage("1", SIX), (6,)), InvalidModelError),
     "a storage outside": (tensor(storage("../data.pkl", SIX), (6,)), InvalidModelError),
     "a class that is no storage": (

@@ -92,13 +92,15 @@ class ArchiveStorages:
         self._swapped = order == b"big"
 
     def __call__(self, identifier: object) -> Storage:
-        """The storage of ("storage", class, key, device, count).
+        """The storage of ("storage", class, key, device, count); until 2019 with None after the count, for a view.
 
         Raises:
             InvalidModelError: it is another id, or the archive does not hold as many bytes.
         """
         match as_tuple(identifier):
-            case ("storage" | b"storage", Name(element=element), str() as key, _, int() as count) if element:
+            case ("storage" | b"storage", Name(element=element), str() as key, _, int() as count, *view) if (
+                element and view in ([], [None])
+            ):
                 known = self._known.get(key)
                 if known is not None and known.nbytes == count * element.size:
                     return known if known.element == element else Storage(key, element, count, whole=(known, 0))

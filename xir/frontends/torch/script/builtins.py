@@ -15,6 +15,7 @@ from xir.frontends.torch.promotion import code_of_dtype
 from xir.frontends.torch.script.cells import CELLS
 from xir.frontends.torch.script.containers import CONTAINERS, equal_values, truth
 from xir.frontends.torch.script.literals import tensor_of
+from xir.frontends.torch.script.mobile import PREPACKED
 from xir.frontends.torch.script.objects import Device, Place
 from xir.frontends.torch.script.packed import LAYERS
 from xir.frontends.torch.script.quantized import FUNCTIONS, Quantized
@@ -294,6 +295,7 @@ BUILTINS: Mapping[str, Rule] = {
     **CONTAINERS,
     **FUNCTIONS,
     **LAYERS,
+    **PREPACKED,
     **CELLS,
     "torch.__not__": _not,
     "torch.__is__": _is,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import cast
 
 import numpy as np
@@ -18,7 +19,7 @@ from xir.frontends.torch.call import Scope
 from xir.frontends.torch.pickles.numpy_names import NumpyArray
 from xir.frontends.torch.pickles.objects import Instance, as_table, as_tuple, kind_of
 from xir.frontends.torch.pickles.storages import Quantizer, StoredTensor
-from xir.frontends.torch.script import cells, packed, quantized
+from xir.frontends.torch.script import cells, mobile, packed, quantized
 from xir.frontends.torch.script.inputs import Given, Inputs
 from xir.frontends.torch.script.interpreter import Interpreter
 from xir.frontends.torch.script.objects import Member, Object, Place, Record, ScriptArchive
@@ -179,10 +180,9 @@ class _Importer:
         items = as_tuple(state)
         if items is None:
             return self._value(state, path, False)
-        names = [("weight" if item.quantizer else "bias") if isinstance(item, StoredTensor) else "" for item in items]
-        return tuple(
-            self._value(item, (*path, name or "state"), False) for item, name in zip(items, names, strict=True)
-        )
+        tensors = chain(("weight",), repeat("bias"))
+        names = [next(tensors) if isinstance(item, StoredTensor) else "state" for item in items]
+        return tuple(self._value(item, (*path, name), False) for item, name in zip(items, names, strict=True))
 
     def _value(self, item: object, path: tuple[str, ...], trainable: bool) -> object:
         """A value of the archive's as code sees it."""
@@ -213,6 +213,8 @@ class _Importer:
             return packed.packed_linear(self._packed(item.state, path))
         if item.name == packed.EMBEDDING:
             return packed.packed_embedding(self._packed(item.state, path))
+        if item.name in mobile.OPERATORS:
+            return mobile.context(mobile.OPERATORS[item.name], self._packed(item.state, path))
         if item.name == cells.CELL:
             return cells.packed_cell(self._value(item.state, path, False))
         if packed.CONVOLUTION.fullmatch(item.name):

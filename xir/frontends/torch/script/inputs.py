@@ -122,22 +122,24 @@ class Inputs:
             return None
         if isinstance(type, Name) and type.text in _NUMBERS:
             return self._fed(name, TensorType(_NUMBERS[type.text], ()), type)
-        self._missing.append(f"{name}=f32[1,3,224,224]" if _is_tensor(type) else f"{name}=...")
+        self._missing.append(_wanted(name, type))
         return None
 
     def _number(self, name: str, type: Expression | None) -> object:
         number = self.given.numbers[name]
-        inner = type.index if isinstance(type, Item) and type.of == Name("Optional") else type
+        inner = _without_optional(type)
         if not isinstance(inner, Name) or inner.text not in _NUMBERS:
             raise UsageError(f"input {name!r} is no number", hint=f"type it: --input {name}=f32[1,3,224,224]")
         return {"int": int, "float": float, "bool": bool}[inner.text](number)
 
     def _fed(self, name: str, given: Type, type: Expression | None) -> object:
         self.taken.add(name)
+        inner = _without_optional(type)
+        if isinstance(inner, Item):
+            raise UsageError(f"input {name!r} is no tensor", hint=f"say its items: --input {_wanted(name, inner)}")
         value = Value(given)
         self._names.enter(value, name)
         self.values.append(value)
-        inner = type.index if isinstance(type, Item) and type.of == Name("Optional") else type
         is_number = isinstance(inner, Name) and inner.text in _NUMBERS
         if is_number and isinstance(given, TensorType) and not given.shape:
             return Computed(value)
@@ -170,5 +172,18 @@ class Inputs:
         return [each[len(start) :] for each in (*self.given.types, *self.given.numbers) if each.startswith(start)]
 
 
-def _is_tensor(type: Expression | None) -> bool:
-    return type is None or type == Name("Tensor")
+def _without_optional(type: Expression | None) -> Expression | None:
+    return type.index if isinstance(type, Item) and type.of == Name("Optional") else type
+
+
+def _wanted(name: str, type: Expression | None) -> str:
+    """What a person says of an input, with other sizes: of items, where it is a list, a tuple or a dictionary."""
+    match type:
+        case None | Name("Tensor"):
+            return f"{name}=f32[1,3,224,224]"
+        case Item(Name("List" | "Tuple"), Group((first, *_)) | first):
+            return _wanted(f"{name}.0", first)
+        case Item(Name("Dict"), Group((_, item))):
+            return _wanted(f"{name}.KEY", item)
+        case _:
+            return f"{name}=..."

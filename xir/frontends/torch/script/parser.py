@@ -141,8 +141,7 @@ class _Parser:
             self.line_end()
             return
         name = self.name()
-        if name == "__annotations__":
-            self.need("[")
+        if name == "__annotations__" and self.takes("["):
             name = self.text()
             self.need("]")
             self.need("=")
@@ -273,13 +272,24 @@ class _Parser:
             if self.takes("."):
                 made = Attribute(made, self.name())
             elif self.takes("["):
-                items = self.listed("]", self.expression)
-                made = Item(made, items[0] if len(items) == 1 else Group(tuple(items), is_list=False))
+                made = self.item(made)
             elif self.takes("("):
                 made = self.invocation(made)
             else:
                 self.depth -= 1
                 return made
+
+    def item(self, of: Expression) -> Expression:
+        """`of[a]`, `of[a, b]` of a type, and `of[a:b]`: a part of a tuple (python_print.cpp, `prim::TupleSlice`)."""
+        first = self.expression()
+        if self.takes(":"):
+            last = self.expression()
+            self.need("]")
+            return Invocation(Attribute(Name("torch"), "slice"), (of, first, last, Literal(1)), ())
+        if not self.takes(","):
+            self.need("]")
+            return Item(of, first)
+        return Item(of, Group((first, *self.listed("]", self.expression)), is_list=False))
 
     def invocation(self, function: Expression) -> Invocation:
         named: list[tuple[str, Expression]] = []
