@@ -18,7 +18,7 @@ from xir.ops._targets import size_value
 from xir.ops.constant import constant, identity
 from xir.ops.elementwise import add
 from xir.ops.index import gather
-from xir.ops.shape import concat, pad, reshape, reverse, slice_
+from xir.ops.shape import concat, pad, reshape, reverse, slice_, transpose
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
@@ -183,10 +183,13 @@ def strided(site: Site, x: Value, begin: Value, end: Value, strides: Value) -> V
 
 @handlers.layer("Pad", "PadV2")
 def padded(site: Site, x: Value, amounts: Value, fill: Value | None = None) -> Value:
-    """Pad and PadV2: `amounts` [rank, 2]."""
+    """Pad and PadV2: `amounts` [rank, 2]; of those that are computed only what they make of each size is told."""
+    if tuple(amounts.shape) != (x.rank, 2):
+        site.invalid(f"padding of {amounts.type!r} for {x.type!r}")
     known = site.sizes(amounts)
     if known is None:
-        site.refuse("padding that is computed at run time")
+        ends = reshape(transpose(whole(site, amounts), perm=(1, 0)), shape=(2 * x.rank,))
+        return pad(x, ends, fill, padding=tuple((0, Symbol() - size) for size in x.shape))
     padding = tuple((known[2 * axis], known[2 * axis + 1]) for axis in range(x.rank))
     return pad(x, None, fill, padding=padding)
 
