@@ -92,7 +92,7 @@ def test_every_kind_of_elements_comes_back(tmp_path, kind):
 
 
 def test_what_cannot_be_written_is_told_at_once(tmp_path):
-    stored = Stored("QUInt4x2Storage", bytes(2), 2)
+    stored = Stored("QUInt2x4Storage", bytes(2), 2)
     value = {"a": tensor(AT, (1,)), "b": tensor(storage("1", stored), (2,)), "c": tensor(storage("1", stored), (1,))}
     with pytest.raises(UnsupportedError) as raised:
         xir.convert_weights(checkpoint(tmp_path, value, **{"1": stored}), tmp_path / "a.safetensors")

@@ -118,8 +118,8 @@ def test_whole_numbers_of_the_graph_stay(tmp_path):
 
 
 def test_elements_without_a_type_are_told(tmp_path):
-    stored = Stored("QUInt4x2Storage", bytes(3), 3)
+    stored = Stored("QUInt2x4Storage", bytes(3), 3)
     value = {"fc.weight": tensor(storage("0", floats(6)), (2, 3)), "fc.bias": tensor(storage("1", stored), (3,))}
     (tmp_path / "a.pth").write_bytes(zip_bytes(value, {"0": floats(6), "1": stored}))
-    with pytest.raises(UnsupportedError, match=r"fc\.bias: elements of torch\.quint4x2"):
+    with pytest.raises(UnsupportedError, match=r"fc\.bias: elements of torch\.quint2x4"):
         xir.with_weights(net(), tmp_path / "a.pth")
