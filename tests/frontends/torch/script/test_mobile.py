@@ -88,6 +88,12 @@ def test_bounds_are_numbers(tmp_path):
         xir.load(write(tmp_path, net(body, constants=(packed,))), inputs={"x": "f32[1,1,4,4]"})
 
 
+def test_names_that_no_packed_layer_has_are_told(tmp_path):
+    body = "return ops.prepacked.linear_clamp_run(x, ops.prepacked.linear_clamp_prepack(CONSTANTS.c0, None, least=1))"
+    with pytest.raises(InvalidModelError, match="has no least by name"):
+        xir.load(write(tmp_path, net(body, constants=(MATRIX,))), inputs={"x": "f32[1,1,4,4]"})
+
+
 def test_a_layer_is_that_of_its_operator(tmp_path):
     packed = Made(f"{XNNPACK}LinearOpContext", (MATRIX, None, None, None))
     body = "return ops.prepacked.conv2d_clamp_run(x, CONSTANTS.c0)"

@@ -87,6 +87,8 @@ def _packed(operator: str) -> Rule:
     """`conv2d_clamp_prepack(weight, bias, settings ..., least, greatest)`; the last two may be missing."""
 
     def rule(interpreter: Interpreter, items: Items, named: Named) -> object:
+        if unknown := sorted(named.keys() - {"output_min", "output_max"}):
+            raise InvalidModelError(f"a packed layer of {operator} has no {', '.join(unknown)} by name")
         bounds = [named.get("output_min"), named.get("output_max")]
         given = len(items) - _SETTINGS[operator] - 2
         return context(operator, tuple([*items, *bounds[max(given, 0) :]]))
