@@ -48,6 +48,9 @@ def test_hashes_are_those_of_tensorflow(size: int, farm: int, sip: int, murmur: 
     for method, (bucket, key) in wanted.items():
         rules: dict[str, Any] = {"buckets": (1 << 61) - 1, "method": method, "key": key}
         assert evaluate(string_hash, phrase, **rules).tolist() == [bucket]
+        whole = evaluate(string_hash, phrase, **rules | {"buckets": None})
+        assert whole.dtype == np.uint64
+        assert int(whole[0]) % rules["buckets"] == bucket
 
 
 @pytest.mark.parametrize(

@@ -372,6 +372,22 @@ def text(keras):
     return keras.Model([x, n], found)
 
 
+def crossed(keras):
+    """Features that are crossed, texts with numbers, in rows of one and without; as buckets and as ones for them."""
+    layers = keras.layers
+    x, m = layers.Input((1,), name="x", dtype="string"), layers.Input((1,), name="m", dtype="int64")
+    y, n = layers.Input((), name="y", dtype="string"), layers.Input((), name="n", dtype="int32")
+    found = [
+        layers.HashedCrossing(11)([x, m]),
+        layers.HashedCrossing((1 << 62) + 3)([n, y]),
+        layers.HashedCrossing(5, output_mode="one_hot")([m, m]),
+        layers.HashedCrossing(1000, dtype="int32")([y, y]),
+        layers.HashedCrossing(5, output_mode="one_hot", dtype="int64")([y, n]),
+        layers.Hashing(5, output_mode="count", dtype="int32")(m),
+    ]
+    return keras.Model([x, m, y, n], found)
+
+
 def adapted(keras):
     """Layers that were trained by LoRA: their files hold the products of its weights with the kernels' sums."""
     layers = keras.layers
@@ -446,6 +462,7 @@ NETWORKS = {
     "mixed_float16": (lambda keras: mixed(keras, "mixed_float16"), (2, 3)),
     "mixed_bfloat16": (lambda keras: mixed(keras, "mixed_bfloat16"), (2, 3)),
     **QUANTIZED,
+    "crossed": (crossed, (3,)),
     "adapted": (adapted, (3,)),
     "text": (text, (3,)),
     "spectral": (spectral, (3,)),

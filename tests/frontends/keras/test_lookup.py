@@ -77,7 +77,8 @@ def test_words_of_numbers(tmp_path):
         (text(split=None, vocabulary=[1]), "more than texts"),
         (node("Hashing", "y", tensor("x"), num_bins=3, mask_value=7), "no text"),
         (node("Hashing", "y", tensor("x"), num_bins=3, output_mode="count", sparse=True), "sparse"),
-        (node("HashedCrossing", "y", tensor("x"), num_bins=3), "SparseCrossHashed"),
+        (node("Hashing", "y", tensor("x"), num_bins=3, dtype="complex64"), "results of the type 'complex64'"),
+        (node("HashedCrossing", "y", tensor("x"), num_bins=3), "are crossed, expected two or more"),
     ],
 )
 def test_what_is_refused(held, expected, tmp_path):
@@ -94,4 +95,11 @@ def test_rows_are_needed_for_counts(tmp_path):
     x = node("InputLayer", "x", batch_shape=[None], dtype="int32")
     held = node("CategoryEncoding", "y", tensor("x"), num_tokens=3, output_mode="count")
     with pytest.raises(xir.XirError, match="rows of categories"):
+        xir.load(archive(tmp_path / "m.keras", functional(x, held), WEIGHTS))
+
+
+def test_real_numbers_are_not_crossed(tmp_path):
+    x = node("InputLayer", "x", batch_shape=[None, 1], dtype="float32")
+    held = node("HashedCrossing", "y", [tensor("x"), tensor("x")], num_bins=3)
+    with pytest.raises(xir.XirError, match="neither texts nor whole numbers"):
         xir.load(archive(tmp_path / "m.keras", functional(x, held), WEIGHTS))

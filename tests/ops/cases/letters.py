@@ -37,3 +37,4 @@ def cases() -> Iterator[Case]:
         yield case(regex_replace, phrases, **rules).noted(f"everywhere {everywhere}")
     for method, key in (("farm", ()), ("sip", (7, -1)), ("murmur", ())):
         yield case(string_hash, phrases, buckets=1000, method=method, key=key).noted(method)
+    yield case(string_hash, phrases, buckets=None, method="farm", key=()).noted("whole")

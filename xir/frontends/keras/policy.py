@@ -15,6 +15,7 @@ _OF_NUMBERS = frozenset(
     {
         "CategoryEncoding",
         "Discretization",
+        "HashedCrossing",
         "Hashing",
         "IntegerLookup",
         "StringLookup",

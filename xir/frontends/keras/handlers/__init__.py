@@ -63,7 +63,6 @@ REFUSED: Mapping[str, str] = MappingProxyType(
         "JaxLayer": _FOREIGN,
         "TorchModuleWrapper": _FOREIGN,
         "TFSMLayer": _FOREIGN,
-        "HashedCrossing": "crosses hashes as TensorFlow's SparseCrossHashed does, which xir has no operator for",
     }
 )
 """Classes that are refused by name, and why."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from xir.frontends._crossing import crossed
 from xir.frontends._handlers import Handlers
 from xir.frontends.keras.config import plain, whole
 from xir.frontends.keras.handlers._sequences import compacted
 from xir.frontends.keras.handlers.lookup import MODES, encoded, numbers_of, vocabulary
+from xir.frontends.keras.inputs import DTYPES
 from xir.frontends.keras.site import Handler, Site
 from xir.ir.constant import constant_of
 from xir.ir.node import Value
@@ -28,6 +30,9 @@ _PUNCTUATION = r"""[!"#$%&()\*\+,-\./:;<=>?@\[\\\]^_`{|}~\']"""
 """What `strip_punctuation` takes away (text_vectorization.py, `_preprocess`); `,-\\.` is a range of three signs."""
 
 _WORD = 1 << 64
+
+_CROSSING = 0xDECAFCAFFE
+"""What crossed features begin with (tensorflow/python/ops/sparse_ops.py, `_DEFAULT_HASH_KEY`)."""
 
 MAX_TOGETHER = 64
 """Words that are numbered together."""
@@ -55,7 +60,7 @@ def hashed(site: Site, x: Value) -> Value:
         made = elementwise.add(made, scalar_like(made, 1))
         is_marked = _equals(site, x, marked)
         made = elementwise.select(is_marked, scalar_like(made, 0), made)
-    return encoded(site, made, mode, buckets, _result(site))
+    return _bucketed(site, made, mode, buckets)
 
 
 def _equals(site: Site, x: Value, marked: object) -> Value:
@@ -69,12 +74,32 @@ def _equals(site: Site, x: Value, marked: object) -> Value:
     return compare.equal(found, scalar_like(found, 1))
 
 
-def _result(site: Site) -> DType:
-    """The whole numbers of the layer's results."""
+def _bucketed(site: Site, buckets: Value, mode: str, count: int) -> Value:
+    """Numbers of buckets in the way and the type that the layer says.
+
+    Keras 2 makes 64 bits of whole numbers whose type is a real one (of every layer, before TensorFlow 2.6).
+    """
+    found = encoded(site, buckets, mode, count, DType.INT64)
     held = site.layer.config.get("dtype")
     inner = held.get("config") if isinstance(held, dict) else None
     name = inner.get("name") if isinstance(inner, dict) else held
-    return DType.INT32 if name == "int32" else DType.INT64
+    told = found.dtype if name is None else DTYPES.get(str(name))
+    if told is None or told is DType.STRING:
+        site.refuse(f"results of the type {str(name)[:40]!r}")
+    is_left = told is found.dtype or (mode == "int" and site.generation < 3 and told.is_floating)
+    return found if is_left else elementwise.cast(found, dtype=told)
+
+
+@handlers.layer("HashedCrossing")
+def crossed_features(site: Site, *columns: Value) -> Value:
+    """HashedCrossing: the bucket of what stands together in several features (preprocessing/hashed_crossing.py)."""
+    mode, buckets = site.config.word("output_mode", "int", "int", "one_hot"), site.config.positive("num_bins", 1)[0]
+    shape = columns[0].shape
+    if len(columns) < 2 or len(shape) > 2 or (len(shape) == 2 and shape[1] != 1):
+        site.invalid(f"{[column.type for column in columns]} are crossed, expected two or more [N] or [N, 1]")
+    if not all(column.dtype is DType.STRING or column.dtype.is_integer for column in columns):
+        site.invalid("features are crossed that are neither texts nor whole numbers")
+    return _bucketed(site, crossed(site.aligned(*columns), key=_CROSSING, buckets=buckets), mode, buckets)
 
 
 def _standardized(site: Site, x: Value) -> Value:
