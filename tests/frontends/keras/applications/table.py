@@ -155,11 +155,10 @@ def _row(found: Results, name: str) -> Iterator[str]:
 def _cell(answer: Answer | None) -> str:
     if answer is None:
         return ""
+    rounded = " (rounding)" if answer["status"] == "rounding" else ""
     if "steps" in answer:
-        return f"{answer['steps']}, {answer['fast']} ({answer['own']})"
-    if answer["status"] not in RIGHT:
-        return str(answer["status"])
-    return f"{answer['error']:.0e}" + (" (rounding)" if answer["status"] == "rounding" else "")
+        return f"{answer['steps']}, {answer['fast']} ({answer['own']})" + rounded
+    return f"{answer['error']:.0e}" + rounded if answer["status"] in RIGHT else str(answer["status"])
 
 
 def _pair(answers: dict[str, Answer], ours: str, told: Callable[[Answer], str]) -> str:
