@@ -8,14 +8,18 @@ import stat
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from xir._exchange import exchanged_folder
 from xir._reading import FileSlice, PathLike, file_error
+from xir._stages import temporary_name
 from xir.errors import FileError, UnsafeError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
 
 _NO_TEMPORARY = frozenset((errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT))
 """What open(2) answers to O_TMPFILE where the kernel or the file system does not have it."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 BLOCK_BYTES = 1 << 21
 """Bytes that are handed to the operating system at once, from a multiple of as many on.
@@ -66,7 +70,7 @@ class OutputFile:
                 if error.errno not in _NO_TEMPORARY:
                     raise
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._temporary = _temporary_name()
+        self._temporary = temporary_name()
         return os.open(self._temporary, flags, permissions, dir_fd=self._folder)
 
     def tell(self) -> int:
@@ -131,22 +135,23 @@ class OutputFile:
         except OSError as error:
             raise file_error(error, self.path, "write the file to the disk") from error
 
-    def publish(self, name: str) -> None:
-        """Gives the finished file its name in its folder, in the place of a file that had it."""
+    def publish(self, name: str, folder: int | None = None) -> None:
+        """Gives the finished file its name in its folder, or in another one, in the place of a file that had it."""
         try:
             if self._temporary is None:
-                self._temporary = _temporary_name()
+                self._temporary = temporary_name()
                 # Only linkat(2) with a folder follows the link in /proc, and only rename(2) may replace a file.
                 os.link(f"/proc/self/fd/{self._descriptor}", self._temporary, dst_dir_fd=self._folder)
-            os.rename(self._temporary, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+            into = self._folder if folder is None else folder
+            os.rename(self._temporary, name, src_dir_fd=self._folder, dst_dir_fd=into)
             self._temporary = None
         except OSError as error:
             raise file_error(error, self.path, "give the file its name") from error
 
-    def stands_as(self, name: str) -> bool:
-        """Whether the folder's file `name` is this very file."""
+    def stands_as(self, name: str, folder: int) -> bool:
+        """Whether the file `name` of an open folder is this very file."""
         try:
-            return os.path.samestat(os.stat(name, dir_fd=self._folder), os.fstat(self._descriptor))
+            return os.path.samestat(os.stat(name, dir_fd=folder), os.fstat(self._descriptor))
         except OSError:
             return False
 
@@ -167,7 +172,8 @@ class AtomicGroup:
 
     The data files get their names first and the model last: whoever sees the new model sees its data too. Name a
     data file by the hash of its content, so that an old model's data is never overwritten with other bytes. Where the
-    format says the name, a kill between the renames leaves the old model with new data.
+    format says the name, let the file stand in a folder in the model's: if an old one is there, the model's folder is
+    replaced whole (`xir._exchange`).
 
     Attributes:
         model: the model file, to be written like any other.
@@ -223,38 +229,49 @@ class AtomicGroup:
             named.append((output, name))
         for output in [*(output for output, _ in named), self.model]:
             output.finish()
-        folders = sorted({os.path.dirname(name) for _, name in named} - {""})
+        if not any("/" in name and _exists(name, self._folder) for _, name in named):
+            self._place(named, self._folder)
+            return
+        with exchanged_folder(self._parent, self.model.path) as twin:
+            folder = os.open(twin, _FOLDER)
+            try:
+                self._place(named, folder)
+            finally:
+                os.close(folder)
+
+    def _place(self, named: Sequence[tuple[OutputFile, str]], folder: int) -> None:
+        """Gives every file its name in an open folder, the model's last; on an exception none has one."""
+        within = sorted({os.path.dirname(name) for _, name in named} - {""})
         with ExitStack() as undo:
-            for within in folders:
-                self._make(within, undo)
+            for each in within:
+                self._make(each, folder, undo)
             for output, name in named:
-                if not _exists(name, self._folder):
-                    undo.callback(self._take_back, name)
-                output.publish(name)
-            for within in folders:
-                self._sync(within)
-            self.model.publish(self._name)
+                if not _exists(name, folder):
+                    undo.callback(self._take_back, name, folder)
+                output.publish(name, folder)
+            for each in within:
+                self._sync(each, folder)
+            self.model.publish(self._name, folder)
             undo.pop_all()
 
-    def _make(self, within: str, undo: ExitStack) -> None:
+    def _make(self, within: str, folder: int, undo: ExitStack) -> None:
         """Makes a folder in the model's folder; one that is there must be one itself, no link to another."""
         try:
-            os.mkdir(within, dir_fd=self._folder)
-            undo.callback(self._take_back_folder, within)
+            os.mkdir(within, dir_fd=folder)
+            undo.callback(_take_back_folder, within, folder)
         except FileExistsError:
-            status = os.stat(within, dir_fd=self._folder, follow_symlinks=False)
+            status = os.stat(within, dir_fd=folder, follow_symlinks=False)
             if not stat.S_ISDIR(status.st_mode):
                 path = os.path.join(self._parent, within)
                 raise FileError("is no folder; data files stand there", number=902, file=path, hint="move it") from None
         except OSError as error:
             raise file_error(error, os.path.join(self._parent, within), "make the folder") from error
 
-    def _sync(self, within: str) -> None:
+    def _sync(self, within: str, folder: int) -> None:
         """Waits until the names in a folder of the model's folder are on the disk."""
         path = os.path.join(self._parent, within)
-        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            descriptor = os.open(within, flags, dir_fd=self._folder)
+            descriptor = os.open(within, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
         except OSError as error:
             raise file_error(error, path, "write the folder to the disk") from error
         try:
@@ -262,16 +279,11 @@ class AtomicGroup:
         finally:
             os.close(descriptor)
 
-    def _take_back_folder(self, within: str) -> None:
-        """Removes a folder that was made, unless the model's data files stay in it."""
-        with suppress(OSError):
-            os.rmdir(within, dir_fd=self._folder)
-
-    def _take_back(self, name: str) -> None:
+    def _take_back(self, name: str, folder: int) -> None:
         """Removes a data file whose model did not get its name (Ctrl-C can come between that and its return)."""
-        if not self.model.stands_as(self._name):
+        if not self.model.stands_as(self._name, folder):
             with suppress(OSError):
-                os.unlink(name, dir_fd=self._folder)
+                os.unlink(name, dir_fd=folder)
 
     def discard(self) -> None:
         """Closes every file and removes those that have no name yet."""
@@ -279,14 +291,16 @@ class AtomicGroup:
             output.discard()
 
 
-def _temporary_name() -> str:
-    return f".xir-{os.urandom(8).hex()}.tmp"
+def _take_back_folder(within: str, folder: int) -> None:
+    """Removes a folder that was made, unless the model's data files stay in it."""
+    with suppress(OSError):
+        os.rmdir(within, dir_fd=folder)
 
 
 def _exists(name: str, folder: int) -> bool:
     try:
         os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     return True
 
@@ -337,7 +351,7 @@ def atomic_group(path: PathLike) -> Generator[AtomicGroup, None, None]:
     parent = os.path.dirname(target)
     with ExitStack() as opened:
         try:
-            folder = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            folder = os.open(parent, _FOLDER)
         except OSError as error:
             raise file_error(error, parent, "open the folder to write into") from error
         opened.callback(os.close, folder)
