@@ -18,8 +18,12 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | Non
 CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 """Members of an archive."""
 
-LISTS = ("layers", "_layer_checkpoint_dependencies")
-"""Where the weights keep the layers of a model; the second is that of tf.keras 2.12 (`H5IOStore.get`)."""
+TWICE = "_layer_checkpoint_dependencies"
+"""Where tf.keras 2.12 and 2.13 keep the layers of a model: the dictionary of Functional (engine/functional.py) has
+each layer with weights two times, as one with weights and as one of all, and both count."""
+
+LISTS = ("layers", TWICE)
+"""Where the weights keep the layers of a model."""
 
 VARIABLES = "vars"
 """The group of an object's own variables."""

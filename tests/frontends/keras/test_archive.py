@@ -73,6 +73,20 @@ def test_variables_stand_in_the_order_of_their_numbers(tmp_path):
     np.testing.assert_allclose(found, np.full((1, 3), 479001600.0), rtol=1e-6)
 
 
+def test_layers_with_weights_count_twice_where_tf_keras_2_12_kept_them(tmp_path):
+    layers = [
+        node("Dense", "a", tensor("x"), units=3, use_bias=False),
+        node("ReLU", "b", tensor("a")),
+        node("Dense", "c", tensor("b"), units=3, use_bias=False),
+        node("ReLU", "d", tensor("c")),
+        node("Dense", "y", tensor("d"), units=3, use_bias=False),
+    ]
+    held = {f"dense{end}": [np.eye(3, dtype=np.float32) * size] for end, size in (("", 2), ("_2", 3), ("_4", 5))}
+    weights = keras3_weights({f"_layer_checkpoint_dependencies/{name}": each for name, each in held.items()})
+    graph = xir.load(archive(tmp_path / "m.keras", functional(X, *layers), weights))
+    assert xir.run(graph, {"x": np.ones((1, 3), np.float32)})["y"].tolist() == [[30.0, 30.0, 30.0]]
+
+
 def test_layers_that_prepare_images_in_a_row(tmp_path):
     x = node("InputLayer", "x", batch_shape=[None, 2, 2, 1])
     inner = [node("RandomCrop", "a", height=1, width=1), node("Rescaling", "b", scale=2.0, offset=1.0)]

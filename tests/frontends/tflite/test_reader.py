@@ -77,6 +77,19 @@ def test_what_a_file_holds_besides_is_told(tmp_path):
     assert load_model(str(path)).metadata == told
 
 
+def test_signatures_with_the_tag_of_older_converters(tmp_path):
+    model = Model()
+    graph = model.subgraph()
+    x = graph.input("float32", (3,))
+    graph.outputs += graph.op("ABS", [x], [Out(shape=(3,))], {"AbsOptions": {}})
+    content = model.content()
+    content["signature_defs"] = ({"signature_key": "serving_default", "deprecated_tag": ""},)
+    path = tmp_path / "m.tflite"
+    path.write_bytes(write_tflite(content))
+    graph = xir.load(str(path), method="serving_default")
+    assert [node.op.name for node in graph.nodes] == ["abs"]
+
+
 def test_the_format_is_found_from_the_content(tmp_path):
     path = tmp_path / "model.bin"
     path.write_bytes(single("RELU", Fed(WEIGHTS)).data)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from xir.errors import InvalidModelError
 from xir.frontends.keras.model import Network, Variable, Weights
-from xir.keras_layout import LISTS, Groups
+from xir.keras_layout import LISTS, TWICE, Groups
 
 OPERATION = "ops."
 """How the kinds of operations (`keras.ops`) begin, which are no layers."""
@@ -23,15 +23,28 @@ def weights_of_layers(network: Network, weights: Weights) -> dict[str, Weights]:
     """
     if weights.parts is None:
         return _by_names(network, weights)
-    lists = [weights.parts[name].parts for name in LISTS if name in weights.parts]
-    held: Mapping[str, Weights] = (lists[0] if lists else None) or {}
+    root = next((name for name in LISTS if name in weights.parts), None)
+    held: Mapping[str, Weights] = (weights.parts[root].parts if root else None) or {}
     groups = Groups()
     found: dict[str, Weights] = {}
     for layer in network.layers:
         if layer.kind.startswith(OPERATION):
             continue
-        found[layer.name] = held.get(groups.of(layer.kind), Weights((), {}))
+        own = found[layer.name] = held.get(groups.of(layer.kind), Weights((), {}))
+        if root == TWICE and _has_variables(own):
+            groups.of(layer.kind)
     return found
+
+
+def _has_variables(weights: Weights) -> bool:
+    """Whether an object, or anything that it is made of, has variables."""
+    waiting = [weights]
+    while waiting:
+        each = waiting.pop()
+        if each.variables:
+            return True
+        waiting += (each.parts or {}).values()
+    return False
 
 
 def _by_names(network: Network, weights: Weights) -> dict[str, Weights]:
