@@ -113,8 +113,7 @@ class Worker:
         """
         if self._process is not None:
             return self._process
-        if self._stopped:
-            raise UsageError(f"runtime {self._runtime!r} was stopped")
+        self._go_on()
         self._held.clear()
         self._done = 0
         self._said = os.memfd_create("said", os.MFD_CLOEXEC)
@@ -131,6 +130,7 @@ class Worker:
             env={**os.environ, **_ONE_THREAD, "PYTHONPATH": folders},
             start_new_session=True,
         )
+        self._go_on()  # `stop` saw no process where it was called while this one was made
         try:
             told = self._answer(self._process, limits.start)
         except (_LateError, OSError, EOFError) as error:
@@ -144,6 +144,16 @@ class Worker:
             raise kind(f"runtime {self._runtime!r} does not start: {told['error']}", hint=hint)
         self.version, self.peer = str(told["version"]), bool(told["peer"])
         return self._process
+
+    def _go_on(self) -> None:
+        """Ends the process where `stop` was called.
+
+        Raises:
+            UsageError: it was.
+        """
+        if self._stopped:
+            self._end()
+            raise UsageError(f"runtime {self._runtime!r} was stopped")
 
     def _answer(self, process: subprocess.Popen[bytes], seconds: float) -> Mapping[str, object]:
         """The next line that the process says.

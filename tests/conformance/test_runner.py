@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from xir.errors import MissingExtraError, UsageError
 from xir.limits import MEBI
 from xir_conformance.plugins import RUNTIMES, SUITES, available, check_runtimes, runtime_named, suite_named
-from xir_conformance.pool import Limits
+from xir_conformance.pool import Limits, Worker
 from xir_conformance.runner import Shard, chosen_cases, run_suite, shard_from_text
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -125,6 +126,20 @@ def test_whoever_interrupts_leaves_no_process_behind(suite, runtime):
 
     with pytest.raises(KeyboardInterrupt):
         outcomes(suite, runtime, jobs=2, progress=interrupt, limits=Limits())
+    assert [line for line in children() if "xir_conformance.worker" in line] == []
+
+
+def test_a_process_that_is_made_while_its_worker_is_stopped_ends(plugin, monkeypatch):
+    worker, make = Worker("test-right", Limits()), subprocess.Popen
+
+    def interrupted(*arguments, **options):
+        made = make(*arguments, **options)
+        worker.stop()
+        return made
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(UsageError, match="was stopped"):
+        worker.started()
     assert [line for line in children() if "xir_conformance.worker" in line] == []
 
 
