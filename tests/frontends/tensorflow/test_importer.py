@@ -132,6 +132,28 @@ def test_a_frame_becomes_a_loop(tmp_path):
     assert xir.run(graph, {"x": np.array([1, -1], np.float32)})["y"].tolist() == [32, -32]
 
 
+def test_a_list_in_a_loop_has_elements_of_the_size_of_an_input(tmp_path):
+    _, *rest = counting_loop()
+    nodes = [
+        placeholder("x", -1, 2),
+        *rest,
+        literal("shape", [-1, 2], (2,), I),
+        scalar("count", 5),
+        node("TensorListReserve", "list", "shape", "count", element_dtype=F, shape_type=I),
+        node("Enter", "list/enter", "list", T="DT_VARIANT", frame_name="f"),
+        node("Merge", "held", "list/enter", "list/next", T="DT_VARIANT", N=2),
+        node("Switch", "list/switch", "held", "cond", T="DT_VARIANT"),
+        node("TensorListSetItem", "set", "list/switch:1", "i/switch:1", "x/twice", element_dtype=F),
+        node("NextIteration", "list/next", "set", T="DT_VARIANT"),
+        node("Exit", "list/exit", "list/switch", T="DT_VARIANT"),
+        node("TensorListStack", "all", "list/exit", "shape", element_dtype=F),
+    ]
+    graph = xir.load(write(tmp_path, *nodes), outputs=["all"])
+    x = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
+    found = xir.run(graph, {"x": x})["all"]
+    np.testing.assert_array_equal(found, np.stack([x * 2**step for step in range(1, 6)]))
+
+
 def branch(predicate):
     """X + 1 where the predicate holds, else x + x."""
     return [

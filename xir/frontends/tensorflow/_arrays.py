@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,7 @@ from xir.errors import UnsupportedError
 from xir.frontends._operands import Knowledge
 from xir.frontends.tensorflow._handles import ArrayState
 from xir.ir.constant import constant_of
-from xir.ir.dims import Dim, Shape, Symbol
+from xir.ir.dims import Dim, Shape, Symbol, symbols_of
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops._targets import size_value
@@ -29,8 +30,14 @@ def filled(knowledge: Knowledge, dtype: DType, size: Value, element: Shape) -> V
     return broadcast(zero, concat(*rows, axis=0), shape=(count, *element))
 
 
-def begun(knowledge: Knowledge, empty: ArrayState, after: ArrayState) -> ArrayState:
+def begun(knowledge: Knowledge, empty: ArrayState, after: ArrayState, known: Set[Symbol]) -> ArrayState:
     """An array of which nothing told the elements, of those that a step wrote into it.
+
+    Args:
+        knowledge: what is known of values.
+        empty: the array before the loop.
+        after: the array after a step.
+        known: sizes that tensors before the loop have.
 
     Raises:
         UnsupportedError: the sizes of an element are made in the loop.
@@ -38,6 +45,6 @@ def begun(knowledge: Knowledge, empty: ArrayState, after: ArrayState) -> ArraySt
     if after.stack is None:
         return empty
     element = after.stack.shape[1:]
-    if any(isinstance(size, Symbol) and size.name is None for size in element):
+    if any(symbol.name is None and symbol not in known for size in element for symbol in symbols_of(size)):
         raise UnsupportedError("an array in a loop whose elements have sizes that the loop alone tells")
     return replace(empty, stack=filled(knowledge, after.dtype, empty.size, element))

@@ -18,6 +18,7 @@ from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow.model import Edge, TfFunction, TfNode
 from xir.ir.constant import constant_of
 from xir.ir.constraints import collecting
+from xir.ir.dims import symbols_of
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType, Type
 from xir.ops import control
@@ -259,11 +260,13 @@ class Control:
         if not any(isinstance(value, ArrayState) and value.stack is None for value in start):
             return start
         after = loop.step(list(loop.start))
+        sizes = (size for type in types_of(loop.start) if isinstance(type, TensorType) for size in type.shape)
+        known = {symbol for size in sizes for symbol in symbols_of(size)}
         told: list[Operand] = []
         for place, value in zip(moving, start, strict=True):
             made = after[place]
             if isinstance(value, ArrayState) and isinstance(made, ArrayState) and value.stack is None:
-                value = begun(self.importer.knowledge, value, made)
+                value = begun(self.importer.knowledge, value, made, known)
             told.append(value)
         return told
 
