@@ -10,11 +10,11 @@ from typing import TypeAlias
 from xir.frontends.adjust import Wanted, adjusted
 from xir.frontends.load import load_model
 from xir.frontends.options import Loaded, LoadOptions
-from xir.frontends.type_spec import split_specs
+from xir.frontends.type_spec import with_specs
 from xir.ir.graph import Graph
 from xir.ir.types import Type
 
-TypeSpec: TypeAlias = "str | Type | bool | int | float"
+TypeSpec: TypeAlias = "str | Type | bool | int | float | None"
 Model: TypeAlias = "str | os.PathLike[str] | Graph"
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Told what is being done, how many of its steps are done, and how many there are."""
@@ -48,8 +48,7 @@ def load_options(
     if prototxt is not None:
         chosen = replace(chosen, prototxt=os.fspath(prototxt))
     if inputs:
-        types, numbers = split_specs(inputs)
-        chosen = replace(chosen, inputs=types, numbers=numbers)
+        chosen = with_specs(chosen, inputs)
     return chosen if outputs is None else replace(chosen, outputs=tuple(outputs))
 
 

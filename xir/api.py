@@ -100,7 +100,8 @@ def load(
             a graph is returned as it is.
         prototxt: Caffe: the description of the net, instead of the one that is found beside the weights.
         weights: Keras: the weights of a configuration (`.json`), instead of those that are found beside it.
-        inputs: types of inputs, such as `{"data": "f32[1,3,224,224]"}`, which replace what the file says.
+        inputs: types of inputs, such as `{"data": "f32[1,3,224,224]"}`, which replace what the file says. TensorFlow: a
+            result of a node becomes an input, too, where it is named; with None of the type that the graph tells.
         outputs: names of the values to compute instead of the file's outputs.
         method: TorchScript: the method of the model that is wanted, instead of `forward`; TFLite and SavedModel: the
             signature.

@@ -47,15 +47,13 @@ def reading_options(function: F) -> F:
         ignore_training: bool,
         **rest: object,
     ) -> object:
-        from xir.frontends.type_spec import split_specs
+        from xir.frontends.type_spec import with_specs
 
         if mean is not None and not preprocess:
             raise UsageError("--mean says nothing without --preprocess", hint="add --preprocess")
-        types, numbers = split_specs(pairs("--input", inputs))
+        specs = {**pairs("--input", [word for word in inputs if "=" in word]), **_untyped(inputs)}
         options = replace(
-            plain_options(settings_of(click.get_current_context())),
-            inputs=types,
-            numbers=numbers,
+            with_specs(plain_options(settings_of(click.get_current_context())), specs),
             outputs=outputs or None,
             method=method,
             weights=weights_file,
@@ -81,8 +79,8 @@ _READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
         "--input",
         "inputs",
         multiple=True,
-        metavar="NAME=TYPE",
-        help="Type an input: data=f32[N,3,h,w]; or a number: sr=16000.",
+        metavar="NAME[=TYPE]",
+        help="Type an input: data=f32[N,3,h,w]; or a number: sr=16000. TensorFlow: make an input of a result.",
     ),
     click.option("--output", "outputs", multiple=True, metavar="NAME", help="Compute this value; may be repeated."),
     click.option("--method", metavar="NAME", help="TorchScript: the method; TFLite, SavedModel: the signature."),
@@ -98,6 +96,11 @@ _READING: tuple[Callable[[Callable[..., object]], Callable[..., object]], ...] =
     click.option("--fill-missing", is_flag=True, help="Caffe: make up weights that the caffemodel lacks."),
     click.option("--ignore-training", is_flag=True, help="ONNX, xir: leave out the training that the file tells of."),
 )
+
+
+def _untyped(words: Sequence[str]) -> dict[str, None]:
+    """The words without a type: values that become inputs, of the types that the model tells."""
+    return {word: None for word in words if "=" not in word}
 
 
 def plain_options(settings: Settings) -> LoadOptions:

@@ -127,7 +127,7 @@ def test_certificate_and_map(tmp_path, capsys):
         (("--out-dir", "b", "--map", "m"), "are for one model"),
         (("-o", "a.onnx", "--certificate", "c", "--no-verify"), "--certificate needs the verification"),
         (("-o", "a.txt"), "no format that xir writes"),
-        (("-o", "a.onnx", "--input", "data"), "expected NAME=VALUE"),
+        (("-o", "a.onnx", "--input", "data"), "'data' is given none"),
         (("-o", "a.onnx", "--input", "data=f32"), "is no tensor type"),
         (("-o", "a.onnx", "--mean", "m"), "--mean says nothing without --preprocess"),
         (("-o", "a.onnx", "--rename-inputs", "no=x"), "the model has no input 'no'"),

@@ -27,6 +27,7 @@ class Format:
         load: reads one.
         takes_numbers: whether its models have inputs that are numbers of the program, no tensors.
         takes_weights: whether a person may name the file with the weights.
+        takes_cuts: whether its models are cut at values that become inputs while they are read.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Format:
     load: Callable[[str, LoadOptions], Loaded]
     takes_numbers: bool = False
     takes_weights: bool = False
+    takes_cuts: bool = False
 
 
 def formats() -> tuple[Format, ...]:
@@ -46,11 +48,22 @@ def formats() -> tuple[Format, ...]:
         Format("pt2", "an exported program of PyTorch", (".pt2",), _is_pt2, _load_pt2),
         Format("torchscript", "TorchScript", (".jit", ".ts"), _is_torchscript, _load_torchscript, takes_numbers=True),
         Format("tflite", "TFLite", (".tflite",), _is_tflite, _load_tflite),
-        Format("saved_model", "a SavedModel of TensorFlow", ("saved_model.pb",), _is_saved_model, _load_saved_model),
-        Format("meta_graph", "a MetaGraph of TensorFlow", (".meta",), _is_meta_graph, _load_meta_graph),
-        Format("tfjs", "a graph model of TensorFlow.js", (".json",), _is_tfjs, _load_tfjs),
+        Format(
+            "saved_model",
+            "a SavedModel of TensorFlow",
+            ("saved_model.pb",),
+            _is_saved_model,
+            _load_saved_model,
+            takes_cuts=True,
+        ),
+        Format(
+            "meta_graph", "a MetaGraph of TensorFlow", (".meta",), _is_meta_graph, _load_meta_graph, takes_cuts=True
+        ),
+        Format("tfjs", "a graph model of TensorFlow.js", (".json",), _is_tfjs, _load_tfjs, takes_cuts=True),
         Format("tfjs_layers", "a layers model of TensorFlow.js", (".json",), _is_tfjs_layers, _load_tfjs_layers),
-        Format("tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow),
+        Format(
+            "tensorflow", "a graph of TensorFlow", (".pb", ".pbtxt"), _is_tensorflow, _load_tensorflow, takes_cuts=True
+        ),
         Format("keras_archive", "a model of Keras 3", (".keras",), _is_keras_archive, _load_keras_archive),
         Format(
             "keras_json", "a configuration of Keras", (".json",), _is_keras_json, _load_keras_json, takes_weights=True
@@ -83,6 +96,12 @@ def load_model(path: str, options: LoadOptions | None = None) -> Loaded:
         )
     if chosen.weights is not None and not format.takes_weights:
         raise UsageError(f"{format.title} takes no file with weights of a person's choice", file=path)
+    if chosen.cuts and not format.takes_cuts:
+        raise UsageError(
+            f"{format.title} tells the types of its inputs; {chosen.cuts[0]!r} is given none",
+            file=path,
+            hint=f"type it: --input {chosen.cuts[0]}=f32[...]; `xir extract` makes inputs of other values",
+        )
     try:
         loaded = format.load(path, chosen)
     except InvalidModelError as error:

@@ -20,6 +20,8 @@ class LoadOptions:
 
     Attributes:
         inputs: types of inputs by name; they replace what the file says.
+        cuts: TensorFlow: results of nodes that become inputs, of the types that the graph tells; what they need is not
+            read. A name of `inputs` that is no input is such a result, too.
         numbers: TorchScript: what inputs and attributes that are numbers always are, by name.
         outputs: names of the values to compute, instead of the file's own outputs.
         method: TorchScript: the method of the model that is wanted, instead of `forward`; TFLite and SavedModel: the
@@ -39,6 +41,7 @@ class LoadOptions:
     """
 
     inputs: Mapping[str, Type] = field(default_factory=dict[str, Type])
+    cuts: Sequence[str] = ()
     numbers: Mapping[str, Plain] = field(default_factory=dict[str, bool | int | float])
     outputs: Sequence[str] | None = None
     method: str | None = None

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from xir.errors import UsageError, XirError
-from xir.frontends.options import Plain
+from xir.frontends.options import LoadOptions, Plain
 from xir.ir.dims import Dim, Symbol
 from xir.ir.types import TensorType, Type, dtype_from_name
 from xir.limits import MAX_RANK, element_count
@@ -73,3 +74,14 @@ def split_specs(specs: Mapping[str, str | Type | Plain]) -> tuple[dict[str, Type
     read = {name: parse_spec(spec) if isinstance(spec, str) else spec for name, spec in specs.items()}
     types = {name: spec for name, spec in read.items() if not isinstance(spec, bool | int | float)}
     return types, {name: spec for name, spec in read.items() if isinstance(spec, bool | int | float)}
+
+
+def with_specs(options: LoadOptions, specs: Mapping[str, str | Type | Plain | None]) -> LoadOptions:
+    """`options` with what a person says of inputs: a type or a number, or None for a value that becomes an input.
+
+    Raises:
+        UsageError: a text spells neither type nor number.
+    """
+    types, numbers = split_specs({name: spec for name, spec in specs.items() if spec is not None})
+    cuts = tuple(name for name, spec in specs.items() if spec is None)
+    return replace(options, inputs=types, numbers=numbers, cuts=cuts)

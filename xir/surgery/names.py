@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from xir.errors import UsageError
+from xir.frontends._near import SHOWN_NAMES, did_you_mean
 from xir.ir.graph import Graph
 from xir.ir.node import Node, Value
-
-SHOWN_NAMES = 5
-"""Names that an error proposes."""
 
 
 class Names:
@@ -45,10 +42,9 @@ class Names:
             return (self._values[name],)
         if name in self._layers:
             return self._layers[name].outputs
-        close = difflib.get_close_matches(name, sorted(self.known), SHOWN_NAMES)
         raise UsageError(
             f"{self.graph.name!r} has no value and no layer called {name!r}",
-            hint=f"did you mean {' or '.join(map(repr, close))}?" if close else "xir inspect --names lists the names",
+            hint=did_you_mean(name, self.known) or "xir inspect --names lists the names",
         )
 
 

@@ -92,7 +92,7 @@ def of_layers() -> list[tuple[str, Case]]:
          case("NonMaxSuppressionV5", BOXES, SCORES, fixed(2), ENDS[1], ENDS[0], fixed(0.5, "float32"))),
         ("joined with 'Cube'", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["Cube"])),
         ("too few operands", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["BiasAdd"])),
-        ("data come out of it", case("IteratorV2", output_types=["DT_FLOAT"], output_shapes=[(1,)])),
+        ("what it hands out is an input", case("IteratorV2", output_types=["DT_FLOAT"], output_shapes=[(1,)])),
         ("parses serialized examples", case("ParseExample", text("a"), text("b"), Nsparse=0, Ndense=0)),
         ("no sets of rows", case("DenseToDenseSetOperation", real(1, 2), real(1, 2), set_operation="union")),
         ("boxes of 2 kinds for 3 classes", case("CombinedNonMaxSuppression", real(1, 2, 2, 4), real(1, 2, 3), fixed(2),

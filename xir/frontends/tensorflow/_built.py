@@ -8,12 +8,13 @@ from types import MappingProxyType
 from xir.frontends.tensorflow._control import CALLS, CASE, IF, PASSING, WHILE
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, NEXT, SWITCH
 from xir.frontends.tensorflow._outputs import PLACEHOLDERS
+from xir.frontends.tensorflow._placed import HANDED_OUT, SOURCES
 from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow.lookups import TABLES
 
 BUILT_BY_IMPORTER: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        **dict.fromkeys(PLACEHOLDERS | VARIABLES | TABLES, ()),
+        **dict.fromkeys(PLACEHOLDERS | SOURCES | HANDED_OUT | VARIABLES | TABLES, ()),
         "Const": ("constant",),
         **dict.fromkeys(PASSING, ("identity",)),
         **dict.fromkeys(CALLS, ()),

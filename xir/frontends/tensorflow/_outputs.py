@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from xir.errors import XirError
+from xir.errors import InvalidModelError, UsageError, XirError
 from xir.frontends._contents import Contents
+from xir.frontends._near import did_you_mean
 from xir.frontends._operands import Knowledge
+from xir.frontends.tensorflow._placed import HANDED_OUT, SOURCES, unread
 from xir.frontends.tensorflow._site import Site
-from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode
+from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode, parse_edge
 from xir.frontends.tensorflow.op_defs import operator
 from xir.ir.node import UNKNOWN_RANK, Value
 from xir.ir.types import UnrankedType
+
+if TYPE_CHECKING:
+    from xir.frontends.tensorflow.saved_model import Signature
 
 PLACEHOLDERS = frozenset(("Placeholder", "PlaceholderV2", "PlaceholderWithDefault"))
 """Nodes that are inputs of the model."""
@@ -28,12 +34,13 @@ UNSAFE = {
 }
 """Operators that no model may have, and why."""
 
-_FED = "data come out of it that are not in the graph: freeze the graph without it"
-_EXAMPLES = "it parses serialized examples: serve the graph behind it, whose inputs are the features"
+_FED = "what it hands out is an input of a graph, not of a function, where it tells the types of tensors"
+_EXAMPLES = (
+    "it parses serialized examples: take what it makes as inputs (--input NAME=TYPE for each result that is read)"
+)
 _NESTED = "ragged tensors are taken apart into rows and values, not handed on whole"
 REFUSED: Mapping[str, str] = {
-    **dict.fromkeys(("IteratorV2", "IteratorGetNext", "OneShotIterator", "FIFOQueueV2"), _FED),
-    **dict.fromkeys(("QueueDequeueV2", "QueueDequeueManyV2", "QueueDequeueUpToV2"), _FED),
+    **dict.fromkeys(SOURCES | HANDED_OUT, _FED),
     **dict.fromkeys(("ParseExample", "ParseExampleV2", "ParseSingleExample"), _EXAMPLES),
     **dict.fromkeys(("RaggedTensorFromVariant", "RaggedTensorToVariant"), _NESTED),
     **dict.fromkeys(
@@ -55,10 +62,47 @@ def unsafe_nodes(graph: TfGraph) -> Iterator[tuple[TfNode, str]]:
 
 def found_outputs(graph: TfGraph) -> tuple[Edge, ...]:
     """The results of the nodes that no other node reads."""
-    read = {edge.node for node in graph.nodes.values() for edge in node.inputs}
-    read.update(name for node in graph.nodes.values() for name in node.controls)
-    ends = [node for node in graph.nodes.values() if node.name not in read and node.kind not in _NO_RESULTS]
+    ends = [node for node in map(graph.nodes.__getitem__, unread(graph)) if node.kind not in _NO_RESULTS]
     return tuple(Edge(node.name, "", index) for node in ends for index in range(_results(node)))
+
+
+def wanted_outputs(graph: TfGraph, signature: Signature | None, outputs: Sequence[str] | None) -> dict[str, Edge]:
+    """The outputs by name, as they were asked for or are found.
+
+    Raises:
+        UsageError: there is no such result, or output of the signature.
+        InvalidModelError: there are none, or the signature names what is not there.
+    """
+    if signature is not None:
+        return _signed(graph, signature, outputs)
+    if outputs is None:
+        found = {str(edge): edge for edge in found_outputs(graph)}
+        if not found:
+            raise InvalidModelError("the graph has no outputs", hint="name some with --output")
+        return found
+    wanted: dict[str, Edge] = {}
+    for name in outputs:
+        edge = parse_edge(name)
+        if edge is None or edge.node not in graph.nodes:
+            close = did_you_mean(name, graph.nodes)
+            raise UsageError(f"there is no node {name!r}", hint=close or "name a result like node or node:1")
+        wanted[name] = edge
+    return wanted
+
+
+def _signed(graph: TfGraph, signature: Signature, outputs: Sequence[str] | None) -> dict[str, Edge]:
+    """The outputs of the signature in the order of their nodes, or those that were asked for."""
+    known = signature.outputs
+    for name, edge in known.items():
+        if edge.node not in graph.nodes:
+            raise InvalidModelError(f"output {name!r} of the signature is {str(edge)!r}, which is not there")
+    if outputs is None:
+        order = sorted(known, key=lambda name: (graph.nodes[known[name].node].order, known[name].place, name))
+        return {name: known[name] for name in order}
+    unknown = [name for name in outputs if name not in known]
+    if unknown:
+        raise UsageError(f"the signature has no outputs {unknown}; it has {sorted(known)}")
+    return {name: known[name] for name in outputs}
 
 
 def untold_ranks(error: XirError, inputs: Mapping[str, Value]) -> str | None:

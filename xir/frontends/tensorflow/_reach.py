@@ -74,7 +74,7 @@ def reached(graph: TfGraph, starts: Sequence[str], kinds: frozenset[str] = VARIA
         UnsafeError: functions call one another too often.
     """
     top = Reach(graph.nodes, is_top=True, kinds=kinds)
-    pending: list[tuple[Reach, list[TfNode]]] = [(top, _needed(graph, starts))]
+    pending: list[tuple[Reach, list[TfNode]]] = [(top, needed(graph, starts))]
     seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
     while pending:
         reach, nodes = pending.pop()
@@ -100,7 +100,8 @@ def written(graph: TfGraph, starts: Sequence[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _needed(graph: TfGraph, starts: Sequence[str]) -> list[TfNode]:
+def needed(graph: TfGraph, starts: Sequence[str]) -> list[TfNode]:
+    """The nodes of the graph itself that must run so that those of the names `starts` can."""
     found: dict[str, TfNode] = {}
     pending = list(starts)
     while pending:
@@ -116,7 +117,7 @@ def _needed(graph: TfGraph, starts: Sequence[str]) -> list[TfNode]:
 def _calls(graph: TfGraph, node: TfNode, reach: Reach) -> Iterator[tuple[TfFunction, dict[str, str]]]:
     """The functions that a node calls, with the variables that it gives them."""
     operands = node.inputs[1:] if node.kind in _CHOICES else node.inputs
-    for function in _functions(graph, node):
+    for function in functions_of(graph, node):
         bound: dict[str, str] = {}
         for argument, edge in zip(function.arguments, operands, strict=False):
             variable = reach.variable(edge.node)
@@ -125,7 +126,8 @@ def _calls(graph: TfGraph, node: TfNode, reach: Reach) -> Iterator[tuple[TfFunct
         yield function, bound
 
 
-def _functions(graph: TfGraph, node: TfNode) -> Iterator[TfFunction]:
+def functions_of(graph: TfGraph, node: TfNode) -> Iterator[TfFunction]:
+    """The functions that a node calls or names."""
     names = [node.kind]
     for held in node.attributes.values():
         single, several = held.message("func"), held.message("list")

@@ -183,6 +183,22 @@ class Site(Operands):
         held = self._list(type, "type")
         return len(_NUMBER.findall(held)) if isinstance(held, str) else len(held.integers("type"))
 
+    def result_types(self) -> list[DType]:
+        """The element types of the results, one after another.
+
+        Raises:
+            UnsupportedError: one of them is no tensor.
+        """
+        found: list[DType] = []
+        for slot, width in zip(self.operator.outputs, self.widths(), strict=True):
+            declared = self.operator.parameters.get(slot.type)
+            if declared is None:
+                number = load_schema().enums["DataType"][f"DT_{slot.type.upper()}"]
+                found += [dtype_of(number, f"result {slot.name!r}")] * width
+            else:
+                found += self.dtypes(slot.type) if declared.type == "list(type)" else [self.dtype(slot.type)] * width
+        return found
+
     # --- operands --------------------------------------------------------------------------------------------------
 
     def value(self, operand: Operand) -> Value:

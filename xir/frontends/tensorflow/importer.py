@@ -16,14 +16,15 @@ from xir.frontends._problems import Problems
 from xir.frontends.tensorflow._control import Control
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, Frames
 from xir.frontends.tensorflow._handles import Handle, Operand, TableHandle, VariableHandle
-from xir.frontends.tensorflow._outputs import PLACEHOLDERS, REFUSED, found_outputs, unsafe_nodes, untold_ranks
+from xir.frontends.tensorflow._outputs import PLACEHOLDERS, REFUSED, unsafe_nodes, untold_ranks, wanted_outputs
+from xir.frontends.tensorflow._placed import pruned
 from xir.frontends.tensorflow._reach import VARIABLES
 from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow._written import SILENT, Written
 from xir.frontends.tensorflow.handlers import HANDLERS, STATE_HANDLERS
 from xir.frontends.tensorflow.lookups import TABLES, Tables
-from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode, parse_edge
+from xir.frontends.tensorflow.model import Edge, TfGraph, TfNode
 from xir.frontends.tensorflow.op_defs import Operator, operator
 from xir.frontends.tensorflow.proto.message import Message
 from xir.frontends.tensorflow.reader import read_graph
@@ -77,9 +78,18 @@ def import_tensorflow(
     return build(read_graph(path), inputs=inputs, outputs=outputs)
 
 
-def build(graph: TfGraph, *, inputs: Mapping[str, Type] | None = None, outputs: Sequence[str] | None = None) -> Graph:
-    """The graph of one that was read; see `import_tensorflow`."""
-    return _built(Importer(graph, dict(inputs or {})), outputs)
+def build(
+    graph: TfGraph,
+    *,
+    inputs: Mapping[str, Type] | None = None,
+    outputs: Sequence[str] | None = None,
+    tables: Tables | None = None,
+) -> Graph:
+    """The graph of one that was read, with its lookup tables or those of the one that it was cut out of.
+
+    See `import_tensorflow`.
+    """
+    return _built(Importer(graph, dict(inputs or {}), tables=tables), outputs)
 
 
 def build_saved(
@@ -155,13 +165,10 @@ class Importer:
             return self._graph(outputs, assumed)
 
     def _graph(self, outputs: Sequence[str] | None, assumed: Collected) -> Graph:
-        for node, reason in unsafe_nodes(self.model):
-            self.problems.note(node.kind, reason, "remove the node: xir runs no such thing", node.name)
-        if self.problems:
-            raise self.problems.error(len(self.model.nodes), self.file)
+        self._refuse_unsafe(outputs)
         scope = Scope(self.model.nodes)
-        edges = self._wanted(outputs)
-        self._take_given(scope)
+        edges = wanted_outputs(self.model, self.signature, outputs)
+        self.take_given(scope)
         self.evaluate(scope, [edge.node for edge in edges.values()])
         if self.problems:
             raise self.problems.error(len(self.model.nodes), self.file)
@@ -181,12 +188,22 @@ class Importer:
         )
         return drop_unused_parameters(with_live_names(graph, once=True))
 
+    def _refuse_unsafe(self, outputs: Sequence[str] | None) -> None:
+        """Refuses nodes that touch files or run code, wherever they stand; before what is fed, they are not there."""
+        model = self.model
+        if model.types:
+            model = pruned(model, [edge.node for edge in wanted_outputs(model, self.signature, outputs).values()])
+        for node, reason in unsafe_nodes(model):
+            self.problems.note(node.kind, reason, "remove the node: xir runs no such thing", node.name)
+        if self.problems:
+            raise self.problems.error(len(self.model.nodes), self.file)
+
     def _order(self) -> list[str]:
         """The names of the inputs in the order of their nodes."""
         if self.signature is None:
             return sorted(self.inputs, key=lambda name: self.model.nodes[name].order)
-        fed = self.signature.inputs
-        return sorted(self.inputs, key=lambda name: (self.model.nodes[fed[name][0].node].order, fed[name][0].place))
+        fed = {name: self.signature.inputs.get(name, (Edge(name, "", 0),))[0] for name in self.inputs}
+        return sorted(fed, key=lambda name: (self.model.nodes[fed[name].node].order, fed[name].place))
 
     def _signed_names(self, results: Mapping[str, Value]) -> dict[Value, str]:
         """The names of values: inputs and outputs have those of the signature."""
@@ -197,9 +214,6 @@ class Importer:
 
     def _take_signed(self, signature: Signature, scope: Scope) -> None:
         """Makes inputs of what the signature feeds; more than one result of a node may be fed."""
-        unknown = sorted(self.given.keys() - signature.inputs.keys())
-        if unknown:
-            raise UsageError(f"the signature has no inputs {unknown}; it has {sorted(signature.inputs)}")
         for name, (edge, told) in signature.inputs.items():
             if edge.node not in self.model.nodes:
                 raise InvalidModelError(f"input {name!r} of the signature feeds {str(edge)!r}, which is not there")
@@ -210,47 +224,15 @@ class Importer:
             fed[edge.place] = self.inputs[name] = Value(self.given.get(name, told))
             scope.results[edge.node] = tuple(fed)
 
-    def _take_given(self, scope: Scope) -> None:
+    def take_given(self, scope: Scope) -> None:
         """Makes inputs of the placeholders whose types are told; others become inputs where something reads them."""
         if self.signature is not None:
             self._take_signed(self.signature, scope)
             return
-        known = {node.name for node in self.model.nodes.values() if node.kind in PLACEHOLDERS}
         for name, told in self.given.items():
-            if name not in known:
-                raise UsageError(f"the graph has no inputs {[name]}; it has {sorted(known)}")
-            scope.results[name] = (self._input(self.model.nodes[name], told),)
-
-    def _wanted(self, outputs: Sequence[str] | None) -> dict[str, Edge]:
-        """The outputs by name, as they were asked for or are found."""
-        if self.signature is not None:
-            return self._signed(self.signature, outputs)
-        if outputs is None:
-            found = {str(edge): edge for edge in found_outputs(self.model)}
-            if not found:
-                raise InvalidModelError("the graph has no outputs", hint="name some with --outputs")
-            return found
-        wanted: dict[str, Edge] = {}
-        for name in outputs:
-            edge = parse_edge(name)
-            if edge is None or edge.node not in self.model.nodes:
-                raise UsageError(f"there is no node {name!r}", hint="name a result like node or node:1")
-            wanted[name] = edge
-        return wanted
-
-    def _signed(self, signature: Signature, outputs: Sequence[str] | None) -> dict[str, Edge]:
-        """The outputs of the signature in the order of their nodes, or those that were asked for."""
-        known = signature.outputs
-        for name, edge in known.items():
-            if edge.node not in self.model.nodes:
-                raise InvalidModelError(f"output {name!r} of the signature is {str(edge)!r}, which is not there")
-        if outputs is None:
-            order = sorted(known, key=lambda name: (self.model.nodes[known[name].node].order, known[name].place, name))
-            return {name: known[name] for name in order}
-        unknown = [name for name in outputs if name not in known]
-        if unknown:
-            raise UsageError(f"the signature has no outputs {unknown}; it has {sorted(known)}")
-        return {name: known[name] for name in outputs}
+            if name not in self.model.nodes:
+                raise UsageError(f"the graph has no inputs {[name]}")
+            scope.results[name] = (self._input(self.model.nodes[name], told, scope),)
 
     def _tensor(self, name: str, edge: Edge, scope: Scope) -> Value:
         found = self.operand(edge, scope)
@@ -375,7 +357,7 @@ class Importer:
         if self.control.handles(node):
             return self.control.results(node, scope)
         if node.kind in PLACEHOLDERS and not self._has_default(node):
-            return [self._input(node, None)]
+            return [self._input(node, None, scope)]
         if any(edge.node in scope.lost for edge in node.inputs):
             return None
         declared = operator(node.kind)
@@ -410,8 +392,11 @@ class Importer:
             site.refuse(f"unknown attributes {', '.join(repr(name) for name in unknown)}")
         return (made,) if isinstance(made, Value | Handle) else made
 
-    def _input(self, node: TfNode, told: Type | None) -> Value:
+    def _input(self, node: TfNode, told: Type | None, scope: Scope) -> Value:
         """A placeholder: an input of the model."""
+        if scope.parent is not None:
+            raise UnsupportedError("an input that stands inside of a loop or a function")
+        told = told or self.model.types.get(node.name)
         if told is None:
             held, dtype = node.attributes.get("shape"), node.attributes.get("dtype")
             sizes = None if held is None else shape_of_message(held.message("shape"))

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import replace
 
 from xir.frontends.options import Loaded, LoadOptions
 from xir.frontends.state import state_notes
-from xir.frontends.tensorflow.importer import build, build_saved
+from xir.frontends.tensorflow._cutting import Cut, cut
+from xir.frontends.tensorflow._placed import source_notes
+from xir.frontends.tensorflow.importer import Imported, Importer, build, build_saved
+from xir.frontends.tensorflow.lookups import Tables
 from xir.frontends.tensorflow.model import TfGraph
 from xir.frontends.tensorflow.reader import looks_like_graph, read_graph
 from xir.frontends.tensorflow.saved_model import (
@@ -18,6 +23,7 @@ from xir.frontends.tensorflow.saved_model import (
     read_saved_model,
 )
 from xir.frontends.tensorflow.tfjs import looks_like_graph_model, read_graph_model
+from xir.ir.types import Type
 
 __all__ = [
     "load_graph",
@@ -38,8 +44,12 @@ def load_graph(path: str, options: LoadOptions) -> Loaded:
         FormatError, UnsupportedError, InvalidModelError, UnsafeError: as `import_tensorflow`.
     """
     model = read_graph(path)
-    graph = build(model, inputs=options.inputs, outputs=options.outputs)
-    return Loaded(graph, "tensorflow", (path,), len(model.nodes), _left_out(model))
+    part = cut(
+        Cut(model, None, options.inputs), options.cuts, options.outputs, lambda types: Importer(model, dict(types))
+    )
+    graph = build(part.graph, inputs=part.inputs, outputs=options.outputs, tables=Tables(model))
+    notes = (*_left_out(part.graph), *source_notes(part.graph, graph.input_names))
+    return Loaded(graph, "tensorflow", (path,), len(model.nodes), notes)
 
 
 def load_saved(path: str, options: LoadOptions) -> Loaded:
@@ -70,13 +80,13 @@ def load_tfjs(path: str, options: LoadOptions) -> Loaded:
         FormatError, UnsupportedError, InvalidModelError, UnsafeError, FileError: as `read_graph_model` and `build`.
     """
     model = read_graph_model(path, trust_links=options.trust_links)
-    graph = build_saved(model, inputs=options.inputs, outputs=options.outputs).graph
-    return Loaded(graph, "tfjs", model.files, model.graph.held_nodes(), _left_out(model.graph))
+    imported, notes = _imported(model, options)
+    return Loaded(imported.graph, "tfjs", model.files, model.graph.held_nodes(), tuple(notes))
 
 
 def _saved(model: SavedModel, options: LoadOptions) -> Loaded:
-    imported = build_saved(model, inputs=options.inputs, outputs=options.outputs)
-    notes = [*_left_out(model.graph), *state_notes(imported.state)]
+    imported, notes = _imported(model, options)
+    notes += state_notes(imported.state)
     if model.others and options.method is None:
         told = ", ".join(repr(name) for name in model.others)
         read = f"the signature {model.name!r}" if model.name else "the graph"
@@ -88,6 +98,20 @@ def _saved(model: SavedModel, options: LoadOptions) -> Loaded:
     format = "saved_model" if model.name and not model.path.endswith(META) else "meta_graph"
     nodes = model.graph.held_nodes()
     return Loaded(imported.graph, format, model.files, nodes, tuple(notes), state=imported.state)
+
+
+def _imported(model: SavedModel, options: LoadOptions) -> tuple[Imported, list[str]]:
+    """What a model is where it is cut, and what a person should know of it."""
+
+    def trial(types: Mapping[str, Type]) -> Importer:
+        return Importer(model.graph, dict(types), model.signature, model.variables, model.tables)
+
+    outputs = options.outputs if model.signature is not None else options.outputs or model.outputs or None
+    part = cut(Cut(model.graph, model.signature, options.inputs), options.cuts, outputs, trial)
+    imported = build_saved(
+        replace(model, graph=part.graph, signature=part.signature), inputs=part.inputs, outputs=options.outputs
+    )
+    return imported, [*_left_out(part.graph), *source_notes(part.graph, imported.graph.input_names)]
 
 
 def _left_out(model: TfGraph) -> tuple[str, ...]:

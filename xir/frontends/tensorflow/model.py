@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from xir.frontends.tensorflow.proto.message import Message
 from xir.ir.constant import Constant
+from xir.ir.types import Type
 
 _EDGE = re.compile(r"\^?([^:^]+)(?::([A-Za-z_]\w*))?(?::(\d{1,9}))?")
 
@@ -81,12 +82,16 @@ class TfGraph:
         nodes: its nodes by name, in the order of the file.
         functions: the library by name.
         held: {name of a constant: its elements}, of those that lie outside of the graph.
+        types: {name of a placeholder: its type}, of those that stand for results of other nodes.
+        origins: {name of such a placeholder: the kind of the other node}.
     """
 
     path: str
     nodes: Mapping[str, TfNode]
     functions: Mapping[str, TfFunction] = field(default_factory=dict[str, TfFunction])
     held: Mapping[str, Constant] = field(default_factory=dict[str, Constant])
+    types: Mapping[str, Type] = field(default_factory=dict[str, Type])
+    origins: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def held_nodes(self) -> int:
         """How many nodes the file holds, those of functions included."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from xir.errors import FormatError, InvalidModelError
 from xir.files import MappedFile, PathLike, open_mapped, read_text
 from xir.frontends._wire import LENGTH, VARINT, Span, Wire
+from xir.frontends.tensorflow._placed import with_sources
 from xir.frontends.tensorflow.model import Edge, TfFunction, TfGraph, TfNode, parse_edge
 from xir.frontends.tensorflow.proto.binary import read_message
 from xir.frontends.tensorflow.proto.message import Message
@@ -75,7 +76,7 @@ def read_graph(path: PathLike) -> TfGraph:
 
 
 def graph_of(message: Message, path: str) -> TfGraph:
-    """The graph that a GraphDef message describes."""
+    """The graph that a GraphDef message describes; what iterators and queues hand out are placeholders."""
     nodes = _nodes(message.messages("node"), path)
     functions: dict[str, TfFunction] = {}
     library = message.message("library")
@@ -84,7 +85,7 @@ def graph_of(message: Message, path: str) -> TfGraph:
         if function.name in functions:
             raise InvalidModelError(f"two functions are called {function.name!r}", file=path)
         functions[function.name] = function
-    return TfGraph(path, nodes, functions)
+    return with_sources(TfGraph(path, nodes, functions))
 
 
 def _function(message: Message, path: str) -> TfFunction:

@@ -53,7 +53,8 @@ DTYPES: Mapping[int, DType] = MappingProxyType(
 RESOURCE, VARIANT = 20, 21
 """DataTypes of handles, which are no tensors."""
 
-_REFERENCE = 100
+REFERENCE = 100
+"""What the DataType of a reference is more than that of what it refers to."""
 
 _FIELDS: Mapping[DType, str] = MappingProxyType(
     {
@@ -86,7 +87,7 @@ def dtype_of(number: int, what: str) -> DType:
     Raises:
         UnsupportedError: xir has none for it.
     """
-    found = DTYPES.get(number - _REFERENCE if number > _REFERENCE else number)
+    found = DTYPES.get(number - REFERENCE if number > REFERENCE else number)
     if found is None:
         raise UnsupportedError(f"{what} is of the DataType {number}, for which there is no element type")
     return found
