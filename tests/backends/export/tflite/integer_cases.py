@@ -11,7 +11,7 @@ from xir.ir.constant import constant_of
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.types import DType, TensorType
-from xir.ops import activation, blocks, conv, elementwise, index, matmul, norm, pool, quantize, reduce, resize
+from xir.ops import activation, blocks, compare, conv, elementwise, index, matmul, norm, pool, quantize, reduce, resize
 from xir.ops import shape as shapes
 from xir.ops.constant import constant
 
@@ -159,6 +159,36 @@ def _silu(x: Value) -> Value:
     return elementwise.mul(x, through(activation.sigmoid(x), 1 / 255, -128))
 
 
+def _positive(x: Value) -> Value:
+    return through(activation.relu(x), 0.016, -128)
+
+
+COMPARISONS = tuple(
+    (name.upper(), name) for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+)
+"""(operator of TFLite, ours)"""
+
+_COMPARE = {
+    each.name: each
+    for each in (
+        compare.equal,
+        compare.not_equal,
+        compare.less,
+        compare.less_equal,
+        compare.greater,
+        compare.greater_equal,
+    )
+}
+
+
+def _comparison(name: str, known: bool) -> Build:
+    """With an integer's own number, for which equality is no accident, or with a neighbour."""
+    number = float(np.float32(7) * np.float32(SCALE))
+    if known:
+        return lambda made, x, _: _COMPARE[name](x, Made.spread(x, number))
+    return lambda made, x, _: _COMPARE[name](x, shapes.reverse(x, axes=(2,)))
+
+
 CASES = (
     Case("CONV_2D", lambda made, x, _: _conv(made, x, 1), 0.04, 3),
     Case("DEPTHWISE_CONV_2D", lambda made, x, _: _conv(made, x, 4), 0.02),
@@ -207,6 +237,22 @@ CASES = (
     Case("GELU", lambda made, x, _: activation.gelu(x, approximation="tanh"), 0.02, -100),
     Case("ABS", lambda made, x, _: elementwise.abs_(x), 0.02, -128),
     Case("EXP", lambda made, x, _: elementwise.exp(x), 0.2, -128),
+    Case("SQRT", lambda made, x, _: elementwise.sqrt(_positive(x)), 0.01, -128),
+    Case("LOG", lambda made, x, _: elementwise.log(_positive(x)), 0.03, 70),
+    Case("MUL", lambda made, x, _: elementwise.neg(x), 0.03, 9, name="of a negation"),
+    Case(
+        "MUL",
+        lambda made, x, _: elementwise.div(x, Made.spread(x, 1 / np.array([1.27, 0.64, -0.32, 0.01]))),
+        name="of a quotient",
+    ),
+    *(Case(kind, _comparison(name, False), 0.0) for kind, name in COMPARISONS),
+    *(Case(kind, _comparison(name, True), 0.0, name="with a known number") for kind, name in COMPARISONS),
+    Case("GREATER", lambda made, x, _: compare.less(Made.spread(x, 0.5), x), 0.0, name="of what is less than it"),
+    Case(
+        "SELECT_V2",
+        lambda made, x, y: elementwise.select(compare.less(x, Made.spread(x, 0.7)), x, elementwise.add(x, y)),
+        0.05,
+    ),
     Case("MEAN", lambda made, x, _: reduce.reduce_mean(x, axes=(2, 3), keep_dims=False), 0.005),
     Case("SUM", lambda made, x, _: reduce.reduce_sum(x, axes=(1,), keep_dims=True), 0.09),
     Case("REDUCE_MAX", lambda made, x, _: reduce.reduce_max(x, axes=(2, 3), keep_dims=False)),

@@ -18,7 +18,7 @@ from xir.ir.constant import Array, constant_of
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.types import DType
-from xir.ops import activation, elementwise, pool
+from xir.ops import activation, compare, elementwise, pool
 from xir.ops import shape as shapes
 from xir.ops.constant import constant
 from xir.ops.conv import conv
@@ -134,7 +134,8 @@ def test_the_manual_lists_what_is_written_in_integers() -> None:
     table = [line for line in text.splitlines() if line.startswith("| `")]
     told = {name for line in table for name in line.split("|")[1].replace("`", "").replace(",", " ").split()}
     groups = (_integers.MOVING, _integers.CHOOSING, _integers.BEHIND, _integers.WEIGHTED, _integers.PAIRED)
-    groups = (*groups, _integers.SINGLE, _integers.SAME, _integers.RESULTS, _fuse.ACTIVATIONS, ("PRELU",))
+    groups = (*groups, _integers.SINGLE, _integers.SAME, _integers.RESULTS, _integers.ROOTS, _integers.COMPARING)
+    groups = (*groups, _fuse.ACTIVATIONS, ("PRELU",))
     assert told == {name for group in groups for name in group}
     assert told - {case.kind for case in CASES} == {"RELU_N1_TO_1"}
 
@@ -158,6 +159,31 @@ def test_what_integers_cannot_hold_stays_real() -> None:
     fitting = kinds_of(lambda made, x: shapes.pad(x, padding=((0, 0),) * 3 + ((1, 1),), mode="constant", value=-np.inf))
     assert fitting.count("QUANTIZE") == 1
     assert "DEQUANTIZE" not in fitting
+
+
+@pytest.mark.parametrize(
+    ("kind", "build"),
+    [
+        ("SQRT", lambda made, x: elementwise.sqrt(x)),
+        ("LOG", lambda made, x: elementwise.log(x)),
+        ("DIV", lambda made, x: elementwise.div(x, made.spread(x, 0.0))),
+        ("DIV", lambda made, x: elementwise.div(x, through(activation.relu(x), 0.02, -128))),
+        ("LESS", lambda made, x: compare.less(x, made.spread(x, 99.0))),
+        ("LESS", lambda made, x: compare.less(x, made.spread(x, np.nan))),
+        ("EQUAL", lambda made, x: compare.equal(x, made.spread(x, 0.31))),
+        ("GREATER", lambda made, x: compare.greater(x, through(elementwise.neg(x), 0.02, 0))),
+        ("GREATER", lambda made, x: compare.greater(through(x, 0.0039, 0), made.spread(x, 0.1))),
+        ("GREATER", lambda made, x: compare.greater(through(x, 1.0, 0), made.spread(x, 0.1))),
+    ],
+)
+def test_what_the_kernels_of_integers_do_otherwise_stays_real(
+    kind: str, build: Callable[[Made, Value], Value], tmp_path: Path
+) -> None:
+    """Numbers below 0 of a root, quotients by what may be 0, integers that the kernel does not tell apart."""
+    graph = Case("", lambda made, x, _: build(made, x), 0.0 if kind in _integers.COMPARING else 0.03).graph()
+    plan = plan_tflite(graph)
+    (record,) = (record for record in plan.records if record.kind == kind)
+    assert plan.tensors[record.inputs[0]].dtype is DType.FLOAT32
 
 
 def test_a_slope_that_is_stored_is_taken_and_a_slope_of_nothing_too() -> None:

@@ -17,7 +17,8 @@ import numpy as np
 
 from xir.backends.export.tflite._fuse import ACTIVATIONS
 from xir.backends.export.tflite._plan import Plan, Record, Scales, Tensor
-from xir.ir.constant import Constant, constant_of
+from xir.flatbuffer.write import Content
+from xir.ir.constant import Array, Constant, constant_of
 from xir.ir.types import DType
 
 MOVING = frozenset(
@@ -36,8 +37,9 @@ CHOOSING = frozenset(
 )
 """Operators that pick elements by their order, which integers have too."""
 
-BEHIND = frozenset(("CONCATENATION", "MAXIMUM", "MINIMUM"))
-"""Operators that quantising commutes with, for it keeps the order: their operands have the result's scale."""
+BEHIND: Mapping[str, int] = MappingProxyType({"CONCATENATION": 0, "MAXIMUM": 0, "MINIMUM": 0, "SELECT_V2": 1})
+"""{operator that quantising commutes with, for it keeps the order: the first of the operands that get the result's
+scale}."""
 
 WEIGHTED: Mapping[str, tuple[int, int]] = MappingProxyType(
     {"CONV_2D": (0, 0), "DEPTHWISE_CONV_2D": (0, 3), "FULLY_CONNECTED": (0, 0), "TRANSPOSE_CONV": (2, 0)}
@@ -50,6 +52,22 @@ PAIRED = frozenset(("ADD", "SUB", "MUL", "BATCH_MATMUL"))
 
 SINGLE = frozenset(("MEAN", "SUM", "LEAKY_RELU", "HARD_SWISH", "ABS", "EXP", "ELU", "GELU"))
 """Operators whose first operand and result have any scales."""
+
+ROOTS = frozenset(("SQRT", "LOG"))
+"""Operators whose operand and result have any scales, if no integer stands for less than 0: there SQRT ends the run and
+LOG makes the least number (kernels/elementwise.cc)."""
+
+COMPARING: Mapping[str, str] = MappingProxyType(
+    {
+        **{kind: kind for kind in ("EQUAL", "NOT_EQUAL")},
+        **{"LESS": "GREATER", "LESS_EQUAL": "GREATER_EQUAL", "GREATER": "LESS", "GREATER_EQUAL": "LESS_EQUAL"},
+    }
+)
+"""{operator that compares operands of one scale: the one that says the same of them turned round}."""
+
+_COMPARED = (1 / 250, 1.0)
+"""Steps between which the kernel tells all integers apart: it multiplies by 256 steps and rounds twice, and it cannot
+multiply by one or more (kernels/comparisons.cc, ComparisonQuantized)."""
 
 SAME = frozenset(("AVERAGE_POOL_2D", "RESIZE_BILINEAR"))
 """Operators whose result has the operand's scale."""
@@ -126,7 +144,7 @@ class _Folding:
         A clamp at whose bounds the integers end anyhow is left out.
         """
         plan = self.plan
-        makers = {record.outputs[0]: record for record in plan.records if record.kind in BEHIND | {_CLAMP}}
+        makers = {record.outputs[0]: record for record in plan.records if record.kind in {*BEHIND, _CLAMP}}
         readers = Counter(number for record in plan.records for number in record.inputs)
         readers.update(plan.outputs)
         kept: list[Record] = []
@@ -148,8 +166,9 @@ class _Folding:
             if record.kind == _CLAMP:
                 keep(replace(after, inputs=record.inputs, source=(*record.source, *after.source)))
                 continue
-            made = [self._quantized(number, after) for number in record.inputs]
-            numbers = [each if isinstance(each, int) else each.outputs[0] for each in made]
+            first = BEHIND[record.kind]
+            made = [self._quantized(number, after) for number in record.inputs[first:]]
+            numbers = [*record.inputs[:first], *(each if isinstance(each, int) else each.outputs[0] for each in made)]
             kept.append(replace(record, inputs=numbers, outputs=after.outputs, source=(*record.source, *after.source)))
             for each in made:
                 if isinstance(each, Record):
@@ -170,8 +189,10 @@ class _Folding:
         """The integers that known real numbers are at a scale, saturated."""
         (step,), (point,), _ = scales
         numbers = np.rint(held.array().astype(np.float64) / step) + point
-        made = constant_of(np.clip(numbers, -_TO_SIGNED, _TO_SIGNED - 1).astype(np.int8))
-        literal = self.plan.literal(made, None, scales)
+        return self._literal(np.clip(numbers, -_TO_SIGNED, _TO_SIGNED - 1).astype(np.int8), scales)
+
+    def _literal(self, numbers: Array, scales: Scales) -> int:
+        literal = self.plan.literal(constant_of(numbers), None, scales)
         self.plan.tensors[literal].quantization = scales
         return literal
 
@@ -197,7 +218,7 @@ class _Folding:
                 self._requantize(record)
             elif after is not None and self._folded(record, after):
                 done.add(after)
-            elif self._moved(record) or self._rescaled(record):
+            elif self._moved(record) or self._rescaled(record) or self._compared(record):
                 pass
             else:
                 self.records.append(record)
@@ -272,6 +293,37 @@ class _Folding:
         self._dequantized(replace(record, inputs=[source, one]), scales)
         return True
 
+    def _compared(self, record: Record) -> bool:
+        """A comparison of integers of one scale, or with known numbers."""
+        if record.kind not in COMPARING:
+            return False
+        kind, numbers = record.kind, record.inputs
+        if self.plan.tensors[numbers[0]].constant is not None:
+            kind, numbers = COMPARING[kind], numbers[::-1]
+        first, second = (self.stored.get(number) for number in numbers)
+        scales = None if first is None else self._scales(first)
+        if first is None or scales is None or not _COMPARED[0] <= scales[0][0] < _COMPARED[1]:
+            return False
+        held = self.plan.tensors[numbers[1]].constant
+        if held is not None:
+            second = self._border(kind, held, scales)
+        if second is None or self._scales(second) != scales:
+            return False
+        self.records.append(replace(record, kind=kind, inputs=[first, second], options=_options(kind, record)))
+        return True
+
+    def _border(self, kind: str, held: Constant, scales: Scales) -> int | None:
+        """The integers with which integers compare as the real numbers that they stand for do with known ones."""
+        (step,), (point,), _ = scales
+        steps = np.arange(-_TO_SIGNED - point, _TO_SIGNED - point).astype(np.float32) * np.float32(step)
+        above = kind in ("GREATER", "LESS_EQUAL")
+        places = np.searchsorted(steps, held.array(), side="right" if above else "left") - above
+        if places.min(initial=0) < 0 or places.max(initial=0) >= len(steps) or np.isnan(held.array()).any():
+            return None
+        if COMPARING[kind] == kind and not np.array_equal(steps[places], held.array()):
+            return None
+        return self._literal((places - _TO_SIGNED).astype(np.int8), scales)
+
     def _moving(self, record: Record, scales: Scales) -> list[int] | None:
         """The operands where elements with these scales move or are chosen as integers, which keep the scales."""
         if record.kind not in MOVING | CHOOSING:
@@ -292,6 +344,7 @@ class _Folding:
         scales = self._scales(made)
         if scales is None or len(record.outputs) > 1:
             return False
+        record = self._product(record)
         inputs = self._operands(record, scales)
         if inputs is None:
             return False
@@ -304,6 +357,19 @@ class _Folding:
         else:
             self.records.append(replace(record, inputs=inputs, outputs=[made], source=source))
         return True
+
+    def _product(self, record: Record) -> Record:
+        """Negation and division by known numbers as products, which have kernels of integers at any scales."""
+        factors = None
+        if record.kind == "NEG":
+            factors = np.full((1,) * len(self.plan.tensors[record.outputs[0]].shape), -1, np.float32)
+        elif record.kind == "DIV" and (held := self.plan.tensors[record.inputs[1]].constant) is not None:
+            with np.errstate(divide="ignore"):
+                factors = np.reciprocal(held.array())
+        if factors is None or factors.dtype != np.float32 or not np.isfinite(factors).all():
+            return record
+        inputs = [record.inputs[0], self.plan.literal(constant_of(factors))]
+        return replace(record, kind="MUL", inputs=inputs, options=_options("MUL", record))
 
     def _operands(self, record: Record, scales: Scales) -> list[int] | None:
         """The operands in integers, for a result with these scales; None where the kernel takes none such."""
@@ -328,6 +394,8 @@ class _Folding:
                 second = self._near(record.inputs[1], farthest if kind == "MUL" else 1.0, scales)
             return None if second is None or self._scales(second) is None else [first, second]
         fits = kind in SINGLE or kind in ACTIVATIONS or (kind in SAME and given == scales)
+        if kind in ROOTS:
+            fits = given[1][0] == -_TO_SIGNED
         if kind in RESULTS:
             fits = RESULTS[kind][0] <= _COARSEST * scales[0][0]
         return [first, *record.inputs[1:]] if fits else None
@@ -373,6 +441,12 @@ class _Folding:
             self.plan.tensors[held].name = f"{self.plan.tensors[inputs[last]].name}_quantized"
         inputs[last] = held
         return inputs
+
+
+def _options(kind: str, record: Record) -> tuple[str, Mapping[str, Content]]:
+    """The options of a record as those of another operator, whose table is called as the operator is."""
+    fields: Mapping[str, Content] = {} if record.options is None else record.options[1]
+    return "".join(word.capitalize() for word in kind.split("_")) + "Options", fields
 
 
 def _ends_within(scales: Scales, low: float, high: float) -> bool:
