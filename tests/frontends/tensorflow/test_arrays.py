@@ -1,4 +1,4 @@
-"""TensorArrays and lists of tensors outside of loops."""
+"""TensorArrays and lists of tensors outside of loops; slices whose lengths the run tells."""
 
 from __future__ import annotations
 
@@ -101,3 +101,24 @@ def test_draws_whose_number_the_run_tells(tmp_path):
     made = run(tmp_path, nodes, ["y", "z"], n=np.array(5, np.int32))
     assert made["y"].tolist() == [[1] * 5]
     assert set(made["z"].tolist()) == {2, 3, 4}
+
+
+def test_a_slice_whose_length_the_run_tells_may_reach_to_the_end(tmp_path):
+    nodes = [
+        placeholder("x", 3, 4),
+        placeholder("n", dtype=I),
+        placeholder("all", 2, dtype=I),
+        literal("begin", [1, 0], (2,), I),
+        scalar("rest", -1),
+        node("Pack", "sizes", "n", "rest", T=I, N=2, axis=0),
+        node("Slice", "rows", "x", "begin", "sizes", T=F, Index=I),
+        node("Slice", "any", "x", "begin", "all", T=F, Index=I),
+    ]
+    graph = xir.load(write(tmp_path, *nodes), outputs=["rows", "any"])
+    assert graph.outputs[0].tensor.shape[1] == 4  # what is known of one axis stays known
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    for n, sizes in ((1, [-1, 2]), (2, [2, -1]), (-1, [-1, -1])):
+        feeds = {"x": x, "n": np.array(n, np.int32), "all": np.array(sizes, np.int32)}
+        rows, some = xir.run(graph, feeds).values()
+        np.testing.assert_array_equal(rows, x[1:] if n == -1 else x[1 : 1 + n])
+        np.testing.assert_array_equal(some, x[1:, : 4 if sizes[1] == -1 else sizes[1]])

@@ -251,3 +251,29 @@ def test_a_sparse_input_is_three_and_a_ragged_one_its_parts(tmp_path: Path) -> N
     feeds = {"x/values": np.array([2, 3], np.float32), "x/indices": np.array([[0, 1], [1, 2]]), "r/0": w}
     made = xir.run(graph, feeds | {"x/dense_shape": np.array([2, 3])})["y"]
     np.testing.assert_allclose(made, np.array([[0, 2, 0], [0, 0, 3]], np.float32) @ w)
+
+
+def test_a_model_may_list_its_assets(tmp_path: Path) -> None:
+    asset = 'any_list { value { type_url: "type.googleapis.com/tensorflow.AssetFileDef" value: "words.txt" } }'
+    text = f"""
+    saved_model_schema_version: 1
+    meta_graphs {{
+      meta_info_def {{ tags: "serve" }}
+      graph_def {{
+        {placeholder("a", 2)}
+        {node("Neg", "b", "a", T="DT_FLOAT")}
+        versions {{ producer: 27 }}
+      }}
+      collection_def {{ key: "saved_model_assets" value {{ {asset} }} }}
+      signature_def {{
+        key: "serving_default"
+        value {{
+          inputs {{ key: "x" value {{ name: "a:0" dtype: DT_FLOAT tensor_shape {{ dim {{ size: 2 }} }} }} }}
+          outputs {{ key: "y" value {{ name: "b:0" dtype: DT_FLOAT }} }}
+        }}
+      }}
+    }}
+    """
+    path = tmp_path / "saved_model.pbtxt"
+    path.write_text(text)
+    assert xir.run(xir.load(str(path)), {"x": np.array([1, -2], np.float32)})["y"].tolist() == [-1, 2]

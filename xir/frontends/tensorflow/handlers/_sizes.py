@@ -40,6 +40,22 @@ def unknown(count: int) -> Shape:
     return tuple(Symbol() for _ in range(count))
 
 
+def entries(site: Site, operand: Value, count: int) -> tuple[Dim | None, ...]:
+    """The elements of a vector operand one by one, None for those that only the run tells.
+
+    A vector that is packed of scalars is known as far as these are.
+    """
+    known = site.sizes(operand)
+    if known is not None:
+        return known
+    node = operand.node
+    pieces = node.inputs if node is not None and node.op.name == "concat" else ()
+    found = [site.sizes(piece) if piece is not None and piece.shape == (1,) else None for piece in pieces]
+    if len(found) != count:
+        return (None,) * count
+    return tuple(None if each is None else each[0] for each in found)
+
+
 def length(site: Site, operand: Value) -> int:
     """How many numbers a vector operand holds; it is refused where only the run tells."""
     size = operand.shape[0] if operand.rank == 1 else None

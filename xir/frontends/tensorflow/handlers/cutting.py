@@ -9,12 +9,14 @@ import numpy as np
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._site import Handler, Site
-from xir.frontends.tensorflow.handlers._sizes import unknown, whole
+from xir.frontends.tensorflow.handlers._sizes import entries, whole
 from xir.ir.constant import constant_of
 from xir.ir.dims import Dim, Shape, Symbol, equal, maximum, minimum
 from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops._targets import size_value
+from xir.ops.arithmetic import select
+from xir.ops.compare import equal as equal_to
 from xir.ops.constant import constant, identity
 from xir.ops.elementwise import add
 from xir.ops.index import gather
@@ -28,35 +30,31 @@ _END = (1 << 31) - 1
 @handlers.layer("Slice")
 def cut(site: Site, x: Value, begin: Value, size: Value) -> Value:
     """Slice: a size of -1 reaches to the end."""
-    starts, sizes = site.sizes(begin), site.sizes(size)
-    axes = tuple(range(x.rank))
-    ones = (1,) * x.rank
-    if starts is not None and sizes is not None:
-        stops = tuple(
-            whole_size if length == -1 else start + length
-            for start, length, whole_size in zip(starts, sizes, x.shape, strict=True)
-        )
-        return slice_(x, axes=axes, starts=starts, stops=stops, steps=ones) if axes else identity(x)
-    first, lengths = whole(site, begin), whole(site, size)
-    if sizes is None:
-        stop = add(first, lengths)
-        return slice_(x, first, stop, axes=axes, starts=unknown(x.rank), stops=unknown(x.rank), steps=ones)
-    known_starts = starts or unknown(x.rank)
+    starts, sizes = entries(site, begin, x.rank), entries(site, size, x.rank)
+    axes, ones = tuple(range(x.rank)), (1,) * x.rank
+    known = tuple(Symbol() if start is None else start for start in starts)
     stops = tuple(
-        whole_size if length == -1 else start + length
-        for start, length, whole_size in zip(known_starts, sizes, x.shape, strict=True)
+        Symbol() if length is None else whole_size if length == -1 else start + length
+        for start, length, whole_size in zip(known, sizes, x.shape, strict=True)
     )
-    ends = [
-        reshape(size_value(whole_size, DType.INT64), shape=(1,))
-        if length == -1
-        else add(
-            slice_(first, axes=(0,), starts=(axis,), stops=(axis + 1,), steps=(1,)),
-            reshape(size_value(length, DType.INT64), shape=(1,)),
-        )
-        for axis, (length, whole_size) in enumerate(zip(sizes, x.shape, strict=True))
-    ]
+    if None not in starts and None not in sizes:
+        return slice_(x, axes=axes, starts=known, stops=stops, steps=ones) if axes else identity(x)
+    first, lengths = whole(site, begin), whole(site, size)
+    ends = [_end(first, lengths, axis, length, x.shape[axis]) for axis, length in enumerate(sizes)]
     stop = concat(*ends, axis=0) if len(ends) > 1 else ends[0]
-    return slice_(x, first, stop, axes=axes, starts=known_starts, stops=stops, steps=ones)
+    return slice_(x, first, stop, axes=axes, starts=known, stops=stops, steps=ones)
+
+
+def _end(first: Value, lengths: Value, axis: int, length: Dim | None, whole_size: Dim) -> Value:
+    """Where a slice ends along an axis, i64[1]; its length may be told by the run, a -1 too."""
+    size = reshape(size_value(whole_size, DType.INT64), shape=(1,))
+    if length == -1:
+        return size
+    start, given = (slice_(each, axes=(0,), starts=(axis,), stops=(axis + 1,), steps=(1,)) for each in (first, lengths))
+    if length is not None:
+        return add(start, given)
+    to_end = equal_to(given, constant(value=constant_of(np.full(1, -1, np.int64))))
+    return select(to_end, size, add(start, given))
 
 
 @dataclass(slots=True)
@@ -154,8 +152,7 @@ def strided(site: Site, x: Value, begin: Value, end: Value, strides: Value) -> V
     """StridedSlice with its five masks."""
     steps = site.numbers(strides, "steps")
     count = len(steps)
-    begins: Sequence[Dim | None] = site.sizes(begin) or (None,) * count
-    ends: Sequence[Dim | None] = site.sizes(end) or (None,) * count
+    begins, ends = entries(site, begin, count), entries(site, end, count)
     names = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
     first, last, dots, new, gone = (site.integer(name) for name in names)
     if 0 in steps:
