@@ -164,6 +164,67 @@ def branch_of_complex(tf, x, n):
     return tf.math.real(last), tf.math.imag(last)
 
 
+def _ragged(tf, x, n):
+    """[[n - 1 values], [], [1 value], [the others]]"""
+    ends = tf.cast(tf.stack([0, n - 1, n - 1, n, 12]), tf.int64)
+    return tf.RaggedTensor.from_row_splits(tf.reshape(x, [12]), ends, validate=False)
+
+
+def ragged_sums(tf, x, n):
+    return tf.map_fn(tf.reduce_sum, _ragged(tf, x, n), fn_output_signature=tf.float32)
+
+
+def ragged_rows(tf, x, n):
+    """Rows that become others of other lengths, one of them without values."""
+    spec = tf.RaggedTensorSpec([None], tf.float32)
+    made = tf.map_fn(lambda row: tf.concat([row * 2.0, row[:1]], 0), _ragged(tf, x, n), fn_output_signature=spec)
+    return made.row_splits, made.flat_values
+
+
+def ragged_ranges(tf, x, n):
+    spec = tf.RaggedTensorSpec([None], tf.int32, row_splits_dtype=tf.int32)
+    made = tf.map_fn(tf.range, tf.stack([n, 0, n + 1]), fn_output_signature=spec)
+    return made.row_splits, made.flat_values
+
+
+def ragged_deep(tf, x, n):
+    """Elements that are ragged themselves, of texts' lengths and of rows of a tensor."""
+    inner = _ragged(tf, x, n)
+    deep = tf.RaggedTensor.from_row_splits(inner, tf.constant([0, 1, 1, 4], tf.int64), validate=False)
+    spec = tf.RaggedTensorSpec([None, None], tf.float32)
+    made = tf.map_fn(lambda each: tf.concat([each, each * 3.0], 0), deep, fn_output_signature=spec)
+    rows = tf.map_fn(lambda row: row[1:], x, fn_output_signature=tf.RaggedTensorSpec([None], tf.float32))
+    return made.nested_row_splits, made.flat_values, rows.row_splits, rows.flat_values
+
+
+def ragged_backwards(tf, x, n):
+    """A list that is written from its end, and one of the rows of a tensor."""
+    vector = tf.raw_ops.RaggedTensorToVariant(rt_nested_splits=[], rt_dense_values=x, batched_input=True)
+    taken = tf.raw_ops.TensorListFromTensor(tensor=vector, element_shape=tf.constant([], tf.int32))
+    made = tf.raw_ops.TensorListReserve(
+        element_shape=tf.constant([], tf.int32), num_elements=4, element_dtype=tf.variant
+    )
+
+    def step(i, held):
+        row = tf.raw_ops.TensorListGetItem(
+            input_handle=taken, index=i, element_shape=tf.constant([], tf.int32), element_dtype=tf.variant
+        )
+        values = tf.raw_ops.RaggedTensorFromVariant(
+            encoded_ragged=row, input_ragged_rank=0, output_ragged_rank=0, Tvalues=tf.float32, Tsplits=tf.int64
+        )[1][:i]
+        item = tf.raw_ops.RaggedTensorToVariant(rt_nested_splits=[], rt_dense_values=values, batched_input=False)
+        return i - 1, tf.raw_ops.TensorListSetItem(input_handle=held, index=i, item=item)
+
+    made = tf.while_loop(lambda i, held: i >= 0, step, [n, made])[1]
+    made = tf.raw_ops.TensorListStack(
+        input_handle=made, element_shape=tf.constant([], tf.int32), element_dtype=tf.variant
+    )
+    (splits,), values = tf.raw_ops.RaggedTensorFromVariant(
+        encoded_ragged=made, input_ragged_rank=0, output_ragged_rank=1, Tvalues=tf.float32, Tsplits=tf.int64
+    )
+    return splits, values, tf.raw_ops.TensorListLength(input_handle=taken)
+
+
 FRAMES: dict[str, Program] = {
     each.__name__: each
     for each in (
@@ -173,8 +234,12 @@ FRAMES: dict[str, Program] = {
 }  # fmt: skip
 
 FUNCTIONS: dict[str, Program] = FRAMES | {
-    each.__name__: each for each in (choices, known_choice, resized_list, spectra, branch_of_complex)
-}
+    each.__name__: each
+    for each in (
+        choices, known_choice, resized_list, spectra, branch_of_complex, ragged_sums, ragged_rows, ragged_ranges,
+        ragged_deep, ragged_backwards,
+    )
+}  # fmt: skip
 
 
 def programs() -> Iterator[tuple[str, bool, Program, dict[str, np.ndarray]]]:

@@ -13,7 +13,7 @@ from xir.frontends._bodies import Body, captured_by, closed, settled
 from xir.frontends._problems import LostError
 from xir.frontends.tensorflow._arrays import begun
 from xir.frontends.tensorflow._frames import ENTER, EXIT, MERGE, NEXT, SWITCH, Frame
-from xir.frontends.tensorflow._handles import ArrayState, Handle, Operand, flattened, restored, types_of
+from xir.frontends.tensorflow._handles import ArrayState, Handle, Operand, RaggedList, flattened, restored, types_of
 from xir.frontends.tensorflow._scope import Scope
 from xir.frontends.tensorflow.model import Edge, TfFunction, TfNode
 from xir.ir.constant import constant_of
@@ -257,16 +257,15 @@ class Control:
     def _begun(self, loop: Loop, moving: Sequence[int]) -> list[Operand]:
         """The variables before the first step; arrays of which nothing tells the elements are told by a step."""
         start = [loop.start[place] for place in moving]
-        if not any(isinstance(value, ArrayState) and value.stack is None for value in start):
+        if all(_is_told(value) for value in start):
             return start
         after = loop.step(list(loop.start))
         sizes = (size for type in types_of(loop.start) if isinstance(type, TensorType) for size in type.shape)
         known = {symbol for size in sizes for symbol in symbols_of(size)}
         told: list[Operand] = []
         for place, value in zip(moving, start, strict=True):
-            made = after[place]
-            if isinstance(value, ArrayState) and isinstance(made, ArrayState) and value.stack is None:
-                value = begun(self.importer.knowledge, value, made, known)
+            if isinstance(value, ArrayState | RaggedList) and not value.is_told:
+                value = begun(self.importer.knowledge, value, after[place], known)
             told.append(value)
         return told
 
@@ -355,9 +354,14 @@ def _steady(body: TfFunction) -> list[bool]:
     return found
 
 
+def _is_told(operand: Operand) -> bool:
+    """Whether an operand is no array, or one of which it is known what its elements are."""
+    return not isinstance(operand, ArrayState | RaggedList) or operand.is_told
+
+
 def _alike(a: Operand, b: Operand) -> tuple[Operand, Operand]:
     """Two operands of one kind: contents of arrays of which only one is told get those of the other."""
-    if isinstance(a, ArrayState) and isinstance(b, ArrayState) and (a.stack is None) != (b.stack is None):
+    if _is_told(a) != _is_told(b):
         raise UnsupportedError("an array into which only one branch writes, and that nothing tells the elements of")
     if isinstance(a, Handle) != isinstance(b, Handle):
         raise InvalidModelError("one branch makes a tensor, the other a handle")

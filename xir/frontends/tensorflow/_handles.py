@@ -129,6 +129,11 @@ class ArrayState:
     stack: Value | None
     grows: bool
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it is known what its elements are."""
+        return self.stack is not None
+
     def parts(self) -> tuple[Value, ...]:
         """The stack, or before there is one the size."""
         return (self.size,) if self.stack is None else (self.stack,)
@@ -136,6 +141,53 @@ class ArrayState:
     def rebuilt(self, parts: Sequence[Value]) -> ArrayState:
         """The contents with another stack."""
         return replace(self, size=parts[0]) if self.stack is None else replace(self, stack=parts[0])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ragged:
+    """A ragged tensor that is handed on whole.
+
+    Attributes:
+        splits: where rows end, i64 [rows + 1], of the outer axes first; none where it is a tensor.
+        values: the innermost rows, one behind another.
+    """
+
+    splits: tuple[Value, ...]
+    values: Value
+
+    def parts(self) -> tuple[Value, ...]:
+        """The splits and the values."""
+        return (*self.splits, self.values)
+
+    def rebuilt(self, parts: Sequence[Value]) -> Ragged:
+        """A ragged tensor of other splits and values."""
+        return Ragged(tuple(parts[:-1]), parts[-1])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RaggedList:
+    """A vector, or a list, of ragged tensors: rows of one that has an axis more.
+
+    Attributes:
+        size: how many there are: i64, no axes.
+        rows: all of them, or None as long as nothing tells what they are.
+    """
+
+    size: Value
+    rows: Ragged | None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is known what its elements are."""
+        return self.rows is not None
+
+    def parts(self) -> tuple[Value, ...]:
+        """What all rows consist of, or before there are any the size."""
+        return (self.size,) if self.rows is None else self.rows.parts()
+
+    def rebuilt(self, parts: Sequence[Value]) -> RaggedList:
+        """The list with other rows."""
+        return replace(self, size=parts[0]) if self.rows is None else replace(self, rows=self.rows.rebuilt(parts))
 
 
 def flattened(operands: Sequence[Operand]) -> list[Value]:

@@ -38,11 +38,9 @@ _FED = "what it hands out is an input of a graph, not of a function, where it te
 _EXAMPLES = (
     "it parses serialized examples: take what it makes as inputs (--input NAME=TYPE for each result that is read)"
 )
-_NESTED = "ragged tensors are taken apart into rows and values, not handed on whole"
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(SOURCES | HANDED_OUT, _FED),
     **dict.fromkeys(("ParseExample", "ParseExampleV2", "ParseSingleExample"), _EXAMPLES),
-    **dict.fromkeys(("RaggedTensorFromVariant", "RaggedTensorToVariant"), _NESTED),
     **dict.fromkeys(
         ("SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2"), "it cuts out at random what a network trains on"
     ),

@@ -13,7 +13,7 @@ from xir.frontends.tensorflow.model import TfNode
 from xir.frontends.tensorflow.op_defs import Operator
 from xir.frontends.tensorflow.proto.message import Message
 from xir.frontends.tensorflow.proto.schema import load_schema
-from xir.frontends.tensorflow.tensors import constant_from, dtype_of, shape_of_message
+from xir.frontends.tensorflow.tensors import VARIANT, constant_from, dtype_of, shape_of_message
 from xir.ir.constant import Array, Constant
 from xir.ir.dims import Shape
 from xir.ir.node import Value
@@ -101,6 +101,11 @@ class Site(Operands):
         """An element type."""
         held = self._held(name, "type")
         return dtype_of(int(held) if isinstance(held, str) else held.integer("type"), f"attribute {name!r}")
+
+    def holds_handles(self, name: str) -> bool:
+        """Whether an attribute is the type of what is no tensor."""
+        held = self._held(name, "type")
+        return (int(held) if isinstance(held, str) else held.integer("type")) == VARIANT
 
     def sizes_of(self, name: str) -> tuple[int | None, ...] | None:
         """A shape: sizes, None for one that is not told; None altogether where the rank is not."""

@@ -20,6 +20,7 @@ from xir.frontends.tensorflow.handlers import (
     nn,
     quantize,
     ragged,
+    ragged_variant,
     random,
     recurrent,
     reduction,
@@ -62,6 +63,12 @@ HANDLERS: Handlers[Handler] = Handlers(
 """Operators of tensors."""
 
 STATE_HANDLERS: Handlers[Handler] = Handlers(
-    "tensorflow", lookup.handlers, resource.handlers, spectrum.handlers, tensor_array.handlers, tensor_list.handlers
+    "tensorflow",
+    lookup.handlers,
+    ragged_variant.handlers,
+    resource.handlers,
+    spectrum.handlers,
+    tensor_array.handlers,
+    tensor_list.handlers,
 )
 """Operators that take or make handles."""

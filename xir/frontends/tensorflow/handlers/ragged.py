@@ -95,7 +95,7 @@ def _places(site: Site, splits: Sequence[Value], values: Value) -> tuple[Value, 
 def picked(site: Site, *operands: Value) -> Sequence[Value]:
     """Rows of a ragged tensor, each with all that is in it (ragged_gather_op.cc)."""
     *splits, values, indices = operands
-    made = [_even(indices.shape, axis) for axis in range(1, indices.rank)]
+    made = [even_splits(indices.shape, axis) for axis in range(1, indices.rank)]
     rows = reshape(whole(site, indices), shape=(product(indices.shape),))
     for each in (whole(site, each) for each in splits):
         starts = gather(each, rows, axis=0)
@@ -108,7 +108,7 @@ def picked(site: Site, *operands: Value) -> Sequence[Value]:
     return *(site.cast(each, site.dtype("Tsplits")) for each in made), gather(values, rows, axis=0)
 
 
-def _even(shape: Shape, axis: int) -> Value:
+def even_splits(shape: Shape, axis: int) -> Value:
     """Where rows end that are all as long as this axis of indices."""
     line = iota(shape=(product(shape[:axis]) + 1,), axis=0, dtype=DType.INT64)
     return mul(line, broadcast(size_value(shape[axis], DType.INT64), shape=line.shape))

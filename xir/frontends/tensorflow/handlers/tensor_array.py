@@ -9,7 +9,7 @@ import numpy as np
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._arrays import filled
-from xir.frontends.tensorflow._handles import ArrayState, Operand, Token
+from xir.frontends.tensorflow._handles import ArrayState, Operand, RaggedList, Token
 from xir.frontends.tensorflow._site import Handler, Site
 from xir.frontends.tensorflow.handlers._sizes import whole
 from xir.ir.constant import constant_of
@@ -49,6 +49,8 @@ def made(site: Site, size: Value) -> Sequence[Operand]:
 
 def contents(site: Site, operand: Operand) -> ArrayState:
     """The contents that flow in."""
+    if isinstance(operand, RaggedList):
+        site.refuse("a list of ragged tensors other than one by one")
     if not isinstance(operand, ArrayState):
         site.refuse("an array that comes from outside of the graph")
     return operand

@@ -9,8 +9,9 @@ import numpy as np
 
 from xir.frontends._handlers import Handlers
 from xir.frontends.tensorflow._arrays import filled
-from xir.frontends.tensorflow._handles import ArrayState, Operand
+from xir.frontends.tensorflow._handles import ArrayState, Operand, RaggedList
 from xir.frontends.tensorflow._site import Handler, Site
+from xir.frontends.tensorflow.handlers._rows import row_of, with_row
 from xir.frontends.tensorflow.handlers._sizes import head, unknown, whole
 from xir.frontends.tensorflow.handlers.tensor_array import (
     contents,
@@ -51,8 +52,9 @@ def _new(site: Site, shape: Value, size: Value) -> ArrayState:
 
 @handlers.layer("TensorListReserve")
 def reserved(site: Site, shape: Operand, count: Operand) -> Operand:
-    """A list of so many elements."""
-    return _new(site, site.value(shape), reshape(whole(site, site.value(count)), shape=()))
+    """A list of so many elements; handles are ragged tensors."""
+    size = reshape(whole(site, site.value(count)), shape=())
+    return RaggedList(size, None) if site.holds_handles("element_dtype") else _new(site, site.value(shape), size)
 
 
 @handlers.layer("EmptyTensorList")
@@ -64,7 +66,9 @@ def empty(site: Site, shape: Operand, most: Operand) -> Operand:
 
 @handlers.layer("TensorListFromTensor")
 def from_tensor(site: Site, values: Operand, shape: Operand) -> Operand:
-    """The rows of a tensor as a list."""
+    """The rows of a tensor as a list; a vector of ragged tensors is one."""
+    if isinstance(values, RaggedList):
+        return values
     rows = site.value(values)
     element = _element(site, site.value(shape))
     return ArrayState(rows.dtype, size_value(rows.shape[0], DType.INT64), element, rows, False)
@@ -74,12 +78,16 @@ def from_tensor(site: Site, values: Operand, shape: Operand) -> Operand:
 def stacked(site: Site, handle: Operand, shape: Operand) -> Operand:
     """All elements along a new first axis."""
     site.ignore("num_elements")
+    if isinstance(handle, RaggedList):
+        return handle
     return identity(stack_of(site, contents(site, handle)))
 
 
 @handlers.layer("TensorListGetItem")
 def taken(site: Site, handle: Operand, index: Operand, shape: Operand) -> Operand:
     """One element."""
+    if isinstance(handle, RaggedList):
+        return row_of(site, handle, site.value(index))
     stack = stack_of(site, contents(site, handle))
     return gather(stack, reshape(whole(site, site.value(index)), shape=()), axis=0)
 
@@ -87,6 +95,9 @@ def taken(site: Site, handle: Operand, index: Operand, shape: Operand) -> Operan
 @handlers.layer("TensorListSetItem")
 def put(site: Site, handle: Operand, index: Operand, item: Operand) -> Operand:
     """The list with another element."""
+    if isinstance(handle, RaggedList):
+        site.ignore("resize_if_index_out_of_bounds")
+        return with_row(site, handle, site.value(index), item)
     state = contents(site, handle)
     if site.flag("resize_if_index_out_of_bounds"):
         state = replace(state, grows=True)
@@ -96,6 +107,8 @@ def put(site: Site, handle: Operand, index: Operand, item: Operand) -> Operand:
 @handlers.layer("TensorListLength")
 def measured(site: Site, handle: Operand) -> Operand:
     """How many elements there are."""
+    if isinstance(handle, RaggedList):
+        return site.cast(handle.size, DType.INT32)
     state = contents(site, handle)
     count = state.size if state.stack is None else size_value(state.stack.shape[0], DType.INT64)
     return site.cast(count, DType.INT32)
