@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tests.frontends.tensorflow.cases import Case, fixed, real, whole
+from tests.frontends.tensorflow.cases import Case, fixed, real, text, whole
 
 
 def _segments() -> Iterator[Case]:
@@ -111,7 +111,27 @@ def _areas() -> Iterator[Case]:
             yield Case(name, "ResizeArea", (real(2, 5, 9, 3), fixed(size)), {"align_corners": corners})
 
 
+def _sets() -> Iterator[Case]:
+    a, b = whole(2, 3, 5, low=-3, high=4), whole(2, 3, 4, low=-3, high=4, seed=9)
+    b[1, 2] = a[1, 2, :4]
+    words, others = text("b", "é", "a", "b", "", "c").reshape(2, 3), text("é", "b", "c", "d").reshape(2, 2)
+    places = np.array([[0, 1, 0], [0, 1, 3], [1, 0, 0], [1, 2, 2], [1, 2, 3]], np.int64)
+    sparse = (places, whole(5, low=-3, high=4, seed=4), np.array([2, 3, 4], np.int64))
+    fewer = (places[1:4], whole(3, low=-3, high=4), np.array([2, 3, 7], np.int64))
+    nothing = (np.zeros((0, 3), np.int64), whole(0), np.array([2, 3, 1], np.int64))
+    pairs = {
+        "DenseToDense": {"": (a, b), " small": (a.astype(np.int8), b.astype(np.int8)), " text": (words, others)},
+        "DenseToSparse": {"": (a, *sparse), " nothing": (a, *nothing)},
+        "SparseToSparse": {"": (*sparse, *fewer), " nothing": (*sparse, *nothing), " none": (*nothing, *nothing)},
+    }
+    for operation in ("a-b", "b-a", "intersection", "union"):
+        for kind, held in pairs.items():
+            for name, operands in held.items():
+                flags = {"set_operation": operation, "validate_indices": operation != "union"}
+                yield Case(f"{kind} {operation}{name}", f"{kind}SetOperation", operands, flags, (0, 1, 2))
+
+
 def cases_sparse() -> Iterator[Case]:
     """All of them."""
-    for family in (_segments, _sparse, _ragged, _colours, _boxes, _combined, _decoded, _areas):
+    for family in (_segments, _sparse, _ragged, _colours, _boxes, _combined, _decoded, _areas, _sets):
         yield from family()

@@ -44,7 +44,6 @@ REFUSED: Mapping[str, str] = {
     **dict.fromkeys(
         ("SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2"), "it cuts out at random what a network trains on"
     ),
-    "DenseToDenseSetOperation": "xir has no sets of rows",
 }
 """Operators that are not read, and why."""
 

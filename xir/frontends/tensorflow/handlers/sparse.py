@@ -35,7 +35,7 @@ def column(x: Value, place: int) -> Value:
     return reshape(slice_(x, axes=(1,), starts=(place,), stops=(place + 1,), steps=(1,)), shape=x.shape[:1])
 
 
-def _strides(sizes: Value) -> Value:
+def strides(sizes: Value) -> Value:
     """How many elements lie between neighbours along each axis."""
     return cumprod(sizes, axis=0, exclusive=True, reverse=True)
 
@@ -47,11 +47,11 @@ def reshaped(site: Site, places: Value, sizes: Value, target: Value) -> Sequence
     is_open = compare.equal(target, scalar_like(target, -1))
     rest = reduce_prod(select(is_open, scalar_like(target, 1), target), axes=(0,), keep_dims=True)
     new = select(is_open, broadcast(div(total, rest), shape=target.shape), target)
-    steps = _strides(sizes)
+    steps = strides(sizes)
     flat = reduce_sum(mul(places, broadcast(steps, shape=places.shape)), axes=(1,), keep_dims=True)
     shape = (places.shape[0], target.shape[0])
     number = broadcast(flat, shape=shape)
-    turns = div(number, broadcast(_strides(new), shape=shape))
+    turns = div(number, broadcast(strides(new), shape=shape))
     return mod(turns, broadcast(new, shape=shape), floored=True), new
 
 
