@@ -53,6 +53,14 @@ def kinds(graph: Graph) -> list[str]:
     return [entry.kind for entry in plan_keras(graph).entries if entry.kind != "InputLayer"]
 
 
+def test_many_axes_are_repeated_by_tiles(tmp_path: Path) -> None:
+    """TensorFlow's BroadcastTo ends the run there."""
+    x = image(2, 1, 3, 1, 4, 1)
+    graph = Net(x).graph(shapes.broadcast(x, shape=(2, 2, 3, 2, 4, 3)))
+    assert kinds(graph) == ["Tile"]
+    same(graph, tmp_path / "net.keras")
+
+
 def test_a_network_is_read_back(tmp_path: Path) -> None:
     graph, path = small_network(), tmp_path / "net.keras"
     report = xir.export(graph, path)

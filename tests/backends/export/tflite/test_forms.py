@@ -117,6 +117,22 @@ def _products() -> Graph:
     )
 
 
+def _many_axes() -> Graph:
+    """Pools over three axes, cuts and margins of six axes, of which the kernels take fewer."""
+    x, y = image(2, 3, 5, 6, 7), image(2, 1, 3, 1, 4, 1)
+    planes = {"window": (2, 3, 2), "strides": (1, 2, 2), "dilation": (1, 1, 1)}
+    padding, counted = ((1, 0), (1, 1), (0, 1)), ((1, 0), (0, 1), (0, 0))
+    grown = shapes.pad(y, padding=((0, 1), (0, 0), (2, 0), (0, 0), (1, 1), (0, 0)), mode="constant", value=0.5)
+    cut = shapes.slice_(grown, axes=(0, 2, 4), starts=(1, 1, 0), stops=(3, 5, 6), steps=(1, 3, 2))
+    return Net(x, y).graph(
+        pool.max_pool(x, padding=padding, **planes),
+        pool.average_pool(x, padding=padding, counted_padding=counted, **planes),
+        cut,
+        shapes.pad(y, padding=((1, 0), (0, 0), (0, 2), (0, 0), (0, 0), (0, 0)), mode="reflect", value=0.0),
+        shapes.broadcast(y, shape=(2, 2, 3, 2, 4, 3)),
+    )
+
+
 def _gathered() -> Graph:
     x = image(5, 3)
     back = constant(value=constant_of(np.array([-1, 0], np.int64)))
@@ -199,6 +215,7 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "sizes of the run time": _sizes_of_the_run,
     "padding": _padding,
     "products": _products,
+    "many axes": _many_axes,
     "gathered": _gathered,
     "small types": _small_types,
     "sampled": _sampled,

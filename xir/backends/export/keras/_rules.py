@@ -7,7 +7,7 @@ from typing import TypeAlias, cast
 
 from xir.backends.export.keras._form import LAYER, OPERATION
 from xir.backends.export.keras._layers import Layers
-from xir.backends.export.keras.broadcast import write_repeated
+from xir.backends.export.keras.broadcast import AT_ONCE, grown_axes, write_repeated
 from xir.backends.export.keras.recurrent import write_recurrent
 from xir.backends.export.tensorflow._nodes import fields_of, number_in, real_in
 from xir.backends.export.tflite._plan import Record
@@ -238,8 +238,8 @@ def _numbered(kind: str, name: str) -> Rule:
 
 
 def _broadcast(layers: Layers, record: Record) -> None:
-    """BroadcastTo; what its shape is that only the run tells is repeated otherwise."""
-    if layers.is_known(record.inputs[1]):
+    """BroadcastTo; along many axes, and to a shape that only the run tells, it is repeated otherwise."""
+    if layers.is_known(record.inputs[1]) and len(grown_axes(layers, record)) <= AT_ONCE:
         _numbered("BroadcastTo", "shape")(layers, record)
     else:
         write_repeated(layers, record)

@@ -1,4 +1,4 @@
-"""Repeating to shapes that only the run tells, for which `BroadcastTo` has no place in a file."""
+"""Repeating to shapes that only the run tells, or along many axes, for which `BroadcastTo` does not do."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ _EVERY: Json = {"class_name": "__slice__", "config": {"start": None, "stop": Non
 """All places along an axis (keras/src/saving/serialization_lib.py)."""
 
 
+AT_ONCE = 2
+"""Axes along which TensorFlow's `BroadcastTo` repeats for certain (kernels/broadcast_to_op.cc: five runs of axes)."""
+
+
+def grown_axes(layers: Layers, record: Record) -> list[int]:
+    """The axes of the result along which the operand is repeated."""
+    source, made = layers.tensor(record.inputs[0]).shape, layers.tensor(record.outputs[0]).shape
+    shape: Shape = (*(1,) * (len(made) - len(source)), *source)
+    return [axis for axis, size in enumerate(shape) if equal(size, made[axis]) is not True]
+
+
 def write_repeated(layers: Layers, record: Record) -> None:
     """Known sizes are repeats of Tile; along others zeros are added that have the size of an input.
 
@@ -22,7 +33,7 @@ def write_repeated(layers: Layers, record: Record) -> None:
     source, result = layers.tensor(record.inputs[0]), record.outputs[0]
     made = TensorType(layers.tensor(result).dtype, layers.tensor(result).shape)
     shape: Shape = (*(1,) * (made.rank - len(source.shape)), *source.shape)
-    grown = [axis for axis, size in enumerate(shape) if equal(size, made.shape[axis]) is not True]
+    grown = grown_axes(layers, record)
     late = [[axis] for axis in grown if not isinstance(made.shape[axis], int)]
     steps = [axis for axis in grown if [axis] not in late]
     value = layers.called(record.inputs[0])

@@ -130,6 +130,27 @@ def _moving(op: str, types: str) -> Rule:
     return rule
 
 
+_AT_ONCE = 2
+"""Axes along which one node repeats: Eigen's kernel takes five runs of axes that are repeated and that are not in turn
+(kernels/broadcast_to_op.cc, util/bcast.h)."""
+
+
+def _broadcast(nodes: Nodes, record: Record) -> str:
+    """BroadcastTo, along a few axes after the other."""
+    made, sizes = (nodes.read(number) for number in record.inputs)
+    shape = nodes.tensor(record.outputs[0]).shape
+    given = (1,) * len(shape) + tuple(nodes.tensor(record.inputs[0]).shape)
+    repeated = [axis for axis, size in enumerate(shape) if given[axis - len(shape)] == 1 and size != 1]
+    types = {"T": _type(nodes, record), "Tidx": _I32}
+    for last in range(_AT_ONCE, len(repeated), _AT_ONCE):
+        later = np.isin(np.arange(len(shape)), repeated[last:])
+        kept = nodes.node("Mul", (sizes, nodes.numbers((~later).tolist())), T=_I32)
+        made = nodes.node(
+            "BroadcastTo", (made, nodes.node("AddV2", (kept, nodes.numbers(later.tolist())), T=_I32)), **types
+        )
+    return nodes.node("BroadcastTo", (made, sizes), **types)
+
+
 def _split(nodes: Nodes, record: Record) -> tuple[str, ...]:
     inputs = [nodes.read(number) for number in record.inputs]
     count = len(record.outputs)
@@ -305,7 +326,7 @@ RULES: Mapping[str, Rule] = {
     "PADV2": _pad,
     "MIRROR_PAD": _mirror_pad,
     "TRANSPOSE": _moving("Transpose", "Tperm"),
-    "BROADCAST_TO": _moving("BroadcastTo", "Tidx"),
+    "BROADCAST_TO": _broadcast,
     "TILE": _moving("Tile", "Tmultiples"),
     "REVERSE_V2": _moving("ReverseV2", "Tidx"),
     "SPLIT_V": _split,

@@ -49,14 +49,14 @@ def _scheme(node: Node) -> str | None:
 
 
 def _odd(node: Node) -> Answer | None:
-    """Pools over other than two axes, and with holes."""
+    """Pools over one axis and over more than two, and with holes."""
     x = operand(node)
     if any(step != 1 for step in ints(node, "dilation")):
         return Refusal("TFLite pools without holes alone")
     if x.rank == _PLANE:
         return None
     if x.rank > _PLANE:
-        return Refusal(f"TFLite has no pool over {x.rank - 2} axes")
+        return _by_planes(node)
     wide = reshape(x, shape=(*x.shape[:2], 1, *x.shape[2:]))
     changes = {name: (1, *ints(node, name)) for name in ("window", "strides", "dilation")}
     paddings = {
@@ -64,6 +64,28 @@ def _odd(node: Node) -> Answer | None:
     }
     (made,) = again(node, (wide,), **changes, **paddings)
     return reshape(made, shape=node.outputs[0].shape)
+
+
+def _by_planes(node: Node) -> Value:
+    """A pool over three axes or more: one over the last two, and one over the others; a mean of means is the mean."""
+    x, result = operand(node), node.outputs[0]
+    names = [
+        name for name in ("window", "strides", "dilation", "padding", "counted_padding") if name in node.attributes
+    ]
+    held = {name: (pairs if "padding" in name else ints)(node, name) for name in names}
+    outer = x.shape[:-2]
+    (planes,) = again(
+        node,
+        (reshape(x, shape=(x.shape[0], prod(outer[1:], start=1), *x.shape[-2:])),),
+        **{name: numbers[-2:] for name, numbers in held.items()},
+    )
+    rows = reshape(planes, shape=(*outer, result.shape[-2] * result.shape[-1]))
+    (made,) = again(
+        node,
+        (rows,),
+        **{name: (*numbers[:-2], (0, 0) if "padding" in name else 1) for name, numbers in held.items()},
+    )
+    return reshape(made, shape=result.shape)
 
 
 @forms.of(max_pool)

@@ -122,11 +122,11 @@ def _concat(node: Node) -> Answer:
 def _slice(node: Node) -> Answer:
     """STRIDED_SLICE, the axes that are not cut masked."""
     x = operand(node)
-    if x.rank > _SLICED:
-        return Refusal(f"a slice of {x.rank} axes: TFLite takes {_SLICED}")
     if node.inputs[1] is not None or node.inputs[2] is not None:
-        return Steps(write_slice)
+        return Steps(write_slice) if x.rank <= _SLICED else Refusal(f"a slice of {x.rank} axes: TFLite takes {_SLICED}")
     axes, steps = ints(node, "axes"), ints(node, "steps")
+    if x.rank > _SLICED:
+        return _cut_by_two(node, x, axes)
     cuts = dict(zip(axes, zip(shape_in(node, "starts"), shape_in(node, "stops"), strict=True), strict=True))
     bounds: list[tuple[Dim, Dim]] = [cuts.get(axis, (0, size)) for axis, size in enumerate(x.shape)]
     strides = dict(zip(axes, steps, strict=True))
@@ -140,6 +140,48 @@ def _slice(node: Node) -> Answer:
         return Call("STRIDED_SLICE", operands, ("StridedSliceOptions", fields), perm)
 
     return Free((x,), make)
+
+
+def _joined(shape: Shape, axes: Sequence[int]) -> tuple[Shape, tuple[int, ...]]:
+    """The shape with neighbours joined but for these axes, and where these are then: of two axes, within five."""
+    sizes: list[Dim] = []
+    for axis, size in enumerate(shape):
+        if axis in axes or axis - 1 in axes or not axis:
+            sizes.append(size)
+        else:
+            sizes[-1] = sizes[-1] * size
+    where = tuple(
+        len([0 for each in range(axis + 1) if each in axes or each - 1 in axes or not each]) - 1 for axis in axes
+    )
+    return tuple(sizes), where
+
+
+def _cut_by_two(node: Node, x: Value, axes: Sequence[int]) -> Value:
+    """A slice of more axes than the kernel takes, two at a time, the others joined."""
+    bounds = list(zip(axes, shape_in(node, "starts"), shape_in(node, "stops"), ints(node, "steps"), strict=True))
+    for first in range(0, len(bounds), 2):
+        cut, starts, stops, steps = zip(*bounds[first : first + 2], strict=True)
+        shape, where = _joined(x.shape, cut)
+        made = ops.slice_(ops.reshape(x, shape=shape), axes=where, starts=starts, stops=stops, steps=steps)
+        sizes = dict(zip(cut, (made.shape[place] for place in where), strict=True))
+        x = ops.reshape(made, shape=tuple(sizes.get(axis, size) for axis, size in enumerate(x.shape)))
+    return x
+
+
+def _padded_by_two(node: Node, x: Value, padding: Sequence[tuple[int, int]]) -> Value:
+    """Padding of more axes than the kernel takes, two at a time, the others joined."""
+    axes = [axis for axis, pair in enumerate(padding) if any(pair)]
+    for first in range(0, len(axes), 2):
+        grown = axes[first : first + 2]
+        shape, where = _joined(x.shape, grown)
+        amounts = dict(zip(where, (padding[axis] for axis in grown), strict=True))
+        joined = ops.reshape(x, shape=shape)
+        (made,) = again(
+            node, (joined, *node.inputs[1:]), padding=tuple(amounts.get(at, (0, 0)) for at in range(len(shape)))
+        )
+        sizes = dict(zip(grown, (made.shape[place] for place in where), strict=True))
+        x = ops.reshape(made, shape=tuple(sizes.get(axis, size) for axis, size in enumerate(x.shape)))
+    return x
 
 
 @forms.of(ops.pad)
@@ -158,7 +200,7 @@ def _pad(node: Node) -> Answer:
     if set(known) <= {(0, 0)}:
         return x
     if x.rank > _SLICED:
-        return Refusal(f"padding of {x.rank} axes: TFLite takes {_SLICED}")
+        return _padded_by_two(node, x, known)
     return _picked(x, known, mode) if mode in ("edge", "wrap") else _padded(x, known, mode, real(node, "value"))
 
 
