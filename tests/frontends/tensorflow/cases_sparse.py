@@ -131,7 +131,23 @@ def _sets() -> Iterator[Case]:
                 yield Case(f"{kind} {operation}{name}", f"{kind}SetOperation", operands, flags, (0, 1, 2))
 
 
+def _crops() -> Iterator[Case]:
+    """Crops that cannot be but one: the whole picture, or one of its size; and attempts of which none fits."""
+    size, kind = np.array([12, 8, 3], np.int32), "SampleDistortedBoundingBox"
+    boxes = np.array([[[0.1, 0.2, 0.6, 0.9], [0.5, 0.5, 0.5, 0.5]]], np.float32)
+    one, none = {"area_range": [1.0, 1.0]}, np.zeros((1, 0, 4), np.float32)
+    exact = {**one, "aspect_ratio_range": [2 / 3, 2 / 3], "min_object_covered": 1.0}
+    yield Case(f"{kind} exact", kind, (size, boxes), exact, (0, 1, 2))
+    never = {"min_object_covered": 1.5, "max_attempts": 3}
+    yield Case(f"{kind} never", kind, (size.astype(np.int64), boxes), never, (0, 1, 2))
+    alone = {"min_object_covered": 1.0, "use_image_if_no_bounding_boxes": True}
+    yield Case(f"{kind} alone", kind, (size, none), alone, (0, 1, 2))
+    for share in (0.0, 1.0):
+        late = (size, boxes, np.array(share, np.float32))
+        yield Case(f"{kind}V2 {share}", f"{kind}V2", late, {**one, "aspect_ratio_range": [3.0, 3.0]}, (0, 1, 2))
+
+
 def cases_sparse() -> Iterator[Case]:
     """All of them."""
-    for family in (_segments, _sparse, _ragged, _colours, _boxes, _combined, _decoded, _areas, _sets):
+    for family in (_segments, _sparse, _ragged, _colours, _boxes, _combined, _decoded, _areas, _sets, _crops):
         yield from family()

@@ -41,9 +41,6 @@ _EXAMPLES = (
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(SOURCES | HANDED_OUT, _FED),
     **dict.fromkeys(("ParseExample", "ParseExampleV2", "ParseSingleExample"), _EXAMPLES),
-    **dict.fromkeys(
-        ("SampleDistortedBoundingBox", "SampleDistortedBoundingBoxV2"), "it cuts out at random what a network trains on"
-    ),
 }
 """Operators that are not read, and why."""
 
