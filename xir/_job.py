@@ -39,6 +39,7 @@ from xir.verification import (
     verify_runners,
     workable_sizes,
 )
+from xir.verification.nodes import is_quantized
 from xir.verification.twin import twin_of
 
 
@@ -245,10 +246,6 @@ def runner_of(path: str, format: str | None = None, options: LoadOptions | None 
     if chosen == "py":
         return TorchRunner(path)
     graph = load_model(path, options).graph
-    if chosen == "tflite" and has_litert() and not any(node.op.name in _SCALED for node in graph.nodes):
+    if chosen == "tflite" and has_litert() and not is_quantized(graph):
         return LiteRTRunner(path)
     return ReferenceRunner(graph)
-
-
-_SCALED = frozenset({"dequantize", "dynamic_quantize", "quantize"})
-"""Operators of integers that stand for real numbers."""

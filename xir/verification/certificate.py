@@ -57,6 +57,8 @@ class Certificate:
         constant: outputs that were one number, or empty, on all inputs: agreeing on them shows little.
         twin: the comparison of the same structure with random weights, where the model's own are made up and constant.
         drawn: outputs that random numbers decide, of which each runtime drew others: their shapes alone are compared.
+        nodes: how many results of nodes agree one by one, where outputs of a quantised model differ as a whole: only
+            their rounding adds up (`xir.verification.nodes`). 0 where that was not so, or did not need to be tried.
     """
 
     a: str
@@ -72,11 +74,12 @@ class Certificate:
     constant: tuple[str, ...] = ()
     twin: Certificate | None = None
     drawn: tuple[str, ...] = ()
+    nodes: int = 0
 
     @property
     def passed(self) -> bool:
-        """Whether every output agrees, also the twin's, and every layer where layers were compared."""
-        mine = all(output.equal for output in self.outputs) and self.first_divergence is None
+        """Whether every output (or node) agrees, also the twin's, and every layer where layers were compared."""
+        mine = (self.nodes > 0 or all(output.equal for output in self.outputs)) and self.first_divergence is None
         return mine and (self.twin is None or self.twin.passed)
 
     @property
@@ -122,6 +125,7 @@ class Certificate:
             "versions": dict(self.versions),
             "constant_outputs": list(self.constant),
             "random_outputs": list(self.drawn),
+            "nodes": self.nodes,
             "random_weights": None if self.twin is None else self.twin.to_dict(),
         }
 
@@ -143,6 +147,11 @@ class Certificate:
             )
             if len(self.drawn) == len(self.outputs):
                 return f"nothing but shapes verified on {inputs}  {between}{said}"
+        if self.nodes:
+            said += (
+                f"; all {self.nodes} results of nodes agree one by one: rounding that adds up over quantised layers "
+                "makes the difference"
+            )
         return (
             f"{state} {inputs}{weights}: max |d| {self.max_absolute:.1e}, max rel {self.max_relative:.1e}  "
             f"{between}{said}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from xir.verification.compare import ATOL, BOX_COLUMNS, RTOL, Difference, compar
 from xir.verification.drawn import drawn_outputs, drawn_values
 from xir.verification.layers import Pair, pair_layers, values_of
 from xir.verification.memory import check_held, check_memory
-from xir.verification.runners import ReferenceRunner, Runner
+from xir.verification.nodes import compare_nodes, is_quantized
+from xir.verification.runners import OnnxRuntimeRunner, ReferenceRunner, Runner
 from xir.verification.trial import workable_sizes
 
 SEEDS = (0, 1, 2)
@@ -71,20 +73,20 @@ def verify_runners(
         with made_up_inputs() if feeds is None else nullcontext():
             expected = ReferenceRunner(a).run(given) if layers is None else layers.compare(given, other)
         actual = b.run(other, peer_seconds=time.perf_counter() - started)
-        found.add(expected, actual)
-    return Certificate(
+        found.add(other, expected, actual)
+    certificate = Certificate(
         *names,
         (ReferenceRunner.runtime, b.runtime),
         () if feeds is not None else tuple(seeds),
         rtol,
         atol,
         tuple(worst(differences) for differences in found.differences.values()),
-        layers.found() if layers is not None else (),
-        tuple(layers.unpaired) if layers is not None else (),
+        *((layers.found(), tuple(layers.unpaired)) if layers is not None else ((), ())),
         versions(),
         tuple(name for name, seen in found.dull.items() if seen.constant),
         drawn=tuple(sorted(found.drawn)),
     )
+    return certificate if certificate.passed else replace(certificate, nodes=found.agreeing_nodes(a, b))
 
 
 class _Found:
@@ -94,6 +96,7 @@ class _Found:
         boxes: outputs that are sets of boxes.
         free: outputs that random numbers decide, which the other side draws its own way.
         drawn: those of them that differ.
+        rounds: what went into the second side, and what should have come out, by its names.
     """
 
     def __init__(
@@ -110,18 +113,28 @@ class _Found:
         self.differences: dict[str, list[Difference]] = {name: [] for name in outputs}
         self.dull = {name: _Dull() for name in outputs}
         self.drawn: set[str] = set()
+        self.rounds: list[tuple[Mapping[str, Array], Mapping[str, Array]]] = []
 
-    def add(self, expected: Mapping[str, Array], actual: Mapping[str, Array]) -> None:
+    def add(self, fed: Mapping[str, Array], expected: Mapping[str, Array], actual: Mapping[str, Array]) -> None:
         """Compares the results of one more run."""
+        wanted = {partner: _aligned(expected[name], self.align.get(name)) for name, partner in self.outputs.items()}
+        self.rounds.append((fed, wanted))
         for name, partner in self.outputs.items():
             self.dull[name].add(expected[name])
-            want = _aligned(expected[name], self.align.get(name))
             how = compare_boxes if name in self.boxes else compare
-            difference = how(name, want, actual[partner], rtol=self.rtol, atol=self.atol)
+            difference = how(name, wanted[partner], actual[partner], rtol=self.rtol, atol=self.atol)
             if name in self.free and difference.reason is None and not difference.equal:
                 self.drawn.add(name)
                 difference = Difference(name, difference.shape)
             self.differences[name].append(difference)
+
+    def agreeing_nodes(self, a: Graph, b: Runner) -> int:
+        """How many results of nodes agree one by one, if all do; 0 unless onnxruntime runs a quantised model."""
+        if not (isinstance(b, OnnxRuntimeRunner) and b.file is not None and is_quantized(a)):
+            return 0
+        found = [compare_nodes(b.file, *each, self.rtol, self.atol) for each in self.rounds]
+        agree = all(each.equal for differences in found for each in differences)
+        return len(found[0]) - len(self.outputs) if agree and found[0] else 0
 
 
 class _Dull:

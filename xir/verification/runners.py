@@ -97,11 +97,11 @@ class _ForeignRunner:
             UnsafeError: if it does not come to an end.
         """
         self.runtime = name
-        self._file = path if isinstance(path, str) else None
+        self.file = path if isinstance(path, str) else None
         self._seconds = FOREIGN_SECONDS if seconds is None else seconds
         self._process = ChildProcess(
             module,
-            self._file,
+            self.file,
             dies=f"the model makes {name} crash: do not serve it",
             stays=f"the model keeps {name} busy: give smaller inputs, or convert without verification: --no-verify",
         )
@@ -116,7 +116,7 @@ class _ForeignRunner:
         self.runtime = str(header["runtime"])
         if "error" in header:
             raise MismatchError(
-                f"{self.runtime} refuses the file: {_in_line(header['error'])}", number=602, file=self._file
+                f"{self.runtime} refuses the file: {_in_line(header['error'])}", number=602, file=self.file
             )
         self.input_names: Sequence[str] = [str(name) for name in items(header["inputs"])]
         self.input_shapes: Sequence[InputShape] = [_told(shape) for shape in items(header["shapes"])]
@@ -135,7 +135,7 @@ class _ForeignRunner:
             raise MismatchError(
                 f"{self.runtime} fails: {_in_line(header['error'])}",
                 number=602,
-                file=self._file,
+                file=self.file,
                 hint="if the models take other sizes or another layout: --input NAME=f32[...], --align NAME=AXES",
             )
         return {name: cast("Array", result) for name, result in zip(self.output_names, results, strict=True)}
