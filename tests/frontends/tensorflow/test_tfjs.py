@@ -105,6 +105,20 @@ def test_quantised_weights(quantization, kept, dtype, expected, tmp_path: Path) 
     assert made.tolist() == expected
 
 
+@pytest.mark.parametrize(
+    ("kind", "dtype", "held"),
+    [("DT_DOUBLE", "float64", "float32"), ("DT_HALF", "float16", "float32"), ("DT_INT64", "int64", "int32")],
+)
+def test_types_that_javascript_lacks_are_held_in_others(kind, dtype, held, tmp_path: Path) -> None:
+    told = constant("w", held, 2)
+    told["attr"] = {"dtype": {"type": kind}, "value": {"tensor": {"dtype": kind, "tensorShape": sizes(2)}}}
+    nodes = [told, node("Identity", "y", "w", T={"type": kind})]
+    data = np.array([3, -2], held)
+    made = xir.run(xir.load(write(tmp_path, nodes, [weight("w", held, 2)], data.tobytes())), {})["y"]
+    assert made.dtype == dtype
+    assert made.tolist() == [3, -2]
+
+
 def test_strings_and_truth_values(tmp_path: Path) -> None:
     texts = b"".join(len(each).to_bytes(4, "little") + each for each in (b"a", "é".encode(), b""))
     nodes = [

@@ -32,13 +32,13 @@ from xir.frontends.tensorflow.saved_model import SavedModel, Signature
 from xir.frontends.tensorflow.tensors import constant_from, dtype_of, shape_of_message, type_of
 from xir.frontends.tensorflow.variables import Variables
 from xir.ir.builder import sourced
-from xir.ir.constant import Constant
+from xir.ir.constant import Constant, constant_of
 from xir.ir.constraints import Collected, collecting
 from xir.ir.graph import Graph, Parameter
 from xir.ir.node import Value
 from xir.ir.rewrite import drop_unused_parameters
 from xir.ir.source import Source
-from xir.ir.types import Type
+from xir.ir.types import DType, Type
 from xir.limits import MAX_CALLS, inlining_limit
 from xir.ops.constant import constant
 
@@ -57,6 +57,10 @@ class Imported:
 
     graph: Graph
     state: Mapping[str, Constant]
+
+
+_HELD_AS = {DType.FLOAT64: DType.FLOAT32, DType.FLOAT16: DType.FLOAT32, DType.INT64: DType.INT32}
+"""{the type of a constant: how TensorFlow.js holds it} (tfjs-converter/python/tensorflowjs/write_weights.py)."""
 
 
 def import_tensorflow(
@@ -432,7 +436,10 @@ class Importer:
         if beside is None:
             return constant_from(tensor, "the constant")
         told = shape_of_message(tensor.message("tensor_shape")) or ()
-        if beside.dtype is not dtype_of(tensor.integer("dtype"), "the constant") or beside.shape != told:
+        dtype = dtype_of(tensor.integer("dtype"), "the constant")
+        if beside.dtype is _HELD_AS.get(dtype):
+            beside = constant_of(beside.array().astype(dtype.dtype))
+        if beside.dtype is not dtype or beside.shape != told:
             raise InvalidModelError(f"the constant is {list(told)} in the graph, and {beside.type!r} beside it")
         return beside
 
