@@ -29,7 +29,8 @@ EVERY_PARTS = 16
 BATCHES: Mapping[str, Callable[[], Iterable[Case]]] = {
     "caffemodel": caffe_files.small_binary,
     "prototxt": caffe_files.small_text,
-    "real caffemodel": caffe_files.corpus_binary,
+    "real caffemodel": partial(caffe_files.corpus_binary, 3),
+    "real caffemodel, all": caffe_files.corpus_binary,
     "real prototxt": caffe_files.corpus_text,
     "numbers": caffe_nets.numbers,
     "structures": caffe_nets.structures,

@@ -44,22 +44,23 @@ TYPES = (1, 2, 7, 8, 9, 10, 11, 13, 14, 16, 17, 22, 23)
 def part(number: int, of: int) -> Iterator[Case]:
     """One case of `of`, spread over all operators."""
     for base in bases():
-        yield from (made for made in _of(base) if seed_of(made.name) % of == number)
+        yield from _of(base, lambda name: seed_of(name) % of == number)
 
 
-def _of(base: Base) -> Iterator[Case]:
+def _of(base: Base, chosen: Callable[[str], bool]) -> Iterator[Case]:
     fed, held = base.model, _held(base)
     seen: set[str] = set()
     for title, model in (("fed", fed), *([("held", held)] if held is not None else [])):
         for name, changed in _changed(model):
+            made = f"{base.name} {title}: {name}"
+            if made in seen or not chosen(made):
+                continue
             try:
                 data = changed.SerializeToString(deterministic=True)
             except ValueError:
                 continue
-            made = f"{base.name} {title}: {name}"
-            if made not in seen:
-                seen.add(made)
-                yield case(made, "m.onnx", data)
+            seen.add(made)
+            yield case(made, "m.onnx", data)
 
 
 def _held(base: Base) -> onnx.ModelProto | None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.hostile.batches import BATCHES
+from tests.thinning import at_night
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 BATCH_SECONDS = 900
@@ -55,7 +56,10 @@ def test_hostile_files_end_in_one_clear_error(batch: str) -> None:
     assert told(outcomes) == ""
 
 
-@pytest.mark.parametrize("batch", [name for name in BATCHES if name.startswith("real ")])
+REAL = [name for name in BATCHES if name.startswith("real ")]
+
+
+@pytest.mark.parametrize("batch", at_night(REAL, [name.endswith(", all") for name in REAL]))
 def test_damaged_real_models_end_in_one_clear_error(batch: str, corpus: Path, open_nsfw: Path) -> None:
     cache = open_nsfw.parent.parent
     outcomes = run_batch(batch, {"XIR_CORPUS": str(corpus), "XIR_CORPUS_CACHE": str(cache)})
