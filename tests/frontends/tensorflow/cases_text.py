@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tests.frontends.tensorflow.cases import Case, fixed, text, whole
+from tests.ops.cases.examples import serialized
 
 WORDS = text("Ünder the sea ", "", " a-b, CÉ;d")
 
@@ -62,7 +63,30 @@ def _pieces() -> Iterator[Case]:
         yield Case(f"StringSplit {skip}", "StringSplit", operands, {"skip_empty": skip}, (0, 1, 2))
 
 
+def _examples() -> Iterator[Case]:
+    """Features of one size: packed or not, twice, without a list, and those that an example lacks."""
+    first = serialized(("a", [1.5, -2.0]), ("n", [-7]), ("s", [b"\xff", b"\xc3\xa9"]), ("d", [5]), ("é", [1.0]))
+    second = serialized(("n", [1]), ("n", [1 << 40]), ("s", [b"", b"c"]), ("a", [0.0, 0.25]), ("d", None), packed=False)
+    data = np.array([first, second], object)
+    keys = {"a": (2, 1), "n": (), "s": (2,), "d": (1,), "é": (1,)}
+    types = ["DT_FLOAT", "DT_INT64", "DT_STRING", "DT_INT64", "DT_FLOAT"]
+    none = (fixed([], "float32"), fixed([], "int64"), fixed([], "object"))
+    defaults = (*none, np.array([9], np.int64), fixed([0.5], "float32"))
+    told = {"Tdense": types, "dense_shapes": list(keys.values()), "sparse_types": []}
+    nothing, names = fixed([], "object"), fixed(list(keys), "object")
+    outputs = tuple(range(len(keys)))
+    single = tuple(fixed(key, "object") for key in keys)
+    counted = {**told, "Nsparse": 0, "Ndense": len(keys)}
+    yield Case("ParseExample", "ParseExample", (data, nothing, *single, *defaults), counted, outputs)
+    ragged = {**told, "num_sparse": 0, "ragged_value_types": [], "ragged_split_types": []}
+    for shape in ((2,), ()):
+        operands = (data[:1].reshape(()) if shape == () else data, nothing, nothing, names, nothing, *defaults)
+        yield Case(f"ParseExampleV2 {shape}", "ParseExampleV2", operands, ragged, outputs)
+    alone = {**told, "num_sparse": 0, "sparse_keys": [], "dense_keys": list(keys)}
+    yield Case("ParseSingleExample", "ParseSingleExample", (data[1:].reshape(()), *defaults), alone, outputs)
+
+
 def cases_text() -> Iterator[Case]:
     """All of them."""
-    for family in (_letters, _patterns, _buckets, _pieces):
+    for family in (_letters, _patterns, _buckets, _pieces, _examples):
         yield from family()

@@ -93,7 +93,6 @@ def of_layers() -> list[tuple[str, Case]]:
         ("joined with 'Cube'", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["Cube"])),
         ("too few operands", case("_FusedMatMul", real(2, 2), real(2, 2), fused_ops=["BiasAdd"])),
         ("what it hands out is an input", case("IteratorV2", output_types=["DT_FLOAT"], output_shapes=[(1,)])),
-        ("parses serialized examples", case("ParseExample", text("a"), text("b"), Nsparse=0, Ndense=0)),
         ("no rows of sets", case("DenseToDenseSetOperation", whole(2), whole(2), set_operation="union")),
         ("the operation 'xor' of sets",
          case("DenseToDenseSetOperation", whole(1, 2), whole(1, 2), set_operation="XOR")),
@@ -108,8 +107,28 @@ def of_layers() -> list[tuple[str, Case]]:
     ]  # fmt: skip
 
 
+def of_examples() -> list[tuple[str, Case]]:
+    """The same of serialized examples."""
+    return [
+        ("of other numbers of elements", case("ParseExample", text("a"), text("b"), text("k"), Nsparse=1, Ndense=0,
+                                              sparse_types=["DT_INT64"], Tdense=[], dense_shapes=[])),
+        ("of other numbers of elements", case("ParseExampleV2", *(text("a"),) * 5, num_sparse=0, sparse_types=[],
+             ragged_value_types=["DT_INT64"], ragged_split_types=["DT_INT64"], Tdense=[], dense_shapes=[])),
+        ("of other numbers of elements", case("ParseSingleExample", np.array("a", object), num_sparse=1, dense_keys=[],
+             sparse_keys=["k"], sparse_types=["DT_INT64"], Tdense=[], dense_shapes=[])),
+        ("1 keys, 1 defaults, 0 shapes",
+         case("ParseSingleExample", np.array("a", object), real(1), num_sparse=0, sparse_keys=[], dense_keys=["k"],
+              sparse_types=[], Tdense=["DT_FLOAT"], dense_shapes=[])),
+        ("of which examples decide how long",
+         case("ParseSingleExample", np.array("a", object), real(1), num_sparse=0, sparse_keys=[], dense_keys=["k"],
+              sparse_types=[], Tdense=["DT_FLOAT"], dense_shapes=[(-1,)])),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
-    ("told", "case"), of_arrays() + of_layers(), ids=lambda each: each if isinstance(each, str) else each.kind
+    ("told", "case"),
+    of_arrays() + of_layers() + of_examples(),
+    ids=lambda each: each if isinstance(each, str) else each.kind,
 )
 def test_refused(told: str, case: Case, tmp_path: Path) -> None:
     with pytest.raises(XirError) as error:

@@ -35,12 +35,8 @@ UNSAFE = {
 """Operators that no model may have, and why."""
 
 _FED = "what it hands out is an input of a graph, not of a function, where it tells the types of tensors"
-_EXAMPLES = (
-    "it parses serialized examples: take what it makes as inputs (--input NAME=TYPE for each result that is read)"
-)
 REFUSED: Mapping[str, str] = {
     **dict.fromkeys(SOURCES | HANDED_OUT, _FED),
-    **dict.fromkeys(("ParseExample", "ParseExampleV2", "ParseSingleExample"), _EXAMPLES),
 }
 """Operators that are not read, and why."""
 

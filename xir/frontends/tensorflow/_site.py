@@ -147,6 +147,11 @@ class Site(Operands):
         numbers = [names[item] for item in _NUMBER.findall(held)] if isinstance(held, str) else held.integers("type")
         return tuple(dtype_of(number, f"attribute {name!r}") for number in numbers)
 
+    def shapes(self, name: str) -> tuple[tuple[int | None, ...] | None, ...]:
+        """A list of shapes, as `sizes_of` answers one."""
+        held = self._list(name, "shape")
+        return () if isinstance(held, str) else tuple(shape_of_message(each) for each in held.messages("shape"))
+
     def ignore(self, *names: str) -> None:
         """Passes over attributes that change nothing in the result (hints, checks of what is known anyhow)."""
         self._asked.update(names)

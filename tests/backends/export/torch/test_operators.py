@@ -24,7 +24,15 @@ for each in all_cases():
 
 WITHOUT = frozenset(
     (
-        *("count_ngrams", "image_decoder", "lookup", "mel_weight_matrix", "number_to_text", "regex_full_match"),
+        *(
+            "count_ngrams",
+            "example_feature",
+            "image_decoder",
+            "lookup",
+            "mel_weight_matrix",
+            "number_to_text",
+            "regex_full_match",
+        ),
         *("regex_replace", "resample", "roi_align", "roi_pool", "string_case", "string_concat", "string_hash"),
         *("string_join", "string_length", "string_normalize", "string_pieces", "string_split", "string_strip"),
         *("substring", "svm_classifier", "text_to_number", "tokenize"),
