@@ -97,6 +97,14 @@ def test_a_signature_is_chosen_where_none_is_the_default(tmp_path: Path) -> None
         xir.load(unpack("old", tmp_path), method="third")
 
 
+def test_a_model_without_signatures_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "saved_model.pbtxt"
+    path.write_text('saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: "serve" } graph_def { } }')
+    with pytest.raises(UsageError, match="has no signatures") as caught:
+        xir.load(str(path))
+    assert "signatures=" in str(caught.value.hint)
+
+
 def test_a_variable_that_the_run_changes_is_state(tmp_path: Path) -> None:
     found = load_model(str(unpack("counter", tmp_path)))
     assert (found.graph.input_names, found.graph.output_names) == (("x", "steps"), ("y", "steps.new"))

@@ -57,7 +57,15 @@ def test_mediapipes_transposed_convolution(written):
     np.testing.assert_allclose(got, want, atol=1e-5)
 
 
-@pytest.mark.parametrize(("kind", "told"), [("Mine", "custom operator"), ("FlexErf", "'Erf'")])
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("Mine", "custom operator"),
+        ("FlexErf", "'Erf'"),
+        ("edgetpu-custom-op", "machine code of the Edge TPU"),
+        ("DISPATCH_OP", "machine code of an accelerator"),
+    ],
+)
 def test_custom_operators_are_refused_by_name(written, kind, told):
     with pytest.raises(UnsupportedError, match=told) as caught:
         xir.load(written(single(f"CUSTOM:{kind}", Fed(X)).data))

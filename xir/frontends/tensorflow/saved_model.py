@@ -252,11 +252,17 @@ def _tags(graph: Message) -> tuple[str, ...]:
 
 
 def _chosen(signatures: Mapping[str, Message], method: str | None, path: str) -> str:
-    known = ", ".join(repr(name) for name in sorted(signatures)) or "none"
+    known = ", ".join(map(repr, sorted(signatures))) or "none"
     if method is not None:
         if method not in signatures:
             raise UsageError(f"there is no signature {method!r}; there are {known}", file=path)
         return method
+    if not signatures:
+        raise UsageError(
+            "the model has no signatures, which say its inputs and outputs",
+            file=path,
+            hint="save it with them: tf.saved_model.save(model, folder, signatures=...), model.export(folder) of Keras",
+        )
     if DEFAULT in signatures or len(signatures) == 1:
         return DEFAULT if DEFAULT in signatures else next(iter(signatures))
     raise UsageError(f"no signature is the default; there are {known}", file=path, hint="choose one with --method NAME")

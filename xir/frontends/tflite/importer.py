@@ -311,6 +311,9 @@ _UNREAD = {
 }
 """{builtin operator without a handler: why}."""
 
+_COMPILED = {"edgetpu-custom-op": "the Edge TPU", "DISPATCH_OP": "an accelerator"}
+"""{custom operator that holds machine code: of what} (Coral's edgetpu_compiler; litert/core/build_stamp.h)."""
+
 
 def _absent(kind: str) -> tuple[str, str | None]:
     """Why an operator has no handler, and what helps."""
@@ -319,4 +322,7 @@ def _absent(kind: str) -> tuple[str, str | None]:
     name = kind.removeprefix("CUSTOM:")
     if name.startswith("Flex"):
         return f"the TensorFlow operator {name.removeprefix('Flex')!r} inside of TFLite", "load the TensorFlow model"
-    return "a custom operator: the file does not say what it computes", None
+    if name in _COMPILED:
+        return f"machine code of {_COMPILED[name]}, no computation", "convert the file that it was compiled from"
+    why = "a custom operator: the file does not say what it computes"
+    return why, "make the file without it, of builtin operators, or convert the model that it was made of"

@@ -151,7 +151,12 @@ class _Reader:
         list(table.given())
         kind = table.word("details_type")
         if kind != "NONE":
-            raise UnsupportedError(f"quantisation of the kind {kind}", file=self.name, layer=name)
+            raise UnsupportedError(
+                f"quantisation of the kind {kind}",
+                file=self.name,
+                layer=name,
+                hint="quantise the weights by channels, not by blocks or several axes",
+            )
         scales = tuple(float(scale) for scale in table.numbers("scale") or ())
         if not scales:
             return None
