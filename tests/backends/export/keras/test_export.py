@@ -15,6 +15,7 @@ from xir.backends.export.forms import AnyOp
 from xir.backends.export.keras import export_keras, plan_keras
 from xir.backends.export.keras._layers import Entry
 from xir.backends.export.keras._order import in_order
+from xir.backends.export.tflite.elementwise import like
 from xir.errors import UnsupportedError
 from xir.frontends.load import recognize
 from xir.ir.builder import apply
@@ -239,9 +240,17 @@ def test_layers_are_counted_as_keras_counts_them(entries: list[str], outputs: li
     assert " ".join(each.name for each in in_order(made, inputs, outputs)) == wanted
 
 
+def lengths_of(x: Value) -> Value:
+    """Lengths of 0 to 5 steps, i32[N], of the first elements of x [T, N, I]."""
+    first = shapes.slice_(x, axes=(0, 2), starts=(0, 0), stops=(1, 1), steps=(1, 1))
+    steps = elementwise.clip(elementwise.abs_(elementwise.mul(first, like(first, 4.0))), minimum=0.0, maximum=5.0)
+    return elementwise.cast(shapes.reshape(steps, shape=(x.shape[1],)), dtype=DType.INT32)
+
+
+@pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("operator", [lstm, gru, rnn], ids=["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
-def test_recurrent_layers(operator: AnyOp, direction: str, tmp_path: Path) -> None:
+def test_recurrent_layers(operator: AnyOp, direction: str, masked: bool, tmp_path: Path) -> None:
     gates, functions = {
         "lstm": (4, (("sigmoid", 0.0, 0.0), ("tanh", 0.0, 0.0), ("tanh", 0.0, 0.0))),
         "gru": (3, (("sigmoid", 0.0, 0.0), ("tanh", 0.0, 0.0))),
@@ -255,10 +264,29 @@ def test_recurrent_layers(operator: AnyOp, direction: str, tmp_path: Path) -> No
     settings: dict[str, Attribute] = {"direction": direction, "functions": functions * count, "clip": None}
     settings |= {"lstm": {"coupled": False}, "gru": {"linear_before_reset": True}}.get(operator.name, {})
     states = (state, state, None) if operator is lstm else (state,)
-    made = apply(operator, (x, *weights, None, *states), settings).outputs
+    lengths = lengths_of(x) if masked else None
+    made = apply(operator, (x, *weights, lengths, *states), settings).outputs
     graph = net.graph(*made)
     assert kinds(graph).count({"lstm": "LSTM", "gru": "GRU", "rnn": "SimpleRNN"}[operator.name]) == count
     same(graph, tmp_path / "net.keras")
+
+
+def test_sequences_whose_most_steps_only_the_run_tells_are_refused() -> None:
+    x = image(Symbol("T"), 2, 3)
+    net = Net(x)
+    functions = (("tanh", 0.0, 0.0),)
+    made = rnn(
+        x,
+        net.weight(1, 4, 3),
+        net.weight(1, 4, 4),
+        None,
+        lengths_of(x),
+        direction="forward",
+        functions=functions,
+        clip=None,
+    )
+    with pytest.raises(UnsupportedError, match="only the run tells the most"):
+        plan_keras(net.graph(*made))
 
 
 def test_sizes_that_the_run_tells(tmp_path: Path) -> None:

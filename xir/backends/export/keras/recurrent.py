@@ -47,8 +47,10 @@ def _recurrent(node: Node) -> Answer:
     """LSTM, GRU, SimpleRNN: x [N, T, I], the first states, then the weights as we have them."""
     rest = (*node.inputs, None, None, None)
     kind, _ = _KINDS[node.op.name]
-    if rest[_LENGTHS] is not None or (kind == "LSTM" and rest[_PEEPHOLES] is not None):
-        return Refusal("sequences of different lengths, or peepholes")
+    if kind == "LSTM" and rest[_PEEPHOLES] is not None:
+        return Refusal("peepholes")
+    if rest[_LENGTHS] is not None and not isinstance(operand(node).shape[0], int):
+        return Refusal("sequences of different lengths, of which only the run tells the most")
     if node.attributes["clip"] is not None or node.attributes.get("coupled"):
         return Refusal("gates whose operands are clipped, or that are coupled")
     words = _words(node)
@@ -59,8 +61,10 @@ def _recurrent(node: Node) -> Answer:
     if states and len(states) < count:
         return Refusal("one first state of two")
     weights = [operand(node, 1), operand(node, 2), *(value for value in rest[3:4] if value is not None)]
-    operands: list[Operand] = [Laid(operand(node), (1, 0, 2)), *states, *weights]
+    lengths = [value for value in rest[_LENGTHS : _LENGTHS + 1] if value is not None]
+    operands: list[Operand] = [Laid(operand(node), (1, 0, 2)), *lengths, *states, *weights]
     fields: dict[str, Content] = {
+        "lengths": len(lengths),
         "states": len(states),
         "words": words,
         "direction": str(node.attributes["direction"]),
@@ -87,6 +91,7 @@ class _Layer:
     Attributes:
         record: the operator.
         units: the size of a state.
+        mask: how a call refers to which steps count, bool [N, T]; None where all do.
         states: the tensors of the first states.
         weights: those of the weights.
         config: settings.
@@ -94,6 +99,7 @@ class _Layer:
 
     record: Record
     units: int
+    mask: Json
     states: Sequence[int]
     weights: Sequence[int]
     config: Mapping[str, Json]
@@ -107,14 +113,15 @@ def write_recurrent(layers: Layers, record: Record) -> None:
     """
     fields = fields_of(record)
     count, words = cast("int", fields["states"]), cast("list[str]", fields["words"])
-    states, weights = record.inputs[1 : 1 + count], record.inputs[1 + count :]
+    first = 1 + cast("int", fields["lengths"])
+    states, weights = record.inputs[first : first + count], record.inputs[first + count :]
     units = layers.array(weights[1]).shape[2]
     config: dict[str, Json] = {"units": units, "activation": words[-1], "use_bias": len(weights) > 2}
     if len(words) > 1:
         config["recurrent_activation"] = words[0]
     if record.kind == "GRU":
         config["reset_after"] = bool(fields["after"])
-    told = _Layer(record, units, states, weights, config)
+    told = _Layer(record, units, _mask(layers, record) if first > 1 else None, states, weights, config)
     match fields["direction"]:
         case "bidirectional":
             parts = [_one(layers, told, 0, False, None), _one(layers, told, 1, True, None)]
@@ -123,6 +130,16 @@ def write_recurrent(layers: Layers, record: Record) -> None:
                 layers.operation("Concatenate", [pieces], number, axis=0 if index else 2)
         case direction:
             _one(layers, told, 0, direction == "reverse", record.outputs)
+
+
+def _mask(layers: Layers, record: Record) -> Json:
+    """Which steps count, of the lengths of the sequences: bool [N, T]."""
+    batch, length = layers.tensor(record.inputs[0]).shape[:2]
+    steps = layers.plan.literal(constant_of(np.arange(cast("int", length), dtype=np.int32)))
+    lengths = layers.operation(
+        "ExpandDims", [layers.called(record.inputs[1])], TensorType(DType.INT32, (batch, 1)), axis=[1]
+    )
+    return layers.operation("Greater", [lengths, layers.called(steps)], TensorType(DType.BOOL, (batch, length)))
 
 
 def _one(layers: Layers, told: _Layer, place: int, backward: bool, made: Sequence[int] | None) -> list[Json]:
@@ -134,6 +151,9 @@ def _one(layers: Layers, told: _Layer, place: int, backward: bool, made: Sequenc
     first: list[Json] = [layers.operation("GetItem", [layers.called(state), [place]], last) for state in told.states]
     named: dict[str, Json] = {"initial_state": first} if first else {}
     config: dict[str, Json] = {**told.config, "return_sequences": True, "return_state": True}
+    if told.mask is not None:
+        named["mask"] = told.mask
+        config["zero_output_for_mask"] = True
     weights = _weights(layers, told, place)
     kind = told.record.kind
     found = layers.layer(kind, [layers.called(x)], whole, weights, named, **config, go_backwards=backward)

@@ -69,6 +69,10 @@ _FIRST = frozenset(
 """Operators whose first operand alone is computed with; the others are places and sizes."""
 
 
+_LENGTHS = 4
+"""Which operand of a recurrent layer the lengths of the sequences are."""
+
+
 def checked(node: Node) -> Refusal | tuple[Value, ...] | None:
     """The node in wider types where the kernel does not take its own, a refusal where it takes none, or None."""
     if node.op.name in _ANY:
@@ -102,6 +106,8 @@ def _judged(node: Node) -> list[Value]:
             return [values[0], values[2]]
         case "non_max_suppression":
             return values[:2]
+        case "lstm" | "gru" | "rnn":
+            return [value for value in values if value is not node.inputs[_LENGTHS]]
         case _ if node.op.name in _FIRST:
             return values[:1]
         case _:

@@ -12,10 +12,10 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import compare, elementwise
 from xir.ops._build import scalar_like
-from xir.ops.index import gather_nd, scatter_elements
-from xir.ops.reduce import reduce_sum
+from xir.ops.index import gather_nd
+from xir.ops.reduce import reduce_sum, top_k
 from xir.ops.running import cumsum
-from xir.ops.shape import broadcast, iota, reshape
+from xir.ops.shape import broadcast, reshape
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,7 @@ def compacted(mask: Value) -> Compact:
     kept = elementwise.cast(mask, dtype=DType.INT64)
     counted = cumsum(kept, axis=1)
     total = reduce_sum(kept, axes=(1,), keep_dims=True)
-    one = scalar_like(kept, 1)
-    others = elementwise.add(cumsum(elementwise.sub(one, kept), axis=1), broadcast(total, shape=mask.shape))
-    target = elementwise.sub(elementwise.select(mask, counted, others), one)
-    steps = iota(shape=mask.shape, axis=1, dtype=DType.INT64)
-    order = scatter_elements(elementwise.sub(steps, steps), target, steps, axis=1, reduction="none")
+    _, order = top_k(kept, k=mask.shape[1], axis=1)  # equal ones stay in their order
     lengths = elementwise.cast(reshape(total, shape=mask.shape[:1]), dtype=DType.INT32)
     return Compact(mask, order, counted, lengths)
 
