@@ -63,6 +63,23 @@ def _pieces() -> Iterator[Case]:
         yield Case(f"StringSplit {skip}", "StringSplit", operands, {"skip_empty": skip}, (0, 1, 2))
 
 
+def _crossed() -> Iterator[Case]:
+    words, more = text("a", "é", "", "b c").reshape(2, 2), text("x", "y").reshape(2, 1)
+    numbers = whole(2, 3, dtype="int64")
+    for name, columns in (("", (words, numbers, more)), (" text", (more, words)), (" one", (numbers,))):
+        types = ["DT_INT64" if each.dtype == np.int64 else "DT_STRING" for each in columns]
+        told = {"N": 0, "sparse_types": [], "dense_types": types}
+        kind = "DT_INT64" if "DT_INT64" in types else "DT_STRING"
+        plain = {**told, "hashed_output": False, "num_buckets": 0, "hash_key": 5, "out_type": "DT_STRING"}
+        yield Case(f"SparseCross{name}", "SparseCross", columns, {**plain, "internal_type": kind}, (0, 1, 2))
+        for buckets, key in ((1000, 0xDECAFCAFFE), (0, -3)):
+            hashed = {"hashed_output": True, "num_buckets": buckets, "hash_key": key, "out_type": "DT_INT64"}
+            rules = {**told, **hashed, "internal_type": kind}
+            yield Case(f"SparseCross{name} {buckets}", "SparseCross", columns, rules, (0, 1, 2))
+        operands = (*columns, fixed("+", "object"))
+        yield Case(f"SparseCrossV2{name}", "SparseCrossV2", operands, told, (0, 1, 2))
+
+
 def _examples() -> Iterator[Case]:
     """Features of one size: packed or not, twice, without a list, and those that an example lacks."""
     first = serialized(("a", [1.5, -2.0]), ("n", [-7]), ("s", [b"\xff", b"\xc3\xa9"]), ("d", [5]), ("é", [1.0]))
@@ -88,5 +105,5 @@ def _examples() -> Iterator[Case]:
 
 def cases_text() -> Iterator[Case]:
     """All of them."""
-    for family in (_letters, _patterns, _buckets, _pieces, _examples):
+    for family in (_letters, _patterns, _buckets, _pieces, _crossed, _examples):
         yield from family()

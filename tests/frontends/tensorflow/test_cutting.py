@@ -196,3 +196,48 @@ def test_what_is_no_tensor_is_not_handed_out(tmp_path: Path, told: dict[str, obj
     )
     with pytest.raises((UnsupportedError, InvalidModelError), match="IteratorGetNext"):
         xir.load(path)
+
+
+def test_an_input_of_the_signature_is_no_cut(tmp_path: Path) -> None:
+    graph = xir.load(unpack("old", tmp_path), method="first", inputs={"x": None})
+    assert [repr(value.type) for value in graph.inputs] == ["f32[?,4]"]
+
+
+def test_a_cut_behind_what_contradicts_itself_is_of_the_type_that_the_node_says(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        node("Placeholder", "x", dtype=F),
+        literal("axes", [0], (1,), I),
+        node("Max", "y", "x", "axes", T=F),
+        node("Identity", "z", "y", T=F),
+    )
+    assert repr(xir.load(path, inputs={"y": None}).inputs[0].type) == "f32[*]"
+
+
+def test_functions_that_are_called_behind_a_cut_stay(tmp_path: Path) -> None:
+    argument = 'name: "a" type: DT_FLOAT'
+    square = 'node_def { name: "n" op: "Square" input: "a" attr { key: "T" value { type: DT_FLOAT } } }'
+    signature = f'signature {{ name: "f" input_arg {{ {argument} }} output_arg {{ name: "b" type: DT_FLOAT }} }}'
+    path = write(
+        tmp_path,
+        node("DecodePng", "png", "x", dtype="DT_UINT8"),
+        placeholder("x", dtype="DT_STRING"),
+        node("Cast", "real", "png", SrcT="DT_UINT8", DstT=F),
+        node("PartitionedCall", "y", "real", f='{func { name: "f" }}', Tin=[F], Tout=[F]),
+        f'library {{ function {{ {signature} {square} ret {{ key: "b" value: "n:y:0" }} }} }}',
+    )
+    graph = xir.load(path, inputs={"real": "f32[2]"})
+    assert xir.run(graph, {"real": np.array([2, 3], np.float32)})["y"].tolist() == [4, 9]
+
+
+def test_a_queue_that_leads_in_a_circle_tells_no_shapes(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        node("Identity", "a", "b", T="DT_RESOURCE"),
+        node("Identity", "b", "a", T="DT_RESOURCE"),
+        node("QueueDequeueV2", "take", "a", **QUEUE),
+        node("Identity", "y", "take", T=F),
+    )
+    with pytest.warns(UserWarning, match="hands out"):
+        graph = xir.load(path, outputs=["y"])
+    assert repr(graph.inputs[0].type) == "f32[*]"

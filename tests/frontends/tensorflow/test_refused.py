@@ -108,8 +108,11 @@ def of_layers() -> list[tuple[str, Case]]:
 
 
 def of_examples() -> list[tuple[str, Case]]:
-    """The same of serialized examples."""
+    """The same of features: crossed ones, and those of serialized examples."""
+    crossed = {"N": 0, "sparse_types": [], "dense_types": ["DT_STRING"]}
     return [
+        ("are crossed, expected rows", case("SparseCrossV2", text("a"), fixed("+", "object"), **crossed)),
+        ("columns of sparse features", case("SparseCrossV2", fixed("+", "object"), **crossed | {"dense_types": []})),
         ("of other numbers of elements", case("ParseExample", text("a"), text("b"), text("k"), Nsparse=1, Ndense=0,
                                               sparse_types=["DT_INT64"], Tdense=[], dense_shapes=[])),
         ("of other numbers of elements", case("ParseExampleV2", *(text("a"),) * 5, num_sparse=0, sparse_types=[],

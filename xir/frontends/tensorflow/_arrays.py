@@ -45,18 +45,15 @@ def begun(
     Raises:
         UnsupportedError: the sizes of an element are made in the loop.
     """
-    if not isinstance(after, ArrayState | RaggedList) or not after.is_told:
-        return empty
     if isinstance(empty, RaggedList):
         if not isinstance(after, RaggedList) or after.rows is None:
-            raise UnsupportedError("a list of ragged tensors that a loop makes one of tensors")
+            return empty
         _check_sizes(after.rows.values.shape[1:], known)
         return replace(empty, rows=without_values(empty.size, len(after.rows.splits), after.rows.values))
     if not isinstance(after, ArrayState) or after.stack is None:
-        raise UnsupportedError("an array of tensors that a loop makes a list of ragged ones")
-    element = after.stack.shape[1:]
-    _check_sizes(element, known)
-    return replace(empty, stack=filled(knowledge, after.dtype, empty.size, element))
+        return empty
+    _check_sizes(after.stack.shape[1:], known)
+    return replace(empty, stack=filled(knowledge, after.dtype, empty.size, after.stack.shape[1:]))
 
 
 def _check_sizes(element: Shape, known: Set[Symbol]) -> None:
