@@ -166,6 +166,19 @@ def test_weights_of_8_bits_are_widened_where_the_activations_are_real(written):
     np.testing.assert_allclose(got, X[None] @ (weights * np.array([[0.1], [0.2]])).T, rtol=1e-6)
 
 
+def test_a_model_may_end_before_an_operator_that_is_not_read(written):
+    model = Model()
+    graph = model.subgraph()
+    (made,) = graph.op("ABS", [graph.input("float32", (3,))], [Out(shape=(3,))], {"AbsOptions": {}})
+    graph.outputs += graph.op("CUSTOM:Mine", [made], [Out(shape=(3,))])
+    path = written(write_tflite(model.content()))
+    found = xir.load(path, outputs=["t1"])
+    assert ([node.op.name for node in found.nodes], found.output_names) == (["abs"], ("t1",))
+    for name in ("t2", "other"):
+        with pytest.raises(UnsupportedError, match="Mine"):
+            xir.load(path, outputs=[name])
+
+
 def test_a_signature_chooses_the_subgraph(written):
     model = Model()
     for name, kind in (("one", "RELU"), ("two", "NEG")):

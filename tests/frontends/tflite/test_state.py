@@ -137,3 +137,18 @@ def test_options_of_other_kinds_are_refused() -> None:
         read_map(data)
     with pytest.raises(InvalidModelError, match="damaged"):
         read_map(data[:4] + b"\x01" + data[5:9] + b"\x63" + data[10:])
+
+
+def test_what_is_assigned_stays_where_a_model_ends_earlier(tmp_path):
+    model = Model()
+    graph = model.subgraph()
+    x, place = graph.input("float32", (2,)), handle(graph)
+    graph.op("ASSIGN_VARIABLE", [place, x], [])
+    (held,) = graph.op("READ_VARIABLE", [place], [Out(shape=(2,))])
+    (y,) = graph.op("ABS", [held], [Out(shape=(2,))], {"AbsOptions": {}})
+    graph.outputs += graph.op("CUSTOM:Mine", [y], [Out(shape=(2,))])
+    path = tmp_path / "m.tflite"
+    path.write_bytes(model.data())
+    found = xir.load(str(path), outputs=[f"t{y}"])
+    made = xir.run(found, {name: np.array([1, -2], np.float32) for name in found.input_names})
+    assert made[f"t{y}"].tolist() == [1, 2]

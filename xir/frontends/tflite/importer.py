@@ -325,4 +325,4 @@ def _absent(kind: str) -> tuple[str, str | None]:
     if name in _COMPILED:
         return f"machine code of {_COMPILED[name]}, no computation", "convert the file that it was compiled from"
     why = "a custom operator: the file does not say what it computes"
-    return why, "make the file without it, of builtin operators, or convert the model that it was made of"
+    return why, "end the model before it (--output TENSOR), or convert the model that the file was made of"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xir.errors import UsageError
 from xir.frontends.options import Loaded, LoadOptions
+from xir.frontends.tflite.ending import ending
 from xir.frontends.tflite.importer import build
 from xir.frontends.tflite.model import TfliteModel
 from xir.frontends.tflite.reader import read_tflite
@@ -18,6 +19,8 @@ def load_tflite(path: str, options: LoadOptions) -> Loaded:
     """
     model = read_tflite(path)
     chosen = 0 if options.method is None else _entered(model, options.method)
+    if options.outputs is not None:
+        model = ending(model, chosen, options.outputs)
     imported = build(model, subgraph=chosen, inputs=options.inputs)
     notes: list[str] = []
     others = [signature.key for signature in model.signatures if signature.subgraph]
