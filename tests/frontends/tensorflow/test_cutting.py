@@ -241,3 +241,15 @@ def test_a_queue_that_leads_in_a_circle_tells_no_shapes(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match="hands out"):
         graph = xir.load(path, outputs=["y"])
     assert repr(graph.inputs[0].type) == "f32[*]"
+
+
+def test_a_placeholder_with_a_default_is_an_input_where_it_is_named(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        literal("none", [1.0, 2.0], (2,)),
+        node("PlaceholderWithDefault", "x", "none", dtype=F, shape=(-1,)),
+        node("Square", "y", "x", T=F),
+    )
+    assert xir.load(path).input_names == ()
+    assert [repr(value.type) for value in xir.load(path, inputs={"x": None}).inputs] == ["f32[?]"]
+    assert [repr(value.type) for value in xir.load(path, inputs={"x": "f32[3]"}).inputs] == ["f32[3]"]

@@ -29,6 +29,10 @@ Trial: TypeAlias = Callable[[Mapping[str, Type]], Importer]
 """Makes an import of the whole graph, with types for some of its inputs."""
 
 
+_DEFAULTED = "PlaceholderWithDefault"
+"""What is an input where it is named, and else its default."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A graph that was cut.
@@ -61,7 +65,7 @@ def cut(whole: Cut, names: Sequence[str], outputs: Sequence[str] | None, trial: 
     graph, signature = whole.graph, whole.signature
     told = {_canonical(graph, signature, name): type for name, type in whole.inputs.items()}
     asked = [_canonical(graph, signature, name) for name in names]
-    edges = {edge: name for name in (*told, *asked) if (edge := _inner(graph, signature, name)) is not None}
+    edges = {edge: name for name in (*told, *asked) if (edge := _inner(whole, name, name in told)) is not None}
     inputs = {name: type for name, type in told.items() if name not in edges.values()}
     if not edges:
         return replace(whole, inputs=inputs)
@@ -102,12 +106,13 @@ def _placeholders(graph: TfGraph) -> list[str]:
     return [node.name for node in graph.nodes.values() if node.kind in PLACEHOLDERS]
 
 
-def _inner(graph: TfGraph, signature: Signature | None, name: str) -> Edge | None:
-    """The result of that name; None where it is an input already."""
+def _inner(whole: Cut, name: str, is_told: bool) -> Edge | None:
+    """The result of that name; None where it is an input already, as one with a default is where its type is told."""
     edge = parse_edge(name)
-    if signature is not None:
-        return None if name in signature.inputs else edge
-    return None if edge is None or graph.nodes[edge.node].kind in PLACEHOLDERS else edge
+    if edge is None or (whole.signature is not None and name in whole.signature.inputs):
+        return None
+    fed = whole.signature is None and whole.graph.nodes[edge.node].kind in PLACEHOLDERS
+    return None if fed and (is_told or whole.graph.nodes[edge.node].kind != _DEFAULTED) else edge
 
 
 def _signed(signature: Signature, graph: TfGraph, types: Mapping[Edge, Type]) -> Signature:
@@ -134,6 +139,8 @@ def _types(importer: Importer, typed: Mapping[Edge, Type], edges: Sequence[Edge]
 
 def _built(importer: Importer, scope: Scope, edge: Edge) -> Type | None:
     """The type of what is built of a node; None where what it needs cannot be read, which is why the graph is cut."""
+    if importer.model.nodes[edge.node].kind == _DEFAULTED:
+        return None
     try:
         importer.evaluate(scope, [edge.node])
     except XirError:
@@ -144,7 +151,7 @@ def _built(importer: Importer, scope: Scope, edge: Edge) -> Type | None:
 
 
 def _said(importer: Importer, edge: Edge) -> Type:
-    """The type that a node itself tells of its result, with the sizes of `_output_shapes`."""
+    """The type that a node itself tells of its result, with the sizes of its `shape` or `_output_shapes`."""
     node = importer.model.nodes[edge.node]
     declared = operator(node.kind)
     types = [] if declared is None else Site(node, declared, Knowledge(Contents({}), {})).result_types()
@@ -152,6 +159,9 @@ def _said(importer: Importer, edge: Edge) -> Type:
         raise UsageError(
             f"nothing tells the type of {str(edge)!r}", hint=f"tell it: --input {edge}=f32[...]", layer=node.name
         )
+    if node.kind == _DEFAULTED:
+        shape = node.attributes.get("shape")
+        return type_of(types[0], None if shape is None else shape_of_message(shape.message("shape")))
     held = node.attributes.get("_output_shapes")
     listed = () if held is None else held.required("list").messages("shape")
     return type_of(types[edge.place], shape_of_message(listed[edge.place]) if edge.place < len(listed) else None)

@@ -23,6 +23,9 @@ _QUEUES = frozenset(
     for name in ("FIFOQueue", "PaddingFIFOQueue", "RandomShuffleQueue", "PriorityQueue")
     for version in ("", "V2")
 )
+_HANDS = 100
+"""Nodes that hand on a handle of a queue, one behind another."""
+
 SOURCES = _FROM_ITERATORS | _FROM_QUEUES.keys()
 """Nodes whose results are fed."""
 
@@ -107,7 +110,7 @@ def _handed_out(graph: TfGraph, node: TfNode) -> list[Type]:
 
 def _queue(graph: TfGraph, edge: Edge) -> TfNode | None:
     """The node that makes a queue."""
-    for _ in graph.nodes:
+    for _ in range(_HANDS):
         node = graph.nodes.get(edge.node)
         if node is None or node.kind not in PASSING or not node.inputs:
             return node if node is not None and node.kind in _QUEUES else None

@@ -26,7 +26,7 @@ from xir.ops.shape import broadcast, concat, reshape
 
 handlers: Handlers[Handler] = Handlers("tensorflow")
 
-MAX_ATTEMPTS = 10_000
+MAX_ATTEMPTS = 1_000
 """Crops that are drawn so that one of them fits."""
 
 _EPSILON = 1e-7
