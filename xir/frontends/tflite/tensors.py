@@ -15,12 +15,15 @@ from xir.flatbuffer.schema import ELEMENTS
 from xir.frontends.tflite.model import SparseAxis, Sparsity, TfliteModel, TfliteTensor
 from xir.ir.constant import Constant, constant_of
 from xir.ir.types import DType, TensorType, dtype_from_name
-from xir.limits import FREE_ARCHIVE_BYTES, MAX_ARCHIVE_RATIO, byte_count, check_present, element_count
+from xir.limits import FREE_ARCHIVE_BYTES, MAX_ARCHIVE_RATIO, MAX_ELEMENTS, byte_count, check_present, element_count
 
 DTYPES: Mapping[str, DType] = MappingProxyType({name: dtype_from_name(short) for name, short in ELEMENTS.items()})
 """Element types by the names of TensorType."""
 
 Integers = NDArray[np.int64]
+
+_WIDEST = 128
+"""Bits of the widest element, a complex128."""
 
 
 def dtype_of(tensor: TfliteTensor) -> DType:
@@ -42,13 +45,14 @@ def constant_in(model: TfliteModel, tensor: TfliteTensor) -> Constant:
 
     Raises:
         InvalidModelError: there are too few, or they are no elements of its type.
-        UnsafeError: a sparse tensor unpacks to far more than the file holds.
+        UnsafeError: a sparse tensor unpacks to far more than the file holds, or the sizes beside a 0 multiply to more
+            bytes than can be counted.
     """
     dtype = dtype_of(tensor)
     data = model.buffers[tensor.buffer]
     what = f"tensor {tensor.name!r}"
     if data is None:
-        data = FileSlice(next(held for held in model.buffers if held is not None).file, 0, 0)
+        return _without_elements(tensor, dtype, what)
     if dtype is DType.STRING:
         return _strings(data, tensor, what)
     if tensor.sparsity is not None:
@@ -58,6 +62,13 @@ def constant_in(model: TfliteModel, tensor: TfliteTensor) -> Constant:
     if dtype.bits < 8:
         return _unpacked(data.slice(0, needed, what=what), tensor, dtype)
     return Constant(TensorType(dtype, tensor.shape), data.slice(0, needed, what=what))
+
+
+def _without_elements(tensor: TfliteTensor, dtype: DType, what: str) -> Constant:
+    """An empty tensor, which needs no buffer, be it that no tensor of the file has one; see `holds`."""
+    if byte_count([size for size in tensor.shape if size], _WIDEST, what=what) > MAX_ELEMENTS:
+        raise UnsafeError(f"{what} of {list(tensor.shape)} has sizes whose product is past 2^63 bytes", number=803)
+    return constant_of(np.empty(tensor.shape, dtype.dtype))
 
 
 def _unpacked(data: FileSlice, tensor: TfliteTensor, dtype: DType) -> Constant:
