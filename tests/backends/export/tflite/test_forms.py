@@ -14,6 +14,7 @@ from xir.backends.export.tflite import plan_tflite
 from xir.backends.export.tflite._integers import compute_in_integers
 from xir.backends.export.tflite._plan import Record, Tensor
 from xir.backends.export.tflite._versions import version_of
+from xir.backends.export.tflite.elementwise import like
 from xir.errors import UnsupportedError
 from xir.ir.constant import constant_of
 from xir.ir.dims import Symbol, ceil_divide, maximum
@@ -25,7 +26,7 @@ from xir.ops import shape as shapes
 from xir.ops.constant import constant
 from xir.ops.conv import conv, conv_transpose
 from xir.ops.finding import nonzero
-from xir.ops.index import gather
+from xir.ops.index import gather, gather_elements, gather_nd
 from xir.ops.matmul import gemm
 from xir.ops.padding import pad
 
@@ -139,6 +140,19 @@ def _gathered() -> Graph:
     return Net(x).graph(gather(x, back, axis=0))
 
 
+def _picked() -> Graph:
+    """Elements picked along an axis, and rows of each of the batch, whose sizes only the run tells."""
+    x = image(Symbol("N"), 3, Symbol("W"), 2)
+    _, places = reduce.top_k(x, k=2, axis=1)
+    back = elementwise.sub(places, like(places, 3))
+    rows_ = shapes.reshape(
+        shapes.slice_(places, axes=(2, 3), starts=(0, 0), stops=(1, 1), steps=(1, 1)), shape=(x.shape[0], 2, 1)
+    )
+    return Net(x).graph(
+        gather_elements(x, places, axis=1), gather_elements(x, back, axis=1), gather_nd(x, rows_, batch_axes=1)
+    )
+
+
 def _small_types() -> Graph:
     x, y, z = of(DType.INT8, 3), of(DType.FLOAT16, 3), of(DType.UINT32, 3)
     return Net(x, y, z).graph(
@@ -217,6 +231,7 @@ GRAPHS: dict[str, Callable[[], Graph]] = {
     "products": _products,
     "many axes": _many_axes,
     "gathered": _gathered,
+    "picked": _picked,
     "small types": _small_types,
     "sampled": _sampled,
     "functions": _functions,

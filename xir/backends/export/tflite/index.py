@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -99,21 +100,24 @@ def _gather(node: Node) -> Answer:
 def _gather_elements(node: Node) -> Answer:
     """Picked from all elements in a row, each at its row-major place."""
     x, indices, axis = operand(node), operand(node, 1), whole(node, "axis")
-    shape, wanted = x.tensor.static_shape, indices.tensor.static_shape
-    if shape is None or wanted is None:
-        return Refusal("picking elements of sizes that are not known before the run")
-    places = counted(indices, like(indices, shape[axis]))
+    places = counted(indices, size_like(indices, x, axis))
     total: Value | None = None
     for each in range(x.rank):
-        stride = int(np.prod(shape[each + 1 :], dtype=np.int64))
-        own = places if each == axis else iota(shape=wanted, axis=each, dtype=indices.dtype)
-        step = elementwise.mul(own, like(own, stride))
-        total = step if total is None else elementwise.add(total, step)
+        own = places if each == axis else iota(shape=indices.shape, axis=each, dtype=indices.dtype)
+        behind = range(each + 1, x.rank)
+        known = [size for size in x.shape[each + 1 :] if isinstance(size, int)]
+        strides = [
+            like(own, prod(known)),
+            *(size_like(own, x, at) for at in behind if not isinstance(x.shape[at], int)),
+        ]
+        for stride in strides:
+            own = elementwise.mul(own, stride)
+        total = own if total is None else elementwise.add(total, own)
     if total is None:
         return x
     # Behind a select that changes nothing, which says that no place is negative.
     sure = elementwise.select(less(total, like(total, 0.0)), like(total, 0.0), total)
-    return ops.gather(reshape(x, shape=(int(np.prod(shape, dtype=np.int64)),)), sure, axis=0)
+    return ops.gather(reshape(x, shape=(prod(x.shape, start=1),)), sure, axis=0)
 
 
 @forms.of(ops.scatter_elements)
