@@ -210,6 +210,8 @@ FILES: dict[str, tuple[dict[str, Any], str]] = {
     "a signature": (
         {"version": 3, "subgraphs": ({},), "signature_defs": ({"subgraph_index": 3},)}, "subgraph 3"
     ),
+    "sparse texts": (_changed(type="STRING", buffer=1, sparsity=sparse_fields()), "sparse tensor 't0' holds str"),
+    "sparse parts of bytes": (_changed(type="INT4", buffer=1, sparsity=sparse_fields()), "holds i4"),
     "sparse order": (_sparse(traversal_order=(0, 0)), "order"),
     "sparse blocks": (_sparse(block_map=(5,)), "order"),
     "sparse segments": (

@@ -45,6 +45,7 @@ def constant_in(model: TfliteModel, tensor: TfliteTensor) -> Constant:
 
     Raises:
         InvalidModelError: there are too few, or they are no elements of its type.
+        UnsupportedError: a sparse tensor holds texts or parts of bytes.
         UnsafeError: a sparse tensor unpacks to far more than the file holds, or the sizes beside a 0 multiply to more
             bytes than can be counted.
     """
@@ -53,10 +54,10 @@ def constant_in(model: TfliteModel, tensor: TfliteTensor) -> Constant:
     what = f"tensor {tensor.name!r}"
     if data is None:
         return _without_elements(tensor, dtype, what)
-    if dtype is DType.STRING:
-        return _strings(data, tensor, what)
     if tensor.sparsity is not None:
         return _dense(data, tensor, tensor.sparsity, dtype)
+    if dtype is DType.STRING:
+        return _strings(data, tensor, what)
     needed = byte_count(tensor.shape, dtype.bits, what=what, file=model.file)
     check_present(needed, data.length, what=what, file=model.file)
     if dtype.bits < 8:
@@ -102,11 +103,11 @@ def _strings(data: FileSlice, tensor: TfliteTensor, what: str) -> Constant:
 def _dense(data: FileSlice, tensor: TfliteTensor, sparsity: Sparsity, dtype: DType) -> Constant:
     """A sparse tensor with its zeros (tensorflow/lite/kernels/internal/utils/sparsity_format_converter.cc)."""
     what = f"sparse tensor {tensor.name!r}"
+    if dtype.bits < 8:  # parts of bytes, and texts, which have 0
+        raise UnsupportedError(f"{what} holds {dtype}")
     needed = byte_count(tensor.shape, dtype.bits, what=what)
     if needed > max(FREE_ARCHIVE_BYTES, MAX_ARCHIVE_RATIO * data.length):
         raise UnsafeError(f"{what} unpacks from {data.length} to {needed} bytes", number=807)
-    if dtype.bits < 8:
-        raise UnsupportedError(f"{what} holds {dtype}")
     values = np.frombuffer(data.read(), dtype.dtype)
     rank, blocks = len(tensor.shape), len(sparsity.blocks)
     if sorted(sparsity.order) != list(range(rank + blocks)) or len(sparsity.axes) != rank + blocks:
