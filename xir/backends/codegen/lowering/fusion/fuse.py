@@ -127,6 +127,8 @@ def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
     slot = producer.writes[0]
     if _work(consumer.kernel.body) > MAX_WORK:  # it does not become less
         return None
+    if not _only_moves(each) and _is_looked_for(consumer, slot):
+        return None
     for load, times in iterations(consumer.kernel.body, slot):
         if load.buffer != each.store.buffer:  # sizes that only the run shows to be the same
             return None
@@ -139,6 +141,16 @@ def _inlined(producer: Stage, each: Elements, consumer: Stage) -> Stage | None:
     if divisions(body) > before or _work(body) > MAX_WORK:
         return None
     return _stage(consumer, body, producer, slot)
+
+
+def _is_looked_for(consumer: Stage, slot: int) -> bool:
+    """Whether a stage reads elements and looks for one of them again (the place of the largest).
+
+    A sum of products may be rounded otherwise in another loop: none would be equal to what was found before.
+    """
+    read = [load for load in loads(consumer.kernel.body) if load.buffer.name == name_of(slot)]
+    again = (each for each in scalars(consumer.kernel.body) if isinstance(each, Apply) and each.function == "eq")
+    return len(read) > 1 and any(operand in read for each in again for operand in operands(each))
 
 
 def _at_most_once(times: Dim, count: Dim) -> bool:
