@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from xir.errors import InvalidModelError, UnsafeError, UnsupportedError
+from xir.frontends.tflite._pairs import COMPLEX, paired, part
 from xir.frontends.tflite._quantized import quantization_of, real, stored
 from xir.frontends.tflite.model import Quantization, TfliteTensor
 from xir.frontends.tflite.site import Argument, Handle, Handler, Results, Site
@@ -20,15 +21,20 @@ Storage = Literal["real", "moved", "raw", "complex"]
 """What a handler gets of quantised tensors: real numbers; the integers where all are quantised alike (it only moves
 elements), else real numbers; or always the integers. "complex" ones know complex numbers, which are pairs."""
 
-COMPLEX = ("COMPLEX64", "COMPLEX128")
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A handler and what it gets of quantised tensors."""
+    """A handler and what it gets of quantised tensors.
+
+    Attributes:
+        handler: the handler.
+        storage: what it gets.
+        takes_parts: whether it takes the parts of complex numbers one after the other: it compares no elements.
+    """
 
     handler: Handler
     storage: Storage
+    takes_parts: bool = False
 
     def fits(self, count: int) -> bool:
         """Whether the handler takes so many operands."""
@@ -60,12 +66,15 @@ def called(entry: Entry, site: Site, operands: Sequence[Argument | None]) -> tup
     for operand, may_miss in zip(operands, entry.takes_none(len(operands)), strict=True):
         if operand is None and not may_miss:
             raise InvalidModelError("an operand is left out that must be there")
-    if entry.storage != "complex" and any(each is not None and each.dtype in COMPLEX for each in tensors):
+    are_complex = [each is not None and each.dtype in COMPLEX for each in tensors]
+    in_parts = entry.storage != "complex" and any(are_complex)
+    if in_parts and not (entry.takes_parts and all(are_complex[len(site.operands) :])):
         raise UnsupportedError("complex numbers")
     is_real = entry.storage == "real" or (entry.storage == "moved" and not _alike(site))
     if is_real:
         operands = [_real(operand, tensor) for operand, tensor in zip(operands, site.operands, strict=False)]
-    results = _handled(entry.handler, site, operands)
+    handled = _in_parts if in_parts else _handled
+    results = handled(entry.handler, site, operands)
     made = (results,) if isinstance(results, Value | Handle) else results
     unknown = site.unknown()
     if unknown:
@@ -74,6 +83,19 @@ def called(entry: Entry, site: Site, operands: Sequence[Argument | None]) -> tup
     if wanted > len(made):
         raise UnsupportedError(f"{wanted} results are asked for, {len(made)} are made")
     return tuple(_settled(result, tensor, is_real) for result, tensor in zip(made, site.results, strict=False))
+
+
+def _in_parts(handler: Handler, site: Site, operands: Sequence[Argument | None]) -> Results:
+    """What a handler that moves elements makes of complex numbers: of their parts, one after the other."""
+    is_pair = [tensor is not None and tensor.dtype in COMPLEX for tensor in site.operands]
+    sides: list[Sequence[Argument]] = []
+    for index in (0, 1):
+        parts = [
+            part(x, index) if pair and isinstance(x, Value) else x for x, pair in zip(operands, is_pair, strict=False)
+        ]
+        made = _handled(handler, site, parts)
+        sides.append((made,) if isinstance(made, Value | Handle) else made)
+    return [paired(*both) for both in zip(*sides, strict=True) if all(isinstance(each, Value) for each in both)]
 
 
 def _handled(handler: Handler, site: Site, operands: Sequence[Argument | None]) -> Results:

@@ -12,7 +12,8 @@ from xir.frontends._contents import Contents
 from xir.frontends._live_names import with_live_names
 from xir.frontends._operands import Knowledge
 from xir.frontends._problems import LostError, Problems
-from xir.frontends.tflite._calls import COMPLEX, called
+from xir.frontends.tflite._calls import called
+from xir.frontends.tflite._pairs import COMPLEX
 from xir.frontends.tflite._state import State
 from xir.frontends.tflite.handlers import HANDLERS
 from xir.frontends.tflite.model import Subgraph, TfliteModel, TfliteOperator, TfliteTensor

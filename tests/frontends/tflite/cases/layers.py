@@ -99,7 +99,29 @@ def _spectra() -> list[Case]:
         spectrum = graph.op("RFFT2D", [x, lengths], [Out("complex64")])
         graph.outputs += graph.op(kind, spectrum)
         made.append(Case(f"RFFT2D {kind}", model.data(), (spread(2, 4, 6),), tolerance=1e-5))
-    return made
+    return made + [_moved_spectrum(*each) for each in _MOVES]
+
+
+_MOVES: tuple[tuple[str, dict[str, Any], Any], ...] = (
+    ("RESHAPE", {}, np.array([4, 10], np.int32)),
+    ("EXPAND_DIMS", {}, np.int32(1)),
+    ("SQUEEZE", {"SqueezeOptions": {"squeeze_dims": [0]}}, None),
+    ("TRANSPOSE", {}, np.array([0, 2, 1], np.int32)),
+    ("TILE", {}, np.array([1, 2, 1], np.int32)),
+    ("BROADCAST_TO", {}, np.array([3, 8, 5], np.int32)),
+)
+
+
+def _moved_spectrum(kind: str, options: dict[str, Any], held: Any) -> Case:
+    """A spectrum [1, 8, 5] whose complex numbers an operator moves, then its imaginary part."""
+    model = Model()
+    graph = model.subgraph()
+    x = graph.input("float32", (1, 8, 8))
+    spectrum = graph.op("RFFT2D", [x, graph.constant(np.array([8, 8], np.int32))], [Out("complex64")])
+    operands = spectrum if held is None else [*spectrum, graph.constant(held)]
+    moved = graph.op(kind, operands, [Out("complex64")], options or None)
+    graph.outputs += graph.op("IMAG", moved)
+    return Case(f"RFFT2D {kind} IMAG", model.data(), (spread(1, 8, 8),), tolerance=1e-5)
 
 
 def _tables() -> list[Case]:

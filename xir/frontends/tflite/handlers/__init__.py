@@ -43,7 +43,8 @@ _REAL = (
     reduction.handlers,
     resize.handlers,
 )
-_MOVED = (cutting.moving, index.moving, pooling.moving, reduction.moving, resize.moving, shape.moving)
+_MOVED = (cutting.moving, index.moving, shape.moving)
+_CHOSEN = (pooling.moving, reduction.moving, resize.moving)
 _RAW = (
     bits.raw,
     control.raw,
@@ -63,19 +64,24 @@ _RAW = (
 )
 
 
-def _entries(storage: Storage, tables: tuple[Handlers[Handler], ...]) -> Iterator[tuple[str, Entry]]:
-    return ((kind, Entry(handler, storage)) for kind, handler in Handlers("tflite", *tables).items())
+def _entries(
+    storage: Storage, tables: tuple[Handlers[Handler], ...], *, takes_parts: bool = False
+) -> Iterator[tuple[str, Entry]]:
+    return ((kind, Entry(handler, storage, takes_parts)) for kind, handler in Handlers("tflite", *tables).items())
 
 
 HANDLERS = {
     kind: entry
     for kind, entry in chain(
         _entries("real", _REAL),
-        _entries("moved", _MOVED),
+        _entries("moved", _MOVED, takes_parts=True),
+        _entries("moved", _CHOSEN),
         _entries("raw", _RAW),
         _entries("complex", (spectrum.pairs,)),
     )
 }
 """The handler of each operator that is read."""
 
-_ALL: Handlers[Handler] = Handlers("tflite", *_REAL, *_MOVED, *_RAW, spectrum.pairs)  # no operator in two of them
+_ALL: Handlers[Handler] = Handlers(
+    "tflite", *_REAL, *_MOVED, *_CHOSEN, *_RAW, spectrum.pairs
+)  # no operator in two of them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xir.frontends._handlers import Handlers
+from xir.frontends.tflite._pairs import part
 from xir.frontends.tflite.site import Handler, Site
 from xir.frontends.tflite.tensors import dtype_of
 from xir.ir.dims import Shape
@@ -10,7 +11,7 @@ from xir.ir.node import Value
 from xir.ir.types import DType
 from xir.ops import elementwise, random
 from xir.ops.reduce import reduce_sum
-from xir.ops.shape import reshape, slice_
+from xir.ops.shape import reshape
 from xir.ops.signal import dft
 
 raw: Handlers[Handler] = Handlers("tflite")
@@ -26,21 +27,16 @@ def real_spectrum(site: Site, x: Value, lengths: Value) -> Value:
     return dft(half, axis=x.rank - 2, size=rows, inverse=False, onesided=False)
 
 
-def _part(x: Value, index: int) -> Value:
-    cut = slice_(x, axes=(x.rank - 1,), starts=(index,), stops=(index + 1,), steps=(1,))
-    return reshape(cut, shape=x.shape[:-1])
-
-
 @pairs.layer("REAL")
 def real_part(site: Site, x: Value) -> Value:
     """REAL."""
-    return _part(x, 0)
+    return part(x, 0)
 
 
 @pairs.layer("IMAG")
 def imaginary_part(site: Site, x: Value) -> Value:
     """IMAG."""
-    return _part(x, 1)
+    return part(x, 1)
 
 
 @pairs.layer("COMPLEX_ABS")
