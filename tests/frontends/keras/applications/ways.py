@@ -104,10 +104,8 @@ def ran(command: Sequence[str], environment: Mapping[str, str] = {}) -> tuple[An
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     answer: Answer = {"seconds": round(time.perf_counter() - begin, 2), "cpu": round(cpu, 2)}
     if process.returncode:
-        answer |= {
-            "status": "failed",
-            "told": " ".join(told.split("\n")[-4:]).strip() or f"ended with {process.returncode}",
-        }
+        lines = [line for line in told.split("\n") if line and not line.startswith((" ", "Traceback"))]
+        answer |= {"status": "failed", "told": " ".join(lines[-2:]) or f"ended with {process.returncode}"}
     return answer, said.strip().rpartition("\n")[2]
 
 
