@@ -80,7 +80,7 @@ def test_the_document_keeps_its_shape(tmp_path, capsys):
         "certificate.runtimes", "certificate.passed", "certificate.seeds", "certificate.rtol", "certificate.atol",
         "certificate.outputs", "certificate.layers", "certificate.unpaired", "certificate.first_divergence",
         "certificate.constant_outputs", "certificate.random_outputs", "certificate.random_weights",
-        "certificate.versions",
+        "certificate.versions", "certificate.nodes",
     }  # fmt: skip
     assert {"python", "numpy", "onnx", "onnxruntime"} <= document["certificate"]["versions"].keys()
     assert {"path", "opset", "ir_version", "nodes", "transposes", "layers"} <= document["export"].keys()
