@@ -14,7 +14,7 @@ from xir.integrations.torch_parts import Part, draws, split
 
 X = np.zeros((2, 3), np.float32)
 ADD = Operator("aten.add.Tensor")
-ODD = Operator("aten.special_bessel_j0.default")
+ODD = Operator("aten.special_hermite_polynomial_h.default")
 VIEW = Operator("aten.t.default", is_view=True)
 DRAW = Operator("aten.bernoulli.p", tags=(Tag.nondeterministic_seeded,))
 WRITE = Operator("aten.copy_.default", writes=True)
