@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import inspect
 import os
 import subprocess
 import sys
@@ -20,11 +21,8 @@ OLD = {"saved_model.pb": b"old", "variables/index": b"old", "variables/data": b"
 FOREIGN = {"assets/words": b"mine", "assets/more/words": b"mine", "variables/notes": b"mine", "README": b"mine"}
 NEW = {name: b"new" for name in OLD}
 
-KILLED = """
-import os, sys
-from xir.files import atomic_group, staged_write
 
-def by_group(path):
+def by_group(path: Path) -> None:
     with atomic_group(path) as group:
         for name in ("data", "index"):
             file = group.data()
@@ -32,10 +30,20 @@ def by_group(path):
             group.name(file, name, "variables")
         group.model.write(b"new")
 
-def by_stage(path):
-    with staged_write(path) as staged:
-        by_group(staged)
 
+def by_stage(path: Path) -> None:
+    with staged_write(path) as staged:
+        by_group(Path(staged))
+
+
+KILLED = f"""
+from __future__ import annotations
+import os, sys
+from pathlib import Path
+from xir.files import atomic_group, staged_write
+
+{inspect.getsource(by_group)}
+{inspect.getsource(by_stage)}
 way = sys.argv[1]
 if way.endswith("named"):
     del os.O_TMPFILE
@@ -48,7 +56,7 @@ def writes(path, at):
         if seen == at:
             os._exit(9)
     sys.addaudithook(watch)
-    (by_stage if way.startswith("staged") else by_group)(path)
+    (by_stage if way.startswith("staged") else by_group)(Path(path))
     os._exit(0)
 
 for at, line in enumerate(sys.stdin, 1):
@@ -72,20 +80,6 @@ def fill(folder: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return folder / "saved_model.pb"
-
-
-def by_group(path: Path) -> None:
-    with atomic_group(path) as group:
-        for name in ("data", "index"):
-            file = group.data()
-            file.write(b"new")
-            group.name(file, name, "variables")
-        group.model.write(b"new")
-
-
-def by_stage(path: Path) -> None:
-    with staged_write(path) as staged:
-        by_group(Path(staged))
 
 
 @pytest.fixture

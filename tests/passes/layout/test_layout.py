@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import cast as cast_to
 
 import numpy as np
 import pytest
@@ -64,8 +65,8 @@ def bits(graph: Graph, seed: int = 0) -> list[bytes]:
 def moving(graph: Graph) -> int:
     """How many transposes move elements; the pass takes those that do not for free (`_web.Web.price`)."""
     turned = [node for each in all_graphs(graph) for node in each.nodes if node.op.name == "transpose"]
-    operands = [(node.attributes["perm"], node.inputs[0]) for node in turned]
-    return sum(x is not None and not moves_nothing(perm, x.shape) for perm, x in operands)  # type: ignore[arg-type]  # it is one
+    operands = [(cast_to("tuple[int, ...]", node.attributes["perm"]), node.inputs[0]) for node in turned]
+    return sum(x is not None and not moves_nothing(perm, x.shape) for perm, x in operands)
 
 
 def laid(graph: Graph, passes: tuple[str, ...] = EXACT) -> Graph:
